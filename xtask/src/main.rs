@@ -1,0 +1,87 @@
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! | module          | what it does                                                        |
+//! |-----------------|---------------------------------------------------------------------|
+//! | [`workspace`]   | where the project lies and builds, and how cargo is called          |
+//! | [`onnxruntime`] | obtains ONNX Runtime's shared library and checks it                 |
+//! | [`serve`]       | builds the server and starts it with the bundled models             |
+//! | [`mod@test`]    | runs every test that this machine can run, and counts               |
+//! | [`check`]       | format, licences, lints and documentation                           |
+//!
+//! What a command is doing goes to standard error; the outcome of the tests goes to standard output.
+
+mod check;
+mod onnxruntime;
+mod serve;
+mod test;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Download ONNX Runtime's shared library into the target directory and check it
+    Onnxruntime,
+    /// Build the server and serve the bundled models
+    Serve {
+        /// Passed on to drsn-serve
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run every test that this machine can run
+    Test {
+        /// Passed on to cargo test
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check format, licences, lints and documentation
+    Check,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    match arguments.command {
+        Command::Onnxruntime => onnxruntime::obtain(&workspace).map(|_| ExitCode::SUCCESS),
+        Command::Serve { arguments } => serve::run(&workspace, &arguments),
+        Command::Test { arguments } => test::run(&workspace, &arguments),
+        Command::Check => check::run(&workspace).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_two_dashes_is_passed_on() {
+        let arguments = Arguments::parse_from(["xtask", "serve", "--", "--listen", "[::]:80"]);
+        let Command::Serve { arguments } = arguments.command else {
+            panic!("not the serve command")
+        };
+        assert_eq!(arguments, ["--listen", "[::]:80"]);
+    }
+}

@@ -1,0 +1,95 @@
+//! Runs every test that this machine can run, and counts: `cargo xtask test`.
+//!
+//! A test that lacks a tool or data ends early through `tests/support/skip.rs`. Cargo counts it as passed; the
+//! log that it leaves lets this command count it as skipped and say why.
+
+mod mnist;
+mod tally;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use self::tally::Tally;
+use crate::onnxruntime;
+use crate::workspace::{Workspace, everything_is_required, variable, words};
+
+/// Ends with one line `N passed, N failed, N skipped` on standard output.
+pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode> {
+    let folder = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let skip_log = folder.path().join("skips");
+    let mut command = workspace.cargo();
+    command.arg("test");
+    if !arguments.iter().any(|argument| argument == "-p" || argument == "--package") {
+        command.arg("--workspace");
+    }
+    command.arg("--no-fail-fast").args(arguments).env("DRSN_SKIP_LOG", &skip_log);
+    command.envs(surroundings(workspace));
+
+    eprintln!("Testing: {}", words(&command));
+    let (mut tally, succeeded) = stream(&mut command)?;
+    if skip_log.exists() {
+        tally.read_skip_log(&fs::read_to_string(&skip_log)?);
+    }
+    if !succeeded && tally.failed == 0 {
+        tally.failed = 1;
+        tally.failures.push("cargo test itself: something does not build, or ended early".into());
+    }
+    report(&tally)
+}
+
+/// What the tests find by environment variables, obtained where that is possible.
+fn surroundings(workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
+    let mut found = vec![("ORT_DISABLE_TELEMETRY", PathBuf::from("1"))];
+    match onnxruntime::obtain(workspace) {
+        Ok(library) => found.push((onnxruntime::VARIABLE, library)),
+        Err(error) => eprintln!("Tests that need ONNX Runtime will be skipped: {error:#}"),
+    }
+    match mnist::obtain(workspace) {
+        Ok(folder) => found.push(("DRSN_MNIST", folder)),
+        Err(error) => eprintln!("Tests that need MNIST will be skipped: {error:#}"),
+    }
+    let data = workspace.root.join("../shared/data");
+    if variable("DRSN_TEST_DATA").is_none() && data.is_dir() {
+        found.push(("DRSN_TEST_DATA", data));
+    }
+    found
+}
+
+/// Runs cargo test, passes its output on line by line, and counts along; also whether cargo succeeded.
+fn stream(command: &mut Command) -> Result<(Tally, bool)> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
+    let mut tally = Tally::default();
+    let mut output = io::stdout();
+    if let Some(lines) = child.stdout.take() {
+        for line in BufReader::new(lines).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            writeln!(output, "{line}")?;
+            tally.read_line(&line);
+        }
+    }
+    Ok((tally, child.wait()?.success()))
+}
+
+/// Prints failures, skips and counts; the line of counts is the last.
+fn report(tally: &Tally) -> Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    for failure in &tally.failures {
+        writeln!(output, "FAILED {failure}")?;
+    }
+    for (test, reason) in &tally.skips {
+        writeln!(output, "SKIPPED {test}: {reason}")?;
+    }
+    let incomplete = everything_is_required() && tally.skipped > 0;
+    if incomplete {
+        writeln!(output, "DRSN_REQUIRE_ALL=1 lets no test be skipped")?;
+    }
+    let Tally { passed, failed, skipped, .. } = tally;
+    writeln!(output, "{passed} passed, {failed} failed, {skipped} skipped")?;
+    Ok(if *failed > 0 || incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
