@@ -1,0 +1,80 @@
+//! The network's shape in numbers: what `drsn-train` builds it from and what the manifest records.
+//!
+//! Source: M. Zhao et al., "Deep Residual Shrinkage Networks for Fault Diagnosis", IEEE TII 2019,
+//! DOI 10.1109/TII.2019.2943898, sections III and IV.
+
+use serde::{Deserialize, Serialize};
+
+/// The layers of a network, from input to output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Architecture {
+    /// The kind of building unit.
+    pub unit: Unit,
+    /// The first convolution.
+    pub stem: Stem,
+    /// The stages; the first unit of each may have a stride, every unit of one has the same channels.
+    pub stages: Vec<Stage>,
+    /// Width of the hidden layer of each threshold network, as a divisor of the unit's channels C:
+    /// 1 for C, 4 for C/4 (at least one).
+    pub threshold_reduction: usize,
+    /// Trainable parameters of the network.
+    pub parameters: usize,
+}
+
+/// The kinds of building unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Unit {
+    /// RSBU-CW: a threshold for each channel (the paper's section III-C).
+    Cw,
+    /// RSBU-CS: a threshold shared by all channels (section III-B).
+    Cs,
+    /// Plain pre-activation residual unit, the baseline.
+    Resnet,
+}
+
+/// The first convolution: square kernel in 2-D, "same" padding, no bias of its own activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stem {
+    /// Channels it gives.
+    pub channels: usize,
+    /// Width of its kernel in samples or pixels.
+    pub kernel: usize,
+    /// Its stride.
+    pub stride: usize,
+}
+
+/// A run of units of one width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stage {
+    /// Channels of each unit.
+    pub channels: usize,
+    /// Number of units.
+    pub blocks: usize,
+    /// Stride of the first unit.
+    pub stride: usize,
+}
+
+/// Padding of one axis as TensorFlow's SAME does it: the output has `ceil(size / stride)` elements,
+/// and where the padding is odd, the extra element comes after.
+///
+/// Returns the elements before and after.
+///
+/// ```
+/// use drsn_bundle::same_padding;
+/// assert_eq!(same_padding(28, 3, 1), (1, 1));
+/// assert_eq!(same_padding(28, 3, 2), (0, 1));
+/// assert_eq!(same_padding(7, 3, 2), (1, 1));
+/// ```
+pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let padded = (size.div_ceil(stride) - 1) * stride + kernel;
+    let total = padded.saturating_sub(size);
+    (total / 2, total - total / 2)
+}

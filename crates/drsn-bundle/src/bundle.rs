@@ -1,0 +1,148 @@
+//! Opening a bundle with every check, and writing one so that nobody ever sees half of it.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{BundleError, Golden, Manifest, onnx};
+
+/// File with the manifest.
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// File with the network.
+pub const MODEL_FILE: &str = "model.onnx";
+/// File with the golden inputs and outputs.
+pub const GOLDEN_FILE: &str = "golden.json";
+
+/// Largest file of a bundle that is read, in bytes: above every DRSN, below what would exhaust a machine.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// A bundle that was read whole and found sound.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// What the model is.
+    pub manifest: Manifest,
+    /// Inputs with their outputs.
+    pub golden: Golden,
+    /// The bytes of `model.onnx`: those that were checked are those that are used.
+    pub model: Vec<u8>,
+}
+
+impl Bundle {
+    /// Reads a bundle from its folder and checks it: formats, checksums, and that manifest, model and golden data
+    /// agree. Running the model on the golden inputs needs a runtime and is a further step.
+    ///
+    /// # Errors
+    /// [`BundleError`] with the first thing that is wrong.
+    pub fn open(folder: &Path) -> Result<Self, BundleError> {
+        let manifest = Manifest::from_json(&read(folder, MANIFEST_FILE)?)?;
+        let model = read_checked(folder, MODEL_FILE, &manifest)?;
+        let golden = read_checked(folder, GOLDEN_FILE, &manifest)?;
+        onnx::check_model(&model, &manifest)?;
+        let golden = Golden::from_json(&golden, &manifest)?;
+        Ok(Self { manifest, golden, model })
+    }
+}
+
+/// Writes a bundle to `<repository>/<name>/<version>` and returns that folder.
+///
+/// The files are written to a folder beside it and renamed when they are complete. With `replace` an existing
+/// folder of that name is moved away first, and deleted at the end.
+///
+/// # Errors
+/// [`BundleError`] where the parts do not fit one another, the folder exists and is not to be replaced, or the
+/// files cannot be written. Nothing is left behind then.
+pub fn write(
+    repository: &Path,
+    mut manifest: Manifest,
+    model: &[u8],
+    golden: &Golden,
+    replace: bool,
+) -> Result<PathBuf, BundleError> {
+    let golden = {
+        golden.check(&manifest).map_err(|reason| BundleError::Golden { reason })?;
+        golden.to_json()?
+    };
+    manifest.files = BTreeMap::from([
+        (MODEL_FILE.to_owned(), digest(model)),
+        (GOLDEN_FILE.to_owned(), digest(&golden)),
+    ]);
+    let manifest_json = manifest.to_json()?;
+    Manifest::from_json(&manifest_json)?;
+    onnx::check_model(model, &manifest)?;
+
+    let versions = repository.join(manifest.name.as_str());
+    let target = versions.join(manifest.version.as_str());
+    if target.exists() && !replace {
+        return Err(BundleError::Exists { path: target });
+    }
+    fs::create_dir_all(&versions).map_err(BundleError::file("create", &versions))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempdir_in(&versions)
+        .map_err(BundleError::file("write to", &versions))?;
+    let complete = staging.path().join("bundle");
+    fs::create_dir(&complete).map_err(BundleError::file("create", &complete))?;
+    write_file(&complete, MODEL_FILE, model)?;
+    write_file(&complete, GOLDEN_FILE, &golden)?;
+    write_file(&complete, MANIFEST_FILE, &manifest_json)?;
+    if target.exists() {
+        let old = staging.path().join("old");
+        fs::rename(&target, &old).map_err(BundleError::file("move", &target))?;
+    }
+    fs::rename(&complete, &target).map_err(BundleError::file("write", &target))?;
+    Ok(target)
+}
+
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+    let path = folder.join(name);
+    let written = || -> io::Result<()> {
+        let mut file = fs::File::create_new(&path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    written().map_err(BundleError::file("write", &path))
+}
+
+fn read_checked(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, BundleError> {
+    let expected = manifest.files.get(name).ok_or_else(|| BundleError::Manifest {
+        reason: format!("\"files\" has no checksum for {name}"),
+    })?;
+    let bytes = read(folder, name)?;
+    let found = digest(&bytes);
+    if *expected != found {
+        return Err(BundleError::Checksum {
+            file: name.to_owned(),
+            expected: expected.clone(),
+            found,
+        });
+    }
+    Ok(bytes)
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>, BundleError> {
+    let path = folder.join(name);
+    let whole = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(&path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST_FILE {
+            return Err(io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
+        }
+        Ok(bytes)
+    };
+    whole().map_err(BundleError::file("read", &path))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut hexadecimal = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string does not fail.
+        let _ = write!(hexadecimal, "{byte:02x}");
+    }
+    hexadecimal
+}

@@ -1,0 +1,173 @@
+//! Raw numbers to what the network was trained on: scaling of images, normalisation of signals.
+
+use super::{ImageSpec, InputSpec, Normalization};
+
+/// Numbers that cannot be prepared.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PrepareError {
+    /// Another number of values than the network takes.
+    #[error("{expected} values were expected ({shape}), and {found} came")]
+    Length {
+        /// Values of one input.
+        expected: usize,
+        /// The input's shape in words.
+        shape: String,
+        /// Values that came.
+        found: usize,
+    },
+    /// A value that is no number, or too large for 32 bits.
+    #[error("value {index} is not a finite 32-bit number: {value}")]
+    NotFinite {
+        /// Position in row-major order.
+        index: usize,
+        /// What it is: `NaN`, `inf` or `-inf`.
+        value: f32,
+    },
+    /// A channel that never changes cannot be normalised.
+    #[error("channel {channel} is constant ({value}): a dead sensor cannot be classified")]
+    Constant {
+        /// The channel, from 0.
+        channel: usize,
+        /// Its value.
+        value: f32,
+    },
+}
+
+impl InputSpec {
+    /// Prepares one raw input in place: pixels in [0, 1], `[C, H, W]`, or samples, `[C, L]`.
+    ///
+    /// # Errors
+    /// [`PrepareError`] where the length is another, a value is not finite, or a channel that is to be
+    /// normalised is constant.
+    pub fn prepare(&self, values: &mut [f32]) -> Result<(), PrepareError> {
+        if values.len() != self.elements() {
+            return Err(PrepareError::Length {
+                expected: self.elements(),
+                shape: self.shape_in_words(),
+                found: values.len(),
+            });
+        }
+        check_finite(values)?;
+        match self {
+            Self::Image(image) => scale(values, image),
+            Self::Signal(signal) => match signal.normalization {
+                Normalization::None => {}
+                Normalization::ZScore { epsilon } => {
+                    for (channel, samples) in values.chunks_exact_mut(signal.window).enumerate() {
+                        z_score(channel, samples, epsilon)?;
+                    }
+                }
+            },
+        }
+        // Finite raw values can still leave the range of 32 bits when they are scaled.
+        check_finite(values)
+    }
+
+    /// The shape as a person would say it: `1 x 28 x 28, channels x height x width`.
+    pub fn shape_in_words(&self) -> String {
+        let sizes: Vec<String> = self.shape().iter().map(ToString::to_string).collect();
+        let axes = match self {
+            Self::Image(_) => "channels x height x width",
+            Self::Signal(_) => "channels x samples",
+        };
+        format!("{}, {axes}", sizes.join(" x "))
+    }
+}
+
+fn check_finite(values: &[f32]) -> Result<(), PrepareError> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(PrepareError::NotFinite { index, value: values[index] }),
+    }
+}
+
+fn scale(values: &mut [f32], image: &ImageSpec) {
+    let planes = values.chunks_exact_mut(image.height * image.width);
+    for (plane, (&mean, &std)) in planes.zip(image.mean.iter().zip(&image.std)) {
+        for value in plane {
+            *value = (*value - mean) / std;
+        }
+    }
+}
+
+fn z_score(channel: usize, samples: &mut [f32], epsilon: f64) -> Result<(), PrepareError> {
+    let least = samples.iter().copied().fold(f32::INFINITY, f32::min);
+    let largest = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if least >= largest {
+        return Err(PrepareError::Constant { channel, value: least });
+    }
+    let count = samples.len() as f64;
+    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    let divisor = variance.sqrt().max(epsilon);
+    for sample in samples {
+        *sample = ((f64::from(*sample) - mean) / divisor) as f32;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::SignalSpec;
+
+    fn signal(channels: usize, window: usize) -> InputSpec {
+        InputSpec::Signal(SignalSpec {
+            channels,
+            window,
+            sample_rate_hz: None,
+            normalization: Normalization::ZScore { epsilon: 1e-8 },
+        })
+    }
+
+    #[test]
+    fn each_channel_is_normalised_by_itself() {
+        let mut values = [1.0, 3.0, -100.0, 100.0];
+        assert_eq!(signal(2, 2).prepare(&mut values), Ok(()));
+        assert_eq!(values.map(|x| x as i32), [-1, 1, -1, 1]);
+    }
+
+    #[test]
+    fn a_dead_channel_is_refused_by_its_number() {
+        let mut values = [1.0, 3.0, 0.5, 0.5];
+        assert_eq!(
+            signal(2, 2).prepare(&mut values),
+            Err(PrepareError::Constant { channel: 1, value: 0.5 })
+        );
+    }
+
+    #[test]
+    fn a_wrong_length_is_refused_with_both_lengths() {
+        let error = signal(1, 4).prepare(&mut [0.0; 3]).map_err(|e| e.to_string());
+        assert_eq!(
+            error,
+            Err("4 values were expected (1 x 4, channels x samples), and 3 came".to_owned())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_normalised_window_has_mean_zero_and_deviation_one(
+            samples in prop::collection::vec(-1e6_f32..1e6, 8..200)
+        ) {
+            let mut values = samples;
+            prop_assume!(signal(1, values.len()).prepare(&mut values).is_ok());
+            let count = values.len() as f64;
+            let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+            let variance = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / count;
+            prop_assert!(mean.abs() < 1e-5, "mean {mean}");
+            prop_assert!((variance - 1.0).abs() < 1e-4, "variance {variance}");
+        }
+
+        #[test]
+        fn what_is_prepared_is_finite_or_refused(
+            mut samples in prop::collection::vec(prop::num::f32::ANY, 4)
+        ) {
+            if signal(1, 4).prepare(&mut samples).is_ok() {
+                prop_assert!(samples.iter().all(|x| x.is_finite()));
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The contract between the two halves of drsn: `drsn-train` writes bundles, `drsn-serve` reads them.
+//!
+//! ```text
+//! models/<name>/<version>/   manifest.json   what the model is, how input is prepared, how it was trained
+//!                            model.onnx      the network, with its thresholds as named outputs
+//!                            golden.json     a few inputs with their outputs, for a self-check
+//! ```
+//!
+//! # Layout
+//!
+//! * [`manifest`]: `manifest.json` as one typed structure.
+//! * [`architecture`]: the network's shape in numbers.
+//! * [`input`]: what a network takes, and how raw pixels and samples become that; one code for training and serving.
+//! * [`golden`]: inputs with their outputs, and the tolerance between engines.
+//! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
+//! * [`bundle`]: opening a bundle with every check, and writing one so that nobody ever sees half of it.
+//! * [`runtime`] (feature `runtime`): finding ONNX Runtime, running a graph in it, the golden self-check.
+
+pub mod architecture;
+pub mod bundle;
+mod error;
+pub mod golden;
+pub mod input;
+pub mod manifest;
+mod name;
+pub mod onnx;
+#[cfg(feature = "runtime")]
+pub mod runtime;
+
+pub use architecture::{Architecture, Stage, Stem, Unit, same_padding};
+pub use bundle::{Bundle, write};
+pub use error::BundleError;
+pub use golden::{Golden, Mismatch, Tensor, Tolerance};
+pub use input::{
+    Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, PrepareError, SignalSpec,
+};
+pub use manifest::{Block, Evaluation, Manifest, ThresholdKind, Training};
+pub use name::Name;

@@ -1,0 +1,201 @@
+//! Whether a model is one that a bundle may hold, and whether it is the one that the manifest describes.
+
+use prost::Message as _;
+
+use super::{
+    INPUT, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
+    proto::{
+        GraphProto, ModelProto, TensorProto, ValueInfoProto,
+        tensor_proto::{DataLocation, DataType},
+        tensor_shape_proto::dimension,
+        type_proto,
+    },
+};
+use crate::{BundleError, Manifest, manifest};
+
+/// Checks a model's bytes: standard operators only, weights inside, input, outputs and metadata as the manifest says.
+///
+/// # Errors
+/// [`BundleError::Model`] with what is wrong, in words.
+pub fn check_model(model: &[u8], manifest: &Manifest) -> Result<(), BundleError> {
+    check(model, manifest).map_err(|reason| BundleError::Model { reason })
+}
+
+fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
+    let model = ModelProto::decode(bytes).map_err(|_| "it is no ONNX model".to_owned())?;
+    let graph = model.graph.as_ref().ok_or("it has no graph")?;
+    check_operators(&model, graph)?;
+    check_weights(graph)?;
+    check_input(graph, manifest)?;
+    check_outputs(graph, manifest)?;
+    check_shrunk_tensors(graph, manifest)?;
+    check_metadata(&model, manifest)
+}
+
+fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String> {
+    if let Some(function) = model.functions.first() {
+        return Err(format!(
+            "it defines a function of its own, \"{}\": only the standard operators are allowed",
+            function.name()
+        ));
+    }
+    for node in &graph.node {
+        if !matches!(node.domain(), "" | "ai.onnx") {
+            return Err(format!(
+                "it uses the operator {}.{}, and only the standard operators are allowed",
+                node.domain(),
+                node.op_type()
+            ));
+        }
+        if node.attribute.iter().any(|a| a.g.is_some()) {
+            return Err(format!(
+                "its operator {} holds a graph: control flow is not allowed",
+                node.op_type()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_weights(graph: &GraphProto) -> Result<(), String> {
+    let in_nodes = graph
+        .node
+        .iter()
+        .flat_map(|node| &node.attribute)
+        .filter_map(|attribute| attribute.t.as_ref());
+    let is_external = |tensor: &&TensorProto| {
+        tensor.data_location() == DataLocation::External || !tensor.external_data.is_empty()
+    };
+    match graph.initializer.iter().chain(in_nodes).find(is_external) {
+        None => Ok(()),
+        Some(tensor) => Err(format!(
+            "its tensor \"{}\" lies in another file: weights must be inside model.onnx",
+            tensor.name()
+        )),
+    }
+}
+
+fn check_input(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
+    let weights: Vec<&str> = graph.initializer.iter().map(TensorProto::name).collect();
+    let inputs: Vec<&ValueInfoProto> =
+        graph.input.iter().filter(|input| !weights.contains(&input.name())).collect();
+    let [input] = inputs[..] else {
+        return Err(format!(
+            "it has {} inputs, and one named \"{INPUT}\" is expected",
+            inputs.len()
+        ));
+    };
+    if input.name() != INPUT {
+        return Err(format!(
+            "its input is named \"{}\", and \"{INPUT}\" is expected",
+            input.name()
+        ));
+    }
+    check_shape(input, &manifest.input.shape())
+}
+
+fn check_outputs(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
+    let expected = manifest.outputs();
+    for (name, width) in &expected {
+        let output =
+            graph.output.iter().find(|output| output.name() == name).ok_or_else(|| {
+                format!("the manifest names an output \"{name}\", and it has none")
+            })?;
+        check_shape(output, &[*width])?;
+    }
+    let unknown =
+        graph.output.iter().find(|output| !expected.iter().any(|(name, _)| name == output.name()));
+    match unknown {
+        None => Ok(()),
+        Some(output) => {
+            Err(format!("it has an output \"{}\" that the manifest does not name", output.name()))
+        }
+    }
+}
+
+/// The second graph counts zeros in these tensors: see [`super::with_zeroed_outputs`].
+fn check_shrunk_tensors(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
+    let made = |name: &String| graph.node.iter().any(|node| node.output.contains(name));
+    match manifest.blocks.iter().find(|b| !made(&b.shrunk_tensor)) {
+        None => Ok(()),
+        Some(block) => Err(format!(
+            "the manifest says that block \"{}\" shrinks into a tensor \"{}\", and it has none",
+            block.name, block.shrunk_tensor
+        )),
+    }
+}
+
+/// Expects 32-bit floats of shape `[batch, inner…]`, with a batch that is not fixed.
+fn check_shape(value: &ValueInfoProto, inner: &[usize]) -> Result<(), String> {
+    let Some(type_proto::Value::TensorType(tensor)) =
+        value.r#type.as_ref().and_then(|t| t.value.as_ref())
+    else {
+        return Err(format!("\"{}\" is no tensor", value.name()));
+    };
+    if tensor.elem_type() != DataType::Float as i32 {
+        return Err(format!("\"{}\" does not hold 32-bit floats", value.name()));
+    }
+    let sizes: Vec<Option<i64>> = tensor
+        .shape
+        .iter()
+        .flat_map(|shape| &shape.dim)
+        .map(|dim| match dim.value {
+            Some(dimension::Value::DimValue(size)) => Some(size),
+            Some(dimension::Value::DimParam(_)) | None => None,
+        })
+        .collect();
+    let expected: Vec<Option<i64>> =
+        std::iter::once(None).chain(inner.iter().map(|&size| Some(size as i64))).collect();
+    if sizes != expected {
+        return Err(format!(
+            "\"{}\" has shape {}, and the manifest asks for {}",
+            value.name(),
+            shape_in_words(&sizes),
+            shape_in_words(&expected)
+        ));
+    }
+    Ok(())
+}
+
+fn shape_in_words(sizes: &[Option<i64>]) -> String {
+    let sizes: Vec<String> = sizes
+        .iter()
+        .map(|size| size.map_or_else(|| "batch".to_owned(), |size| size.to_string()))
+        .collect();
+    format!("[{}]", sizes.join(", "))
+}
+
+fn check_metadata(model: &ModelProto, manifest: &Manifest) -> Result<(), String> {
+    let entry = |key: &str| {
+        model
+            .metadata_props
+            .iter()
+            .find(|property| property.key() == key)
+            .map(|property| property.value().to_owned())
+            .ok_or_else(|| format!("its metadata has no \"{key}\""))
+    };
+    let format = entry(METADATA_FORMAT)?;
+    if format != manifest::FORMAT.to_string() {
+        return Err(format!(
+            "its metadata says format {format}, and this program reads format {}",
+            manifest::FORMAT
+        ));
+    }
+    let list = |key: &str| {
+        serde_json::from_str::<Vec<String>>(&entry(key)?)
+            .map_err(|_| format!("its metadata \"{key}\" is no list of names"))
+    };
+    let classes = list(METADATA_CLASSES)?;
+    if classes != manifest.classes {
+        return Err(format!(
+            "its classes are {classes:?}, and the manifest's are {:?}",
+            manifest.classes
+        ));
+    }
+    let blocks = list(METADATA_BLOCKS)?;
+    let expected: Vec<&str> = manifest.blocks.iter().map(|b| b.name.as_str()).collect();
+    if blocks != expected {
+        return Err(format!("its blocks are {blocks:?}, and the manifest's are {expected:?}"));
+    }
+    Ok(())
+}

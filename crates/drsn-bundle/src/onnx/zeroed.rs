@@ -1,0 +1,71 @@
+//! The second graph of a model: the same, and for each block the share of features that shrinkage set to zero.
+//!
+//! A runtime computes every output of a graph, asked for or not; so these outputs have a graph of their own,
+//! which is run only for the clients that want them.
+
+use prost::Message as _;
+
+use super::{
+    builder::value_info,
+    proto::{
+        AttributeProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
+        tensor_proto::DataType,
+    },
+};
+use crate::{Block, BundleError};
+
+/// Name of the output with the share of a block's features that are exactly zero, `[batch, C]`.
+pub fn zeroed_output(block: &str) -> String {
+    format!("zeroed.{block}")
+}
+
+/// Adds an output `zeroed.<block>`, `[batch, C]`, for each block: the mean over space of `[y = 0]`, where y is
+/// the block's tensor after shrinkage.
+///
+/// The soft threshold gives exact zeros: within [−τ, τ] it computes x − x.
+///
+/// # Errors
+/// [`BundleError::Model`] where the bytes are no ONNX model.
+pub fn with_zeroed_outputs(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, BundleError> {
+    let wrong = |reason: &str| BundleError::Model { reason: reason.to_owned() };
+    let mut model = ModelProto::decode(model).map_err(|_| wrong("it is no ONNX model"))?;
+    let graph = model.graph.as_mut().ok_or_else(|| wrong("it has no graph"))?;
+    let zero = "zeroed.zero";
+    graph.initializer.push(TensorProto {
+        data_type: Some(DataType::Float as i32),
+        name: Some(zero.to_owned()),
+        raw_data: Some(0_f32.to_le_bytes().to_vec()),
+        ..TensorProto::default()
+    });
+    for block in blocks {
+        let output = zeroed_output(block.name.as_str());
+        let part = |name: &str| format!("{output}.{name}");
+        let mut add =
+            |operator: &str, inputs: &[&str], output: &str, attribute: Option<(&str, i64)>| {
+                graph.node.push(NodeProto {
+                    input: inputs.iter().map(|&name| name.to_owned()).collect(),
+                    output: vec![output.to_owned()],
+                    name: Some(output.to_owned()),
+                    op_type: Some(operator.to_owned()),
+                    attribute: attribute.map(integer).into_iter().collect(),
+                    ..NodeProto::default()
+                });
+            };
+        let (mask, share, mean) = (part("mask"), part("share"), part("mean"));
+        add("Equal", &[&block.shrunk_tensor, zero], &mask, None);
+        add("Cast", &[&mask], &share, Some(("to", DataType::Float as i64)));
+        add("GlobalAveragePool", &[&share], &mean, None);
+        add("Flatten", &[&mean], &output, Some(("axis", 1)));
+        graph.output.push(value_info(&output, &[-1, block.channels as i64]));
+    }
+    Ok(model.encode_to_vec())
+}
+
+fn integer((name, value): (&str, i64)) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(value),
+        ..AttributeProto::default()
+    }
+}

@@ -1,0 +1,126 @@
+//! Finds ONNX Runtime's shared library and loads it, once in a process.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use super::RuntimeError;
+
+/// File name of the library.
+pub const LIBRARY_NAME: &str =
+    if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+
+/// The environment variable that names the library.
+const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Folders where a system keeps shared libraries.
+const SYSTEM_FOLDERS: [&str; 5] = [
+    "/usr/local/lib",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+];
+
+/// ONNX Runtime, loaded.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(super) environment: ort::environment::Environment,
+    library: PathBuf,
+}
+
+/// ONNX Runtime has one environment in a process; it stays until the process ends.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+impl Runtime {
+    /// Loads the library, or returns it where this process has loaded one already.
+    ///
+    /// It is looked for at `explicit`, else at `ORT_DYLIB_PATH`, else beside the executable, in the folder
+    /// `onnxruntime` of the build directory above it, and in the system's folders.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotFound`] or [`RuntimeError::Unusable`].
+    pub fn start(explicit: Option<&Path>) -> Result<Self, RuntimeError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            return Ok(runtime.clone());
+        }
+        let runtime = Self::load(find(explicit)?)?;
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// The library's path.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    fn load(library: PathBuf) -> Result<Self, RuntimeError> {
+        let unusable = |reason: String| RuntimeError::Unusable { path: library.clone(), reason };
+        let environment = ort::init_from(&library)
+            .map_err(|e| unusable(e.to_string()))?
+            .with_name("drsn")
+            // Microsoft's builds report usage home unless they are told not to.
+            .with_telemetry(false)
+            .build()
+            .map_err(|e| unusable(e.to_string()))?;
+        // Its warnings go to standard error in a format of their own; what matters comes back as errors.
+        environment.set_log_level(ort::logging::LogLevel::Error);
+        Ok(Self { environment, library })
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("library", &self.library).finish_non_exhaustive()
+    }
+}
+
+fn find(explicit: Option<&Path>) -> Result<PathBuf, RuntimeError> {
+    let named =
+        explicit.map(Path::to_owned).or_else(|| env::var_os(LIBRARY_VARIABLE).map(PathBuf::from));
+    let looked_for = match named {
+        Some(path) => vec![path],
+        None => folders().iter().flat_map(|f| candidates(f)).collect(),
+    };
+    match looked_for.iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path.clone()),
+        None => Err(RuntimeError::NotFound { looked_for }),
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Some(beside) =
+        env::current_exe().ok().and_then(|executable| executable.parent().map(Path::to_owned))
+    {
+        // target/release/drsn-serve and target/debug/deps/some-test both find target/onnxruntime.
+        let caches = beside.ancestors().skip(1).take(2).map(|f| f.join("onnxruntime"));
+        folders.extend(caches);
+        folders.insert(0, beside);
+    }
+    folders.extend(SYSTEM_FOLDERS.iter().map(PathBuf::from));
+    folders
+}
+
+/// The library's plain name, and whatever versions of it lie in the folder, the last name in the alphabet first.
+fn candidates(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_prefix(LIBRARY_NAME))
+                .and_then(|version| version.strip_prefix('.'))
+                .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        })
+        .collect();
+    paths.sort();
+    paths.reverse();
+    paths.insert(0, folder.join(LIBRARY_NAME));
+    paths
+}

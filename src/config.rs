@@ -1,0 +1,200 @@
+//! Every knob of the server, in one structure. Each flag has a twin in the environment, `DRSN_…`.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use clap::{Parser, ValueEnum};
+use drsn_bundle::Name;
+
+/// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "drsn-serve", version, about, max_term_width = 110)]
+pub struct Config {
+    /// Address of HTTP/1.1 and HTTP/2 in clear text; port 0 takes a free one.
+    #[arg(long, env = "DRSN_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub http: SocketAddr,
+
+    /// Folder of models, <name>/<version>/, or one bundle (then with --model-name).
+    #[arg(long, env = "DRSN_MODELS", default_value = "models", value_name = "DIR")]
+    pub models: PathBuf,
+
+    /// Name of the model, where --models is one bundle; its manifest's own name otherwise.
+    #[arg(long, env = "DRSN_MODEL_NAME", value_name = "NAME")]
+    pub model_name: Option<Name>,
+
+    /// Model that answers where a request names none; not needed where there is only one.
+    #[arg(long, env = "DRSN_DEFAULT_MODEL", value_name = "NAME")]
+    pub default_model: Option<Name>,
+
+    /// ONNX Runtime's shared library; looked for in the usual places otherwise.
+    #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH")]
+    pub onnxruntime: Option<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N. `auto` takes a CUDA device where one can be used.
+    #[arg(long, env = "DRSN_DEVICE", default_value = "auto", value_name = "DEVICE")]
+    pub device: Device,
+
+    /// Threads for each model, each with a session of its own; one a core on the CPU, one on a GPU.
+    #[arg(long, env = "DRSN_WORKERS", value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+
+    /// Largest batch that is given to a model at once.
+    #[arg(long, env = "DRSN_MAX_BATCH", default_value = "16", value_name = "N")]
+    pub max_batch: NonZeroUsize,
+
+    /// How long a lone input waits for others, in microseconds. None is usually best: what arrives while
+    /// the workers are busy is the next batch.
+    #[arg(long, env = "DRSN_MAX_WAIT_US", default_value = "0", value_name = "US")]
+    pub max_wait_us: u64,
+
+    /// Requests that may wait for each model; a further one is refused with 429.
+    #[arg(long, env = "DRSN_QUEUE", default_value = "512", value_name = "N")]
+    pub queue: NonZeroUsize,
+
+    /// Bytes of bodies and decoded inputs that may be in memory at once, over all requests.
+    #[arg(
+        long,
+        env = "DRSN_MAX_INFLIGHT_BYTES",
+        default_value = "268435456",
+        value_name = "BYTES"
+    )]
+    pub max_inflight_bytes: NonZeroU64,
+
+    /// Largest body of a request, in bytes.
+    #[arg(long, env = "DRSN_MAX_BODY_BYTES", default_value = "16777216", value_name = "BYTES")]
+    pub max_body_bytes: NonZeroUsize,
+
+    /// Most pixels that an image file may declare.
+    #[arg(long, env = "DRSN_MAX_IMAGE_PIXELS", default_value = "50000000", value_name = "PIXELS")]
+    pub max_image_pixels: NonZeroU64,
+
+    /// How long a request may take, from its first byte to its answer, in milliseconds.
+    #[arg(long, env = "DRSN_REQUEST_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
+    pub request_timeout_ms: NonZeroU64,
+
+    /// Connections that are served at once; further ones wait to be accepted.
+    #[arg(long, env = "DRSN_MAX_CONNECTIONS", default_value = "1024", value_name = "N")]
+    pub max_connections: NonZeroUsize,
+
+    /// At the end: how long new requests are still answered after /readyz turned 503, in milliseconds.
+    #[arg(long, env = "DRSN_LINGER_MS", default_value = "1000", value_name = "MS")]
+    pub linger_ms: u64,
+
+    /// At the end: how long accepted requests may take to finish after that, in milliseconds.
+    #[arg(long, env = "DRSN_DRAIN_TIMEOUT_MS", default_value = "8000", value_name = "MS")]
+    pub drain_timeout_ms: u64,
+
+    /// Form of the log; by default `text` on a terminal and `json` otherwise. `RUST_LOG` sets its level.
+    #[arg(long, env = "DRSN_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+impl Config {
+    /// How long a lone input waits for others.
+    pub fn max_wait(&self) -> Duration {
+        Duration::from_micros(self.max_wait_us)
+    }
+
+    /// How long a request may take.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms.get())
+    }
+
+    /// How long new requests are still answered while draining.
+    pub fn linger(&self) -> Duration {
+        Duration::from_millis(self.linger_ms)
+    }
+
+    /// How long accepted requests may take to finish after the linger.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The first CUDA device where it can be used, the CPU otherwise.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device, by its number.
+    Cuda(u32),
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(device: &str) -> Result<Self, Self::Err> {
+        match device {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_twin_in_the_environment() {
+        let command = Config::command();
+        let flags = command.get_arguments().filter(|a| a.get_long().is_some());
+        for flag in flags {
+            let long = flag.get_long().unwrap_or_default();
+            if matches!(long, "help" | "version") {
+                continue;
+            }
+            let twin = format!("DRSN_{}", long.replace('-', "_").to_uppercase());
+            assert_eq!(flag.get_env().and_then(|e| e.to_str()), Some(&*twin));
+        }
+    }
+
+    #[test]
+    fn a_device_is_read_as_it_is_written() {
+        for text in ["auto", "cpu", "cuda:3"] {
+            assert_eq!(text.parse::<Device>().map(|d| d.to_string()), Ok(text.to_owned()));
+        }
+        assert!("gpu".parse::<Device>().is_err());
+        assert!("cuda:x".parse::<Device>().is_err());
+    }
+}

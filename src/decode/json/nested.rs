@@ -1,0 +1,163 @@
+//! Nested lists of numbers, read without a tree in between.
+
+use std::fmt;
+
+use drsn_bundle::InputSpec;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, SeqAccess, Visitor},
+};
+
+use crate::error::{ApiError, ErrorKind};
+
+/// Deepest nesting that any form of input has: a list of images, `[N, C, H, W]`.
+const DEEPEST: usize = 4;
+
+/// Numbers and their shape, as `[[1, 2, 3], [4, 5, 6]]` has shape 2 x 3.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Nested {
+    pub(super) values: Vec<f32>,
+    pub(super) shape: Vec<usize>,
+}
+
+impl Nested {
+    /// The elements of the outermost list, each by itself.
+    pub(super) fn split(self, spec: &InputSpec) -> Result<Vec<Self>, ApiError> {
+        let [count, inner @ ..] = &self.shape[..] else {
+            return Err(ErrorKind::InvalidArgument
+                .because("a list of inputs was expected, and a number came"));
+        };
+        let elements: usize = inner.iter().product();
+        if *count == 0 || elements == 0 {
+            return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
+        }
+        if inner.is_empty() {
+            return Err(ErrorKind::InvalidArgument.because(format!(
+                "a list of inputs was expected, each of shape {}, and a list of numbers came",
+                spec.shape_in_words()
+            )));
+        }
+        let inputs = self
+            .values
+            .chunks(elements)
+            .map(|values| Self { values: values.to_vec(), shape: inner.to_vec() });
+        Ok(inputs.collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Nested {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut reading = Reading { values: Vec::new(), sizes: [None; DEEPEST], depth: None };
+        Level { reading: &mut reading, depth: 0 }.deserialize(deserializer)?;
+        // Levels below an empty list were never seen: their size is none, the shape ends there.
+        let shape = reading.sizes.into_iter().map_while(|size| size).collect();
+        Ok(Self { values: reading.values, shape })
+    }
+}
+
+struct Reading {
+    values: Vec<f32>,
+    /// Size of the lists at each depth, once the first of them has ended.
+    sizes: [Option<usize>; DEEPEST],
+    /// Depth of the numbers, once the first was seen.
+    depth: Option<usize>,
+}
+
+struct Level<'a> {
+    reading: &'a mut Reading,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a list of numbers")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        if *self.reading.depth.get_or_insert(self.depth) != self.depth {
+            return Err(E::custom("numbers and lists are mixed in one list"));
+        }
+        self.reading.values.push(value as f32);
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { reading, depth } = self;
+        if depth >= DEEPEST {
+            return Err(A::Error::custom("lists are nested more deeply than any input is"));
+        }
+        if reading.depth.is_some_and(|numbers| numbers <= depth) {
+            return Err(A::Error::custom("numbers and lists are mixed in one list"));
+        }
+        let mut size = 0;
+        while list.next_element_seed(Level { reading: &mut *reading, depth: depth + 1 })?.is_some()
+        {
+            size += 1;
+        }
+        match reading.sizes[depth].replace(size) {
+            Some(before) if before != size => Err(A::Error::custom(format!(
+                "lists of one level have different lengths, {before} and {size}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<(Vec<f32>, Vec<usize>), String> {
+        serde_json::from_str::<Nested>(json)
+            .map(|nested| (nested.values, nested.shape))
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_shape_is_that_of_the_lists() {
+        assert_eq!(read("[1, 2.5, -3]"), Ok((vec![1.0, 2.5, -3.0], vec![3])));
+        assert_eq!(
+            read("[[1, 2, 3], [4, 5, 6]]"),
+            Ok((vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![2, 3]))
+        );
+        assert_eq!(read("[[]]"), Ok((vec![], vec![1, 0])));
+    }
+
+    #[test]
+    fn ragged_mixed_and_deep_lists_are_refused() {
+        for (json, fault) in [
+            ("[[1, 2], [3]]", "different lengths, 2 and 1"),
+            ("[1, [2]]", "mixed"),
+            ("[[2], 1]", "mixed"),
+            ("[[[[[1]]]]]", "more deeply"),
+            ("[null]", "expected a number or a list of numbers"),
+            ("[\"1\"]", "expected a number or a list of numbers"),
+        ] {
+            let error = read(json).err().unwrap_or_default();
+            assert!(error.contains(fault), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_number_above_32_bits_becomes_infinite_and_is_refused_later() {
+        assert_eq!(read("[1e300]"), Ok((vec![f32::INFINITY], vec![1])));
+    }
+}

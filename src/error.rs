@@ -1,0 +1,136 @@
+//! Every way in which a request can fail, with its HTTP status and its stable code, in one table.
+
+use axum::http::StatusCode;
+
+/// A request that was not answered, and why, in a sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct ApiError {
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// What was expected, what came, and what to do. Nothing of the host: no path, no type name.
+    pub detail: String,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A malformed body, a wrong shape, length, type or option.
+    InvalidArgument,
+    /// An unknown route, model or version.
+    NotFound,
+    /// A route that has other methods.
+    MethodNotAllowed,
+    /// The client sent its request too slowly.
+    RequestTimeout,
+    /// A body, or what it declares, above a limit.
+    TooLarge,
+    /// A media type that is not taken.
+    UnsupportedMediaType,
+    /// The model's queue is full.
+    QueueFull,
+    /// The bytes that may be in memory are used up.
+    BytesFull,
+    /// The models are still being loaded.
+    NotReady,
+    /// The server is about to end.
+    Draining,
+    /// The request's time was up before it was answered.
+    DeadlineExceeded,
+    /// The runtime failed, or gave a number that is none.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidArgument => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::QueueFull | Self::BytesFull => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The stable word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "invalid_argument",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::QueueFull => "queue_full",
+            Self::BytesFull => "bytes_full",
+            Self::NotReady => "not_ready",
+            Self::Draining => "draining",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The short title for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "The request cannot be understood",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "The request came too slowly",
+            Self::TooLarge => "Too large",
+            Self::UnsupportedMediaType => "Media type not supported",
+            Self::QueueFull => "The queue is full",
+            Self::BytesFull => "The memory for requests is full",
+            Self::NotReady => "Not ready",
+            Self::Draining => "Shutting down",
+            Self::DeadlineExceeded => "Out of time",
+            Self::Internal => "Internal error",
+        }
+    }
+
+    /// The label under which `drsn_rejected_total` counts it; none where the fault is not a refusal.
+    pub fn rejection(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidArgument | Self::UnsupportedMediaType => Some("invalid"),
+            Self::TooLarge => Some("too_large"),
+            Self::QueueFull => Some("queue_full"),
+            Self::BytesFull => Some("bytes"),
+            Self::NotReady | Self::Draining => Some("draining"),
+            Self::RequestTimeout | Self::DeadlineExceeded => Some("deadline"),
+            Self::NotFound | Self::MethodNotAllowed | Self::Internal => None,
+        }
+    }
+
+    /// Seconds after which it is worth to try again, for `Retry-After`.
+    pub fn retry_after_seconds(self) -> Option<u64> {
+        match self {
+            Self::QueueFull | Self::BytesFull | Self::NotReady | Self::Draining => Some(1),
+            Self::InvalidArgument
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::RequestTimeout
+            | Self::TooLarge
+            | Self::UnsupportedMediaType
+            | Self::DeadlineExceeded
+            | Self::Internal => None,
+        }
+    }
+
+    /// This kind of failure, with its sentence.
+    pub fn because(self, detail: impl Into<String>) -> ApiError {
+        ApiError { kind: self, detail: detail.into() }
+    }
+}
+
+impl ApiError {
+    /// A failure of ours. What happened goes into the log, and not to the client.
+    pub fn internal() -> Self {
+        ErrorKind::Internal.because("the server failed to answer this request; its log says why")
+    }
+}

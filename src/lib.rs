@@ -1,0 +1,39 @@
+//! drsn-serve: the inference server for trained Deep Residual Shrinkage Networks.
+//!
+//! ```text
+//! http ─► decode ─► batcher ─► worker (ONNX Runtime session) ─► diagnostics ─► http
+//! request  Inputs     queue      one thread, one session         Prediction    answer
+//! ```
+//!
+//! # Layout
+//!
+//! In the order of the flow:
+//!
+//! * [`config`]: every knob, in one structure.
+//! * [`server`]: binds, loads, serves and drains.
+//! * [`http`]: the HTTP face: routes, answers, errors.
+//! * [`admission`]: how many bytes may be in flight.
+//! * [`decode`]: bodies to checked and prepared inputs.
+//! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
+//! * [`worker`]: the threads that own a session each and answer batches.
+//! * [`session`]: a model in ONNX Runtime: choice of the device, self-check, warm-up.
+//! * [`model`]: a served model: its queue and its workers.
+//! * [`repository`]: the folder of models.
+//! * [`diagnostics`]: a model's outputs to probabilities and to what the thresholds did.
+//! * [`error`]: every way to fail, with its code.
+//! * [`metrics`], [`telemetry`]: what an operator sees.
+
+pub mod admission;
+pub mod batcher;
+pub mod config;
+pub mod decode;
+pub mod diagnostics;
+pub mod error;
+pub mod http;
+pub mod metrics;
+pub mod model;
+pub mod repository;
+pub mod server;
+pub mod session;
+pub mod telemetry;
+pub mod worker;

@@ -1,0 +1,162 @@
+//! A served model: its manifest, its queue and its workers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use drsn_bundle::{
+    Bundle, Manifest,
+    runtime::{Provider, Runtime, RuntimeError},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    batcher::{Job, JobError, Limits, PushError, Queue, Share},
+    config::Config,
+    decode::Inputs,
+    error::{ApiError, ErrorKind},
+    metrics::{Metrics, ModelLabels, ModelMetrics},
+    session::{Outputs, choose_provider},
+    worker::{self, Work, Workers},
+};
+
+/// A model that answers requests.
+#[derive(Debug)]
+pub struct Model {
+    /// Name and version under which it is served.
+    pub labels: ModelLabels,
+    /// Its metrics.
+    pub metrics: ModelMetrics,
+    /// Where it computes.
+    pub provider: Provider,
+    bundle: Arc<Bundle>,
+    queue: Arc<Queue<Outputs>>,
+    workers: Workers,
+}
+
+impl Model {
+    /// Puts a bundle to work, and returns when all its workers are ready.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] where the model does not run here, or does not give its golden outputs.
+    pub fn start(
+        bundle: Bundle,
+        labels: ModelLabels,
+        config: &Config,
+        runtime: &Runtime,
+        metrics: &Metrics,
+    ) -> Result<Self, RuntimeError> {
+        let started = Instant::now();
+        let provider = choose_provider(runtime, &bundle, config.device)?;
+        let bundle = Arc::new(bundle);
+        let blocks: Vec<String> =
+            bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect();
+        let model_metrics = metrics.model(&labels, &bundle.manifest.classes, &blocks);
+        let queue = Arc::new(Queue::new(Limits {
+            requests: config.queue.get(),
+            batch: config.max_batch.get(),
+            wait: config.max_wait(),
+        }));
+        let work = Work {
+            runtime: runtime.clone(),
+            bundle: Arc::clone(&bundle),
+            provider,
+            queue: Arc::clone(&queue),
+            metrics: model_metrics.clone(),
+        };
+        let count =
+            config.workers.map_or_else(|| worker::default_count(provider), std::num::NonZero::get);
+        let workers = Workers::start(&work, count)?;
+        metrics.set_provider(&labels.model, &config.device.to_string(), provider.name());
+        model_metrics.ready.set(1);
+        model_metrics.load_duration.observe(started.elapsed().as_secs_f64());
+        Ok(Self { labels, metrics: model_metrics, provider, bundle, queue, workers })
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.bundle.manifest
+    }
+
+    /// Largest batch that it is given.
+    pub fn max_batch(&self) -> usize {
+        self.queue.max_batch()
+    }
+
+    /// Whether every worker lives.
+    pub fn is_healthy(&self) -> bool {
+        self.workers.all_alive()
+    }
+
+    /// Queues prepared inputs and waits for their outputs, which come in the inputs' order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] where the runtime fails.
+    pub async fn infer(
+        &self,
+        inputs: Inputs,
+        zeroed: bool,
+        deadline: Instant,
+    ) -> Result<Vec<Share<Outputs>>, ApiError> {
+        let pieces = inputs.into_pieces(self.max_batch());
+        let last = pieces.len() - 1;
+        let mut jobs = Vec::with_capacity(pieces.len());
+        let mut answers = Vec::with_capacity(pieces.len());
+        for (number, (inputs, count)) in pieces.into_iter().enumerate() {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            jobs.push(Job {
+                inputs,
+                count,
+                zeroed,
+                queued: Instant::now(),
+                deadline,
+                ends_request: number == last,
+                reply,
+            });
+        }
+        self.queue.push(jobs).map_err(|refusal| self.refused(refusal))?;
+        self.metrics.queue_depth.set(self.queue.depth() as i64);
+        let mut shares = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let answer = tokio::time::timeout_at(deadline.into(), answer)
+                .await
+                .map_err(|_| out_of_time())?;
+            match answer {
+                Ok(Ok(share)) => shares.push(share),
+                Ok(Err(JobError::DeadlineExceeded)) => return Err(out_of_time()),
+                // Without a reply, the worker panicked; it says so in the log.
+                Ok(Err(JobError::Failed)) | Err(_) => return Err(ApiError::internal()),
+            }
+        }
+        Ok(shares)
+    }
+
+    fn refused(&self, refusal: PushError) -> ApiError {
+        match refusal {
+            PushError::Full => ErrorKind::QueueFull.because(format!(
+                "as many requests wait for model {} as may; try again in a moment",
+                self.labels.model
+            )),
+            PushError::Closed => ErrorKind::NotReady
+                .because(format!("model {} is being unloaded", self.labels.model)),
+        }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.metrics.ready.set(0);
+        self.queue.close();
+    }
+}
+
+fn out_of_time() -> ApiError {
+    ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered")
+}
+
+/// Microseconds for an answer's `timing`.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

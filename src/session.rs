@@ -1,0 +1,156 @@
+//! A model in ONNX Runtime: the choice of the device, the golden self-check, the warm-up.
+
+use drsn_bundle::{
+    Bundle, onnx,
+    runtime::{NamedTensor, Provider, Runtime, RuntimeError, Session, self_check},
+};
+
+use crate::config::Device;
+
+/// Outputs of a batch, in the order in which [`ModelSession`] names them.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Class probabilities, `[batch, classes]`.
+    pub probabilities: Vec<f32>,
+    /// What each block did.
+    pub blocks: Vec<BlockOutputs>,
+}
+
+/// What one block did in a batch.
+#[derive(Debug)]
+pub struct BlockOutputs {
+    /// Thresholds τ, `[batch, C]`.
+    pub threshold: Vec<f32>,
+    /// Mean magnitudes A before shrinkage, `[batch, C]`.
+    pub mean_abs: Vec<f32>,
+    /// Share of features that are exactly zero after shrinkage, `[batch, C]`; only where it was asked for.
+    pub zeroed: Option<Vec<f32>>,
+}
+
+/// Both graphs of a model, for one worker thread.
+#[derive(Debug)]
+pub struct ModelSession {
+    plain: Session,
+    /// The graph that also counts zeroed features; none where the network does not shrink.
+    zeroed: Option<Session>,
+    names: Vec<BlockNames>,
+    /// Numbers in one input.
+    elements: usize,
+}
+
+#[derive(Debug)]
+struct BlockNames {
+    threshold: String,
+    mean_abs: String,
+    zeroed: String,
+}
+
+impl ModelSession {
+    /// Loads both graphs, and holds each against the bundle's golden outputs.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] where the runtime refuses a graph, or it does not give its golden outputs here.
+    pub fn open(
+        runtime: &Runtime,
+        bundle: &Bundle,
+        provider: Provider,
+    ) -> Result<Self, RuntimeError> {
+        let manifest = &bundle.manifest;
+        let shape = manifest.input.shape();
+        let mut plain = Session::open(runtime, &bundle.model, &shape, provider)?;
+        self_check(&mut plain, &bundle.golden)?;
+        let zeroed = if manifest.blocks.is_empty() {
+            None
+        } else {
+            let model = onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks)
+                .map_err(|e| RuntimeError::Load { reason: e.to_string() })?;
+            let mut zeroed = Session::open(runtime, &model, &shape, provider)?;
+            self_check(&mut zeroed, &bundle.golden)?;
+            Some(zeroed)
+        };
+        let names = manifest.blocks.iter().map(|block| BlockNames {
+            threshold: block.threshold_output.clone(),
+            mean_abs: block.mean_abs_output.clone(),
+            zeroed: onnx::zeroed_output(block.name.as_str()),
+        });
+        Ok(Self { plain, zeroed, names: names.collect(), elements: manifest.input.elements() })
+    }
+
+    /// Runs zeros through both graphs at the smallest and the largest batch, so that no request pays for memory
+    /// that is allocated once.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] where the runtime fails.
+    pub fn warm_up(&mut self, max_batch: usize) -> Result<(), RuntimeError> {
+        for batch in [1, max_batch] {
+            let zeros = vec![0.0; batch * self.elements];
+            self.plain.run(&zeros, batch)?;
+            if let Some(session) = &mut self.zeroed {
+                session.run(&zeros, batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs prepared inputs, `[batch, …]`, and names what came.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] where the runtime fails or gives no output of a name that the manifest has.
+    pub fn run(
+        &mut self,
+        inputs: &[f32],
+        batch: usize,
+        zeroed: bool,
+    ) -> Result<Outputs, RuntimeError> {
+        let session = match &mut self.zeroed {
+            Some(session) if zeroed => session,
+            _ => &mut self.plain,
+        };
+        let mut tensors = session.run(inputs, batch)?;
+        let probabilities = take(&mut tensors, onnx::PROBABILITIES)?;
+        let mut blocks = Vec::with_capacity(self.names.len());
+        for names in &self.names {
+            blocks.push(BlockOutputs {
+                threshold: take(&mut tensors, &names.threshold)?,
+                mean_abs: take(&mut tensors, &names.mean_abs)?,
+                zeroed: if zeroed { Some(take(&mut tensors, &names.zeroed)?) } else { None },
+            });
+        }
+        Ok(Outputs { probabilities, blocks })
+    }
+}
+
+fn take(tensors: &mut [NamedTensor], name: &str) -> Result<Vec<f32>, RuntimeError> {
+    tensors
+        .iter_mut()
+        .find(|tensor| tensor.name == name)
+        .map(|tensor| std::mem::take(&mut tensor.data))
+        .ok_or_else(|| RuntimeError::MissingOutput { output: name.to_owned() })
+}
+
+/// Chooses where a model computes. What was asked for by name is used or is an error; `auto` takes the first CUDA
+/// device on which the model gives its golden outputs, and says once why it took the CPU instead.
+///
+/// # Errors
+/// [`RuntimeError`] where the device that was asked for cannot be used.
+pub fn choose_provider(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    device: Device,
+) -> Result<Provider, RuntimeError> {
+    match device {
+        Device::Cpu => Ok(Provider::Cpu),
+        Device::Cuda(number) => {
+            let provider = Provider::Cuda(number);
+            ModelSession::open(runtime, bundle, provider)?;
+            Ok(provider)
+        }
+        Device::Auto => match ModelSession::open(runtime, bundle, Provider::Cuda(0)) {
+            Ok(_) => Ok(Provider::Cuda(0)),
+            Err(reason) => {
+                tracing::warn!(model = %bundle.manifest.name, %reason, "no CUDA device, computing on the CPU");
+                Ok(Provider::Cpu)
+            }
+        },
+    }
+}

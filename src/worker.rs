@@ -1,0 +1,177 @@
+//! The threads that answer batches. Each owns a session; nothing is shared between them but the queue.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use drsn_bundle::{
+    Bundle,
+    runtime::{Provider, Runtime, RuntimeError},
+};
+
+use crate::{
+    batcher::{Job, JobError, Queue, Share},
+    metrics::ModelMetrics,
+    session::{ModelSession, Outputs},
+};
+
+/// What every worker of a model needs.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// The loaded library.
+    pub runtime: Runtime,
+    /// The model.
+    pub bundle: Arc<Bundle>,
+    /// Where it computes.
+    pub provider: Provider,
+    /// Where jobs come from.
+    pub queue: Arc<Queue<Outputs>>,
+    /// Where durations go.
+    pub metrics: ModelMetrics,
+}
+
+/// The workers of a model; they end when its queue is closed and empty.
+#[derive(Debug)]
+pub struct Workers {
+    alive: Arc<AtomicUsize>,
+    wanted: usize,
+}
+
+impl Workers {
+    /// Starts `count` threads, and returns when each has a session that gave the golden outputs and is warm.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] of the first worker that could not start; the others end then.
+    pub fn start(work: &Work, count: usize) -> Result<Self, RuntimeError> {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let (ready, readiness) = mpsc::channel();
+        for number in 0..count {
+            let (work, alive, ready) = (work.clone(), Arc::clone(&alive), ready.clone());
+            thread::Builder::new()
+                .name(format!("{}-{number}", work.bundle.manifest.name))
+                .spawn(move || {
+                    let started = open(&work);
+                    let opened = started.as_ref().map(|_| ()).map_err(ToString::to_string);
+                    if let Ok(session) = started {
+                        alive.fetch_add(1, Ordering::Relaxed);
+                        // Nobody listens when another worker failed; the queue is closed then.
+                        let _ = ready.send(opened);
+                        answer_batches(session, &work);
+                        alive.fetch_sub(1, Ordering::Relaxed);
+                    } else {
+                        let _ = ready.send(opened);
+                    }
+                })
+                .map_err(|e| RuntimeError::Load { reason: e.to_string() })?;
+        }
+        drop(ready);
+        for opened in readiness.iter().take(count) {
+            if let Err(reason) = opened {
+                work.queue.close();
+                return Err(RuntimeError::Load { reason });
+            }
+        }
+        Ok(Self { alive, wanted: count })
+    }
+
+    /// Whether every worker lives.
+    pub fn all_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed) == self.wanted
+    }
+}
+
+fn open(work: &Work) -> Result<ModelSession, RuntimeError> {
+    let mut session = ModelSession::open(&work.runtime, &work.bundle, work.provider)?;
+    session.warm_up(work.queue.max_batch())?;
+    Ok(session)
+}
+
+fn answer_batches(mut session: ModelSession, work: &Work) {
+    let mut buffer = Vec::new();
+    while let Some(batch) = work.queue.next_batch() {
+        work.metrics.queue_depth.set(work.queue.depth() as i64);
+        if batch.is_empty() {
+            continue;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            answer(&mut session, batch, &mut buffer, &work.metrics);
+        }));
+        if outcome.is_err() {
+            // The jobs' replies were dropped with the panic, which their requests see as a failure.
+            tracing::error!(model = %work.bundle.manifest.name, "a worker panicked, it starts again");
+            match open(work) {
+                Ok(fresh) => session = fresh,
+                Err(error) => {
+                    tracing::error!(model = %work.bundle.manifest.name, %error, "a worker could not start again");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Answers the jobs of one batch.
+fn answer(
+    session: &mut ModelSession,
+    batch: Vec<Job<Outputs>>,
+    buffer: &mut Vec<f32>,
+    metrics: &ModelMetrics,
+) {
+    let started = Instant::now();
+    let batch_size = batch.iter().map(|job| job.count).sum();
+    let zeroed = batch.iter().any(|job| job.zeroed);
+    let inputs = if let [job] = &batch[..] {
+        &job.inputs
+    } else {
+        buffer.clear();
+        for job in &batch {
+            buffer.extend_from_slice(&job.inputs);
+        }
+        buffer
+    };
+    let outputs = session.run(inputs, batch_size, zeroed).map(Arc::new);
+    let inference_time = started.elapsed();
+    metrics.inference.observe(inference_time.as_secs_f64());
+    metrics.batch_size.observe(batch_size as f64);
+    let outputs = match outputs {
+        Ok(outputs) => outputs,
+        Err(error) => {
+            tracing::error!(%error, batch_size, "a batch failed");
+            for job in batch {
+                let _ = job.reply.send(Err(JobError::Failed));
+            }
+            return;
+        }
+    };
+    let mut first = 0;
+    for job in batch {
+        let queue_time = started.duration_since(job.queued);
+        metrics.queue.observe(queue_time.as_secs_f64());
+        let share = Share {
+            outputs: Arc::clone(&outputs),
+            first,
+            count: job.count,
+            queue_time,
+            inference_time,
+            batch_size,
+        };
+        first += job.count;
+        // A client that has hung up meanwhile needs no answer.
+        let _ = job.reply.send(Ok(share));
+    }
+}
+
+/// Workers for a model where none were asked for: one a core on the CPU, one on a GPU.
+pub fn default_count(provider: Provider) -> usize {
+    match provider {
+        Provider::Cpu => thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        Provider::Cuda(_) => 1,
+    }
+}
