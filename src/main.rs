@@ -8,7 +8,10 @@ use drsn_serve::{
     server::{self, StartError},
     telemetry,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -30,24 +33,35 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
+    let termination = termination();
     let listener = server::bind(&config).await?;
-    server::run(config, listener, termination()).await
+    server::run(config, listener, termination).await
 }
 
-/// Ready at the first SIGTERM or SIGINT. The second one ends the process at once.
-async fn termination() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received, the server has to be killed to end it");
-        return std::future::pending().await;
-    };
-    either(&mut terminate, &mut interrupt).await;
-    tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
-        tracing::warn!("a second signal, ending at once");
-        std::process::exit(1);
-    });
+/// Ready at the first SIGTERM or SIGINT, from now on. The second one ends the process at once.
+fn termination() -> impl Future<Output = ()> {
+    let (first, received) = oneshot::channel();
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::spawn(async move {
+                either(&mut terminate, &mut interrupt).await;
+                // The server may have failed to start, and listens no more.
+                let _ = first.send(());
+                either(&mut terminate, &mut interrupt).await;
+                tracing::warn!("a second signal, ending at once");
+                std::process::exit(1);
+            });
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be received, the server has to be killed to end it");
+        }
+    }
+    async {
+        // Where no signal can come, neither does the end.
+        if received.await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

@@ -133,6 +133,13 @@ impl Model {
         Ok(shares)
     }
 
+    /// Takes no more requests, answers those that are queued, and waits for the workers to end.
+    pub fn stop(&self) {
+        self.metrics.ready.set(0);
+        self.queue.close();
+        self.workers.join();
+    }
+
     fn refused(&self, refusal: PushError) -> ApiError {
         match refusal {
             PushError::Full => ErrorKind::QueueFull.because(format!(
@@ -147,8 +154,7 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        self.metrics.ready.set(0);
-        self.queue.close();
+        self.stop();
     }
 }
 

@@ -144,6 +144,13 @@ impl Repository {
         self.models.values()
     }
 
+    /// Lets every model answer what is queued, and waits for its workers to end.
+    pub fn stop(&self) {
+        for model in self.models() {
+            model.stop();
+        }
+    }
+
     /// The model that answers where a request names none.
     pub fn default_model(&self) -> Option<&Arc<Model>> {
         self.default.as_ref()

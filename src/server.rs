@@ -211,13 +211,17 @@ pub async fn run(
         app.enter(Phase::Draining);
         tokio::time::sleep(app.config.linger()).await;
     };
-    connections.accept_until(&listener, until_drained).await;
-    drop(listener);
+    connections.accept_until(listener, until_drained).await;
     if let Some(error) = failure {
         return Err(error);
     }
     if timeout(app.config.drain_timeout(), connections.finish()).await.is_err() {
         tracing::warn!("requests were still unanswered when the time for draining was up");
+    }
+    // ONNX Runtime must not be in use on another thread when the process ends.
+    let stopping = tokio::task::spawn_blocking(move || app.repository.get().map(Repository::stop));
+    if let Err(panic) = stopping.await {
+        tracing::error!(%panic, "a model could not be stopped");
     }
     tracing::info!("stopped");
     Ok(())

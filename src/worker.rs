@@ -3,11 +3,11 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
+        mpsc::{self, Sender},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -42,48 +42,66 @@ pub struct Work {
 pub struct Workers {
     alive: Arc<AtomicUsize>,
     wanted: usize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Workers {
     /// Starts `count` threads, and returns when each has a session that gave the golden outputs and is warm.
     ///
     /// # Errors
-    /// [`RuntimeError`] of the first worker that could not start; the others end then.
+    /// [`RuntimeError`] of the first worker that could not start; the others have ended then.
     pub fn start(work: &Work, count: usize) -> Result<Self, RuntimeError> {
         let alive = Arc::new(AtomicUsize::new(0));
         let (ready, readiness) = mpsc::channel();
+        let mut threads = Vec::with_capacity(count);
         for number in 0..count {
             let (work, alive, ready) = (work.clone(), Arc::clone(&alive), ready.clone());
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name(format!("{}-{number}", work.bundle.manifest.name))
-                .spawn(move || {
-                    let started = open(&work);
-                    let opened = started.as_ref().map(|_| ()).map_err(ToString::to_string);
-                    if let Ok(session) = started {
-                        alive.fetch_add(1, Ordering::Relaxed);
-                        // Nobody listens when another worker failed; the queue is closed then.
-                        let _ = ready.send(opened);
-                        answer_batches(session, &work);
-                        alive.fetch_sub(1, Ordering::Relaxed);
-                    } else {
-                        let _ = ready.send(opened);
-                    }
-                })
+                .spawn(move || run(&work, &alive, &ready))
                 .map_err(|e| RuntimeError::Load { reason: e.to_string() })?;
+            threads.push(thread);
         }
         drop(ready);
-        for opened in readiness.iter().take(count) {
-            if let Err(reason) = opened {
-                work.queue.close();
-                return Err(RuntimeError::Load { reason });
-            }
+        let workers = Self { alive, wanted: count, threads: Mutex::new(threads) };
+        // Ends with the last thread's word, or with its end.
+        let failure = readiness.iter().take(count).find_map(Result::err);
+        if let Some(error) = failure {
+            work.queue.close();
+            workers.join();
+            return Err(error);
         }
-        Ok(Self { alive, wanted: count })
+        Ok(workers)
     }
 
     /// Whether every worker lives.
     pub fn all_alive(&self) -> bool {
         self.alive.load(Ordering::Relaxed) == self.wanted
+    }
+
+    /// Waits for the workers to end, as they do when the queue is closed.
+    pub fn join(&self) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A worker that panicked has said so in the log.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A worker's life.
+fn run(work: &Work, alive: &AtomicUsize, ready: &Sender<Result<(), RuntimeError>>) {
+    match open(work) {
+        Ok(session) => {
+            alive.fetch_add(1, Ordering::Relaxed);
+            // Nobody listens when another worker failed; the queue is closed then.
+            let _ = ready.send(Ok(()));
+            answer_batches(session, work);
+            alive.fetch_sub(1, Ordering::Relaxed);
+        }
+        Err(error) => {
+            let _ = ready.send(Err(error));
+        }
     }
 }
 

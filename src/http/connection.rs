@@ -3,7 +3,6 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
-use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -13,6 +12,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tower::ServiceExt as _;
 
@@ -20,6 +20,8 @@ use tower::ServiceExt as _;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system refused a connection, as when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long handshakes that have begun may take to complete before the listener is closed.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// Serves a listener's connections.
 #[derive(Debug)]
@@ -50,27 +52,29 @@ impl Connections {
         }
     }
 
-    /// Accepts connections until `stop` is ready, and then those that the system has completed already: a client
-    /// whose connection stands may have sent its request.
-    pub async fn accept_until(&self, listener: &TcpListener, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = &mut stop => break,
-                accepted = self.accept(listener) => accepted,
-            };
-            match accepted {
-                Ok((stream, place)) => self.serve(stream, place),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+    /// Accepts connections until `stop` is ready, and then those whose handshake has begun: a client whose
+    /// connection stands may have sent its request already, and closing the listener would reset it.
+    pub async fn accept_until(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let accept_all = async {
+            loop {
+                self.accept_one(&listener).await;
             }
+        };
+        tokio::select! {
+            biased;
+            () = stop => (),
+            () = accept_all => (),
         }
-        while let Some(Ok((stream, place))) = self.accept(listener).now_or_never() {
-            self.serve(stream, place);
+        if let Err(error) = refuse_handshakes(&listener) {
+            tracing::debug!(%error, "new connections cannot be held off while the last ones are accepted");
         }
+        let last = async {
+            loop {
+                self.accept_one(&listener).await;
+            }
+        };
+        // It always ends by the time: nothing else ends the loop.
+        let _ = timeout(LAST_HANDSHAKES, last).await;
     }
 
     /// Lets every connection finish the request it is in, and closes it then.
@@ -78,14 +82,16 @@ impl Connections {
         self.graceful.shutdown().await;
     }
 
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> std::io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
+    async fn accept_one(&self, listener: &TcpListener) {
         // The semaphore is never closed, so there always is a place in the end.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let (stream, _) = listener.accept().await?;
-        Ok((stream, place))
+        match listener.accept().await {
+            Ok((stream, _)) => self.serve(stream, place),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 
     fn serve(&self, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
@@ -118,4 +124,29 @@ impl Connections {
             drop(place);
         });
     }
+}
+
+/// Lets a listening socket ignore the first packet of a handshake, and only that. The client's system sends it again
+/// after a second; by then nobody listens, which it is told at once.
+#[cfg(target_os = "linux")]
+fn refuse_handshakes(listener: &TcpListener) -> std::io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const TCP_FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, TCP_FLAGS),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+/// Elsewhere there is no such filter: a connection that is made in the last moment can be reset.
+#[cfg(not(target_os = "linux"))]
+fn refuse_handshakes(_listener: &TcpListener) -> std::io::Result<()> {
+    Ok(())
 }

@@ -1,0 +1,75 @@
+//! The end of a server: nothing that was accepted is lost.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+
+use crate::{
+    harness::{self, Process, has_runtime},
+    tiny,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_under_keep_alive_clients_loses_no_request_and_exits_with_0() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let mut server = Process::start(models.path(), &["--linger-ms", "500"]);
+    let url = format!("http://{}/classify", server.address);
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut clients = JoinSet::new();
+    for _ in 0..16 {
+        let (url, answered) = (url.clone(), Arc::clone(&answered));
+        clients.spawn(async move {
+            // Each client has one connection, and opens another when the server asks it to close.
+            let client = reqwest::Client::new();
+            loop {
+                let request = client
+                    .post(&url)
+                    .header("content-type", "application/octet-stream")
+                    .body(vec![0; 32]);
+                match request.send().await {
+                    Ok(response) => {
+                        assert_eq!(response.status(), 200);
+                        response.bytes().await.unwrap();
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    // After the listener has closed, and only then, nobody answers.
+                    Err(error) => {
+                        assert!(error.is_connect(), "a request was lost: {error:?}");
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.signal("-TERM");
+    server.wait_for("draining");
+    let ready = reqwest::get(format!("http://{}/readyz", server.address)).await.unwrap();
+    assert_eq!(ready.status(), 503);
+    clients.join_all().await;
+    server.wait_for("stopped");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(answered.load(Ordering::Relaxed) > 16);
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let mut server = Process::start(models.path(), &["--linger-ms", "60000"]);
+    server.signal("-INT");
+    server.wait_for("draining");
+    server.signal("-INT");
+    assert_eq!(server.child.wait().unwrap().code(), Some(1));
+}

@@ -1,0 +1,199 @@
+//! A server on a free port, in this process or as one of its own.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use clap::Parser as _;
+use drsn_bundle::{InputSpec, runtime::Runtime};
+use drsn_serve::{config::Config, server};
+use reqwest::Response;
+use serde_json::Value;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{skip, tiny};
+
+/// Longest start that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether ONNX Runtime is here; says that the test is skipped where it is not.
+pub(crate) fn has_runtime() -> bool {
+    match Runtime::start(None) {
+        Ok(_) => true,
+        Err(error) => {
+            skip::skip(&error.to_string());
+            false
+        }
+    }
+}
+
+/// Writes tiny models into a repository of their own.
+pub(crate) fn repository(models: &[(&str, InputSpec)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, input) in models {
+        write_tiny(folder.path(), name, "1", input.clone());
+    }
+    folder
+}
+
+/// Writes one tiny model and returns its folder.
+pub(crate) fn write_tiny(
+    repository: &Path,
+    name: &str,
+    version: &str,
+    input: InputSpec,
+) -> PathBuf {
+    let manifest = tiny::manifest(name, version, input);
+    let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
+    drsn_bundle::write(repository, manifest, &model, &golden, false).unwrap()
+}
+
+/// A server in this process.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts one with these flags, and returns when it is ready.
+    pub(crate) async fn start(models: &Path, flags: &[&str]) -> Self {
+        let models = models.to_str().unwrap();
+        let fixed = ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", "cpu"];
+        let quick = ["--linger-ms", "0"];
+        let config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
+        let listener = server::bind(&config).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let shutdown = async { drop(stopped.await) };
+            server::run(config, listener, shutdown).await.unwrap();
+        });
+        let server = Self { address, client: reqwest::Client::new(), stop: Some(stop), task };
+        let ready = async {
+            while server.get("/readyz").await.status() != 200 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.unwrap();
+        server
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Response {
+        self.client
+            .post(self.url(path))
+            .header("content-type", content_type)
+            .body(body.into())
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Posts and expects an answer.
+    pub(crate) async fn classify(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Value {
+        let response = self.post(path, content_type, body).await;
+        let status = response.status();
+        let answer = json(response).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Posts JSON and expects an answer.
+    pub(crate) async fn classify_json(&self, path: &str, body: Value) -> Value {
+        self.classify(path, "application/json", body.to_string()).await
+    }
+
+    /// Asks for the end and waits for it.
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        self.task.await.unwrap();
+    }
+}
+
+pub(crate) async fn json(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+/// A server as a process.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    lines: mpsc::Receiver<String>,
+}
+
+/// The command, with its log as JSON and the library that the tests use.
+pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
+    command
+        .args(["--http", "127.0.0.1:0", "--device", "cpu", "--log-format", "json", "--models"])
+        .arg(models)
+        .args(flags)
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Process {
+    /// Starts one, and returns when it is ready.
+    pub(crate) fn start(models: &Path, flags: &[&str]) -> Self {
+        let mut child = command(models, flags).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let mut process = Self { child, address: ([127, 0, 0, 1], 0).into(), lines };
+        let listening = process.wait_for("listening");
+        process.address = listening["addr"].as_str().unwrap().parse().unwrap();
+        process.wait_for("ready");
+        process
+    }
+
+    /// The next line of the log with this message.
+    pub(crate) fn wait_for(&self, message: &str) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            let entry: Value = serde_json::from_str(&line).unwrap();
+            if entry["message"] == message {
+                return entry;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already in most tests; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,267 @@
+//! Wrong inputs, each with the code and the sentence that a stranger can act on; the server goes on.
+
+use std::io::Cursor;
+
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{self, Server, has_runtime},
+    tiny,
+};
+
+const JSON: &str = "application/json";
+const FLOATS: &str = "application/octet-stream";
+const PNG: &str = "image/png";
+
+/// Expects an error of the table, in the form of problem details, and returns its sentence.
+async fn refusal(response: Response, status: u16, code: &str) -> String {
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let found = response.status().as_u16();
+    let problem = harness::json(response).await;
+    assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{problem}");
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["detail"], problem["error"]);
+    for field in ["type", "title", "detail", "instance"] {
+        assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
+    }
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    image::GrayImage::new(width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+fn jpeg() -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    let picture = image::GrayImage::from_fn(64, 64, |x, y| image::Luma([(x * y) as u8]));
+    picture.write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
+    file.into_inner()
+}
+
+/// A PNG whose header declares another size, with the checksum that belongs to it.
+fn png_that_declares(width: u32, height: u32) -> Vec<u8> {
+    let mut file = png(4, 4);
+    file[16..20].copy_from_slice(&width.to_be_bytes());
+    file[20..24].copy_from_slice(&height.to_be_bytes());
+    let checksum = crc32(&file[12..29]);
+    file[29..33].copy_from_slice(&checksum.to_be_bytes());
+    file
+}
+
+/// CRC-32 of ISO 3309, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+        })
+    })
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Content type, body, status, code, and a part of the sentence.
+type Case = (&'static str, Vec<u8>, u16, &'static str, &'static str);
+
+async fn expect_refusals(server: &Server, cases: Vec<Case>) {
+    for (content_type, body, status, code, sentence) in cases {
+        let response = server.post("/classify", content_type, body).await;
+        let detail = refusal(response, status, code).await;
+        assert!(detail.contains(sentence), "expected \"{sentence}\" in \"{detail}\"");
+    }
+    let good = server.classify("/classify", PNG, png(4, 4)).await;
+    assert_eq!(good["predictions"].as_array().map(Vec::len), Some(1));
+}
+
+fn invalid(content_type: &'static str, body: impl Into<Vec<u8>>, sentence: &'static str) -> Case {
+    (content_type, body.into(), 400, "invalid_argument", sentence)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_came() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let server = Server::start(models.path(), &[]).await;
+    let mut with_nan = vec![0.5_f32; 16];
+    with_nan[3] = f32::NAN;
+    let whole = jpeg();
+    let half = &whole[..whole.len() / 2];
+    let cases = vec![
+        invalid(PNG, "", "the image file is empty"),
+        invalid(FLOATS, "", "and the body has 0 bytes"),
+        invalid(PNG, "this is text", "a PNG or JPEG file was expected"),
+        invalid(PNG, &png(4, 4)[..50], "PNG file cannot be decoded: it is damaged or cut short"),
+        invalid("image/jpeg", half, "JPEG file cannot be decoded: it is damaged or cut short"),
+        invalid(PNG, png(5, 4), "5 x 4 pixels, and this model takes exactly 4 x 4"),
+        invalid(FLOATS, floats(&with_nan), "value 3 is not a finite 32-bit number: NaN"),
+        invalid(
+            FLOATS,
+            floats(&[0.5; 15]),
+            "64 bytes of 32-bit floats (1 x 4 x 4, channels x height x width), and the body has 60 bytes",
+        ),
+        invalid(FLOATS, png(4, 4), "the body is a PNG file: send it as image/png"),
+        (
+            PNG,
+            png_that_declares(60_000, 60_000),
+            413,
+            "too_large",
+            "60000 x 60000 pixels, and at most 50000000",
+        ),
+        (FLOATS, vec![0; 17 * 1024 * 1024], 413, "too_large", "larger than the 16777216 bytes"),
+        (
+            "text/plain",
+            b"7".to_vec(),
+            415,
+            "unsupported_media_type",
+            "send application/json, image/png",
+        ),
+    ];
+    expect_refusals(&server, cases).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_json_is_answered_with_what_was_expected_and_what_came() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let server = Server::start(models.path(), &[]).await;
+    let cases = vec![
+        invalid(JSON, "", "the body is empty, and JSON was expected"),
+        invalid(JSON, r#"{"tensor": [[NaN]]}"#, "not the JSON that was expected"),
+        invalid(
+            JSON,
+            r#"{"tensor": [[1, 2]]}"#,
+            "numbers of shape 1 x 4 x 4, channels x height x width were expected, and their shape is 1 x 2",
+        ),
+        invalid(JSON, r#"{"tensor": [[1, 2], [3]]}"#, "different lengths"),
+        invalid(JSON, r#"{"tensor": "seven"}"#, "expected a number or a list of numbers"),
+        invalid(JSON, r#"{"image": "!!"}"#, "not base64 of a file"),
+        invalid(JSON, r#"{"signal": [1, 2]}"#, "signal data, and this model takes image data"),
+        invalid(JSON, "{}", "exactly one of signal, signals, image, images, tensor and tensors"),
+        invalid(JSON, r#"{"tensor": [1], "image": ""}"#, "the body has more"),
+        invalid(JSON, r#"{"pixels": [1]}"#, "unknown field `pixels`"),
+        invalid(JSON, r#"{"tensors": []}"#, "no inputs"),
+        invalid(JSON, r#"{"top_k": 0, "image": ""}"#, "top_k must be a whole number above 0"),
+        invalid(JSON, "[".repeat(100_000), "not the JSON that was expected"),
+    ];
+    expect_refusals(&server, cases).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_routes_methods_models_and_options_are_told_what_there_is() {
+    if !has_runtime() {
+        return;
+    }
+    let models =
+        harness::repository(&[("one", tiny::image_input()), ("two", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let detail = refusal(server.get("/v9/nothing").await, 404, "not_found").await;
+    assert!(detail.contains("POST /classify"));
+
+    let response = server.get("/classify").await;
+    assert_eq!(response.headers()["allow"], "POST");
+    refusal(response, 405, "method_not_allowed").await;
+
+    let response = server.post("/models/three/classify", PNG, png(4, 4)).await;
+    assert!(refusal(response, 404, "not_found").await.contains("the models are: one, two"));
+    let response = server.post("/models/one/versions/9/classify", PNG, png(4, 4)).await;
+    assert!(refusal(response, 404, "not_found").await.contains("served in version 1"));
+    let response = server.post("/models/%ff/classify", PNG, png(4, 4)).await;
+    refusal(response, 404, "not_found").await;
+    let response = server.post("/classify", PNG, png(4, 4)).await;
+    let detail = refusal(response, 400, "invalid_argument").await;
+    assert!(detail.contains("several are served: one, two"), "{detail}");
+    let response = server.post("/models/one/classify?topk=1", PNG, png(4, 4)).await;
+    assert!(refusal(response, 400, "invalid_argument").await.contains("no option \"topk\""));
+    let body = json!({"tensor": [1.0], "model": "two"}).to_string();
+    let response = server.post("/models/one/classify", JSON, body).await;
+    let detail = refusal(response, 400, "invalid_argument").await;
+    assert!(detail.contains("model is given twice"), "{detail}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_input_refuses_its_request_and_is_named() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let mut signals = vec![vec![json!(1.0); 8]; 3];
+    signals[2][5] = json!(1e300);
+    let body = json!({"signals": signals}).to_string();
+    let detail = refusal(server.post("/classify", JSON, body).await, 400, "invalid_argument").await;
+    assert_eq!(detail, "input 2: value 5 is not a finite 32-bit number: inf");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_told_apart_from_full_memory_and_both_say_when_to_return() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    // A worker that waits two seconds for a batch to fill keeps the queue occupied.
+    let slow = ["--queue", "1", "--workers", "1", "--max-wait-us", "2000000"];
+    let server = Server::start(models.path(), &slow).await;
+    let body = floats(&[1.0; 8]);
+    let first = server.post("/classify", FLOATS, body.clone());
+    let second = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        server.post("/classify", FLOATS, body.clone()).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(first.status(), 200);
+    assert_eq!(second.headers()["retry-after"], "1");
+    refusal(second, 429, "queue_full").await;
+    server.stop().await;
+
+    let server = Server::start(models.path(), &["--max-inflight-bytes", "40"]).await;
+    let detail =
+        refusal(server.post("/classify", FLOATS, floats(&[1.0; 16])).await, 413, "too_large").await;
+    assert!(detail.contains("40 bytes"), "{detail}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_cannot_be_answered_in_time_is_told_so() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let flags = ["--request-timeout-ms", "100", "--max-wait-us", "1000000"];
+    let server = Server::start(models.path(), &flags).await;
+    let response = server.post("/classify", FLOATS, floats(&[1.0; 8])).await;
+    refusal(response, 504, "deadline_exceeded").await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_too_slowly_is_told_so() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &["--request-timeout-ms", "200"]).await;
+    let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let head = "POST /classify HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        content-type: application/octet-stream\r\ncontent-length: 32\r\n\r\nabc";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let problem: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(problem["code"], "request_timeout");
+    server.stop().await;
+}

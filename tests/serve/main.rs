@@ -1,0 +1,15 @@
+//! The server as its clients meet it: over a socket, and as a process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/skip.rs"]
+mod skip;
+#[path = "../support/tiny.rs"]
+mod tiny;
+
+mod batching;
+mod drain;
+mod harness;
+mod hostile;
+mod http;
+mod mnist;
+mod start;

@@ -1,0 +1,174 @@
+//! What a start says when it cannot go on: one line, by name and reason, and an exit code for scripts.
+
+use std::{fs, net::TcpListener, path::Path, process::Output, time::Instant};
+
+use serde_json::Value;
+
+use crate::{
+    harness::{self, Process, has_runtime, write_tiny},
+    tiny,
+};
+
+fn run(models: &Path, flags: &[&str]) -> Output {
+    harness::command(models, flags).output().unwrap()
+}
+
+/// Expects the process to end with this code, and returns the error that it logged last.
+fn failure(output: &Output, code: i32) -> String {
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{log}");
+    let entry: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(entry["level"], "ERROR");
+    entry["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_missing_folder_of_models_or_a_bad_flag_ends_with_2() {
+    if !has_runtime() {
+        return;
+    }
+    let message = failure(&run(Path::new("/nowhere/models"), &[]), 2);
+    assert!(message.contains("/nowhere/models") && message.contains("--models"), "{message}");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(failure(&run(empty.path(), &[]), 2).contains("holds no model"));
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let message = failure(&run(models.path(), &["--default-model", "other"]), 2);
+    assert!(message.contains("models that are there: tiny"), "{message}");
+    assert_eq!(run(models.path(), &["--queue", "0"]).status.code(), Some(2));
+    let message = failure(&run(models.path(), &["--onnxruntime", "/nowhere/lib.so"]), 2);
+    assert!(message.contains("cargo xtask onnxruntime"), "{message}");
+}
+
+#[test]
+fn a_port_in_use_or_a_device_that_is_not_there_ends_with_1() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
+        .args(["--log-format", "json", "--http", &address, "--models"])
+        .arg(models.path())
+        .output()
+        .unwrap();
+    let message = failure(&output, 1);
+    assert!(message.contains(&address) && message.contains("--http"), "{message}");
+
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
+        .args(["--log-format", "json", "--http", "127.0.0.1:0", "--device", "cuda:7", "--models"])
+        .arg(models.path())
+        .output()
+        .unwrap();
+    assert!(failure(&output, 1).contains("the device cuda:7 cannot be used"));
+}
+
+#[test]
+fn a_damaged_bundle_is_refused_by_name_and_reason() {
+    if !has_runtime() {
+        return;
+    }
+    let refused = |damage: &dyn Fn(&Path), reason: &str| {
+        let models = tempfile::tempdir().unwrap();
+        let bundle = write_tiny(models.path(), "tiny", "3", tiny::image_input());
+        damage(&bundle);
+        let message = failure(&run(models.path(), &[]), 1);
+        assert!(message.contains("model tiny/3"), "{message}");
+        assert!(message.contains(reason), "expected \"{reason}\" in \"{message}\"");
+    };
+    for file in ["model.onnx", "golden.json"] {
+        let flip = |bundle: &Path| {
+            let path = bundle.join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        };
+        refused(&flip, &format!("{file} is damaged or was changed"));
+    }
+    for file in ["model.onnx", "golden.json", "manifest.json"] {
+        let remove = |bundle: &Path| fs::remove_file(bundle.join(file)).unwrap();
+        refused(&remove, "cannot read");
+        refused(&remove, file);
+    }
+    let edit = |from: &'static str, to: &'static str| {
+        move |bundle: &Path| {
+            let path = bundle.join("manifest.json");
+            let manifest = fs::read_to_string(&path).unwrap();
+            assert!(manifest.contains(from), "{manifest}");
+            fs::write(path, manifest.replacen(from, to, 1)).unwrap();
+        }
+    };
+    refused(
+        &edit("\"minus\"", "\"other\""),
+        "its classes are [\"plus\", \"minus\"], and the manifest's are [\"plus\", \"other\"]",
+    );
+    refused(
+        &edit("\"height\": 4", "\"height\": 5"),
+        "\"input\" has shape [batch, 1, 4, 4], and the manifest asks for [batch, 1, 5, 4]",
+    );
+    refused(
+        &edit("\"version\": \"3\"", "\"version\": \"4\""),
+        "its manifest says that it is tiny/4",
+    );
+    refused(
+        &edit("\"format\": 1", "\"format\": 2"),
+        "it has format 2, and this program reads format 1",
+    );
+    refused(
+        &edit("stage1.block1.shrunk", "stage1.block1.gone"),
+        "shrinks into a tensor \"stage1.block1.gone\", and it has none",
+    );
+}
+
+#[test]
+fn a_model_that_does_not_give_its_golden_outputs_is_refused() {
+    if !has_runtime() {
+        return;
+    }
+    let models = tempfile::tempdir().unwrap();
+    let manifest = tiny::manifest("tiny", "1", tiny::image_input());
+    let (model, mut golden) = (tiny::model(&manifest), tiny::golden(&manifest));
+    golden.outputs.get_mut("logits").unwrap().data[1] += 0.01;
+    drsn_bundle::write(models.path(), manifest, &model, &golden, false).unwrap();
+    let message = failure(&run(models.path(), &[]), 1);
+    assert!(message.contains("does not give its golden output \"logits\""), "{message}");
+}
+
+#[test]
+fn one_bundle_can_be_served_without_folders_for_its_name_and_version() {
+    if !has_runtime() {
+        return;
+    }
+    let models = tempfile::tempdir().unwrap();
+    let bundle = write_tiny(models.path(), "tiny", "3", tiny::image_input());
+    let server = Process::start(&bundle, &["--model-name", "renamed"]);
+    let answer = std::process::Command::new("curl")
+        .args(["-s", &format!("http://{}/models/renamed", server.address)])
+        .output()
+        .unwrap();
+    let model: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!((&model["name"], &model["version"]), (&"renamed".into(), &"3".into()));
+}
+
+#[test]
+fn the_highest_version_is_served_and_half_written_folders_are_passed_over() {
+    if !has_runtime() {
+        return;
+    }
+    let models = tempfile::tempdir().unwrap();
+    for version in ["2", "10", "9"] {
+        write_tiny(models.path(), "tiny", version, tiny::image_input());
+    }
+    fs::create_dir(models.path().join("tiny/.writing-x")).unwrap();
+    let before = Instant::now();
+    let server = Process::start(models.path(), &[]);
+    assert!(before.elapsed().as_secs() < 10);
+    let log = server.address;
+    let answer = std::process::Command::new("curl")
+        .args(["-s", &format!("http://{log}/models/tiny")])
+        .output()
+        .unwrap();
+    let model: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(model["version"], "10");
+}
