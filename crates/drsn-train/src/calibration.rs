@@ -1,0 +1,210 @@
+//! Exact statistics for the batch normalizations, and the proof that the network works with them.
+//!
+//! Running averages over batches are too coarse where a normalization's input hardly varies, as inside the
+//! threshold networks. So, after training, each normalization gets the mean and the population variance of its
+//! input over all training data, in the order in which data meets them, each measured with the ones before it
+//! already fixed.
+
+use std::ops::ControlFlow;
+
+use burn::{
+    module::RunningState,
+    nn::BatchNorm,
+    tensor::{Device, Tensor, TensorData},
+};
+
+use crate::{
+    TrainError,
+    model::{BatchStatistics, Drsn, LayerStatistics, Normalize},
+    training::{Batches, Disturbance, Progress, Task, count_right, read},
+};
+
+/// Inputs that go through the network together while statistics are measured; it changes nothing but the speed.
+const BATCH: usize = 250;
+/// How far the accuracy with fixed statistics may lie below the one with each batch's own, at the least.
+const ONE_POINT: f64 = 0.01;
+
+/// Held-out accuracies of a calibrated network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration {
+    /// With the exact statistics of the training data.
+    pub fixed: f64,
+    /// With each batch's own statistics.
+    pub batch: f64,
+    /// How far the first may lie below the second: a point or two standard errors, whichever is more.
+    pub allowed: f64,
+}
+
+/// Gives every normalization of the network its exact statistics, and compares the held-out accuracy.
+///
+/// # Errors
+/// [`TrainError::Calibration`] where the network does worse with fixed statistics than is allowed.
+pub fn calibrate(
+    network: &mut Drsn,
+    task: Task<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Calibration, TrainError> {
+    let count = network.normalizations_mut().len();
+    for index in 0..count {
+        progress.step(&format!("measuring normalization {} of {count}", index + 1));
+        let moments = measure(network, index, task)?;
+        let device = Device::flex();
+        if let Some(layer) = network.normalizations_mut().into_iter().nth(index) {
+            layer.running_mean = moments.state(&device, Moments::mean);
+            layer.running_var = moments.state(&device, Moments::variance);
+        }
+    }
+    progress.step("comparing with the statistics of batches");
+    let fixed = held_out_accuracy(network, task, &mut LayerStatistics)?;
+    let batch = held_out_accuracy(network, task, &mut BatchStatistics)?;
+    let inputs = task.split.held_out.len() as f64;
+    let standard_error = (batch * (1.0 - batch) / inputs).sqrt();
+    let calibration = Calibration { fixed, batch, allowed: ONE_POINT.max(2.0 * standard_error) };
+    calibration.check().map(|()| calibration)
+}
+
+impl Calibration {
+    fn check(&self) -> Result<(), TrainError> {
+        let Self { fixed, batch, allowed } = *self;
+        if fixed < batch - allowed {
+            return Err(TrainError::Calibration { fixed, batch, allowed });
+        }
+        Ok(())
+    }
+}
+
+/// Sums over all inputs for each channel, pooled in 64 bits.
+#[derive(Debug, Clone, Default)]
+struct Moments {
+    count: f64,
+    sum: Vec<f64>,
+    sum_of_squares: Vec<f64>,
+}
+
+impl Moments {
+    /// Adds values of shape `[batch, channels, …]`.
+    fn add(&mut self, values: &[f32], batch: usize, channels: usize) {
+        self.sum.resize(channels, 0.0);
+        self.sum_of_squares.resize(channels, 0.0);
+        let plane = values.len() / (batch * channels);
+        for (index, plane) in values.chunks_exact(plane).enumerate() {
+            let channel = index % channels;
+            for &value in plane {
+                let value = f64::from(value);
+                self.sum[channel] += value;
+                self.sum_of_squares[channel] += value * value;
+            }
+        }
+        self.count += (batch * plane) as f64;
+    }
+
+    fn mean(&self, channel: usize) -> f64 {
+        self.sum[channel] / self.count
+    }
+
+    /// Population variance.
+    fn variance(&self, channel: usize) -> f64 {
+        let mean = self.mean(channel);
+        (self.sum_of_squares[channel] / self.count - mean * mean).max(0.0)
+    }
+
+    fn state(
+        &self,
+        device: &Device,
+        moment: impl Fn(&Self, usize) -> f64,
+    ) -> RunningState<Tensor<1>> {
+        let values: Vec<f32> = (0..self.sum.len()).map(|c| moment(self, c) as f32).collect();
+        RunningState::new(Tensor::from_data(TensorData::from(values.as_slice()), device))
+    }
+}
+
+/// Normalizes as the layers say, up to the one to be measured: takes its input and ends the pass there.
+struct UpTo {
+    remaining: usize,
+}
+
+/// The input of the measured normalization.
+struct Measured {
+    values: Result<Vec<f32>, TrainError>,
+    channels: usize,
+}
+
+impl Normalize for UpTo {
+    type End = Measured;
+
+    fn normalize<const D: usize>(
+        &mut self,
+        layer: &BatchNorm,
+        input: Tensor<D>,
+    ) -> ControlFlow<Measured, Tensor<D>> {
+        if self.remaining > 0 {
+            self.remaining -= 1;
+            return ControlFlow::Continue(layer.forward(input));
+        }
+        ControlFlow::Break(Measured { channels: input.dims()[1], values: read(input) })
+    }
+}
+
+fn measure(network: &Drsn, index: usize, task: Task<'_>) -> Result<Moments, TrainError> {
+    let device = Device::flex();
+    let batches = disturbed(task);
+    let mut moments = Moments::default();
+    for indices in task.split.training.chunks(BATCH) {
+        let batch = batches.batch(indices, 0, &device)?;
+        let mut up_to = UpTo { remaining: index };
+        if let ControlFlow::Break(measured) = network.forward_with(batch.inputs, &mut up_to) {
+            moments.add(&measured.values?, indices.len(), measured.channels);
+        }
+    }
+    Ok(moments)
+}
+
+fn held_out_accuracy<N: Normalize>(
+    network: &Drsn,
+    task: Task<'_>,
+    normalize: &mut N,
+) -> Result<f64, TrainError> {
+    let device = Device::flex();
+    let batches = disturbed(task);
+    let mut right = 0;
+    // The held-out inputs are in random order, so a batch's statistics are those of a random sample.
+    for indices in task.split.held_out.chunks(task.config.batch) {
+        let batch = batches.batch(indices, 0, &device)?;
+        if let ControlFlow::Continue(answer) = network.forward_with(batch.inputs, normalize) {
+            right += count_right(&read(answer.logits)?, &batch.labels);
+        }
+    }
+    Ok(right as f64 / task.split.held_out.len() as f64)
+}
+
+fn disturbed(task: Task<'_>) -> Batches<'_> {
+    Batches {
+        dataset: task.dataset,
+        spec: task.spec,
+        disturbance: Disturbance::calibration(task.config),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_pooled_over_batches_of_different_size() {
+        let mut moments = Moments::default();
+        // Channel 0 has 1, 2, 3 and channel 1 has 10, 10, 40.
+        moments.add(&[1.0, 10.0, 2.0, 10.0], 2, 2);
+        moments.add(&[3.0, 40.0], 1, 2);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(close(moments.mean(0), 2.0) && close(moments.mean(1), 20.0));
+        assert!(close(moments.variance(0), 2.0 / 3.0) && close(moments.variance(1), 200.0));
+    }
+
+    #[test]
+    fn a_network_that_loses_more_than_is_allowed_is_refused() {
+        let calibration = |fixed| Calibration { fixed, batch: 0.95, allowed: 0.01 };
+        assert!(calibration(0.9401).check().is_ok());
+        let refusal = calibration(0.45).check().map_err(|e| e.to_string());
+        assert!(refusal.is_err_and(|reason| reason.contains("0.4500")));
+    }
+}

@@ -1,0 +1,143 @@
+//! The IDX format of the MNIST family.
+//!
+//! ```text
+//! 0x00 0x00 | type (0x08: unsigned bytes) | number of dimensions | sizes, 32 bits big-endian each | data
+//! ```
+//!
+//! Source: the format's description at the end of the MNIST page of Y. Le Cun, C. Cortes and C. Burges.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+
+use super::DatasetError;
+
+/// Largest file that is read, in bytes after decompression: far above MNIST's 47 MB.
+const LARGEST_FILE: u64 = 1 << 30;
+/// Type byte of unsigned bytes.
+const UNSIGNED_BYTES: u8 = 0x08;
+
+/// An array of bytes with its sizes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdxArray {
+    /// Size of each dimension; the first counts the records.
+    pub shape: Vec<usize>,
+    /// The elements in row-major order.
+    pub data: Vec<u8>,
+}
+
+/// Reads `<folder>/<name>`, or `<folder>/<name>.gz` where only that is there, with `dimensions` dimensions.
+///
+/// # Errors
+/// [`DatasetError`] with the file and what is wrong with it.
+pub fn read(folder: &Path, name: &str, dimensions: usize) -> Result<IdxArray, DatasetError> {
+    let path = locate(folder, name)?;
+    let bytes = contents(&path)
+        .map_err(|source| DatasetError::Unreadable { path: path.clone(), source })?;
+    parse(&bytes, dimensions).map_err(|reason| DatasetError::Malformed { path, reason })
+}
+
+fn locate(folder: &Path, name: &str) -> Result<PathBuf, DatasetError> {
+    let candidates = [folder.join(name), folder.join(format!("{name}.gz"))];
+    candidates
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| DatasetError::Missing { folder: folder.to_owned(), name: name.to_owned() })
+}
+
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        GzDecoder::new(file).take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    } else {
+        file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Reads an IDX array of unsigned bytes with `dimensions` dimensions.
+///
+/// # Errors
+/// What was expected and what came, in words.
+pub fn parse(bytes: &[u8], dimensions: usize) -> Result<IdxArray, String> {
+    let magic = [0, 0, UNSIGNED_BYTES, dimensions as u8];
+    let Some((found, rest)) = bytes.split_first_chunk::<4>() else {
+        return Err(format!("it has {} bytes, too few for a header", bytes.len()));
+    };
+    if *found != magic {
+        return Err(format!(
+            "it begins with {found:02x?}, and unsigned bytes in {dimensions} dimensions begin with {magic:02x?}"
+        ));
+    }
+    let header = rest.get(..4 * dimensions).ok_or("its header ends too early")?;
+    let data = &rest[header.len()..];
+    let shape: Vec<usize> = header
+        .chunks_exact(4)
+        .map(|size| size.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
+        .collect();
+    let expected = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    if expected != Some(data.len()) {
+        return Err(format!(
+            "its header promises {shape:?} elements, and {} bytes follow",
+            data.len()
+        ));
+    }
+    Ok(IdxArray { shape, data: data.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TWO_BY_TWO: [u8; 16] = [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4];
+
+    #[test]
+    fn sizes_and_data_are_read() {
+        let array = parse(&TWO_BY_TWO, 2).unwrap();
+        assert_eq!(array.shape, [2, 2]);
+        assert_eq!(array.data, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_wrong_magic_number_and_a_wrong_length_are_named() {
+        assert!(parse(&TWO_BY_TWO, 1).unwrap_err().contains("begins with"));
+        assert!(parse(&TWO_BY_TWO[..15], 2).unwrap_err().contains("3 bytes follow"));
+        assert!(parse(&TWO_BY_TWO[..6], 2).unwrap_err().contains("ends too early"));
+        assert!(parse(&[], 2).unwrap_err().contains("too few"));
+    }
+
+    #[test]
+    fn a_compressed_file_is_read_like_a_plain_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = GzEncoder::new(
+            fs::File::create(folder.path().join("labels.gz")).unwrap(),
+            Compression::fast(),
+        );
+        file.write_all(&TWO_BY_TWO).unwrap();
+        file.finish().unwrap();
+        assert_eq!(read(folder.path(), "labels", 2).unwrap(), parse(&TWO_BY_TWO, 2).unwrap());
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_its_folder_and_the_cure() {
+        let error = read(Path::new("/nowhere"), "labels", 1).unwrap_err().to_string();
+        assert!(error.contains("/nowhere") && error.contains("drsn-train fetch"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_at_all_can_make_it_panic(bytes: Vec<u8>, dimensions in 1_usize..4) {
+            let _ = parse(&bytes, dimensions);
+        }
+    }
+}

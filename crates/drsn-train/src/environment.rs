@@ -1,0 +1,37 @@
+//! What the exact bytes of a trained model depend on besides its recipe and data.
+
+use std::collections::BTreeMap;
+
+use crate::TrainConfig;
+
+/// Threads, processor features, and versions of what computes.
+pub(crate) fn environment(config: &TrainConfig) -> BTreeMap<String, String> {
+    let entry = |key: &str, value: String| (key.to_owned(), value);
+    BTreeMap::from([
+        entry("threads", config.threads.to_string()),
+        entry("processor", std::env::consts::ARCH.to_owned()),
+        entry("processor_features", processor_features().join(" ")),
+        entry("burn", env!("DRSN_BURN_VERSION").to_owned()),
+        entry("rustc", env!("DRSN_RUSTC_VERSION").to_owned()),
+    ])
+}
+
+/// The vector instructions that Burn's kernels choose between.
+#[cfg(target_arch = "x86_64")]
+fn processor_features() -> Vec<&'static str> {
+    [
+        ("sse4.2", is_x86_feature_detected!("sse4.2")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ]
+    .into_iter()
+    .filter_map(|(name, present)| present.then_some(name))
+    .collect()
+}
+
+/// The vector instructions that Burn's kernels choose between: the only ones there are.
+#[cfg(not(target_arch = "x86_64"))]
+fn processor_features() -> Vec<&'static str> {
+    Vec::new()
+}

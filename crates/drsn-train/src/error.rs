@@ -1,0 +1,107 @@
+//! What can stop a training, an export or an evaluation, each in a sentence for the person who must mend it.
+
+use std::{io, path::PathBuf};
+
+use drsn_bundle::{BundleError, PrepareError, runtime::RuntimeError};
+
+use crate::{dataset::DatasetError, fetch::FetchError, training::CheckpointError};
+
+/// Why `drsn-train` could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The recipe cannot be.
+    #[error("the configuration cannot be used: {reason}")]
+    Config {
+        /// The field, and what it should be.
+        reason: String,
+    },
+    /// The data cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The data cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// An input cannot be prepared for the network.
+    #[error("an input of the data set cannot be prepared: {0}")]
+    Prepare(#[from] PrepareError),
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The bundle cannot be written or read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// ONNX Runtime is not there, or failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The threads for the computation could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+    /// The loss became infinite or no number.
+    #[error(
+        "the loss is {loss} after epoch {epoch}, batch {batch}: the training has diverged; try a lower learning rate"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f32,
+        /// Epochs that were complete.
+        epoch: usize,
+        /// Batches of the epoch that were done.
+        batch: usize,
+    },
+    /// The training was asked to stop, and can go on.
+    #[error(
+        "stopped after {epoch} epochs and {batch} batches; go on with the same command and --resume (checkpoint: {})",
+        checkpoint.display()
+    )]
+    Interrupted {
+        /// Epochs that were complete.
+        epoch: usize,
+        /// Batches of the next epoch that were done.
+        batch: usize,
+        /// Where the state is.
+        checkpoint: PathBuf,
+    },
+    /// The network does worse with fixed statistics than with those of a batch.
+    #[error(
+        "the network is not exported: its accuracy on held-out inputs is {fixed:.4} with fixed statistics and \
+         {batch:.4} with those of each batch, more than {allowed:.4} apart; train with larger batches or for longer"
+    )]
+    Calibration {
+        /// Held-out accuracy with the exact statistics of the training data.
+        fixed: f64,
+        /// Held-out accuracy with each batch's own statistics.
+        batch: f64,
+        /// How far the first may lie below the second.
+        allowed: f64,
+    },
+    /// The exported model does not give what the trained network gives.
+    #[error("the exported model disagrees with the trained network in \"{output}\": {reason}")]
+    Parity {
+        /// The output.
+        output: String,
+        /// The first difference.
+        reason: String,
+    },
+    /// A tensor of the network could not be read.
+    #[error("a tensor cannot be read: {reason}")]
+    Tensor {
+        /// What Burn said.
+        reason: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}

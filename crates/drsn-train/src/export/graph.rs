@@ -1,0 +1,247 @@
+//! The network as an ONNX graph, node by node.
+//!
+//! Each normalization that is the sole consumer of a convolution or a fully connected layer is folded into it.
+//! The first normalization of a unit is not: its input is the shortcut's input as well, for the first unit the
+//! stem's output. The soft threshold is written as `x − max(min(x, τ), −τ)`.
+
+use burn::nn::BatchNorm;
+use drsn_bundle::onnx::{
+    Attribute, GraphBuilder, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
+    PROBABILITIES, mean_abs_output, threshold_output,
+};
+
+use super::fold::Affine;
+use crate::{
+    TrainError,
+    model::{Convolution, Drsn, FullyConnected, ResidualUnit, Shrinkage, channel_padding},
+    training::read,
+};
+
+/// Name of the tensor with a unit's features after shrinkage.
+pub fn shrunk_tensor(block: &str) -> String {
+    format!("{block}.shrunk")
+}
+
+/// Writes a network with fixed statistics as ONNX: input `[batch, channels, height, width]`, outputs
+/// `probabilities` and `logits` `[batch, classes]`, and for each shrinkage `threshold.<block>` and
+/// `mean_abs.<block>` `[batch, C]`.
+///
+/// The same network gives the same bytes.
+///
+/// # Errors
+/// [`TrainError::Tensor`] where a weight cannot be read.
+pub fn to_onnx(
+    network: &Drsn,
+    input: [usize; 3],
+    classes: &[String],
+    format: u32,
+) -> Result<Vec<u8>, TrainError> {
+    let [channels, height, width] = input;
+    let mut graph = Graph(GraphBuilder::new("drsn"));
+    let shape = [channels, height, width].map(|size| size as i64);
+    graph.0.input(INPUT, &[&[-1], shape.as_slice()].concat());
+    let mut size = [height, width];
+    let mut stream = graph.convolution("stem", &network.stem, None, INPUT, &mut size)?;
+    for (name, unit) in network.units() {
+        stream = graph.unit(&name, unit, &stream, &mut size)?;
+    }
+    let normalized = graph.batch_norm("norm", &network.norm, &stream)?;
+    let activated = graph.0.node("Relu", &[&normalized], "relu", &[]);
+    let pooled = graph.mean_over_space(&activated, "pooled");
+    graph.fully_connected(LOGITS, &network.head, None, &pooled)?;
+    let axis = [("axis", Attribute::Int(1))];
+    graph.0.node("Softmax", &[LOGITS], PROBABILITIES, &axis);
+    graph.declare_outputs(network, classes.len());
+    graph.metadata(network, classes, format);
+    Ok(graph.0.finish("Deep Residual Shrinkage Network"))
+}
+
+struct Graph(GraphBuilder);
+
+impl Graph {
+    /// Convolution, with what follows folded in; `size` becomes that of the output.
+    fn convolution(
+        &mut self,
+        name: &str,
+        layer: &Convolution,
+        folded: Option<&BatchNorm>,
+        input: &str,
+        size: &mut [usize; 2],
+    ) -> Result<String, TrainError> {
+        let shape: [usize; 4] = layer.weight.shape().dims();
+        let mut weight = read(layer.weight.val())?;
+        let mut bias = read(layer.bias.val())?;
+        if let Some(norm) = folded {
+            let kernel = weight.len() / shape[0];
+            Affine::of(norm)?.fold(&mut weight, &mut bias, |position| position / kernel);
+        }
+        let weight = self.0.tensor(&format!("{name}.weight"), &shape, &weight);
+        let bias = self.0.tensor(&format!("{name}.bias"), &[shape[0]], &bias);
+        let [(top, bottom), (left, right)] = layer.padding(*size);
+        for (size, stride) in size.iter_mut().zip(layer.stride) {
+            *size = size.div_ceil(stride);
+        }
+        let attributes = [
+            ("kernel_shape", ints([shape[2], shape[3]])),
+            ("strides", ints(layer.stride)),
+            ("pads", ints([top, left, bottom, right])),
+        ];
+        Ok(self.0.node("Conv", &[input, &weight, &bias], name, &attributes))
+    }
+
+    /// Fully connected layer, with what follows folded in.
+    fn fully_connected(
+        &mut self,
+        name: &str,
+        layer: &FullyConnected,
+        folded: Option<&BatchNorm>,
+        input: &str,
+    ) -> Result<String, TrainError> {
+        let shape: [usize; 2] = layer.weight.shape().dims();
+        let mut weight = read(layer.weight.val())?;
+        let mut bias = read(layer.bias.val())?;
+        if let Some(norm) = folded {
+            Affine::of(norm)?.fold(&mut weight, &mut bias, |position| position % shape[1]);
+        }
+        let weight = self.0.tensor(&format!("{name}.weight"), &shape, &weight);
+        let bias = self.0.tensor(&format!("{name}.bias"), &[shape[1]], &bias);
+        Ok(self.0.node("Gemm", &[input, &weight, &bias], name, &[]))
+    }
+
+    /// A normalization that stays a node of its own.
+    fn batch_norm(
+        &mut self,
+        name: &str,
+        layer: &BatchNorm,
+        input: &str,
+    ) -> Result<String, TrainError> {
+        let parameters = [
+            ("gamma", read(layer.gamma.val())?),
+            ("beta", read(layer.beta.val())?),
+            ("mean", read(layer.running_mean.value())?),
+            ("variance", read(layer.running_var.value())?),
+        ];
+        let names = parameters.map(|(parameter, values)| {
+            self.0.tensor(&format!("{name}.{parameter}"), &[values.len()], &values)
+        });
+        let inputs: Vec<&str> =
+            std::iter::once(input).chain(names.iter().map(String::as_str)).collect();
+        let epsilon = [("epsilon", Attribute::Float(layer.epsilon as f32))];
+        Ok(self.0.node("BatchNormalization", &inputs, name, &epsilon))
+    }
+
+    /// `[batch, C, height, width]` to its mean over space, `[batch, C]`.
+    fn mean_over_space(&mut self, input: &str, output: &str) -> String {
+        let means = format!("{output}.means");
+        self.0.node("GlobalAveragePool", &[input], &means, &[]);
+        self.0.node("Flatten", &[&means], output, &[("axis", Attribute::Int(1))])
+    }
+
+    fn unit(
+        &mut self,
+        name: &str,
+        unit: &ResidualUnit,
+        input: &str,
+        size: &mut [usize; 2],
+    ) -> Result<String, TrainError> {
+        let part = |part: &str| format!("{name}.{part}");
+        let normalized = self.batch_norm(&part("norm1"), &unit.norm1, input)?;
+        let active = self.0.node("Relu", &[&normalized], &part("relu1"), &[]);
+        let conv1 = part("conv1");
+        let hidden = self.convolution(&conv1, &unit.conv1, Some(&unit.norm2), &active, size)?;
+        let active = self.0.node("Relu", &[&hidden], &part("relu2"), &[]);
+        let features = self.convolution(&part("conv2"), &unit.conv2, None, &active, size)?;
+        let branch = match &unit.shrinkage {
+            Some(shrinkage) => self.shrinkage(name, shrinkage, unit.channels(), &features)?,
+            None => features,
+        };
+        let shortcut = self.shortcut(name, unit, input);
+        Ok(self.0.node("Add", &[&branch, &shortcut], &part("sum"), &[]))
+    }
+
+    fn shrinkage(
+        &mut self,
+        name: &str,
+        layer: &Shrinkage,
+        channels: usize,
+        features: &str,
+    ) -> Result<String, TrainError> {
+        let part = |part: &str| format!("{name}.{part}");
+        let magnitudes = self.0.node("Abs", &[features], &part("abs"), &[]);
+        let mean_abs = self.mean_over_space(&magnitudes, &mean_abs_output(name));
+        let squeeze = part("squeeze");
+        let hidden =
+            self.fully_connected(&squeeze, &layer.squeeze, Some(&layer.norm), &mean_abs)?;
+        let active = self.0.node("Relu", &[&hidden], &part("relu3"), &[]);
+        let logit = self.fully_connected(&part("excite"), &layer.excite, None, &active)?;
+        let scale = self.0.node("Sigmoid", &[&logit], &part("scale"), &[]);
+        let [thresholds] = layer.excite.bias.shape().dims();
+        let threshold = threshold_output(name);
+        if thresholds == channels {
+            self.0.node("Mul", &[&scale, &mean_abs], &threshold, &[]);
+        } else {
+            self.shared_threshold(name, &scale, &mean_abs, channels);
+        }
+        let axes = self.0.integers(&part("axes"), &[2, 3]);
+        let tau = self.0.node("Unsqueeze", &[&threshold, &axes], &part("tau"), &[]);
+        let negative = self.0.node("Neg", &[&tau], &part("minus_tau"), &[]);
+        let low = self.0.node("Min", &[features, &tau], &part("at_most_tau"), &[]);
+        let middle = self.0.node("Max", &[&low, &negative], &part("middle"), &[]);
+        let output = shrunk_tensor(name);
+        Ok(self.0.node("Sub", &[features, &middle], &output, &[]))
+    }
+
+    /// τ = α · mean of A, the same number for each of the channels.
+    fn shared_threshold(&mut self, name: &str, scale: &str, mean_abs: &str, channels: usize) {
+        let part = |part: &str| format!("{name}.{part}");
+        let mean = [("axes", Attribute::Ints(vec![1])), ("keepdims", Attribute::Int(1))];
+        let magnitude = self.0.node("ReduceMean", &[mean_abs], &part("magnitude"), &mean);
+        let shared = self.0.node("Mul", &[scale, &magnitude], &part("shared"), &[]);
+        let ones = self.0.tensor(&part("ones"), &[1, channels], &vec![1.0; channels]);
+        self.0.node("Mul", &[&shared, &ones], &threshold_output(name), &[]);
+    }
+
+    fn shortcut(&mut self, name: &str, unit: &ResidualUnit, input: &str) -> String {
+        let mut stream = input.to_owned();
+        if unit.conv1.stride != [1, 1] {
+            let attributes = [("kernel_shape", ints([1, 1])), ("strides", ints(unit.conv1.stride))];
+            let output = format!("{name}.kept");
+            stream = self.0.node("AveragePool", &[&stream], &output, &attributes);
+        }
+        let [_, present, _, _] = unit.conv1.weight.shape().dims();
+        let (before, after) = channel_padding(present, unit.channels());
+        if before + after > 0 {
+            let pads = [0, before as i64, 0, 0, 0, after as i64, 0, 0];
+            let pads = self.0.integers(&format!("{name}.pads"), &pads);
+            let output = format!("{name}.shortcut");
+            stream = self.0.node("Pad", &[&stream, &pads], &output, &[]);
+        }
+        stream
+    }
+
+    fn declare_outputs(&mut self, network: &Drsn, classes: usize) {
+        self.0.output(PROBABILITIES, &[-1, classes as i64]);
+        self.0.output(LOGITS, &[-1, classes as i64]);
+        for (name, unit) in network.units().filter(|(_, unit)| unit.shrinkage.is_some()) {
+            let shape = [-1, unit.channels() as i64];
+            self.0.output(&threshold_output(&name), &shape);
+            self.0.output(&mean_abs_output(&name), &shape);
+        }
+    }
+
+    fn metadata(&mut self, network: &Drsn, classes: &[String], format: u32) {
+        let blocks: Vec<String> = network
+            .units()
+            .filter(|(_, unit)| unit.shrinkage.is_some())
+            .map(|(name, _)| name)
+            .collect();
+        let list = |names: &[String]| serde_json::Value::from(names.to_vec()).to_string();
+        self.0.metadata(METADATA_FORMAT, &format.to_string());
+        self.0.metadata(METADATA_CLASSES, &list(classes));
+        self.0.metadata(METADATA_BLOCKS, &list(&blocks));
+    }
+}
+
+fn ints<const N: usize>(values: [usize; N]) -> Attribute {
+    Attribute::Ints(values.iter().map(|&value| value as i64).collect())
+}

@@ -1,0 +1,38 @@
+//! The offline half of drsn: from data to a bundle that `drsn-serve` serves.
+//!
+//! ```text
+//! dataset ─► model ─► training ─► calibration ─► export ─► bundle ─► models/<name>/<version>/
+//! records    DRSN     weights     BN statistics  ONNX      model.onnx, manifest.json, golden.json
+//! ```
+//!
+//! # Layout
+//!
+//! * [`fetch`]: brings a public data set with an ordinary package client and checks it.
+//! * [`dataset`]: labelled inputs, and which of them are held out.
+//! * [`noise`]: what is added to inputs in training and evaluation.
+//! * [`model`]: the network, one layer a file.
+//! * [`training`]: batches, learning rate, the loop, checkpoints.
+//! * [`calibration`]: exact statistics for the normalizations after training.
+//! * [`export`]: the ONNX graph, its comparison with the network, and the bundle.
+//! * [`mod@evaluate`]: accuracy of a bundle through ONNX Runtime.
+//! * [`train`] and [`export_checkpoint`]: all of it in one call, configured by [`TrainConfig`].
+//! * [`random`]: random numbers that depend on the seed and the place of their use only.
+
+pub mod calibration;
+mod config;
+pub mod dataset;
+mod environment;
+mod error;
+pub mod evaluate;
+pub mod export;
+pub mod fetch;
+pub mod model;
+pub mod noise;
+mod pipeline;
+pub mod random;
+pub mod training;
+
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use export::Destination;
+pub use pipeline::{Job, export as export_checkpoint, train};

@@ -1,0 +1,98 @@
+//! Convolution with TensorFlow's SAME padding.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, module::conv2d, ops::ConvOptions},
+};
+use drsn_bundle::same_padding;
+
+use super::Initializer;
+
+/// A convolution whose output has `ceil(size / stride)` elements along each axis:
+/// `y[n, o] = bias[o] + Σ_i weight[o, i] ⋆ x[n, i]`.
+///
+/// * `weight`: `[channels_out, channels_in, kernel height, kernel width]`
+/// * input: `[batch, channels_in, height, width]`
+/// * output: `[batch, channels_out, ceil(height / stride), ceil(width / stride)]`
+///
+/// Where the padding is odd, the additional row or column comes after the data, as in TensorFlow.
+/// A signal is an image of height one.
+#[derive(Module, Debug)]
+pub struct Convolution {
+    /// Kernels, `[channels_out, channels_in, kernel height, kernel width]`.
+    pub weight: Param<Tensor<4>>,
+    /// What is added to each output channel, `[channels_out]`.
+    pub bias: Param<Tensor<1>>,
+    /// Steps along height and width.
+    pub stride: [usize; 2],
+}
+
+impl Convolution {
+    /// A convolution with He-normal kernels and a bias of zeros.
+    pub fn new(
+        initializer: &mut Initializer<'_>,
+        channels: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+    ) -> Self {
+        let [channels_in, channels_out] = channels;
+        let [height, width] = kernel;
+        Self {
+            weight: initializer.he_normal(
+                [channels_out, channels_in, height, width],
+                channels_in * height * width,
+            ),
+            bias: initializer.zeros(channels_out),
+            stride,
+        }
+    }
+
+    /// Convolves a batch.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = input.dims();
+        let options =
+            ConvOptions::new_with_padding(self.stride, self.padding([height, width]), [1, 1], 1);
+        conv2d(input, self.weight.val(), Some(self.bias.val()), options)
+    }
+
+    /// Rows and columns of zeros before and after an input of `[height, width]`.
+    pub fn padding(&self, size: [usize; 2]) -> [(usize, usize); 2] {
+        let [_, _, kernel_height, kernel_width] = self.weight.shape().dims();
+        [
+            same_padding(size[0], kernel_height, self.stride[0]),
+            same_padding(size[1], kernel_width, self.stride[1]),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::random::{Purpose, stream};
+
+    /// A kernel of ones sums what it covers, so the output shows where the padding lies.
+    fn sums(size: usize, stride: usize) -> Vec<f32> {
+        let device = Device::flex();
+        let mut initializer = Initializer::new(stream(0, Purpose::Weights, 0, 0), &device);
+        let mut layer = Convolution::new(&mut initializer, [1, 1], [3, 3], [stride; 2]);
+        layer.weight = Param::from_data(TensorData::new(vec![1.0_f32; 9], [1, 1, 3, 3]), &device);
+        layer.forward(Tensor::ones([1, 1, size, size], &device)).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn stride_two_on_an_even_size_pads_only_at_the_end() {
+        assert_eq!(sums(4, 2), [9.0, 6.0, 6.0, 4.0]);
+    }
+
+    #[test]
+    fn stride_two_on_an_odd_size_pads_on_both_sides() {
+        assert_eq!(sums(3, 2), [4.0, 4.0, 4.0, 4.0]);
+    }
+
+    #[test]
+    fn stride_one_keeps_the_size() {
+        assert_eq!(sums(3, 1), [4.0, 6.0, 4.0, 6.0, 9.0, 6.0, 4.0, 6.0, 4.0]);
+    }
+}

@@ -1,0 +1,43 @@
+//! Fully connected layer.
+
+use burn::{
+    module::{Module, Param},
+    tensor::Tensor,
+};
+
+use super::Initializer;
+
+/// A fully connected layer: `y = x · weight + bias`.
+///
+/// * `weight`: `[inputs, outputs]`
+/// * input: `[batch, inputs]`, output: `[batch, outputs]`
+#[derive(Module, Debug)]
+pub struct FullyConnected {
+    /// Weights, `[inputs, outputs]`.
+    pub weight: Param<Tensor<2>>,
+    /// What is added to each output, `[outputs]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl FullyConnected {
+    /// A layer with He-normal weights, for a rectifier or a loss behind it.
+    pub fn he(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
+        Self {
+            weight: initializer.he_normal([inputs, outputs], inputs),
+            bias: initializer.zeros(outputs),
+        }
+    }
+
+    /// A layer with Glorot-uniform weights, for a sigmoid behind it.
+    pub fn glorot(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
+        Self {
+            weight: initializer.glorot_uniform(inputs, outputs),
+            bias: initializer.zeros(outputs),
+        }
+    }
+
+    /// Applies the layer to a batch.
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        input.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+}

@@ -1,0 +1,227 @@
+//! The whole network.
+
+use std::ops::ControlFlow;
+
+use burn::{
+    module::Module,
+    nn::BatchNorm,
+    tensor::{Tensor, activation::relu},
+};
+use drsn_bundle::{Architecture, Stage};
+
+use super::{
+    Convolution, FullyConnected, Initializer, LayerStatistics, Normalize, ResidualUnit, Shrunk,
+    UnitShape, normalization::batch_norm,
+};
+
+/// Kernel height and width inside the units.
+const UNIT_KERNEL: [usize; 2] = [3, 3];
+
+/// A Deep Residual Shrinkage Network for images:
+///
+/// ```text
+/// input ─ stem convolution ─ stages of units ─ BN ─ ReLU ─ global average pooling ─ FC ─► logits
+/// ```
+///
+/// * input: `[batch, channels, height, width]`
+/// * logits: `[batch, classes]`
+#[derive(Module, Debug)]
+pub struct Drsn {
+    /// The first convolution.
+    pub stem: Convolution,
+    /// The units, stage after stage.
+    pub stages: Vec<Vec<ResidualUnit>>,
+    /// Normalization before the pooling.
+    pub norm: BatchNorm,
+    /// The classifier.
+    pub head: FullyConnected,
+}
+
+/// What the network gives for a batch.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Values before the softmax, `[batch, classes]`.
+    pub logits: Tensor<2>,
+    /// What each unit's shrinkage did, in the order in which data meets them; empty for a ResNet.
+    pub blocks: Vec<Shrunk>,
+}
+
+impl Drsn {
+    /// A network with random weights for images of `channels` channels and `classes` classes.
+    ///
+    /// `epsilon` is the ε of every normalization.
+    pub fn new(
+        architecture: &Architecture,
+        channels: usize,
+        classes: usize,
+        epsilon: f64,
+        initializer: &mut Initializer<'_>,
+    ) -> Self {
+        let stem = architecture.stem;
+        let mut width = stem.channels;
+        let stem = Convolution::new(
+            initializer,
+            [channels, stem.channels],
+            [stem.kernel; 2],
+            [stem.stride; 2],
+        );
+        let mut stages = Vec::new();
+        for stage in &architecture.stages {
+            let units = (0..stage.blocks).map(|index| {
+                let shape = unit_shape(architecture, *stage, width, index);
+                width = stage.channels;
+                ResidualUnit::new(initializer, shape, epsilon)
+            });
+            stages.push(units.collect());
+        }
+        Self {
+            stem,
+            stages,
+            norm: batch_norm(width, epsilon, initializer.device()),
+            head: FullyConnected::he(initializer, width, classes),
+        }
+    }
+
+    /// The units with their names, in the order in which data meets them.
+    pub fn units(&self) -> impl Iterator<Item = (String, &ResidualUnit)> {
+        self.stages.iter().enumerate().flat_map(|(stage, units)| {
+            units.iter().enumerate().map(move |(unit, layer)| (block_name(stage, unit), layer))
+        })
+    }
+
+    /// The normalizations, in the order in which data meets them.
+    pub fn normalizations_mut(&mut self) -> Vec<&mut BatchNorm> {
+        let units = self.stages.iter_mut().flatten();
+        let mut layers: Vec<_> = units
+            .flat_map(|unit| {
+                let inner = unit.shrinkage.as_mut().map(|shrinkage| &mut shrinkage.norm);
+                [Some(&mut unit.norm1), Some(&mut unit.norm2), inner]
+            })
+            .flatten()
+            .collect();
+        layers.push(&mut self.norm);
+        layers
+    }
+
+    /// Number of parameters that training changes: not the statistics of the normalizations.
+    pub fn parameters(&self) -> usize {
+        let mut network = self.clone();
+        let layers = network.normalizations_mut();
+        let statistics: usize = layers.iter().map(|n| 2 * n.gamma.shape().num_elements()).sum();
+        self.num_params() - statistics
+    }
+
+    /// Sends a batch, `[batch, channels, height, width]`, through the network.
+    ///
+    /// On a device with gradients the normalizations take the batch's statistics, elsewhere their own.
+    pub fn forward(&self, input: Tensor<4>) -> Answer {
+        let ControlFlow::Continue(answer) = self.forward_with(input, &mut LayerStatistics);
+        answer
+    }
+
+    /// Sends a batch through the network with statistics of the caller's choice.
+    pub fn forward_with<N: Normalize>(
+        &self,
+        input: Tensor<4>,
+        normalize: &mut N,
+    ) -> ControlFlow<N::End, Answer> {
+        let mut stream = self.stem.forward(input);
+        let mut blocks = Vec::new();
+        for unit in self.stages.iter().flatten() {
+            let (output, shrunk) = unit.forward(stream, normalize)?;
+            stream = output;
+            blocks.extend(shrunk);
+        }
+        let features = relu(normalize.normalize(&self.norm, stream)?);
+        let [batch, channels, height, width] = features.dims();
+        let pooled = features
+            .reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels]);
+        ControlFlow::Continue(Answer { logits: self.head.forward(pooled), blocks })
+    }
+}
+
+/// The name of a unit by its place, both counted from zero: `stage1.block1` is the first.
+fn block_name(stage: usize, unit: usize) -> String {
+    format!("stage{}.block{}", stage + 1, unit + 1)
+}
+
+fn unit_shape(
+    architecture: &Architecture,
+    stage: Stage,
+    channels_in: usize,
+    index: usize,
+) -> UnitShape {
+    UnitShape {
+        kind: architecture.unit,
+        channels: [channels_in, stage.channels],
+        kernel: UNIT_KERNEL,
+        stride: if index == 0 { [stage.stride; 2] } else { [1, 1] },
+        hidden: (stage.channels / architecture.threshold_reduction).max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use drsn_bundle::{Stem, Unit};
+
+    use super::*;
+    use crate::random::{Purpose, stream};
+
+    fn network(
+        unit: Unit,
+        stem: usize,
+        stages: &[(usize, usize)],
+        reduction: usize,
+        channels: usize,
+    ) -> Drsn {
+        let stages = stages.iter().map(|&(channels, stride)| Stage { channels, blocks: 1, stride });
+        let architecture = Architecture {
+            unit,
+            stem: Stem { channels: stem, kernel: 3, stride: 1 },
+            stages: stages.collect(),
+            threshold_reduction: reduction,
+            parameters: 0,
+        };
+        let device = Device::flex();
+        let mut initializer = Initializer::new(stream(0, Purpose::Weights, 0, 0), &device);
+        Drsn::new(&architecture, channels, 10, 1e-3, &mut initializer)
+    }
+
+    /// The first author's two programs have so many parameters: github.com/zhao62/Deep-Residual-Shrinkage-Networks.
+    #[test]
+    fn the_published_networks_have_their_number_of_parameters() {
+        let keras = network(Unit::Cw, 8, &[(8, 2)], 1, 1);
+        assert_eq!(keras.parameters(), 1_546);
+        let tflearn = network(Unit::Cw, 16, &[(16, 1), (32, 2), (32, 2)], 4, 3);
+        assert_eq!(tflearn.parameters(), 39_446);
+    }
+
+    #[test]
+    fn each_unit_answers_its_thresholds_and_halves_the_size_with_its_stride() {
+        let answer = network(Unit::Cs, 4, &[(4, 1), (6, 2)], 1, 1)
+            .forward(Tensor::ones([2, 1, 9, 9], &Device::flex()));
+        assert_eq!(answer.logits.dims(), [2, 10]);
+        let sizes: Vec<_> = answer.blocks.iter().map(|b| b.features.dims()).collect();
+        assert_eq!(sizes, [[2, 4, 9, 9], [2, 6, 5, 5]]);
+        assert_eq!(answer.blocks[1].threshold.dims(), [2, 6]);
+        assert_eq!(answer.blocks[1].mean_abs.dims(), [2, 6]);
+    }
+
+    #[test]
+    fn a_plain_network_has_no_thresholds() {
+        let answer = network(Unit::Resnet, 4, &[(4, 2)], 1, 1)
+            .forward(Tensor::ones([1, 1, 8, 8], &Device::flex()));
+        assert!(answer.blocks.is_empty());
+    }
+
+    #[test]
+    fn normalizations_come_in_the_order_of_the_data() {
+        let mut network = network(Unit::Cw, 2, &[(3, 1), (5, 1)], 5, 1);
+        let layers = network.normalizations_mut();
+        let widths: Vec<_> = layers.iter().map(|layer| layer.gamma.shape()[0]).collect();
+        assert_eq!(widths, [2, 3, 1, 3, 5, 1, 5]);
+    }
+}

@@ -1,0 +1,162 @@
+//! The shrinkage module: a small network that learns thresholds, and the soft threshold.
+
+use std::ops::ControlFlow;
+
+use burn::{
+    module::Module,
+    nn::BatchNorm,
+    tensor::{
+        Tensor,
+        activation::{relu, sigmoid},
+    },
+};
+
+use super::{FullyConnected, Initializer, Normalize, normalization::batch_norm, soft_threshold};
+
+/// Learns thresholds from the features' mean magnitudes A and shrinks the features by them.
+///
+/// ```text
+/// A_c = mean over space of |x_c|                                        [batch, C]
+/// α   = sigmoid(FC(ReLU(BN(FC(A)))))                                    [batch, C] or [batch, 1]
+/// τ_c = α_c · A_c                           channel-wise (RSBU-CW)      [batch, C]
+/// τ   = α · mean over channels of A         channel-shared (RSBU-CS)    [batch, 1]
+/// y   = soft_threshold(x, τ)                                            [batch, C, height, width]
+/// ```
+///
+/// Source: M. Zhao et al., DOI 10.1109/TII.2019.2943898, sections III-B and III-C.
+#[derive(Module, Debug)]
+pub struct Shrinkage {
+    /// First layer, C to the hidden width.
+    pub squeeze: FullyConnected,
+    /// Normalization between the layers.
+    pub norm: BatchNorm,
+    /// Second layer: C outputs, or one that all channels share.
+    pub excite: FullyConnected,
+}
+
+/// What the shrinkage module of one unit did to a batch.
+#[derive(Debug, Clone)]
+pub struct Shrunk {
+    /// The features after shrinkage, `[batch, C, height, width]`.
+    pub features: Tensor<4>,
+    /// Thresholds τ, `[batch, C]`; where channels share one, it stands in each.
+    pub threshold: Tensor<2>,
+    /// Mean magnitudes A before shrinkage, `[batch, C]`.
+    pub mean_abs: Tensor<2>,
+}
+
+impl Shrinkage {
+    /// A module for `channels` channels with a hidden layer of `hidden` and `thresholds` outputs.
+    pub fn new(
+        initializer: &mut Initializer<'_>,
+        channels: usize,
+        hidden: usize,
+        thresholds: usize,
+        epsilon: f64,
+    ) -> Self {
+        Self {
+            squeeze: FullyConnected::he(initializer, channels, hidden),
+            norm: batch_norm(hidden, epsilon, initializer.device()),
+            excite: FullyConnected::glorot(initializer, hidden, thresholds),
+        }
+    }
+
+    /// Shrinks a batch of features, `[batch, C, height, width]`.
+    pub fn forward<N: Normalize>(
+        &self,
+        features: Tensor<4>,
+        normalize: &mut N,
+    ) -> ControlFlow<N::End, Shrunk> {
+        let [batch, channels, height, width] = features.dims();
+        let mean_abs = features
+            .clone()
+            .abs()
+            .reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels]);
+        let hidden = normalize.normalize(&self.norm, self.squeeze.forward(mean_abs.clone()))?;
+        let scale = sigmoid(self.excite.forward(relu(hidden)));
+        let [_, thresholds] = scale.dims();
+        let magnitude =
+            if thresholds == channels { mean_abs.clone() } else { mean_abs.clone().mean_dim(1) };
+        let tau = scale * magnitude;
+        ControlFlow::Continue(Shrunk {
+            features: soft_threshold(features, tau.clone().reshape([batch, thresholds, 1, 1])),
+            threshold: tau.expand([batch, channels]),
+            mean_abs,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        model::LayerStatistics,
+        random::{Purpose, stream},
+    };
+
+    const CHANNELS: usize = 3;
+    const TOLERANCE: f32 = 1e-5;
+
+    /// The features, their shrunk selves, τ and A of one random module and input of scale `scale`.
+    fn shrink(seed: u64, thresholds: usize, scale: f64) -> [Vec<f32>; 4] {
+        let device = Device::flex();
+        let mut initializer = Initializer::new(stream(seed, Purpose::Weights, 0, 0), &device);
+        let module = Shrinkage::new(&mut initializer, CHANNELS, CHANNELS, thresholds, 1e-5);
+        let features: Tensor<4> =
+            Tensor::random([2, CHANNELS, 4, 4], Distribution::Normal(0.0, scale), &device);
+        let ControlFlow::Continue(shrunk) = module.forward(features.clone(), &mut LayerStatistics);
+        let values = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().unwrap();
+        [
+            values(features.into_data()),
+            values(shrunk.features.into_data()),
+            values(shrunk.threshold.into_data()),
+            values(shrunk.mean_abs.into_data()),
+        ]
+    }
+
+    fn mean_abs(values: &[f32]) -> f32 {
+        values.iter().map(|v| v.abs()).sum::<f32>() / values.len() as f32
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn channel_wise_thresholds_lie_between_zero_and_the_mean_magnitude(
+            seed: u64, scale in 1e-3_f64..1e3,
+        ) {
+            let [x, y, tau, a] = shrink(seed, CHANNELS, scale);
+            for (c, (&tau, &a)) in tau.iter().zip(&a).enumerate() {
+                let slack = TOLERANCE * a;
+                prop_assert!((0.0..=a + slack).contains(&tau), "τ = {tau}, A = {a}");
+                let (x, y) = (&x[c * 16..][..16], &y[c * 16..][..16]);
+                prop_assert!(x.iter().zip(y).all(|(x, y)| y.abs() <= x.abs()));
+                // mean|y_c| ≥ (1 − α_c) · A_c, and α_c · A_c = τ_c.
+                prop_assert!(mean_abs(y) >= a - tau - slack);
+            }
+        }
+
+        #[test]
+        fn a_shared_threshold_holds_the_same_bounds_over_all_channels_together(
+            seed: u64, scale in 1e-3_f64..1e3,
+        ) {
+            let [x, y, tau, a] = shrink(seed, 1, scale);
+            for input in 0..2 {
+                let tau = &tau[input * CHANNELS..][..CHANNELS];
+                let a = mean_abs(&a[input * CHANNELS..][..CHANNELS]);
+                let slack = TOLERANCE * a;
+                prop_assert!(tau.iter().all(|t| t.to_bits() == tau[0].to_bits()));
+                prop_assert!((0.0..=a + slack).contains(&tau[0]));
+                let features = CHANNELS * 16;
+                let (x, y) = (&x[input * features..][..features], &y[input * features..][..features]);
+                prop_assert!(x.iter().zip(y).all(|(x, y)| y.abs() <= x.abs()));
+                prop_assert!(mean_abs(y) >= a - tau[0] - slack);
+            }
+        }
+    }
+}

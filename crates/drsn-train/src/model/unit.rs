@@ -1,0 +1,101 @@
+//! The residual building unit, with or without shrinkage.
+
+use std::ops::ControlFlow;
+
+use burn::{
+    module::Module,
+    nn::BatchNorm,
+    tensor::{Tensor, activation::relu},
+};
+use drsn_bundle::Unit as Kind;
+
+use super::{
+    Convolution, Initializer, Normalize, Shrinkage, Shrunk, normalization::batch_norm, shortcut,
+};
+
+/// A pre-activation residual unit:
+///
+/// ```text
+/// x ─┬─ BN ─ ReLU ─ conv ─ BN ─ ReLU ─ conv ─ [shrinkage] ─ + ─► y
+///    └──────────────────── shortcut ─────────────────────────┘
+/// ```
+///
+/// * input: `[batch, channels_in, height, width]`
+/// * output: `[batch, channels, ceil(height / stride), ceil(width / stride)]`
+///
+/// With a channel-wise shrinkage it is the paper's RSBU-CW, with a shared one RSBU-CS, without any
+/// the baseline ResNet's unit. There is no activation after the sum.
+#[derive(Module, Debug)]
+pub struct ResidualUnit {
+    /// Normalization before the first convolution. Its input is the shortcut's input as well.
+    pub norm1: BatchNorm,
+    /// First convolution, which has the unit's stride.
+    pub conv1: Convolution,
+    /// Normalization of the first convolution's output.
+    pub norm2: BatchNorm,
+    /// Second convolution.
+    pub conv2: Convolution,
+    /// The shrinkage module; none in a plain residual unit.
+    pub shrinkage: Option<Shrinkage>,
+}
+
+/// The shape of one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitShape {
+    /// The kind of unit.
+    pub kind: Kind,
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Stride along height and width.
+    pub stride: [usize; 2],
+    /// Width of the threshold network's hidden layer.
+    pub hidden: usize,
+}
+
+impl ResidualUnit {
+    /// A unit with random weights.
+    pub fn new(initializer: &mut Initializer<'_>, shape: UnitShape, epsilon: f64) -> Self {
+        let [channels_in, channels] = shape.channels;
+        let thresholds = match shape.kind {
+            Kind::Cw => Some(channels),
+            Kind::Cs => Some(1),
+            Kind::Resnet => None,
+        };
+        let norm1 = batch_norm(channels_in, epsilon, initializer.device());
+        let norm2 = batch_norm(channels, epsilon, initializer.device());
+        Self {
+            norm1,
+            conv1: Convolution::new(initializer, shape.channels, shape.kernel, shape.stride),
+            norm2,
+            conv2: Convolution::new(initializer, [channels; 2], shape.kernel, [1, 1]),
+            shrinkage: thresholds
+                .map(|count| Shrinkage::new(initializer, channels, shape.hidden, count, epsilon)),
+        }
+    }
+
+    /// Channels of the unit's output.
+    pub fn channels(&self) -> usize {
+        let [channels] = self.conv2.bias.shape().dims();
+        channels
+    }
+
+    /// Sends a batch through the unit; gives the output and what the shrinkage did, if there is one.
+    pub fn forward<N: Normalize>(
+        &self,
+        input: Tensor<4>,
+        normalize: &mut N,
+    ) -> ControlFlow<N::End, (Tensor<4>, Option<Shrunk>)> {
+        let hidden = relu(normalize.normalize(&self.norm1, input.clone())?);
+        let hidden = normalize.normalize(&self.norm2, self.conv1.forward(hidden))?;
+        let features = self.conv2.forward(relu(hidden));
+        let shrunk = match &self.shrinkage {
+            Some(shrinkage) => Some(shrinkage.forward(features.clone(), normalize)?),
+            None => None,
+        };
+        let branch = shrunk.as_ref().map_or(features, |shrunk| shrunk.features.clone());
+        let sum = branch + shortcut(input, self.channels(), self.conv1.stride);
+        ControlFlow::Continue((sum, shrunk))
+    }
+}

@@ -1,0 +1,129 @@
+//! The offline flow from data to bundle.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use drsn_bundle::{BundleError, runtime::Runtime};
+
+use crate::{
+    TrainConfig, TrainError,
+    calibration::calibrate,
+    dataset::{Mnist, Split},
+    export::{Destination, write_bundle},
+    training::{Checkpoint, Progress, Task, Trainer},
+};
+
+/// Where a training finds its data and leaves its results.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Folder with the data.
+    pub data: PathBuf,
+    /// File for the checkpoint.
+    pub checkpoint: PathBuf,
+    /// Whether to go on from the checkpoint.
+    pub resume: bool,
+    /// Where the bundle goes.
+    pub destination: Destination,
+}
+
+/// Trains a network on MNIST, gives its normalizations exact statistics, exports it and writes the bundle.
+/// Returns the bundle's folder.
+///
+/// # Errors
+/// [`TrainError::Interrupted`] where `stop` was set, with a checkpoint to go on from; else what is wrong. What can
+/// be checked before the training is checked before it: configuration, data, destination, ONNX Runtime.
+pub fn train(
+    config: &TrainConfig,
+    job: &Job,
+    progress: &mut (dyn Progress + Send),
+    stop: &AtomicBool,
+) -> Result<PathBuf, TrainError> {
+    config.check()?;
+    check_destination(&job.destination)?;
+    let mnist = Mnist::load(&job.data)?;
+    let split = Split::new(config, mnist.train.len())?;
+    let spec = Mnist::input();
+    let task = Task {
+        config,
+        dataset: &mnist.train,
+        split: &split,
+        spec: &spec,
+        classes: Mnist::classes().len(),
+    };
+    on_threads(config.threads, || {
+        let mut trainer =
+            if job.resume { Trainer::resume(task, &job.checkpoint)? } else { Trainer::new(task) };
+        trainer.run(&job.checkpoint, progress, stop)?;
+        finish(&trainer, task, &mnist, &job.destination, progress)
+    })
+}
+
+/// Exports the network of a checkpoint, wherever its training stands, and writes the bundle. Returns its folder.
+///
+/// # Errors
+/// As [`train`].
+pub fn export(
+    checkpoint: &Path,
+    data: &Path,
+    destination: &Destination,
+    progress: &mut (dyn Progress + Send),
+) -> Result<PathBuf, TrainError> {
+    check_destination(destination)?;
+    let config = Checkpoint::load(checkpoint)?.config;
+    config.check()?;
+    let mnist = Mnist::load(data)?;
+    let split = Split::new(&config, mnist.train.len())?;
+    let spec = Mnist::input();
+    let task = Task {
+        config: &config,
+        dataset: &mnist.train,
+        split: &split,
+        spec: &spec,
+        classes: Mnist::classes().len(),
+    };
+    on_threads(config.threads, || {
+        let trainer = Trainer::resume(task, checkpoint)?;
+        finish(&trainer, task, &mnist, destination, progress)
+    })
+}
+
+fn finish(
+    trainer: &Trainer<'_>,
+    task: Task<'_>,
+    mnist: &Mnist,
+    destination: &Destination,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf, TrainError> {
+    let mut network = trainer.network();
+    let calibration = calibrate(&mut network, task, progress)?;
+    progress.step(&format!(
+        "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of batches",
+        calibration.fixed, calibration.batch
+    ));
+    let epochs = trainer.epochs_done();
+    write_bundle(&network, task, epochs, &mnist.test, destination, progress)
+}
+
+/// Refuses early what would fail only after the training.
+fn check_destination(destination: &Destination) -> Result<(), TrainError> {
+    let folder = destination.folder();
+    if folder.exists() && !destination.replace {
+        return Err(BundleError::Exists { path: folder }.into());
+    }
+    Runtime::start(destination.library())?;
+    Ok(())
+}
+
+/// Runs in a pool of its own: how many threads compute is a part of the recipe, not of the machine.
+fn on_threads<T: Send>(
+    threads: usize,
+    run: impl FnOnce() -> Result<T, TrainError> + Send,
+) -> Result<T, TrainError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|e| TrainError::Threads { threads, reason: e.to_string() })?
+        .install(run)
+}

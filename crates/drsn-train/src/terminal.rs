@@ -1,0 +1,65 @@
+//! Shows a training on standard error: a bar on a terminal, and a line an epoch everywhere.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use drsn_train::training::{BatchReport, Progress};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+/// Layout of the bar; indicatif's own estimate of the time left is not used: it forgets what was before a resume.
+const LAYOUT: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
+
+/// Shows a training to a person.
+pub(crate) struct Terminal {
+    bar: ProgressBar,
+}
+
+impl Terminal {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template(LAYOUT) {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    /// A line above the bar, or on its own where there is no terminal.
+    fn line(&self, line: &str) {
+        if self.bar.is_hidden() {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+}
+
+impl Progress for Terminal {
+    fn batch(&mut self, report: &BatchReport) {
+        self.bar.set_length(report.batches as u64);
+        self.bar.set_position(report.batch as u64);
+        self.bar.set_prefix(format!("epoch {}/{}", report.epoch + 1, report.epochs));
+        self.bar.set_message(describe(report));
+    }
+
+    fn epoch(&mut self, report: &BatchReport) {
+        self.line(&format!("epoch {}/{}: {}", report.epoch + 1, report.epochs, describe(report)));
+    }
+
+    fn step(&mut self, what: &str) {
+        self.bar.finish_and_clear();
+        self.line(what);
+    }
+}
+
+fn describe(report: &BatchReport) -> String {
+    let mut text = format!(
+        "loss {:.4}, accuracy {:.2} %, {:.0} inputs/s",
+        report.loss,
+        100.0 * report.accuracy,
+        report.rate
+    );
+    if !report.left.is_zero() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ", {} left", HumanDuration(report.left));
+    }
+    text
+}

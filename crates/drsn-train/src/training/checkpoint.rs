@@ -1,0 +1,193 @@
+//! Checkpoints: all that a training needs to go on as if it had never stopped.
+//!
+//! Random numbers come from streams (see [`crate::random`]), so a position takes the place of a generator's state.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::TrainConfig;
+
+const MAGIC: &[u8; 8] = b"drsn-ck1";
+
+/// A checkpoint that cannot be written, read or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// There is none.
+    #[error("there is no checkpoint at {}: train without --resume", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file cannot be written or read.
+    #[error("cannot {action} the checkpoint {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no checkpoint, or not of this version.
+    #[error("{} is no checkpoint that this version can read: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The checkpoint belongs to another recipe.
+    #[error(
+        "the checkpoint {} was made with other settings: repeat the flags it was made with, or train without --resume",
+        path.display()
+    )]
+    OtherConfiguration {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Where in a training one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Epochs that are complete.
+    pub epoch: usize,
+    /// Batches of the next epoch that are done.
+    pub batch: usize,
+}
+
+/// The state of a training between two batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The recipe.
+    pub config: TrainConfig,
+    /// How far it has got.
+    pub position: Position,
+    /// The network's weights, as Burn writes them.
+    pub weights: Vec<u8>,
+    /// The optimizer's state, as Burn writes it.
+    pub optimizer: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: TrainConfig,
+    position: Position,
+    weights: usize,
+    optimizer: usize,
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint beside `path` and renames it: an older one stays whole until then.
+    ///
+    /// # Errors
+    /// [`CheckpointError::File`].
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let folder =
+            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = || -> io::Result<()> {
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(&self.to_bytes()?)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            Ok(())
+        };
+        written().map_err(|source| CheckpointError::File {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] with the file and the reason.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = fs::read(path).map_err(|source| {
+            let path = path.to_owned();
+            if source.kind() == io::ErrorKind::NotFound {
+                CheckpointError::Missing { path }
+            } else {
+                CheckpointError::File { action: "read", path, source }
+            }
+        })?;
+        Self::from_bytes(&bytes)
+            .map_err(|reason| CheckpointError::Malformed { path: path.to_owned(), reason })
+    }
+
+    /// `magic | length of the header, 64 bits little-endian | header, JSON | weights | optimizer`
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let header = serde_json::to_vec(&Header {
+            config: self.config.clone(),
+            position: self.position,
+            weights: self.weights.len(),
+            optimizer: self.optimizer.len(),
+        })?;
+        let length = (header.len() as u64).to_le_bytes();
+        Ok([MAGIC.as_slice(), &length, &header, &self.weights, &self.optimizer].concat())
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it begins otherwise")?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or("it ends too early")?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (header, rest) = rest.split_at_checked(length).ok_or("it ends too early")?;
+        let header: Header = serde_json::from_slice(header).map_err(|e| e.to_string())?;
+        let (weights, optimizer) = rest
+            .split_at_checked(header.weights)
+            .filter(|(_, optimizer)| optimizer.len() == header.optimizer)
+            .ok_or("its length is not what its header says")?;
+        Ok(Self {
+            config: header.config,
+            position: header.position,
+            weights: weights.to_vec(),
+            optimizer: optimizer.to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            config: TrainConfig::default(),
+            position: Position { epoch: 3, batch: 7 },
+            weights: vec![1, 2, 3],
+            optimizer: vec![4, 5],
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/a.checkpoint");
+        checkpoint().save(&path).unwrap();
+        checkpoint().save(&path).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap(), checkpoint());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_cut_short_is_refused() {
+        let bytes = checkpoint().to_bytes().unwrap();
+        for length in 0..bytes.len() {
+            assert!(Checkpoint::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_missing_checkpoint_says_what_to_do() {
+        let error = Checkpoint::load(Path::new("/nowhere/x")).unwrap_err();
+        assert!(error.to_string().contains("train without --resume"));
+    }
+}

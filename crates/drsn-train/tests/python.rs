@@ -1,0 +1,63 @@
+//! An independent judge: Python's `onnx` finds the models well-formed, and Python's `onnxruntime` gives the
+//! numbers that the trained network gives.
+
+mod support;
+
+use std::{
+    env, fs,
+    process::{Command, Output},
+};
+
+use drsn_bundle::{Tolerance, Unit, manifest::FORMAT};
+use drsn_train::export::{network_outputs, to_onnx};
+use support::{classes, random_images, random_network, skip};
+
+/// Checks the model in full mode, runs it, and writes each output as raw 32-bit floats.
+const SCRIPT: &str = r#"
+import sys
+import numpy, onnx, onnxruntime
+
+folder, size = sys.argv[1], int(sys.argv[2])
+onnx.checker.check_model(onnx.load(f"{folder}/model.onnx"), full_check=True)
+session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
+inputs = numpy.fromfile(f"{folder}/input.raw", dtype="<f4").reshape(-1, 1, size, size)
+for output, value in zip(session.get_outputs(), session.run(None, {"input": inputs})):
+    value.astype("<f4").tofile(f"{folder}/{output.name}.raw")
+"#;
+
+fn python(arguments: &[&str]) -> std::io::Result<Output> {
+    let interpreter = env::var_os("DRSN_PYTHON").unwrap_or_else(|| "python3".into());
+    Command::new(interpreter).args(arguments).output()
+}
+
+#[test]
+fn the_onnx_checker_accepts_the_models_and_python_gives_the_same_numbers() {
+    let available = python(&["-c", "import numpy, onnx, onnxruntime"]);
+    if !available.is_ok_and(|output| output.status.success()) {
+        return skip(
+            "it needs Python with the packages of tests/requirements.txt; DRSN_PYTHON names the interpreter",
+        );
+    }
+    for (unit, size) in [(Unit::Cw, 28), (Unit::Cs, 27), (Unit::Resnet, 28)] {
+        let folder = tempfile::tempdir().unwrap();
+        let network = random_network(unit);
+        let model = to_onnx(&network, [1, size, size], &classes(), FORMAT).unwrap();
+        let inputs = random_images(8, size);
+        let raw: Vec<u8> = inputs.iter().flat_map(|v| v.to_le_bytes()).collect();
+        fs::write(folder.path().join("model.onnx"), model).unwrap();
+        fs::write(folder.path().join("input.raw"), raw).unwrap();
+        let path = folder.path().to_str().unwrap();
+        let output = python(&["-c", SCRIPT, path, &size.to_string()]).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{unit:?}: {errors}");
+        for (name, expected) in network_outputs(&network, &inputs, [1, size, size]).unwrap() {
+            let raw = fs::read(folder.path().join(format!("{name}.raw"))).unwrap();
+            let (values, rest) = raw.as_chunks::<4>();
+            assert!(rest.is_empty());
+            let found: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            Tolerance::CPU
+                .check(&expected, &found)
+                .unwrap_or_else(|difference| panic!("{unit:?}, {name}: {difference}"));
+        }
+    }
+}

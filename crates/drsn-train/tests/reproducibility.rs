@@ -1,0 +1,150 @@
+//! The same seed gives the same model.onnx, byte for byte, whether the training was interrupted or not.
+
+mod support;
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use drsn_bundle::{InputSpec, Stage, Stem, manifest::FORMAT};
+use drsn_train::{
+    TrainConfig, TrainError,
+    calibration::calibrate,
+    dataset::{Dataset, Mnist, Split},
+    export::to_onnx,
+    random::{Purpose, stream},
+    training::{BatchReport, Progress, Quiet, Task, Trainer},
+};
+use rand::RngExt as _;
+
+/// Pictures with a bright row whose place is the class: enough to be learnt, and there without any data.
+fn bright_rows(count: usize) -> Dataset {
+    let mut rng = stream(3, Purpose::Evaluation, 0, 0);
+    let labels: Vec<usize> = (0..count).map(|_| rng.random_range(0..10)).collect();
+    let picture = |&label: &usize| {
+        let row = 2 * label + 4;
+        (0..28 * 28).map(move |pixel| f32::from(u8::from(pixel / 28 == row)))
+    };
+    Dataset::new(labels.iter().flat_map(picture).collect(), labels)
+}
+
+fn config(seed: u64) -> TrainConfig {
+    TrainConfig {
+        stem: Stem { channels: 4, kernel: 3, stride: 2 },
+        stages: vec![Stage { channels: 4, blocks: 1, stride: 2 }],
+        epochs: 2,
+        batch: 16,
+        held_out: 64,
+        seed,
+        ..TrainConfig::default()
+    }
+}
+
+struct Fixture {
+    config: TrainConfig,
+    dataset: Dataset,
+    split: Split,
+    spec: InputSpec,
+}
+
+impl Fixture {
+    fn new(seed: u64) -> Self {
+        let (config, dataset) = (config(seed), bright_rows(224));
+        let split = Split::new(&config, dataset.len()).unwrap();
+        Self { config, dataset, split, spec: Mnist::input() }
+    }
+
+    fn task(&self) -> Task<'_> {
+        Task {
+            config: &self.config,
+            dataset: &self.dataset,
+            split: &self.split,
+            spec: &self.spec,
+            classes: 10,
+        }
+    }
+
+    /// Calibrated and exported.
+    fn model(&self, trainer: &Trainer<'_>) -> Vec<u8> {
+        let mut network = trainer.network();
+        // So short a training may be refused; the bytes are what is compared here.
+        match calibrate(&mut network, self.task(), &mut Quiet) {
+            Ok(_) | Err(TrainError::Calibration { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        to_onnx(&network, [1, 28, 28], &Mnist::classes(), FORMAT).unwrap()
+    }
+
+    fn train_through(&self, checkpoint: &Path) -> Vec<u8> {
+        let mut trainer = Trainer::new(self.task());
+        trainer.run(checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        self.model(&trainer)
+    }
+}
+
+/// Asks the training to stop once it has done so many batches of an epoch.
+struct StopAfter<'a> {
+    epoch: usize,
+    batch: usize,
+    stop: &'a AtomicBool,
+}
+
+impl Progress for StopAfter<'_> {
+    fn batch(&mut self, report: &BatchReport) {
+        if (report.epoch, report.batch) == (self.epoch, self.batch) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let first = Fixture::new(1).train_through(&checkpoint);
+    assert_eq!(first, Fixture::new(1).train_through(&checkpoint));
+    assert_ne!(first, Fixture::new(2).train_through(&checkpoint));
+}
+
+#[test]
+fn an_interrupted_training_that_goes_on_gives_the_model_of_one_that_never_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let fixture = Fixture::new(1);
+    let expected = fixture.train_through(&checkpoint);
+    for (epoch, batch) in [(0, 3), (1, 1)] {
+        let stop = AtomicBool::new(false);
+        let mut progress = StopAfter { epoch, batch, stop: &stop };
+        let ended = Trainer::new(fixture.task()).run(&checkpoint, &mut progress, &stop);
+        let Err(TrainError::Interrupted { epoch: at, batch: done, .. }) = ended else {
+            panic!("the training was not interrupted: {ended:?}");
+        };
+        assert_eq!((at, done), (epoch, batch));
+        let mut trainer = Trainer::resume(fixture.task(), &checkpoint).unwrap();
+        trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        assert!(fixture.model(&trainer) == expected, "after epoch {epoch}, batch {batch}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    Fixture::new(1).train_through(&checkpoint);
+    let other = Fixture::new(2);
+    let error = Trainer::resume(other.task(), &checkpoint).err().unwrap();
+    assert!(error.to_string().contains("other settings"), "{error}");
+}
+
+/// Two threads split the work, never a sum: they give the bytes that one gives.
+#[test]
+fn the_number_of_threads_does_not_change_the_model_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let train_on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let checkpoint = folder.path().join(threads.to_string());
+        pool.install(|| Fixture::new(1).train_through(&checkpoint))
+    };
+    assert!(train_on(1) == train_on(2));
+}
