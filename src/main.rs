@@ -59,7 +59,7 @@ fn termination() -> impl Future<Output = ()> {
     async {
         // Where no signal can come, neither does the end.
         if received.await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

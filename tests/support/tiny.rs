@@ -135,6 +135,7 @@ pub(crate) fn golden(manifest: &Manifest) -> Golden {
 }
 
 /// What the network gives for the first channel of an input.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) probabilities: [f32; 2],
     pub(crate) logits: [f32; 2],

@@ -1,0 +1,101 @@
+//! Writing and opening bundles on a real file system.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../../../tests/support/tiny.rs"]
+mod tiny;
+
+use std::{fs, path::Path};
+
+use drsn_bundle::{Bundle, BundleError, Manifest};
+
+fn write(repository: &Path, manifest: Manifest, replace: bool) -> Result<(), BundleError> {
+    let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
+    drsn_bundle::write(repository, manifest, &model, &golden, replace).map(|_| ())
+}
+
+#[test]
+fn the_tiny_network_zeroes_what_its_thresholds_say() {
+    let input: Vec<f32> = vec![4.0, -4.0, 1.0, -1.0, 2.0, -2.0, 0.0, 0.0];
+    assert!(tiny::answer(&input).zeroed.iter().all(|share| (share - 0.25).abs() < 1e-6));
+}
+
+fn tiny_image(version: &str) -> Manifest {
+    tiny::manifest("tiny", version, tiny::image_input())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_written_is_what_is_opened() {
+    let repository = tempfile::tempdir().unwrap();
+    for input in [tiny::image_input(), tiny::signal_input(2)] {
+        let manifest = tiny::manifest("tiny", "7", input);
+        write(repository.path(), manifest.clone(), true).unwrap();
+        let bundle = Bundle::open(&repository.path().join("tiny/7")).unwrap();
+        assert_eq!(bundle.model, tiny::model(&manifest));
+        assert_eq!(bundle.golden, tiny::golden(&manifest));
+        assert_eq!(bundle.manifest.files.len(), 2);
+        assert_eq!(Manifest { files: manifest.files.clone(), ..bundle.manifest }, manifest);
+    }
+    assert_eq!(names(&repository.path().join("tiny")), ["7"]);
+}
+
+#[test]
+fn an_existing_bundle_is_replaced_only_when_that_is_asked_for() {
+    let repository = tempfile::tempdir().unwrap();
+    write(repository.path(), tiny_image("1"), false).unwrap();
+    let mut other = tiny_image("1");
+    other.classes[0] = "other".to_owned();
+    let refused = write(repository.path(), other.clone(), false);
+    assert!(matches!(refused, Err(BundleError::Exists { .. })));
+    let bundle = repository.path().join("tiny/1");
+    assert_eq!(Bundle::open(&bundle).unwrap().manifest.classes[0], "plus");
+    write(repository.path(), other, true).unwrap();
+    assert_eq!(Bundle::open(&bundle).unwrap().manifest.classes[0], "other");
+    assert_eq!(names(&repository.path().join("tiny")), ["1"]);
+}
+
+#[test]
+fn parts_that_do_not_fit_leave_nothing_behind() {
+    let repository = tempfile::tempdir().unwrap();
+    let manifest = tiny_image("1");
+    let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
+    let mut renamed = manifest.clone();
+    renamed.classes[1] = "other".to_owned();
+    let error = drsn_bundle::write(repository.path(), renamed, &model, &golden, false).unwrap_err();
+    assert!(error.to_string().contains("its classes are"), "{error}");
+    let mut short = golden.clone();
+    short.outputs.remove("logits");
+    let error =
+        drsn_bundle::write(repository.path(), manifest.clone(), &model, &short, false).unwrap_err();
+    assert!(error.to_string().contains("the output \"logits\" is missing"), "{error}");
+    let error =
+        drsn_bundle::write(repository.path(), manifest, b"no model", &golden, false).unwrap_err();
+    assert!(error.to_string().contains("no ONNX model"), "{error}");
+    assert!(names(repository.path()).is_empty());
+}
+
+#[test]
+fn a_manifest_that_contradicts_itself_is_refused_in_words() {
+    let change = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = tiny_image("1");
+        change(&mut manifest);
+        let json = manifest.to_json().unwrap();
+        Manifest::from_json(&json).unwrap_err().to_string()
+    };
+    assert!(change(&|m| m.classes[1] = "plus".to_owned()).contains("\"plus\" is named twice"));
+    assert!(change(&|m| m.classes.truncate(1)).contains("at least two classes"));
+    assert!(
+        change(&|m| m.version = drsn_bundle::Name::new("01").unwrap()).contains("leading zeros")
+    );
+    assert!(change(&|m| m.blocks[0].channels = 0).contains("has no channels"));
+    let unknown = br#"{"format": 1, "colour": "red"}"#;
+    assert!(Manifest::from_json(unknown).unwrap_err().to_string().contains("colour"));
+}

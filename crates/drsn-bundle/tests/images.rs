@@ -1,0 +1,167 @@
+//! Image files to pixels, held against Pillow 12 (`tests/data/pixels.json`: what it decodes each file to, alpha
+//! multiplied in, EXIF orientation applied, as `[C, H, W]`; JPEG in levels from 0 to 255).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use drsn_bundle::{
+    Filter, Geometry, ImageError, ImageSpec,
+    input::{ImageFile, ImageFormat},
+};
+
+const MOST_PIXELS: u64 = 1_000_000;
+
+fn data(name: &str) -> Vec<u8> {
+    fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
+}
+
+fn expected(name: &str) -> Vec<f32> {
+    let all: BTreeMap<String, Vec<f32>> = serde_json::from_slice(&data("pixels.json")).unwrap();
+    all[name].clone()
+}
+
+fn spec(channels: usize, height: usize, width: usize) -> ImageSpec {
+    ImageSpec {
+        channels,
+        height,
+        width,
+        geometry: Geometry::Refuse,
+        filter: Filter::Triangle,
+        mean: vec![0.0; channels],
+        std: vec![1.0; channels],
+    }
+}
+
+fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
+    ImageFile::open(file, MOST_PIXELS)?.pixels(spec)
+}
+
+/// The largest difference between two lists of numbers of one length.
+fn distance(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn lossless_files_decode_to_the_numbers_of_pillow() {
+    for (file, colours, channels) in [
+        ("rgb.png", "rgb", 3),
+        ("rgb.png", "grey", 1),
+        ("rgba.png", "rgb", 3),
+        ("palette.png", "rgb", 3),
+        ("grey16.png", "grey", 1),
+    ] {
+        let found = pixels(&data(file), &spec(channels, 6, 8)).unwrap();
+        let distance = distance(&found, &expected(&format!("{file}:{colours}")));
+        // The expected numbers have seven digits.
+        assert!(distance < 1e-6, "{file} as {colours}: {distance}");
+    }
+}
+
+/// Differences from libjpeg, in levels from 0 to 255.
+fn levels_from_libjpeg(file: &str, height: usize, width: usize) -> Vec<f32> {
+    let found = pixels(&data(file), &spec(3, height, width)).unwrap();
+    let expected = expected(&format!("{file}:levels"));
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(value, level)| (value * 255.0 - level).abs()).collect()
+}
+
+#[test]
+fn jpeg_files_decode_within_two_levels_of_libjpeg() {
+    for (file, height, width) in [
+        ("photo.jpg", 24, 32),
+        ("progressive.jpg", 24, 32),
+        ("turned.jpg", 32, 24),
+        ("grey.jpg", 24, 32),
+    ] {
+        let largest = levels_from_libjpeg(file, height, width).into_iter().fold(0.0, f32::max);
+        assert!(largest < 2.01, "{file}: {largest} levels");
+    }
+}
+
+/// zune-jpeg interpolates halved colour into the padding below the picture, libjpeg repeats the last row of colour:
+/// where the height is no multiple of 16, the last row alone differs by more.
+#[test]
+fn jpeg_files_with_halved_colour_do_so_but_for_their_last_row() {
+    let (height, width) = (24, 32);
+    let differences = levels_from_libjpeg("subsampled.jpg", height, width);
+    for (position, difference) in differences.into_iter().enumerate() {
+        let row = position / width % height;
+        let allowed = if row == height - 1 { 8.0 } else { 2.01 };
+        assert!(difference < allowed, "row {row}: {difference} levels");
+    }
+}
+
+#[test]
+fn every_cut_of_a_file_is_refused_and_none_is_filled_with_grey() {
+    for file in ["rgb.png", "photo.jpg", "progressive.jpg", "turned.jpg"] {
+        let whole = data(file);
+        // The last bytes of a PNG are an end mark that decoders do without.
+        let end = if file.ends_with("png") { whole.len() - 12 } else { whole.len() };
+        for length in 0..end {
+            let (height, width) = if file == "rgb.png" { (6, 8) } else { (24, 32) };
+            let (height, width) =
+                if file == "turned.jpg" { (width, height) } else { (height, width) };
+            let cut = pixels(&whole[..length], &spec(3, height, width));
+            assert!(cut.is_err(), "{file} cut to {length} of {} bytes", whole.len());
+        }
+    }
+}
+
+#[test]
+fn no_flipped_byte_ends_in_a_panic() {
+    for file in ["rgb.png", "palette.png", "photo.jpg", "turned.jpg"] {
+        let whole = data(file);
+        for position in 0..whole.len() {
+            for bit in [0, 3, 7] {
+                let mut damaged = whole.clone();
+                damaged[position] ^= 1 << bit;
+                let mut any_size = spec(3, 24, 32);
+                any_size.geometry = Geometry::Stretch;
+                // What it decodes to matters less than that it returns.
+                if let Ok(values) = pixels(&damaged, &any_size) {
+                    assert_eq!(values.len(), 3 * 24 * 32);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_sizes_are_refused_stretched_or_cropped_as_the_manifest_says() {
+    let file = data("rgb.png");
+    let mut model = spec(3, 4, 4);
+    let refused = pixels(&file, &model);
+    assert!(matches!(refused, Err(ImageError::Size { width: 8, height: 6, .. })));
+    for geometry in [Geometry::Stretch, Geometry::CenterCrop] {
+        for filter in [Filter::Nearest, Filter::Triangle, Filter::CatmullRom] {
+            model.geometry = geometry;
+            model.filter = filter;
+            let values = pixels(&file, &model).unwrap();
+            assert_eq!(values.len(), 3 * 4 * 4);
+            assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
+        }
+    }
+}
+
+#[test]
+fn a_centre_crop_takes_the_middle() {
+    let mut picture = image::GrayImage::new(12, 4);
+    for (x, _, pixel) in picture.enumerate_pixels_mut() {
+        *pixel = image::Luma([if (4..8).contains(&x) { 200 } else { 0 }]);
+    }
+    let mut file = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let mut model = spec(1, 2, 2);
+    model.geometry = Geometry::CenterCrop;
+    let values = pixels(&file.into_inner(), &model).unwrap();
+    assert!(distance(&values, &[200.0 / 255.0; 4]) < 1e-6, "{values:?}");
+}
+
+#[test]
+fn formats_are_told_by_their_first_bytes() {
+    assert_eq!(ImageFormat::of(&data("rgb.png")), Some(ImageFormat::Png));
+    assert_eq!(ImageFormat::of(&data("photo.jpg")), Some(ImageFormat::Jpeg));
+    assert_eq!(ImageFormat::of(b"GIF89a"), None);
+    assert_eq!(ImageFormat::of(b""), None);
+}
