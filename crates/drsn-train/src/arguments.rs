@@ -120,7 +120,7 @@ pub(crate) struct DestinationArguments {
     /// Replace the version if it is there already.
     #[arg(long)]
     replace: bool,
-    /// The ONNX Runtime library; without it ORT_DYLIB_PATH and the usual places are tried.
+    /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
     #[arg(long, value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
 }
@@ -142,7 +142,7 @@ pub(crate) struct Evaluate {
     /// Answer in JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The ONNX Runtime library; without it ORT_DYLIB_PATH and the usual places are tried.
+    /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
     #[arg(long, value_name = "FILE")]
     pub(crate) onnxruntime: Option<PathBuf>,
 }

@@ -5,7 +5,10 @@
 //! input over all training data, in the order in which data meets them, each measured with the ones before it
 //! already fixed.
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use burn::{
     module::RunningState,
@@ -36,6 +39,7 @@ pub struct Calibration {
 }
 
 /// Gives every normalization of the network its exact statistics, and compares the held-out accuracy.
+/// Gives none, and leaves the network half done, where `stop` was set meanwhile.
 ///
 /// # Errors
 /// [`TrainError::Calibration`] where the network does worse with fixed statistics than is allowed.
@@ -43,11 +47,12 @@ pub fn calibrate(
     network: &mut Drsn,
     task: Task<'_>,
     progress: &mut dyn Progress,
-) -> Result<Calibration, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<Calibration>, TrainError> {
     let count = network.normalizations_mut().len();
     for index in 0..count {
         progress.step(&format!("measuring normalization {} of {count}", index + 1));
-        let moments = measure(network, index, task)?;
+        let Some(moments) = measure(network, index, task, stop)? else { return Ok(None) };
         let device = Device::flex();
         if let Some(layer) = network.normalizations_mut().into_iter().nth(index) {
             layer.running_mean = moments.state(&device, Moments::mean);
@@ -60,7 +65,7 @@ pub fn calibrate(
     let inputs = task.split.held_out.len() as f64;
     let standard_error = (batch * (1.0 - batch) / inputs).sqrt();
     let calibration = Calibration { fixed, batch, allowed: ONE_POINT.max(2.0 * standard_error) };
-    calibration.check().map(|()| calibration)
+    calibration.check().map(|()| Some(calibration))
 }
 
 impl Calibration {
@@ -145,18 +150,27 @@ impl Normalize for UpTo {
     }
 }
 
-fn measure(network: &Drsn, index: usize, task: Task<'_>) -> Result<Moments, TrainError> {
+/// The moments of one normalization's input; none where `stop` was set.
+fn measure(
+    network: &Drsn,
+    index: usize,
+    task: Task<'_>,
+    stop: &AtomicBool,
+) -> Result<Option<Moments>, TrainError> {
     let device = Device::flex();
     let batches = disturbed(task);
     let mut moments = Moments::default();
     for indices in task.split.training.chunks(BATCH) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let batch = batches.batch(indices, 0, &device)?;
         let mut up_to = UpTo { remaining: index };
         if let ControlFlow::Break(measured) = network.forward_with(batch.inputs, &mut up_to) {
             moments.add(&measured.values?, indices.len(), measured.channels);
         }
     }
-    Ok(moments)
+    Ok(Some(moments))
 }
 
 fn held_out_accuracy<N: Normalize>(

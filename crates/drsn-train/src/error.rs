@@ -1,6 +1,6 @@
 //! What can stop a training, an export or an evaluation, each in a sentence for the person who must mend it.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use drsn_bundle::{BundleError, PrepareError, runtime::RuntimeError};
 
@@ -31,6 +31,12 @@ pub enum TrainError {
     /// The bundle cannot be written or read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The bundle's folder is there already.
+    #[error("{} exists already: choose another --version, or add --replace", folder.display())]
+    Exists {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// ONNX Runtime is not there, or failed.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -93,15 +99,5 @@ pub enum TrainError {
     Tensor {
         /// What Burn said.
         reason: String,
-    },
-    /// A file that cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
     },
 }

@@ -90,7 +90,8 @@ fn run_evaluate(arguments: &Evaluate) -> anyhow::Result<()> {
 fn run_export(arguments: Export) -> anyhow::Result<()> {
     let destination = arguments.destination.destination()?;
     let Export { checkpoint, data, .. } = arguments;
-    let bundle = export_checkpoint(&checkpoint, &data, &destination, &mut Terminal::new())?;
+    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    let bundle = export_checkpoint(&checkpoint, &data, &destination, &mut Terminal::new(), &STOP)?;
     say(&format!("wrote {}", bundle.display()))
 }
 

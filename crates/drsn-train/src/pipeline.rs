@@ -5,12 +5,12 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use drsn_bundle::{BundleError, runtime::Runtime};
+use drsn_bundle::runtime::Runtime;
 
 use crate::{
     TrainConfig, TrainError,
     calibration::calibrate,
-    dataset::{Mnist, Split},
+    dataset::{Dataset, Mnist, Split},
     export::{Destination, write_bundle},
     training::{Checkpoint, Progress, Task, Trainer},
 };
@@ -40,23 +40,13 @@ pub fn train(
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
-    config.check()?;
     check_destination(&job.destination)?;
-    let mnist = Mnist::load(&job.data)?;
-    let split = Split::new(config, mnist.train.len())?;
-    let spec = Mnist::input();
-    let task = Task {
-        config,
-        dataset: &mnist.train,
-        split: &split,
-        spec: &spec,
-        classes: Mnist::classes().len(),
-    };
-    on_threads(config.threads, || {
+    with_task(config, &job.data, |task, test| {
         let mut trainer =
             if job.resume { Trainer::resume(task, &job.checkpoint)? } else { Trainer::new(task) };
         trainer.run(&job.checkpoint, progress, stop)?;
-        finish(&trainer, task, &mnist, &job.destination, progress)
+        finish(&trainer, task, test, &job.destination, progress, stop)?
+            .ok_or_else(|| trainer.interrupted(&job.checkpoint))
     })
 }
 
@@ -69,48 +59,63 @@ pub fn export(
     data: &Path,
     destination: &Destination,
     progress: &mut (dyn Progress + Send),
+    stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
     check_destination(destination)?;
     let config = Checkpoint::load(checkpoint)?.config;
-    config.check()?;
-    let mnist = Mnist::load(data)?;
-    let split = Split::new(&config, mnist.train.len())?;
-    let spec = Mnist::input();
-    let task = Task {
-        config: &config,
-        dataset: &mnist.train,
-        split: &split,
-        spec: &spec,
-        classes: Mnist::classes().len(),
-    };
-    on_threads(config.threads, || {
+    with_task(&config, data, |task, test| {
         let trainer = Trainer::resume(task, checkpoint)?;
-        finish(&trainer, task, &mnist, destination, progress)
+        finish(&trainer, task, test, destination, progress, stop)?
+            .ok_or_else(|| trainer.interrupted(checkpoint))
     })
 }
 
+/// Calibrates, exports and writes; none where `stop` was set before the export.
 fn finish(
     trainer: &Trainer<'_>,
     task: Task<'_>,
-    mnist: &Mnist,
+    test: &Dataset,
     destination: &Destination,
     progress: &mut dyn Progress,
-) -> Result<PathBuf, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<PathBuf>, TrainError> {
     let mut network = trainer.network();
-    let calibration = calibrate(&mut network, task, progress)?;
+    let Some(calibration) = calibrate(&mut network, task, progress, stop)? else {
+        return Ok(None);
+    };
     progress.step(&format!(
         "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of batches",
         calibration.fixed, calibration.batch
     ));
     let epochs = trainer.epochs_done();
-    write_bundle(&network, task, epochs, &mnist.test, destination, progress)
+    write_bundle(&network, task, epochs, test, destination, progress).map(Some)
+}
+
+/// Loads MNIST and runs with what a training works on and the test set, on the recipe's number of threads.
+fn with_task<T: Send>(
+    config: &TrainConfig,
+    data: &Path,
+    run: impl FnOnce(Task<'_>, &Dataset) -> Result<T, TrainError> + Send,
+) -> Result<T, TrainError> {
+    config.check()?;
+    let mnist = Mnist::load(data)?;
+    let split = Split::new(config, mnist.train.len())?;
+    let spec = Mnist::input();
+    let task = Task {
+        config,
+        dataset: &mnist.train,
+        split: &split,
+        spec: &spec,
+        classes: Mnist::classes().len(),
+    };
+    on_threads(config.threads, || run(task, &mnist.test))
 }
 
 /// Refuses early what would fail only after the training.
 fn check_destination(destination: &Destination) -> Result<(), TrainError> {
     let folder = destination.folder();
     if folder.exists() && !destination.replace {
-        return Err(BundleError::Exists { path: folder }.into());
+        return Err(TrainError::Exists { folder });
     }
     Runtime::start(destination.library())?;
     Ok(())

@@ -142,6 +142,15 @@ impl<'a> Trainer<'a> {
         self.position.epoch
     }
 
+    /// The error that says where the training stands, with its checkpoint at `path`.
+    pub fn interrupted(&self, path: &Path) -> TrainError {
+        TrainError::Interrupted {
+            epoch: self.position.epoch,
+            batch: self.position.batch,
+            checkpoint: path.to_owned(),
+        }
+    }
+
     fn epoch(
         &mut self,
         checkpoint: &Path,
@@ -164,7 +173,8 @@ impl<'a> Trainer<'a> {
             if self.position.batch == pace.batches {
                 progress.epoch(&report);
             } else if stop.load(Ordering::Relaxed) {
-                return self.interrupt(checkpoint);
+                self.checkpoint()?.save(checkpoint)?;
+                return Err(self.interrupted(checkpoint));
             }
         }
         pace.next_epoch();
@@ -191,15 +201,6 @@ impl<'a> Trainer<'a> {
         let rate = learning_rate(config.learning_rate, step, steps);
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         Ok((value, right))
-    }
-
-    fn interrupt(&self, path: &Path) -> Result<(), TrainError> {
-        self.checkpoint()?.save(path)?;
-        Err(TrainError::Interrupted {
-            epoch: self.position.epoch,
-            batch: self.position.batch,
-            checkpoint: path.to_owned(),
-        })
     }
 
     fn checkpoint(&self) -> Result<Checkpoint, TrainError> {

@@ -1,10 +1,5 @@
 //! What the integration tests share: random networks, MNIST where it is there, ONNX Runtime where it is there.
 
-#![allow(dead_code, reason = "each test program uses its part")]
-
-#[path = "../../../../tests/support/skip.rs"]
-mod skip;
-
 use std::{env, path::PathBuf};
 
 use burn::{
@@ -22,10 +17,8 @@ use drsn_train::{
 };
 use rand::RngExt as _;
 
-pub(crate) use skip::skip;
-
 /// A network with random weights, and random statistics, γ and β in every normalization.
-pub fn random_network(unit: Unit) -> Drsn {
+pub(crate) fn random_network(unit: Unit) -> Drsn {
     let stage = |channels, blocks, stride| Stage { channels, blocks, stride };
     let architecture = Architecture {
         unit,
@@ -59,12 +52,12 @@ pub fn random_network(unit: Unit) -> Drsn {
 }
 
 /// The ten digits as labels.
-pub fn classes() -> Vec<String> {
+pub(crate) fn classes() -> Vec<String> {
     Mnist::classes()
 }
 
 /// Where MNIST is: `DRSN_MNIST`, else `target/data/mnist` in the workspace. None where it is not there.
-pub fn mnist_folder() -> Option<PathBuf> {
+pub(crate) fn mnist_folder() -> Option<PathBuf> {
     let folder = env::var_os("DRSN_MNIST").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/data/mnist"),
         PathBuf::from,
@@ -73,21 +66,21 @@ pub fn mnist_folder() -> Option<PathBuf> {
 }
 
 /// The sentence for a test that needs MNIST.
-pub const NEEDS_MNIST: &str =
+pub(crate) const NEEDS_MNIST: &str =
     "it needs MNIST: run `cargo run -p drsn-train -- fetch mnist --to target/data/mnist`";
 
 /// ONNX Runtime, or what is missing.
-pub fn runtime() -> Result<Runtime, String> {
+pub(crate) fn runtime() -> Result<Runtime, String> {
     Runtime::start(None).map_err(|e| format!("it needs ONNX Runtime: {e}"))
 }
 
 /// A session of a model for images of one grey channel.
-pub fn session(runtime: &Runtime, model: &[u8], size: usize) -> Session {
+pub(crate) fn session(runtime: &Runtime, model: &[u8], size: usize) -> Session {
     Session::open(runtime, model, &[1, size, size], Provider::Cpu).unwrap()
 }
 
 /// Random images in [0, 1], one behind another.
-pub fn random_images(count: usize, size: usize) -> Vec<f32> {
+pub(crate) fn random_images(count: usize, size: usize) -> Vec<f32> {
     let mut rng = stream(9, Purpose::Evaluation, 0, 0);
     (0..count * size * size).map(|_| rng.random::<f32>()).collect()
 }

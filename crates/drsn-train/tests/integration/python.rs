@@ -1,16 +1,15 @@
 //! An independent judge: Python's `onnx` finds the models well-formed, and Python's `onnxruntime` gives the
 //! numbers that the trained network gives.
 
-mod support;
-
 use std::{
     env, fs,
     process::{Command, Output},
 };
 
+use crate::skip;
+use crate::support::{classes, random_images, random_network};
 use drsn_bundle::{Tolerance, Unit, manifest::FORMAT};
 use drsn_train::export::{network_outputs, to_onnx};
-use support::{classes, random_images, random_network, skip};
 
 /// Checks the model in full mode, runs it, and writes each output as raw 32-bit floats.
 const SCRIPT: &str = r#"
@@ -34,7 +33,7 @@ fn python(arguments: &[&str]) -> std::io::Result<Output> {
 fn the_onnx_checker_accepts_the_models_and_python_gives_the_same_numbers() {
     let available = python(&["-c", "import numpy, onnx, onnxruntime"]);
     if !available.is_ok_and(|output| output.status.success()) {
-        return skip(
+        return skip::skip(
             "it needs Python with the packages of tests/requirements.txt; DRSN_PYTHON names the interpreter",
         );
     }

@@ -1,7 +1,5 @@
 //! The same seed gives the same model.onnx, byte for byte, whether the training was interrupted or not.
 
-mod support;
-
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -69,7 +67,7 @@ impl Fixture {
     fn model(&self, trainer: &Trainer<'_>) -> Vec<u8> {
         let mut network = trainer.network();
         // So short a training may be refused; the bytes are what is compared here.
-        match calibrate(&mut network, self.task(), &mut Quiet) {
+        match calibrate(&mut network, self.task(), &mut Quiet, &AtomicBool::new(false)) {
             Ok(_) | Err(TrainError::Calibration { .. }) => {}
             Err(error) => panic!("{error}"),
         }

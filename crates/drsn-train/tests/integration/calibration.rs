@@ -1,9 +1,8 @@
 //! After calibration, fixed statistics do what the statistics of all training data in one batch do.
 
-mod support;
+use std::{ops::ControlFlow, sync::atomic::AtomicBool};
 
-use std::ops::ControlFlow;
-
+use crate::support::{random_images, random_network};
 use burn::tensor::Device;
 use drsn_bundle::Unit;
 use drsn_train::{
@@ -13,7 +12,6 @@ use drsn_train::{
     model::BatchStatistics,
     training::{Batches, Disturbance, Quiet, Task, read},
 };
-use support::{random_images, random_network};
 
 /// Every normalization depends on those before it, so this holds only where they were fixed in order.
 #[test]
@@ -25,7 +23,8 @@ fn fixed_statistics_equal_those_of_one_batch_with_all_training_data() {
     let task = Task { config: &config, dataset: &dataset, split: &split, spec: &spec, classes: 10 };
     for unit in [Unit::Cw, Unit::Cs, Unit::Resnet] {
         let mut network = random_network(unit);
-        calibrate(&mut network, task, &mut Quiet).unwrap();
+        let stop = AtomicBool::new(false);
+        assert!(calibrate(&mut network, task, &mut Quiet, &stop).unwrap().is_some());
         let batches = Batches {
             dataset: &dataset,
             spec: &spec,

@@ -3,15 +3,14 @@
 //! The networks have random statistics and factors in every normalization, so a fold into the wrong layer (the
 //! stem's, whose output is the shortcut as well) or a padding on the wrong side shows at once.
 
-mod support;
-
+use crate::skip;
+use crate::support::{
+    NEEDS_MNIST, classes, mnist_folder, random_images, random_network, runtime, session,
+};
 use drsn_bundle::{Tolerance, Unit, manifest::FORMAT};
 use drsn_train::{
     dataset::Mnist,
     export::{compare, network_outputs, to_onnx},
-};
-use support::{
-    NEEDS_MNIST, classes, mnist_folder, random_images, random_network, runtime, session, skip,
 };
 
 const UNITS: [Unit; 3] = [Unit::Cw, Unit::Cs, Unit::Resnet];
@@ -39,7 +38,7 @@ fn assert_parity(unit: Unit, size: usize, inputs: &[f32]) {
 #[test]
 fn random_images_of_even_and_odd_size_agree() {
     if let Err(reason) = runtime() {
-        return skip(&reason);
+        return skip::skip(&reason);
     }
     for unit in UNITS {
         for size in [26, 27, 28, 29] {
@@ -51,9 +50,9 @@ fn random_images_of_even_and_odd_size_agree() {
 #[test]
 fn a_thousand_test_digits_agree() {
     if let Err(reason) = runtime() {
-        return skip(&reason);
+        return skip::skip(&reason);
     }
-    let Some(folder) = mnist_folder() else { return skip(NEEDS_MNIST) };
+    let Some(folder) = mnist_folder() else { return skip::skip(NEEDS_MNIST) };
     let test = Mnist::load(&folder).unwrap().test;
     let digits: Vec<f32> = (0..1_000).flat_map(|i| test.input(i)).copied().collect();
     for unit in UNITS {
@@ -67,7 +66,7 @@ fn a_thousand_test_digits_agree() {
 fn a_network_that_differs_in_its_first_normalization_alone_is_told_apart() {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(reason) => return skip(&reason),
+        Err(reason) => return skip::skip(&reason),
     };
     let network = random_network(Unit::Cw);
     let model = to_onnx(&network, [1, 28, 28], &classes(), FORMAT).unwrap();

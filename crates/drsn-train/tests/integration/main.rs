@@ -1,0 +1,18 @@
+//! The offline half as a whole: parity of the engines, reproducibility, calibration, and the way from digits to a
+//! bundle. One program, so that it is linked once.
+
+#[cfg(test)]
+mod calibration;
+#[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod reproducibility;
+#[path = "../../../../tests/support/skip.rs"]
+#[cfg(test)]
+mod skip;
+#[cfg(test)]
+mod support;
