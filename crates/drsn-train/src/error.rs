@@ -31,6 +31,14 @@ pub enum TrainError {
     /// The bundle cannot be written or read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The version is not a number.
+    #[error(
+        "the version must be a positive whole number without leading zeros, and is \"{version}\""
+    )]
+    Version {
+        /// The version that was asked for.
+        version: String,
+    },
     /// The bundle's folder is there already.
     #[error("{} exists already: choose another --version, or add --replace", folder.display())]
     Exists {

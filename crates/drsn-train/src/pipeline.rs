@@ -113,6 +113,10 @@ fn with_task<T: Send>(
 
 /// Refuses early what would fail only after the training.
 fn check_destination(destination: &Destination) -> Result<(), TrainError> {
+    let version = destination.version.as_str();
+    if version.starts_with('0') || !version.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(TrainError::Version { version: version.to_owned() });
+    }
     let folder = destination.folder();
     if folder.exists() && !destination.replace {
         return Err(TrainError::Exists { folder });

@@ -80,6 +80,9 @@ fn pair(folder: &Path, images_name: &str, labels_name: &str) -> Result<Dataset, 
             ),
         ));
     }
+    if images.shape[0] == 0 {
+        return Err(malformed(images_name, "it has no images".to_owned()));
+    }
     if images.shape[0] != labels.shape[0] {
         return Err(malformed(
             labels_name,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoint;
+mod pace;
 mod progress;
 mod schedule;
 mod shift;

@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
 };
 
 use burn::{
@@ -17,8 +16,8 @@ use drsn_bundle::InputSpec;
 use rand::seq::SliceRandom as _;
 
 use super::{
-    Batch, BatchReport, Batches, Checkpoint, CheckpointError, Disturbance, Position, Progress,
-    learning_rate, planes,
+    Batch, Batches, Checkpoint, CheckpointError, Disturbance, Position, Progress, learning_rate,
+    pace::Pace, planes,
 };
 use crate::{
     TrainConfig, TrainError,
@@ -170,7 +169,7 @@ impl<'a> Trainer<'a> {
             self.position.batch += 1;
             let report = pace.report(self.position, loss, right);
             progress.batch(&report);
-            if self.position.batch == pace.batches {
+            if self.position.batch == self.task.batches() {
                 progress.epoch(&report);
             } else if stop.load(Ordering::Relaxed) {
                 self.checkpoint()?.save(checkpoint)?;
@@ -247,58 +246,4 @@ pub fn count_right(scores: &[f32], labels: &[usize]) -> usize {
             best.is_some_and(|(class, _)| class == **label)
         })
         .count()
-}
-
-/// Mean loss, accuracy, rate and time left.
-struct Pace {
-    started: Instant,
-    done: usize,
-    total: usize,
-    batches: usize,
-    batch: usize,
-    epochs: usize,
-    epoch_batches: usize,
-    loss: f64,
-    right: usize,
-}
-
-impl Pace {
-    fn new(config: &TrainConfig, batches: usize, position: Position) -> Self {
-        Self {
-            started: Instant::now(),
-            done: 0,
-            total: config.epochs * batches - (position.epoch * batches + position.batch),
-            batches,
-            batch: config.batch,
-            epochs: config.epochs,
-            epoch_batches: 0,
-            loss: 0.0,
-            right: 0,
-        }
-    }
-
-    fn report(&mut self, position: Position, loss: f32, right: usize) -> BatchReport {
-        self.done += 1;
-        self.epoch_batches += 1;
-        self.loss += f64::from(loss);
-        self.right += right;
-        let seconds = self.started.elapsed().as_secs_f64();
-        let left = seconds * (self.total - self.done) as f64 / self.done as f64;
-        BatchReport {
-            epoch: position.epoch,
-            epochs: self.epochs,
-            batch: position.batch,
-            batches: self.batches,
-            loss: self.loss / self.epoch_batches as f64,
-            accuracy: self.right as f64 / (self.epoch_batches * self.batch) as f64,
-            rate: (self.done * self.batch) as f64 / seconds.max(1e-9),
-            left: Duration::from_secs_f64(left),
-        }
-    }
-
-    fn next_epoch(&mut self) {
-        self.epoch_batches = 0;
-        self.loss = 0.0;
-        self.right = 0;
-    }
 }

@@ -1,0 +1,61 @@
+//! Counts what a training did, for its reports.
+
+use std::time::{Duration, Instant};
+
+use super::{BatchReport, Position};
+use crate::TrainConfig;
+
+/// Mean loss, accuracy, rate and time left.
+pub(super) struct Pace {
+    started: Instant,
+    done: usize,
+    total: usize,
+    batches: usize,
+    batch: usize,
+    epochs: usize,
+    epoch_batches: usize,
+    loss: f64,
+    right: usize,
+}
+
+impl Pace {
+    pub(super) fn new(config: &TrainConfig, batches: usize, position: Position) -> Self {
+        Self {
+            started: Instant::now(),
+            done: 0,
+            total: (config.epochs * batches)
+                .saturating_sub(position.epoch * batches + position.batch),
+            batches,
+            batch: config.batch,
+            epochs: config.epochs,
+            epoch_batches: 0,
+            loss: 0.0,
+            right: 0,
+        }
+    }
+
+    pub(super) fn report(&mut self, position: Position, loss: f32, right: usize) -> BatchReport {
+        self.done += 1;
+        self.epoch_batches += 1;
+        self.loss += f64::from(loss);
+        self.right += right;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let left = seconds * self.total.saturating_sub(self.done) as f64 / self.done as f64;
+        BatchReport {
+            epoch: position.epoch,
+            epochs: self.epochs,
+            batch: position.batch,
+            batches: self.batches,
+            loss: self.loss / self.epoch_batches as f64,
+            accuracy: self.right as f64 / (self.epoch_batches * self.batch) as f64,
+            rate: (self.done * self.batch) as f64 / seconds.max(1e-9),
+            left: Duration::from_secs_f64(left),
+        }
+    }
+
+    pub(super) fn next_epoch(&mut self) {
+        self.epoch_batches = 0;
+        self.loss = 0.0;
+        self.right = 0;
+    }
+}
