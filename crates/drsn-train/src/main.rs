@@ -26,9 +26,12 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let failure = error.downcast_ref::<TrainError>();
+            // A `TrainError` says its cause itself, so the chain would repeat it.
+            let sentence = failure.map_or_else(|| format!("{error:#}"), ToString::to_string);
             // Where standard error is closed there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "drsn-train: {error:#}");
-            match error.downcast_ref::<TrainError>() {
+            let _ = writeln!(std::io::stderr(), "drsn-train: {sentence}");
+            match failure {
                 Some(TrainError::Interrupted { .. }) => ExitCode::from(INTERRUPTED),
                 _ => ExitCode::FAILURE,
             }
@@ -48,7 +51,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn run_fetch(arguments: &Fetch) -> anyhow::Result<()> {
     let folder = &arguments.to;
     let fetched = match arguments.data_set {
-        DataSet::Mnist => fetch::mnist(folder)?,
+        DataSet::Mnist => fetch::mnist(folder).map_err(TrainError::from)?,
     };
     match fetched {
         Fetched::Now => say(&format!("{} holds MNIST now", folder.display())),

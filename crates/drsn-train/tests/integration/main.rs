@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod calibration;
 #[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod end_to_end;
+#[cfg(test)]
+mod fetch;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

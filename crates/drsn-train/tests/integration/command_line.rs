@@ -1,0 +1,43 @@
+//! The command line refuses what it cannot do in one sentence, with exit code 1, or 2 for wrong usage.
+
+use std::{fs, process::Command};
+
+/// The exit code and standard error of a run.
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_drsn-train")).args(arguments).output().unwrap();
+    assert!(output.stdout.is_empty(), "a refusal belongs on standard error");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn wrong_usage_ends_with_code_two() {
+    for arguments in [&["train"][..], &["fetch", "mnits", "--to", "x"], &["train", "--epochs", "x"]]
+    {
+        let (code, said) = run(arguments);
+        assert_eq!(code, Some(2), "{said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir_all(path("models/mnist/1")).unwrap();
+    fs::write(path("recipe.json"), r#"{"epoch": 3}"#).unwrap();
+    let (models, recipe, nowhere) = (path("models"), path("recipe.json"), path("nowhere"));
+    let train = ["train", "--data", &nowhere, "--out", &models];
+    let cases: [(&[&str], &str); 5] = [
+        (&[], "add --replace"),
+        (&["--version", "one"], "positive whole number"),
+        (&["--name", "../x"], "is not a name"),
+        (&["--config", &recipe], "unknown field `epoch`"),
+        (&["--config", &nowhere], "cannot read the recipe"),
+    ];
+    for (flags, expected) in cases {
+        let (code, said) = run(&[&train[..], flags].concat());
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
+    }
+    let (code, said) = run(&["evaluate", "--bundle", &nowhere, "--data", &nowhere]);
+    assert_eq!((code, said.matches("No such file").count()), (Some(1), 1), "{said}");
+}
