@@ -51,7 +51,7 @@ impl Reservation {
         let limit = self.budget.limit;
         if self.bytes.saturating_add(bytes) > limit {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the request would take more than the {limit} bytes that all requests together may use; send fewer inputs at once"
+                "the request would take more memory than the {limit} bytes that all requests together may use; send fewer or smaller inputs"
             )));
         }
         let reserved =
@@ -65,6 +65,18 @@ impl Reservation {
         }
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Bytes that are reserved.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Gives back all but `bytes`.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let surplus = self.bytes.saturating_sub(bytes);
+        self.budget.used.fetch_sub(surplus, Ordering::Relaxed);
+        self.bytes -= surplus;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,8 +15,10 @@ use tokio::sync::oneshot;
 /// Some inputs of one request that a worker answers at once.
 #[derive(Debug)]
 pub struct Job<O> {
-    /// The prepared inputs, one after the other.
-    pub inputs: Vec<f32>,
+    /// The request's prepared inputs, one after the other; its jobs share them.
+    pub values: Arc<Vec<f32>>,
+    /// Where this job's inputs are among them.
+    pub range: Range<usize>,
     /// Number of inputs.
     pub count: usize,
     /// Whether the client wants the share of zeroed features, which costs a larger graph.
@@ -24,10 +27,15 @@ pub struct Job<O> {
     pub queued: Instant,
     /// When its answer is worthless.
     pub deadline: Instant,
-    /// Whether it is its request's last job in the queue.
-    pub ends_request: bool,
     /// Where the answer goes; closed when the client has hung up.
     pub reply: oneshot::Sender<Result<Share<O>, JobError>>,
+}
+
+impl<O> Job<O> {
+    /// The prepared inputs.
+    pub fn inputs(&self) -> &[f32] {
+        &self.values[self.range.clone()]
+    }
 }
 
 /// One job's part of a batch's outputs.
@@ -76,19 +84,22 @@ pub struct Limits {
     pub wait: Duration,
 }
 
-/// A bounded queue of jobs, first in, first out.
+/// A bounded queue of requests. Each batch takes one job of each request in turn, so that a request with one input
+/// does not wait for all of one with thousands.
 #[derive(Debug)]
 pub struct Queue<O> {
     limits: Limits,
     state: Mutex<State<O>>,
-    /// Told when a job comes and when the queue is closed.
+    /// Told when jobs come and when the queue is closed.
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct State<O> {
-    jobs: VecDeque<Job<O>>,
-    requests: usize,
+    /// The jobs of each request that waits; none of these lists is empty.
+    requests: VecDeque<VecDeque<Job<O>>>,
+    /// Inputs of all jobs.
+    inputs: usize,
     closed: bool,
 }
 
@@ -97,7 +108,7 @@ impl<O> Queue<O> {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            state: Mutex::new(State { jobs: VecDeque::new(), requests: 0, closed: false }),
+            state: Mutex::new(State { requests: VecDeque::new(), inputs: 0, closed: false }),
             changed: Condvar::new(),
         }
     }
@@ -109,25 +120,35 @@ impl<O> Queue<O> {
 
     /// Requests that wait.
     pub fn depth(&self) -> usize {
-        self.lock().requests
+        self.lock().requests.len()
     }
 
-    /// Queues the jobs of one request, of which the last one, and only that, ends it.
+    /// Queues the jobs of one request.
     ///
     /// # Errors
     /// [`PushError`] where as many requests wait as may, or the queue is closed.
-    pub fn push(&self, jobs: Vec<Job<O>>) -> Result<(), PushError> {
+    pub fn push(&self, jobs: VecDeque<Job<O>>) -> Result<(), PushError> {
         debug_assert!(jobs.iter().all(|job| job.count <= self.limits.batch));
+        if jobs.is_empty() {
+            return Ok(());
+        }
         let mut state = self.lock();
         if state.closed {
             return Err(PushError::Closed);
         }
-        if state.requests >= self.limits.requests {
+        if state.requests.len() >= self.limits.requests {
+            state.forget_abandoned();
+        }
+        if state.requests.len() >= self.limits.requests {
             return Err(PushError::Full);
         }
-        state.requests += 1;
-        for job in jobs {
-            state.jobs.push_back(job);
+        state.inputs += jobs.iter().map(|job| job.count).sum::<usize>();
+        let several = jobs.len() > 1;
+        state.requests.push_back(jobs);
+        drop(state);
+        if several {
+            self.changed.notify_all();
+        } else {
             self.changed.notify_one();
         }
         Ok(())
@@ -140,11 +161,11 @@ impl<O> Queue<O> {
     pub fn next_batch(&self) -> Option<Vec<Job<O>>> {
         let mut state = self.lock();
         loop {
-            if state.jobs.is_empty() {
+            if state.requests.is_empty() {
                 if state.closed {
                     return None;
                 }
-                state = self.wait(state);
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let Some(patience) = self.patience(&state) else {
@@ -165,13 +186,22 @@ impl<O> Queue<O> {
         self.changed.notify_all();
     }
 
+    /// Takes no more jobs, and drops those that wait.
+    pub fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.requests.clear();
+        state.inputs = 0;
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// How much longer the batch in the making may wait to become full; nothing where it is to be taken now.
     fn patience(&self, state: &State<O>) -> Option<Duration> {
-        let first = state.jobs.front()?;
-        let waiting: usize = state.jobs.iter().map(|job| job.count).sum();
-        if state.closed || self.limits.wait.is_zero() || waiting >= self.limits.batch {
+        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
             return None;
         }
+        let first = state.requests.front()?.front()?;
         self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
     }
 
@@ -179,8 +209,7 @@ impl<O> Queue<O> {
         let now = Instant::now();
         let mut batch = Vec::new();
         let mut room = self.limits.batch;
-        while let Some(job) = state.jobs.pop_front_if(|job| job.count <= room) {
-            state.requests -= usize::from(job.ends_request);
+        while let Some(job) = state.pop_if(|job| job.count <= room) {
             // A client that has hung up has closed its reply: no work for it.
             if job.reply.is_closed() {
                 continue;
@@ -199,9 +228,24 @@ impl<O> Queue<O> {
     fn lock(&self) -> MutexGuard<'_, State<O>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<O>>) -> MutexGuard<'a, State<O>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+impl<O> State<O> {
+    /// Takes the first request's next job, where it is `wanted`, and puts what is left of the request at the end.
+    fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
+        let request = self.requests.front_mut()?;
+        let job = request.pop_front_if(|job| wanted(job))?;
+        self.inputs -= job.count;
+        if let Some(request) = self.requests.pop_front().filter(|request| !request.is_empty()) {
+            self.requests.push_back(request);
+        }
+        Some(job)
+    }
+
+    /// Gives the places of clients that have hung up to others.
+    fn forget_abandoned(&mut self) {
+        self.requests.retain(|jobs| jobs.iter().any(|job| !job.reply.is_closed()));
+        self.inputs = self.requests.iter().flatten().map(|job| job.count).sum();
     }
 }
 
@@ -214,12 +258,12 @@ mod tests {
     fn job(count: usize) -> (Job<()>, Reply) {
         let (reply, receiver) = oneshot::channel();
         let job = Job {
-            inputs: vec![0.0; count],
+            values: Arc::new(vec![0.0; count]),
+            range: 0..count,
             count,
             zeroed: false,
             queued: Instant::now(),
             deadline: Instant::now() + Duration::from_mins(1),
-            ends_request: true,
             reply,
         };
         (job, receiver)
@@ -239,7 +283,7 @@ mod tests {
         let replies: Vec<Reply> = [1, 2, 2, 1]
             .map(|count| {
                 let (job, reply) = job(count);
-                assert_eq!(queue.push(vec![job]), Ok(()));
+                assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
                 reply
             })
             .into();
@@ -253,7 +297,7 @@ mod tests {
         let queue = queue(8, 4, Duration::ZERO);
         let (job, _reply) = job(1);
         let before = Instant::now();
-        assert_eq!(queue.push(vec![job]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
         assert!(before.elapsed() < Duration::from_millis(100));
     }
@@ -263,9 +307,13 @@ mod tests {
         let queue = queue(8, 4, Duration::from_millis(30));
         let (job, _reply) = job(1);
         let before = Instant::now();
-        assert_eq!(queue.push(vec![job]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
-        assert!(before.elapsed() >= Duration::from_millis(30));
+        let waited = before.elapsed();
+        assert!(
+            waited >= Duration::from_millis(30) && waited < Duration::from_secs(5),
+            "{waited:?}"
+        );
     }
 
     #[test]
@@ -273,9 +321,11 @@ mod tests {
         let queue = queue(8, 2, Duration::from_mins(1));
         let (first, _first_reply) = job(1);
         let (second, _second_reply) = job(1);
-        assert_eq!(queue.push(vec![first]), Ok(()));
-        assert_eq!(queue.push(vec![second]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([second])), Ok(()));
+        let before = Instant::now();
         assert_eq!(sizes(queue.next_batch()), Some(vec![1, 1]));
+        assert!(before.elapsed() < Duration::from_secs(5));
     }
 
     #[test]
@@ -284,20 +334,19 @@ mod tests {
         let (first, _first_reply) = job(1);
         let (second, _second_reply) = job(1);
         let (third, _third_reply) = job(1);
-        assert_eq!(queue.push(vec![first]), Ok(()));
-        assert_eq!(queue.push(vec![second]), Err(PushError::Full));
+        assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Full));
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
-        assert_eq!(queue.push(vec![third]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([third])), Ok(()));
         assert_eq!(queue.depth(), 1);
     }
 
     #[test]
     fn a_request_of_many_jobs_waits_as_one() {
         let queue = queue(1, 2, Duration::ZERO);
-        let (mut first, _first_reply) = job(2);
-        first.ends_request = false;
+        let (first, _first_reply) = job(2);
         let (second, _second_reply) = job(1);
-        assert_eq!(queue.push(vec![first, second]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([first, second])), Ok(()));
         assert_eq!(sizes(queue.next_batch()), Some(vec![2]));
         assert_eq!(queue.depth(), 1);
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
@@ -310,8 +359,8 @@ mod tests {
         let (gone, reply) = job(1);
         drop(reply);
         let (here, _reply) = job(1);
-        assert_eq!(queue.push(vec![gone]), Ok(()));
-        assert_eq!(queue.push(vec![here]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([gone])), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([here])), Ok(()));
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
         assert_eq!(queue.depth(), 0);
     }
@@ -321,7 +370,7 @@ mod tests {
         let queue = queue(8, 4, Duration::ZERO);
         let (mut late, mut reply) = job(1);
         late.deadline = Instant::now();
-        assert_eq!(queue.push(vec![late]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([late])), Ok(()));
         assert_eq!(sizes(queue.next_batch()), Some(vec![]));
         assert!(matches!(reply.try_recv(), Ok(Err(JobError::DeadlineExceeded))));
     }
@@ -331,10 +380,42 @@ mod tests {
         let queue = queue(8, 4, Duration::ZERO);
         let (first, _first_reply) = job(1);
         let (second, _second_reply) = job(1);
-        assert_eq!(queue.push(vec![first]), Ok(()));
+        assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
         queue.close();
-        assert_eq!(queue.push(vec![second]), Err(PushError::Closed));
+        assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Closed));
         assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
         assert_eq!(sizes(queue.next_batch()), None);
+    }
+
+    #[test]
+    fn requests_with_many_inputs_and_with_one_are_served_in_turn() {
+        let queue = queue(8, 2, Duration::ZERO);
+        let (large, _replies): (VecDeque<_>, Vec<_>) = [2, 2, 2].map(job).into_iter().unzip();
+        assert_eq!(queue.push(large), Ok(()));
+        let (small, _reply) = job(1);
+        assert_eq!(queue.push(VecDeque::from([small])), Ok(()));
+        let order: Vec<_> = (0..4).map(|_| sizes(queue.next_batch())).collect();
+        assert_eq!(order, [Some(vec![2]), Some(vec![1]), Some(vec![2]), Some(vec![2])]);
+    }
+
+    #[test]
+    fn clients_that_have_hung_up_give_their_places_to_others() {
+        let queue = queue(1, 4, Duration::ZERO);
+        let (gone, reply) = job(1);
+        assert_eq!(queue.push(VecDeque::from([gone])), Ok(()));
+        drop(reply);
+        let (here, _reply) = job(1);
+        assert_eq!(queue.push(VecDeque::from([here])), Ok(()));
+        assert_eq!(queue.depth(), 1);
+    }
+
+    #[test]
+    fn an_abandoned_queue_drops_what_waits() {
+        let queue = queue(8, 4, Duration::ZERO);
+        let (waiting, mut reply) = job(1);
+        assert_eq!(queue.push(VecDeque::from([waiting])), Ok(()));
+        queue.abandon();
+        assert_eq!(sizes(queue.next_batch()), None);
+        assert!(matches!(reply.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
     }
 }

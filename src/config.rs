@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
 use drsn_bundle::Name;
 
 /// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did.
@@ -45,8 +45,9 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
 
     /// Largest batch that is given to a model at once.
-    #[arg(long, env = "DRSN_MAX_BATCH", default_value = "16", value_name = "N")]
-    pub max_batch: NonZeroUsize,
+    #[arg(long, env = "DRSN_MAX_BATCH", default_value = "16", value_name = "N",
+        value_parser = RangedU64ValueParser::<u16>::new().range(1..=4096))]
+    pub max_batch: u16,
 
     /// How long a lone input waits for others, in microseconds. None is usually best: what arrives while
     /// the workers are busy is the next batch.
@@ -74,7 +75,11 @@ pub struct Config {
     #[arg(long, env = "DRSN_MAX_IMAGE_PIXELS", default_value = "50000000", value_name = "PIXELS")]
     pub max_image_pixels: NonZeroU64,
 
-    /// How long a request may take, from its first byte to its answer, in milliseconds.
+    /// Most inputs of one request.
+    #[arg(long, env = "DRSN_MAX_WINDOWS", default_value = "20000", value_name = "N")]
+    pub max_windows: NonZeroUsize,
+
+    /// How long a request may take, from its headers to its answer, in milliseconds.
     #[arg(long, env = "DRSN_REQUEST_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
     pub request_timeout_ms: NonZeroU64,
 

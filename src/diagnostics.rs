@@ -262,15 +262,15 @@ fn scales(kind: ThresholdKind, thresholds: &[f32], magnitudes: &[f32]) -> Vec<Op
 
 impl Spread {
     fn of(numbers: impl Iterator<Item = f32>) -> Option<Self> {
-        let (mut count, mut sum) = (0_u32, 0.0);
+        let (mut count, mut sum) = (0_u32, 0.0_f64);
         let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
         for number in numbers {
             count += 1;
-            sum += number;
+            sum += f64::from(number);
             min = min.min(number);
             max = max.max(number);
         }
-        (count > 0).then(|| Self { mean: sum / count as f32, min, max })
+        (count > 0).then(|| Self { mean: (sum / f64::from(count)) as f32, min, max })
     }
 }
 

@@ -101,7 +101,8 @@ impl ErrorKind {
             Self::TooLarge => Some("too_large"),
             Self::QueueFull => Some("queue_full"),
             Self::BytesFull => Some("bytes"),
-            Self::NotReady | Self::Draining => Some("draining"),
+            Self::NotReady => Some("not_ready"),
+            Self::Draining => Some("draining"),
             Self::RequestTimeout | Self::DeadlineExceeded => Some("deadline"),
             Self::NotFound | Self::MethodNotAllowed | Self::Internal => None,
         }

@@ -1,6 +1,6 @@
 //! The command `drsn-serve`: parse the configuration, start the log, serve.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use drsn_serve::{
@@ -12,6 +12,9 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
+
+/// Signals that come within this time count as one.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -47,6 +50,11 @@ fn termination() -> impl Future<Output = ()> {
                 either(&mut terminate, &mut interrupt).await;
                 // The server may have failed to start, and listens no more.
                 let _ = first.send(());
+                // Some parents signal a process and its group at once: that is one signal.
+                let same = either(&mut terminate, &mut interrupt);
+                if tokio::time::timeout(SAME_SIGNAL, same).await.is_ok() {
+                    tracing::debug!("the same signal again");
+                }
                 either(&mut terminate, &mut interrupt).await;
                 tracing::warn!("a second signal, ending at once");
                 std::process::exit(1);

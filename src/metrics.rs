@@ -44,7 +44,9 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// The metrics of one model, looked up once, so that a request only adds to them.
 #[derive(Debug, Clone)]
 pub struct ModelMetrics {
-    /// From the first byte of a request to its answer.
+    /// Requests answered with 200; others are looked up when they come.
+    pub answered: Counter,
+    /// From a request's headers to its answer.
     pub request_duration: Histogram,
     /// Bodies to prepared inputs.
     pub decode: Histogram,
@@ -179,7 +181,7 @@ impl Metrics {
         r.register("drsn_requests", "Requests answered, by HTTP status", self.requests.clone());
         r.register_with_unit(
             "drsn_request_duration",
-            "From a request's first byte to its answer",
+            "From a request's headers to its answer",
             seconds(),
             self.request_duration.clone(),
         );
@@ -266,6 +268,12 @@ impl Metrics {
             self.threshold.get_or_create_owned(&BlockLabels { model, version, block })
         };
         ModelMetrics {
+            answered: self.requests.get_or_create_owned(&RequestLabels {
+                model: model.clone(),
+                version: version.clone(),
+                protocol: "http",
+                code: 200,
+            }),
             request_duration: self.request_duration.get_or_create_owned(&request_labels),
             decode: stage("decode"),
             queue: stage("queue"),

@@ -1,6 +1,7 @@
 //! A served model: its manifest, its queue and its workers.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::{
     batcher::{Job, JobError, Limits, PushError, Queue, Share},
     config::Config,
-    decode::Inputs,
+    decode::{Inputs, Piece},
     error::{ApiError, ErrorKind},
     metrics::{Metrics, ModelLabels, ModelMetrics},
     session::{Outputs, choose_provider},
@@ -55,7 +56,7 @@ impl Model {
         let model_metrics = metrics.model(&labels, &bundle.manifest.classes, &blocks);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
-            batch: config.max_batch.get(),
+            batch: usize::from(config.max_batch),
             wait: config.max_wait(),
         }));
         let work = Work {
@@ -99,25 +100,23 @@ impl Model {
         zeroed: bool,
         deadline: Instant,
     ) -> Result<Vec<Share<Outputs>>, ApiError> {
-        let pieces = inputs.into_pieces(self.max_batch());
-        let last = pieces.len() - 1;
-        let mut jobs = Vec::with_capacity(pieces.len());
-        let mut answers = Vec::with_capacity(pieces.len());
-        for (number, (inputs, count)) in pieces.into_iter().enumerate() {
+        let (mut jobs, mut answers) = (VecDeque::new(), Vec::new());
+        let (values, pieces) = inputs.into_pieces(self.max_batch());
+        for Piece { range, count } in pieces {
             let (reply, answer) = oneshot::channel();
             answers.push(answer);
-            jobs.push(Job {
-                inputs,
+            jobs.push_back(Job {
+                values: Arc::clone(&values),
+                range,
                 count,
                 zeroed,
                 queued: Instant::now(),
                 deadline,
-                ends_request: number == last,
                 reply,
             });
         }
+        drop(values);
         self.queue.push(jobs).map_err(|refusal| self.refused(refusal))?;
-        self.metrics.queue_depth.set(self.queue.depth() as i64);
         let mut shares = Vec::with_capacity(answers.len());
         for answer in answers {
             let answer = tokio::time::timeout_at(deadline.into(), answer)
@@ -133,10 +132,15 @@ impl Model {
         Ok(shares)
     }
 
-    /// Takes no more requests, answers those that are queued, and waits for the workers to end.
+    /// Requests that wait.
+    pub fn queue_depth(&self) -> usize {
+        self.queue.depth()
+    }
+
+    /// Takes no more requests, drops those that wait, and returns when the workers have ended.
     pub fn stop(&self) {
         self.metrics.ready.set(0);
-        self.queue.close();
+        self.queue.abandon();
         self.workers.join();
     }
 
@@ -146,8 +150,8 @@ impl Model {
                 "as many requests wait for model {} as may; try again in a moment",
                 self.labels.model
             )),
-            PushError::Closed => ErrorKind::NotReady
-                .because(format!("model {} is being unloaded", self.labels.model)),
+            PushError::Closed => ErrorKind::Draining
+                .because(format!("model {} takes no more requests", self.labels.model)),
         }
     }
 }

@@ -48,6 +48,12 @@ pub enum RepositoryError {
         /// The folder.
         path: PathBuf,
     },
+    /// A name was given for one bundle, and the folder is none.
+    #[error("--model-name is for one bundle, and {} is none: it has no {MANIFEST_FILE}; leave the flag out", path.display())]
+    NoBundle {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The default model is not among those that are there.
     #[error("--default-model {name} is not among the models that are there: {known}")]
     NoDefault {
@@ -144,7 +150,7 @@ impl Repository {
         self.models.values()
     }
 
-    /// Lets every model answer what is queued, and waits for its workers to end.
+    /// Ends every model's workers; what still waits is not answered any more.
     pub fn stop(&self) {
         for model in self.models() {
             model.stop();
@@ -218,8 +224,12 @@ fn discover(folder: &Path, model_name: Option<&Name>) -> Result<Vec<Found>, Repo
     if folder.join(MANIFEST_FILE).is_file() {
         return flat(folder, model_name).map(|found| vec![found]);
     }
+    let folders_by_name = folders(folder)?;
+    if model_name.is_some() {
+        return Err(RepositoryError::NoBundle { path: folder.to_owned() });
+    }
     let mut found = Vec::new();
-    for (name, path) in folders(folder)? {
+    for (name, path) in folders_by_name {
         let versions = folders(&path)?;
         let latest = versions
             .into_iter()

@@ -15,14 +15,13 @@ use std::{
 use drsn_bundle::runtime::{Runtime, RuntimeError};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    sync::Semaphore,
+    time::{timeout, timeout_at},
 };
 
 use crate::{
     admission::ByteBudget,
     config::Config,
-    decode::MediaType,
     error::{ApiError, ErrorKind},
     http::{self, connection::Connections},
     metrics::Metrics,
@@ -40,8 +39,8 @@ pub struct App {
     pub budget: Arc<ByteBudget>,
     repository: OnceLock<Repository>,
     phase: AtomicU8,
-    /// Large bodies that are decoded at once: one a core.
-    decoders: Semaphore,
+    /// Long computations that run at once: one a core.
+    cores: Semaphore,
 }
 
 /// Where the server is in its life.
@@ -79,19 +78,17 @@ impl StartError {
     /// 2 where something that was named is not there, 1 where what is there does not work.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Runtime(RuntimeError::NotFound { .. })
+            Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
             | Self::Repository(
                 RepositoryError::Folder { .. }
                 | RepositoryError::Empty { .. }
-                | RepositoryError::NoDefault { .. },
+                | RepositoryError::NoDefault { .. }
+                | RepositoryError::NoBundle { .. },
             ) => ExitCode::from(2),
             Self::Bind { .. } | Self::Runtime(_) | Self::Repository(_) => ExitCode::FAILURE,
         }
     }
 }
-
-/// Largest body that is decoded between other requests; a larger one gets a thread of its own for that time.
-const INLINE_BYTES: usize = 64 * 1024;
 
 impl App {
     fn new(config: Config) -> Self {
@@ -101,7 +98,7 @@ impl App {
             budget: ByteBudget::new(config.max_inflight_bytes.get()),
             repository: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            decoders: Semaphore::new(cores),
+            cores: Semaphore::new(cores),
             config,
         }
     }
@@ -137,26 +134,26 @@ impl App {
             .is_none_or(|repository| repository.models().all(|model| model.is_healthy()))
     }
 
-    /// Whether a body is decoded between other requests: it is small, and no image, whose size its length does
-    /// not tell.
-    pub fn decodes_inline(media: MediaType, length: usize) -> bool {
-        length <= INLINE_BYTES && media != MediaType::Image
-    }
-
-    /// Waits for a core to decode a large body on.
+    /// Runs a computation of a request: a long one not before a core is free for it, and aside from the threads that
+    /// serve connections.
     ///
     /// # Errors
-    /// None in practice: the semaphore is never closed.
-    pub async fn decoding_permit(
+    /// [`ErrorKind::DeadlineExceeded`] where no core was free in time.
+    pub async fn compute<T>(
         &self,
-        media: MediaType,
-        length: usize,
-    ) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
-        if Self::decodes_inline(media, length) {
-            return Ok(None);
+        is_long: bool,
+        deadline: Instant,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, ApiError> {
+        if !is_long {
+            return Ok(work());
         }
-        let permit = self.decoders.acquire().await;
-        permit.map(Some).map_err(|_| ApiError::internal())
+        let permit = timeout_at(deadline.into(), self.cores.acquire()).await;
+        let Ok(_permit) = permit else {
+            return Err(ErrorKind::DeadlineExceeded
+                .because("the request's time was up before a core was free for it"));
+        };
+        Ok(tokio::task::block_in_place(work))
     }
 
     fn enter(&self, phase: Phase) {
@@ -209,6 +206,7 @@ pub async fn run(
         shutdown.await;
         tracing::info!(linger_ms = app.config.linger_ms, "draining");
         app.enter(Phase::Draining);
+        connections.drain();
         tokio::time::sleep(app.config.linger()).await;
     };
     connections.accept_until(listener, until_drained).await;

@@ -1,5 +1,7 @@
 //! A model in ONNX Runtime: the choice of the device, the golden self-check, the warm-up.
 
+use std::sync::Once;
+
 use drsn_bundle::{
     Bundle, onnx,
     runtime::{NamedTensor, Provider, Runtime, RuntimeError, Session, self_check},
@@ -128,6 +130,9 @@ fn take(tensors: &mut [NamedTensor], name: &str) -> Result<Vec<f32>, RuntimeErro
         .ok_or_else(|| RuntimeError::MissingOutput { output: name.to_owned() })
 }
 
+/// Said once in a process, however many models there are.
+static WARNING: Once = Once::new();
+
 /// Chooses where a model computes. What was asked for by name is used or is an error; `auto` takes the first CUDA
 /// device on which the model gives its golden outputs, and says once why it took the CPU instead.
 ///
@@ -148,7 +153,7 @@ pub fn choose_provider(
         Device::Auto => match ModelSession::open(runtime, bundle, Provider::Cuda(0)) {
             Ok(_) => Ok(Provider::Cuda(0)),
             Err(reason) => {
-                tracing::warn!(model = %bundle.manifest.name, %reason, "no CUDA device, computing on the CPU");
+                WARNING.call_once(|| tracing::warn!("computing on the CPU: {reason}"));
                 Ok(Provider::Cpu)
             }
         },

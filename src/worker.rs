@@ -64,12 +64,16 @@ impl Workers {
         }
         drop(ready);
         let workers = Self { alive, wanted: count, threads: Mutex::new(threads) };
-        // Ends with the last thread's word, or with its end.
-        let failure = readiness.iter().take(count).find_map(Result::err);
-        if let Some(error) = failure {
-            work.queue.close();
-            workers.join();
-            return Err(error);
+        for _ in 0..count {
+            // Without a word, a thread has panicked.
+            let started = readiness.recv().unwrap_or_else(|_| {
+                Err(RuntimeError::Load { reason: "a worker panicked while it started".to_owned() })
+            });
+            if let Err(error) = started {
+                work.queue.close();
+                workers.join();
+                return Err(error);
+            }
         }
         Ok(workers)
     }
@@ -93,14 +97,34 @@ impl Workers {
 fn run(work: &Work, alive: &AtomicUsize, ready: &Sender<Result<(), RuntimeError>>) {
     match open(work) {
         Ok(session) => {
-            alive.fetch_add(1, Ordering::Relaxed);
+            let _alive = Alive::new(alive, &work.queue);
             // Nobody listens when another worker failed; the queue is closed then.
             let _ = ready.send(Ok(()));
             answer_batches(session, work);
-            alive.fetch_sub(1, Ordering::Relaxed);
         }
         Err(error) => {
             let _ = ready.send(Err(error));
+        }
+    }
+}
+
+/// A worker that lives. The last one that ends, however it ends, leaves no queue that nobody serves.
+struct Alive<'a> {
+    count: &'a AtomicUsize,
+    queue: &'a Queue<Outputs>,
+}
+
+impl<'a> Alive<'a> {
+    fn new(count: &'a AtomicUsize, queue: &'a Queue<Outputs>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self { count, queue }
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.queue.abandon();
         }
     }
 }
@@ -114,7 +138,6 @@ fn open(work: &Work) -> Result<ModelSession, RuntimeError> {
 fn answer_batches(mut session: ModelSession, work: &Work) {
     let mut buffer = Vec::new();
     while let Some(batch) = work.queue.next_batch() {
-        work.metrics.queue_depth.set(work.queue.depth() as i64);
         if batch.is_empty() {
             continue;
         }
@@ -146,11 +169,11 @@ fn answer(
     let batch_size = batch.iter().map(|job| job.count).sum();
     let zeroed = batch.iter().any(|job| job.zeroed);
     let inputs = if let [job] = &batch[..] {
-        &job.inputs
+        job.inputs()
     } else {
         buffer.clear();
         for job in &batch {
-            buffer.extend_from_slice(&job.inputs);
+            buffer.extend_from_slice(job.inputs());
         }
         buffer
     };

@@ -15,8 +15,12 @@ pub(super) fn pixels(file: &[u8], decoder: &mut Decoder<'_>) -> Result<Vec<f32>,
     }
     let mut file = ImageFile::open(file, decoder.most_pixels).map_err(|e| refused(&e))?;
     file.check_size(spec).map_err(|e| refused(&e))?;
+    let before = decoder.memory.bytes();
     decoder.memory.grow(file.decoded_bytes(spec))?;
-    file.pixels(spec).map_err(|e| refused(&e))
+    let pixels = file.pixels(spec).map_err(|e| refused(&e))?;
+    // What decoding took is free again; the pixels stay.
+    decoder.memory.shrink_to(before + size_of_val(&pixels[..]) as u64);
+    Ok(pixels)
 }
 
 fn refused(error: &ImageError) -> ApiError {

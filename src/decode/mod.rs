@@ -4,6 +4,8 @@ mod image;
 mod json;
 mod raw;
 
+use std::{ops::Range, sync::Arc};
+
 use drsn_bundle::{InputSpec, PrepareError};
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 
-pub use json::JsonRequest;
+pub use json::{JsonOptions, JsonRequest, PARSING_FACTOR};
 
 /// A media type that `POST /classify` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl MediaType {
     ///
     /// # Errors
     /// [`ErrorKind::UnsupportedMediaType`] where there is none, or another.
-    pub fn of(content_type: Option<&str>) -> Result<Self, ApiError> {
+    pub fn of(content_type: Option<&[u8]>) -> Result<Self, ApiError> {
         let unsupported = |came: &str| {
             ErrorKind::UnsupportedMediaType
                 .because(format!("the body's Content-Type is {came}; send {MEDIA_TYPES}"))
@@ -41,13 +43,13 @@ impl MediaType {
         let Some(content_type) = content_type else {
             return Err(unsupported("missing"));
         };
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        match essence.to_ascii_lowercase().as_str() {
-            "application/json" => Ok(Self::Json),
-            "image/png" | "image/jpeg" => Ok(Self::Image),
-            "application/octet-stream" => Ok(Self::Raw),
+        let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+        match &essence.trim_ascii().to_ascii_lowercase()[..] {
+            b"application/json" => Ok(Self::Json),
+            b"image/png" | b"image/jpeg" => Ok(Self::Image),
+            b"application/octet-stream" => Ok(Self::Raw),
             // What curl and browsers send where nobody chose a type.
-            "application/x-www-form-urlencoded" => Err(unsupported(
+            b"application/x-www-form-urlencoded" => Err(unsupported(
                 "application/x-www-form-urlencoded (curl's own choice: add -H 'content-type: …')",
             )),
             _ => Err(unsupported("none of those that are taken")),
@@ -70,17 +72,29 @@ impl Inputs {
         self.values.len() / self.elements
     }
 
-    /// The inputs in pieces of at most `most`, each with its number of inputs.
-    pub fn into_pieces(self, most: usize) -> Vec<(Vec<f32>, usize)> {
-        if self.count() <= most {
-            let count = self.count();
-            return vec![(self.values, count)];
-        }
-        self.values
-            .chunks(most * self.elements)
-            .map(|piece| (piece.to_vec(), piece.len() / self.elements))
-            .collect()
+    /// Memory that they take.
+    pub fn bytes(&self) -> u64 {
+        size_of_val(&self.values[..]) as u64
     }
+
+    /// The inputs, and the ranges of pieces of at most `most` inputs.
+    pub fn into_pieces(self, most: usize) -> (Arc<Vec<f32>>, Vec<Piece>) {
+        let count = self.count();
+        let pieces = (0..count).step_by(most).map(|first| {
+            let piece = most.min(count - first);
+            Piece { range: first * self.elements..(first + piece) * self.elements, count: piece }
+        });
+        (Arc::new(self.values), pieces.collect())
+    }
+}
+
+/// Some of a request's inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Where their numbers are.
+    pub range: Range<usize>,
+    /// Number of inputs.
+    pub count: usize,
 }
 
 /// What decoding needs to know.
@@ -90,6 +104,8 @@ pub struct Decoder<'a> {
     pub spec: &'a InputSpec,
     /// Most pixels that an image may declare.
     pub most_pixels: u64,
+    /// Most inputs of a request.
+    pub most_inputs: usize,
     /// The request's share of the memory.
     pub memory: &'a mut Reservation,
 }
@@ -100,7 +116,8 @@ impl Decoder<'_> {
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
     pub fn image(&mut self, body: &[u8]) -> Result<Inputs, ApiError> {
-        self.images(&[body])
+        let pixels = image::pixels(body, self)?;
+        self.prepared(pixels)
     }
 
     /// Decodes a body of 32-bit floats; `batch` is the number of inputs where the client said it.
@@ -108,16 +125,19 @@ impl Decoder<'_> {
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
     pub fn raw(&mut self, body: &[u8], batch: Option<usize>) -> Result<Inputs, ApiError> {
+        self.memory.grow(body.len() as u64)?;
         raw::floats(body, batch, self.spec).and_then(|values| self.prepared(values))
     }
 
-    fn images(&mut self, files: &[&[u8]]) -> Result<Inputs, ApiError> {
-        let mut values = Vec::new();
-        for (index, file) in files.iter().enumerate() {
-            let pixels = image::pixels(file, self).map_err(|e| named(e, index, files.len()))?;
-            values.extend(pixels);
+    /// Refuses more inputs than a request may have, before they are decoded.
+    fn check_count(&self, count: usize) -> Result<(), ApiError> {
+        if count > self.most_inputs {
+            return Err(ErrorKind::TooLarge.because(format!(
+                "the request has {count} inputs, and at most {} are taken at once",
+                self.most_inputs
+            )));
         }
-        self.prepared(values)
+        Ok(())
     }
 
     /// Checks and normalises raw inputs that lie one after the other.
@@ -127,6 +147,7 @@ impl Decoder<'_> {
         if count == 0 {
             return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
         }
+        self.check_count(count)?;
         for (index, input) in values.chunks_mut(elements).enumerate() {
             self.spec.prepare(input).map_err(|e| named(refused(&e), index, count))?;
         }
@@ -164,14 +185,14 @@ mod tests {
 
     #[test]
     fn a_media_type_is_read_without_its_parameters_and_in_any_case() {
-        assert_eq!(MediaType::of(Some("Application/JSON; charset=utf-8")), Ok(MediaType::Json));
-        assert_eq!(MediaType::of(Some("image/png")), Ok(MediaType::Image));
+        assert_eq!(MediaType::of(Some(b"Application/JSON; charset=utf-8")), Ok(MediaType::Json));
+        assert_eq!(MediaType::of(Some(b"image/png")), Ok(MediaType::Image));
     }
 
     #[test]
     fn a_missing_or_unknown_media_type_is_answered_with_those_that_are_taken() {
         for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let error = MediaType::of(content_type).err();
+            let error = MediaType::of(content_type.map(str::as_bytes)).err();
             assert_eq!(error.as_ref().map(|e| e.kind), Some(ErrorKind::UnsupportedMediaType));
             assert!(error.is_some_and(|e| e.detail.contains("application/json, image/png")));
         }
@@ -180,7 +201,8 @@ mod tests {
     #[test]
     fn pieces_hold_every_input_in_order() {
         let inputs = Inputs { elements: 2, values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
-        let pieces = inputs.into_pieces(2);
-        assert_eq!(pieces, [(vec![0.0, 1.0, 2.0, 3.0], 2), (vec![4.0, 5.0], 1)]);
+        let (values, pieces) = inputs.into_pieces(2);
+        assert_eq!(values.len(), 6);
+        assert_eq!(pieces, [Piece { range: 0..4, count: 2 }, Piece { range: 4..6, count: 1 }]);
     }
 }

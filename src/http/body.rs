@@ -15,78 +15,61 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 
-/// A refused body is read on, unkept, up to this many times the limit, so that clients that send before they listen
-/// see the answer and not a broken connection.
-const DISCARD_FACTOR: usize = 4;
+/// A refused body is read on, unkept, up to this many bytes, so that clients that send before they listen see the
+/// answer and not a broken connection.
+const MOST_DISCARDED: usize = 64 << 20;
 /// How long a refused body is read on.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// Reads a body of at most `limit` bytes before `deadline`, each byte reserved before it is kept.
 pub(super) async fn read(
-    mut body: Body,
+    body: &mut Body,
     headers: &HeaderMap,
     limit: usize,
     memory: &mut Reservation,
     deadline: Instant,
 ) -> Result<Bytes, ApiError> {
     check_encoding(headers)?;
-    let collected = collect(&mut body, limit, memory, deadline).await;
-    if collected.as_ref().is_err_and(|e| e.kind != ErrorKind::RequestTimeout) {
-        discard(body, limit).await;
-    }
-    collected
-}
-
-async fn collect(
-    body: &mut Body,
-    limit: usize,
-    memory: &mut Reservation,
-    deadline: Instant,
-) -> Result<Bytes, ApiError> {
     let declared = body.size_hint().exact();
-    if let Some(length) = declared {
-        if length > limit as u64 {
-            return Err(too_large(limit));
-        }
-        memory.grow(length)?;
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
     }
-    let mut whole: Option<Bytes> = None;
+    let mut first = Bytes::new();
     let mut joined: Vec<u8> = Vec::new();
-    loop {
-        let frame = timeout_at(deadline.into(), body.frame()).await.map_err(|_| {
-            ErrorKind::RequestTimeout
-                .because("the body did not come whole within the request's time")
-        })?;
-        let Some(frame) = frame else { break };
+    while let Some(frame) =
+        timeout_at(deadline.into(), body.frame()).await.map_err(|_| too_slow())?
+    {
         let frame = frame
             .map_err(|_| ErrorKind::InvalidArgument.because("the body broke off before its end"))?;
         // Trailers say nothing that matters here.
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        let length = joined.len() + whole.as_ref().map_or(0, Bytes::len) + data.len();
+        let length = first.len() + joined.len() + data.len();
         if length > limit {
             return Err(too_large(limit));
         }
-        if declared.is_none() {
-            memory.grow(data.len() as u64)?;
-        }
+        // What is declared is not reserved: a client that declares much and sends nothing must not keep others out.
+        memory.grow(data.len() as u64)?;
         // Most bodies come in one piece, which is then used as it is.
-        if whole.is_none() && joined.is_empty() {
-            whole = Some(data);
+        if first.is_empty() && joined.is_empty() {
+            first = data;
             continue;
         }
-        if let Some(first) = whole.take() {
-            joined.reserve(declared.map_or(length, |length| length as usize));
-            joined.extend_from_slice(&first);
-        }
+        joined.extend_from_slice(&std::mem::take(&mut first));
         joined.extend_from_slice(&data);
     }
-    Ok(whole.unwrap_or_else(|| joined.into()))
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
-async fn discard(mut body: Body, limit: usize) {
-    let mut left = limit.saturating_mul(DISCARD_FACTOR);
+/// Reads on what is left of a refused request's body.
+///
+/// Not so where the client waits to be invited (`Expect: 100-continue`): reading would invite it.
+pub(super) async fn discard(mut body: Body, headers: &HeaderMap) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let mut left = MOST_DISCARDED;
     let until = tokio::time::Instant::now() + DISCARD_TIME;
     while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
         let length = frame.data_ref().map_or(0, Bytes::len);
@@ -104,6 +87,10 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
         Some(_) => Err(ErrorKind::UnsupportedMediaType
             .because("the body has a Content-Encoding, and only plain bodies are taken")),
     }
+}
+
+fn too_slow() -> ApiError {
+    ErrorKind::RequestTimeout.because("the body did not come whole within the request's time")
 }
 
 fn too_large(limit: usize) -> ApiError {

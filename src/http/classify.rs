@@ -5,21 +5,29 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     body::Body,
     extract::{Extension, Path, Request, State, rejection::PathRejection},
-    http::{HeaderValue, header},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
+use hyper::body::Bytes;
 use serde::Serialize;
 
 use super::{Answered, Arrival, body, options::Options};
 use crate::{
+    admission::Reservation,
     batcher::Share,
-    decode::{Decoder, Inputs, JsonRequest, MediaType},
+    decode::{Decoder, Inputs, JsonRequest, MediaType, PARSING_FACTOR},
     diagnostics::{Detail, InputName, Prediction, Wanted, observe},
     error::{ApiError, ErrorKind},
     model::{Model, micros},
     server::App,
     session::Outputs,
 };
+
+/// Largest body that is decoded between other requests; a longer one, or an image, whose length does not tell its
+/// size, takes a thread of its own for that time.
+const INLINE_BYTES: usize = 64 << 10;
+/// Most inputs whose answer is written between other requests.
+const INLINE_INPUTS: usize = 256;
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -97,12 +105,21 @@ async fn classify(
     version: Option<String>,
     request: Request,
 ) -> Response {
+    let (parts, mut body) = request.into_parts();
     let mut asked = None;
-    let answered = answer(app, arrival, (model, version), request, &mut asked).await;
-    let mut response = answered.unwrap_or_else(ApiError::into_response);
+    let answered = answer(app, arrival, (model, version), &parts, &mut body, &mut asked).await;
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(error) => {
+            if error.kind != ErrorKind::RequestTimeout {
+                body::discard(body, &parts.headers).await;
+            }
+            error.into_response()
+        }
+    };
     if let Some(model) = asked {
         model.metrics.request_duration.observe(arrival.elapsed().as_secs_f64());
-        response.extensions_mut().insert(Answered(model.labels.clone()));
+        response.extensions_mut().insert(Answered(model));
     }
     response
 }
@@ -111,11 +128,11 @@ async fn answer(
     app: &App,
     arrival: Instant,
     (model, version): (Option<String>, Option<String>),
-    request: Request,
+    parts: &Parts,
+    body: &mut Body,
     asked: &mut Option<Arc<Model>>,
 ) -> Result<Response, ApiError> {
     let repository = app.repository()?;
-    let (parts, body) = request.into_parts();
     let options =
         Options::from_query(parts.uri.query().unwrap_or_default())?.with_path(model, version)?;
     if options.model.is_some() {
@@ -124,32 +141,44 @@ async fn answer(
         *asked = Some(Arc::clone(named));
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE);
-    let media = MediaType::of(content_type.and_then(|value| value.to_str().ok()))?;
+    let media = MediaType::of(content_type.map(HeaderValue::as_bytes))?;
     let deadline = arrival + app.config.request_timeout();
     let mut memory = app.budget.open();
     let limit = app.config.max_body_bytes.get();
     let body = body::read(body, &parts.headers, limit, &mut memory, deadline).await?;
 
     let decoding = Instant::now();
-    let decoded = {
-        let _permit = app.decoding_permit(media, body.len()).await?;
-        let decode = || decode(app, media, &body, options, &mut memory, asked);
-        if App::decodes_inline(media, body.len()) {
-            decode()
-        } else {
-            tokio::task::block_in_place(decode)
-        }
-    }?;
+    let is_long = media == MediaType::Image || body.len() > INLINE_BYTES;
+    let decode = || decode(app, media, &body, options, &mut memory, asked);
+    let Decoded { model, inputs, wanted } = app.compute(is_long, deadline, decode).await??;
     drop(body);
-    let Decoded { model, inputs, wanted } = decoded;
+    memory.shrink_to(inputs.bytes());
     let decode_time = decoding.elapsed();
     model.metrics.decode.observe(decode_time.as_secs_f64());
+
+    let is_long = inputs.count() > INLINE_INPUTS;
     let shares = model.infer(inputs, wanted.detail == Detail::Full, deadline).await?;
+    memory.shrink_to(0);
     let encoding = Instant::now();
-    let json = encode(&model, &shares, wanted, micros(decode_time))?;
+    let encode = || encode(&model, &shares, wanted, micros(decode_time));
+    let json = app.compute(is_long, deadline, encode).await??;
+    memory.grow(json.len() as u64)?;
     model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], Body::from(json))
-        .into_response())
+    let content_type = HeaderValue::from_static("application/json");
+    let body = Bytes::from_owner(Held { json, _memory: memory });
+    Ok(([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response())
+}
+
+/// An answer that is being sent: its memory is given back when the client has taken it.
+struct Held {
+    json: Vec<u8>,
+    _memory: Reservation,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.json
+    }
 }
 
 fn decode(
@@ -157,19 +186,18 @@ fn decode(
     media: MediaType,
     body: &[u8],
     options: Options,
-    memory: &mut crate::admission::Reservation,
+    memory: &mut Reservation,
     asked: &mut Option<Arc<Model>>,
 ) -> Result<Decoded, ApiError> {
     let mut json = match media {
         MediaType::Json => {
-            // Numbers as text become at most twice their size as 32-bit floats and copies of them.
-            memory.grow(2 * body.len() as u64)?;
+            memory.grow(PARSING_FACTOR * body.len() as u64)?;
             Some(JsonRequest::parse(body)?)
         }
         MediaType::Image | MediaType::Raw => None,
     };
     let options = match &mut json {
-        Some(json) => options.with_json(json)?,
+        Some(json) => options.with_json(json.take_options())?,
         None => options,
     };
     let model = app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
@@ -177,6 +205,7 @@ fn decode(
     let mut decoder = Decoder {
         spec: &model.manifest().input,
         most_pixels: app.config.max_image_pixels.get(),
+        most_inputs: app.config.max_windows.get(),
         memory,
     };
     let inputs = match (json, media) {

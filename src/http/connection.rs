@@ -1,18 +1,26 @@
 //! Accepting connections, serving each, and ending without losing a request.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{Router, body::Body, extract::Request, http::Version};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{conn::auto, graceful::GracefulConnection},
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
 };
 use tower::ServiceExt as _;
 
@@ -28,9 +36,40 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 pub struct Connections {
     router: Router,
     server: auto::Builder<TokioExecutor>,
-    graceful: GracefulShutdown,
+    /// Each connection holds a receiver while it lives.
+    stage: watch::Sender<Stage>,
     /// One permit a connection.
     places: Arc<Semaphore>,
+}
+
+/// What is asked of the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Requests are served as they come.
+    Serving,
+    /// HTTP/2 clients are told to go elsewhere. In HTTP/1.1 each answer tells its client.
+    Draining,
+    /// The request that is being served is the last.
+    Closing,
+}
+
+/// The version of HTTP that a client speaks, once its first request has come.
+#[derive(Debug, Default)]
+struct Spoken(AtomicU8);
+
+impl Spoken {
+    const NOTHING: u8 = 0;
+    const HTTP_1: u8 = 1;
+    const HTTP_2: u8 = 2;
+
+    fn note(&self, version: Version) {
+        let spoken = if version == Version::HTTP_2 { Self::HTTP_2 } else { Self::HTTP_1 };
+        self.0.store(spoken, Ordering::Relaxed);
+    }
+
+    fn is(&self, spoken: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == spoken
+    }
 }
 
 impl Connections {
@@ -47,7 +86,7 @@ impl Connections {
         Self {
             router,
             server,
-            graceful: GracefulShutdown::new(),
+            stage: watch::Sender::new(Stage::Serving),
             places: Arc::new(Semaphore::new(most)),
         }
     }
@@ -55,41 +94,39 @@ impl Connections {
     /// Accepts connections until `stop` is ready, and then those whose handshake has begun: a client whose
     /// connection stands may have sent its request already, and closing the listener would reset it.
     pub async fn accept_until(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let accept_all = async {
-            loop {
-                self.accept_one(&listener).await;
-            }
-        };
         tokio::select! {
             biased;
             () = stop => (),
-            () = accept_all => (),
+            () = self.accept_all(&listener) => (),
         }
         if let Err(error) = refuse_handshakes(&listener) {
             tracing::debug!(%error, "new connections cannot be held off while the last ones are accepted");
         }
-        let last = async {
-            loop {
-                self.accept_one(&listener).await;
-            }
-        };
-        // It always ends by the time: nothing else ends the loop.
-        let _ = timeout(LAST_HANDSHAKES, last).await;
+        // It always ends by the time: accepting never does.
+        let _ = timeout(LAST_HANDSHAKES, self.accept_all(&listener)).await;
+    }
+
+    /// Tells HTTP/2 clients that this server is about to end.
+    pub fn drain(&self) {
+        self.stage.send_replace(Stage::Draining);
     }
 
     /// Lets every connection finish the request it is in, and closes it then.
     pub async fn finish(self) {
-        self.graceful.shutdown().await;
+        self.stage.send_replace(Stage::Closing);
+        self.stage.closed().await;
     }
 
-    async fn accept_one(&self, listener: &TcpListener) {
-        // The semaphore is never closed, so there always is a place in the end.
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        match listener.accept().await {
-            Ok((stream, _)) => self.serve(stream, place),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    async fn accept_all(&self, listener: &TcpListener) {
+        loop {
+            // The semaphore is never closed, so there always is a place in the end.
+            let place = Arc::clone(&self.places).acquire_owned().await.ok();
+            match listener.accept().await {
+                Ok((stream, _)) => self.serve(stream, place),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -100,29 +137,57 @@ impl Connections {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let router = self.router.clone();
+        let spoken = Arc::new(Spoken::default());
+        let noting = Arc::clone(&spoken);
         let service = tower::service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
-            async move {
-                Ok::<_, Infallible>(
-                    router
-                        .oneshot(request.map(Body::new))
-                        .await
-                        .unwrap_or_else(|never| match never {}),
-                )
-            }
+            noting.note(request.version());
+            let answer = router.clone().oneshot(request.map(Body::new));
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
         });
         let connection = self
             .server
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();
-        let connection = self.graceful.watch(connection);
+        let stage = self.stage.subscribe();
         tokio::spawn(async move {
-            // A client that breaks off is no fault of ours.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
+            live(pin!(connection), stage, &spoken).await;
             drop(place);
         });
+    }
+}
+
+/// A connection's life.
+async fn live<C: GracefulConnection>(
+    mut connection: Pin<&mut C>,
+    mut stage: watch::Receiver<Stage>,
+    spoken: &Spoken,
+) {
+    let mut first_request = pin!(sleep(HEADER_TIMEOUT));
+    let (mut is_new, mut is_told) = (true, false);
+    loop {
+        let told = stage.wait_for(|&stage| {
+            stage == Stage::Closing || stage == Stage::Draining && spoken.is(Spoken::HTTP_2)
+        });
+        tokio::select! {
+            ended = connection.as_mut() => {
+                // A client that breaks off is no fault of ours.
+                if ended.is_err() {
+                    tracing::debug!("a connection ended early");
+                }
+                return;
+            }
+            // The library's own limit begins with the first bytes of a version that it knows.
+            () = first_request.as_mut(), if is_new => {
+                if spoken.is(Spoken::NOTHING) {
+                    return;
+                }
+                is_new = false;
+            }
+            _ = told, if !is_told => {
+                connection.as_mut().graceful_shutdown();
+                is_told = true;
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{
 use crate::{
     error::ApiError,
     metrics::Format,
+    repository::Repository,
     server::{App, Phase},
 };
 
@@ -37,6 +38,9 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    for model in app.repository().into_iter().flat_map(Repository::models) {
+        model.metrics.queue_depth.set(model.queue_depth() as i64);
+    }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::accepted(accept.unwrap_or_default());
     let text = app.metrics.render(format, app.budget.used()).map_err(|_| ApiError::internal())?;

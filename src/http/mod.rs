@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -23,7 +23,8 @@ use uuid::Uuid;
 
 use crate::{
     error::{ApiError, ErrorKind},
-    metrics::{Metrics, ModelLabels},
+    metrics::Metrics,
+    model::Model,
     server::App,
 };
 
@@ -32,11 +33,14 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id of a client that is echoed, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
+/// Routes of probes and scrapes, which are not requests in the metrics' sense.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// The model that answered, or was asked; put into an answer for the metrics.
 #[derive(Debug, Clone)]
-struct Answered(ModelLabels);
+struct Answered(Arc<Model>);
 
-/// When a request's first byte was read.
+/// When a request's headers had been read.
 #[derive(Debug, Clone, Copy)]
 struct Arrival(Instant);
 
@@ -48,14 +52,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
-        // Probes and scrapes are not requests in the metrics' sense.
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), finish))
         .with_state(app)
 }
@@ -69,13 +72,17 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         .and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok())
         .unwrap_or_else(Uuid::new_v4);
     let id = given.or_else(|| HeaderValue::from_str(&uuid.to_string()).ok());
+    let is_http_1 = request.version() <= Version::HTTP_11;
     let mut response = next.run(request).await;
     problem::write_body(&mut response, uuid);
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID.clone(), id);
     }
-    if app.is_draining() {
+    // HTTP/2 has GOAWAY for that, and forbids the header.
+    if !is_http_1 {
+        headers.remove(header::CONNECTION);
+    } else if app.is_draining() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -83,17 +90,24 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 
 /// Counts requests, and how long they take.
 async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let arrival = Instant::now();
-    request.extensions_mut().insert(Arrival(arrival));
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    request.extensions_mut().insert(Arrival(Instant::now()));
     let mut inflight = Inflight::new(&app.metrics);
     let response = next.run(request).await;
     inflight.answered = true;
-    let model = response.extensions().get::<Answered>().map(|a| &a.0);
-    app.metrics.count_request(model, response.status().as_u16());
-    if let Some(reason) =
-        response.extensions().get::<ApiError>().and_then(|error| error.kind.rejection())
-    {
-        app.metrics.count_rejection(model, reason);
+    let model = response.extensions().get::<Answered>().map(|answered| &answered.0);
+    let labels = model.map(|model| &model.labels);
+    match model {
+        Some(model) if response.status() == StatusCode::OK => {
+            model.metrics.answered.inc();
+        }
+        _ => app.metrics.count_request(labels, response.status().as_u16()),
+    }
+    let error = response.extensions().get::<ApiError>();
+    if let Some(reason) = error.and_then(|error| error.kind.rejection()) {
+        app.metrics.count_rejection(labels, reason);
     }
     response
 }
@@ -120,13 +134,20 @@ impl Drop for Inflight<'_> {
     }
 }
 
-async fn unknown_route() -> ApiError {
+async fn unknown_route(request: Request) -> ApiError {
+    discard_body(request).await;
     ErrorKind::NotFound
         .because("there is no such route; send inputs to POST /classify, and see GET /models")
 }
 
-async fn wrong_method() -> ApiError {
+async fn wrong_method(request: Request) -> ApiError {
+    discard_body(request).await;
     ErrorKind::MethodNotAllowed.because("this route has other methods; the Allow header names them")
+}
+
+async fn discard_body(request: Request) {
+    let (parts, body) = request.into_parts();
+    body::discard(body, &parts.headers).await;
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]

@@ -1,7 +1,7 @@
 //! The options of a request, which come in the path, in the query and in a JSON body, and must agree.
 
 use crate::{
-    decode::JsonRequest,
+    decode::JsonOptions,
     diagnostics::Detail,
     error::{ApiError, ErrorKind},
 };
@@ -47,17 +47,17 @@ impl Options {
     }
 
     /// Adds the options of a JSON body.
-    pub(super) fn with_json(mut self, json: &mut JsonRequest<'_>) -> Result<Self, ApiError> {
+    pub(super) fn with_json(mut self, json: JsonOptions) -> Result<Self, ApiError> {
         if self.batch.is_some() {
             return Err(ErrorKind::InvalidArgument.because(
                 "the option batch belongs to bodies of raw numbers; a JSON body has its inputs in a list",
             ));
         }
-        merge("model", &mut self.model, json.model.take())?;
-        merge("version", &mut self.version, json.version.take())?;
-        let top_k = json.top_k.map(|k| at_least_one("top_k", k)).transpose()?;
+        merge("model", &mut self.model, json.model)?;
+        merge("version", &mut self.version, json.version)?;
+        let top_k = json.top_k.map(|top_k| count("top_k", &top_k)).transpose()?;
         merge("top_k", &mut self.top_k, top_k)?;
-        let detail = json.diagnostics.as_deref().map(detail).transpose()?;
+        let detail = json.diagnostics.map(|word| detail(&word)).transpose()?;
         merge("diagnostics", &mut self.detail, detail)?;
         Ok(self)
     }
@@ -80,19 +80,10 @@ fn merge<T: PartialEq>(
 }
 
 fn count(name: &str, value: &str) -> Result<usize, ApiError> {
-    let number = value.parse().map_err(|_| {
+    value.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
         ErrorKind::InvalidArgument
             .because(format!("the option {name} must be a whole number above 0"))
-    })?;
-    at_least_one(name, number)
-}
-
-fn at_least_one(name: &str, number: usize) -> Result<usize, ApiError> {
-    if number == 0 {
-        return Err(ErrorKind::InvalidArgument
-            .because(format!("the option {name} must be a whole number above 0")));
-    }
-    Ok(number)
+    })
 }
 
 fn detail(value: &str) -> Result<Detail, ApiError> {

@@ -11,5 +11,6 @@ mod drain;
 mod harness;
 mod hostile;
 mod http;
+mod limits;
 mod mnist;
 mod start;

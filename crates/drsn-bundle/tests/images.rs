@@ -2,7 +2,7 @@
 //! multiplied in, EXIF orientation applied, as `[C, H, W]`; JPEG in levels from 0 to 255).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf};
 
 use drsn_bundle::{
     Filter, Geometry, ImageError, ImageSpec,
@@ -164,4 +164,40 @@ fn formats_are_told_by_their_first_bytes() {
     assert_eq!(ImageFormat::of(&data("photo.jpg")), Some(ImageFormat::Jpeg));
     assert_eq!(ImageFormat::of(b"GIF89a"), None);
     assert_eq!(ImageFormat::of(b""), None);
+}
+
+/// A PNG of 4 x 4 pixels with a colour profile that inflates to `mebibytes`.
+fn png_with_profile(mebibytes: usize) -> Vec<u8> {
+    const END_OF_HEADER: usize = 33;
+    let mut png = std::io::Cursor::new(Vec::new());
+    let picture = image::GrayImage::from_pixel(4, 4, image::Luma([7]));
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let mut profile = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..mebibytes * 1024 {
+        profile.write_all(&[0; 1024]).unwrap();
+    }
+    let content = [b"iCCPname\0\0", &profile.finish().unwrap()[..]].concat();
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&content);
+    let length = (content.len() - 4) as u32;
+    let chunk = [&length.to_be_bytes(), &content[..], &checksum.sum().to_be_bytes()].concat();
+    let mut png = png.into_inner();
+    png.splice(END_OF_HEADER..END_OF_HEADER, chunk);
+    png
+}
+
+/// A colour profile is inflated while the header is read, before any size is known: 1 MiB of it once grew to 1 GiB.
+#[test]
+fn a_compressed_profile_takes_no_more_memory_than_decoders_may_have() {
+    let peak = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+    };
+    let file = png_with_profile(300);
+    let before = peak();
+    let values = pixels(&file, &spec(1, 4, 4)).unwrap();
+    assert!(distance(&values, &[7.0 / 255.0; 16]) < 1e-6);
+    let grown = peak() - before;
+    assert!(grown < 64, "decoding {} bytes took {grown} MiB", file.len());
 }

@@ -21,28 +21,44 @@ pub(super) struct Nested {
 }
 
 impl Nested {
-    /// The elements of the outermost list, each by itself.
-    pub(super) fn split(self, spec: &InputSpec) -> Result<Vec<Self>, ApiError> {
-        let [count, inner @ ..] = &self.shape[..] else {
-            return Err(ErrorKind::InvalidArgument
-                .because("a list of inputs was expected, and a number came"));
-        };
-        let elements: usize = inner.iter().product();
-        if *count == 0 || elements == 0 {
-            return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
-        }
-        if inner.is_empty() {
-            return Err(ErrorKind::InvalidArgument.because(format!(
-                "a list of inputs was expected, each of shape {}, and a list of numbers came",
-                spec.shape_in_words()
-            )));
-        }
-        let inputs = self
-            .values
-            .chunks(elements)
-            .map(|values| Self { values: values.to_vec(), shape: inner.to_vec() });
-        Ok(inputs.collect())
+    /// The numbers of one input, whose shape must be one of `shapes`.
+    pub(super) fn one(self, shapes: &[Vec<usize>], spec: &InputSpec) -> Result<Vec<f32>, ApiError> {
+        check_shape(&self.shape, shapes, spec)?;
+        Ok(self.values)
     }
+
+    /// The numbers of a list of inputs, one after the other; each input's shape must be one of `shapes`.
+    pub(super) fn several(
+        self,
+        shapes: &[Vec<usize>],
+        spec: &InputSpec,
+    ) -> Result<Vec<f32>, ApiError> {
+        let invalid = |detail: &str| Err(ErrorKind::InvalidArgument.because(detail));
+        match &self.shape[..] {
+            [] => invalid("a list of inputs was expected, and a single number came"),
+            [0, ..] => invalid("the request has no inputs"),
+            [_, inner @ ..] => {
+                check_shape(inner, shapes, spec)?;
+                Ok(self.values)
+            }
+        }
+    }
+}
+
+fn check_shape(found: &[usize], shapes: &[Vec<usize>], spec: &InputSpec) -> Result<(), ApiError> {
+    if shapes.iter().any(|shape| shape == found) {
+        return Ok(());
+    }
+    let sizes: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let found = match sizes.len() {
+        0 => "a single number came".to_owned(),
+        1 => format!("a list of {} came", sizes[0]),
+        _ => format!("their shape is {}", sizes.join(" x ")),
+    };
+    Err(ErrorKind::InvalidArgument.because(format!(
+        "numbers of shape {} were expected for each input, and {found}",
+        spec.shape_in_words()
+    )))
 }
 
 impl<'de> Deserialize<'de> for Nested {

@@ -1,17 +1,24 @@
 //! Image files to pixels in [0, 1], `[channels, height, width]`.
 //!
-//! Alpha lies over black, EXIF orientation is applied, grey follows ITU-R BT.601, in the integer arithmetic
-//! that Pillow uses for 8-bit pictures.
+//! Alpha lies over black, EXIF orientation is applied, grey follows ITU-R BT.601. Pictures of 8 bits stay in 8 bits
+//! until they have the network's size, as in Pillow; deeper ones become floats first.
 
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Luma, Rgba,
+    ColorType, DynamicImage, GenericImageView, ImageBuffer, ImageDecoder, ImageReader, Limits,
+    LumaA, Pixel, Rgba,
     imageops::{self, FilterType},
     metadata::Orientation,
 };
 
 use super::{Filter, Geometry, ImageSpec};
+
+/// Memory that a decoder may take for itself: above a row of any real picture, below what a compressed colour
+/// profile could grow to.
+const MOST_DECODER_BYTES: u64 = 16 << 20;
+/// Red, green, blue and alpha as 32-bit floats.
+const FLOATS_OF_A_PIXEL: u64 = 16;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +110,10 @@ impl<'a> ImageFile<'a> {
             return Err(damaged);
         }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
-        reader.no_limits();
+        // Metadata can be compressed, and is inflated before the size is known.
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MOST_DECODER_BYTES);
+        reader.limits(limits);
         let decoder = reader.into_decoder().map_err(|_| damaged)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > most_pixels {
@@ -112,15 +122,22 @@ impl<'a> ImageFile<'a> {
         Ok(Self { format, decoder: Box::new(decoder) })
     }
 
-    /// Memory that decoding and preparing take at most, in bytes.
-    ///
-    /// The decoded pixels, four floats and a plane for each, and what changing the size holds between its
-    /// vertical and its horizontal pass: four floats for each column of each row of the result.
-    pub fn decoded_bytes(&self, spec: &ImageSpec) -> u64 {
+    /// Memory that decoding and preparing take at most, in bytes: the decoded pixels (twice where the picture is
+    /// to be turned), four floats for each where they have more than 8 bits, and what changing the size holds
+    /// between its vertical and its horizontal pass.
+    pub fn decoded_bytes(&mut self, spec: &ImageSpec) -> u64 {
         let (width, height) = self.decoder.dimensions();
-        let longest_side = u64::from(width.max(height));
         let pixels = u64::from(width) * u64::from(height);
-        self.decoder.total_bytes() + pixels * 32 + longest_side * spec.height as u64 * 16
+        let copies = if self.orientation() == Orientation::NoTransforms { 1 } else { 2 };
+        let floats =
+            if is_deep(self.decoder.color_type()) { FLOATS_OF_A_PIXEL * pixels } else { 0 };
+        let between_passes = u64::from(width.max(height)) * spec.height as u64 * FLOATS_OF_A_PIXEL;
+        let result = (spec.height * spec.width) as u64 * FLOATS_OF_A_PIXEL;
+        let fits = width as usize == spec.width && height as usize == spec.height;
+        copies * self.decoder.total_bytes()
+            + floats
+            + result
+            + if fits { 0 } else { between_passes }
     }
 
     /// Decodes the pixels, fits them to the network's size and returns them as `[channels, height, width]`
@@ -134,12 +151,30 @@ impl<'a> ImageFile<'a> {
         let orientation = self.orientation();
         let mut picture = DynamicImage::from_decoder(self.decoder).map_err(|_| damaged)?;
         picture.apply_orientation(orientation);
-        let planes = planes(&picture, spec.channels);
-        let mut pixels = Vec::with_capacity(spec.channels * spec.height * spec.width);
-        for plane in planes {
-            pixels.extend(fit(plane, spec).into_raw());
-        }
-        Ok(pixels)
+        let is_grey = !picture.color().has_color();
+        Ok(if is_deep(picture.color()) {
+            let mut picture = picture.into_rgba32f();
+            for Rgba([r, g, b, alpha]) in picture.pixels_mut() {
+                for value in [r, g, b] {
+                    *value *= *alpha;
+                }
+            }
+            let pixels = fit(&picture, spec).into_raw();
+            let (pixels, _) = pixels.as_chunks::<4>();
+            planes(pixels, spec.channels, |&[r, g, b, _]| {
+                // Cubic filters overshoot at edges.
+                let rgb = [r, g, b].map(|value| value.clamp(0.0, 1.0));
+                (rgb, if is_grey { rgb[0] } else { luma(rgb) })
+            })
+        } else {
+            lay_over_black(&mut picture);
+            let pixels = fit(&picture, spec).into_raw();
+            let (pixels, _) = pixels.as_chunks::<4>();
+            planes(pixels, spec.channels, |&[r, g, b, _]| {
+                let grey = if is_grey { r } else { luma_of_8_bits([r, g, b]) };
+                ([r, g, b].map(|level| f32::from(level) / 255.0), f32::from(grey) / 255.0)
+            })
+        })
     }
 
     /// Refuses a picture of a size that the model does not take: that shows in the header, before any pixel is
@@ -203,80 +238,79 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-type Plane = ImageBuffer<Luma<f32>, Vec<f32>>;
+/// Whether a picture has more than 8 bits a channel.
+fn is_deep(colour: ColorType) -> bool {
+    colour.bytes_per_pixel() > colour.channel_count()
+}
 
-fn planes(picture: &DynamicImage, channels: usize) -> Vec<Plane> {
-    let (width, height) = (picture.width(), picture.height());
-    let colour = picture.color();
-    let is_grey = !colour.has_color();
-    let deep = colour.bytes_per_pixel() > colour.channel_count();
-    let rgba: Box<dyn Fn(u32, u32) -> [f32; 3]> = if deep {
-        let pixels = picture.to_rgba32f();
-        Box::new(move |x, y| over_black(*pixels.get_pixel(x, y)))
-    } else {
-        let pixels = picture.to_rgba8();
-        Box::new(move |x, y| {
-            let Rgba([r, g, b, a]) = *pixels.get_pixel(x, y);
-            over_black(Rgba([r, g, b, a].map(|v| f32::from(v) / 255.0)))
-        })
-    };
-    match channels {
-        1 => vec![Plane::from_fn(width, height, |x, y| {
-            let [r, g, b] = rgba(x, y);
-            Luma([if is_grey { r } else { grey(r, g, b, deep) }])
-        })],
-        _ => (0..channels)
-            .map(|channel| Plane::from_fn(width, height, |x, y| Luma([rgba(x, y)[channel]])))
-            .collect(),
+/// Multiplies alpha in, rounded to 8 bits.
+fn lay_over_black(picture: &mut DynamicImage) {
+    let over_black =
+        |level: u8, alpha: u8| ((u32::from(level) * u32::from(alpha) * 2 + 255) / 510) as u8;
+    if let DynamicImage::ImageRgba8(pixels) = picture {
+        for Rgba([r, g, b, alpha]) in pixels.pixels_mut() {
+            for level in [r, g, b] {
+                *level = over_black(*level, *alpha);
+            }
+        }
+    } else if let DynamicImage::ImageLumaA8(pixels) = picture {
+        for LumaA([level, alpha]) in pixels.pixels_mut() {
+            *level = over_black(*level, *alpha);
+        }
     }
 }
 
-fn over_black(Rgba([r, g, b, alpha]): Rgba<f32>) -> [f32; 3] {
-    if alpha >= 1.0 {
-        return [r, g, b];
-    }
-    [r * alpha, g * alpha, b * alpha]
-}
-
-/// ITU-R BT.601 luma. For 8-bit pictures the weights are 16-bit fractions and the result is rounded to 8 bits.
-fn grey(r: f32, g: f32, b: f32, deep: bool) -> f32 {
-    if deep {
-        return 0.299 * r + 0.587 * g + 0.114 * b;
-    }
-    let [r, g, b] = [r, g, b].map(|v| (v * 255.0).round() as u32);
-    let luma = (r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16;
-    luma as f32 / 255.0
-}
-
-fn fit(plane: Plane, spec: &ImageSpec) -> Plane {
-    let (width, height) = plane.dimensions();
+/// Takes the part that the geometry keeps, and changes its size to the network's.
+fn fit<I>(
+    picture: &I,
+    spec: &ImageSpec,
+) -> ImageBuffer<I::Pixel, Vec<<I::Pixel as Pixel>::Subpixel>>
+where
+    I: GenericImageView + 'static,
+    I::Pixel: 'static,
+    <I::Pixel as Pixel>::Subpixel: 'static,
+{
+    let (width, height) = picture.dimensions();
     let (to_width, to_height) = (spec.width as u32, spec.height as u32);
-    if (width, height) == (to_width, to_height) {
-        return plane;
+    // Cut first, then scale: the other order would let a 1 x 50,000,000 picture grow without bound.
+    let (part_width, part_height) = match spec.geometry {
+        Geometry::Refuse | Geometry::Stretch => (width, height),
+        Geometry::CenterCrop => {
+            let aspect = f64::from(to_width) / f64::from(to_height);
+            let cut = |size: u32, wanted: f64| size.min(wanted.round().max(1.0) as u32);
+            (cut(width, f64::from(height) * aspect), cut(height, f64::from(width) / aspect))
+        }
+    };
+    let (left, top) = ((width - part_width) / 2, (height - part_height) / 2);
+    let part = imageops::crop_imm(picture, left, top, part_width, part_height);
+    if (part_width, part_height) == (to_width, to_height) {
+        return part.to_image();
     }
     let filter = match spec.filter {
         Filter::Nearest => FilterType::Nearest,
         Filter::Triangle => FilterType::Triangle,
         Filter::CatmullRom => FilterType::CatmullRom,
     };
-    let mut fitted = match spec.geometry {
-        Geometry::Refuse | Geometry::Stretch => {
-            imageops::resize(&plane, to_width, to_height, filter)
-        }
-        Geometry::CenterCrop => {
-            // Cut first, then scale: the other order would let a 1 x 50,000,000 picture grow without bound.
-            let aspect = f64::from(to_width) / f64::from(to_height);
-            let cut = |size: u32, wanted: f64| size.min(wanted.round().max(1.0) as u32);
-            let cut_width = cut(width, f64::from(height) * aspect);
-            let cut_height = cut(height, f64::from(width) / aspect);
-            let (left, top) = ((width - cut_width) / 2, (height - cut_height) / 2);
-            let middle = imageops::crop_imm(&plane, left, top, cut_width, cut_height);
-            imageops::resize(&*middle, to_width, to_height, filter)
-        }
-    };
-    // Cubic filters overshoot at edges.
-    for Luma([value]) in fitted.pixels_mut() {
-        *value = value.clamp(0.0, 1.0);
+    imageops::resize(&*part, to_width, to_height, filter)
+}
+
+/// Pixels to planes, `[channels, height, width]`; `read` gives a pixel's colours and its grey.
+fn planes<P>(pixels: &[P], channels: usize, read: impl Fn(&P) -> ([f32; 3], f32)) -> Vec<f32> {
+    if channels == 1 {
+        return pixels.iter().map(|pixel| read(pixel).1).collect();
     }
-    fitted
+    (0..channels)
+        .flat_map(|c| pixels.iter().map(|pixel| read(pixel).0[c]).collect::<Vec<_>>())
+        .collect()
+}
+
+/// ITU-R BT.601 luma.
+fn luma([r, g, b]: [f32; 3]) -> f32 {
+    0.299 * r + 0.587 * g + 0.114 * b
+}
+
+/// The same with weights that are 16-bit fractions, rounded to 8 bits.
+fn luma_of_8_bits(levels: [u8; 3]) -> u8 {
+    let [r, g, b] = levels.map(u32::from);
+    ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
 }

@@ -27,7 +27,7 @@ pub enum RuntimeError {
     },
     /// The library is there and cannot be used.
     #[error(
-        "ONNX Runtime at {} cannot be used: {reason}", path.display()
+        "ONNX Runtime at {} cannot be used: {reason}; run `cargo xtask onnxruntime` for a library that can", path.display()
     )]
     Unusable {
         /// The library.
@@ -36,7 +36,9 @@ pub enum RuntimeError {
         reason: String,
     },
     /// The device that was asked for is not there, or the library was built without it.
-    #[error("the device {device} cannot be used: {reason}")]
+    #[error(
+        "the device {device} cannot be used: {reason}; take another with --device, as cpu or auto"
+    )]
     Device {
         /// The device, as `cuda:0`.
         device: String,

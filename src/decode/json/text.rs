@@ -1,0 +1,76 @@
+//! Texts in a JSON body: bounded lists of files, and options that may be written as numbers.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
+
+/// Most files that a list may have, whatever the server's limits are: an empty text is three bytes of a body, and
+/// takes eight times that in memory.
+const MOST_FILES: usize = 1 << 16;
+
+/// Images in base64.
+#[derive(Debug)]
+pub(super) struct Files<'a>(pub(super) Vec<Cow<'a, str>>);
+
+/// A text, or a number that stands for its digits.
+#[derive(Debug)]
+pub(super) struct Word(pub(super) String);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Files<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of files in base64")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut files = Vec::new();
+                while let Some(Borrowed(file)) = list.next_element()? {
+                    if files.len() == MOST_FILES {
+                        return Err(A::Error::custom(format!("more than {MOST_FILES} files")));
+                    }
+                    files.push(file);
+                }
+                Ok(Files(files))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
+}
+
+/// A text that is borrowed from the body where it has no escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+
+        impl Visitor<'_> for TextOrNumber {
+            type Value = Word;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(TextOrNumber)
+    }
+}
