@@ -34,7 +34,7 @@ pub struct TrainConfig {
     /// Highest learning rate: it rises to it linearly and falls to zero with a cosine.
     pub learning_rate: f64,
     /// Weight decay (decoupled, as `AdamW` has it) of kernels and matrices; biases and normalizations have none.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// Strongest noise a: an input gets s · U(0, 1) added to each value, with s drawn from U(0, a) for it.
     pub noise: f32,
     /// Most pixels that an image is shifted while training, along each axis and in each direction.
@@ -112,8 +112,8 @@ impl TrainConfig {
         if !positive(self.learning_rate) || !positive(self.norm_epsilon) {
             return refuse("learning_rate and norm_epsilon must be positive numbers".to_owned());
         }
-        let at_least_zero = |x: f32| x.is_finite() && x >= 0.0;
-        if !at_least_zero(self.noise) || !at_least_zero(self.weight_decay) {
+        let at_least_zero = |x: f64| x.is_finite() && x >= 0.0;
+        if !at_least_zero(f64::from(self.noise)) || !at_least_zero(self.weight_decay) {
             return refuse("noise and weight_decay must not be negative".to_owned());
         }
         self.check_stages()

@@ -216,10 +216,10 @@ impl<'a> Trainer<'a> {
 }
 
 /// `AdamW` with decay of what is named `weight` only: neither biases nor a normalization's γ and β should be small.
-fn optimizer(weight_decay: f32) -> ModuleOptimizer {
+fn optimizer(weight_decay: f64) -> ModuleOptimizer {
     let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
     let without_decay = adam.clone().with_weight_decay(0.0).build();
-    let with_decay = adam.with_weight_decay(weight_decay).build();
+    let with_decay = adam.with_weight_decay(weight_decay as f32).build();
     ModuleOptimizer::from(without_decay).with_group(
         ParamGroup::from_predicate("weight"),
         with_decay,
