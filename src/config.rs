@@ -20,7 +20,7 @@ pub struct Config {
     #[arg(long, env = "DRSN_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub http: SocketAddr,
 
-    /// Folder of models, <name>/<version>/, or one bundle (then with --model-name).
+    /// Folder of models, `NAME/VERSION/`, or one bundle (then with --model-name).
     #[arg(long, env = "DRSN_MODELS", default_value = "models", value_name = "DIR")]
     pub models: PathBuf,
 

@@ -23,7 +23,7 @@ struct Problem<'a> {
 }
 
 impl IntoResponse for ApiError {
-    /// Status and headers; the body is written by [`write_body`], which knows the request.
+    /// Status and headers; the body is written by `write_body`, which knows the request.
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
         if let Some(seconds) = self.kind.retry_after_seconds() {
