@@ -152,8 +152,15 @@ pub fn choose_provider(
         }
         Device::Auto => match ModelSession::open(runtime, bundle, Provider::Cuda(0)) {
             Ok(_) => Ok(Provider::Cuda(0)),
-            Err(reason) => {
-                WARNING.call_once(|| tracing::warn!("computing on the CPU: {reason}"));
+            Err(error) => {
+                let reason = if let RuntimeError::Device { reason, .. } = error {
+                    reason
+                } else {
+                    error.to_string()
+                };
+                WARNING.call_once(|| {
+                    tracing::warn!(reason, "no CUDA device can be used, computing on the CPU");
+                });
                 Ok(Provider::Cpu)
             }
         },

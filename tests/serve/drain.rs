@@ -25,11 +25,13 @@ async fn sigterm_under_keep_alive_clients_loses_no_request_and_exits_with_0() {
     let url = format!("http://{}/classify", server.address);
     let answered = Arc::new(AtomicUsize::new(0));
     let mut clients = JoinSet::new();
-    for _ in 0..16 {
+    for number in 0..16 {
         let (url, answered) = (url.clone(), Arc::clone(&answered));
         clients.spawn(async move {
             // Each client has one connection, and opens another when the server asks it to close.
-            let client = reqwest::Client::new();
+            let client = reqwest::Client::builder();
+            let client = if number < 4 { client.http2_prior_knowledge() } else { client };
+            let client = client.build().unwrap();
             loop {
                 let request = client
                     .post(&url)

@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitC
     let skip_log = folder.path().join("skips");
     let mut command = workspace.cargo();
     command.arg("test");
-    if !arguments.iter().any(|argument| argument == "-p" || argument == "--package") {
+    if !arguments.iter().any(names_a_package) {
         command.arg("--workspace");
     }
     command.arg("--no-fail-fast").args(arguments).env("DRSN_SKIP_LOG", &skip_log);
@@ -40,6 +40,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitC
         tally.failures.push("cargo test itself: something does not build, or ended early".into());
     }
     report(&tally)
+}
+
+/// Whether an argument of cargo test begins a choice of packages: `-p NAME`, `-pNAME`, `--package NAME`, `--package=NAME`.
+fn names_a_package(argument: &OsString) -> bool {
+    let argument = argument.to_string_lossy();
+    argument.starts_with("-p") || argument.starts_with("--package")
 }
 
 /// What the tests find by environment variables, obtained where that is possible.
@@ -92,4 +98,19 @@ fn report(tally: &Tally) -> Result<ExitCode> {
     let Tally { passed, failed, skipped, .. } = tally;
     writeln!(output, "{passed} passed, {failed} failed, {skipped} skipped")?;
     Ok(if *failed > 0 || incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_of_packages_is_known_in_each_of_its_forms() {
+        for argument in ["-p", "-pdrsn-bundle", "--package", "--package=drsn-bundle"] {
+            assert!(names_a_package(&argument.into()), "{argument}");
+        }
+        for argument in ["--test", "parity", "--release", "--", "mnist"] {
+            assert!(!names_a_package(&argument.into()), "{argument}");
+        }
+    }
 }

@@ -128,7 +128,7 @@ fn load(runtime: &Runtime, model: &[u8], provider: Provider) -> Result<OrtSessio
             .with_execution_providers([cuda])
             .map_err(|e| RuntimeError::Device {
                 device: provider.to_string(),
-                reason: e.to_string(),
+                reason: e.to_string().trim_end_matches('.').to_owned(),
             })?
             // A node that CUDA cannot run is an error, not a silent trip to the processor and back.
             .with_disable_cpu_fallback()

@@ -1,0 +1,166 @@
+//! The queue's promises, each as a test.
+
+use super::*;
+
+type Reply = oneshot::Receiver<Result<Share<()>, JobError>>;
+
+fn job(count: usize) -> (Job<()>, Reply) {
+    let (reply, receiver) = oneshot::channel();
+    let job = Job {
+        values: Arc::new(vec![0.0; count]),
+        range: 0..count,
+        count,
+        zeroed: false,
+        queued: Instant::now(),
+        deadline: Instant::now() + Duration::from_mins(1),
+        reply,
+    };
+    (job, receiver)
+}
+
+fn queue(requests: usize, batch: usize, wait: Duration) -> Queue<()> {
+    Queue::new(Limits { requests, batch, wait })
+}
+
+fn sizes(batch: Option<Vec<Job<()>>>) -> Option<Vec<usize>> {
+    batch.map(|jobs| jobs.iter().map(|job| job.count).collect())
+}
+
+#[test]
+fn what_waits_becomes_one_batch_up_to_the_largest() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let replies: Vec<Reply> = [1, 2, 2, 1]
+        .map(|count| {
+            let (job, reply) = job(count);
+            assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
+            reply
+        })
+        .into();
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 2]));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![2, 1]));
+    drop(replies);
+}
+
+#[test]
+fn a_lone_job_is_taken_at_once_without_a_timer() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let (job, _reply) = job(1);
+    let before = Instant::now();
+    assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert!(before.elapsed() < Duration::from_millis(100));
+}
+
+#[test]
+fn with_a_timer_a_lone_job_waits_no_longer_than_that() {
+    let queue = queue(8, 4, Duration::from_millis(30));
+    let (job, _reply) = job(1);
+    let before = Instant::now();
+    assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    let waited = before.elapsed();
+    assert!(waited >= Duration::from_millis(30) && waited < Duration::from_secs(5), "{waited:?}");
+}
+
+#[test]
+fn with_a_timer_a_full_batch_does_not_wait() {
+    let queue = queue(8, 2, Duration::from_mins(1));
+    let (first, _first_reply) = job(1);
+    let (second, _second_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+    assert_eq!(queue.push(VecDeque::from([second])), Ok(()));
+    let before = Instant::now();
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 1]));
+    assert!(before.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
+    let queue = queue(1, 4, Duration::ZERO);
+    let (first, _first_reply) = job(1);
+    let (second, _second_reply) = job(1);
+    let (third, _third_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+    assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Full));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(queue.push(VecDeque::from([third])), Ok(()));
+    assert_eq!(queue.depth(), 1);
+}
+
+#[test]
+fn a_request_of_many_jobs_waits_as_one() {
+    let queue = queue(1, 2, Duration::ZERO);
+    let (first, _first_reply) = job(2);
+    let (second, _second_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([first, second])), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![2]));
+    assert_eq!(queue.depth(), 1);
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(queue.depth(), 0);
+}
+
+#[test]
+fn a_job_whose_client_has_hung_up_costs_no_work() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let (gone, reply) = job(1);
+    drop(reply);
+    let (here, _reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([gone])), Ok(()));
+    assert_eq!(queue.push(VecDeque::from([here])), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(queue.depth(), 0);
+}
+
+#[test]
+fn a_job_past_its_deadline_is_answered_so() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let (mut late, mut reply) = job(1);
+    late.deadline = Instant::now();
+    assert_eq!(queue.push(VecDeque::from([late])), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![]));
+    assert!(matches!(reply.try_recv(), Ok(Err(JobError::DeadlineExceeded))));
+}
+
+#[test]
+fn a_closed_queue_answers_what_waits_and_takes_no_more() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let (first, _first_reply) = job(1);
+    let (second, _second_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+    queue.close();
+    assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Closed));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(sizes(queue.next_batch()), None);
+}
+
+#[test]
+fn requests_with_many_inputs_and_with_one_are_served_in_turn() {
+    let queue = queue(8, 2, Duration::ZERO);
+    let (large, _replies): (VecDeque<_>, Vec<_>) = [2, 2, 2].map(job).into_iter().unzip();
+    assert_eq!(queue.push(large), Ok(()));
+    let (small, _reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([small])), Ok(()));
+    let order: Vec<_> = (0..4).map(|_| sizes(queue.next_batch())).collect();
+    assert_eq!(order, [Some(vec![2]), Some(vec![1]), Some(vec![2]), Some(vec![2])]);
+}
+
+#[test]
+fn clients_that_have_hung_up_give_their_places_to_others() {
+    let queue = queue(1, 4, Duration::ZERO);
+    let (gone, reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([gone])), Ok(()));
+    drop(reply);
+    let (here, _reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([here])), Ok(()));
+    assert_eq!(queue.depth(), 1);
+}
+
+#[test]
+fn an_abandoned_queue_drops_what_waits() {
+    let queue = queue(8, 4, Duration::ZERO);
+    let (waiting, mut reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([waiting])), Ok(()));
+    queue.abandon();
+    assert_eq!(sizes(queue.next_batch()), None);
+    assert!(matches!(reply.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+}
