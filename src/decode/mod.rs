@@ -46,7 +46,8 @@ impl MediaType {
         let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
         match &essence.trim_ascii().to_ascii_lowercase()[..] {
             b"application/json" => Ok(Self::Json),
-            b"image/png" | b"image/jpeg" => Ok(Self::Image),
+            // image/jpg is no registered type, and is sent all the same.
+            b"image/png" | b"image/jpeg" | b"image/jpg" => Ok(Self::Image),
             b"application/octet-stream" => Ok(Self::Raw),
             // What curl and browsers send where nobody chose a type.
             b"application/x-www-form-urlencoded" => Err(unsupported(
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn a_media_type_is_read_without_its_parameters_and_in_any_case() {
         assert_eq!(MediaType::of(Some(b"Application/JSON; charset=utf-8")), Ok(MediaType::Json));
-        assert_eq!(MediaType::of(Some(b"image/png")), Ok(MediaType::Image));
+        assert_eq!(MediaType::of(Some(b"image/jpg")), Ok(MediaType::Image));
     }
 
     #[test]
