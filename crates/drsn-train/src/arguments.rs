@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use drsn_bundle::{Name, Unit};
 use drsn_train::{Destination, Job, TrainConfig};
 
@@ -56,8 +56,11 @@ pub(crate) struct Train {
     #[arg(long, value_name = "FILE", env = "DRSN_CHECKPOINT")]
     checkpoint: Option<PathBuf>,
     /// Go on from the checkpoint.
-    #[arg(long)]
+    #[arg(long, env = "DRSN_RESUME", value_parser = FalseyValueParser::new())]
     resume: bool,
+    /// Discard the checkpoint of an interrupted training and begin anew.
+    #[arg(long, env = "DRSN_RESTART", value_parser = FalseyValueParser::new())]
+    restart: bool,
 }
 
 /// The recipe: what is not given is as in the file, and else as for the bundled model.
@@ -83,7 +86,7 @@ pub(crate) struct Recipe {
     learning_rate: Option<f64>,
     /// Strongest noise: each input gets s · U(0, 1) added, with s drawn from U(0, AMPLITUDE).
     #[arg(long, value_name = "AMPLITUDE", env = "DRSN_NOISE")]
-    noise: Option<f32>,
+    noise: Option<f64>,
     /// Train on so many inputs only.
     #[arg(long, value_name = "N", env = "DRSN_LIMIT")]
     limit: Option<usize>,
@@ -118,10 +121,10 @@ pub(crate) struct DestinationArguments {
     #[arg(long, default_value = "1", env = "DRSN_VERSION")]
     version: String,
     /// Replace the version if it is there already.
-    #[arg(long)]
+    #[arg(long, env = "DRSN_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
     /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "DRSN_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
 }
 
@@ -134,16 +137,18 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
     pub(crate) data: PathBuf,
     /// Add AMPLITUDE · U(0, 1) to each pixel.
-    #[arg(long, value_name = "AMPLITUDE", default_value_t = 0.0, value_parser = amplitude)]
+    #[arg(
+        long, value_name = "AMPLITUDE", default_value_t = 0.0, value_parser = amplitude, env = "DRSN_NOISE"
+    )]
     pub(crate) noise: f32,
     /// Evaluate the first N inputs only.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "DRSN_LIMIT")]
     pub(crate) limit: Option<usize>,
     /// Answer in JSON.
-    #[arg(long)]
+    #[arg(long, env = "DRSN_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "DRSN_ONNXRUNTIME")]
     pub(crate) onnxruntime: Option<PathBuf>,
 }
 
@@ -162,12 +167,17 @@ pub(crate) struct Export {
 impl Train {
     /// Where data, checkpoint and bundle are.
     pub(crate) fn job(self) -> anyhow::Result<Job> {
+        anyhow::ensure!(
+            !(self.resume && self.restart),
+            "--resume goes on from the checkpoint and --restart discards it: give one of them"
+        );
         let destination = self.destination.destination()?;
         let checkpoint = self.checkpoint.unwrap_or_else(|| {
             let Destination { name, version, .. } = &destination;
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
         });
-        Ok(Job { data: self.data, checkpoint, resume: self.resume, destination })
+        let Self { data, resume, restart, .. } = self;
+        Ok(Job { data, checkpoint, resume, restart, destination })
     }
 }
 

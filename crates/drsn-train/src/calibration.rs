@@ -60,11 +60,11 @@ pub fn calibrate(
         }
     }
     progress.step("comparing with the statistics of batches");
-    let fixed = held_out_accuracy(network, task, &mut LayerStatistics)?;
-    let batch = held_out_accuracy(network, task, &mut BatchStatistics)?;
-    let inputs = task.split.held_out.len() as f64;
-    let standard_error = (batch * (1.0 - batch) / inputs).sqrt();
-    let calibration = Calibration { fixed, batch, allowed: ONE_POINT.max(2.0 * standard_error) };
+    let fixed = held_out_accuracy(network, task, &mut LayerStatistics, stop)?;
+    let batch = held_out_accuracy(network, task, &mut BatchStatistics, stop)?;
+    let (Some(fixed), Some(batch)) = (fixed, batch) else { return Ok(None) };
+    let allowed = allowed(batch, whole_batches(task).len());
+    let calibration = Calibration { fixed, batch, allowed };
     calibration.check().map(|()| Some(calibration))
 }
 
@@ -173,22 +173,40 @@ fn measure(
     Ok(Some(moments))
 }
 
+/// A point or two standard errors of an accuracy over so many inputs, whichever is more.
+fn allowed(batch_accuracy: f64, inputs: usize) -> f64 {
+    let standard_error = (batch_accuracy * (1.0 - batch_accuracy) / inputs as f64).sqrt();
+    ONE_POINT.max(2.0 * standard_error)
+}
+
+/// The held-out inputs that fill whole batches: the statistics of a smaller one would be coarser.
+fn whole_batches(task: Task<'_>) -> &[usize] {
+    let held_out = &task.split.held_out;
+    &held_out[..held_out.len() - held_out.len() % task.config.batch]
+}
+
+/// Over whole batches; none where `stop` was set.
 fn held_out_accuracy<N: Normalize>(
     network: &Drsn,
     task: Task<'_>,
     normalize: &mut N,
-) -> Result<f64, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<f64>, TrainError> {
     let device = Device::flex();
     let batches = disturbed(task);
     let mut right = 0;
     // The held-out inputs are in random order, so a batch's statistics are those of a random sample.
-    for indices in task.split.held_out.chunks(task.config.batch) {
+    let inputs = whole_batches(task);
+    for indices in inputs.chunks_exact(task.config.batch) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let batch = batches.batch(indices, 0, &device)?;
         if let ControlFlow::Continue(answer) = network.forward_with(batch.inputs, normalize) {
             right += count_right(&read(answer.logits)?, &batch.labels);
         }
     }
-    Ok(right as f64 / task.split.held_out.len() as f64)
+    Ok(Some(right as f64 / inputs.len() as f64))
 }
 
 fn disturbed(task: Task<'_>) -> Batches<'_> {
@@ -212,6 +230,12 @@ mod tests {
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
         assert!(close(moments.mean(0), 2.0) && close(moments.mean(1), 20.0));
         assert!(close(moments.variance(0), 2.0 / 3.0) && close(moments.variance(1), 200.0));
+    }
+
+    #[test]
+    fn a_point_is_allowed_or_two_standard_errors() {
+        assert!((allowed(0.99, 5_000) - 0.01).abs() < 1e-12);
+        assert!((allowed(0.5, 100) - 0.1).abs() < 1e-12);
     }
 
     #[test]

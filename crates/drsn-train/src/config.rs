@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
+/// Height and width of the images.
+const SIDE: usize = 28;
+
 /// Everything that a training depends on besides the data.
 ///
 /// The defaults are the recipe of the bundled model `mnist`. In a file, what is not named has its default:
@@ -36,7 +39,7 @@ pub struct TrainConfig {
     /// Weight decay (decoupled, as `AdamW` has it) of kernels and matrices; biases and normalizations have none.
     pub weight_decay: f64,
     /// Strongest noise a: an input gets s · U(0, 1) added to each value, with s drawn from U(0, a) for it.
-    pub noise: f32,
+    pub noise: f64,
     /// Most pixels that an image is shifted while training, along each axis and in each direction.
     pub shift: usize,
     /// Inputs of the training set that take no part in training.
@@ -90,22 +93,23 @@ impl TrainConfig {
     /// [`TrainError::Config`] with the first field that cannot be.
     pub fn check(&self) -> Result<(), TrainError> {
         let refuse = |reason: String| Err(TrainError::Config { reason });
-        let counts = [
-            ("stem.channels", self.stem.channels),
-            ("stem.kernel", self.stem.kernel),
-            ("stem.stride", self.stem.stride),
-            ("threshold_reduction", self.threshold_reduction),
-            ("epochs", self.epochs),
-            ("held_out", self.held_out),
-            ("threads", self.threads),
-        ];
-        if let Some((field, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return refuse(format!("{field} must be at least 1"));
-        }
-        if self.batch < 2 {
+        check_ranges(&[
+            ("stem.channels", self.stem.channels, 1, 4_096),
+            ("stem.kernel", self.stem.kernel, 1, 64),
+            ("stem.stride", self.stem.stride, 1, 64),
+            ("stages", self.stages.len(), 1, 100),
+            ("threshold_reduction", self.threshold_reduction, 1, 4_096),
+            ("epochs", self.epochs, 1, 1_000_000),
+            // Normalization needs a spread.
+            ("batch", self.batch, 2, 1_000_000),
+            ("shift", self.shift, 0, SIDE - 1),
+            ("held_out", self.held_out, 1, 1_000_000),
+            ("threads", self.threads, 1, 1_024),
+        ])?;
+        if self.held_out < self.batch {
             return refuse(format!(
-                "batch must be at least 2, and is {}: normalization needs a spread",
-                self.batch
+                "held_out must be at least one batch of {}, and is {}: the network is checked on whole batches",
+                self.batch, self.held_out
             ));
         }
         let positive = |x: f64| x.is_finite() && x > 0.0;
@@ -113,25 +117,24 @@ impl TrainConfig {
             return refuse("learning_rate and norm_epsilon must be positive numbers".to_owned());
         }
         let at_least_zero = |x: f64| x.is_finite() && x >= 0.0;
-        if !at_least_zero(f64::from(self.noise)) || !at_least_zero(self.weight_decay) {
-            return refuse("noise and weight_decay must not be negative".to_owned());
+        // They are used in 32 bits.
+        let single = |x: f64| f64::from(x as f32);
+        if !at_least_zero(single(self.noise)) || !at_least_zero(single(self.weight_decay)) {
+            return refuse("noise and weight_decay must be finite and not negative".to_owned());
         }
         self.check_stages()
     }
 
     fn check_stages(&self) -> Result<(), TrainError> {
         let refuse = |reason: String| Err(TrainError::Config { reason });
-        if self.stages.is_empty() {
-            return refuse("there must be at least one stage".to_owned());
-        }
         let mut width = self.stem.channels;
         for (index, stage) in self.stages.iter().enumerate() {
-            if stage.blocks == 0 || stage.stride == 0 {
-                return refuse(format!(
-                    "blocks and stride of stage {} must be at least 1",
-                    index + 1
-                ));
-            }
+            let field = |name: &str| format!("{name} of stage {}", index + 1);
+            check_ranges(&[
+                (&field("channels"), stage.channels, 1, 4_096),
+                (&field("blocks"), stage.blocks, 1, 1_000),
+                (&field("stride"), stage.stride, 1, 64),
+            ])?;
             if stage.channels < width {
                 return refuse(format!(
                     "stage {} has {} channels and gets {width}: a shortcut can add channels, not remove them",
@@ -143,6 +146,15 @@ impl TrainConfig {
         }
         Ok(())
     }
+}
+
+/// Refuses the first field, given with its value, that is not between its least and its largest value.
+fn check_ranges(fields: &[(&str, usize, usize, usize)]) -> Result<(), TrainError> {
+    let outside =
+        |&&(_, value, least, most): &&(&str, usize, usize, usize)| !(least..=most).contains(&value);
+    let Some((field, value, least, most)) = fields.iter().find(outside) else { return Ok(()) };
+    let reason = format!("{field} must be between {least} and {most}, and is {value}");
+    Err(TrainError::Config { reason })
 }
 
 #[cfg(test)]
@@ -160,6 +172,42 @@ mod tests {
         config.stages[2].channels = 8;
         let refusal = config.check().map_err(|e| e.to_string());
         assert!(refusal.is_err_and(|reason| reason.contains("stage 3 has 8 channels and gets 32")));
+    }
+
+    #[test]
+    fn hostile_recipes_are_refused_by_the_field() {
+        for (field, value) in [
+            ("threads", "100000000"),
+            ("shift", "28"),
+            ("shift", "18446744073709551615"),
+            ("epochs", "18446744073709551615"),
+            ("batch", "18446744073709551615"),
+            ("held_out", "18446744073709551615"),
+            ("held_out", "100"),
+            ("threshold_reduction", "5000"),
+            ("noise", "1e300"),
+            ("noise", "-1"),
+            ("weight_decay", "1e300"),
+            ("learning_rate", "0"),
+            ("stages", "[]"),
+            ("stages", r#"[{"channels": 5000, "blocks": 1, "stride": 1}]"#),
+            ("stages", r#"[{"channels": 16, "blocks": 1001, "stride": 1}]"#),
+            ("stages", r#"[{"channels": 16, "blocks": 1, "stride": 65}]"#),
+            ("stem", r#"{"channels": 16, "kernel": 65, "stride": 1}"#),
+            ("stem", r#"{"channels": 18446744073709551615, "kernel": 3, "stride": 1}"#),
+            ("stem", r#"{"channels": 16, "kernel": 3, "stride": 65}"#),
+        ] {
+            let recipe = format!(r#"{{"{field}": {value}}}"#);
+            let config: TrainConfig = serde_json::from_str(&recipe).unwrap();
+            let refusal = config.check().unwrap_err().to_string();
+            assert!(refusal.contains(field.trim_end_matches('s')), "{recipe}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn noise_is_written_as_it_was_given() {
+        let config = TrainConfig { noise: 0.3, ..TrainConfig::default() };
+        assert!(serde_json::to_string(&config).unwrap().contains(r#""noise":0.3,"#));
     }
 
     #[test]

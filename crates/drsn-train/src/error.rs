@@ -1,6 +1,6 @@
 //! What can stop a training, an export or an evaluation, each in a sentence for the person who must mend it.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use drsn_bundle::{BundleError, PrepareError, runtime::RuntimeError};
 
@@ -33,11 +33,46 @@ pub enum TrainError {
     Bundle(#[from] BundleError),
     /// The version is not a number.
     #[error(
-        "the version must be a positive whole number without leading zeros, and is \"{version}\""
+        "the version must be a positive whole number below 2^64 without leading zeros, and is \"{version}\""
     )]
     Version {
         /// The version that was asked for.
         version: String,
+    },
+    /// A folder for results cannot be written to.
+    #[error("cannot write to {}: {source}; choose another place with {flag}", folder.display())]
+    Unwritable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// The flag that names another.
+        flag: &'static str,
+    },
+    /// A new training would overwrite the checkpoint of one that was interrupted.
+    #[error(
+        "{} holds a training that was interrupted after {epoch} of {epochs} epochs: add --resume to go on, or \
+         --restart to discard it",
+        checkpoint.display()
+    )]
+    Unfinished {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// Epochs that are complete.
+        epoch: usize,
+        /// Epochs that were asked for.
+        epochs: usize,
+    },
+    /// The training is complete, and its export failed.
+    #[error(
+        "{source}; the trained network is kept: write it with `drsn-train export --checkpoint {} --data DIR`",
+        checkpoint.display()
+    )]
+    NotExported {
+        /// Why.
+        source: Box<TrainError>,
+        /// Where the network is.
+        checkpoint: PathBuf,
     },
     /// The bundle's folder is there already.
     #[error("{} exists already: choose another --version, or add --replace", folder.display())]
@@ -79,6 +114,15 @@ pub enum TrainError {
         /// Batches of the next epoch that were done.
         batch: usize,
         /// Where the state is.
+        checkpoint: PathBuf,
+    },
+    /// An export was asked to stop.
+    #[error(
+        "the export was stopped and no bundle was written; the same command exports {} from its beginning",
+        checkpoint.display()
+    )]
+    ExportStopped {
+        /// The checkpoint, which is as it was.
         checkpoint: PathBuf,
     },
     /// The network does worse with fixed statistics than with those of a batch.

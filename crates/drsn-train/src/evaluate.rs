@@ -1,6 +1,9 @@
 //! Accuracy of an exported model, measured through ONNX Runtime as the server runs it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use drsn_bundle::{
     Bundle, Evaluation,
@@ -20,7 +23,8 @@ pub const EVALUATION_SEED: u64 = 0;
 /// Inputs that go through the model together.
 const BATCH: usize = 100;
 
-/// Share of the first `count` inputs whose most probable class is the right one, in [0, 1].
+/// Share of the first `count` inputs whose most probable class is the right one, in [0, 1]; none where `stop`
+/// was set meanwhile.
 ///
 /// # Errors
 /// [`TrainError::Runtime`] or [`TrainError::Prepare`].
@@ -28,10 +32,14 @@ pub fn accuracy(
     session: &mut Session,
     batches: Batches<'_>,
     count: usize,
-) -> Result<f64, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<f64>, TrainError> {
     let indices: Vec<usize> = (0..count).collect();
     let mut right = 0;
     for indices in indices.chunks(BATCH) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let outputs = session.run(&batches.values(indices, 0)?, indices.len())?;
         let labels: Vec<usize> = indices.iter().map(|&i| batches.dataset.label(i)).collect();
         let probabilities = outputs
@@ -40,7 +48,7 @@ pub fn accuracy(
             .ok_or_else(|| RuntimeError::MissingOutput { output: PROBABILITIES.to_owned() })?;
         right += count_right(&probabilities.data, &labels);
     }
-    Ok(right as f64 / count as f64)
+    Ok(Some(right as f64 / count as f64))
 }
 
 /// Evaluates a bundle on the first `limit` inputs of the MNIST test set, with `noise` · U(0, 1) added to each pixel.
@@ -71,8 +79,9 @@ pub fn evaluate(
         spec,
         disturbance: Disturbance::evaluation(noise, EVALUATION_SEED),
     };
-    let accuracy = accuracy(&mut session, batches, count)?;
-    Ok(evaluation(TEST_NAME, noise, count, accuracy))
+    // Nothing sets this one: Ctrl-C ends an evaluation at once, for there is nothing to save.
+    let accuracy = accuracy(&mut session, batches, count, &AtomicBool::new(false))?;
+    Ok(evaluation(TEST_NAME, noise, count, accuracy.unwrap_or_default()))
 }
 
 fn check_fit(bundle: &Bundle) -> Result<(), TrainError> {

@@ -91,21 +91,28 @@ pub fn mnist(folder: &Path) -> Result<Fetched, FetchError> {
         check(folder)?;
         return Ok(Fetched::Before);
     }
-    fs::create_dir_all(folder).map_err(file_error("create", folder))?;
-    // Beside the target, so that each file can be renamed into its place whole.
+    // On the target's file system, so that each file can be renamed into its place whole.
+    let existing = existing(folder);
     let staging = tempfile::Builder::new()
         .prefix(".fetching-")
-        .tempdir_in(folder)
-        .map_err(file_error("write to", folder))?;
+        .tempdir_in(existing)
+        .map_err(file_error("write to", existing))?;
     let archive = pack(staging.path(), folder)?;
     unpack(&archive, staging.path())?;
     let files = staging.path().join(PACKAGE_FOLDER);
     check(&files)?;
+    fs::create_dir_all(folder).map_err(file_error("create", folder))?;
     for name in FILES {
         let target = folder.join(name);
         fs::rename(files.join(name), &target).map_err(file_error("write", &target))?;
     }
     Ok(Fetched::Now)
+}
+
+/// The folder itself or the nearest one above it that is there.
+fn existing(folder: &Path) -> &Path {
+    let above = folder.ancestors().filter(|above| !above.as_os_str().is_empty());
+    above.into_iter().find(|above| above.is_dir()).unwrap_or(Path::new("."))
 }
 
 /// Has npm download the package and returns the archive's path.

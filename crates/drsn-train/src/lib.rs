@@ -29,6 +29,7 @@ pub mod fetch;
 pub mod model;
 pub mod noise;
 mod pipeline;
+mod preflight;
 pub mod random;
 pub mod training;
 

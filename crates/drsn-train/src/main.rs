@@ -32,7 +32,9 @@ fn main() -> ExitCode {
             // Where standard error is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "drsn-train: {sentence}");
             match failure {
-                Some(TrainError::Interrupted { .. }) => ExitCode::from(INTERRUPTED),
+                Some(TrainError::Interrupted { .. } | TrainError::ExportStopped { .. }) => {
+                    ExitCode::from(INTERRUPTED)
+                }
                 _ => ExitCode::FAILURE,
             }
         }

@@ -5,13 +5,12 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use drsn_bundle::runtime::Runtime;
-
 use crate::{
     TrainConfig, TrainError,
     calibration::calibrate,
     dataset::{Dataset, Mnist, Split},
     export::{Destination, write_bundle},
+    preflight::{check_checkpoint, check_destination},
     training::{Checkpoint, Progress, Task, Trainer},
 };
 
@@ -24,6 +23,8 @@ pub struct Job {
     pub checkpoint: PathBuf,
     /// Whether to go on from the checkpoint.
     pub resume: bool,
+    /// Whether a new training may overwrite the checkpoint of an unfinished one.
+    pub restart: bool,
     /// Where the bundle goes.
     pub destination: Destination,
 }
@@ -33,19 +34,22 @@ pub struct Job {
 ///
 /// # Errors
 /// [`TrainError::Interrupted`] where `stop` was set, with a checkpoint to go on from; else what is wrong. What can
-/// be checked before the training is checked before it: configuration, data, destination, ONNX Runtime.
+/// be checked before the training is checked before it: configuration, destination, checkpoint, ONNX Runtime, data.
 pub fn train(
     config: &TrainConfig,
     job: &Job,
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
+    config.check()?;
     check_destination(&job.destination)?;
+    check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
     with_task(config, &job.data, |task, test| {
         let mut trainer =
             if job.resume { Trainer::resume(task, &job.checkpoint)? } else { Trainer::new(task) };
         trainer.run(&job.checkpoint, progress, stop)?;
-        finish(&trainer, task, test, &job.destination, progress, stop)?
+        finish(&trainer, task, test, &job.destination, progress, stop)
+            .map_err(|error| not_exported(error, &job.checkpoint))?
             .ok_or_else(|| trainer.interrupted(&job.checkpoint))
     })
 }
@@ -66,11 +70,19 @@ pub fn export(
     with_task(&config, data, |task, test| {
         let trainer = Trainer::resume(task, checkpoint)?;
         finish(&trainer, task, test, destination, progress, stop)?
-            .ok_or_else(|| trainer.interrupted(checkpoint))
+            .ok_or_else(|| TrainError::ExportStopped { checkpoint: checkpoint.to_owned() })
     })
 }
 
-/// Calibrates, exports and writes; none where `stop` was set before the export.
+/// Tells where the trained network is, unless another export of it would fail as this one did.
+fn not_exported(error: TrainError, checkpoint: &Path) -> TrainError {
+    if matches!(error, TrainError::Calibration { .. } | TrainError::Parity { .. }) {
+        return error;
+    }
+    TrainError::NotExported { source: Box::new(error), checkpoint: checkpoint.to_owned() }
+}
+
+/// Calibrates, exports and writes; none where `stop` was set meanwhile.
 fn finish(
     trainer: &Trainer<'_>,
     task: Task<'_>,
@@ -88,7 +100,7 @@ fn finish(
         calibration.fixed, calibration.batch
     ));
     let epochs = trainer.epochs_done();
-    write_bundle(&network, task, epochs, test, destination, progress).map(Some)
+    write_bundle(&network, task, epochs, test, destination, progress, stop)
 }
 
 /// Loads MNIST and runs with what a training works on and the test set, on the recipe's number of threads.
@@ -109,20 +121,6 @@ fn with_task<T: Send>(
         classes: Mnist::classes().len(),
     };
     on_threads(config.threads, || run(task, &mnist.test))
-}
-
-/// Refuses early what would fail only after the training.
-fn check_destination(destination: &Destination) -> Result<(), TrainError> {
-    let version = destination.version.as_str();
-    if version.starts_with('0') || !version.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(TrainError::Version { version: version.to_owned() });
-    }
-    let folder = destination.folder();
-    if folder.exists() && !destination.replace {
-        return Err(TrainError::Exists { folder });
-    }
-    Runtime::start(destination.library())?;
-    Ok(())
 }
 
 /// Runs in a pool of its own: how many threads compute is a part of the recipe, not of the machine.

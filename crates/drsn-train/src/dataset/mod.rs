@@ -105,8 +105,11 @@ impl Split {
         if training.len() < config.batch {
             return Err(TrainError::Config {
                 reason: format!(
-                    "with {} of {inputs} inputs held out, {} are left to train on, less than one batch of {}",
+                    "with {} of {inputs} inputs held out{}, {} are left to train on, less than one batch of {}",
                     config.held_out,
+                    config
+                        .limit
+                        .map_or_else(String::new, |limit| format!(" and a limit of {limit}")),
                     training.len(),
                     config.batch
                 ),
@@ -134,5 +137,8 @@ mod tests {
     #[test]
     fn less_than_one_batch_to_train_on_is_refused() {
         assert!(Split::new(&TrainConfig::default(), 5_000).is_err());
+        let limited = TrainConfig { limit: Some(5), ..TrainConfig::default() };
+        let refusal = Split::new(&limited, 60_000).unwrap_err().to_string();
+        assert!(refusal.contains("limit of 5"), "{refusal}");
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
 };
 
 use drsn_bundle::{
@@ -55,7 +56,7 @@ impl Destination {
 }
 
 /// Exports a calibrated network, compares it with the exported model in ONNX Runtime, evaluates that model on the
-/// test set, and writes the bundle. Returns its folder.
+/// test set, and writes the bundle. Returns its folder, or none and writes nothing where `stop` was set meanwhile.
 ///
 /// # Errors
 /// [`TrainError::Parity`] where the model disagrees with the network, or what goes wrong on the way.
@@ -66,7 +67,8 @@ pub fn write_bundle(
     test: &Dataset,
     destination: &Destination,
     progress: &mut dyn Progress,
-) -> Result<PathBuf, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<PathBuf>, TrainError> {
     let classes = Mnist::classes();
     let shape = planes(task.spec);
     let model = to_onnx(network, shape, &classes, FORMAT)?;
@@ -76,7 +78,7 @@ pub fn write_bundle(
     compare_held_out(network, task, &mut session)?;
     let golden = golden(network, task, &mut session)?;
     progress.step("evaluating the exported model");
-    let evaluations = evaluations(task, test, &mut session)?;
+    let Some(evaluations) = evaluations(task, test, &mut session, stop)? else { return Ok(None) };
     let manifest = Manifest {
         format: FORMAT,
         name: destination.name.clone(),
@@ -92,7 +94,7 @@ pub fn write_bundle(
         training: Some(story(task, epochs, evaluations)),
     };
     let repository = &destination.repository;
-    Ok(drsn_bundle::write(repository, manifest, &model, &golden, destination.replace)?)
+    Ok(Some(drsn_bundle::write(repository, manifest, &model, &golden, destination.replace)?))
 }
 
 fn story(task: Task<'_>, epochs: usize, evaluations: Vec<Evaluation>) -> Training {
@@ -149,7 +151,7 @@ fn golden(network: &Drsn, task: Task<'_>, session: &mut Session) -> Result<Golde
     let held_out = &task.split.held_out;
     let mut inputs = Vec::new();
     for (place, &index) in held_out.iter().take(GOLDEN_INPUTS).enumerate() {
-        let amplitude = if place % 2 == 0 { 0.0 } else { task.config.noise };
+        let amplitude = if place % 2 == 0 { 0.0 } else { task.config.noise as f32 };
         let batches = Batches {
             dataset: task.dataset,
             spec: task.spec,
@@ -170,9 +172,10 @@ fn evaluations(
     task: Task<'_>,
     test: &Dataset,
     session: &mut Session,
-) -> Result<Vec<Evaluation>, TrainError> {
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Evaluation>>, TrainError> {
     let mut amplitudes = vec![0.0];
-    amplitudes.extend(Some(task.config.noise).filter(|&noise| noise > 0.0));
+    amplitudes.extend(Some(task.config.noise as f32).filter(|&noise| noise > 0.0));
     amplitudes
         .into_iter()
         .map(|amplitude| {
@@ -181,8 +184,8 @@ fn evaluations(
                 spec: task.spec,
                 disturbance: Disturbance::evaluation(amplitude, EVALUATION_SEED),
             };
-            let accuracy = accuracy(session, batches, test.len())?;
-            Ok(evaluation(TEST_NAME, amplitude, test.len(), accuracy))
+            let accuracy = accuracy(session, batches, test.len(), stop)?;
+            Ok(accuracy.map(|a| evaluation(TEST_NAME, amplitude, test.len(), a)))
         })
         .collect()
 }

@@ -43,7 +43,7 @@ impl Disturbance {
     pub fn training(config: &TrainConfig) -> Self {
         Self {
             shift: config.shift,
-            noise: (0.0, config.noise),
+            noise: (0.0, config.noise as f32),
             purpose: Purpose::Training,
             seed: config.seed,
         }
@@ -53,7 +53,7 @@ impl Disturbance {
     pub fn calibration(config: &TrainConfig) -> Self {
         Self {
             shift: 0,
-            noise: (0.0, config.noise),
+            noise: (0.0, config.noise as f32),
             purpose: Purpose::Calibration,
             seed: config.seed,
         }

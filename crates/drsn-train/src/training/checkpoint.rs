@@ -84,13 +84,17 @@ struct Header {
 }
 
 impl Checkpoint {
+    /// The folder of a checkpoint's file.
+    pub(crate) fn folder(path: &Path) -> &Path {
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     /// Writes the checkpoint beside `path` and renames it: an older one stays whole until then.
     ///
     /// # Errors
     /// [`CheckpointError::File`].
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let folder =
-            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = Self::folder(path);
         let written = || -> io::Result<()> {
             fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;

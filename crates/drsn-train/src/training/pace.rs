@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use super::{BatchReport, Position};
 use crate::TrainConfig;
 
+/// Longest time left that is told, in seconds.
+const LONGEST: f64 = 1e10;
+
 /// Mean loss, accuracy, rate and time left.
 pub(super) struct Pace {
     started: Instant,
@@ -49,7 +52,7 @@ impl Pace {
             loss: self.loss / self.epoch_batches as f64,
             accuracy: self.right as f64 / (self.epoch_batches * self.batch) as f64,
             rate: (self.done * self.batch) as f64 / seconds.max(1e-9),
-            left: Duration::from_secs_f64(left),
+            left: Duration::from_secs_f64(left.min(LONGEST)),
         }
     }
 

@@ -127,6 +127,9 @@ impl<'a> Trainer<'a> {
             self.epoch(checkpoint, progress, stop, &mut pace)?;
             self.position = Position { epoch: self.position.epoch + 1, batch: 0 };
             self.checkpoint()?.save(checkpoint)?;
+            if stop.load(Ordering::Relaxed) {
+                return Err(self.interrupted(checkpoint));
+            }
         }
         Ok(())
     }
@@ -246,4 +249,50 @@ pub fn count_right(scores: &[f32], labels: &[usize]) -> usize {
             best.is_some_and(|(class, _)| class == **label)
         })
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::{module::Param, tensor::Tensor};
+    use drsn_bundle::{Stage, Stem};
+
+    use super::*;
+
+    /// Kernels and matrices; then biases, γ and β.
+    fn values(network: &Drsn) -> [Vec<f32>; 2] {
+        let unit = &network.stages[0][0];
+        let decayed = [
+            read(network.stem.weight.val()).unwrap(),
+            read(unit.conv1.weight.val()).unwrap(),
+            read(network.head.weight.val()).unwrap(),
+        ];
+        let kept = [&network.stem.bias, &network.head.bias, &unit.conv1.bias, &unit.norm1.gamma];
+        let kept = kept.into_iter().chain([&network.norm.gamma, &network.norm.beta]);
+        [decayed.concat(), kept.flat_map(|p| read(p.val()).unwrap()).collect()]
+    }
+
+    #[test]
+    fn without_gradients_a_step_shrinks_kernels_and_matrices_only() {
+        let device = Device::flex().autodiff();
+        let architecture = TrainConfig {
+            stem: Stem { channels: 4, kernel: 3, stride: 2 },
+            stages: vec![Stage { channels: 4, blocks: 1, stride: 2 }],
+            ..TrainConfig::default()
+        }
+        .architecture();
+        let rng = stream(0, Purpose::Weights, 0, 0);
+        let mut network =
+            Drsn::new(&architecture, 1, 10, 1e-5, &mut Initializer::new(rng, &device));
+        // Zeros would not show a decay.
+        let ones = |size| Param::from_tensor(Tensor::ones([size], &device));
+        (network.stem.bias, network.head.bias, network.norm.beta) = (ones(4), ones(10), ones(4));
+        network.stages[0][0].conv1.bias = ones(4);
+        let before = values(&network);
+        let loss = network.forward(Tensor::ones([2, 1, 8, 8], &device)).logits.sum() * 0.0;
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        let after = values(&optimizer(0.5).step(0.1, network, gradients));
+        let shrunk = before[0].iter().zip(&after[0]);
+        assert!(shrunk.into_iter().all(|(b, a)| (b * 0.95 - a).abs() < 1e-6));
+        assert_eq!(before[1], after[1]);
+    }
 }

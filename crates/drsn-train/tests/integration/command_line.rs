@@ -26,7 +26,12 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     fs::write(path("recipe.json"), r#"{"epoch": 3}"#).unwrap();
     let (models, recipe, nowhere) = (path("models"), path("recipe.json"), path("nowhere"));
     let train = ["train", "--data", &nowhere, "--out", &models];
-    let cases: [(&[&str], &str); 5] = [
+    let (inside_file, long) = (path("recipe.json/models"), "99999999999999999999999999");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--version", long], "positive whole number"),
+        (&["--threads", "100000000"], "threads must be between 1 and 1024"),
+        (&["--resume", "--restart"], "give one of them"),
+        (&["--version", "2", "--checkpoint", &inside_file], "--checkpoint"),
         (&[], "add --replace"),
         (&["--version", "one"], "positive whole number"),
         (&["--name", "../x"], "is not a name"),
@@ -40,4 +45,18 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     }
     let (code, said) = run(&["evaluate", "--bundle", &nowhere, "--data", &nowhere]);
     assert_eq!((code, said.matches("No such file").count()), (Some(1), 1), "{said}");
+}
+
+#[test]
+fn a_fetch_that_fails_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("deep/mnist");
+    let output = Command::new(env!("CARGO_BIN_EXE_drsn-train"))
+        .args(["fetch", "mnist", "--to"])
+        .arg(&to)
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

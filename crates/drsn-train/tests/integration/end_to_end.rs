@@ -48,6 +48,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
         data: data.clone(),
         checkpoint: folder.path().join("checkpoint"),
         resume: false,
+        restart: false,
         destination: Destination {
             repository: folder.path().join("models"),
             name: Name::new("small").unwrap(),

@@ -111,14 +111,16 @@ fn an_interrupted_training_that_goes_on_gives_the_model_of_one_that_never_stoppe
     let checkpoint = folder.path().join("checkpoint");
     let fixture = Fixture::new(1);
     let expected = fixture.train_through(&checkpoint);
-    for (epoch, batch) in [(0, 3), (1, 1)] {
+    // The last batch of an epoch ends it: ten batches make one.
+    let stops = [(0, 3), (1, 1), (0, 10), (1, 10)];
+    for (epoch, batch) in stops {
         let stop = AtomicBool::new(false);
         let mut progress = StopAfter { epoch, batch, stop: &stop };
         let ended = Trainer::new(fixture.task()).run(&checkpoint, &mut progress, &stop);
         let Err(TrainError::Interrupted { epoch: at, batch: done, .. }) = ended else {
             panic!("the training was not interrupted: {ended:?}");
         };
-        assert_eq!((at, done), (epoch, batch));
+        assert_eq!((at, done), if batch == 10 { (epoch + 1, 0) } else { (epoch, batch) });
         let mut trainer = Trainer::resume(fixture.task(), &checkpoint).unwrap();
         trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
         assert!(fixture.model(&trainer) == expected, "after epoch {epoch}, batch {batch}");

@@ -11,7 +11,7 @@ use drsn_bundle::{
     runtime::{Provider, Runtime, Session},
 };
 use drsn_train::{
-    dataset::Mnist,
+    dataset::{FILES, Mnist},
     model::{Drsn, Initializer},
     random::{Purpose, stream},
 };
@@ -56,13 +56,13 @@ pub(crate) fn classes() -> Vec<String> {
     Mnist::classes()
 }
 
-/// Where MNIST is: `DRSN_MNIST`, else `target/data/mnist` in the workspace. None where it is not there.
+/// Where MNIST is: `DRSN_MNIST`, else `target/data/mnist` in the workspace. None where a file is missing.
 pub(crate) fn mnist_folder() -> Option<PathBuf> {
     let folder = env::var_os("DRSN_MNIST").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/data/mnist"),
         PathBuf::from,
     );
-    folder.is_dir().then_some(folder)
+    FILES.iter().all(|name| folder.join(name).is_file()).then_some(folder)
 }
 
 /// The sentence for a test that needs MNIST.
