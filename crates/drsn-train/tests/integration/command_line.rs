@@ -25,11 +25,13 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     fs::create_dir_all(path("models/mnist/1")).unwrap();
     fs::write(path("recipe.json"), r#"{"epoch": 3}"#).unwrap();
     let (models, recipe, nowhere) = (path("models"), path("recipe.json"), path("nowhere"));
-    let train = ["train", "--data", &nowhere, "--out", &models];
+    let train = ["train", "--data", &nowhere];
+    let out = ["--out", models.as_str()];
     let (inside_file, long) = (path("recipe.json/models"), "99999999999999999999999999");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--version", long], "positive whole number"),
         (&["--threads", "100000000"], "threads must be between 1 and 1024"),
+        (&["--out", &inside_file], "choose another place with --out"),
         (&["--resume", "--restart"], "give one of them"),
         (&["--version", "2", "--checkpoint", &inside_file], "--checkpoint"),
         (&[], "add --replace"),
@@ -39,7 +41,9 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
         (&["--config", &nowhere], "cannot read the recipe"),
     ];
     for (flags, expected) in cases {
-        let (code, said) = run(&[&train[..], flags].concat());
+        let (code, said) =
+            run(&[&train[..], if flags[..].contains(&"--out") { &[] } else { &out }, flags]
+                .concat());
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
     }
