@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Sender},
+        mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
     time::Instant,
@@ -37,6 +37,9 @@ pub struct Work {
     pub metrics: ModelMetrics,
 }
 
+/// A worker's word, given once: whether it has a session that answers.
+type Started = Result<(), RuntimeError>;
+
 /// The workers of a model; they end when its queue is closed and empty.
 #[derive(Debug)]
 pub struct Workers {
@@ -58,24 +61,18 @@ impl Workers {
             let (work, alive, ready) = (work.clone(), Arc::clone(&alive), ready.clone());
             let thread = thread::Builder::new()
                 .name(format!("{}-{number}", work.bundle.manifest.name))
-                .spawn(move || run(&work, &alive, &ready))
-                .map_err(|e| RuntimeError::Load { reason: e.to_string() })?;
-            threads.push(thread);
+                .spawn(move || run(&work, &alive, ready));
+            // A thread that the system refuses gives no word, like one that panics.
+            threads.extend(thread.ok());
         }
         drop(ready);
         let workers = Self { alive, wanted: count, threads: Mutex::new(threads) };
-        for _ in 0..count {
-            // Without a word, a thread has panicked.
-            let started = readiness.recv().unwrap_or_else(|_| {
-                Err(RuntimeError::Load { reason: "a worker panicked while it started".to_owned() })
-            });
-            if let Err(error) = started {
-                work.queue.close();
-                workers.join();
-                return Err(error);
-            }
+        let started = all_started(&readiness, count);
+        if started.is_err() {
+            work.queue.close();
+            workers.join();
         }
-        Ok(workers)
+        started.map(|()| workers)
     }
 
     /// Whether every worker lives.
@@ -93,13 +90,25 @@ impl Workers {
     }
 }
 
+/// Waits for the word of `count` workers. A worker drops its sender with its word, so that those that wait for the
+/// next word learn when none can come any more.
+fn all_started(words: &Receiver<Started>, count: usize) -> Started {
+    for _ in 0..count {
+        words.recv().unwrap_or_else(|_| {
+            Err(RuntimeError::Load { reason: "a worker ended while it started".to_owned() })
+        })?;
+    }
+    Ok(())
+}
+
 /// A worker's life.
-fn run(work: &Work, alive: &AtomicUsize, ready: &Sender<Result<(), RuntimeError>>) {
+fn run(work: &Work, alive: &AtomicUsize, ready: Sender<Started>) {
     match open(work) {
         Ok(session) => {
             let _alive = Alive::new(alive, &work.queue);
             // Nobody listens when another worker failed; the queue is closed then.
             let _ = ready.send(Ok(()));
+            drop(ready);
             answer_batches(session, work);
         }
         Err(error) => {
@@ -214,5 +223,39 @@ pub fn default_count(provider: Provider) -> usize {
     match provider {
         Provider::Cpu => thread::available_parallelism().map_or(1, std::num::NonZero::get),
         Provider::Cuda(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sender of a worker that served already was still open, so that one that ended without a word was waited
+    /// for without end.
+    #[test]
+    fn a_worker_that_ends_without_a_word_is_not_waited_for() {
+        let (ready, words) = mpsc::channel();
+        let silent = ready.clone();
+        let serving = thread::spawn(move || {
+            let _ = ready.send(Ok(()));
+            drop(ready);
+            thread::park_timeout(std::time::Duration::from_secs(20));
+        });
+        drop(silent);
+        let before = Instant::now();
+        assert!(all_started(&words, 2).is_err());
+        assert!(before.elapsed().as_secs() < 10);
+        serving.thread().unpark();
+        assert!(serving.join().is_ok());
+    }
+
+    #[test]
+    fn the_first_worker_that_fails_is_the_reason() {
+        let (ready, words) = mpsc::channel();
+        for reason in ["first", "second"] {
+            let _ = ready.send(Err(RuntimeError::Load { reason: reason.to_owned() }));
+        }
+        let error = all_started(&words, 2).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.contains("first"), "{error}");
     }
 }
