@@ -51,6 +51,8 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
             unit: Unit::Cw,
             stem: Stem { channels: 2, kernel: 1, stride: 1 },
             stages: vec![Stage { channels: 2, blocks: 1, stride: 1 }],
+            shrinkage: drsn_bundle::ShrinkageFunction::Soft,
+            kernel: 3,
             threshold_reduction: 1,
             parameters: 10,
         },

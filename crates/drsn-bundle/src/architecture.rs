@@ -12,10 +12,16 @@ use serde::{Deserialize, Serialize};
 pub struct Architecture {
     /// The kind of building unit.
     pub unit: Unit,
+    /// What the thresholds do to a feature.
+    #[serde(default)]
+    pub shrinkage: ShrinkageFunction,
     /// The first convolution.
     pub stem: Stem,
     /// The stages; the first unit of each may have a stride, every unit of one has the same channels.
     pub stages: Vec<Stage>,
+    /// Width of the units' kernels, square in 2-D.
+    #[serde(default = "three")]
+    pub kernel: usize,
     /// Width of the hidden layer of each threshold network, as a divisor of the unit's channels C:
     /// 1 for C, 4 for C/4 (at least one).
     pub threshold_reduction: usize,
@@ -32,8 +38,27 @@ pub enum Unit {
     Cw,
     /// RSBU-CS: a threshold shared by all channels (section III-B).
     Cs,
+    /// Squeeze and excitation in the place of shrinkage, a baseline (J. Hu et al., CVPR 2018).
+    Se,
     /// Plain pre-activation residual unit, the baseline.
     Resnet,
+}
+
+/// What a threshold τ does to a feature x.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ShrinkageFunction {
+    /// `sign(x) · max(|x| − τ, 0)`: the paper's soft threshold.
+    #[default]
+    Soft,
+    /// `x − τ² / x` outside [−τ, τ], and 0 within: large features keep nearly all of their size.
+    /// Source: H.-Y. Gao, "Wavelet Shrinkage Denoising Using the Non-Negative Garrote", 1998.
+    Garrote,
+}
+
+fn three() -> usize {
+    3
 }
 
 /// The first convolution: square kernel in 2-D, "same" padding, no bias of its own activation.

@@ -27,7 +27,7 @@ pub mod onnx;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 
-pub use architecture::{Architecture, Stage, Stem, Unit, same_padding};
+pub use architecture::{Architecture, ShrinkageFunction, Stage, Stem, Unit, same_padding};
 pub use bundle::{Bundle, write};
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};

@@ -1,6 +1,6 @@
 //! The recipe of a training: one structure, which the manifest of the trained model records whole.
 
-use drsn_bundle::{Architecture, Stage, Stem, Unit};
+use drsn_bundle::{Architecture, ShrinkageFunction, Stage, Stem, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -81,6 +81,8 @@ impl TrainConfig {
         Architecture {
             unit: self.unit,
             stem: self.stem,
+            shrinkage: ShrinkageFunction::Soft,
+            kernel: 3,
             stages: self.stages.clone(),
             threshold_reduction: self.threshold_reduction,
             parameters: 0,

@@ -2,6 +2,7 @@
 
 mod idx;
 mod mnist;
+mod source;
 
 use std::{io, path::PathBuf};
 
@@ -14,6 +15,7 @@ use crate::{
 
 pub use idx::{IdxArray, parse as parse_idx, read as read_idx};
 pub use mnist::{DESCRIPTION, FILES, Mnist, TEST_NAME};
+pub use source::{Data, Part, Source};
 
 /// A data set that cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -116,7 +116,7 @@ fn blocks(network: &Drsn, unit: Unit) -> Result<Vec<Block>, TrainError> {
     let threshold = match unit {
         Unit::Cw => ThresholdKind::ChannelWise,
         Unit::Cs => ThresholdKind::ChannelShared,
-        Unit::Resnet => return Ok(Vec::new()),
+        Unit::Se | Unit::Resnet => return Ok(Vec::new()),
     };
     let block = |name: String, channels| {
         Ok(Block {

@@ -182,6 +182,8 @@ mod tests {
             unit,
             stem: Stem { channels: stem, kernel: 3, stride: 1 },
             stages: stages.collect(),
+            shrinkage: drsn_bundle::ShrinkageFunction::Soft,
+            kernel: 3,
             threshold_reduction: reduction,
             parameters: 0,
         };

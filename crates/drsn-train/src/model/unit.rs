@@ -61,7 +61,7 @@ impl ResidualUnit {
         let thresholds = match shape.kind {
             Kind::Cw => Some(channels),
             Kind::Cs => Some(1),
-            Kind::Resnet => None,
+            Kind::Se | Kind::Resnet => None,
         };
         let norm1 = batch_norm(channels_in, epsilon, initializer.device());
         let norm2 = batch_norm(channels, epsilon, initializer.device());

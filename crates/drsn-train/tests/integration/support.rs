@@ -24,6 +24,8 @@ pub(crate) fn random_network(unit: Unit) -> Drsn {
         unit,
         stem: Stem { channels: 4, kernel: 5, stride: 1 },
         stages: vec![stage(4, 1, 2), stage(7, 2, 2)],
+        shrinkage: drsn_bundle::ShrinkageFunction::Soft,
+        kernel: 3,
         threshold_reduction: 2,
         parameters: 0,
     };

@@ -1,0 +1,145 @@
+//! Noise: its kind and its strength.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de};
+
+/// Distributions of noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseKind {
+    /// U(0, 1): as the first author's programs have it, with a mean of one half.
+    Uniform,
+    /// Normal, mean zero.
+    Gaussian,
+    /// Laplacian, mean zero.
+    Laplacian,
+    /// Power falling with the frequency, 1/f, mean zero.
+    Pink,
+}
+
+/// How strong noise is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NoiseStrength {
+    /// Factor of the noise: the width of U(0, 1), or the standard deviation of the others, in the raw input's unit.
+    Amplitude(f64),
+    /// 10 · log10(signal power / noise power) in decibels, where the signal's power is the variance of the raw
+    /// window, before normalisation.
+    SnrDb(f64),
+}
+
+/// Noise of one strength. Its text form is `gaussian@-5dB` or `uniform:0.5`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    /// The distribution.
+    pub kind: NoiseKind,
+    /// The strength.
+    pub strength: NoiseStrength,
+}
+
+/// Noise of random strength in training: exactly one of `amplitude` and `snr_db` is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingNoise {
+    /// The distribution.
+    pub kind: NoiseKind,
+    /// Range from which each input's amplitude is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amplitude: Option<[f64; 2]>,
+    /// Range from which each input's signal-to-noise ratio is drawn, in decibels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snr_db: Option<[f64; 2]>,
+    /// Share of the inputs that stay clean.
+    #[serde(default)]
+    pub clean: f64,
+    /// Whether an input has the same noise in every epoch.
+    #[serde(default)]
+    pub drawn_once: bool,
+}
+
+impl fmt::Display for NoiseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uniform => "uniform",
+            Self::Gaussian => "gaussian",
+            Self::Laplacian => "laplacian",
+            Self::Pink => "pink",
+        })
+    }
+}
+
+impl fmt::Display for Noise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.strength {
+            NoiseStrength::Amplitude(amplitude) => write!(f, "{}:{amplitude}", self.kind),
+            NoiseStrength::SnrDb(decibels) => write!(f, "{}@{decibels}dB", self.kind),
+        }
+    }
+}
+
+impl FromStr for Noise {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "\"{text}\" is no noise: expected a kind (uniform, gaussian, laplacian, pink) with an amplitude, as \
+                 uniform:0.5, or with a signal-to-noise ratio, as gaussian@-5dB"
+            )
+        };
+        let kind = |word: &str| match word {
+            "uniform" => Ok(NoiseKind::Uniform),
+            "gaussian" => Ok(NoiseKind::Gaussian),
+            "laplacian" => Ok(NoiseKind::Laplacian),
+            "pink" => Ok(NoiseKind::Pink),
+            _ => Err(wrong()),
+        };
+        let number = |text: &str| {
+            text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(wrong)
+        };
+        if let Some((word, decibels)) = text.split_once('@') {
+            let decibels = decibels.strip_suffix("dB").ok_or_else(wrong)?;
+            let strength = NoiseStrength::SnrDb(number(decibels)?);
+            return Ok(Self { kind: kind(word)?, strength });
+        }
+        let (word, amplitude) = text.split_once(':').ok_or_else(wrong)?;
+        let amplitude = number(amplitude)?;
+        if amplitude < 0.0 {
+            return Err(wrong());
+        }
+        Ok(Self { kind: kind(word)?, strength: NoiseStrength::Amplitude(amplitude) })
+    }
+}
+
+impl Serialize for Noise {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Noise {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_read_as_it_is_written() {
+        for text in ["gaussian@-5dB", "uniform:0.5", "pink@0dB", "laplacian:2"] {
+            assert_eq!(text.parse::<Noise>().map(|noise| noise.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_noise_is_refused_with_examples() {
+        for text in
+            ["", "gaussian", "gaussian@5", "white:1", "uniform:-1", "pink@NaNdB", "pink:inf"]
+        {
+            assert!(text.parse::<Noise>().is_err_and(|reason| reason.contains("gaussian@-5dB")));
+        }
+    }
+}
