@@ -27,6 +27,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fetch;
+pub mod kernel;
 pub mod model;
 pub mod noise;
 mod pipeline;
