@@ -14,6 +14,7 @@
 //! * [`golden`]: inputs with their outputs, and the tolerance between engines.
 //! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
 //! * [`bundle`]: opening a bundle with every check, and writing one so that nobody ever sees half of it.
+//! * [`recording`]: recordings of sampled signals from MAT, NPY, NPZ, WAV and CSV files, resampled and cut into windows.
 //! * [`runtime`] (feature `runtime`): finding ONNX Runtime, running a graph in it, the golden self-check.
 
 pub mod architecture;
@@ -24,6 +25,7 @@ pub mod input;
 pub mod manifest;
 mod name;
 pub mod onnx;
+pub mod recording;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 

@@ -1,0 +1,180 @@
+//! MATLAB's MAT-file, version 5, as the document "MAT-File Format" of The `MathWorks` describes it.
+//!
+//! A header of 128 bytes is followed by elements, each with a tag of type and length. A variable is an element of type
+//! matrix, or one that is compressed by zlib and holds such. Numeric arrays are read, whatever type their numbers are
+//! stored as; text, cells, structures, objects and sparse arrays are passed over.
+//!
+//! A first pass reads what each variable is (for a compressed one that inflates a few hundred bytes), and the second
+//! reads the numbers of the one that is meant.
+
+mod element;
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
+use self::element::{COMPRESSED, Header, MATRIX, Source, Tag};
+use super::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection, number::ByteOrder,
+    select::Layout,
+};
+
+const HEADER: usize = 128;
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// Arrays that are shorter are parameters, and not meant where no variable is named.
+const SHORTEST: u64 = 64;
+/// Far above every real file; each costs time to look at.
+const MOST_VARIABLES: usize = 10_000;
+
+/// A numeric variable and where it lies.
+struct Variable<'a> {
+    header: Header,
+    compressed: bool,
+    bytes: &'a [u8],
+}
+
+/// Whether the bytes begin like a MAT-file of version 5, or of version 7.3, which is only told apart to be refused.
+pub(super) fn is_mat(bytes: &[u8]) -> bool {
+    byte_order(bytes).is_some() || is_hdf5(bytes)
+}
+
+pub(super) fn read(
+    bytes: &[u8],
+    selection: &Selection,
+    limits: &Limits,
+) -> Result<Recording, RecordingError> {
+    if is_hdf5(bytes) {
+        return Err(RecordingError::Unsupported(
+            "it is a MAT-file of version 7.3 (HDF5), which is not read: save it with `-v7`"
+                .to_owned(),
+        ));
+    }
+    let order = byte_order(bytes).ok_or_else(|| {
+        malformed(
+            "its header is not that of version 5: save it with MATLAB's `-v7` or SciPy's savemat",
+        )
+    })?;
+    let variables = variables(bytes, order)?;
+    let variable = selection.variable(&variables, |v| &v.header.name, Variable::is_likely)?;
+    let numbers = variable.numbers(order, limits)?;
+    let (channels, layout) = variable.layout()?;
+    let name = Some(variable.header.name.clone());
+    let channels = selection.take(numbers, channels, layout, name)?;
+    Ok(Recording { channels, sample_rate_hz: None })
+}
+
+/// Version 7.3 is HDF5, mostly with MATLAB's block of 512 bytes before it.
+fn is_hdf5(bytes: &[u8]) -> bool {
+    bytes.starts_with(HDF5) || bytes.get(512..).is_some_and(|rest| rest.starts_with(HDF5))
+}
+
+/// Bytes 124 to 127 are a version and the letters `MI`, both as 16-bit numbers of the file's byte order.
+fn byte_order(bytes: &[u8]) -> Option<ByteOrder> {
+    match bytes.get(124..HEADER)? {
+        [0, 1, b'I', b'M'] => Some(ByteOrder::Little),
+        [1, 0, b'M', b'I'] => Some(ByteOrder::Big),
+        _ => None,
+    }
+}
+
+/// The numeric variables of a file.
+fn variables(bytes: &[u8], order: ByteOrder) -> Result<Vec<Variable<'_>>, RecordingError> {
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    let mut variables = Vec::new();
+    let mut elements = 0;
+    while !rest.is_empty() {
+        elements += 1;
+        if elements > MOST_VARIABLES {
+            return Err(malformed(format!("it has more than {MOST_VARIABLES} variables")));
+        }
+        let (tag, body) = Tag::split(rest, order)?;
+        let (body, after) = body
+            .split_at_checked(tag.bytes as usize)
+            .ok_or_else(|| malformed("it ends within a variable: it was cut short"))?;
+        rest = after;
+        let compressed = tag.kind == COMPRESSED;
+        if !(compressed || tag.kind == MATRIX) {
+            continue;
+        }
+        let mut source = open(body, compressed, order)?;
+        if let Some(header) = source.header()?.filter(Header::is_numeric) {
+            variables.push(Variable { header, compressed, bytes: body });
+        }
+    }
+    Ok(variables)
+}
+
+/// The contents of a variable's element, inflated where they are compressed.
+fn open(
+    body: &[u8],
+    compressed: bool,
+    order: ByteOrder,
+) -> Result<Source<Box<dyn Read + '_>>, RecordingError> {
+    if !compressed {
+        return Ok(Source::new(Box::new(body), order, body.len() as u64));
+    }
+    let mut source = Source::<Box<dyn Read>>::new(
+        Box::new(ZlibDecoder::new(body)),
+        order,
+        u64::from(u32::MAX) + 8,
+    );
+    let tag = source.tag()?;
+    if tag.kind != MATRIX {
+        return Err(malformed("a compressed element holds no variable"));
+    }
+    source.narrow(u64::from(tag.bytes));
+    Ok(source)
+}
+
+impl Variable<'_> {
+    /// Whether it can be meant where no variable is named.
+    fn is_likely(&self) -> bool {
+        self.header.sizes.iter().any(|&size| size >= SHORTEST) && !self.header.sizes.contains(&0)
+    }
+
+    /// Channels, and how its numbers are laid out: columns are stored one after another, and the longer axis is time.
+    fn layout(&self) -> Result<(usize, Layout), RecordingError> {
+        match self.header.sizes[..] {
+            [rows, columns] if rows >= columns => Ok((columns as usize, Layout::Planar)),
+            [rows, _] => Ok((rows as usize, Layout::Interleaved)),
+            _ => Err(self.unsupported("has more than two axes: save it as samples x channels")),
+        }
+    }
+
+    fn numbers(&self, order: ByteOrder, limits: &Limits) -> Result<Vec<f32>, RecordingError> {
+        if self.header.complex {
+            return Err(
+                self.unsupported("holds complex numbers: save their real part or magnitude")
+            );
+        }
+        let count = limits.check_shape(self.header.sizes.iter().copied())?;
+        self.layout()?;
+        let mut source = open(self.bytes, self.compressed, order)?;
+        source.header()?;
+        let name = &self.header.name;
+        let tag = source.tag()?;
+        let kind = tag.number().ok_or_else(|| {
+            malformed(format!(
+                "the variable {name} stores its numbers as the unknown type {}",
+                tag.kind
+            ))
+        })?;
+        limits.check_bytes(u64::from(tag.bytes))?;
+        if count.checked_mul(kind.size()) != Some(tag.bytes as usize) {
+            return Err(malformed(format!(
+                "the variable {name} has {} bytes, and its {count} numbers take {}",
+                tag.bytes,
+                count.saturating_mul(kind.size())
+            )));
+        }
+        source.numbers(&tag, kind, count)
+    }
+
+    fn unsupported(&self, what: &str) -> RecordingError {
+        RecordingError::Unsupported(format!("the variable {} {what}", self.header.name))
+    }
+}
+
+fn malformed(reason: impl Into<String>) -> RecordingError {
+    RecordingError::malformed(RecordingFormat::Mat, reason)
+}

@@ -1,0 +1,174 @@
+//! Recordings of sampled signals, read from files.
+//!
+//! The same code reads the folders that are trained on and the bodies of requests, so what comes is not trusted: what a
+//! file declares is held against [`Limits`] before memory is taken for it, and nothing that it holds can make the reader
+//! panic.
+
+mod error;
+mod mat;
+mod number;
+mod select;
+mod windows;
+
+use std::{fmt, fs::File, io::Read as _, path::Path};
+
+pub use error::{Names, RecordingError};
+pub use select::{ChannelId, Selection};
+pub use windows::{aligned_windows, windows};
+
+/// Signals that were sampled together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// At least one; all have the same number of samples, at least one, all finite.
+    pub channels: Vec<Channel>,
+    /// Samples in a second, where the file says so.
+    pub sample_rate_hz: Option<f64>,
+}
+
+/// One signal of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// Its name, where the file gives one: a column's header, or the variable that holds this channel alone.
+    pub name: Option<String>,
+    /// Its samples, in the unit of the file; whole numbers of a WAV file are scaled to [-1, 1).
+    pub samples: Vec<f32>,
+}
+
+/// Formats of recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordingFormat {
+    /// MATLAB's MAT-file, version 5 (`-v6`, `-v7`).
+    Mat,
+    /// One array of NumPy.
+    Npy,
+    /// A ZIP archive of NumPy's arrays.
+    Npz,
+    /// RIFF WAVE.
+    Wav,
+    /// A table in text, a column for each channel.
+    Csv,
+}
+
+/// What a recording may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file, and of each part of it that is stored compressed, unpacked.
+    pub max_bytes: u64,
+    /// Samples, all channels together, including those that are not selected.
+    pub max_samples: u64,
+}
+
+impl RecordingFormat {
+    /// Tells the format by the first bytes of a file (520 are enough); a table has none that tell it.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"\x93NUMPY") {
+            Some(Self::Npy)
+        } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+            Some(Self::Npz)
+        } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE") {
+            Some(Self::Wav)
+        } else if mat::is_mat(bytes) {
+            Some(Self::Mat)
+        } else {
+            None
+        }
+    }
+
+    /// Tells the format by the ending of a file's name, without its dot, whatever its case.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "mat" => Some(Self::Mat),
+            "npy" => Some(Self::Npy),
+            "npz" => Some(Self::Npz),
+            "wav" | "wave" => Some(Self::Wav),
+            "csv" | "tsv" | "txt" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RecordingFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mat => "MAT",
+            Self::Npy => "NPY",
+            Self::Npz => "NPZ",
+            Self::Wav => "WAV",
+            Self::Csv => "CSV",
+        })
+    }
+}
+
+impl Recording {
+    /// Reads a recording from the bytes of a file.
+    ///
+    /// # Errors
+    /// [`RecordingError`] where the bytes are none of that format, exceed the limits, hold no samples or one that is not
+    /// finite, or where what `selection` names is not there.
+    pub fn read(
+        format: RecordingFormat,
+        bytes: &[u8],
+        selection: &Selection,
+        limits: &Limits,
+    ) -> Result<Self, RecordingError> {
+        limits.check_bytes(bytes.len() as u64)?;
+        match format {
+            RecordingFormat::Mat => mat::read(bytes, selection, limits),
+            RecordingFormat::Npy
+            | RecordingFormat::Npz
+            | RecordingFormat::Wav
+            | RecordingFormat::Csv => Err(RecordingError::UnknownFormat),
+        }
+    }
+
+    /// Reads a recording from a file, whose format its first bytes or else its name tell.
+    ///
+    /// # Errors
+    /// As [`Recording::read`]; [`RecordingError::Io`] where the file cannot be read, and
+    /// [`RecordingError::UnknownFormat`] where nothing tells its format.
+    pub fn open(
+        path: &Path,
+        selection: &Selection,
+        limits: &Limits,
+    ) -> Result<Self, RecordingError> {
+        let file = File::open(path)?;
+        limits.check_bytes(file.metadata()?.len())?;
+        let mut bytes = Vec::new();
+        // The file may have grown since, or be none that tells its length.
+        file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let format = RecordingFormat::sniff(&bytes)
+            .or_else(|| extension.and_then(RecordingFormat::from_extension))
+            .ok_or(RecordingError::UnknownFormat)?;
+        Self::read(format, &bytes, selection, limits)
+    }
+
+    /// Samples of each channel.
+    pub fn len(&self) -> usize {
+        self.channels.first().map_or(0, |channel| channel.samples.len())
+    }
+
+    /// Whether there are no samples; no recording that was read is so.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Limits {
+    fn check_bytes(&self, bytes: u64) -> Result<(), RecordingError> {
+        if bytes > self.max_bytes {
+            return Err(RecordingError::TooLarge { bytes, limit: self.max_bytes });
+        }
+        Ok(())
+    }
+
+    /// The number of samples in an array of these sizes, if it is within the limit.
+    fn check_shape(&self, shape: impl IntoIterator<Item = u64>) -> Result<usize, RecordingError> {
+        let samples = shape.into_iter().fold(1_u64, u64::saturating_mul);
+        if samples > self.max_samples {
+            return Err(RecordingError::TooManySamples { samples, limit: self.max_samples });
+        }
+        usize::try_from(samples)
+            .map_err(|_| RecordingError::TooManySamples { samples, limit: usize::MAX as u64 })
+    }
+}

@@ -1,0 +1,141 @@
+//! Numbers of any type and byte order to 32-bit floats.
+
+use std::{
+    convert::identity,
+    io::{self, Read},
+};
+
+/// Which byte of a number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    /// The least significant.
+    Little,
+    /// The most significant.
+    Big,
+}
+
+impl ByteOrder {
+    pub(super) fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+}
+
+/// How a number is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumberKind {
+    I8,
+    U8,
+    I16,
+    U16,
+    I32,
+    U32,
+    I64,
+    U64,
+    #[expect(dead_code, reason = "NPY files hold them")]
+    F16,
+    F32,
+    F64,
+}
+
+impl NumberKind {
+    /// Bytes of one number.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 | Self::F16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
+        }
+    }
+
+    /// Appends the numbers in `bytes`, each rounded to the nearest 32-bit float; a rest that is no whole number is
+    /// left out.
+    pub(super) fn decode(self, order: ByteOrder, bytes: &[u8], numbers: &mut Vec<f32>) {
+        macro_rules! each {
+            ($type:ty, $convert:expr) => {{
+                let (chunks, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                match order {
+                    ByteOrder::Little => {
+                        numbers.extend(chunks.iter().map(|&b| $convert(<$type>::from_le_bytes(b))));
+                    }
+                    ByteOrder::Big => {
+                        numbers.extend(chunks.iter().map(|&b| $convert(<$type>::from_be_bytes(b))));
+                    }
+                }
+            }};
+        }
+        match self {
+            Self::I8 => each!(i8, f32::from),
+            Self::U8 => each!(u8, f32::from),
+            Self::I16 => each!(i16, f32::from),
+            Self::U16 => each!(u16, f32::from),
+            Self::I32 => each!(i32, |x| x as f32),
+            Self::U32 => each!(u32, |x| x as f32),
+            Self::I64 => each!(i64, |x| x as f32),
+            Self::U64 => each!(u64, |x| x as f32),
+            Self::F32 => each!(f32, identity),
+            Self::F64 => each!(f64, |x| x as f32),
+            Self::F16 => {
+                let (chunks, _) = bytes.as_chunks::<2>();
+                numbers.extend(chunks.iter().map(|&b| match order {
+                    ByteOrder::Little => half(u16::from_le_bytes(b)),
+                    ByteOrder::Big => half(u16::from_be_bytes(b)),
+                }));
+            }
+        }
+    }
+
+    /// Reads `count` numbers. Memory grows with what has been read, so that a count that lies costs nothing.
+    pub(super) fn read(
+        self,
+        order: ByteOrder,
+        count: usize,
+        mut reader: impl Read,
+    ) -> io::Result<Vec<f32>> {
+        // A multiple of every number's size.
+        const BLOCK: usize = 1 << 16;
+        let mut numbers = Vec::with_capacity(count.min(BLOCK));
+        let mut block = vec![0; BLOCK.min(count.saturating_mul(self.size()))];
+        while numbers.len() < count {
+            let bytes = (count - numbers.len()).saturating_mul(self.size()).min(BLOCK);
+            let Some(part) = block.get_mut(..bytes) else { break };
+            reader.read_exact(part)?;
+            self.decode(order, part, &mut numbers);
+        }
+        Ok(numbers)
+    }
+}
+
+/// A 16-bit float of IEEE 754: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
+fn half(bits: u16) -> f32 {
+    let fraction = f32::from(bits & 0x3ff) / 1024.0;
+    let magnitude = match i32::from(bits >> 10 & 0x1f) {
+        0 => fraction * 2_f32.powi(-14),
+        31 if fraction > 0.0 => f32::NAN,
+        31 => f32::INFINITY,
+        exponent => (1.0 + fraction) * 2_f32.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_read_with_their_extremes() {
+        let halves: Vec<f32> =
+            [0x3c00, 0xc000, 0x7bff, 0x0001, 0x3555, 0x7c00].into_iter().map(half).collect();
+        let expected = [1.0, -2.0, 65504.0, 2_f32.powi(-24), 0.333_251_95, f32::INFINITY];
+        assert!(halves.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{halves:?}");
+    }
+
+    #[test]
+    fn a_count_that_lies_ends_with_an_error() {
+        let read = NumberKind::F64.read(ByteOrder::Big, usize::MAX, &[0; 1000][..]);
+        assert_eq!(read.map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+    }
+}

@@ -1,0 +1,129 @@
+//! Files that other tools wrote, and real bearing records, to the numbers that `SciPy` and NumPy read from them.
+//!
+//! `tests/recordings/make.py` writes the files and `expected.json`.
+
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use drsn_bundle::recording::{Limits, Recording, Selection};
+use serde::Deserialize;
+
+const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_samples: 8 << 20 };
+
+/// What `scipy.io.loadmat` reads: name, length, sum, and sum of `x[i] * (i mod 97)`, all in 64 bits.
+const CWRU: [(&str, &str, usize, f64, f64); 5] = [
+    ("48k_Drive_End_IR014_0_174.mat", "X173_DE_time", 63_788, 2_397.219, 114_397.10),
+    ("normal_0_97.mat", "X097_DE_time", 243_938, 3_063.425, 146_910.32),
+    ("12k_Drive_End_B007_0_118.mat", "X118_DE_time", 122_571, 1_545.259, 72_718.74),
+    ("12k_Drive_End_OR021@6_3_237.mat", "X237_DE_time", 121_991, 433.067, 22_450.39),
+    ("12k_Drive_End_IR021_2_211.mat", "X211_DE_time", 121_846, 417.747, 18_315.21),
+];
+
+/// What one file holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    file: String,
+    /// The variable to select.
+    variable: Option<String>,
+    channels: Option<Vec<Vec<f64>>>,
+    names: Option<Vec<Option<String>>>,
+    sample_rate_hz: Option<f64>,
+    /// The message, where the file is refused.
+    error: Option<String>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
+}
+
+#[test]
+fn files_of_other_tools_are_read_to_the_same_numbers() {
+    let expected: Vec<Expected> =
+        serde_json::from_slice(&fs::read(folder().join("expected.json")).unwrap()).unwrap();
+    for case in expected {
+        let selection = Selection { variable: case.variable, ..Selection::default() };
+        let read = Recording::open(&folder().join(&case.file), &selection, &LIMITS);
+        let file = case.file;
+        match (read, case.error) {
+            (Ok(recording), None) => {
+                let found: Vec<Vec<f32>> =
+                    recording.channels.iter().map(|c| c.samples.clone()).collect();
+                let channels: Vec<Vec<f32>> = case
+                    .channels
+                    .unwrap()
+                    .iter()
+                    .map(|samples| samples.iter().map(|&x| x as f32).collect())
+                    .collect();
+                assert_eq!(found, channels, "{file}");
+                assert_eq!(recording.sample_rate_hz, case.sample_rate_hz, "{file}");
+                let names: Vec<_> = recording.channels.into_iter().map(|c| c.name).collect();
+                assert_eq!(names, case.names.unwrap(), "{file}");
+            }
+            (Err(error), Some(expected)) => assert_eq!(error.to_string(), expected, "{file}"),
+            (Ok(_), Some(error)) => panic!("{file} was read, and not refused: {error}"),
+            (Err(error), None) => panic!("{file} was refused: {error}"),
+        }
+    }
+}
+
+/// The folder of the bearing records, if it is there.
+fn bearing_records() -> Option<PathBuf> {
+    let data = std::env::var_os("DRSN_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let folder = data.join("cwru");
+    if !folder.is_dir() {
+        skip::skip(&format!("there are no bearing records: {} is missing", folder.display()));
+        return None;
+    }
+    Some(folder)
+}
+
+fn drive_end(path: &Path) -> Recording {
+    let selection = Selection { variable: Some("DE_time".to_owned()), ..Selection::default() };
+    Recording::open(path, &selection, &LIMITS)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn all_bearing_records_are_read_and_plausible() {
+    let Some(folder) = bearing_records() else { return };
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "mat") {
+            continue;
+        }
+        files += 1;
+        let recording = drive_end(&path);
+        let [channel] = &recording.channels[..] else { panic!("not one channel: {recording:?}") };
+        assert!(channel.name.as_ref().unwrap().ends_with("DE_time"));
+        assert!((60_000..500_000).contains(&recording.len()), "{}", recording.len());
+        // Accelerations in g; the largest in these records are below 10.
+        assert!(channel.samples.iter().all(|x| x.abs() < 10.0), "{}", path.display());
+    }
+    assert_eq!(files, 46);
+}
+
+#[test]
+fn bearing_records_have_the_length_and_sums_that_scipy_finds() {
+    let Some(folder) = bearing_records() else { return };
+    for (file, name, length, sum, weighted) in CWRU {
+        let recording = drive_end(&folder.join(file));
+        let channel = &recording.channels[0];
+        assert_eq!((channel.name.as_deref(), channel.samples.len()), (Some(name), length));
+        let samples = || channel.samples.iter().map(|&x| f64::from(x));
+        let found = samples().sum::<f64>();
+        let found_weighted = samples().enumerate().map(|(i, x)| x * (i % 97) as f64).sum::<f64>();
+        // Each sample is rounded to 24 bits.
+        assert!((found - sum).abs() < 1e-3, "{file}: {found} and {sum}");
+        assert!((found_weighted - weighted).abs() < 0.1, "{file}: {found_weighted} and {weighted}");
+    }
+}
