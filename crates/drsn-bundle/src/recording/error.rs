@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::RecordingFormat;
+use super::{MOST_CHANNELS, RecordingFormat};
 
 /// A recording that cannot be read; the sentence does not name the file, which its caller knows.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,12 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
+    pub(super) fn too_many_channels(channels: u64) -> Self {
+        Self::Unsupported(format!(
+            "it has {channels} channels, and {MOST_CHANNELS} are the most: are its axes the other way round?"
+        ))
+    }
+
     pub(super) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {
         Self::Malformed { format, reason: reason.into() }
     }

@@ -4,17 +4,37 @@
 //! file declares is held against [`Limits`] before memory is taken for it, and nothing that it holds can make the reader
 //! panic.
 
+mod csv;
 mod error;
 mod mat;
+mod npy;
+mod npz;
 mod number;
 mod select;
+mod wav;
 mod windows;
 
-use std::{fmt, fs::File, io::Read as _, path::Path};
+use std::{
+    fmt,
+    fs::File,
+    io::{BufReader, Read as _},
+    path::Path,
+};
 
 pub use error::{Names, RecordingError};
+pub use npy::Array;
 pub use select::{ChannelId, Selection};
+pub use wav::WavReader;
 pub use windows::{aligned_windows, windows};
+
+/// Bytes in which every format that has a mark shows it.
+const LONGEST_MARK: u64 = 520;
+/// Far above every real recording; a channel costs memory of its own.
+const MOST_CHANNELS: usize = 1024;
+/// Far above every real file with variables; each costs time to look at.
+const MOST_VARIABLES: usize = 10_000;
+/// Arrays that are shorter are parameters, and not meant where no variable is named.
+const SHORTEST: u64 = 64;
 
 /// Signals that were sampled together.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +85,7 @@ impl RecordingFormat {
             Some(Self::Npy)
         } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             Some(Self::Npz)
-        } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE") {
+        } else if bytes.get(8..12) == Some(b"WAVE") {
             Some(Self::Wav)
         } else if mat::is_mat(bytes) {
             Some(Self::Mat)
@@ -114,10 +134,10 @@ impl Recording {
         limits.check_bytes(bytes.len() as u64)?;
         match format {
             RecordingFormat::Mat => mat::read(bytes, selection, limits),
-            RecordingFormat::Npy
-            | RecordingFormat::Npz
-            | RecordingFormat::Wav
-            | RecordingFormat::Csv => Err(RecordingError::UnknownFormat),
+            RecordingFormat::Npy => Array::read_npy(bytes, limits)?.into_recording(selection),
+            RecordingFormat::Npz => npz::read(bytes, selection, limits),
+            RecordingFormat::Wav => wav::read(bytes, selection, limits),
+            RecordingFormat::Csv => csv::read(bytes, selection, limits),
         }
     }
 
@@ -131,16 +151,26 @@ impl Recording {
         selection: &Selection,
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
-        let file = File::open(path)?;
+        let mut file = File::open(path)?;
         limits.check_bytes(file.metadata()?.len())?;
-        let mut bytes = Vec::new();
-        // The file may have grown since, or be none that tells its length.
-        file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+        let mut start = Vec::new();
+        file.by_ref().take(LONGEST_MARK).read_to_end(&mut start)?;
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let format = RecordingFormat::sniff(&bytes)
+        let format = RecordingFormat::sniff(&start)
             .or_else(|| extension.and_then(RecordingFormat::from_extension))
             .ok_or(RecordingError::UnknownFormat)?;
-        Self::read(format, &bytes, selection, limits)
+        let mut reader = start.chain(BufReader::new(file));
+        match format {
+            RecordingFormat::Wav => wav::read(reader, selection, limits),
+            RecordingFormat::Csv => csv::read(reader, selection, limits),
+            // Their parts are found by their places in the file.
+            RecordingFormat::Mat | RecordingFormat::Npy | RecordingFormat::Npz => {
+                let mut bytes = Vec::new();
+                // The file may have grown since its length was asked for, or have none.
+                reader.by_ref().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+                Self::read(format, &bytes, selection, limits)
+            }
+        }
     }
 
     /// Samples of each channel.
@@ -152,6 +182,11 @@ impl Recording {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Whether an array of these sizes can be meant where no variable is named.
+fn is_likely(shape: &[u64]) -> bool {
+    shape.iter().any(|&size| size >= SHORTEST) && !shape.contains(&0)
 }
 
 impl Limits {

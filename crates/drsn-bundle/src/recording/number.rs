@@ -34,7 +34,6 @@ pub(super) enum NumberKind {
     U32,
     I64,
     U64,
-    #[expect(dead_code, reason = "NPY files hold them")]
     F16,
     F32,
     F64,

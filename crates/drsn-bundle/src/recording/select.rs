@@ -1,6 +1,6 @@
 //! Which variable and which channels of a file are read.
 
-use super::{Channel, Names, RecordingError};
+use super::{Channel, MOST_CHANNELS, Names, RecordingError};
 
 /// What of a file is read; by default all channels of the only variable that can be meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Selection {
 /// One channel of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelId {
-    /// Its position in the file, from 0.
+    /// Its position in the file, from 0; a table's columns of time are not counted.
     Index(usize),
     /// Its name, such as a column's header.
     Name(String),
@@ -70,10 +70,11 @@ impl Selection {
         let all: Vec<&T> = variables.iter().collect();
         let Some(wanted) = &self.variable else {
             let candidates: Vec<&T> = all.iter().copied().filter(|v| likely(v)).collect();
-            return match candidates[..] {
-                [one] => Ok(one),
-                [] if all.is_empty() => Err(RecordingError::Empty),
-                [] => Err(RecordingError::WhichVariable { candidates: list(&all) }),
+            return match (&candidates[..], &all[..]) {
+                // Where there is only one, it can be short.
+                ([one], _) | ([], [one]) => Ok(one),
+                ([], []) => Err(RecordingError::Empty),
+                ([], _) => Err(RecordingError::WhichVariable { candidates: list(&all) }),
                 _ => Err(RecordingError::WhichVariable { candidates: list(&candidates) }),
             };
         };
@@ -101,10 +102,13 @@ impl Selection {
         let Some(length) = numbers.len().checked_div(channels).filter(|&length| length > 0) else {
             return Err(RecordingError::Empty);
         };
+        if channels > MOST_CHANNELS {
+            return Err(RecordingError::too_many_channels(channels as u64));
+        }
         let names: Vec<String> = name.clone().filter(|_| channels == 1).into_iter().collect();
         let wanted = self.channels(channels, &names)?;
         if channels == 1 && wanted.len() == 1 {
-            check_finite(0, &numbers)?;
+            check_finite(0, 0, &numbers)?;
             return Ok(vec![Channel { name, samples: numbers }]);
         }
         let samples_of = |channel: usize| -> Vec<f32> {
@@ -121,17 +125,24 @@ impl Selection {
             .into_iter()
             .map(|channel| {
                 let samples = samples_of(channel);
-                check_finite(channel, &samples)?;
+                check_finite(channel, 0, &samples)?;
                 Ok(Channel { name: names.get(channel).cloned(), samples })
             })
             .collect()
     }
 }
 
-pub(super) fn check_finite(channel: usize, samples: &[f32]) -> Result<(), RecordingError> {
+/// Refuses what is not finite among samples of a channel of which `first` came before.
+pub(super) fn check_finite(
+    channel: usize,
+    first: usize,
+    samples: &[f32],
+) -> Result<(), RecordingError> {
     match samples.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
-        Some((index, &value)) => Err(RecordingError::NotFinite { channel, index, value }),
+        Some((index, &value)) => {
+            Err(RecordingError::NotFinite { channel, index: first + index, value })
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 """Writes the recordings of this folder, and expected.json: the numbers that NumPy and SciPy read from them.
 
-Run it in this folder with NumPy, SciPy and SoX: `python make.py`. The files are committed; it is only needed to add one.
+Run it in this folder with NumPy, SciPy, soundfile and SoX: `python make.py`. The files are committed; it is only needed to add one.
 """
 
 import json
 import struct
+import subprocess
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import scipy.io
+import scipy.io.wavfile
+import scipy.sparse
+import soundfile
 
 HERE = Path(__file__).parent
 EXPECTED = []
@@ -17,7 +22,8 @@ rng = np.random.default_rng(7)
 
 
 def expect(file, channels, names=None, rate=None, variable=None):
-    channels = [np.asarray(c, dtype=np.float64).tolist() for c in channels]
+    # The shortest decimals that give the same 32-bit floats.
+    channels = [[float(str(np.float32(x))) for x in np.asarray(c)] for c in channels]
     EXPECTED.append({
         "file": file, "variable": variable, "channels": channels,
         "names": names or [None] * len(channels), "sample_rate_hz": rate, "error": None,
@@ -86,5 +92,111 @@ def big_endian_mat(signal):
         expect(file, [loaded], ["b"])
 
 
-mat()
-(HERE / "expected.json").write_text("[\n" + ",\n".join(json.dumps(e) for e in EXPECTED) + "\n]\n")
+def npy():
+    values = rng.normal(size=(2, 20)) * 100
+    for descr in ("<f8", ">f8", "<f4", ">f4", "<f2", ">f2", "<i2", ">i4", "<u4", "|i1", "|u1", ">i8", "<u8", ">u2"):
+        dtype = np.dtype(descr)
+        file = "npy_" + descr.replace("<", "le_").replace(">", "be_").replace("|", "") + ".npy"
+        array = (np.abs(values) if dtype.kind == "u" else values).astype(dtype)
+        np.save(HERE / file, array)
+        assert np.load(HERE / file).dtype == dtype
+        expect(file, np.load(HERE / file))
+    np.save(HERE / "fortran.npy", np.asfortranarray(values))
+    expect("fortran.npy", values)
+    np.save(HERE / "line.npy", values[0])
+    expect("line.npy", values[:1])
+    with open(HERE / "version2.npy", "wb") as file:
+        np.lib.format.write_array(file, values, version=(2, 0))
+    expect("version2.npy", values)
+    with open(HERE / "version3.npy", "wb") as file:
+        np.lib.format.write_array(file, values, version=(3, 0))
+    expect("version3.npy", values)
+    np.save(HERE / "three.npy", values.reshape(2, 4, 5))
+    refuse("three.npy", "it has the shape [2, 4, 5], and a recording is [samples] or [channels, samples]")
+    for file, array, name in (
+        ("object.npy", np.array([1, "a"], dtype=object), "|O"), ("truth.npy", values > 0, "|b1"),
+        ("complex.npy", values + 1j, "<c16"), ("text.npy", np.array(["a", "bc"]), "<U2"),
+        ("fields.npy", np.zeros(3, dtype=[("a", "f4"), ("b", "i2")]), "with fields"),
+    ):
+        np.save(HERE / file, array)
+        refuse(file, f"its numbers have NumPy's type {name}, which is not read: convert it to float32")
+    np.save(HERE / "tall.npy", np.zeros((1025, 2), dtype=np.int8))
+    refuse("tall.npy", "it has 1025 channels, and 1024 are the most: are its axes the other way round?")
+
+
+def npz():
+    values = rng.normal(size=(2, 70)).astype(np.float32)
+    arrays = {"X1_DE_time": values, "X1_FE_time": np.asfortranarray(values[::-1]), "rate": np.array(12000.0),
+              "label": np.array("ball")}
+    for file, save in (("stored.npz", np.savez), ("deflated.npz", np.savez_compressed)):
+        save(HERE / file, **arrays)
+        expect(file, values, variable="DE_time")
+        expect(file, values[::-1], variable="X1_FE_time")
+        refuse(file, "name the variable to be read: it could be X1_DE_time, X1_FE_time")
+        refuse(file, 'it has no numeric variable named "label" or ending so; it has X1_DE_time, X1_FE_time, rate',
+               variable="label")
+    np.savez(HERE / "single.npz", values[0, :20])
+    expect("single.npz", values[:1, :20], ["arr_0"])
+    with zipfile.ZipFile(HERE / "bzip2.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.write(HERE / "line.npy", "x.npy")
+    refuse("bzip2.npz", "x is compressed by method 12, which is not read: save it with numpy.savez_compressed")
+
+
+def wav():
+    """Expected numbers are soundfile's (libsndfile's), as 64-bit floats."""
+    values = np.clip(rng.normal(size=(30, 2)) / 3, -1, 1 - 2 ** -15)
+    values[0] = (-1, 1 - 2 ** -15)
+    made = []
+    for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
+        for kind in ("WAV", "WAVEX"):
+            file = f"{kind}_{subtype}.wav".lower()
+            soundfile.write(HERE / file, values, 48000, subtype=subtype, format=kind)
+            made.append(file)
+    for kind in (np.uint8, np.int16, np.int32, np.float32, np.float64):
+        scaled = values if np.dtype(kind).kind == "f" else values * 100 + (100 if kind == np.uint8 else 0)
+        file = f"scipy_{np.dtype(kind).name}.wav"
+        scipy.io.wavfile.write(HERE / file, 12000, scaled.astype(kind)[:, 0])
+        made.append(file)
+    source = HERE / "wav_pcm_32.wav"
+    for bits in (8, 16, 24, 32):
+        file = f"sox_{bits}.wav"
+        subprocess.run(["sox", "-D", source, "-b", str(bits), HERE / file], check=True)
+        made.append(file)
+    piped = subprocess.run(["sox", "-D", source, "-b", "16", "-t", "wav", "-"], check=True, capture_output=True)
+    (HERE / "sox_pipe.wav").write_bytes(piped.stdout)
+    made.append("sox_pipe.wav")
+    for file in made:
+        samples, rate = soundfile.read(HERE / file, always_2d=True)
+        assert len(samples) == 30, file
+        expect(file, samples.T, rate=float(rate))
+    for encoding, bits, codec in (("u-law", 8, "µ-law"), ("a-law", 8, "A-law"), ("ms-adpcm", 4, "Microsoft ADPCM"),
+                                  ("ima-adpcm", 4, "IMA ADPCM"), ("gsm-full-rate", 16, "GSM 6.10")):
+        file = f"sox_{encoding}.wav"
+        arguments = ["-e", encoding] + ([] if bits == 16 else ["-b", str(bits)])
+        subprocess.run(["sox", "-V1", source, "-c", "1", *arguments, HERE / file], check=True)
+        refuse(file, f"it is a WAV file that holds {codec}, which is not read: "
+               "save it as PCM of 8, 16, 24 or 32 bits, or as floats")
+    (HERE / "rifx.wav").write_bytes(b"RIFX" + piped.stdout[4:])
+    refuse("rifx.wav", "it is a WAV file of the kind RIFX, which is not read: save it as RIFF, below 4 GiB")
+
+
+def csv():
+    values = rng.normal(size=(30, 2)).astype(np.float32)
+    np.savetxt(HERE / "savetxt.csv", values, header="two channels, of noise")  # blanks between columns
+    expect("savetxt.csv", np.loadtxt(HERE / "savetxt.csv").T)
+    np.savetxt(HERE / "comma.csv", values, delimiter=",", fmt="%.9g", header="de,fe", comments="")
+    expect("comma.csv", np.loadtxt(HERE / "comma.csv", delimiter=",", skiprows=1).T, ["de", "fe"])
+    german = "\r\n".join(
+        ["Zeit [s];Antrieb;Lüfter"] + [f"{i / 1000};{a:.9g};{b:.9g}".replace(".", ",") for i, (a, b) in enumerate(values)])
+    (HERE / "german.csv").write_bytes(b"\xef\xbb\xbf" + german.encode() + b"\r\n\r\n")
+    expect("german.csv", [[float(f"{x:.9g}") for x in column] for column in values.T], ["Antrieb", "Lüfter"])
+    (HERE / "tabs.tsv").write_text("t (s)\tx\n" + "".join(f"{i}\t{x:.9g}\n" for i, x in enumerate(values[:, 0])))
+    expect("tabs.tsv", [[float(f"{x:.9g}") for x in values[:, 0]]], ["x"])
+
+
+for make in (mat, npy, npz, wav, csv):
+    make()
+for path in HERE.glob("*.mat"):
+    # Without the date, so that the same files come out each time.
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(116) + path.read_bytes()[116:])
+(HERE / "expected.json").write_text("[\n" + ",\n".join(json.dumps({k: v for k, v in e.items() if v is not None}) for e in EXPECTED) + "\n]\n")

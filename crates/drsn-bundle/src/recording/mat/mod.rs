@@ -15,17 +15,12 @@ use flate2::read::ZlibDecoder;
 
 use self::element::{COMPRESSED, Header, MATRIX, Source, Tag};
 use super::{
-    Limits, Recording, RecordingError, RecordingFormat, Selection, number::ByteOrder,
-    select::Layout,
+    Limits, MOST_VARIABLES, Recording, RecordingError, RecordingFormat, Selection, is_likely,
+    number::ByteOrder, select::Layout,
 };
 
 const HEADER: usize = 128;
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
-/// Arrays that are shorter are parameters, and not meant where no variable is named.
-const SHORTEST: u64 = 64;
-/// Far above every real file; each costs time to look at.
-const MOST_VARIABLES: usize = 10_000;
-
 /// A numeric variable and where it lies.
 struct Variable<'a> {
     header: Header,
@@ -55,7 +50,8 @@ pub(super) fn read(
         )
     })?;
     let variables = variables(bytes, order)?;
-    let variable = selection.variable(&variables, |v| &v.header.name, Variable::is_likely)?;
+    let variable =
+        selection.variable(&variables, |v| &v.header.name, |v| is_likely(&v.header.sizes))?;
     let numbers = variable.numbers(order, limits)?;
     let (channels, layout) = variable.layout()?;
     let name = Some(variable.header.name.clone());
@@ -127,11 +123,6 @@ fn open(
 }
 
 impl Variable<'_> {
-    /// Whether it can be meant where no variable is named.
-    fn is_likely(&self) -> bool {
-        self.header.sizes.iter().any(|&size| size >= SHORTEST) && !self.header.sizes.contains(&0)
-    }
-
     /// Channels, and how its numbers are laid out: columns are stored one after another, and the longer axis is time.
     fn layout(&self) -> Result<(usize, Layout), RecordingError> {
         match self.header.sizes[..] {

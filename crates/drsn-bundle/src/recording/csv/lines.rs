@@ -1,0 +1,88 @@
+//! The lines of a table, one at a time, without comments, blank lines at its end and what Windows adds.
+
+use std::io::{BufRead, Read as _, Take};
+
+use super::malformed;
+use crate::recording::{Limits, RecordingError};
+
+/// Enough for a thousand columns.
+const LONGEST: u64 = 1 << 16;
+
+/// The lines that hold cells.
+pub(super) struct Lines<R> {
+    reader: Take<R>,
+    limits: Limits,
+    bytes: Vec<u8>,
+    text: String,
+    number: u64,
+    /// Whether a line with cells has come.
+    begun: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(reader: R, limits: &Limits) -> Self {
+        Self {
+            // One more, so that the limit and the file's end can be told apart.
+            reader: reader.take(limits.max_bytes.saturating_add(1)),
+            limits: *limits,
+            bytes: Vec::new(),
+            text: String::new(),
+            number: 0,
+            begun: false,
+        }
+    }
+
+    /// The next line with its number, from 1.
+    pub(super) fn next(&mut self) -> Result<Option<(u64, &str)>, RecordingError> {
+        let mut blank = None;
+        loop {
+            if !self.read()? {
+                return Ok(None);
+            }
+            let comment = !self.begun && self.text.trim_start().starts_with('#');
+            if self.text.trim().is_empty() {
+                blank = blank.or(Some(self.number).filter(|_| self.begun));
+            } else if !comment {
+                break;
+            }
+        }
+        if let Some(line) = blank {
+            return Err(malformed(format!("line {line} is blank, and rows follow it: remove it")));
+        }
+        self.begun = true;
+        Ok(Some((self.number, self.text.trim_end_matches(['\r', '\n']))))
+    }
+
+    /// Reads a line, if there is one.
+    fn read(&mut self) -> Result<bool, RecordingError> {
+        self.bytes.clear();
+        self.reader.by_ref().take(LONGEST + 1).read_until(b'\n', &mut self.bytes)?;
+        if self.reader.limit() == 0 {
+            let bytes = self.limits.max_bytes.saturating_add(1);
+            return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
+        }
+        if self.bytes.is_empty() {
+            return Ok(false);
+        }
+        self.number += 1;
+        if self.bytes.len() as u64 > LONGEST {
+            return Err(malformed(format!(
+                "line {} is longer than {LONGEST} bytes: a row holds one sample of each channel",
+                self.number
+            )));
+        }
+        let mut bytes = &self.bytes[..];
+        if self.number == 1 {
+            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+                return Err(RecordingError::Unsupported(
+                    "it is text in UTF-16, which is not read: save it as UTF-8".to_owned(),
+                ));
+            }
+            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        }
+        self.text.clear();
+        // Numbers are ASCII; a header in another encoding is shown as well as it can be.
+        self.text.push_str(&String::from_utf8_lossy(bytes));
+        Ok(true)
+    }
+}

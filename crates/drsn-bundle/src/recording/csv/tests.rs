@@ -1,0 +1,118 @@
+//! Tables as people and programs write them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::recording::ChannelId;
+
+const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
+
+fn table(text: &str) -> Result<Vec<(String, Vec<f32>)>, String> {
+    let recording = read(text.as_bytes(), &Selection::default(), &LIMITS);
+    recording
+        .map(|r| r.channels.into_iter().map(|c| (c.name.unwrap_or_default(), c.samples)).collect())
+        .map_err(|e| e.to_string())
+}
+
+#[test]
+fn separators_decimal_commas_and_headers_are_told() {
+    let two = |a: &str, b: &str| {
+        Ok(vec![(a.to_owned(), vec![1.5, 2.0]), (b.to_owned(), vec![-3.0, 4e3])])
+    };
+    for text in [
+        "1.5,-3\n2,4e3\n",
+        "\u{feff}1.5, -3\r\n2, 4e3\r\n\r\n\r\n",
+        "# a comment, with commas\n# another\n1.5;-3\n2;4e3",
+        "1,5\t-3\n2\t4000",
+        "  1.5   -3\n  2     4e3  \n",
+        "\"1,5\";\"-3\"\n\"2\";\"4000,0\"\n",
+    ] {
+        assert_eq!(table(text), two("", ""), "{text:?}");
+    }
+    for text in [
+        "de,fe\n1.5,-3\n2,4e3",
+        "Time [s],de,fe\n0,1.5,-3\n1,2,4e3",
+        "de;Zeit (s);fe\n1,5;00:00:01;-3\n2;00:00:02;4000",
+        "t(s) de fe\n0 1.5 -3\n1 2 4e3",
+        "index,\"de\",fe\n,1.5,-3\n,2,4e3",
+    ] {
+        assert_eq!(table(text), two("de", "fe"), "{text:?}");
+    }
+    assert_eq!(table("value\n1.5\n2"), Ok(vec![("value".to_owned(), vec![1.5, 2.0])]));
+}
+
+#[test]
+fn mistakes_are_refused_with_their_place() {
+    for (text, message) in [
+        ("a,b\n1,2\n3,x\n", "line 3, column 2: \"x\" is not a number"),
+        ("1,oops\n3,4\n", "line 1, column 2: \"oops\" is not a number"),
+        ("1,2\n3\n", "line 2 ends at column 1, and 2 columns were expected"),
+        ("#\n\n1,2\n3,4,5\n", "line 4 ends at column 3, and 2 columns were expected"),
+        (
+            "1,2\n\n3,4\n",
+            "it is not a valid CSV file: line 2 is blank, and rows follow it: remove it",
+        ),
+        ("1,2\n3,\n", "line 2, column 2: \"\" is not a number"),
+        ("a;b\n1;2\n1.234,5;2\n", "line 3, column 1: \"1.234,5\" is not a number"),
+        ("a,b\n1,2\nnan,4\n", "sample 1 of channel 0 is not a finite 32-bit number: NaN"),
+        ("1,2\n3,1e40\n", "sample 1 of channel 1 is not a finite 32-bit number: inf"),
+        ("a,b\n", "it is empty: a recording has at least one sample in at least one channel"),
+        (
+            "time\n1\n2\n",
+            "it is empty: a recording has at least one sample in at least one channel",
+        ),
+        (
+            "\u{feff}\r\n\n",
+            "it is empty: a recording has at least one sample in at least one channel",
+        ),
+    ] {
+        assert_eq!(table(text), Err(message.to_owned()), "{text:?}");
+    }
+    let rows = "1,2\n".repeat(5_001);
+    assert!(table(&rows).unwrap_err().starts_with("it holds 10002 samples"));
+    assert!(table(&"1".repeat(70_000)).unwrap_err().contains("line 1 is longer than 65536 bytes"));
+    assert!(table(&"1,".repeat(2_000)).unwrap_err().starts_with("it has 2001 channels"));
+    let utf16 = read(&b"\xff\xfe1\0"[..], &Selection::default(), &LIMITS).unwrap_err();
+    assert!(utf16.to_string().starts_with("it is text in UTF-16"));
+}
+
+#[test]
+fn channels_are_selected_by_header_or_by_position_without_time() {
+    let text = "time,a,b,c\n0,1,2,3\n";
+    let select = |channel| Selection { channel, ..Selection::default() };
+    let (b, c) = (ChannelId::Name("b".to_owned()), ChannelId::Index(2));
+    let recording = read(text.as_bytes(), &select(vec![c, b.clone(), b]), &LIMITS).unwrap();
+    let found: Vec<f32> = recording.channels.iter().map(|c| c.samples[0]).collect();
+    assert_eq!(found, [3.0, 2.0, 2.0]);
+    let missing = select(vec![ChannelId::Name("time".to_owned())]);
+    let error = read(text.as_bytes(), &missing, &LIMITS).unwrap_err();
+    assert_eq!(error.to_string(), "it has no channel \"time\"; it has a, b, c");
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(
+        rows in prop::collection::vec(prop::array::uniform3(-1e30_f32..1e30), 1..60),
+        separator in prop::sample::select(vec![",", ";", "\t", "  "]),
+        header in any::<bool>(), comma in any::<bool>()
+    ) {
+        let mut text = if header { ["x", "y", "z"].join(separator) + "\n" } else { String::new() };
+        for row in &rows {
+            let cells = row.map(|x| format!("{x:e}"));
+            let line = cells.join(separator);
+            text += &if comma && separator != "," && separator != "  " { line.replace('.', ",") } else { line };
+            text += "\r\n";
+        }
+        let found = table(&text).unwrap();
+        prop_assert_eq!(found.len(), 3);
+        for (column, (_, samples)) in found.iter().enumerate() {
+            let expected: Vec<f32> = rows.iter().map(|row| row[column]).collect();
+            prop_assert_eq!(samples, &expected);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[-0-9.,;\t \"#\u{e9}\r\nate]{0,200}") {
+        let _ = table(&text);
+    }
+}

@@ -1,0 +1,177 @@
+//! The header of NumPy's arrays: a dictionary in Python's notation with three entries.
+
+use std::io::{self, Read};
+
+use super::malformed;
+use crate::recording::{
+    RecordingError,
+    number::{ByteOrder, NumberKind},
+};
+
+/// NumPy reads no longer header either.
+const LONGEST: u32 = 10_000;
+/// NumPy's arrays have at most so many axes.
+const MOST_AXES: usize = 64;
+
+/// What an array is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::recording) struct Header {
+    /// How its numbers are stored; none where they are no real numbers.
+    pub(in crate::recording) kind: Option<NumberKind>,
+    pub(in crate::recording) order: ByteOrder,
+    /// NumPy's name of that.
+    pub(in crate::recording) type_name: String,
+    /// Whether the first axis is the fastest.
+    pub(in crate::recording) fortran: bool,
+    /// Sizes of the axes.
+    pub(in crate::recording) shape: Vec<u64>,
+}
+
+impl Header {
+    /// Reads up to the first number.
+    pub(in crate::recording) fn read(reader: &mut impl Read) -> Result<Self, RecordingError> {
+        let mut start = [0; 8];
+        fill(reader, &mut start)?;
+        let [magic @ .., major, _] = start;
+        if magic != *b"\x93NUMPY" {
+            return Err(malformed("it does not begin with NumPy's mark"));
+        }
+        let length = match major {
+            1 => {
+                let mut length = [0; 2];
+                fill(reader, &mut length)?;
+                u32::from(u16::from_le_bytes(length))
+            }
+            2 | 3 => {
+                let mut length = [0; 4];
+                fill(reader, &mut length)?;
+                u32::from_le_bytes(length)
+            }
+            other => {
+                return Err(malformed(format!("its version is {other}, and 1 to 3 are known")));
+            }
+        };
+        if length > LONGEST {
+            return Err(malformed(format!(
+                "its header has {length} bytes, and {LONGEST} are the most"
+            )));
+        }
+        let mut text = vec![0; length as usize];
+        fill(reader, &mut text)?;
+        Parser(&String::from_utf8_lossy(&text)).header().ok_or_else(|| {
+            malformed("its header is not the dictionary of descr, fortran_order and shape")
+        })
+    }
+}
+
+fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), RecordingError> {
+    reader.read_exact(bytes).map_err(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return malformed("it ends within its header: it was cut short");
+        }
+        error.into()
+    })
+}
+
+/// The rest of a header's text.
+struct Parser<'a>(&'a str);
+
+impl<'a> Parser<'a> {
+    fn header(mut self) -> Option<Header> {
+        let (mut descr, mut fortran, mut shape) = (None, None, None);
+        self.token("{").then_some(())?;
+        while !self.token("}") {
+            let key = self.string()?;
+            self.token(":").then_some(())?;
+            match key {
+                "descr" => descr = Some(self.descr()?),
+                "fortran_order" => fortran = Some(self.truth()?),
+                "shape" => shape = Some(self.shape()?),
+                _ => return None,
+            }
+            if !self.token(",") {
+                self.token("}").then_some(())?;
+                break;
+            }
+        }
+        self.0.trim().is_empty().then_some(())?;
+        let descr = descr?;
+        let (kind, order) = number(&descr);
+        Some(Header { kind, order, type_name: descr, fortran: fortran?, shape: shape? })
+    }
+
+    /// Takes a token, if it comes next.
+    fn token(&mut self, token: &str) -> bool {
+        let rest = self.0.trim_start();
+        self.0 = rest.strip_prefix(token).unwrap_or(rest);
+        self.0.len() < rest.len()
+    }
+
+    fn truth(&mut self) -> Option<bool> {
+        if self.token("True") { Some(true) } else { self.token("False").then_some(false) }
+    }
+
+    fn string(&mut self) -> Option<&'a str> {
+        let rest = self.0.trim_start();
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let (text, rest) = rest.get(1..)?.split_once(quote)?;
+        self.0 = rest;
+        Some(text)
+    }
+
+    /// The type; fields are a list, and none of them is looked at.
+    fn descr(&mut self) -> Option<String> {
+        if !self.0.trim_start().starts_with('[') {
+            return self.string().map(str::to_owned);
+        }
+        let (_, rest) = self.0.rsplit_once(']')?;
+        // What follows the list is the rest of the dictionary, as long as no other list comes.
+        self.0 = rest;
+        Some("with fields".to_owned())
+    }
+
+    fn shape(&mut self) -> Option<Vec<u64>> {
+        let mut sizes = Vec::new();
+        self.token("(").then_some(())?;
+        while !self.token(")") {
+            let rest = self.0.trim_start();
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let (digits, rest) = rest.split_at_checked(end)?;
+            sizes.push(digits.parse().ok()?);
+            // Python 2 wrote an L after a long number.
+            self.0 = rest.strip_prefix('L').unwrap_or(rest);
+            if sizes.len() > MOST_AXES {
+                return None;
+            }
+            if !self.token(",") {
+                self.token(")").then_some(())?;
+                break;
+            }
+        }
+        Some(sizes)
+    }
+}
+
+/// How numbers of a type such as `<f8` are stored; none where they are no real numbers.
+fn number(descr: &str) -> (Option<NumberKind>, ByteOrder) {
+    let (order, name) = match descr.split_at_checked(1) {
+        Some((">", name)) => (ByteOrder::Big, name),
+        Some(("<" | "|" | "=", name)) => (ByteOrder::Little, name),
+        _ => (ByteOrder::Little, descr),
+    };
+    let kind = match name {
+        "i1" => Some(NumberKind::I8),
+        "u1" => Some(NumberKind::U8),
+        "i2" => Some(NumberKind::I16),
+        "u2" => Some(NumberKind::U16),
+        "i4" => Some(NumberKind::I32),
+        "u4" => Some(NumberKind::U32),
+        "i8" => Some(NumberKind::I64),
+        "u8" => Some(NumberKind::U64),
+        "f2" => Some(NumberKind::F16),
+        "f4" => Some(NumberKind::F32),
+        "f8" => Some(NumberKind::F64),
+        _ => None,
+    };
+    (kind, order)
+}

@@ -1,0 +1,194 @@
+//! ZIP archives of NumPy's arrays, as `numpy.savez` and `savez_compressed` write them.
+//!
+//! The reader is our own, after PKWARE's APPNOTE: an archive is small structures around stored or deflated members, and
+//! of what the format allows beyond that (encryption, other methods, several disks, more than 4 GiB) nothing is wanted.
+//! Members are found by the directory at the archive's end, and compared with its checksums.
+
+use std::io::Read;
+
+use flate2::{CrcReader, read::DeflateDecoder};
+
+use super::{
+    Limits, MOST_VARIABLES, Recording, RecordingError, RecordingFormat, Selection,
+    npy::{Array, Header},
+};
+
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+
+/// A member of an archive.
+struct Member<'a> {
+    name: String,
+    method: u16,
+    checksum: u32,
+    /// Bytes when it is unpacked.
+    size: u32,
+    packed: &'a [u8],
+}
+
+/// An array of an archive, its numbers not read yet.
+struct Entry<'a> {
+    member: Member<'a>,
+    header: Header,
+}
+
+impl Array {
+    /// Reads an array of an NPZ file: the one that `variable` names by its whole name or its ending, or else the only one.
+    ///
+    /// # Errors
+    /// [`RecordingError`] where it is none, the array is not there, holds no real numbers, or exceeds the limits.
+    pub fn read_npz(
+        bytes: &[u8],
+        variable: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Self, RecordingError> {
+        limits.check_bytes(bytes.len() as u64)?;
+        let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
+        let entries = entries(bytes)?;
+        let likely = |entry: &Entry| super::is_likely(&entry.header.shape);
+        let entry = selection.variable(&entries, |entry| &entry.member.name, likely)?;
+        let member = &entry.member;
+        limits.check_bytes(u64::from(member.size))?;
+        let mut reader = CrcReader::new(member.open()?);
+        let array = Self::read_from(&mut reader, Some(member.name.clone()), limits)?;
+        if reader.crc().sum() != member.checksum {
+            return Err(malformed(format!(
+                "the checksum of {} does not fit: the file is damaged",
+                member.name
+            )));
+        }
+        Ok(array)
+    }
+}
+
+pub(super) fn read(
+    bytes: &[u8],
+    selection: &Selection,
+    limits: &Limits,
+) -> Result<Recording, RecordingError> {
+    Array::read_npz(bytes, selection.variable.as_deref(), limits)?.into_recording(selection)
+}
+
+/// The arrays of real numbers in an archive.
+fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, RecordingError> {
+    let mut entries = Vec::new();
+    for member in members(bytes)? {
+        let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        let member = Member { name, ..member };
+        let header = Header::read(&mut member.open()?)?;
+        if header.kind.is_some() {
+            entries.push(Entry { member, header });
+        }
+    }
+    Ok(entries)
+}
+
+impl<'a> Member<'a> {
+    fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
+        let reader: Box<dyn Read + 'a> = match self.method {
+            STORED => Box::new(self.packed),
+            DEFLATED => Box::new(DeflateDecoder::new(self.packed)),
+            other => {
+                return Err(RecordingError::Unsupported(format!(
+                    "{} is compressed by method {other}, which is not read: save it with numpy.savez_compressed",
+                    self.name
+                )));
+            }
+        };
+        Ok(reader.take(u64::from(self.size)))
+    }
+}
+
+/// What the directory lists. It stands before the record that ends an archive.
+fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, RecordingError> {
+    let (count, offset) = end(bytes).ok_or_else(cut)?;
+    if count == u16::MAX || offset == u32::MAX {
+        return Err(RecordingError::Unsupported(
+            "it is a ZIP archive of more than 4 GiB or 65534 members, which is not read: split it"
+                .to_owned(),
+        ));
+    }
+    if usize::from(count) > MOST_VARIABLES {
+        return Err(malformed(format!(
+            "it has {count} members, and {MOST_VARIABLES} are the most"
+        )));
+    }
+    let mut directory = bytes.get(offset as usize..).ok_or_else(cut)?;
+    let mut members = Vec::new();
+    for _ in 0..count {
+        let (member, rest) = member(bytes, directory)?;
+        members.push(member);
+        directory = rest;
+    }
+    Ok(members)
+}
+
+/// Finds the record that ends an archive, and takes from it how many members there are and where the directory begins.
+fn end(bytes: &[u8]) -> Option<(u16, u32)> {
+    const LENGTH: usize = 22;
+    let last = bytes.len().checked_sub(LENGTH)?;
+    // A comment of up to 65535 bytes may follow it.
+    let first = last.saturating_sub(usize::from(u16::MAX));
+    (first..=last).rev().find_map(|at| {
+        let record = Fields(bytes.get(at..)?);
+        let comment = usize::from(record.u16(20)?);
+        let found = record.u32(0)? == 0x0605_4b50 && at + LENGTH + comment == bytes.len();
+        found.then_some((record.u16(10)?, record.u32(16)?))
+    })
+}
+
+/// Reads an entry of the directory, and the place in the archive that it points to.
+fn member<'a>(
+    bytes: &'a [u8],
+    directory: &'a [u8],
+) -> Result<(Member<'a>, &'a [u8]), RecordingError> {
+    let entry = Fields(directory);
+    if entry.u32(0) != Some(0x0201_4b50) {
+        return Err(malformed("its directory is damaged"));
+    }
+    let parse = || {
+        let name_end = 46 + usize::from(entry.u16(28)?);
+        let end = name_end + usize::from(entry.u16(30)?) + usize::from(entry.u16(32)?);
+        let name = String::from_utf8_lossy(directory.get(46..name_end)?).into_owned();
+        let local = Fields(bytes.get(entry.u32(42)? as usize..)?);
+        let start = 30 + usize::from(local.u16(26)?) + usize::from(local.u16(28)?);
+        let packed = local.0.get(start..)?.get(..entry.u32(20)? as usize)?;
+        let member = Member {
+            name,
+            method: entry.u16(10)?,
+            checksum: entry.u32(16)?,
+            size: entry.u32(24)?,
+            packed,
+        };
+        Some((member, directory.get(end..)?, entry.u16(8)?))
+    };
+    let (member, rest, flags) = parse().ok_or_else(cut)?;
+    if flags & 1 != 0 {
+        return Err(RecordingError::Unsupported(format!(
+            "{} is encrypted, which is not read: save it without",
+            member.name
+        )));
+    }
+    Ok((member, rest))
+}
+
+/// Little-endian numbers at places of a record.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn u16(&self, at: usize) -> Option<u16> {
+        self.0.get(at..)?.first_chunk().map(|&bytes| u16::from_le_bytes(bytes))
+    }
+
+    fn u32(&self, at: usize) -> Option<u32> {
+        self.0.get(at..)?.first_chunk().map(|&bytes| u32::from_le_bytes(bytes))
+    }
+}
+
+fn cut() -> RecordingError {
+    malformed("it ends before its directory, or the directory points beyond it: it was cut short")
+}
+
+fn malformed(reason: impl Into<String>) -> RecordingError {
+    RecordingError::malformed(RecordingFormat::Npz, reason)
+}
