@@ -10,6 +10,7 @@ mod mat;
 mod npy;
 mod npz;
 mod number;
+mod resample;
 mod select;
 mod wav;
 mod windows;
@@ -23,6 +24,7 @@ use std::{
 
 pub use error::{Names, RecordingError};
 pub use npy::Array;
+pub use resample::resample;
 pub use select::{ChannelId, Selection};
 pub use wav::WavReader;
 pub use windows::{aligned_windows, windows};
