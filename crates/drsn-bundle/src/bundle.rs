@@ -99,6 +99,38 @@ pub fn write(
     Ok(target)
 }
 
+/// Changes the manifest of a bundle that exists, as when a baseline is taken of a model later: `manifest.json` is
+/// replaced in one step, and nobody sees half of it.
+///
+/// # Errors
+/// [`BundleError`] where the bundle is not sound before or after the change, or the file cannot be written; the old
+/// manifest stays then.
+pub fn update_manifest(
+    folder: &Path,
+    change: impl FnOnce(&mut Manifest),
+) -> Result<(), BundleError> {
+    let Bundle { mut manifest, golden, model } = Bundle::open(folder)?;
+    let files = manifest.files.clone();
+    change(&mut manifest);
+    // The other files are as they were.
+    manifest.files = files;
+    let json = manifest.to_json()?;
+    Manifest::from_json(&json)?;
+    golden.check(&manifest).map_err(|reason| BundleError::Golden { reason })?;
+    onnx::check_model(&model, &manifest)?;
+    let path = folder.join(MANIFEST_FILE);
+    let replace = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(&json)?;
+        // A temporary file is its owner's alone; whoever could read the manifest still can.
+        file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    replace().map_err(BundleError::file("write", &path))
+}
+
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
     let path = folder.join(name);
     let written = || -> io::Result<()> {

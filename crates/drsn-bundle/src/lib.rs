@@ -11,6 +11,7 @@
 //! * [`manifest`]: `manifest.json` as one typed structure.
 //! * [`architecture`]: the network's shape in numbers.
 //! * [`input`]: what a network takes, and how raw pixels and samples become that; one code for training and serving.
+//! * [`baseline`]: what inputs look like as long as nothing has changed, and how unusual a new one is.
 //! * [`golden`]: inputs with their outputs, and the tolerance between engines.
 //! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
 //! * [`bundle`]: opening a bundle with every check, and writing one so that nobody ever sees half of it.
@@ -18,6 +19,7 @@
 //! * [`runtime`] (feature `runtime`): finding ONNX Runtime, running a graph in it, the golden self-check.
 
 pub mod architecture;
+pub mod baseline;
 pub mod bundle;
 mod error;
 pub mod golden;
@@ -30,7 +32,8 @@ pub mod recording;
 pub mod runtime;
 
 pub use architecture::{Architecture, ShrinkageFunction, Stage, Stem, Unit, same_padding};
-pub use bundle::{Bundle, write};
+pub use baseline::{Baseline, BaselineError};
+pub use bundle::{Bundle, update_manifest, write};
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{

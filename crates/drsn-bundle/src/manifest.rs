@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, BundleError, InputSpec, Name, onnx};
+use crate::{Architecture, Baseline, BundleError, InputSpec, Name, onnx};
 
 /// The manifest format this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -34,6 +34,8 @@ pub struct Manifest {
     pub files: BTreeMap<String, String>,
     /// How the model came to be and how well it does.
     pub training: Option<Training>,
+    /// What inputs look like as long as nothing has changed.
+    pub baseline: Option<Baseline>,
 }
 
 /// One building unit with a threshold, and where the graph shows it.
@@ -179,7 +181,12 @@ impl Manifest {
         if let Some(block) = self.blocks.iter().find(|b| b.channels == 0) {
             return Err(format!("block \"{}\" has no channels", block.name));
         }
-        Ok(())
+        match &self.baseline {
+            Some(baseline) => baseline
+                .check(&self.input, &self.blocks)
+                .map_err(|reason| format!("its baseline: {reason}")),
+            None => Ok(()),
+        }
     }
 }
 

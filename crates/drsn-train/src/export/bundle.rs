@@ -92,6 +92,7 @@ pub fn write_bundle(
         blocks: blocks(network, task.config.unit)?,
         files: BTreeMap::new(),
         training: Some(story(task, epochs, evaluations)),
+        baseline: None,
     };
     let repository = &destination.repository;
     Ok(Some(drsn_bundle::write(repository, manifest, &model, &golden, destination.replace)?))

@@ -1,0 +1,286 @@
+//! Input level: how strong a raw signal is before normalisation, which hides a dead, clipped or mis-scaled sensor.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BaselineError, HeldOut};
+
+/// Stands for no signal at all, so that its logarithm is a number.
+const LEAST_MAGNITUDE: f64 = 1e-30;
+/// Least distance of a limit of logarithms from their middle: 2 %.
+const LEAST_RATIO: f64 = 0.02;
+/// Least distance of a limit of the offset, as a share of the middle RMS.
+const LEAST_OFFSET: f64 = 0.02;
+/// Least distance of a limit of the clipped share.
+const LEAST_CLIPPED: f64 = 0.01;
+/// Things that are watched in each channel.
+const STATISTICS: usize = 5;
+
+/// The level of one channel's samples in one window, in the signal's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Level {
+    /// Root of the mean square.
+    pub rms: f64,
+    /// Root of the mean square about the mean: a sensor that is stuck at its offset has an RMS, but no deviation.
+    pub deviation: f64,
+    /// Mean.
+    pub offset: f64,
+    /// Largest magnitude.
+    pub peak: f64,
+    /// Share of samples that equal the window's largest or smallest value and stand beside an equal one: what hits
+    /// a limit stays there, while a free signal only touches its extremes.
+    pub clipped: f64,
+}
+
+/// The level of one input, over its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct InputLevel {
+    /// Root of the mean square over all samples.
+    pub rms: f64,
+    /// Mean of all samples.
+    pub offset: f64,
+    /// Largest magnitude.
+    pub peak: f64,
+    /// Share of clipped samples, by each channel's own extremes.
+    pub clipped: f64,
+    /// Whether any channel's level is more unusual than the model's alarm level allows.
+    pub alarm: bool,
+}
+
+/// Usual levels of each channel, and how unusual inputs were that took no part in training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LevelBaseline {
+    /// Limits of each channel.
+    pub channels: Vec<ChannelLimits>,
+    /// How far inputs that took no part in training lay from the middle, as a share of the way to the limit: for
+    /// each the largest of all channels and limits.
+    pub held_out: HeldOut,
+}
+
+/// What the training data's levels in one channel were.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ChannelLimits {
+    /// Of the natural logarithm of the RMS.
+    pub log_rms: Limits,
+    /// Of the natural logarithm of the deviation from the mean.
+    pub log_deviation: Limits,
+    /// Of the mean.
+    pub offset: Limits,
+    /// Of the natural logarithm of the largest magnitude.
+    pub log_peak: Limits,
+    /// Of the share of clipped samples.
+    pub clipped: Limits,
+}
+
+/// Where a number usually lies; low < middle < high.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Limits {
+    /// Quantile of the training data at half the alarm level's share for this number.
+    pub low: f32,
+    /// Median.
+    pub middle: f32,
+    /// Quantile at one less that share.
+    pub high: f32,
+}
+
+impl Level {
+    /// The level of one channel's samples.
+    pub fn of(samples: &[f32]) -> Self {
+        let count = samples.len().max(1) as f64;
+        let numbers = || samples.iter().map(|&x| f64::from(x));
+        let offset = numbers().sum::<f64>() / count;
+        let mean_square = numbers().map(|x| x * x).sum::<f64>() / count;
+        let variance = numbers().map(|x| (x - offset).powi(2)).sum::<f64>() / count;
+        Self {
+            rms: mean_square.sqrt(),
+            deviation: variance.sqrt(),
+            offset,
+            peak: numbers().fold(0.0, |peak, x| peak.max(x.abs())),
+            clipped: clipped(samples) as f64 / count,
+        }
+    }
+
+    /// The levels of a raw signal's channels, `[channels, samples]`.
+    pub fn of_channels(raw: &[f32], channels: usize) -> Vec<Self> {
+        raw.chunks((raw.len() / channels.max(1)).max(1)).map(Self::of).collect()
+    }
+
+    /// What limits are kept for, in the order of [`ChannelLimits::all`].
+    fn statistics(&self) -> [f64; STATISTICS] {
+        let log = |magnitude: f64| magnitude.max(LEAST_MAGNITUDE).ln();
+        [log(self.rms), log(self.deviation), self.offset, log(self.peak), self.clipped]
+    }
+}
+
+/// Samples at the window's extremes that have an equal neighbour.
+fn clipped(samples: &[f32]) -> usize {
+    let least = samples.iter().copied().fold(f32::INFINITY, f32::min);
+    let largest = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    samples
+        .chunk_by(|a, b| a.total_cmp(b).is_eq())
+        .filter(|run| run.len() > 1 && (run[0] <= least || run[0] >= largest))
+        .map(<[f32]>::len)
+        .sum()
+}
+
+impl InputLevel {
+    pub(super) fn over_channels(levels: &[Level], alarm: bool) -> Self {
+        let count = levels.len().max(1) as f64;
+        let mean = |of: fn(&Level) -> f64| levels.iter().map(of).sum::<f64>() / count;
+        Self {
+            rms: mean(|level| level.rms.powi(2)).sqrt(),
+            offset: mean(|level| level.offset),
+            peak: levels.iter().fold(0.0, |peak, level| peak.max(level.peak)),
+            clipped: mean(|level| level.clipped),
+            alarm,
+        }
+    }
+}
+
+impl LevelBaseline {
+    /// Takes limits from the training data, and ranks from data that took no part in training. Each input has one
+    /// level a channel.
+    ///
+    /// The limits only bring the numbers to one scale, so that none of them drowns the others; the rate of alarms
+    /// comes from the ranks of held-out inputs, which had no part in the limits.
+    ///
+    /// # Errors
+    /// [`BaselineError`] where an input has another number of channels, a number is not finite, or there are too
+    /// few inputs.
+    pub fn new(
+        training: &[Vec<Level>],
+        held_out: &[Vec<Level>],
+        alarm_level: f64,
+    ) -> Result<Self, BaselineError> {
+        if training.len() < 2 {
+            return Err(BaselineError::TooFewTraining { found: training.len() as u64 });
+        }
+        let channels = training[0].len();
+        for levels in training.iter().chain(held_out) {
+            if levels.is_empty() || levels.len() != channels {
+                return Err(BaselineError::Length { expected: channels, found: levels.len() });
+            }
+            if !levels.iter().flat_map(Level::statistics).all(f64::is_finite) {
+                return Err(BaselineError::NotFinite);
+            }
+        }
+        let tail = alarm_level / (2 * STATISTICS * channels) as f64;
+        let limits: Vec<ChannelLimits> =
+            (0..channels).map(|channel| ChannelLimits::of(training, channel, tail)).collect();
+        let excesses: Vec<f64> = held_out.iter().map(|levels| excess(&limits, levels)).collect();
+        let held_out = HeldOut::new(&excesses, alarm_level)?;
+        let baseline = Self { channels: limits, held_out };
+        if baseline.are_limits_sound() { Ok(baseline) } else { Err(BaselineError::NotFinite) }
+    }
+
+    /// (1 + held-out inputs that were at least as unusual) / (1 + held-out inputs), for the levels of an input's
+    /// channels.
+    pub fn p_value(&self, levels: &[Level]) -> f64 {
+        self.held_out.p_value(excess(&self.channels, levels))
+    }
+
+    pub(super) fn check(&self, channels: usize) -> Result<(), String> {
+        if self.channels.len() != channels {
+            return Err(format!(
+                "it has limits of {} channels, and the input has {channels}",
+                self.channels.len()
+            ));
+        }
+        if !self.are_limits_sound() {
+            return Err("limits must be finite numbers with low < middle < high".to_owned());
+        }
+        self.held_out.check()
+    }
+
+    fn are_limits_sound(&self) -> bool {
+        self.channels.iter().flat_map(ChannelLimits::all).all(|Limits { low, middle, high }| {
+            low.is_finite() && high.is_finite() && low < middle && middle < high
+        })
+    }
+}
+
+impl ChannelLimits {
+    fn of(training: &[Vec<Level>], channel: usize, tail: f64) -> Self {
+        let sorted = |statistic: usize| {
+            let mut numbers: Vec<f64> =
+                training.iter().map(|levels| levels[channel].statistics()[statistic]).collect();
+            numbers.sort_by(f64::total_cmp);
+            numbers
+        };
+        let limits = |statistic: usize, least: f64| Limits::of(&sorted(statistic), tail, least);
+        let log_rms = limits(0, LEAST_RATIO);
+        Self {
+            log_rms,
+            log_deviation: limits(1, LEAST_RATIO),
+            offset: limits(2, LEAST_OFFSET * f64::from(log_rms.middle).exp()),
+            log_peak: limits(3, LEAST_RATIO),
+            clipped: limits(4, LEAST_CLIPPED),
+        }
+    }
+
+    /// In the order of [`Level::statistics`].
+    fn all(&self) -> [Limits; STATISTICS] {
+        [self.log_rms, self.log_deviation, self.offset, self.log_peak, self.clipped]
+    }
+}
+
+impl Limits {
+    /// Of ascending numbers, with limits at least so far from the middle.
+    fn of(sorted: &[f64], tail: f64, least: f64) -> Self {
+        let end = sorted.len().saturating_sub(1);
+        let at = |share: f64| sorted[((share * end as f64).round() as usize).min(end)];
+        let (low, middle, high) = (at(tail), at(0.5), at(1.0 - tail));
+        // A distance that the middle's own rounding would swallow is none.
+        let least = least.max(middle.abs() * 1e-6).max(LEAST_MAGNITUDE);
+        Self {
+            low: low.min(middle - least) as f32,
+            middle: middle as f32,
+            high: high.max(middle + least) as f32,
+        }
+    }
+
+    /// Distance from the middle, as a share of the way to the limit on that side.
+    fn excess(&self, number: f64) -> f64 {
+        let from_middle = number - f64::from(self.middle);
+        let limit = if from_middle < 0.0 { self.low } else { self.high };
+        from_middle / (f64::from(limit) - f64::from(self.middle))
+    }
+}
+
+/// The largest excess of all channels and limits.
+fn excess(channels: &[ChannelLimits], levels: &[Level]) -> f64 {
+    let pairs = channels.iter().zip(levels);
+    pairs
+        .flat_map(|(limits, level)| {
+            limits.all().into_iter().zip(level.statistics()).map(|(l, number)| l.excess(number))
+        })
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_that_of_the_definition() {
+        let level = Level::of(&[3.0, -1.0, 3.0, -1.0]);
+        assert!((level.rms - 5_f64.sqrt()).abs() < 1e-12);
+        let others = [level.deviation, level.offset, level.peak, level.clipped];
+        let expected = [2.0, 1.0, 3.0, 0.0];
+        assert!(others.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{others:?}");
+    }
+
+    #[test]
+    fn clipped_samples_stay_at_an_extreme_and_do_not_only_touch_it() {
+        let share = |samples: &[f32]| Level::of(samples).clipped;
+        assert!((share(&[0.0, 1.0, 1.0, 1.0, 0.0, 0.0, -1.0, 0.5]) - 0.375).abs() < 1e-12);
+        assert!((share(&[0.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.0, 0.0]) - 0.5).abs() < 1e-12);
+        assert!(share(&[0.0, 1.0, 0.0, -1.0, 0.0, 1.0]).abs() < 1e-12);
+        assert!((share(&[2.0; 4]) - 1.0).abs() < 1e-12);
+    }
+}
