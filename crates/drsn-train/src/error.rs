@@ -4,7 +4,9 @@ use std::{io, path::PathBuf};
 
 use drsn_bundle::{BundleError, PrepareError, runtime::RuntimeError};
 
-use crate::{dataset::DatasetError, fetch::FetchError, training::CheckpointError};
+use crate::{
+    dataset::DatasetError, fetch::FetchError, report::ReportError, training::CheckpointError,
+};
 
 /// Why `drsn-train` could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +148,9 @@ pub enum TrainError {
         /// The first difference.
         reason: String,
     },
+    /// A report cannot be made or written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A tensor of the network could not be read.
     #[error("a tensor cannot be read: {reason}")]
     Tensor {

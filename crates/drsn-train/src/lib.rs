@@ -16,6 +16,7 @@
 //! * [`export`]: the ONNX graph, its comparison with the network, and the bundle.
 //! * [`mod@evaluate`]: accuracy of a bundle through ONNX Runtime.
 //! * [`train`] and [`export_checkpoint`]: all of it in one call, configured by [`TrainConfig`].
+//! * [`report`]: predictions, scores, plots and reports of one model or of several.
 //! * [`recipe`]: everything that a training depends on besides the data, as a TOML file says it.
 //! * [`random`]: random numbers that depend on the seed and the place of their use only.
 
@@ -34,6 +35,7 @@ mod pipeline;
 mod preflight;
 pub mod random;
 pub mod recipe;
+pub mod report;
 pub mod training;
 
 pub use config::TrainConfig;

@@ -12,6 +12,8 @@ mod fetch;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod predict;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod reproducibility;
