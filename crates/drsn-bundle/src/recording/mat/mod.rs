@@ -1,4 +1,4 @@
-//! MATLAB's MAT-file, version 5, as the document "MAT-File Format" of The `MathWorks` describes it.
+//! MATLAB's MAT-file, version 5, as the document "MAT-File Format" of `MathWorks` describes it.
 //!
 //! A header of 128 bytes is followed by elements, each with a tag of type and length. A variable is an element of type
 //! matrix, or one that is compressed by zlib and holds such. Numeric arrays are read, whatever type their numbers are
@@ -21,6 +21,7 @@ use super::{
 
 const HEADER: usize = 128;
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
 /// A numeric variable and where it lies.
 struct Variable<'a> {
     header: Header,

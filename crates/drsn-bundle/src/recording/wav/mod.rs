@@ -79,7 +79,7 @@ impl<R: Read> WavReader<R> {
         self.frames
     }
 
-    /// The next samples of each channel: `frames` of them, fewer at the end, and none after it.
+    /// The next samples of each channel: `frames` of them (at least one), fewer at the end, and none after it.
     ///
     /// Whole numbers are scaled to [-1, 1). After an error the reader is not used any more.
     ///
@@ -107,7 +107,8 @@ impl<R: Read> WavReader<R> {
     /// The next frames, one after another; empty at the end.
     fn next_frames(&mut self, frames: usize) -> Result<&[f32], RecordingError> {
         let frame = self.format.frame_bytes as u64;
-        let wanted = (frames as u64).saturating_mul(frame).min(self.left.unwrap_or(u64::MAX));
+        let wanted =
+            (frames.max(1) as u64).saturating_mul(frame).min(self.left.unwrap_or(u64::MAX));
         self.bytes.clear();
         // Grows with what comes, so that a length that lies costs nothing.
         self.reader.by_ref().take(wanted).read_to_end(&mut self.bytes)?;
