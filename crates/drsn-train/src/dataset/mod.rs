@@ -1,10 +1,18 @@
 //! Data sets: labelled inputs as they are before preparation, and how they are split.
 
+pub(crate) mod cifar10;
 mod idx;
 mod mnist;
+mod open;
+mod packed;
+mod public;
 mod source;
 
-use std::{io, path::PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use rand::seq::SliceRandom as _;
 
@@ -32,6 +40,14 @@ pub enum DatasetError {
         /// The file.
         name: String,
     },
+    /// A file is not there.
+    #[error("{} is not there: {cure}", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        cure: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
@@ -48,6 +64,28 @@ pub enum DatasetError {
         /// What was expected and what came.
         reason: String,
     },
+    /// What the files hold is not enough, or does not fit together.
+    #[error("the data in {} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// The folder, or the index.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+}
+
+/// The lines of a short text file, without empty ones; none where it is not there.
+fn lines(path: &Path, longest: u64) -> Result<Option<Vec<String>>, DatasetError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(longest).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DatasetError::Unreadable { path: path.to_owned(), source }),
+        Ok(_) => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            Ok(Some(lines.map(str::to_owned).collect()))
+        }
+    }
 }
 
 /// Labelled inputs of one size, before any preparation: pixels in [0, 1].

