@@ -90,8 +90,24 @@ pub struct Training {
     pub configuration: serde_json::Value,
     /// What else the exact bytes of the model depend on: threads, processor features, versions.
     pub environment: BTreeMap<String, String>,
+    /// How well the network does on held-out inputs, depending on where its normalizations take their statistics.
+    #[serde(default)]
+    pub held_out_accuracy: Option<HeldOutAccuracy>,
     /// How well the exported model does, by data set and noise.
     pub evaluations: Vec<Evaluation>,
+}
+
+/// Accuracy on the held-out inputs by the statistics of the normalizations. The exported model has the exact ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HeldOutAccuracy {
+    /// With the running averages that training leaves behind.
+    pub running: f64,
+    /// With mean and variance over all training data.
+    pub exact: f64,
+    /// With those of each batch, as while training.
+    pub batch: f64,
 }
 
 /// Accuracy of the exported model on one data set under one kind of noise.

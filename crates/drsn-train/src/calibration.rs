@@ -19,7 +19,7 @@ use burn::{
 use crate::{
     TrainError,
     model::{BatchStatistics, Drsn, LayerStatistics, Normalize},
-    training::{Batches, Disturbance, Progress, Task, count_right, read},
+    training::{Disturbance, Progress, Task, held_out, read},
 };
 
 /// Inputs that go through the network together while statistics are measured; it changes nothing but the speed.
@@ -30,6 +30,8 @@ const ONE_POINT: f64 = 0.01;
 /// Held-out accuracies of a calibrated network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
+    /// With the running statistics that the training left: what is served by tools that trust them.
+    pub running: f64,
     /// With the exact statistics of the training data.
     pub fixed: f64,
     /// With each batch's own statistics.
@@ -50,6 +52,7 @@ pub fn calibrate(
     stop: &AtomicBool,
 ) -> Result<Option<Calibration>, TrainError> {
     let count = network.normalizations_mut().len();
+    let (_, running) = held_out::measure(network, task, || LayerStatistics)?;
     for index in 0..count {
         progress.step(&format!("measuring normalization {} of {count}", index + 1));
         let Some(moments) = measure(network, index, task, stop)? else { return Ok(None) };
@@ -60,17 +63,16 @@ pub fn calibrate(
         }
     }
     progress.step("comparing with the statistics of batches");
-    let fixed = held_out_accuracy(network, task, &mut LayerStatistics, stop)?;
-    let batch = held_out_accuracy(network, task, &mut BatchStatistics, stop)?;
-    let (Some(fixed), Some(batch)) = (fixed, batch) else { return Ok(None) };
-    let allowed = allowed(batch, whole_batches(task).len());
-    let calibration = Calibration { fixed, batch, allowed };
+    let (_, fixed) = held_out::measure(network, task, || LayerStatistics)?;
+    let (_, batch) = held_out::measure(network, task, BatchStatistics::default)?;
+    let allowed = allowed(batch, held_out::whole_batches(&task).len());
+    let calibration = Calibration { running, fixed, batch, allowed };
     calibration.check().map(|()| Some(calibration))
 }
 
 impl Calibration {
     fn check(&self) -> Result<(), TrainError> {
-        let Self { fixed, batch, allowed } = *self;
+        let Self { fixed, batch, allowed, .. } = *self;
         if fixed < batch - allowed {
             return Err(TrainError::Calibration { fixed, batch, allowed });
         }
@@ -87,20 +89,31 @@ struct Moments {
 }
 
 impl Moments {
-    /// Adds values of shape `[batch, channels, …]`.
-    fn add(&mut self, values: &[f32], batch: usize, channels: usize) {
+    /// Adds values of shape `[channels, …]`.
+    fn add(&mut self, values: &[f32], channels: usize) {
         self.sum.resize(channels, 0.0);
         self.sum_of_squares.resize(channels, 0.0);
-        let plane = values.len() / (batch * channels);
-        for (index, plane) in values.chunks_exact(plane).enumerate() {
-            let channel = index % channels;
+        let plane = values.len() / channels;
+        for (channel, plane) in values.chunks_exact(plane).enumerate() {
             for &value in plane {
                 let value = f64::from(value);
                 self.sum[channel] += value;
                 self.sum_of_squares[channel] += value * value;
             }
         }
-        self.count += (batch * plane) as f64;
+        self.count += plane as f64;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sum.resize(other.sum.len(), 0.0);
+        self.sum_of_squares.resize(other.sum.len(), 0.0);
+        for (sum, more) in self.sum.iter_mut().zip(&other.sum) {
+            *sum += more;
+        }
+        for (sum, more) in self.sum_of_squares.iter_mut().zip(&other.sum_of_squares) {
+            *sum += more;
+        }
+        self.count += other.count;
     }
 
     fn mean(&self, channel: usize) -> f64 {
@@ -144,9 +157,10 @@ impl Normalize for UpTo {
     ) -> ControlFlow<Measured, Tensor<D>> {
         if self.remaining > 0 {
             self.remaining -= 1;
-            return ControlFlow::Continue(layer.forward(input));
+            let ControlFlow::Continue(output) = LayerStatistics.normalize(layer, input);
+            return ControlFlow::Continue(output);
         }
-        ControlFlow::Break(Measured { channels: input.dims()[1], values: read(input) })
+        ControlFlow::Break(Measured { channels: input.dims()[0], values: read(input) })
     }
 }
 
@@ -157,64 +171,32 @@ fn measure(
     task: Task<'_>,
     stop: &AtomicBool,
 ) -> Result<Option<Moments>, TrainError> {
-    let device = Device::flex();
-    let batches = disturbed(task);
-    let mut moments = Moments::default();
-    for indices in task.split.training.chunks(BATCH) {
+    let batches = task.batches(&task.data.training, Disturbance::calibration(task.recipe));
+    let chunks = task.data.training.indices.chunks(BATCH).collect();
+    let done = task.workers.map(chunks, |indices: &[usize]| -> Result<_, TrainError> {
+        let mut moments = Moments::default();
         if stop.load(Ordering::Relaxed) {
-            return Ok(None);
+            return Ok(moments);
         }
-        let batch = batches.batch(indices, 0, &device)?;
+        let batch = batches.batch(indices, 0, &Device::flex())?;
         let mut up_to = UpTo { remaining: index };
         if let ControlFlow::Break(measured) = network.forward_with(batch.inputs, &mut up_to) {
-            moments.add(&measured.values?, indices.len(), measured.channels);
+            moments.add(&measured.values?, measured.channels);
         }
+        Ok(moments)
+    });
+    // Added up in the order of the inputs: the same sums for every number of threads.
+    let mut total = Moments::default();
+    for moments in done {
+        total.merge(&moments?);
     }
-    Ok(Some(moments))
+    Ok((!stop.load(Ordering::Relaxed)).then_some(total))
 }
 
 /// A point or two standard errors of an accuracy over so many inputs, whichever is more.
 fn allowed(batch_accuracy: f64, inputs: usize) -> f64 {
     let standard_error = (batch_accuracy * (1.0 - batch_accuracy) / inputs as f64).sqrt();
     ONE_POINT.max(2.0 * standard_error)
-}
-
-/// The held-out inputs that fill whole batches: the statistics of a smaller one would be coarser.
-fn whole_batches(task: Task<'_>) -> &[usize] {
-    let held_out = &task.split.held_out;
-    &held_out[..held_out.len() - held_out.len() % task.config.batch]
-}
-
-/// Over whole batches; none where `stop` was set.
-fn held_out_accuracy<N: Normalize>(
-    network: &Drsn,
-    task: Task<'_>,
-    normalize: &mut N,
-    stop: &AtomicBool,
-) -> Result<Option<f64>, TrainError> {
-    let device = Device::flex();
-    let batches = disturbed(task);
-    let mut right = 0;
-    // The held-out inputs are in random order, so a batch's statistics are those of a random sample.
-    let inputs = whole_batches(task);
-    for indices in inputs.chunks_exact(task.config.batch) {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let batch = batches.batch(indices, 0, &device)?;
-        if let ControlFlow::Continue(answer) = network.forward_with(batch.inputs, normalize) {
-            right += count_right(&read(answer.logits)?, &batch.labels);
-        }
-    }
-    Ok(Some(right as f64 / inputs.len() as f64))
-}
-
-fn disturbed(task: Task<'_>) -> Batches<'_> {
-    Batches {
-        dataset: task.dataset,
-        spec: task.spec,
-        disturbance: Disturbance::calibration(task.config),
-    }
 }
 
 #[cfg(test)]
@@ -225,8 +207,10 @@ mod tests {
     fn moments_are_pooled_over_batches_of_different_size() {
         let mut moments = Moments::default();
         // Channel 0 has 1, 2, 3 and channel 1 has 10, 10, 40.
-        moments.add(&[1.0, 10.0, 2.0, 10.0], 2, 2);
-        moments.add(&[3.0, 40.0], 1, 2);
+        moments.add(&[1.0, 2.0, 10.0, 10.0], 2);
+        let mut more = Moments::default();
+        more.add(&[3.0, 40.0], 2);
+        moments.merge(&more);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
         assert!(close(moments.mean(0), 2.0) && close(moments.mean(1), 20.0));
         assert!(close(moments.variance(0), 2.0 / 3.0) && close(moments.variance(1), 200.0));
@@ -240,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_network_that_loses_more_than_is_allowed_is_refused() {
-        let calibration = |fixed| Calibration { fixed, batch: 0.95, allowed: 0.01 };
+        let calibration = |fixed| Calibration { running: 0.0, fixed, batch: 0.95, allowed: 0.01 };
         assert!(calibration(0.9401).check().is_ok());
         let refusal = calibration(0.45).check().map_err(|e| e.to_string());
         assert!(refusal.is_err_and(|reason| reason.contains("0.4500")));

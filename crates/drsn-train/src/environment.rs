@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::TrainConfig;
-
-/// Operating system, threads, processor features, and versions of what computes.
-pub(crate) fn environment(config: &TrainConfig) -> BTreeMap<String, String> {
+/// Operating system, processor, its features, and versions of what computes.
+pub(crate) fn environment() -> BTreeMap<String, String> {
     let entry = |key: &str, value: String| (key.to_owned(), value);
     BTreeMap::from([
         entry("os", std::env::consts::OS.to_owned()),
-        entry("threads", config.threads.to_string()),
         entry("processor", std::env::consts::ARCH.to_owned()),
         entry("processor_features", processor_features().join(" ")),
         entry("burn", env!("DRSN_BURN_VERSION").to_owned()),

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use drsn_bundle::{BundleError, PrepareError, runtime::RuntimeError};
+use drsn_bundle::{BundleError, baseline::BaselineError, runtime::RuntimeError};
 
 use crate::{
     dataset::DatasetError, fetch::FetchError, report::ReportError, training::CheckpointError,
@@ -25,8 +25,13 @@ pub enum TrainError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// An input cannot be prepared for the network.
-    #[error("an input of the data set cannot be prepared: {0}")]
-    Prepare(#[from] PrepareError),
+    #[error("{input} cannot be prepared: {reason}")]
+    Input {
+        /// The input.
+        input: String,
+        /// What was expected and what came.
+        reason: String,
+    },
     /// A checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -82,6 +87,9 @@ pub enum TrainError {
         /// The folder.
         folder: PathBuf,
     },
+    /// No baseline can be taken of the data.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// ONNX Runtime is not there, or failed.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

@@ -11,9 +11,16 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use drsn_train::{TrainError, evaluate::evaluate, export_checkpoint, fetch, fetch::Fetched, train};
+use drsn_train::{
+    TrainError,
+    compare::{Study, compare, table},
+    export_checkpoint, fetch,
+    fetch::Fetched,
+    recipe::{PRESETS, preset},
+    train,
+};
 
-use arguments::{Arguments, Command, DataSet, Evaluate, Export, Fetch, Train};
+use arguments::{Arguments, Command, Compare, DataSet, Export, Fetch, Presets, Train, decibels};
 use terminal::Terminal;
 
 /// Exit code of a program that was stopped by Ctrl-C.
@@ -44,9 +51,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Fetch(arguments) => run_fetch(&arguments),
-        Command::Train(arguments) => run_train(arguments),
-        Command::Evaluate(arguments) => run_evaluate(&arguments),
-        Command::Export(arguments) => run_export(arguments),
+        Command::Presets(arguments) => run_presets(&arguments),
+        Command::Train(arguments) => run_train(*arguments),
+        Command::Export(arguments) => run_export(&arguments),
+        Command::Compare(arguments) => run_compare(&arguments),
     }
 }
 
@@ -66,40 +74,56 @@ fn run_fetch(arguments: &Fetch) -> anyhow::Result<()> {
     }
 }
 
+fn run_presets(arguments: &Presets) -> anyhow::Result<()> {
+    let Some(name) = &arguments.name else {
+        for preset in PRESETS {
+            // The first comment of a preset says what it is.
+            let about = preset.text.lines().next().unwrap_or_default().trim_start_matches("# ");
+            say(&format!("{:<14}{about}", preset.name))?;
+        }
+        return Ok(());
+    };
+    preset(name)?;
+    let preset = PRESETS.iter().find(|preset| preset.name == name);
+    say(preset.map_or("", |preset| preset.text.trim_end()))
+}
+
 fn run_train(arguments: Train) -> anyhow::Result<()> {
-    let config = arguments.recipe.config()?;
+    let recipe = arguments.recipe.recipe()?;
     let job = arguments.job()?;
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    let bundle = train(&config, &job, &mut Terminal::new(), &STOP)?;
+    let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
     say(&format!("wrote {}", bundle.display()))
 }
 
-fn run_evaluate(arguments: &Evaluate) -> anyhow::Result<()> {
-    let evaluation = evaluate(
-        &arguments.bundle,
-        &arguments.data,
-        arguments.noise,
-        arguments.limit,
-        arguments.onnxruntime.as_deref(),
-    )?;
-    if arguments.json {
-        return say(&serde_json::to_string(&evaluation)?);
-    }
-    let noise = evaluation.noise.as_deref().unwrap_or("no noise");
-    say(&format!(
-        "{}: {:.2} % of {} inputs right ({noise})",
-        evaluation.data,
-        100.0 * evaluation.accuracy,
-        evaluation.inputs
-    ))
-}
-
-fn run_export(arguments: Export) -> anyhow::Result<()> {
-    let destination = arguments.destination.destination()?;
-    let Export { checkpoint, data, .. } = arguments;
+fn run_export(arguments: &Export) -> anyhow::Result<()> {
+    let destination = arguments.destination.destination(None)?;
+    let inputs = arguments.inputs.inputs();
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    let bundle = export_checkpoint(&checkpoint, &data, &destination, &mut Terminal::new(), &STOP)?;
+    let checkpoint = &arguments.checkpoint;
+    let bundle = export_checkpoint(checkpoint, &inputs, &destination, &mut Terminal::new(), &STOP)?;
     say(&format!("wrote {}", bundle.display()))
+}
+
+fn run_compare(arguments: &Compare) -> anyhow::Result<()> {
+    let mut recipe = arguments.recipe.recipe()?;
+    if let Some(range) = &arguments.snr {
+        recipe.evaluate = decibels(range)?;
+    }
+    let units = arguments.units.iter().map(|unit| {
+        recipe.set(&[format!("network.unit={unit}")]).map(|recipe| recipe.network.unit)
+    });
+    let study = Study {
+        units: units.collect::<Result<_, _>>()?,
+        recipe,
+        seeds: arguments.seeds.get(),
+        inputs: arguments.inputs.inputs(),
+        out: arguments.out.clone(),
+        onnxruntime: arguments.runtime.onnxruntime.clone(),
+    };
+    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    let cells = compare(&study, &mut Terminal::new(), &STOP)?;
+    say(table(&cells).trim_end())
 }
 
 /// The first Ctrl-C asks the training to stop at the end of its batch, the second ends the program.

@@ -1,24 +1,40 @@
-//! The offline flow from data to bundle.
+//! A whole training: from data to a bundle.
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
+use drsn_bundle::InputSpec;
+
 use crate::{
-    TrainConfig, TrainError,
+    TrainError,
     calibration::calibrate,
-    dataset::{Dataset, Mnist, Split},
-    export::{Destination, write_bundle},
+    dataset::Data,
+    export::{Destination, Trained, write_bundle},
     preflight::{check_checkpoint, check_destination},
-    training::{Checkpoint, Progress, Task, Trainer},
+    recipe::{DataConfig, Recipe},
+    training::{Batches, Checkpoint, Disturbance, Progress, Task, Trainer, Workers},
 };
+
+/// Where the data lies.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Folder with the data.
+    pub folder: PathBuf,
+    /// Index of files and labels; without one, folders are classes.
+    pub index: Option<PathBuf>,
+    /// Whether files that cannot be read are left out.
+    pub skip_bad: bool,
+    /// Threads that compute.
+    pub threads: usize,
+}
 
 /// Where a training finds its data and leaves its results.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Folder with the data.
-    pub data: PathBuf,
+    /// Where the data lies.
+    pub inputs: Inputs,
     /// File for the checkpoint.
     pub checkpoint: PathBuf,
     /// Whether to go on from the checkpoint.
@@ -29,26 +45,30 @@ pub struct Job {
     pub destination: Destination,
 }
 
-/// Trains a network on MNIST, gives its normalizations exact statistics, exports it and writes the bundle.
+/// Trains a network, gives its normalizations exact statistics, exports it and writes the bundle.
 /// Returns the bundle's folder.
 ///
 /// # Errors
 /// [`TrainError::Interrupted`] where `stop` was set, with a checkpoint to go on from; else what is wrong. What can
-/// be checked before the training is checked before it: configuration, destination, checkpoint, ONNX Runtime, data.
+/// be checked before the training is checked before it: recipe, destination, checkpoint, ONNX Runtime, data.
 pub fn train(
-    config: &TrainConfig,
+    recipe: &Recipe,
     job: &Job,
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
-    config.check()?;
+    recipe.check()?;
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
-    with_task(config, &job.data, |task, test| {
+    with_task(recipe, &job.inputs, progress, |task, progress| {
         let mut trainer =
-            if job.resume { Trainer::resume(task, &job.checkpoint)? } else { Trainer::new(task) };
+            if job.resume { Trainer::resume(task, &job.checkpoint)? } else { Trainer::new(task)? };
         trainer.run(&job.checkpoint, progress, stop)?;
-        finish(&trainer, task, test, &job.destination, progress, stop)
+        if recipe.early_stopping.is_some() {
+            // What is exported is the best epoch's network, which need not be the last one's.
+            trainer = Trainer::resume(task, &Checkpoint::best(&job.checkpoint))?;
+        }
+        finish(&trainer, task, &job.destination, progress, stop)
             .map_err(|error| not_exported(error, &job.checkpoint))?
             .ok_or_else(|| trainer.interrupted(&job.checkpoint))
     })
@@ -60,16 +80,16 @@ pub fn train(
 /// As [`train`].
 pub fn export(
     checkpoint: &Path,
-    data: &Path,
+    inputs: &Inputs,
     destination: &Destination,
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
     check_destination(destination)?;
-    let config = Checkpoint::load(checkpoint)?.config;
-    with_task(&config, data, |task, test| {
+    let recipe = Checkpoint::load(checkpoint)?.recipe;
+    with_task(&recipe, inputs, progress, |task, progress| {
         let trainer = Trainer::resume(task, checkpoint)?;
-        finish(&trainer, task, test, destination, progress, stop)?
+        finish(&trainer, task, destination, progress, stop)?
             .ok_or_else(|| TrainError::ExportStopped { checkpoint: checkpoint.to_owned() })
     })
 }
@@ -86,7 +106,6 @@ fn not_exported(error: TrainError, checkpoint: &Path) -> TrainError {
 fn finish(
     trainer: &Trainer<'_>,
     task: Task<'_>,
-    test: &Dataset,
     destination: &Destination,
     progress: &mut dyn Progress,
     stop: &AtomicBool,
@@ -96,41 +115,66 @@ fn finish(
         return Ok(None);
     };
     progress.step(&format!(
-        "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of batches",
-        calibration.fixed, calibration.batch
+        "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of batches, {:.4} with the \
+         running ones of the training",
+        calibration.fixed, calibration.batch, calibration.running
     ));
-    let epochs = trainer.epochs_done();
-    write_bundle(&network, task, epochs, test, destination, progress, stop)
+    let trained = Trained { network: &network, calibration, history: trainer.history() };
+    write_bundle(&trained, task, destination, progress, stop)
 }
 
-/// Loads MNIST and runs with what a training works on and the test set, on the recipe's number of threads.
-fn with_task<T: Send>(
-    config: &TrainConfig,
-    data: &Path,
-    run: impl FnOnce(Task<'_>, &Dataset) -> Result<T, TrainError> + Send,
+/// Opens the data and runs with what a training works on.
+fn with_task<T>(
+    recipe: &Recipe,
+    inputs: &Inputs,
+    progress: &mut (dyn Progress + Send),
+    run: impl FnOnce(Task<'_>, &mut dyn Progress) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    config.check()?;
-    let mnist = Mnist::load(data)?;
-    let split = Split::new(config, mnist.train.len())?;
-    let spec = Mnist::input();
-    let task = Task {
-        config,
-        dataset: &mnist.train,
-        split: &split,
-        spec: &spec,
-        classes: Mnist::classes().len(),
+    recipe.check()?;
+    let workers = Workers::new(inputs.threads)?;
+    let mut data = Data::open(recipe, &inputs.folder, inputs.index.as_deref(), inputs.skip_bad)?;
+    for skipped in &data.skipped {
+        progress.step(&format!("left out: {skipped}"));
+    }
+    centre(recipe, &mut data, &workers)?;
+    run(Task { recipe, data: &data, workers: &workers }, progress)
+}
+
+/// Where the recipe asks for it, subtracts each channel's mean over the training inputs, as they are met with noise.
+fn centre(recipe: &Recipe, data: &mut Data, workers: &Workers) -> Result<(), TrainError> {
+    let wanted = match &recipe.data {
+        DataConfig::Idx(set) | DataConfig::Cifar10(set) => set.zero_centre,
+        DataConfig::Images(images) => images.zero_centre,
+        DataConfig::Signals(_) => false,
     };
-    on_threads(config.threads, || run(task, &mnist.test))
-}
-
-/// Runs in a pool of its own: how many threads compute is a part of the recipe, not of the machine.
-fn on_threads<T: Send>(
-    threads: usize,
-    run: impl FnOnce() -> Result<T, TrainError> + Send,
-) -> Result<T, TrainError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| TrainError::Threads { threads, reason: e.to_string() })?
-        .install(run)
+    let InputSpec::Image(image) = data.input.clone() else { return Ok(()) };
+    if !wanted {
+        return Ok(());
+    }
+    let batches = Batches {
+        part: &data.training,
+        input: &data.input,
+        disturbance: Disturbance::calibration(recipe),
+    };
+    let plane = image.height * image.width;
+    let sums = workers.map(data.training.indices.chunks(1_000).collect(), |indices: &[usize]| {
+        let mut sums = vec![0.0; image.channels];
+        let mut values = vec![0.0; image.channels * plane];
+        for &index in indices {
+            batches.raw(index, 0, &mut values)?;
+            for (sum, plane) in sums.iter_mut().zip(values.chunks_exact(plane)) {
+                *sum += plane.iter().map(|&value| f64::from(value)).sum::<f64>();
+            }
+        }
+        Ok::<_, TrainError>(sums)
+    });
+    let mut mean = vec![0.0; image.channels];
+    for part in sums {
+        for (mean, sum) in mean.iter_mut().zip(part?) {
+            *mean += sum / (data.training.indices.len() * plane) as f64;
+        }
+    }
+    let mean = mean.into_iter().map(|mean| mean as f32).collect();
+    data.input = InputSpec::Image(drsn_bundle::ImageSpec { mean, ..image });
+    Ok(())
 }

@@ -26,12 +26,12 @@ pub(crate) fn check_destination(destination: &Destination) -> Result<(), TrainEr
 /// Checks that a new training may write its checkpoint, and can.
 pub(crate) fn check_checkpoint(path: &Path, overwrite: bool) -> Result<(), TrainError> {
     if !overwrite && path.exists() {
-        let Checkpoint { config, position, .. } = Checkpoint::load(path)?;
-        if position.epoch < config.epochs {
+        let Checkpoint { recipe, position, .. } = Checkpoint::load(path)?;
+        if position.epoch < recipe.epochs {
             return Err(TrainError::Unfinished {
                 checkpoint: path.to_owned(),
                 epoch: position.epoch,
-                epochs: config.epochs,
+                epochs: recipe.epochs,
             });
         }
     }
@@ -58,7 +58,7 @@ fn check_writable(folder: &Path, flag: &'static str) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{TrainConfig, training::Position};
+    use crate::{recipe::preset, training::Position};
 
     #[test]
     fn only_versions_that_a_server_can_read_are_taken() {
@@ -74,11 +74,12 @@ mod tests {
     fn the_checkpoint_of_an_unfinished_training_is_kept_and_that_of_a_finished_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
-        let config = TrainConfig::default();
-        for (epoch, may) in [(config.epochs - 1, false), (config.epochs, true)] {
+        let recipe = preset("mnist").unwrap();
+        for (epoch, may) in [(recipe.epochs - 1, false), (recipe.epochs, true)] {
             let position = Position { epoch, batch: 0 };
-            let config = config.clone();
-            let checkpoint = Checkpoint { config, position, weights: vec![], optimizer: vec![] };
+            let (recipe, history) = (recipe.clone(), vec![]);
+            let checkpoint =
+                Checkpoint { recipe, position, history, weights: vec![], optimizer: vec![] };
             checkpoint.save(&path).unwrap();
             assert_eq!(check_checkpoint(&path, false).is_ok(), may);
             assert!(check_checkpoint(&path, true).is_ok());

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use drsn_train::training::{BatchReport, Progress};
+use drsn_train::training::{BatchReport, EpochRecord, Progress};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// Layout of the bar; indicatif's own estimate of the time left is not used: it forgets what was before a resume.
@@ -40,8 +40,16 @@ impl Progress for Terminal {
         self.bar.set_message(describe(report));
     }
 
-    fn epoch(&mut self, report: &BatchReport) {
-        self.line(&format!("epoch {}/{}: {}", report.epoch + 1, report.epochs, describe(report)));
+    fn epoch(&mut self, epoch: usize, epochs: usize, record: &EpochRecord) {
+        self.line(&format!(
+            "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held out {:.2} %, learning rate {:.2e}, {:.0} inputs/s",
+            epoch + 1,
+            record.loss,
+            100.0 * record.accuracy,
+            100.0 * record.held_out_accuracy,
+            record.learning_rate,
+            record.inputs as f64 / record.seconds.max(1e-9),
+        ));
     }
 
     fn step(&mut self, what: &str) {

@@ -26,7 +26,8 @@ impl Data {
         let data = match &recipe.data {
             DataConfig::Idx(_) | DataConfig::Cifar10(_) if index.is_some() => {
                 return Err(TrainError::Config {
-                    reason: "an index is for images and recordings in files of their own".to_owned(),
+                    reason: "an index is for images and recordings in files of their own"
+                        .to_owned(),
                 });
             }
             DataConfig::Idx(config) => public::open_idx(recipe.seed, config, folder)?,

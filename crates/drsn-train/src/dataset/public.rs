@@ -6,7 +6,7 @@ use drsn_bundle::{Filter, Geometry, ImageSpec, InputSpec};
 use rand::seq::SliceRandom as _;
 
 use super::{
-    Data, DatasetError, FILES, Part, Source, cifar10, idx, mnist,
+    Data, DatasetError, Part, Source, cifar10, idx,
     packed::{PackedFile, PackedImages},
 };
 use crate::{
@@ -14,6 +14,17 @@ use crate::{
     random::{Purpose, stream},
     recipe::IdxConfig,
 };
+
+/// Names of the four files of the MNIST family: images and labels for training, images and labels for the test.
+pub const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// What the manifest says of MNIST.
+const MNIST: &str = "MNIST handwritten digits (Y. LeCun, C. Cortes, C. J. C. Burges), CC BY-SA 3.0";
 
 /// Far more than the names of 256 classes need.
 const LONGEST_NAMES: u64 = 1 << 20;
@@ -40,11 +51,19 @@ pub(super) fn open_idx(seed: u64, config: &IdxConfig, folder: &Path) -> Result<D
         Some(first) if first == "T-shirt/top" => {
             ("Fashion-MNIST", "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf; Zalando SE), MIT")
         }
-        None if shape == [28, 28] => ("MNIST", mnist::DESCRIPTION),
+        None if shape == [28, 28] => ("MNIST", MNIST),
         _ => ("IDX", "images in IDX files"),
     };
     let input = image(1, shape[0], shape[1]);
-    Ok(assemble(seed, config, Arc::new(training), Arc::new(test), input, classes, [name, description]))
+    Ok(assemble(
+        seed,
+        config,
+        Arc::new(training),
+        Arc::new(test),
+        input,
+        classes,
+        [name, description],
+    ))
 }
 
 /// Opens the binary version of CIFAR-10.

@@ -63,3 +63,15 @@ pub struct Data {
     /// Files that were left out because they cannot be read, each with its reason.
     pub skipped: Vec<String>,
 }
+
+/// What each class counts where every class is to count the same: inputs / (classes · inputs of the class).
+pub fn class_weights(part: &Part, classes: usize) -> Vec<f32> {
+    let mut counts = vec![0_usize; classes];
+    for &index in &part.indices {
+        if let Some(count) = counts.get_mut(part.source.label(index)) {
+            *count += 1;
+        }
+    }
+    let inputs = part.indices.len() as f32;
+    counts.iter().map(|&count| inputs / (classes * count.max(1)) as f32).collect()
+}

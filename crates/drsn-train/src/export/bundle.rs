@@ -7,7 +7,8 @@ use std::{
 };
 
 use drsn_bundle::{
-    Architecture, Block, Evaluation, Golden, Manifest, Name, Tensor, ThresholdKind, Training, Unit,
+    Architecture, Block, Evaluation, Golden, HeldOutAccuracy, Manifest, Name, Tensor,
+    ThresholdKind, Training, Unit,
     manifest::FORMAT,
     onnx::{mean_abs_output, threshold_output},
     runtime::{NamedTensor, Provider, Runtime, Session},
@@ -16,14 +17,16 @@ use drsn_bundle::{
 use super::{compare, shrunk_tensor, to_onnx};
 use crate::{
     TrainError,
-    dataset::{DESCRIPTION, Dataset, Mnist, TEST_NAME},
+    baseline::{Sample, baseline},
+    calibration::Calibration,
     environment::environment,
-    evaluate::{EVALUATION_SEED, accuracy, evaluation},
+    evaluate::evaluation,
     model::Drsn,
-    training::{Batches, Disturbance, Progress, Task, planes},
+    recipe::Noise,
+    training::{Disturbance, EpochRecord, Progress, Task, planes},
 };
 
-/// Held-out inputs in golden.json; every second one with the strongest noise of the training.
+/// Held-out inputs in golden.json; every second one with the first noise of the evaluation.
 const GOLDEN_INPUTS: usize = 4;
 /// Held-out inputs on which the exported model is compared with the network.
 const COMPARED_INPUTS: usize = 256;
@@ -55,60 +58,78 @@ impl Destination {
     }
 }
 
+/// A network with exact statistics, and how it came to be.
+#[derive(Debug)]
+pub struct Trained<'a> {
+    /// The network.
+    pub network: &'a Drsn,
+    /// How it does with which statistics.
+    pub calibration: Calibration,
+    /// What its epochs gave.
+    pub history: &'a [EpochRecord],
+}
+
 /// Exports a calibrated network, compares it with the exported model in ONNX Runtime, evaluates that model on the
 /// test set, and writes the bundle. Returns its folder, or none and writes nothing where `stop` was set meanwhile.
 ///
 /// # Errors
 /// [`TrainError::Parity`] where the model disagrees with the network, or what goes wrong on the way.
 pub fn write_bundle(
-    network: &Drsn,
+    trained: &Trained<'_>,
     task: Task<'_>,
-    epochs: usize,
-    test: &Dataset,
     destination: &Destination,
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, TrainError> {
-    let classes = Mnist::classes();
-    let shape = planes(task.spec);
-    let model = to_onnx(network, shape, &classes, FORMAT)?;
+    let Trained { network, .. } = *trained;
+    let input = &task.data.input;
+    let model = to_onnx(network, input, &task.data.classes, FORMAT)?;
     let runtime = Runtime::start(destination.library())?;
-    let mut session = Session::open(&runtime, &model, &task.spec.shape(), Provider::Cpu)?;
+    let mut session = Session::open(&runtime, &model, &input.shape(), Provider::Cpu)?;
     progress.step("comparing the exported model with the network");
     compare_held_out(network, task, &mut session)?;
     let golden = golden(network, task, &mut session)?;
+    let blocks = blocks(network, task.recipe.network.unit)?;
+    progress.step("measuring where the training data lies");
+    let sample = Sample {
+        training: task.batches(&task.data.training, Disturbance::calibration(task.recipe)),
+        held_out: task.held_out(),
+        words: task.in_words(),
+    };
+    let Some(baseline) = baseline(&mut session, &blocks, &sample, stop)? else { return Ok(None) };
     progress.step("evaluating the exported model");
-    let Some(evaluations) = evaluations(task, test, &mut session, stop)? else { return Ok(None) };
+    let Some(evaluations) = evaluations(task, &mut session, stop)? else { return Ok(None) };
     let manifest = Manifest {
         format: FORMAT,
         name: destination.name.clone(),
         version: destination.version.clone(),
         architecture: Architecture {
             parameters: network.parameters(),
-            ..task.config.architecture()
+            ..task.recipe.network.architecture()
         },
-        input: task.spec.clone(),
-        classes,
-        blocks: blocks(network, task.config.unit)?,
+        input: input.clone(),
+        classes: task.data.classes.clone(),
+        blocks,
         files: BTreeMap::new(),
-        training: Some(story(task, epochs, evaluations)),
-        baseline: None,
+        training: Some(story(trained, task, evaluations)),
+        baseline,
     };
     let repository = &destination.repository;
     Ok(Some(drsn_bundle::write(repository, manifest, &model, &golden, destination.replace)?))
 }
 
-fn story(task: Task<'_>, epochs: usize, evaluations: Vec<Evaluation>) -> Training {
-    let config = task.config;
+fn story(trained: &Trained<'_>, task: Task<'_>, evaluations: Vec<Evaluation>) -> Training {
+    let Calibration { running, fixed, batch, .. } = trained.calibration;
     Training {
         tool: format!("drsn-train {}", env!("CARGO_PKG_VERSION")),
-        data: DESCRIPTION.to_owned(),
-        training_inputs: task.split.training.len(),
-        held_out_inputs: task.split.held_out.len(),
-        seed: config.seed,
-        epochs,
-        configuration: serde_json::json!(config),
-        environment: environment(config),
+        data: task.data.description.clone(),
+        training_inputs: task.data.training.indices.len(),
+        held_out_inputs: task.data.held_out.indices.len(),
+        seed: task.recipe.seed,
+        epochs: trained.history.len(),
+        configuration: serde_json::json!(task.recipe),
+        environment: environment(),
+        held_out_accuracy: Some(HeldOutAccuracy { running, exact: fixed, batch }),
         evaluations,
     }
 }
@@ -137,56 +158,44 @@ fn compare_held_out(
     task: Task<'_>,
     session: &mut Session,
 ) -> Result<(), TrainError> {
-    let count = COMPARED_INPUTS.min(task.split.held_out.len());
-    let batches = Batches {
-        dataset: task.dataset,
-        spec: task.spec,
-        disturbance: Disturbance::calibration(task.config),
-    };
-    let inputs = batches.values(&task.split.held_out[..count], 0)?;
-    compare(network, session, &inputs, planes(task.spec))?;
+    let held_out = &task.data.held_out.indices;
+    let inputs = task.held_out().values(&held_out[..COMPARED_INPUTS.min(held_out.len())], 0)?;
+    compare(network, session, &inputs, planes(&task.data.input))?;
     Ok(())
 }
 
 fn golden(network: &Drsn, task: Task<'_>, session: &mut Session) -> Result<Golden, TrainError> {
-    let held_out = &task.split.held_out;
+    let held_out = &task.data.held_out.indices;
     let mut inputs = Vec::new();
     for (place, &index) in held_out.iter().take(GOLDEN_INPUTS).enumerate() {
-        let amplitude = if place % 2 == 0 { 0.0 } else { task.config.noise as f32 };
-        let batches = Batches {
-            dataset: task.dataset,
-            spec: task.spec,
-            disturbance: Disturbance::evaluation(amplitude, task.config.seed),
-        };
-        inputs.extend(batches.values(&[index], 0)?);
+        let noise = task.recipe.evaluate.first().copied().filter(|_| place % 2 == 1);
+        let disturbance = Disturbance::evaluation(noise, task.recipe.seed);
+        inputs.extend(task.batches(&task.data.held_out, disturbance).values(&[index], 0)?);
     }
-    let outputs = compare(network, session, &inputs, planes(task.spec))?
+    let input = &task.data.input;
+    let outputs = compare(network, session, &inputs, planes(input))?
         .into_iter()
         .map(|NamedTensor { name, shape, data }| (name, Tensor { shape, data }))
         .collect();
     let batch = GOLDEN_INPUTS.min(held_out.len());
-    let shape = std::iter::once(batch).chain(task.spec.shape()).collect();
+    let shape = std::iter::once(batch).chain(input.shape()).collect();
     Ok(Golden::new(Tensor { shape, data: inputs }, outputs))
 }
 
+/// How the model does on the test data, clean and with each noise of the recipe.
 fn evaluations(
     task: Task<'_>,
-    test: &Dataset,
     session: &mut Session,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<Evaluation>>, TrainError> {
-    let mut amplitudes = vec![0.0];
-    amplitudes.extend(Some(task.config.noise as f32).filter(|&noise| noise > 0.0));
-    amplitudes
+    let Some(test) = &task.data.test else { return Ok(Some(Vec::new())) };
+    let noises: Vec<Option<Noise>> =
+        std::iter::once(None).chain(task.recipe.evaluate.iter().copied().map(Some)).collect();
+    noises
         .into_iter()
-        .map(|amplitude| {
-            let batches = Batches {
-                dataset: test,
-                spec: task.spec,
-                disturbance: Disturbance::evaluation(amplitude, EVALUATION_SEED),
-            };
-            let accuracy = accuracy(session, batches, test.len(), stop)?;
-            Ok(accuracy.map(|a| evaluation(TEST_NAME, amplitude, test.len(), a)))
+        .map(|noise| {
+            let sessions = std::slice::from_mut(session);
+            evaluation(sessions, test, &task.data.input, &task.data.test_name, noise, stop)
         })
         .collect()
 }

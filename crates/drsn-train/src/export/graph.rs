@@ -5,16 +5,21 @@
 //! stem's output. The soft threshold is written as `x − max(min(x, τ), −τ)`.
 
 use burn::nn::BatchNorm;
-use drsn_bundle::onnx::{
-    Attribute, GraphBuilder, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
-    PROBABILITIES, mean_abs_output, threshold_output,
+use drsn_bundle::{
+    InputSpec,
+    onnx::{
+        Attribute, GraphBuilder, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
+        PROBABILITIES, mean_abs_output, threshold_output,
+    },
 };
 
 use super::fold::Affine;
 use crate::{
     TrainError,
-    model::{Convolution, Drsn, FullyConnected, ResidualUnit, Shrinkage, channel_padding},
-    training::read,
+    model::{
+        Convolution, Drsn, Excitation, FullyConnected, ResidualUnit, Shrinkage, channel_padding,
+    },
+    training::{planes, read},
 };
 
 /// Name of the tensor with a unit's features after shrinkage.
@@ -22,7 +27,8 @@ pub fn shrunk_tensor(block: &str) -> String {
     format!("{block}.shrunk")
 }
 
-/// Writes a network with fixed statistics as ONNX: input `[batch, channels, height, width]`, outputs
+/// Writes a network with fixed statistics as ONNX: input `[batch, channels, height, width]`, or
+/// `[batch, channels, samples]` for signals; outputs
 /// `probabilities` and `logits` `[batch, classes]`, and for each shrinkage `threshold.<block>` and
 /// `mean_abs.<block>` `[batch, C]`.
 ///
@@ -32,31 +38,36 @@ pub fn shrunk_tensor(block: &str) -> String {
 /// [`TrainError::Tensor`] where a weight cannot be read.
 pub fn to_onnx(
     network: &Drsn,
-    input: [usize; 3],
+    input: &InputSpec,
     classes: &[String],
     format: u32,
 ) -> Result<Vec<u8>, TrainError> {
-    let [channels, height, width] = input;
-    let mut graph = Graph(GraphBuilder::new("drsn"));
-    let shape = [channels, height, width].map(|size| size as i64);
-    graph.0.input(INPUT, &[&[-1], shape.as_slice()].concat());
+    let flat = matches!(input, InputSpec::Signal(_));
+    let mut graph = Graph { builder: GraphBuilder::new("drsn"), flat };
+    let shape = input.shape().into_iter().map(|size| size as i64);
+    graph.builder.input(INPUT, &std::iter::once(-1).chain(shape).collect::<Vec<_>>());
+    let [_, height, width] = planes(input);
     let mut size = [height, width];
     let mut stream = graph.convolution("stem", &network.stem, None, INPUT, &mut size)?;
     for (name, unit) in network.units() {
         stream = graph.unit(&name, unit, &stream, &mut size)?;
     }
     let normalized = graph.batch_norm("norm", &network.norm, &stream)?;
-    let activated = graph.0.node("Relu", &[&normalized], "relu", &[]);
+    let activated = graph.builder.node("Relu", &[&normalized], "relu", &[]);
     let pooled = graph.mean_over_space(&activated, "pooled");
     graph.fully_connected(LOGITS, &network.head, None, &pooled)?;
     let axis = [("axis", Attribute::Int(1))];
-    graph.0.node("Softmax", &[LOGITS], PROBABILITIES, &axis);
+    graph.builder.node("Softmax", &[LOGITS], PROBABILITIES, &axis);
     graph.declare_outputs(network, classes.len());
     graph.metadata(network, classes, format);
-    Ok(graph.0.finish("Deep Residual Shrinkage Network"))
+    Ok(graph.builder.finish("Deep Residual Shrinkage Network"))
 }
 
-struct Graph(GraphBuilder);
+struct Graph {
+    builder: GraphBuilder,
+    /// Whether the inputs are signals: then no node has an axis of height one.
+    flat: bool,
+}
 
 impl Graph {
     /// Convolution, with what follows folded in; `size` becomes that of the output.
@@ -75,18 +86,19 @@ impl Graph {
             let kernel = weight.len() / shape[0];
             Affine::of(norm)?.fold(&mut weight, &mut bias, |position| position / kernel);
         }
-        let weight = self.0.tensor(&format!("{name}.weight"), &shape, &weight);
-        let bias = self.0.tensor(&format!("{name}.bias"), &[shape[0]], &bias);
+        let sizes = [&shape[..2], self.along(&shape[2..])].concat();
+        let weight = self.builder.tensor(&format!("{name}.weight"), &sizes, &weight);
+        let bias = self.builder.tensor(&format!("{name}.bias"), &[shape[0]], &bias);
         let [(top, bottom), (left, right)] = layer.padding(*size);
         for (size, stride) in size.iter_mut().zip(layer.stride) {
             *size = size.div_ceil(stride);
         }
         let attributes = [
-            ("kernel_shape", ints([shape[2], shape[3]])),
-            ("strides", ints(layer.stride)),
-            ("pads", ints([top, left, bottom, right])),
+            ("kernel_shape", ints(self.along(&shape[2..]))),
+            ("strides", ints(self.along(&layer.stride))),
+            ("pads", ints(&[self.along(&[top, left]), self.along(&[bottom, right])].concat())),
         ];
-        Ok(self.0.node("Conv", &[input, &weight, &bias], name, &attributes))
+        Ok(self.builder.node("Conv", &[input, &weight, &bias], name, &attributes))
     }
 
     /// Fully connected layer, with what follows folded in.
@@ -103,9 +115,9 @@ impl Graph {
         if let Some(norm) = folded {
             Affine::of(norm)?.fold(&mut weight, &mut bias, |position| position % shape[1]);
         }
-        let weight = self.0.tensor(&format!("{name}.weight"), &shape, &weight);
-        let bias = self.0.tensor(&format!("{name}.bias"), &[shape[1]], &bias);
-        Ok(self.0.node("Gemm", &[input, &weight, &bias], name, &[]))
+        let weight = self.builder.tensor(&format!("{name}.weight"), &shape, &weight);
+        let bias = self.builder.tensor(&format!("{name}.bias"), &[shape[1]], &bias);
+        Ok(self.builder.node("Gemm", &[input, &weight, &bias], name, &[]))
     }
 
     /// A normalization that stays a node of its own.
@@ -122,19 +134,30 @@ impl Graph {
             ("variance", read(layer.running_var.value())?),
         ];
         let names = parameters.map(|(parameter, values)| {
-            self.0.tensor(&format!("{name}.{parameter}"), &[values.len()], &values)
+            self.builder.tensor(&format!("{name}.{parameter}"), &[values.len()], &values)
         });
         let inputs: Vec<&str> =
             std::iter::once(input).chain(names.iter().map(String::as_str)).collect();
         let epsilon = [("epsilon", Attribute::Float(layer.epsilon as f32))];
-        Ok(self.0.node("BatchNormalization", &inputs, name, &epsilon))
+        Ok(self.builder.node("BatchNormalization", &inputs, name, &epsilon))
     }
 
     /// `[batch, C, height, width]` to its mean over space, `[batch, C]`.
     fn mean_over_space(&mut self, input: &str, output: &str) -> String {
         let means = format!("{output}.means");
-        self.0.node("GlobalAveragePool", &[input], &means, &[]);
-        self.0.node("Flatten", &[&means], output, &[("axis", Attribute::Int(1))])
+        self.builder.node("GlobalAveragePool", &[input], &means, &[]);
+        self.builder.node("Flatten", &[&means], output, &[("axis", Attribute::Int(1))])
+    }
+
+    /// What belongs to height and width: of a signal only the latter.
+    fn along<'a, T>(&self, axes: &'a [T]) -> &'a [T] {
+        if self.flat { &axes[1..] } else { axes }
+    }
+
+    /// The axes of space in `[batch, C, …]`, as a stored tensor.
+    fn space(&mut self, name: &str) -> String {
+        let axes: &[i64] = if self.flat { &[2] } else { &[2, 3] };
+        self.builder.integers(&format!("{name}.axes"), axes)
     }
 
     fn unit(
@@ -146,17 +169,18 @@ impl Graph {
     ) -> Result<String, TrainError> {
         let part = |part: &str| format!("{name}.{part}");
         let normalized = self.batch_norm(&part("norm1"), &unit.norm1, input)?;
-        let active = self.0.node("Relu", &[&normalized], &part("relu1"), &[]);
+        let active = self.builder.node("Relu", &[&normalized], &part("relu1"), &[]);
         let conv1 = part("conv1");
         let hidden = self.convolution(&conv1, &unit.conv1, Some(&unit.norm2), &active, size)?;
-        let active = self.0.node("Relu", &[&hidden], &part("relu2"), &[]);
+        let active = self.builder.node("Relu", &[&hidden], &part("relu2"), &[]);
         let features = self.convolution(&part("conv2"), &unit.conv2, None, &active, size)?;
-        let branch = match &unit.shrinkage {
-            Some(shrinkage) => self.shrinkage(name, shrinkage, unit.channels(), &features)?,
-            None => features,
+        let branch = match (&unit.shrinkage, &unit.excitation) {
+            (Some(shrinkage), _) => self.shrinkage(name, shrinkage, unit.channels(), &features)?,
+            (None, Some(excitation)) => self.excitation(name, excitation, &features)?,
+            (None, None) => features,
         };
         let shortcut = self.shortcut(name, unit, input);
-        Ok(self.0.node("Add", &[&branch, &shortcut], &part("sum"), &[]))
+        Ok(self.builder.node("Add", &[&branch, &shortcut], &part("sum"), &[]))
     }
 
     fn shrinkage(
@@ -167,65 +191,109 @@ impl Graph {
         features: &str,
     ) -> Result<String, TrainError> {
         let part = |part: &str| format!("{name}.{part}");
-        let magnitudes = self.0.node("Abs", &[features], &part("abs"), &[]);
+        let magnitudes = self.builder.node("Abs", &[features], &part("abs"), &[]);
         let mean_abs = self.mean_over_space(&magnitudes, &mean_abs_output(name));
         let squeeze = part("squeeze");
         let hidden =
             self.fully_connected(&squeeze, &layer.squeeze, Some(&layer.norm), &mean_abs)?;
-        let active = self.0.node("Relu", &[&hidden], &part("relu3"), &[]);
+        let active = self.builder.node("Relu", &[&hidden], &part("relu3"), &[]);
         let logit = self.fully_connected(&part("excite"), &layer.excite, None, &active)?;
-        let scale = self.0.node("Sigmoid", &[&logit], &part("scale"), &[]);
+        let scale = self.builder.node("Sigmoid", &[&logit], &part("scale"), &[]);
         let [thresholds] = layer.excite.bias.shape().dims();
         let threshold = threshold_output(name);
         if thresholds == channels {
-            self.0.node("Mul", &[&scale, &mean_abs], &threshold, &[]);
+            self.builder.node("Mul", &[&scale, &mean_abs], &threshold, &[]);
         } else {
             self.shared_threshold(name, &scale, &mean_abs, channels);
         }
-        let axes = self.0.integers(&part("axes"), &[2, 3]);
-        let tau = self.0.node("Unsqueeze", &[&threshold, &axes], &part("tau"), &[]);
-        let negative = self.0.node("Neg", &[&tau], &part("minus_tau"), &[]);
-        let low = self.0.node("Min", &[features, &tau], &part("at_most_tau"), &[]);
-        let middle = self.0.node("Max", &[&low, &negative], &part("middle"), &[]);
-        let output = shrunk_tensor(name);
-        Ok(self.0.node("Sub", &[features, &middle], &output, &[]))
+        let axes = self.space(name);
+        let tau = self.builder.node("Unsqueeze", &[&threshold, &axes], &part("tau"), &[]);
+        Ok(if layer.garrote {
+            self.garrote(name, features, &magnitudes, &tau)
+        } else {
+            self.soft_threshold(name, features, &tau)
+        })
+    }
+
+    /// `x − max(min(x, τ), −τ)`.
+    fn soft_threshold(&mut self, name: &str, features: &str, tau: &str) -> String {
+        let part = |part: &str| format!("{name}.{part}");
+        let negative = self.builder.node("Neg", &[tau], &part("minus_tau"), &[]);
+        let low = self.builder.node("Min", &[features, tau], &part("at_most_tau"), &[]);
+        let middle = self.builder.node("Max", &[&low, &negative], &part("middle"), &[]);
+        self.builder.node("Sub", &[features, &middle], &shrunk_tensor(name), &[])
+    }
+
+    /// `x − τ² / x` where |x| > τ, else 0; the division is by 1 where its result is not used.
+    fn garrote(&mut self, name: &str, features: &str, magnitudes: &str, tau: &str) -> String {
+        let part = |part: &str| format!("{name}.{part}");
+        let kept = self.builder.node("Greater", &[magnitudes, tau], &part("kept"), &[]);
+        let one = self.builder.tensor(&part("one"), &[], &[1.0]);
+        let zero = self.builder.tensor(&part("zero"), &[], &[0.0]);
+        let safe = self.builder.node("Where", &[&kept, features, &one], &part("safe"), &[]);
+        let square = self.builder.node("Mul", &[tau, tau], &part("tau_squared"), &[]);
+        let less = self.builder.node("Div", &[&square, &safe], &part("less"), &[]);
+        let outside = self.builder.node("Sub", &[features, &less], &part("outside"), &[]);
+        self.builder.node("Where", &[&kept, &outside, &zero], &shrunk_tensor(name), &[])
+    }
+
+    /// Scales each channel by what the excitation network makes of all channels' means.
+    fn excitation(
+        &mut self,
+        name: &str,
+        layer: &Excitation,
+        features: &str,
+    ) -> Result<String, TrainError> {
+        let part = |part: &str| format!("{name}.{part}");
+        let means = self.mean_over_space(features, &part("means"));
+        let hidden = self.fully_connected(&part("squeeze"), &layer.squeeze, None, &means)?;
+        let active = self.builder.node("Relu", &[&hidden], &part("relu3"), &[]);
+        let logit = self.fully_connected(&part("excite"), &layer.excite, None, &active)?;
+        let scale = self.builder.node("Sigmoid", &[&logit], &part("scale"), &[]);
+        let axes = self.space(name);
+        let scale = self.builder.node("Unsqueeze", &[&scale, &axes], &part("scales"), &[]);
+        Ok(self.builder.node("Mul", &[features, &scale], &part("scaled"), &[]))
     }
 
     /// τ = α · mean of A, the same number for each of the channels.
     fn shared_threshold(&mut self, name: &str, scale: &str, mean_abs: &str, channels: usize) {
         let part = |part: &str| format!("{name}.{part}");
         let mean = [("axes", Attribute::Ints(vec![1])), ("keepdims", Attribute::Int(1))];
-        let magnitude = self.0.node("ReduceMean", &[mean_abs], &part("magnitude"), &mean);
-        let shared = self.0.node("Mul", &[scale, &magnitude], &part("shared"), &[]);
-        let ones = self.0.tensor(&part("ones"), &[1, channels], &vec![1.0; channels]);
-        self.0.node("Mul", &[&shared, &ones], &threshold_output(name), &[]);
+        let magnitude = self.builder.node("ReduceMean", &[mean_abs], &part("magnitude"), &mean);
+        let shared = self.builder.node("Mul", &[scale, &magnitude], &part("shared"), &[]);
+        let ones = self.builder.tensor(&part("ones"), &[1, channels], &vec![1.0; channels]);
+        self.builder.node("Mul", &[&shared, &ones], &threshold_output(name), &[]);
     }
 
     fn shortcut(&mut self, name: &str, unit: &ResidualUnit, input: &str) -> String {
         let mut stream = input.to_owned();
         if unit.conv1.stride != [1, 1] {
-            let attributes = [("kernel_shape", ints([1, 1])), ("strides", ints(unit.conv1.stride))];
+            let attributes = [
+                ("kernel_shape", ints(self.along(&[1, 1]))),
+                ("strides", ints(self.along(&unit.conv1.stride))),
+            ];
             let output = format!("{name}.kept");
-            stream = self.0.node("AveragePool", &[&stream], &output, &attributes);
+            stream = self.builder.node("AveragePool", &[&stream], &output, &attributes);
         }
         let [_, present, _, _] = unit.conv1.weight.shape().dims();
         let (before, after) = channel_padding(present, unit.channels());
         if before + after > 0 {
-            let pads = [0, before as i64, 0, 0, 0, after as i64, 0, 0];
-            let pads = self.0.integers(&format!("{name}.pads"), &pads);
+            let space = vec![0; self.along(&[0, 0]).len()];
+            let axes = [&[0, before as i64][..], &space, &[0, after as i64], &space].concat();
+            let pads = self.builder.integers(&format!("{name}.pads"), &axes);
             let output = format!("{name}.shortcut");
-            stream = self.0.node("Pad", &[&stream, &pads], &output, &[]);
+            stream = self.builder.node("Pad", &[&stream, &pads], &output, &[]);
         }
         stream
     }
 
     fn declare_outputs(&mut self, network: &Drsn, classes: usize) {
-        self.0.output(PROBABILITIES, &[-1, classes as i64]);
-        self.0.output(LOGITS, &[-1, classes as i64]);
+        self.builder.output(PROBABILITIES, &[-1, classes as i64]);
+        self.builder.output(LOGITS, &[-1, classes as i64]);
         for (name, unit) in network.units().filter(|(_, unit)| unit.shrinkage.is_some()) {
             let shape = [-1, unit.channels() as i64];
-            self.0.output(&threshold_output(&name), &shape);
-            self.0.output(&mean_abs_output(&name), &shape);
+            self.builder.output(&threshold_output(&name), &shape);
+            self.builder.output(&mean_abs_output(&name), &shape);
         }
     }
 
@@ -236,12 +304,12 @@ impl Graph {
             .map(|(name, _)| name)
             .collect();
         let list = |names: &[String]| serde_json::Value::from(names.to_vec()).to_string();
-        self.0.metadata(METADATA_FORMAT, &format.to_string());
-        self.0.metadata(METADATA_CLASSES, &list(classes));
-        self.0.metadata(METADATA_BLOCKS, &list(&blocks));
+        self.builder.metadata(METADATA_FORMAT, &format.to_string());
+        self.builder.metadata(METADATA_CLASSES, &list(classes));
+        self.builder.metadata(METADATA_BLOCKS, &list(&blocks));
     }
 }
 
-fn ints<const N: usize>(values: [usize; N]) -> Attribute {
+fn ints(values: &[usize]) -> Attribute {
     Attribute::Ints(values.iter().map(|&value| value as i64).collect())
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Device, Tensor, activation::softmax};
 use drsn_bundle::{
     Tolerance,
     onnx::{LOGITS, PROBABILITIES, mean_abs_output, threshold_output},
     runtime::{NamedTensor, Session},
 };
 
-use crate::{TrainError, model::Drsn, training::read};
+use crate::{
+    TrainError,
+    model::Drsn,
+    training::{batch_last, read},
+};
 
 /// The network's outputs, under the names that the graph has for them, for prepared inputs of `shape`
 /// `[channels, height, width]` that lie one behind another.
@@ -21,13 +25,12 @@ pub fn network_outputs(
     inputs: &[f32],
     shape: [usize; 3],
 ) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
-    let [channels, height, width] = shape;
-    let batch = inputs.len() / (channels * height * width);
-    let data = TensorData::new(inputs.to_vec(), [batch, channels, height, width]);
+    let data = batch_last(inputs, shape);
     let answer = network.forward(Tensor::from_data(data, &Device::flex()));
+    let read = |tensor: Tensor<2>| read(tensor.transpose());
     let mut outputs = BTreeMap::from([
         (LOGITS.to_owned(), read(answer.logits.clone())?),
-        (PROBABILITIES.to_owned(), read(softmax(answer.logits, 1))?),
+        (PROBABILITIES.to_owned(), read(softmax(answer.logits, 0))?),
     ]);
     let shrinking = network.units().filter(|(_, unit)| unit.shrinkage.is_some());
     for ((name, _), shrunk) in shrinking.zip(answer.blocks) {

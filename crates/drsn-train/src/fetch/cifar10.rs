@@ -12,7 +12,9 @@ use std::{fs, path::Path};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use super::{FetchError, Fetched, PublicFile, PublicSet, Source, Sum, client::Package, file_error};
-use crate::dataset::cifar10::{CLASS_COUNT, IMAGES_IN_A_FILE, NAMES_FILE, TEST_FILE, TRAINING_FILES};
+use crate::dataset::cifar10::{
+    CLASS_COUNT, IMAGES_IN_A_FILE, NAMES_FILE, TEST_FILE, TRAINING_FILES,
+};
 
 /// Pixels of an image, which are a row of the PNG file.
 const PIXELS: usize = 32 * 32;
@@ -112,7 +114,9 @@ fn batch(source: &Source<'_>, name: &str, labels: &[u8]) -> Result<(), FetchErro
     };
     let size = picture.dimensions();
     if size != (PIXELS as u32, IMAGES_IN_A_FILE as u32) {
-        return Err(PACKAGE.wrong(format!("the picture for {name} is {} x {} pixels", size.0, size.1)));
+        return Err(
+            PACKAGE.wrong(format!("the picture for {name} is {} x {} pixels", size.0, size.1))
+        );
     }
     let target = source.files.join(name);
     fs::write(&target, records(picture.as_raw(), labels)).map_err(file_error("write", &target))

@@ -92,7 +92,8 @@ impl Package {
 
     /// Takes the wanted files out of an archive, whatever else it holds.
     fn unpack(&self, archive: impl Read, into: &Path) -> Result<(), FetchError> {
-        let paths = self.members.iter().map(|&member| (Path::new(self.folder).join(member), member));
+        let paths =
+            self.members.iter().map(|&member| (Path::new(self.folder).join(member), member));
         let mut wanted: BTreeMap<PathBuf, &str> = paths.collect();
         let mut archive = tar::Archive::new(archive);
         let damaged = |error: io::Error| self.wrong(error);
@@ -153,8 +154,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let into = folder.path().join("into");
         fs::create_dir(&into).unwrap();
-        let files =
-            [("./package/one", "1"), ("package/../../out", "x"), ("/out", "x"), ("package/two", "2")];
+        let files = [
+            ("./package/one", "1"),
+            ("package/../../out", "x"),
+            ("/out", "x"),
+            ("package/two", "2"),
+        ];
         PACKAGE.unpack(archive(&files).as_slice(), &into).unwrap();
         assert_eq!(fs::read_to_string(into.join("one")).unwrap(), "1");
         assert_eq!(fs::read_dir(&into).unwrap().count(), 2);
@@ -164,9 +169,7 @@ mod tests {
     #[test]
     fn missing_files_large_files_and_damage_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let unpack = |bytes: &[u8]| {
-            PACKAGE.unpack(bytes, folder.path()).unwrap_err().to_string()
-        };
+        let unpack = |bytes: &[u8]| PACKAGE.unpack(bytes, folder.path()).unwrap_err().to_string();
         assert!(unpack(&archive(&[("package/one", "1")])).contains("no two"));
         assert!(unpack(&archive(&[("package/one", "12345")])).contains("one has 5 bytes"));
         assert!(unpack(&[7; 700]).contains("digits is not as expected"));

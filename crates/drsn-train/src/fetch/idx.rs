@@ -17,7 +17,8 @@ pub(crate) const CLASSES_FILE: &str = "classes.txt";
 const LARGEST: u64 = 64 << 20;
 
 /// The classes of Fashion-MNIST, as its page names them.
-const FASHION_CLASSES: &str = "T-shirt/top\nTrouser\nPullover\nDress\nCoat\nSandal\nShirt\nSneaker\nBag\nAnkle boot\n";
+const FASHION_CLASSES: &str =
+    "T-shirt/top\nTrouser\nPullover\nDress\nCoat\nSandal\nShirt\nSneaker\nBag\nAnkle boot\n";
 
 const MNIST: PublicSet = PublicSet {
     files: &[

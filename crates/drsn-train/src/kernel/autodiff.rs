@@ -40,7 +40,6 @@ pub(super) trait Kernels: Backend {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-        rectify: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     fn mean_abs(features: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -68,9 +67,8 @@ impl Kernels for Flex {
         gamma: FlexTensor,
         beta: FlexTensor,
         epsilon: f64,
-        rectify: bool,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        let (output, how) = normalized(&input, &gamma, &beta, epsilon, rectify);
+        let (output, how) = normalized(&input, &gamma, &beta, epsilon);
         (output, vector(how.statistics.mean), vector(how.statistics.variance))
     }
 
@@ -112,13 +110,12 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-        rectify: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (input, input_node) = input.into_parts();
         let (gamma, gamma_node) = gamma.into_parts();
         let (beta, beta_node) = beta.into_parts();
         let nodes = [input_node, gamma_node, beta_node];
-        let (output, how) = normalized(&input, &gamma, &beta, epsilon, rectify);
+        let (output, how) = normalized(&input, &gamma, &beta, epsilon);
         let mean = Self::FloatTensorPrimitive::new(vector(how.statistics.mean.clone()));
         let variance = Self::FloatTensorPrimitive::new(vector(how.statistics.variance.clone()));
         let output = match NormalizationGradient.prepare::<C>(nodes).compute_bound().stateful() {
@@ -284,11 +281,10 @@ fn normalized(
     gamma: &FlexTensor,
     beta: &FlexTensor,
     epsilon: f64,
-    rectify: bool,
 ) -> (FlexTensor, Normalized) {
     let [input, gamma, beta] = [input, gamma, beta].map(FlexTensor::to_contiguous);
     let statistics = normalization::statistics(values(&input), values(&gamma).len());
-    let how = Normalized { statistics, epsilon, rectify };
+    let how = Normalized { statistics, epsilon };
     let output = normalization::forward(values(&input), values(&gamma), values(&beta), &how);
     (tensor(output, &sizes(&input)), how)
 }

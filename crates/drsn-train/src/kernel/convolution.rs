@@ -454,7 +454,9 @@ mod tests {
     }
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
-        (0..count as u32).map(|i| ((i * 2_654_435 + seed) % 1_000) as f32 / 500.0 - 1.0).collect()
+        (0..count as u64)
+            .map(|i| ((i * 2_654_435 + u64::from(seed)) % 1_000) as f32 / 500.0 - 1.0)
+            .collect()
     }
 
     fn close(a: &[f32], b: &[f64]) {

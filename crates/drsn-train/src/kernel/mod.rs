@@ -7,7 +7,7 @@
 //! memory belong to neighbouring inputs and every operation is one on vectors.
 //!
 //! * [`convolution()`]: convolution with stride and zeros around the input.
-//! * [`normalize()`]: batch normalization with the batch's statistics, with or without a rectifier.
+//! * [`normalize()`]: batch normalization with the batch's statistics, and the rectifier behind it.
 //! * [`mean_abs()`]: the mean magnitude of each channel.
 //! * [`channel_wise()`]: soft threshold, garrote or scaling of each channel.
 
@@ -56,20 +56,18 @@ pub struct Normalized<const D: usize> {
 }
 
 /// Normalises each channel of `input`, `[channels, …]`, by its own mean and variance over all else, then scales by
-/// `gamma`, adds `beta`, and sets what is negative to zero where `rectify` says so.
+/// `gamma`, adds `beta`, and sets what is negative to zero.
 pub fn normalize<const D: usize>(
     input: Tensor<D>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
     epsilon: f64,
-    rectify: bool,
 ) -> Normalized<D> {
     let (output, mean, variance) = <Dispatch as Kernels>::normalize(
         input.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
         epsilon,
-        rectify,
     );
     Normalized {
         output: Tensor::from_dispatch(output),

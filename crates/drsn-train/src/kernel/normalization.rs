@@ -1,9 +1,9 @@
-//! Batch normalization with the batch's own statistics, and a rectifier behind it, in one pass each way.
+//! Batch normalization with the batch's own statistics and the rectifier behind it, in one pass each way.
 //!
 //! Tensors are `[channels, …]`: each channel lies in one piece.
 //!
 //! ```text
-//! x̂ = (x − mean) / √(variance + ε),  y = max(γ · x̂ + β, 0)  or without the rectifier
+//! x̂ = (x − mean) / √(variance + ε),  y = max(γ · x̂ + β, 0)
 //! dx = γ / √(variance + ε) · (g − mean(g) − x̂ · mean(g · x̂))   with g = dy where y > 0
 //! ```
 //!
@@ -26,7 +26,6 @@ pub(super) struct Statistics {
 pub(super) struct Normalized {
     pub(super) statistics: Statistics,
     pub(super) epsilon: f64,
-    pub(super) rectify: bool,
 }
 
 impl Normalized {
@@ -66,9 +65,8 @@ pub(super) fn forward(values: &[f32], gamma: &[f32], beta: &[f32], how: &Normali
         let planes = values.chunks_exact(size).zip(output.chunks_exact_mut(size));
         for (channel, (from, to)) in planes.enumerate() {
             let [factor, offset] = how.affine(channel, gamma, beta);
-            let floor = if how.rectify { 0.0 } else { f32::NEG_INFINITY };
             for (to, &x) in to.iter_mut().zip(from) {
-                *to = x.mul_add(factor, offset).max(floor);
+                *to = x.mul_add(factor, offset).max(0.0);
             }
         }
     });
@@ -92,8 +90,7 @@ pub(super) fn backward(
             let [factor, offset] = how.affine(channel, gamma, beta);
             let mean = how.statistics.mean[channel];
             let inverse = how.inverse_deviation(channel);
-            let floor = if how.rectify { 0.0 } else { f32::NEG_INFINITY };
-            let passed = |x: f32, dy: f32| if x.mul_add(factor, offset) > floor { dy } else { 0.0 };
+            let passed = |x: f32, dy: f32| if x.mul_add(factor, offset) > 0.0 { dy } else { 0.0 };
             let sum_g = sum_of_pairs(x, dy, passed);
             let sum_gx =
                 sum_of_pairs(x, dy, |x, dy| passed(x, dy) * (x - mean)) * f64::from(inverse);

@@ -2,18 +2,19 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, module::conv2d, ops::ConvOptions},
+    tensor::Tensor,
 };
 use drsn_bundle::same_padding;
 
 use super::Initializer;
+use crate::kernel;
 
 /// A convolution whose output has `ceil(size / stride)` elements along each axis:
 /// `y[n, o] = bias[o] + Σ_i weight[o, i] ⋆ x[n, i]`.
 ///
 /// * `weight`: `[channels_out, channels_in, kernel height, kernel width]`
-/// * input: `[batch, channels_in, height, width]`
-/// * output: `[batch, channels_out, ceil(height / stride), ceil(width / stride)]`
+/// * input: `[channels_in, height, width, batch]`
+/// * output: `[channels_out, ceil(height / stride), ceil(width / stride), batch]`
 ///
 /// Where the padding is odd, the additional row or column comes after the data, as in TensorFlow.
 /// A signal is an image of height one.
@@ -49,10 +50,9 @@ impl Convolution {
 
     /// Convolves a batch.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = input.dims();
-        let options =
-            ConvOptions::new_with_padding(self.stride, self.padding([height, width]), [1, 1], 1);
-        conv2d(input, self.weight.val(), Some(self.bias.val()), options)
+        let [_, height, width, _] = input.dims();
+        let before = self.padding([height, width]).map(|(before, _)| before);
+        kernel::convolution(input, self.weight.val(), self.bias.val(), self.stride, before)
     }
 
     /// Rows and columns of zeros before and after an input of `[height, width]`.
@@ -78,7 +78,7 @@ mod tests {
         let mut initializer = Initializer::new(stream(0, Purpose::Weights, 0, 0), &device);
         let mut layer = Convolution::new(&mut initializer, [1, 1], [3, 3], [stride; 2]);
         layer.weight = Param::from_data(TensorData::new(vec![1.0_f32; 9], [1, 1, 3, 3]), &device);
-        layer.forward(Tensor::ones([1, 1, size, size], &device)).into_data().try_to_vec().unwrap()
+        layer.forward(Tensor::ones([1, size, size, 1], &device)).into_data().try_to_vec().unwrap()
     }
 
     #[test]

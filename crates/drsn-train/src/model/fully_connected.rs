@@ -7,10 +7,10 @@ use burn::{
 
 use super::Initializer;
 
-/// A fully connected layer: `y = x · weight + bias`.
+/// A fully connected layer: `y = weightᵀ · x + bias`.
 ///
 /// * `weight`: `[inputs, outputs]`
-/// * input: `[batch, inputs]`, output: `[batch, outputs]`
+/// * input: `[inputs, batch]`, output: `[outputs, batch]`
 #[derive(Module, Debug)]
 pub struct FullyConnected {
     /// Weights, `[inputs, outputs]`.
@@ -38,6 +38,6 @@ impl FullyConnected {
 
     /// Applies the layer to a batch.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        input.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        self.weight.val().transpose().matmul(input) + self.bias.val().unsqueeze_dim(1)
     }
 }

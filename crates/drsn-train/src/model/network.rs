@@ -2,29 +2,22 @@
 
 use std::ops::ControlFlow;
 
-use burn::{
-    module::Module,
-    nn::BatchNorm,
-    tensor::{Tensor, activation::relu},
-};
-use drsn_bundle::{Architecture, Stage};
+use burn::{module::Module, nn::BatchNorm, tensor::Tensor};
+use drsn_bundle::Architecture;
 
 use super::{
     Convolution, FullyConnected, Initializer, LayerStatistics, Normalize, ResidualUnit, Shrunk,
-    UnitShape, normalization::batch_norm,
+    UnitShape, excitation::mean_over_space, normalization::batch_norm,
 };
 
-/// Kernel height and width inside the units.
-const UNIT_KERNEL: [usize; 2] = [3, 3];
-
-/// A Deep Residual Shrinkage Network for images:
+/// A Deep Residual Shrinkage Network for images, or for signals as images of height one:
 ///
 /// ```text
 /// input ─ stem convolution ─ stages of units ─ BN ─ ReLU ─ global average pooling ─ FC ─► logits
 /// ```
 ///
-/// * input: `[batch, channels, height, width]`
-/// * logits: `[batch, classes]`
+/// * input: `[channels, height, width, batch]`
+/// * logits: `[classes, batch]`
 #[derive(Module, Debug)]
 pub struct Drsn {
     /// The first convolution.
@@ -40,35 +33,46 @@ pub struct Drsn {
 /// What the network gives for a batch.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Values before the softmax, `[batch, classes]`.
+    /// Values before the softmax, `[classes, batch]`.
     pub logits: Tensor<2>,
     /// What each unit's shrinkage did, in the order in which data meets them; empty for a ResNet.
     pub blocks: Vec<Shrunk>,
 }
 
 impl Drsn {
-    /// A network with random weights for images of `channels` channels and `classes` classes.
+    /// A network with random weights for inputs of `[channels, height, width]` and `classes` classes; kernels and
+    /// strides along the height are 1 where it is.
     ///
     /// `epsilon` is the ε of every normalization.
     pub fn new(
         architecture: &Architecture,
-        channels: usize,
+        input: [usize; 3],
         classes: usize,
         epsilon: f64,
         initializer: &mut Initializer<'_>,
     ) -> Self {
         let stem = architecture.stem;
+        let [channels, height, _] = input;
+        let along = |size| if height == 1 { [1, size] } else { [size, size] };
         let mut width = stem.channels;
         let stem = Convolution::new(
             initializer,
             [channels, stem.channels],
-            [stem.kernel; 2],
-            [stem.stride; 2],
+            along(stem.kernel),
+            along(stem.stride),
         );
         let mut stages = Vec::new();
         for stage in &architecture.stages {
             let units = (0..stage.blocks).map(|index| {
-                let shape = unit_shape(architecture, *stage, width, index);
+                let stride = if index == 0 { stage.stride } else { 1 };
+                let shape = UnitShape {
+                    kind: architecture.unit,
+                    function: architecture.shrinkage,
+                    channels: [width, stage.channels],
+                    kernel: along(architecture.kernel),
+                    stride: along(stride),
+                    hidden: (stage.channels / architecture.threshold_reduction).max(1),
+                };
                 width = stage.channels;
                 ResidualUnit::new(initializer, shape, epsilon)
             });
@@ -111,9 +115,7 @@ impl Drsn {
         self.num_params() - statistics
     }
 
-    /// Sends a batch, `[batch, channels, height, width]`, through the network.
-    ///
-    /// On a device with gradients the normalizations take the batch's statistics, elsewhere their own.
+    /// Sends a batch, `[channels, height, width, batch]`, through the network, with the layers' own statistics.
     pub fn forward(&self, input: Tensor<4>) -> Answer {
         let ControlFlow::Continue(answer) = self.forward_with(input, &mut LayerStatistics);
         answer
@@ -132,13 +134,8 @@ impl Drsn {
             stream = output;
             blocks.extend(shrunk);
         }
-        let features = relu(normalize.normalize(&self.norm, stream)?);
-        let [batch, channels, height, width] = features.dims();
-        let pooled = features
-            .reshape([batch, channels, height * width])
-            .mean_dim(2)
-            .reshape([batch, channels]);
-        ControlFlow::Continue(Answer { logits: self.head.forward(pooled), blocks })
+        let features = mean_over_space(normalize.normalize(&self.norm, stream)?);
+        ControlFlow::Continue(Answer { logits: self.head.forward(features), blocks })
     }
 }
 
@@ -147,25 +144,10 @@ fn block_name(stage: usize, unit: usize) -> String {
     format!("stage{}.block{}", stage + 1, unit + 1)
 }
 
-fn unit_shape(
-    architecture: &Architecture,
-    stage: Stage,
-    channels_in: usize,
-    index: usize,
-) -> UnitShape {
-    UnitShape {
-        kind: architecture.unit,
-        channels: [channels_in, stage.channels],
-        kernel: UNIT_KERNEL,
-        stride: if index == 0 { [stage.stride; 2] } else { [1, 1] },
-        hidden: (stage.channels / architecture.threshold_reduction).max(1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
-    use drsn_bundle::{Stem, Unit};
+    use drsn_bundle::{Stage, Stem, Unit};
 
     use super::*;
     use crate::random::{Purpose, stream};
@@ -175,7 +157,7 @@ mod tests {
         stem: usize,
         stages: &[(usize, usize)],
         reduction: usize,
-        channels: usize,
+        input: [usize; 3],
     ) -> Drsn {
         let stages = stages.iter().map(|&(channels, stride)| Stage { channels, blocks: 1, stride });
         let architecture = Architecture {
@@ -189,39 +171,39 @@ mod tests {
         };
         let device = Device::flex();
         let mut initializer = Initializer::new(stream(0, Purpose::Weights, 0, 0), &device);
-        Drsn::new(&architecture, channels, 10, 1e-3, &mut initializer)
+        Drsn::new(&architecture, input, 10, 1e-3, &mut initializer)
     }
 
     /// The first author's two programs have so many parameters: github.com/zhao62/Deep-Residual-Shrinkage-Networks.
     #[test]
     fn the_published_networks_have_their_number_of_parameters() {
-        let keras = network(Unit::Cw, 8, &[(8, 2)], 1, 1);
+        let keras = network(Unit::Cw, 8, &[(8, 2)], 1, [1, 28, 28]);
         assert_eq!(keras.parameters(), 1_546);
-        let tflearn = network(Unit::Cw, 16, &[(16, 1), (32, 2), (32, 2)], 4, 3);
+        let tflearn = network(Unit::Cw, 16, &[(16, 1), (32, 2), (32, 2)], 4, [3, 32, 32]);
         assert_eq!(tflearn.parameters(), 39_446);
     }
 
     #[test]
     fn each_unit_answers_its_thresholds_and_halves_the_size_with_its_stride() {
-        let answer = network(Unit::Cs, 4, &[(4, 1), (6, 2)], 1, 1)
-            .forward(Tensor::ones([2, 1, 9, 9], &Device::flex()));
-        assert_eq!(answer.logits.dims(), [2, 10]);
+        let answer = network(Unit::Cs, 4, &[(4, 1), (6, 2)], 1, [1, 9, 9])
+            .forward(Tensor::ones([1, 9, 9, 2], &Device::flex()));
+        assert_eq!(answer.logits.dims(), [10, 2]);
         let sizes: Vec<_> = answer.blocks.iter().map(|b| b.features.dims()).collect();
-        assert_eq!(sizes, [[2, 4, 9, 9], [2, 6, 5, 5]]);
-        assert_eq!(answer.blocks[1].threshold.dims(), [2, 6]);
-        assert_eq!(answer.blocks[1].mean_abs.dims(), [2, 6]);
+        assert_eq!(sizes, [[4, 9, 9, 2], [6, 5, 5, 2]]);
+        assert_eq!(answer.blocks[1].threshold.dims(), [6, 2]);
+        assert_eq!(answer.blocks[1].mean_abs.dims(), [6, 2]);
     }
 
     #[test]
     fn a_plain_network_has_no_thresholds() {
-        let answer = network(Unit::Resnet, 4, &[(4, 2)], 1, 1)
-            .forward(Tensor::ones([1, 1, 8, 8], &Device::flex()));
+        let answer = network(Unit::Resnet, 4, &[(4, 2)], 1, [1, 8, 8])
+            .forward(Tensor::ones([1, 8, 8, 1], &Device::flex()));
         assert!(answer.blocks.is_empty());
     }
 
     #[test]
     fn normalizations_come_in_the_order_of_the_data() {
-        let mut network = network(Unit::Cw, 2, &[(3, 1), (5, 1)], 5, 1);
+        let mut network = network(Unit::Cw, 2, &[(3, 1), (5, 1)], 5, [1, 8, 8]);
         let layers = network.normalizations_mut();
         let widths: Vec<_> = layers.iter().map(|layer| layer.gamma.shape()[0]).collect();
         assert_eq!(widths, [2, 3, 1, 3, 5, 1, 5]);

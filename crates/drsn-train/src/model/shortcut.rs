@@ -5,22 +5,22 @@ use burn::tensor::{Tensor, s};
 /// Brings a unit's input to the shape of its output: average pooling with window 1 and the unit's
 /// stride, which keeps every `stride`-th element, then channels of zeros on both sides.
 ///
-/// * input: `[batch, C, height, width]`
-/// * output: `[batch, channels, ceil(height / stride), ceil(width / stride)]`
+/// * input: `[C, height, width, batch]`
+/// * output: `[channels, ceil(height / stride), ceil(width / stride), batch]`
 pub fn shortcut(input: Tensor<4>, channels: usize, stride: [usize; 2]) -> Tensor<4> {
     let kept = match stride {
         [1, 1] => input,
-        [down, across] => input.slice(s![.., .., ..;down as isize, ..;across as isize]),
+        [down, across] => input.slice(s![.., ..;down as isize, ..;across as isize, ..]),
     };
-    let [batch, present, height, width] = kept.dims();
+    let [present, height, width, batch] = kept.dims();
     let (before, after) = channel_padding(present, channels);
-    let zeros = |count| Tensor::zeros([batch, count, height, width], &kept.device());
+    let zeros = |count| Tensor::zeros([count, height, width, batch], &kept.device());
     let padded = match (before, after) {
         (0, 0) => return kept,
         (0, after) => vec![kept.clone(), zeros(after)],
         (before, after) => vec![zeros(before), kept.clone(), zeros(after)],
     };
-    Tensor::cat(padded, 1)
+    Tensor::cat(padded, 0)
 }
 
 /// Channels of zeros before and after `present` channels that make `wanted` of them;
@@ -45,7 +45,7 @@ mod tests {
     fn counting(channels: usize, size: usize, device: &Device) -> Tensor<4> {
         let count = channels * size * size;
         let data: Vec<f32> = (0..count).map(|i| i as f32).collect();
-        Tensor::from_data(TensorData::new(data, [1, channels, size, size]), device)
+        Tensor::from_data(TensorData::new(data, [channels, size, size, 1]), device)
     }
 
     #[test]

@@ -1,26 +1,25 @@
-//! The shrinkage module: a small network that learns thresholds, and the soft threshold.
+//! The shrinkage module: a small network that learns thresholds, and what they do to the features.
 
 use std::ops::ControlFlow;
 
 use burn::{
     module::Module,
     nn::BatchNorm,
-    tensor::{
-        Tensor,
-        activation::{relu, sigmoid},
-    },
+    tensor::{Tensor, activation::sigmoid},
 };
+use drsn_bundle::ShrinkageFunction;
 
-use super::{FullyConnected, Initializer, Normalize, normalization::batch_norm, soft_threshold};
+use super::{FullyConnected, Initializer, Normalize, normalization::batch_norm};
+use crate::kernel::{ChannelWise, channel_wise, mean_abs};
 
 /// Learns thresholds from the features' mean magnitudes A and shrinks the features by them.
 ///
 /// ```text
-/// A_c = mean over space of |x_c|                                        [batch, C]
-/// α   = sigmoid(FC(ReLU(BN(FC(A)))))                                    [batch, C] or [batch, 1]
-/// τ_c = α_c · A_c                           channel-wise (RSBU-CW)      [batch, C]
-/// τ   = α · mean over channels of A         channel-shared (RSBU-CS)    [batch, 1]
-/// y   = soft_threshold(x, τ)                                            [batch, C, height, width]
+/// A_c = mean over space of |x_c|                                        [C, batch]
+/// α   = sigmoid(FC(ReLU(BN(FC(A)))))                                    [C, batch] or [1, batch]
+/// τ_c = α_c · A_c                           channel-wise (RSBU-CW)      [C, batch]
+/// τ   = α · mean over channels of A         channel-shared (RSBU-CS)    [1, batch]
+/// y   = soft_threshold(x, τ) or garrote(x, τ)                           [C, height, width, batch]
 /// ```
 ///
 /// Source: M. Zhao et al., DOI 10.1109/TII.2019.2943898, sections III-B and III-C.
@@ -32,16 +31,18 @@ pub struct Shrinkage {
     pub norm: BatchNorm,
     /// Second layer: C outputs, or one that all channels share.
     pub excite: FullyConnected,
+    /// Whether the garrote takes the soft threshold's place.
+    pub garrote: bool,
 }
 
 /// What the shrinkage module of one unit did to a batch.
 #[derive(Debug, Clone)]
 pub struct Shrunk {
-    /// The features after shrinkage, `[batch, C, height, width]`.
+    /// The features after shrinkage, `[C, height, width, batch]`.
     pub features: Tensor<4>,
-    /// Thresholds τ, `[batch, C]`; where channels share one, it stands in each.
+    /// Thresholds τ, `[C, batch]`; where channels share one, it stands in each.
     pub threshold: Tensor<2>,
-    /// Mean magnitudes A before shrinkage, `[batch, C]`.
+    /// Mean magnitudes A before shrinkage, `[C, batch]`.
     pub mean_abs: Tensor<2>,
 }
 
@@ -49,42 +50,35 @@ impl Shrinkage {
     /// A module for `channels` channels with a hidden layer of `hidden` and `thresholds` outputs.
     pub fn new(
         initializer: &mut Initializer<'_>,
-        channels: usize,
-        hidden: usize,
-        thresholds: usize,
+        [channels, hidden, thresholds]: [usize; 3],
+        function: ShrinkageFunction,
         epsilon: f64,
     ) -> Self {
         Self {
             squeeze: FullyConnected::he(initializer, channels, hidden),
             norm: batch_norm(hidden, epsilon, initializer.device()),
             excite: FullyConnected::glorot(initializer, hidden, thresholds),
+            garrote: function == ShrinkageFunction::Garrote,
         }
     }
 
-    /// Shrinks a batch of features, `[batch, C, height, width]`.
+    /// Shrinks a batch of features, `[C, height, width, batch]`.
     pub fn forward<N: Normalize>(
         &self,
         features: Tensor<4>,
         normalize: &mut N,
     ) -> ControlFlow<N::End, Shrunk> {
-        let [batch, channels, height, width] = features.dims();
-        let mean_abs = features
-            .clone()
-            .abs()
-            .reshape([batch, channels, height * width])
-            .mean_dim(2)
-            .reshape([batch, channels]);
+        let mean_abs = mean_abs(features.clone());
+        let [channels, batch] = mean_abs.dims();
         let hidden = normalize.normalize(&self.norm, self.squeeze.forward(mean_abs.clone()))?;
-        let scale = sigmoid(self.excite.forward(relu(hidden)));
-        let [_, thresholds] = scale.dims();
+        let scale = sigmoid(self.excite.forward(hidden));
+        let [thresholds, _] = scale.dims();
         let magnitude =
-            if thresholds == channels { mean_abs.clone() } else { mean_abs.clone().mean_dim(1) };
-        let tau = scale * magnitude;
-        ControlFlow::Continue(Shrunk {
-            features: soft_threshold(features, tau.clone().reshape([batch, thresholds, 1, 1])),
-            threshold: tau.expand([batch, channels]),
-            mean_abs,
-        })
+            if thresholds == channels { mean_abs.clone() } else { mean_abs.clone().mean_dim(0) };
+        let threshold = (scale * magnitude).expand([channels, batch]);
+        let function = if self.garrote { ChannelWise::Garrote } else { ChannelWise::Soft };
+        let features = channel_wise(function, features, threshold.clone());
+        ControlFlow::Continue(Shrunk { features, threshold, mean_abs })
     }
 }
 
@@ -107,11 +101,16 @@ mod tests {
     fn shrink(seed: u64, thresholds: usize, scale: f32) -> [Vec<f32>; 4] {
         let device = Device::flex();
         let mut initializer = Initializer::new(stream(seed, Purpose::Weights, 0, 0), &device);
-        let module = Shrinkage::new(&mut initializer, CHANNELS, CHANNELS, thresholds, 1e-5);
+        let module = Shrinkage::new(
+            &mut initializer,
+            [CHANNELS, CHANNELS, thresholds],
+            ShrinkageFunction::Soft,
+            1e-5,
+        );
         let mut rng = stream(seed, Purpose::Evaluation, 0, 0);
         let values: Vec<f32> =
             (0..2 * CHANNELS * 16).map(|_| scale * rng.sample::<f32, _>(StandardNormal)).collect();
-        let features = Tensor::from_data(TensorData::new(values, [2, CHANNELS, 4, 4]), &device);
+        let features = Tensor::from_data(TensorData::new(values, [CHANNELS, 4, 4, 2]), &device);
         let ControlFlow::Continue(shrunk) = module.forward(features.clone(), &mut LayerStatistics);
         let values = |data: TensorData| data.try_to_vec::<f32>().unwrap();
         [

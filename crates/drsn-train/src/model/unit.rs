@@ -2,29 +2,26 @@
 
 use std::ops::ControlFlow;
 
-use burn::{
-    module::Module,
-    nn::BatchNorm,
-    tensor::{Tensor, activation::relu},
-};
-use drsn_bundle::Unit as Kind;
+use burn::{module::Module, nn::BatchNorm, tensor::Tensor};
+use drsn_bundle::{ShrinkageFunction, Unit as Kind};
 
 use super::{
-    Convolution, Initializer, Normalize, Shrinkage, Shrunk, normalization::batch_norm, shortcut,
+    Convolution, Excitation, Initializer, Normalize, Shrinkage, Shrunk, normalization::batch_norm,
+    shortcut,
 };
 
 /// A pre-activation residual unit:
 ///
 /// ```text
-/// x ─┬─ BN ─ ReLU ─ conv ─ BN ─ ReLU ─ conv ─ [shrinkage] ─ + ─► y
-///    └──────────────────── shortcut ─────────────────────────┘
+/// x ─┬─ BN ─ ReLU ─ conv ─ BN ─ ReLU ─ conv ─ [shrinkage or excitation] ─ + ─► y
+///    └──────────────────────────── shortcut ────────────────────────────────┘
 /// ```
 ///
-/// * input: `[batch, channels_in, height, width]`
-/// * output: `[batch, channels, ceil(height / stride), ceil(width / stride)]`
+/// * input: `[channels_in, height, width, batch]`
+/// * output: `[channels, ceil(height / stride), ceil(width / stride), batch]`
 ///
-/// With a channel-wise shrinkage it is the paper's RSBU-CW, with a shared one RSBU-CS, without any
-/// the baseline ResNet's unit. There is no activation after the sum.
+/// With a channel-wise shrinkage it is the paper's RSBU-CW, with a shared one RSBU-CS; with an excitation that of the
+/// baseline SENet, with neither the baseline ResNet's unit. There is no activation after the sum.
 #[derive(Module, Debug)]
 pub struct ResidualUnit {
     /// Normalization before the first convolution. Its input is the shortcut's input as well.
@@ -35,8 +32,10 @@ pub struct ResidualUnit {
     pub norm2: BatchNorm,
     /// Second convolution.
     pub conv2: Convolution,
-    /// The shrinkage module; none in a plain residual unit.
+    /// The shrinkage module of an RSBU.
     pub shrinkage: Option<Shrinkage>,
+    /// The excitation module of a SENet's unit.
+    pub excitation: Option<Excitation>,
 }
 
 /// The shape of one unit.
@@ -44,6 +43,8 @@ pub struct ResidualUnit {
 pub struct UnitShape {
     /// The kind of unit.
     pub kind: Kind,
+    /// What its thresholds do.
+    pub function: ShrinkageFunction,
     /// Channels in and out.
     pub channels: [usize; 2],
     /// Kernel height and width.
@@ -70,8 +71,12 @@ impl ResidualUnit {
             conv1: Convolution::new(initializer, shape.channels, shape.kernel, shape.stride),
             norm2,
             conv2: Convolution::new(initializer, [channels; 2], shape.kernel, [1, 1]),
-            shrinkage: thresholds
-                .map(|count| Shrinkage::new(initializer, channels, shape.hidden, count, epsilon)),
+            shrinkage: thresholds.map(|count| {
+                let sizes = [channels, shape.hidden, count];
+                Shrinkage::new(initializer, sizes, shape.function, epsilon)
+            }),
+            excitation: (shape.kind == Kind::Se)
+                .then(|| Excitation::new(initializer, channels, shape.hidden)),
         }
     }
 
@@ -87,9 +92,13 @@ impl ResidualUnit {
         input: Tensor<4>,
         normalize: &mut N,
     ) -> ControlFlow<N::End, (Tensor<4>, Option<Shrunk>)> {
-        let hidden = relu(normalize.normalize(&self.norm1, input.clone())?);
+        let hidden = normalize.normalize(&self.norm1, input.clone())?;
         let hidden = normalize.normalize(&self.norm2, self.conv1.forward(hidden))?;
-        let features = self.conv2.forward(relu(hidden));
+        let features = self.conv2.forward(hidden);
+        let features = match &self.excitation {
+            Some(excitation) => excitation.forward(features),
+            None => features,
+        };
         let shrunk = match &self.shrinkage {
             Some(shrinkage) => Some(shrinkage.forward(features.clone(), normalize)?),
             None => None,

@@ -40,6 +40,21 @@ impl TrainingNoise {
         Ok(())
     }
 
+    /// The noise in words, as `uniform noise of amplitude 0 to 0.5`.
+    pub fn in_words(&self) -> String {
+        let strength = match (self.amplitude, self.snr_db) {
+            (Some([low, high]), _) => format!("of amplitude {low} to {high}"),
+            (None, Some([low, high])) => format!("at {low} to {high} dB"),
+            (None, None) => String::new(),
+        };
+        let clean = if self.clean > 0.0 {
+            format!(", {:.0} % of the inputs clean", 100.0 * self.clean)
+        } else {
+            String::new()
+        };
+        format!("{} noise {strength}{clean}", self.kind)
+    }
+
     /// The noise of one input, none where it stays clean. Draws two numbers, one for each of these questions,
     /// or only the first where it stays clean.
     pub fn draw(&self, rng: &mut impl Rng) -> Option<Noise> {

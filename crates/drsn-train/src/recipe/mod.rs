@@ -3,12 +3,18 @@
 //! A recipe is a TOML file; the presets are recipes that come with the program. Where its data lies is no part
 //! of it, nor how many threads compute: neither changes what is trained.
 
+mod check;
 mod data;
 mod network;
 mod noise;
 mod optimization;
+mod presets;
+
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
 
 pub use data::{
     Augmentation, DataConfig, IdxConfig, ImageConfig, NormalizationConfig, SignalConfig, Split,
@@ -18,6 +24,7 @@ pub use noise::{Noise, NoiseKind, NoiseStrength, TrainingNoise};
 pub use optimization::{
     ClassWeights, EarlyStopping, L2, L2Form, OptimizerConfig, OptimizerKind, Schedule,
 };
+pub use presets::{PRESETS, Preset, preset};
 
 /// Everything that a training depends on besides the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,4 +62,120 @@ pub struct Recipe {
     /// Noise under which the finished model is evaluated, besides clean inputs, like `gaussian@-5dB`.
     #[serde(default)]
     pub evaluate: Vec<Noise>,
+}
+
+impl Recipe {
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the line and what is wrong there.
+    pub fn from_toml(text: &str) -> Result<Self, TrainError> {
+        toml::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))
+    }
+
+    /// The recipe as TOML.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] where a number is larger than TOML knows.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Reads a recipe from a TOML file, or from the manifest of a bundle, which holds the one it was trained with.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the file and what is wrong with it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        let named = |reason: String| wrong(format!("{}: {reason}", path.display()));
+        let text = fs::read_to_string(path)
+            .map_err(|e| wrong(format!("cannot read the recipe {}: {e}", path.display())))?;
+        if !text.trim_start().starts_with('{') {
+            return toml::from_str(&text).map_err(|e| named(one_line(&e.to_string())));
+        }
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| named(e.to_string()))?;
+        let recipe = json.pointer("/training/configuration").unwrap_or(&json);
+        serde_json::from_value(recipe.clone()).map_err(|e| named(e.to_string()))
+    }
+
+    /// The recipe with some fields changed, each as `path=value` with the value in TOML: `optimizer.learning_rate=0.01`.
+    /// A value that is no TOML is taken as text: `network.unit=cs`.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the setting that is not understood.
+    pub fn set<S: AsRef<str>>(&self, settings: &[S]) -> Result<Self, TrainError> {
+        let mut table = toml::Table::try_from(self).map_err(|e| wrong(e.to_string()))?;
+        for setting in settings {
+            let setting = setting.as_ref();
+            let (path, value) = setting.split_once('=').ok_or_else(|| {
+                wrong(format!("\"{setting}\" is no setting: expected path=value, as epochs=10"))
+            })?;
+            let value = format!("value = {value}")
+                .parse::<toml::Table>()
+                .ok()
+                .and_then(|mut parsed| parsed.remove("value"))
+                .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+            insert(&mut table, path.trim(), value)
+                .ok_or_else(|| wrong(format!("\"{setting}\": {path} lies within no table")))?;
+        }
+        table.try_into().map_err(|e: toml::de::Error| wrong(one_line(&e.to_string())))
+    }
+}
+
+/// Puts a value at a path of keys; none where a key on the way holds no table.
+fn insert(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+    let Some(rest) = rest else {
+        table.insert(first.to_owned(), value);
+        return Some(());
+    };
+    let inner = table
+        .entry(first.to_owned())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+        .as_table_mut()?;
+    insert(inner, rest, value)
+}
+
+fn wrong(reason: String) -> TrainError {
+    TrainError::Config { reason }
+}
+
+/// TOML's errors show the line in question beneath themselves: here they are one line.
+fn one_line(error: &str) -> String {
+    error
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "|")
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_set_by_their_path_as_numbers_words_and_tables() {
+        let recipe = preset("mnist")
+            .unwrap()
+            .set(&["network.unit=cs", "optimizer.learning_rate=1", "early_stopping.patience=3"])
+            .unwrap();
+        assert_eq!(recipe.network.unit, drsn_bundle::Unit::Cs);
+        assert!((recipe.optimizer.learning_rate - 1.0).abs() < 1e-12);
+        assert_eq!(recipe.early_stopping, Some(EarlyStopping { patience: 3 }));
+    }
+
+    #[test]
+    fn settings_that_are_not_understood_are_refused_by_what_they_say() {
+        for (setting, said) in [
+            ("epochs", "expected path=value"),
+            ("epoch=3", "epoch"),
+            ("epochs=many", "invalid type"),
+            ("epochs.more=1", "lies within no table"),
+            ("network.unit=cx", "cx"),
+        ] {
+            let refusal = preset("mnist").unwrap().set(&[setting]).unwrap_err().to_string();
+            assert!(refusal.contains(said) && refusal.lines().count() == 1, "{setting}: {refusal}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The network of a recipe.
 
-use drsn_bundle::{ShrinkageFunction, Stage, Stem, Unit};
+use drsn_bundle::{Architecture, ShrinkageFunction, Stage, Stem, Unit};
 use serde::{Deserialize, Serialize};
 
 /// The network: its units, and how they are normalised.
@@ -27,6 +27,21 @@ pub struct NetworkConfig {
     /// Share of the running statistics that each batch leaves in place, as Keras counts it. They serve for a
     /// comparison only: what is exported has exact statistics.
     pub norm_momentum: f64,
+}
+
+impl NetworkConfig {
+    /// The network's shape, without a count of its parameters: that is known once it is built.
+    pub fn architecture(&self) -> Architecture {
+        Architecture {
+            unit: self.unit,
+            shrinkage: self.shrinkage,
+            stem: self.stem,
+            stages: self.stages.clone(),
+            kernel: self.kernel,
+            threshold_reduction: self.threshold_reduction,
+            parameters: 0,
+        }
+    }
 }
 
 fn three() -> usize {

@@ -31,7 +31,7 @@ const BATCH: usize = 100;
 /// which other inputs are looked at, so that every model meets the same one.
 ///
 /// # Errors
-/// [`TrainError::Dataset`], [`TrainError::Prepare`] or [`TrainError::Runtime`]; [`TrainError::Report`] where there is
+/// [`TrainError::Dataset`], [`TrainError::Input`] or [`TrainError::Runtime`]; [`TrainError::Report`] where there is
 /// no input or no session, or an input has a class that the model does not know.
 pub fn predict(
     sessions: &mut [Session],
@@ -121,6 +121,9 @@ impl Task<'_> {
             let _: f32 = rng.random();
             noise::add(noise, input, noise::parts(self.spec), &mut rng);
         }
-        Ok(self.spec.prepare(input)?)
+        self.spec.prepare(input).map_err(|e| TrainError::Input {
+            input: self.part.source.name(index),
+            reason: e.to_string(),
+        })
     }
 }

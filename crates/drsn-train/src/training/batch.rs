@@ -1,23 +1,21 @@
 //! Batches of prepared inputs.
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use drsn_bundle::InputSpec;
 use rand::{RngExt as _, rngs::ChaCha8Rng};
 
-use super::shift::shift;
 use crate::{
-    TrainConfig, TrainError,
-    dataset::Dataset,
-    noise::add_uniform,
+    TrainError,
+    dataset::{Part, augmentation},
+    noise,
     random::{Purpose, stream},
+    recipe::{Augmentation, Noise, Recipe, TrainingNoise},
 };
 
 /// Prepared inputs with their classes.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Inputs, `[batch, channels, height, width]`.
+    /// Inputs, `[channels, height, width, batch]`.
     pub inputs: Tensor<4>,
     /// Classes, `[batch]`.
     pub targets: Tensor<1, Int>,
@@ -25,111 +23,161 @@ pub struct Batch {
     pub labels: Vec<usize>,
 }
 
-/// What happens to an input before it is prepared.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What happens to a raw input before it is prepared.
+#[derive(Debug, Clone)]
 pub struct Disturbance {
-    /// Most pixels of shift in each direction.
-    pub shift: usize,
-    /// Range of the noise's amplitude, drawn anew for each input.
-    pub noise: (f32, f32),
-    /// What the random numbers are for.
-    pub purpose: Purpose,
-    /// Seed of the random numbers.
-    pub seed: u64,
+    /// Shifts, flips, gains.
+    augmentation: Augmentation,
+    noise: Noisy,
+    purpose: Purpose,
+    seed: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Noisy {
+    Random(Option<TrainingNoise>),
+    Fixed(Option<Noise>),
 }
 
 impl Disturbance {
     /// What an input meets while the network is trained.
-    pub fn training(config: &TrainConfig) -> Self {
+    pub fn training(recipe: &Recipe) -> Self {
         Self {
-            shift: config.shift,
-            noise: (0.0, config.noise as f32),
+            augmentation: recipe.augmentation.clone(),
+            noise: Noisy::Random(recipe.noise.clone()),
             purpose: Purpose::Training,
-            seed: config.seed,
+            seed: recipe.seed,
         }
     }
 
-    /// What an input meets while statistics are measured: noise as in training, and no shift.
-    pub fn calibration(config: &TrainConfig) -> Self {
+    /// What an input meets while statistics are measured: noise as in training, and nothing else.
+    pub fn calibration(recipe: &Recipe) -> Self {
+        // Noise that is drawn once is a part of the data: it is the same as in training.
+        let once = recipe.noise.as_ref().is_some_and(|noise| noise.drawn_once);
         Self {
-            shift: 0,
-            noise: (0.0, config.noise as f32),
-            purpose: Purpose::Calibration,
-            seed: config.seed,
+            augmentation: Augmentation::default(),
+            noise: Noisy::Random(recipe.noise.clone()),
+            purpose: if once { Purpose::Training } else { Purpose::Calibration },
+            seed: recipe.seed,
         }
     }
 
-    /// Noise of one amplitude.
-    pub fn evaluation(amplitude: f32, seed: u64) -> Self {
-        Self { shift: 0, noise: (amplitude, amplitude), purpose: Purpose::Evaluation, seed }
+    /// Noise of one strength, or none.
+    pub fn evaluation(noise: Option<Noise>, seed: u64) -> Self {
+        Self {
+            augmentation: Augmentation::default(),
+            noise: Noisy::Fixed(noise),
+            purpose: Purpose::Evaluation,
+            seed,
+        }
     }
 
-    fn apply(&self, values: &mut [f32], shape: [usize; 3], rng: &mut ChaCha8Rng) {
-        if self.shift > 0 {
-            let reach = self.shift as i64;
-            let by = [0, 1].map(|_| rng.random_range(-reach..=reach) as isize);
-            shift(values, shape, by);
-        }
-        let Range { start, end } = self.noise.0..self.noise.1;
-        let amplitude = start + (end - start) * rng.random::<f32>();
-        if amplitude > 0.0 {
-            add_uniform(values, amplitude, rng);
+    fn drawn_once(&self) -> bool {
+        matches!(&self.noise, Noisy::Random(Some(noise)) if noise.drawn_once)
+    }
+
+    fn add_noise(&self, values: &mut [f32], parts: usize, rng: &mut ChaCha8Rng) {
+        let noise = match &self.noise {
+            Noisy::Random(random) => random.as_ref().and_then(|random| random.draw(rng)),
+            Noisy::Fixed(noise) => *noise,
+        };
+        if let Some(noise) = noise {
+            noise::add(&noise, values, parts, rng);
         }
     }
 }
 
-/// Makes batches from a data set.
-#[derive(Debug, Clone, Copy)]
+/// Makes batches of a part of a data set.
+#[derive(Debug, Clone)]
 pub struct Batches<'a> {
     /// The data.
-    pub dataset: &'a Dataset,
+    pub part: &'a Part,
     /// How inputs are prepared.
-    pub spec: &'a InputSpec,
+    pub input: &'a InputSpec,
     /// What happens to them before that.
     pub disturbance: Disturbance,
 }
 
 impl Batches<'_> {
-    /// The prepared inputs with these indices one behind another, as they are met in `epoch`.
+    /// The prepared inputs with these indices of the source one behind another, as they are met in `epoch`.
     ///
     /// # Errors
-    /// [`TrainError::Prepare`] where one cannot be prepared.
+    /// [`TrainError::Input`] where one cannot be read or prepared, with its name.
     pub fn values(&self, indices: &[usize], epoch: usize) -> Result<Vec<f32>, TrainError> {
-        let shape = planes(self.spec);
-        let mut values = Vec::with_capacity(indices.len() * self.spec.elements());
-        for &index in indices {
-            let begin = values.len();
-            values.extend_from_slice(self.dataset.input(index));
-            let input = &mut values[begin..];
-            let Disturbance { purpose, seed, .. } = self.disturbance;
-            let mut rng = stream(seed, purpose, epoch as u64, index as u64);
-            self.disturbance.apply(input, shape, &mut rng);
-            self.spec.prepare(input)?;
+        let size = self.input.elements();
+        let mut values = vec![0.0; indices.len() * size];
+        for (&index, input) in indices.iter().zip(values.chunks_exact_mut(size.max(1))) {
+            self.raw(index, epoch, input)?;
+            self.input.prepare(input).map_err(|e| TrainError::Input {
+                input: self.part.source.name(index),
+                reason: e.to_string(),
+            })?;
         }
         Ok(values)
     }
 
-    /// The same as tensors on a device, with the classes.
+    /// One input as it is met in `epoch`, before it is prepared.
     ///
     /// # Errors
-    /// [`TrainError::Prepare`] where an input cannot be prepared.
+    /// [`TrainError::Dataset`] where it cannot be read.
+    pub fn raw(&self, index: usize, epoch: usize, values: &mut [f32]) -> Result<(), TrainError> {
+        let Disturbance { purpose, seed, augmentation, .. } = &self.disturbance;
+        let stream = |epoch: usize| stream(*seed, *purpose, epoch as u64, index as u64);
+        let mut rng = stream(epoch);
+        let reach = augmentation.shift as i64;
+        let shift = if reach > 0 { rng.random_range(-reach..=reach) } else { 0 };
+        self.part.source.read(index, shift as isize, values)?;
+        let parts = noise::parts(self.input);
+        if self.disturbance.drawn_once() {
+            self.disturbance.add_noise(values, parts, &mut stream(0));
+        }
+        match self.input {
+            InputSpec::Image(image) => {
+                // What lies outside the picture becomes zero once it is prepared.
+                let outside = &image.mean;
+                augmentation::image(augmentation, values, planes(self.input), outside, &mut rng);
+            }
+            InputSpec::Signal(_) => augmentation::signal(augmentation, values, &mut rng),
+        }
+        if !self.disturbance.drawn_once() {
+            self.disturbance.add_noise(values, parts, &mut rng);
+        }
+        Ok(())
+    }
+
+    /// The prepared inputs as tensors on a device, with their classes.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
     pub fn batch(
         &self,
         indices: &[usize],
         epoch: usize,
         device: &Device,
     ) -> Result<Batch, TrainError> {
-        let [channels, height, width] = planes(self.spec);
         let values = self.values(indices, epoch)?;
-        let inputs = TensorData::new(values, [indices.len(), channels, height, width]);
-        let labels: Vec<usize> = indices.iter().map(|&i| self.dataset.label(i)).collect();
+        let labels: Vec<usize> = indices.iter().map(|&i| self.part.source.label(i)).collect();
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         Ok(Batch {
-            inputs: Tensor::from_data(inputs, device),
+            inputs: Tensor::from_data(batch_last(&values, planes(self.input)), device),
             targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), device),
             labels,
         })
     }
+}
+
+/// Prepared inputs of `[channels, height, width]` that lie one behind another as `[channels, height, width, batch]`.
+pub fn batch_last(values: &[f32], shape: [usize; 3]) -> TensorData {
+    let [channels, height, width] = shape;
+    let size = channels * height * width;
+    let batch = values.len() / size.max(1);
+    let mut turned = vec![0.0; values.len()];
+    for (n, input) in values.chunks_exact(size.max(1)).enumerate() {
+        for (&value, place) in input.iter().zip(turned.iter_mut().skip(n).step_by(batch)) {
+            *place = value;
+        }
+    }
+    TensorData::new(turned, [channels, height, width, batch])
 }
 
 /// `[channels, height, width]` of one input; a signal has height one.
@@ -137,5 +185,16 @@ pub fn planes(spec: &InputSpec) -> [usize; 3] {
     match spec {
         InputSpec::Image(image) => [image.channels, image.height, image.width],
         InputSpec::Signal(signal) => [signal.channels, 1, signal.window],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_becomes_the_last_axis() {
+        let data = batch_last(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 1, 3]);
+        assert_eq!(data.try_to_vec::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     }
 }

@@ -10,9 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrainConfig;
+use super::EpochRecord;
+use crate::recipe::Recipe;
 
-const MAGIC: &[u8; 8] = b"drsn-ck1";
+const MAGIC: &[u8; 8] = b"drsn-ck2";
 
 /// A checkpoint that cannot be written, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +67,11 @@ pub struct Position {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// The recipe.
-    pub config: TrainConfig,
+    pub recipe: Recipe,
     /// How far it has got.
     pub position: Position,
+    /// What the complete epochs gave.
+    pub history: Vec<EpochRecord>,
     /// The network's weights, as Burn writes them.
     pub weights: Vec<u8>,
     /// The optimizer's state, as Burn writes it.
@@ -77,13 +80,19 @@ pub struct Checkpoint {
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    config: TrainConfig,
+    recipe: Recipe,
     position: Position,
+    history: Vec<EpochRecord>,
     weights: usize,
     optimizer: usize,
 }
 
 impl Checkpoint {
+    /// Where the checkpoint of the best epoch lies beside that of the last one.
+    pub fn best(path: &Path) -> PathBuf {
+        path.with_extension("best.checkpoint")
+    }
+
     /// The folder of a checkpoint's file.
     pub(crate) fn folder(path: &Path) -> &Path {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -130,8 +139,9 @@ impl Checkpoint {
     /// `magic | length of the header, 64 bits little-endian | header, JSON | weights | optimizer`
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let header = serde_json::to_vec(&Header {
-            config: self.config.clone(),
+            recipe: self.recipe.clone(),
             position: self.position,
+            history: self.history.clone(),
             weights: self.weights.len(),
             optimizer: self.optimizer.len(),
         })?;
@@ -150,8 +160,9 @@ impl Checkpoint {
             .filter(|(_, optimizer)| optimizer.len() == header.optimizer)
             .ok_or("its length is not what its header says")?;
         Ok(Self {
-            config: header.config,
+            recipe: header.recipe,
             position: header.position,
+            history: header.history,
             weights: weights.to_vec(),
             optimizer: optimizer.to_vec(),
         })
@@ -164,7 +175,8 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint {
-            config: TrainConfig::default(),
+            recipe: crate::recipe::preset("mnist").unwrap(),
+            history: vec![],
             position: Position { epoch: 3, batch: 7 },
             weights: vec![1, 2, 3],
             optimizer: vec![4, 5],

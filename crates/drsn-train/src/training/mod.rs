@@ -2,14 +2,19 @@
 
 mod batch;
 mod checkpoint;
+pub(crate) mod held_out;
+mod history;
+mod optimizer;
 mod pace;
 mod progress;
 mod schedule;
-mod shift;
+mod shard;
 mod trainer;
+mod workers;
 
-pub use batch::{Batch, Batches, Disturbance, planes};
+pub use batch::{Batch, Batches, Disturbance, batch_last, planes};
 pub use checkpoint::{Checkpoint, CheckpointError, Position};
+pub use history::{EpochRecord, best_epoch};
 pub use progress::{BatchReport, Progress, Quiet};
-pub use schedule::learning_rate;
 pub use trainer::{Task, Trainer, count_right, read};
+pub use workers::Workers;

@@ -3,10 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::{BatchReport, Position};
-use crate::TrainConfig;
+use crate::recipe::Recipe;
 
 /// Longest time left that is told, in seconds.
 const LONGEST: f64 = 1e10;
+
+/// What an epoch came to.
+pub(super) struct EpochMeans {
+    pub(super) loss: f64,
+    pub(super) accuracy: f64,
+    pub(super) learning_rate: f64,
+}
 
 /// Mean loss, accuracy, rate and time left.
 pub(super) struct Pace {
@@ -19,25 +26,35 @@ pub(super) struct Pace {
     epoch_batches: usize,
     loss: f64,
     right: usize,
+    learning_rate: f64,
 }
 
 impl Pace {
-    pub(super) fn new(config: &TrainConfig, batches: usize, position: Position) -> Self {
+    pub(super) fn new(recipe: &Recipe, batches: usize, position: Position) -> Self {
         Self {
             started: Instant::now(),
             done: 0,
-            total: (config.epochs * batches)
+            total: (recipe.epochs * batches)
                 .saturating_sub(position.epoch * batches + position.batch),
             batches,
-            batch: config.batch,
-            epochs: config.epochs,
+            batch: recipe.batch,
+            epochs: recipe.epochs,
             epoch_batches: 0,
             loss: 0.0,
             right: 0,
+            learning_rate: 0.0,
         }
     }
 
-    pub(super) fn report(&mut self, position: Position, loss: f32, right: usize) -> BatchReport {
+    /// Counts a batch.
+    pub(super) fn report(
+        &mut self,
+        position: Position,
+        loss: f32,
+        right: usize,
+        learning_rate: f64,
+    ) -> BatchReport {
+        self.learning_rate = learning_rate;
         self.done += 1;
         self.epoch_batches += 1;
         self.loss += f64::from(loss);
@@ -56,9 +73,17 @@ impl Pace {
         }
     }
 
-    pub(super) fn next_epoch(&mut self) {
+    /// Mean loss and accuracy of the epoch, and its last learning rate; the next one begins.
+    pub(super) fn end_epoch(&mut self) -> EpochMeans {
+        let batches = self.epoch_batches.max(1);
+        let means = EpochMeans {
+            loss: self.loss / batches as f64,
+            accuracy: self.right as f64 / (batches * self.batch) as f64,
+            learning_rate: self.learning_rate,
+        };
         self.epoch_batches = 0;
         self.loss = 0.0;
         self.right = 0;
+        means
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::EpochRecord;
+
 /// How a training stands after a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchReport {
@@ -30,9 +32,9 @@ pub trait Progress {
         let _ = report;
     }
 
-    /// An epoch is done.
-    fn epoch(&mut self, report: &BatchReport) {
-        let _ = report;
+    /// An epoch, counted from zero, of `epochs` is done.
+    fn epoch(&mut self, epoch: usize, epochs: usize, record: &EpochRecord) {
+        let _ = (epoch, epochs, record);
     }
 
     /// Another step begins, in words.

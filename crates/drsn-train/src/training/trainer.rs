@@ -3,64 +3,81 @@
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
 };
 
 use burn::{
-    module::{Module as _, ParamGroup},
-    nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig},
-    optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
+    module::{Module as _, RunningState},
+    optim::ModuleOptimizer,
     store::{ModuleRecord, RecordError},
-    tensor::{Bytes, Device},
+    tensor::{Bytes, Device, Tensor, TensorData},
 };
-use drsn_bundle::InputSpec;
 use rand::seq::SliceRandom as _;
 
 use super::{
-    Batch, Batches, Checkpoint, CheckpointError, Disturbance, Position, Progress, learning_rate,
-    pace::Pace, planes,
+    Batches, Checkpoint, CheckpointError, Disturbance, EpochRecord, Position, Progress, Workers,
+    best_epoch, held_out,
+    optimizer::optimizer,
+    pace::Pace,
+    planes,
+    shard::{Moments, Step, step},
 };
 use crate::{
-    TrainConfig, TrainError,
-    dataset::{Dataset, Split},
+    TrainError,
+    dataset::{Data, class_weights},
     model::{Drsn, Initializer},
     random::{Purpose, stream},
+    recipe::{ClassWeights, Recipe},
 };
 
-/// ε of `AdamW`. Burn's own default, 1e-5, would damp the steps of weights with small gradients.
-const ADAM_EPSILON: f32 = 1e-8;
-
 /// What a training works on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Task<'a> {
     /// The recipe.
-    pub config: &'a TrainConfig,
-    /// The training set, held-out inputs included.
-    pub dataset: &'a Dataset,
-    /// Which of them are trained on.
-    pub split: &'a Split,
-    /// How inputs are prepared.
-    pub spec: &'a InputSpec,
-    /// Number of classes.
-    pub classes: usize,
+    pub recipe: &'a Recipe,
+    /// The data.
+    pub data: &'a Data,
+    /// The threads that compute.
+    pub workers: &'a Workers,
 }
 
 impl Task<'_> {
     /// The network with its random weights.
     pub fn network(&self, device: &Device) -> Drsn {
-        let config = self.config;
-        let rng = stream(config.seed, Purpose::Weights, 0, 0);
-        let [channels, _, _] = planes(self.spec);
+        let rng = stream(self.recipe.seed, Purpose::Weights, 0, 0);
         Drsn::new(
-            &config.architecture(),
-            channels,
-            self.classes,
-            config.norm_epsilon,
+            &self.recipe.network.architecture(),
+            planes(&self.data.input),
+            self.data.classes.len(),
+            self.recipe.network.norm_epsilon,
             &mut Initializer::new(rng, device),
         )
     }
 
-    fn batches(&self) -> usize {
-        self.split.training.len() / self.config.batch
+    /// Held-out inputs with noise as in training.
+    pub(crate) fn held_out(&self) -> Batches<'_> {
+        self.batches(&self.data.held_out, Disturbance::calibration(self.recipe))
+    }
+
+    /// Inputs of a part as they are met under a disturbance.
+    pub(crate) fn batches<'b>(
+        &'b self,
+        part: &'b crate::dataset::Part,
+        disturbance: Disturbance,
+    ) -> Batches<'b> {
+        Batches { part, input: &self.data.input, disturbance }
+    }
+
+    /// The data and the noise that an input meets in training, in words.
+    pub(crate) fn in_words(&self) -> String {
+        let noise = self.recipe.noise.as_ref();
+        let noise =
+            noise.map_or_else(|| "without noise".to_owned(), |n| format!("with {}", n.in_words()));
+        format!("{}, {noise}", self.data.description)
+    }
+
+    fn steps(&self) -> usize {
+        self.data.training.indices.len() / self.recipe.batch
     }
 }
 
@@ -69,49 +86,64 @@ pub struct Trainer<'a> {
     task: Task<'a>,
     network: Drsn,
     optimizer: ModuleOptimizer,
+    running: Vec<Moments>,
     position: Position,
-    device: Device,
-    loss: CrossEntropyLoss,
+    history: Vec<EpochRecord>,
+    weights: Option<Vec<f32>>,
 }
 
 impl<'a> Trainer<'a> {
     /// A training at its beginning.
-    pub fn new(task: Task<'a>) -> Self {
-        let device = Device::flex().autodiff();
-        Self {
-            network: task.network(&device),
-            optimizer: optimizer(task.config.weight_decay),
+    ///
+    /// # Errors
+    /// [`TrainError::Tensor`] where a tensor cannot be read.
+    pub fn new(task: Task<'a>) -> Result<Self, TrainError> {
+        let mut network = task.network(&Device::flex().autodiff());
+        let weights = match task.recipe.class_weights {
+            ClassWeights::Equal => None,
+            ClassWeights::Balanced => {
+                Some(class_weights(&task.data.training, task.data.classes.len()))
+            }
+        };
+        Ok(Self {
+            running: running(&mut network)?,
+            optimizer: optimizer(&task.recipe.optimizer),
             position: Position::default(),
-            loss: CrossEntropyLossConfig::new().init(&device),
-            device,
+            history: Vec::new(),
+            network,
+            weights,
             task,
-        }
+        })
     }
 
     /// The training that a checkpoint was made of.
     ///
     /// # Errors
-    /// [`CheckpointError`] where it cannot be read, or was made with another configuration.
-    pub fn resume(task: Task<'a>, path: &Path) -> Result<Self, CheckpointError> {
+    /// [`CheckpointError`] where it cannot be read, or was made with another recipe.
+    pub fn resume(task: Task<'a>, path: &Path) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path)?;
-        if checkpoint.config != *task.config {
-            return Err(CheckpointError::OtherConfiguration { path: path.to_owned() });
+        if checkpoint.recipe != *task.recipe {
+            let path = path.to_owned();
+            return Err(CheckpointError::OtherConfiguration { path }.into());
         }
         let malformed = |e: RecordError| CheckpointError::Malformed {
             path: path.to_owned(),
             reason: e.to_string(),
         };
-        let mut trainer = Self::new(task);
+        let mut trainer = Self::new(task)?;
         let weights = Bytes::from_bytes_vec(checkpoint.weights);
         let record = ModuleRecord::from_bytes(weights).map_err(malformed)?;
         trainer.network = trainer.network.try_load_record(record).map_err(malformed)?;
+        trainer.running = running(&mut trainer.network)?;
         let state = Bytes::from_bytes_vec(checkpoint.optimizer);
         trainer.optimizer = trainer.optimizer.from_bytes(state).map_err(malformed)?;
         trainer.position = checkpoint.position;
+        trainer.history = checkpoint.history;
         Ok(trainer)
     }
 
-    /// Trains until the last epoch is done, saving a checkpoint after each.
+    /// Trains until the last epoch is done or the held-out inputs no longer profit, saving a checkpoint after each
+    /// epoch, and beside it one after the best.
     ///
     /// # Errors
     /// [`TrainError::Interrupted`], with a checkpoint, at the end of the batch in which `stop` was set;
@@ -122,11 +154,14 @@ impl<'a> Trainer<'a> {
         progress: &mut dyn Progress,
         stop: &AtomicBool,
     ) -> Result<(), TrainError> {
-        let mut pace = Pace::new(self.task.config, self.task.batches(), self.position);
-        while self.position.epoch < self.task.config.epochs {
+        let mut pace = Pace::new(self.task.recipe, self.task.steps(), self.position);
+        while !self.is_done() {
             self.epoch(checkpoint, progress, stop, &mut pace)?;
-            self.position = Position { epoch: self.position.epoch + 1, batch: 0 };
-            self.checkpoint()?.save(checkpoint)?;
+            let saved = self.checkpoint()?;
+            saved.save(checkpoint)?;
+            if best_epoch(&self.history) == Some(self.history.len() - 1) {
+                saved.save(&Checkpoint::best(checkpoint))?;
+            }
             if stop.load(Ordering::Relaxed) {
                 return Err(self.interrupted(checkpoint));
             }
@@ -134,9 +169,16 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The trained network, on a device without gradients.
+    /// The trained network, on a device without gradients, with its running statistics.
     pub fn network(&self) -> Drsn {
-        self.network.valid()
+        let mut network = self.network.valid();
+        store(&mut network, &self.running);
+        network
+    }
+
+    /// What the complete epochs gave.
+    pub fn history(&self) -> &[EpochRecord] {
+        &self.history
     }
 
     /// Epochs that are complete.
@@ -153,6 +195,15 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    fn is_done(&self) -> bool {
+        let recipe = self.task.recipe;
+        let stalled = |patience: usize| {
+            best_epoch(&self.history).is_some_and(|best| self.history.len() > best + patience)
+        };
+        self.position.epoch >= recipe.epochs
+            || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
+    }
+
     fn epoch(
         &mut self,
         checkpoint: &Path,
@@ -160,139 +211,125 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
         pace: &mut Pace,
     ) -> Result<(), TrainError> {
-        let Task { config, dataset, split, spec, .. } = self.task;
+        let Task { recipe, data, .. } = self.task;
+        let started = Instant::now();
         let epoch = self.position.epoch;
-        let mut order = split.training.clone();
-        order.shuffle(&mut stream(config.seed, Purpose::Order, epoch as u64, 0));
-        let batches = Batches { dataset, spec, disturbance: Disturbance::training(config) };
-        let remaining = order.chunks_exact(config.batch).skip(self.position.batch);
-        for indices in remaining {
-            let batch = batches.batch(indices, epoch, &self.device)?;
-            let (loss, right) = self.step(batch)?;
+        let mut order = data.training.indices.clone();
+        order.shuffle(&mut stream(recipe.seed, Purpose::Order, epoch as u64, 0));
+        let remaining: Vec<&[usize]> =
+            order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
+        for indices in &remaining {
+            let (loss, right, rate) = self.step(indices)?;
             self.position.batch += 1;
-            let report = pace.report(self.position, loss, right);
+            let report = pace.report(self.position, loss, right, rate);
             progress.batch(&report);
-            if self.position.batch == self.task.batches() {
-                progress.epoch(&report);
-            } else if stop.load(Ordering::Relaxed) {
+            if self.position.batch < self.task.steps() && stop.load(Ordering::Relaxed) {
                 self.checkpoint()?.save(checkpoint)?;
                 return Err(self.interrupted(checkpoint));
             }
         }
-        pace.next_epoch();
+        let (held_out_loss, held_out_accuracy) = held_out::check(&self.network(), self.task)?;
+        let report = pace.end_epoch();
+        let record = EpochRecord {
+            loss: report.loss,
+            accuracy: report.accuracy,
+            held_out_loss,
+            held_out_accuracy,
+            learning_rate: report.learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+            inputs: remaining.len() * recipe.batch,
+        };
+        self.history.push(record);
+        self.position = Position { epoch: epoch + 1, batch: 0 };
+        progress.epoch(epoch, recipe.epochs, &record);
         Ok(())
     }
 
-    /// One step of the optimizer; gives the loss and how many inputs were classified rightly.
-    fn step(&mut self, batch: Batch) -> Result<(f32, usize), TrainError> {
-        let config = self.task.config;
-        let steps = config.epochs * self.task.batches();
-        let step = self.position.epoch * self.task.batches() + self.position.batch;
-        let answer = self.network.forward(batch.inputs);
-        let right = count_right(&read(answer.logits.clone())?, &batch.labels);
-        let loss = self.loss.forward(answer.logits, batch.targets);
-        let value = read(loss.clone())?.iter().sum::<f32>();
-        if !value.is_finite() {
-            return Err(TrainError::Diverged {
-                loss: value,
-                epoch: self.position.epoch,
-                batch: self.position.batch,
-            });
+    /// One step of the optimizer; gives the loss, how many inputs were classified rightly, and the learning rate.
+    fn step(&mut self, indices: &[usize]) -> Result<(f32, usize, f64), TrainError> {
+        let Task { recipe, data, workers } = self.task;
+        let at = self.position.epoch * self.task.steps() + self.position.batch;
+        let batches = Batches {
+            part: &data.training,
+            input: &data.input,
+            disturbance: Disturbance::training(recipe),
+        };
+        let sizes = [recipe.shards, data.classes.len()];
+        let weights = self.weights.as_deref();
+        let epoch = self.position.epoch;
+        let Step { gradients, loss, right, statistics } =
+            step(&self.network, &batches, indices, epoch, sizes, weights, workers)?;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { loss, epoch, batch: self.position.batch });
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        let rate = learning_rate(config.learning_rate, step, steps);
+        let factor = recipe.schedule.factor(at, self.task.steps(), recipe.epochs);
+        let rate = recipe.optimizer.learning_rate * factor;
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
-        Ok((value, right))
+        follow(&mut self.running, &statistics, recipe.network.norm_momentum);
+        Ok((loss, right, rate))
     }
 
     fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
         let unreadable = |e: RecordError| TrainError::Tensor { reason: e.to_string() };
-        let weights = self.network.clone().into_record().into_bytes();
+        let weights = self.network().into_record().into_bytes();
         let optimizer = self.optimizer.into_bytes();
         Ok(Checkpoint {
-            config: self.task.config.clone(),
+            recipe: self.task.recipe.clone(),
             position: self.position,
+            history: self.history.clone(),
             weights: weights.map_err(unreadable)?.to_vec(),
             optimizer: optimizer.map_err(unreadable)?.to_vec(),
         })
     }
 }
 
-/// `AdamW` with decay of what is named `weight` only: neither biases nor a normalization's γ and β should be small.
-fn optimizer(weight_decay: f64) -> ModuleOptimizer {
-    let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
-    let without_decay = adam.clone().with_weight_decay(0.0).build();
-    let with_decay = adam.with_weight_decay(weight_decay as f32).build();
-    ModuleOptimizer::from(without_decay).with_group(
-        ParamGroup::from_predicate("weight"),
-        with_decay,
-        None,
-    )
+/// The running statistics of a network's normalizations.
+fn running(network: &mut Drsn) -> Result<Vec<Moments>, TrainError> {
+    let layers = network.normalizations_mut().into_iter();
+    let moments = layers.map(|layer| {
+        let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
+        Ok(Moments { mean: read(mean)?, variance: read(variance)? })
+    });
+    moments.collect()
+}
+
+/// Gives a network's normalizations their statistics.
+fn store(network: &mut Drsn, statistics: &[Moments]) {
+    let device = Device::flex();
+    let state =
+        |values: &[f32]| RunningState::new(Tensor::from_data(TensorData::from(values), &device));
+    for (layer, moments) in network.normalizations_mut().into_iter().zip(statistics) {
+        layer.running_mean = state(&moments.mean);
+        layer.running_var = state(&moments.variance);
+    }
+}
+
+/// Moves running statistics towards a batch's: `momentum` is the share that stays.
+fn follow(running: &mut [Moments], batch: &[Moments], momentum: f64) {
+    let towards = |running: &mut [f32], batch: &[f32]| {
+        for (value, new) in running.iter_mut().zip(batch) {
+            *value = (momentum * f64::from(*value) + (1.0 - momentum) * f64::from(*new)) as f32;
+        }
+    };
+    for (running, batch) in running.iter_mut().zip(batch) {
+        towards(&mut running.mean, &batch.mean);
+        towards(&mut running.variance, &batch.variance);
+    }
 }
 
 /// The values of a tensor in row-major order.
 ///
 /// # Errors
 /// [`TrainError::Tensor`] where they cannot be read.
-pub fn read<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Result<Vec<f32>, TrainError> {
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainError> {
     tensor.into_data().try_to_vec().map_err(|e| TrainError::Tensor { reason: e.to_string() })
 }
 
-/// How many rows of `scores`, one a label, are largest at their label.
-pub fn count_right(scores: &[f32], labels: &[usize]) -> usize {
-    let classes = scores.len() / labels.len().max(1);
-    scores
-        .chunks_exact(classes.max(1))
-        .zip(labels)
-        .filter(|(row, label)| {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.is_some_and(|(class, _)| class == **label)
-        })
-        .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::{module::Param, tensor::Tensor};
-    use drsn_bundle::{Stage, Stem};
-
-    use super::*;
-
-    /// Kernels and matrices; then biases, γ and β.
-    fn values(network: &Drsn) -> [Vec<f32>; 2] {
-        let unit = &network.stages[0][0];
-        let decayed = [
-            read(network.stem.weight.val()).unwrap(),
-            read(unit.conv1.weight.val()).unwrap(),
-            read(network.head.weight.val()).unwrap(),
-        ];
-        let kept = [&network.stem.bias, &network.head.bias, &unit.conv1.bias, &unit.norm1.gamma];
-        let kept = kept.into_iter().chain([&network.norm.gamma, &network.norm.beta]);
-        [decayed.concat(), kept.flat_map(|p| read(p.val()).unwrap()).collect()]
-    }
-
-    #[test]
-    fn without_gradients_a_step_shrinks_kernels_and_matrices_only() {
-        let device = Device::flex().autodiff();
-        let architecture = TrainConfig {
-            stem: Stem { channels: 4, kernel: 3, stride: 2 },
-            stages: vec![Stage { channels: 4, blocks: 1, stride: 2 }],
-            ..TrainConfig::default()
-        }
-        .architecture();
-        let rng = stream(0, Purpose::Weights, 0, 0);
-        let mut network =
-            Drsn::new(&architecture, 1, 10, 1e-5, &mut Initializer::new(rng, &device));
-        // Zeros would not show a decay.
-        let ones = |size| Param::from_tensor(Tensor::ones([size], &device));
-        (network.stem.bias, network.head.bias, network.norm.beta) = (ones(4), ones(10), ones(4));
-        network.stages[0][0].conv1.bias = ones(4);
-        let before = values(&network);
-        let loss = network.forward(Tensor::ones([2, 1, 8, 8], &device)).logits.sum() * 0.0;
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        let after = values(&optimizer(0.5).step(0.1, network, gradients));
-        let shrunk = before[0].iter().zip(&after[0]);
-        assert!(shrunk.into_iter().all(|(b, a)| (b * 0.95 - a).abs() < 1e-6));
-        assert_eq!(before[1], after[1]);
-    }
+/// How many columns of `scores`, `[classes, batch]`, are largest at their label.
+pub fn count_right(scores: &[f32], labels: &[usize], classes: usize) -> usize {
+    let batch = labels.len();
+    let best = |n: usize| {
+        (0..classes).max_by(|&a, &b| scores[a * batch + n].total_cmp(&scores[b * batch + n]))
+    };
+    labels.iter().enumerate().filter(|&(n, &label)| best(n) == Some(label)).count()
 }

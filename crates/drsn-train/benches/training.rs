@@ -1,0 +1,135 @@
+//! Inputs a second of training: the three reference networks on one thread and on two, in interleaved rounds.
+//!
+//! `cargo bench -p drsn-train --bench training`, and `python3 crates/drsn-train/benches/training.py` for PyTorch's CPU
+//! build on the same networks.
+
+use std::{
+    io::Write as _,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use drsn_bundle::{Filter, Geometry, ImageSpec, InputSpec, Normalization, SignalSpec};
+use drsn_train::{
+    dataset::{Data, DatasetError, Part, Source},
+    recipe::{DataConfig, Recipe, preset},
+    training::{EpochRecord, Progress, Task, Trainer, Workers},
+};
+
+/// Rounds of each network and number of threads; the median counts.
+const ROUNDS: usize = 5;
+/// Batches in a round.
+const BATCHES: usize = 30;
+
+/// Inputs that cost nothing to read.
+#[derive(Debug)]
+struct Synthetic(usize);
+
+impl Source for Synthetic {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn label(&self, index: usize) -> usize {
+        index % 10
+    }
+
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    fn read(&self, index: usize, _: isize, values: &mut [f32]) -> Result<(), DatasetError> {
+        for (place, value) in values.iter_mut().enumerate() {
+            *value = ((index * 31 + place * 17) % 255) as f32 / 255.0;
+        }
+        Ok(())
+    }
+}
+
+/// Notes how long an epoch took.
+struct Seconds(f64);
+
+impl Progress for Seconds {
+    fn epoch(&mut self, _: usize, _: usize, record: &EpochRecord) {
+        self.0 = record.inputs as f64 / record.seconds;
+    }
+}
+
+fn data(recipe: &Recipe) -> Data {
+    let image = |channels: usize, side| {
+        InputSpec::Image(ImageSpec {
+            channels,
+            height: side,
+            width: side,
+            geometry: Geometry::Refuse,
+            filter: Filter::Triangle,
+            mean: vec![0.0; channels],
+            std: vec![1.0; channels],
+        })
+    };
+    let input = match &recipe.data {
+        DataConfig::Idx(_) => image(1, 28),
+        DataConfig::Cifar10(_) => image(3, 32),
+        DataConfig::Images(images) => image(images.channels, images.height),
+        DataConfig::Signals(signals) => InputSpec::Signal(SignalSpec {
+            channels: 1,
+            window: signals.window,
+            sample_rate_hz: None,
+            normalization: Normalization::ZScore { epsilon: 1e-8 },
+        }),
+    };
+    let inputs = recipe.batch * BATCHES;
+    let source: Arc<dyn Source> = Arc::new(Synthetic(inputs + recipe.batch));
+    Data {
+        input,
+        classes: (0..10).map(|class| class.to_string()).collect(),
+        description: "synthetic".to_owned(),
+        training: Part { source: Arc::clone(&source), indices: (0..inputs).collect() },
+        held_out: Part { source, indices: (inputs..inputs + recipe.batch).collect() },
+        test: None,
+        test_name: String::new(),
+        skipped: Vec::new(),
+    }
+}
+
+fn rate(recipe: &Recipe, data: &Data, threads: usize) -> f64 {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let workers = Workers::new(threads).expect("threads");
+    let task = Task { recipe, data, workers: &workers };
+    let mut trainer = Trainer::new(task).expect("a network");
+    let mut seconds = Seconds(0.0);
+    let checkpoint = folder.path().join("checkpoint");
+    trainer.run(&checkpoint, &mut seconds, &AtomicBool::new(false)).expect("a training");
+    seconds.0
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    let mut out = std::io::stdout();
+    let only = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
+    for name in ["seed-keras", "seed-tflearn", "paper-1d"] {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let settings = ["epochs=1", "shards=2", "optimizer.learning_rate=0.001"];
+        let recipe = preset(name).and_then(|recipe| recipe.set(&settings)).expect("a recipe");
+        let data = data(&recipe);
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        let started = Instant::now();
+        for _ in 0..ROUNDS {
+            one.push(rate(&recipe, &data, 1));
+            two.push(rate(&recipe, &data, 2));
+        }
+        let (one, two) = (median(one), median(two));
+        let _ = writeln!(
+            out,
+            "{name}: {one:.0} inputs/s on one thread, {two:.0} on two, {:.2} times ({:.0} s)",
+            two / one,
+            started.elapsed().as_secs_f64()
+        );
+    }
+}

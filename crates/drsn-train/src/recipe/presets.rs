@@ -1,0 +1,59 @@
+//! The recipes that come with the program.
+
+use super::Recipe;
+use crate::TrainError;
+
+/// A recipe that comes with the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// Its TOML text, with the reasons as comments.
+    pub text: &'static str,
+}
+
+/// All presets, those of published programs first.
+pub const PRESETS: [Preset; 6] = [
+    Preset { name: "seed-keras", text: include_str!("../../presets/seed-keras.toml") },
+    Preset { name: "seed-tflearn", text: include_str!("../../presets/seed-tflearn.toml") },
+    Preset { name: "paper-1d", text: include_str!("../../presets/paper-1d.toml") },
+    Preset { name: "mnist", text: include_str!("../../presets/mnist.toml") },
+    Preset { name: "cifar10", text: include_str!("../../presets/cifar10.toml") },
+    Preset { name: "bearing", text: include_str!("../../presets/bearing.toml") },
+];
+
+/// The recipe of a preset.
+///
+/// # Errors
+/// [`TrainError::Config`] with the names that there are.
+pub fn preset(name: &str) -> Result<Recipe, TrainError> {
+    let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
+        let names = PRESETS.map(|preset| preset.name).join(", ");
+        return Err(TrainError::Config {
+            reason: format!("there is no preset \"{name}\": choose one of {names}"),
+        });
+    };
+    Recipe::from_toml(preset.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_recipe_that_can_be_trained_and_written_back() {
+        for Preset { name, .. } in PRESETS {
+            let recipe = preset(name).unwrap();
+            recipe.check().unwrap();
+            assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe, "{name}");
+            let json = serde_json::to_string(&recipe).unwrap();
+            assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_preset_that_is_not_there_is_answered_with_those_that_are() {
+        let refusal = preset("keras").unwrap_err().to_string();
+        assert!(refusal.contains("seed-keras, seed-tflearn"), "{refusal}");
+    }
+}

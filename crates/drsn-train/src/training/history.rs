@@ -1,0 +1,52 @@
+//! What a training gave, epoch by epoch.
+
+use serde::{Deserialize, Serialize};
+
+/// One epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Mean loss of the batches, without penalties, while the weights changed.
+    pub loss: f64,
+    /// Accuracy on the same batches.
+    pub accuracy: f64,
+    /// Loss on the held-out inputs after the epoch, with each batch's statistics.
+    pub held_out_loss: f64,
+    /// Accuracy on them.
+    pub held_out_accuracy: f64,
+    /// Learning rate of the last batch.
+    pub learning_rate: f64,
+    /// Time that the epoch took, in seconds, as far as this run saw it.
+    pub seconds: f64,
+    /// Inputs that were trained on in that time.
+    pub inputs: usize,
+}
+
+/// The epoch with the highest held-out accuracy, counted from 0; the first of several. None before the first.
+pub fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
+    let best = history.iter().map(|epoch| epoch.held_out_accuracy).fold(f64::MIN, f64::max);
+    history.iter().position(|epoch| epoch.held_out_accuracy >= best)
+}
+
+#[cfg(test)]
+pub(crate) fn epoch(held_out_accuracy: f64) -> EpochRecord {
+    EpochRecord {
+        loss: 1.0,
+        accuracy: 0.5,
+        held_out_loss: 1.0,
+        held_out_accuracy,
+        learning_rate: 0.1,
+        seconds: 1.0,
+        inputs: 100,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_best_epochs_is_the_best() {
+        assert_eq!(best_epoch(&[]), None);
+        assert_eq!(best_epoch(&[0.5, 0.9, 0.7, 0.9].map(epoch)), Some(1));
+    }
+}
