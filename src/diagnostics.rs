@@ -1,11 +1,15 @@
 //! A model's outputs to predictions: class probabilities, and what each block's thresholds did to the input.
 
-use drsn_bundle::{Block, Manifest, ThresholdKind};
+use drsn_bundle::{
+    Block, Manifest, ThresholdKind,
+    baseline::{InputLevel, InputShift},
+};
 use serde::Serialize;
 
 use crate::{
     batcher::Share,
     error::ApiError,
+    judgement::Judgement,
     metrics::ModelMetrics,
     session::{BlockOutputs, Outputs},
 };
@@ -64,9 +68,9 @@ pub struct ClassProbability<'a> {
 #[derive(Debug, Serialize)]
 pub struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
-    pub input_shift: Option<()>,
-    /// Level of the raw signal; null for a model without that baseline.
-    pub input_level: Option<()>,
+    pub input_shift: Option<InputShift>,
+    /// Level of the raw signal; null for images, and for a model without that baseline.
+    pub input_level: Option<InputLevel>,
     /// The blocks that shrink, in the order in which data meets them.
     pub blocks: Vec<BlockDiagnostics<'a>>,
 }
@@ -129,6 +133,7 @@ impl<'a> Prediction<'a> {
         input: InputName,
         share: &Share<Outputs>,
         row: usize,
+        judgement: Judgement,
         manifest: &'a Manifest,
         wanted: Wanted,
     ) -> Result<Self, ApiError> {
@@ -156,7 +161,13 @@ impl<'a> Prediction<'a> {
             class_index: best.class_index,
             probability: best.probability,
             probabilities: ranked,
-            diagnostics: Diagnostics::of(&share.outputs.blocks, row, manifest, wanted.detail)?,
+            diagnostics: Diagnostics::of(
+                &share.outputs.blocks,
+                row,
+                judgement,
+                manifest,
+                wanted.detail,
+            )?,
         })
     }
 }
@@ -165,6 +176,7 @@ impl<'a> Diagnostics<'a> {
     fn of(
         outputs: &[BlockOutputs],
         row: usize,
+        judgement: Judgement,
         manifest: &'a Manifest,
         detail: Detail,
     ) -> Result<Option<Self>, ApiError> {
@@ -177,7 +189,8 @@ impl<'a> Diagnostics<'a> {
             .zip(outputs)
             .map(|(block, outputs)| BlockDiagnostics::of(block, outputs, row, detail))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Self { input_shift: None, input_level: None, blocks }))
+        let Judgement { shift: input_shift, level: input_level } = judgement;
+        Ok(Some(Self { input_shift, input_level, blocks }))
     }
 }
 
@@ -274,7 +287,8 @@ impl Spread {
     }
 }
 
-fn row_of(tensor: &[f32], row: usize, width: usize) -> &[f32] {
+/// One input's numbers in a tensor `[batch, width]`.
+pub(crate) fn row_of(tensor: &[f32], row: usize, width: usize) -> &[f32] {
     &tensor[row * width..][..width]
 }
 

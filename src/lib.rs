@@ -20,6 +20,7 @@
 //! * [`model`]: a served model: its queue and its workers.
 //! * [`repository`]: the folder of models.
 //! * [`diagnostics`]: a model's outputs to probabilities and to what the thresholds did.
+//! * [`judgement`]: how unusual an input is, by its model's baseline.
 //! * [`error`]: every way to fail, with its code.
 //! * [`metrics`], [`telemetry`]: what an operator sees.
 
@@ -30,6 +31,7 @@ pub mod decode;
 pub mod diagnostics;
 pub mod error;
 pub mod http;
+pub mod judgement;
 pub mod metrics;
 pub mod model;
 pub mod repository;

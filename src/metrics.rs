@@ -1,5 +1,6 @@
 //! What Prometheus sees. Labels have few values: names of served models, never what a client sent.
 
+mod baseline;
 mod process;
 mod text;
 
@@ -16,6 +17,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use baseline::BaselineFamilies;
+pub use baseline::BaselineMetrics;
 use process::ProcessCollector;
 pub use text::Format;
 
@@ -37,6 +40,7 @@ pub struct Metrics {
     model_load_duration: Histograms<ModelLabels>,
     execution_provider: Family<ProviderLabels, Gauge>,
     threshold: Histograms<BlockLabels>,
+    baseline: BaselineFamilies,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -68,6 +72,8 @@ pub struct ModelMetrics {
     pub predictions: Vec<Counter>,
     /// Mean threshold of an input, by block.
     pub thresholds: Vec<Histogram>,
+    /// How unusual inputs are.
+    pub baseline: BaselineMetrics,
 }
 
 /// A model's name and version, as labels.
@@ -170,6 +176,7 @@ impl Metrics {
             model_load_duration: Family::new_with_constructor(duration),
             execution_provider: Family::default(),
             threshold: Family::new_with_constructor(magnitude),
+            baseline: BaselineFamilies::new(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -234,6 +241,7 @@ impl Metrics {
             "Mean threshold of a block for one input",
             self.threshold.clone(),
         );
+        self.baseline.register(r);
         let build = Family::<BuildLabels, Gauge>::default();
         build
             .get_or_create(&BuildLabels {
@@ -285,6 +293,7 @@ impl Metrics {
             load_duration: self.model_load_duration.get_or_create_owned(labels),
             predictions: classes.iter().map(prediction).collect(),
             thresholds: blocks.iter().map(threshold).collect(),
+            baseline: self.baseline.of(labels),
         }
     }
 

@@ -6,7 +6,7 @@ mod raw;
 
 use std::{ops::Range, sync::Arc};
 
-use drsn_bundle::{InputSpec, PrepareError};
+use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::InputLevel};
 
 use crate::{
     admission::Reservation,
@@ -65,6 +65,8 @@ pub struct Inputs {
     elements: usize,
     /// All inputs.
     values: Vec<f32>,
+    /// The raw level of each, before it was prepared; empty where the model has no baseline of it.
+    levels: Vec<InputLevel>,
 }
 
 impl Inputs {
@@ -75,7 +77,12 @@ impl Inputs {
 
     /// Memory that they take.
     pub fn bytes(&self) -> u64 {
-        size_of_val(&self.values[..]) as u64
+        (size_of_val(&self.values[..]) + size_of_val(&self.levels[..])) as u64
+    }
+
+    /// Takes the raw levels out; none where the model has no baseline of them.
+    pub fn take_levels(&mut self) -> Vec<InputLevel> {
+        std::mem::take(&mut self.levels)
     }
 
     /// The inputs, and the ranges of pieces of at most `most` inputs.
@@ -103,6 +110,8 @@ pub struct Piece {
 pub struct Decoder<'a> {
     /// What the model takes.
     pub spec: &'a InputSpec,
+    /// What its inputs look like as long as nothing has changed.
+    pub baseline: Option<&'a Baseline>,
     /// Most pixels that an image may declare.
     pub most_pixels: u64,
     /// Most inputs of a request.
@@ -149,10 +158,21 @@ impl Decoder<'_> {
             return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
         }
         self.check_count(count)?;
+        let levels = self.levels(&values, count)?;
         for (index, input) in values.chunks_mut(elements).enumerate() {
             self.spec.prepare(input).map_err(|e| named(refused(&e), index, count))?;
         }
-        Ok(Inputs { elements, values })
+        Ok(Inputs { elements, values, levels })
+    }
+
+    /// The levels of raw inputs. Of numbers that are not finite they are none, and such inputs are refused.
+    fn levels(&mut self, values: &[f32], count: usize) -> Result<Vec<InputLevel>, ApiError> {
+        let Some(baseline) = self.baseline.filter(|baseline| baseline.level.is_some()) else {
+            return Ok(Vec::new());
+        };
+        self.memory.grow((count * size_of::<InputLevel>()) as u64)?;
+        let inputs = values.chunks(self.spec.elements());
+        Ok(inputs.filter_map(|raw| baseline.judge_level(raw)).collect())
     }
 }
 
@@ -201,7 +221,8 @@ mod tests {
 
     #[test]
     fn pieces_hold_every_input_in_order() {
-        let inputs = Inputs { elements: 2, values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
+        let inputs =
+            Inputs { elements: 2, values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], levels: vec![] };
         let (values, pieces) = inputs.into_pieces(2);
         assert_eq!(values.len(), 6);
         assert_eq!(pieces, [Piece { range: 0..4, count: 2 }, Piece { range: 4..6, count: 1 }]);

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
+use drsn_bundle::baseline::InputLevel;
 use hyper::body::Bytes;
 use serde::Serialize;
 
@@ -18,6 +19,7 @@ use crate::{
     decode::{Decoder, Inputs, JsonRequest, MediaType, PARSING_FACTOR},
     diagnostics::{Detail, InputName, Prediction, Wanted, observe},
     error::{ApiError, ErrorKind},
+    judgement::Judgement,
     model::{Model, micros},
     server::App,
     session::Outputs,
@@ -150,17 +152,18 @@ async fn answer(
     let decoding = Instant::now();
     let is_long = media == MediaType::Image || body.len() > INLINE_BYTES;
     let decode = || decode(app, media, &body, options, &mut memory, asked);
-    let Decoded { model, inputs, wanted } = app.compute(is_long, deadline, decode).await??;
+    let Decoded { model, mut inputs, wanted } = app.compute(is_long, deadline, decode).await??;
     drop(body);
     memory.shrink_to(inputs.bytes());
     let decode_time = decoding.elapsed();
     model.metrics.decode.observe(decode_time.as_secs_f64());
 
     let is_long = inputs.count() > INLINE_INPUTS;
+    let levels = inputs.take_levels();
     let shares = model.infer(inputs, wanted.detail == Detail::Full, deadline).await?;
     memory.shrink_to(0);
     let encoding = Instant::now();
-    let encode = || encode(&model, &shares, wanted, micros(decode_time));
+    let encode = || encode(&model, &shares, &levels, wanted, micros(decode_time));
     let json = app.compute(is_long, deadline, encode).await??;
     memory.grow(json.len() as u64)?;
     model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
@@ -204,6 +207,7 @@ fn decode(
     *asked = Some(Arc::clone(model));
     let mut decoder = Decoder {
         spec: &model.manifest().input,
+        baseline: model.manifest().baseline.as_ref(),
         most_pixels: app.config.max_image_pixels.get(),
         most_inputs: app.config.max_windows.get(),
         memory,
@@ -233,6 +237,7 @@ fn decode(
 fn encode(
     model: &Model,
     shares: &[Share<Outputs>],
+    levels: &[InputLevel],
     wanted: Wanted,
     decode_us: u64,
 ) -> Result<Vec<u8>, ApiError> {
@@ -244,8 +249,12 @@ fn encode(
         timing.batch_size = timing.batch_size.max(share.batch_size);
         for row in 0..share.count {
             let input = InputName { index: predictions.len(), name: None };
-            let prediction = Prediction::of(input, share, row, model.manifest(), wanted)?;
+            let level = levels.get(input.index).copied();
+            let judgement = Judgement::of(share, row, model.manifest(), level)?;
+            let prediction =
+                Prediction::of(input, share, row, judgement, model.manifest(), wanted)?;
             observe(&prediction, share, row, &model.metrics);
+            judgement.observe(&model.metrics.baseline);
             predictions.push(prediction);
         }
     }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::{Architecture, InputSpec, ThresholdKind, Training};
+use drsn_bundle::{Architecture, Baseline, InputSpec, ThresholdKind, Training};
 use serde::Serialize;
 
 use crate::{
@@ -31,6 +31,7 @@ struct Description<'a> {
     blocks: Vec<BlockName<'a>>,
     architecture: &'a Architecture,
     training: Option<&'a Training>,
+    baseline: Option<BaselineStory<'a>>,
     execution_provider: &'static str,
     max_batch: usize,
 }
@@ -48,6 +49,28 @@ struct BlockName<'a> {
     name: &'a str,
     channels: usize,
     threshold: ThresholdKind,
+}
+
+/// What a client must know of a baseline to read its answers; its numbers stay here.
+#[derive(Serialize)]
+struct BaselineStory<'a> {
+    data: &'a str,
+    alarm_level: f64,
+    /// Held-out inputs that the shift is ranked among; null without one.
+    shift_held_out_inputs: Option<u64>,
+    /// The same for the level.
+    level_held_out_inputs: Option<u64>,
+}
+
+impl<'a> BaselineStory<'a> {
+    fn of(baseline: &'a Baseline) -> Self {
+        Self {
+            data: &baseline.data,
+            alarm_level: baseline.alarm_level,
+            shift_held_out_inputs: baseline.shift.as_ref().map(|shift| shift.held_out.count),
+            level_held_out_inputs: baseline.level.as_ref().map(|level| level.held_out.count),
+        }
+    }
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
@@ -88,6 +111,7 @@ fn describe(model: &Model) -> Description<'_> {
             .collect(),
         architecture: &manifest.architecture,
         training: manifest.training.as_ref(),
+        baseline: manifest.baseline.as_ref().map(BaselineStory::of),
         execution_provider: model.provider.name(),
         max_batch: model.max_batch(),
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use drsn_bundle::{InputSpec, runtime::Runtime};
+use drsn_bundle::{InputSpec, Manifest, runtime::Runtime};
 use drsn_serve::{config::Config, server};
 use reqwest::Response;
 use serde_json::Value;
@@ -49,7 +49,11 @@ pub(crate) fn write_tiny(
     version: &str,
     input: InputSpec,
 ) -> PathBuf {
-    let manifest = tiny::manifest(name, version, input);
+    write_manifest(repository, tiny::manifest(name, version, input))
+}
+
+/// Writes the tiny model with this manifest and returns its folder.
+pub(crate) fn write_manifest(repository: &Path, manifest: Manifest) -> PathBuf {
     let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
     drsn_bundle::write(repository, manifest, &model, &golden, false).unwrap()
 }

@@ -97,14 +97,14 @@ impl ShiftAccumulator {
             .collect();
         let (mut matrix, shrinkage) = self.shrunk_correlations(&deviations);
         cholesky(&mut matrix, dimensions)?;
-        for (i, deviation) in deviations.iter().enumerate() {
-            matrix[triangle(i)..][..=i].iter_mut().for_each(|element| *element *= deviation);
-        }
+        let element = |i: usize, j: usize| matrix[triangle(i) + j] * deviations[i];
+        let columns = (0..dimensions).flat_map(|j| (j..dimensions).map(move |i| (i, j)));
+        let factor: Vec<f64> = columns.map(|(i, j)| element(i, j)).collect();
         Ok(Distance {
             inputs: self.count,
             shrinkage: shrinkage as f32,
             mean: single(&self.mean)?.into(),
-            factor: single(&matrix)?.into(),
+            factor: single(&factor)?.into(),
         })
     }
 

@@ -17,8 +17,8 @@ pub struct Distance {
     /// Mean μ, D numbers, as base64 of little-endian 32-bit floats.
     #[cfg_attr(test, schemars(with = "String"))]
     pub mean: Numbers,
-    /// Lower triangle, row by row, of the L with covariance L Lᵀ: D (D + 1) / 2 numbers, as base64 of little-endian
-    /// 32-bit floats.
+    /// Lower triangle of the L with covariance L Lᵀ, column by column, each from its diagonal down: D (D + 1) / 2
+    /// numbers, as base64 of little-endian 32-bit floats.
     #[cfg_attr(test, schemars(with = "String"))]
     pub factor: Numbers,
 }
@@ -46,7 +46,8 @@ pub struct InputShift {
 }
 
 impl Distance {
-    /// (x − μ)ᵀ (L Lᵀ)⁻¹ (x − μ) = |y|² with L y = x − μ, in f64.
+    /// (x − μ)ᵀ (L Lᵀ)⁻¹ (x − μ) = |y|² with L y = x − μ, in f64. By columns, because a processor subtracts a column
+    /// from many numbers at once, while a row's sum waits for each of its additions.
     ///
     /// # Errors
     /// [`BaselineError`] where the vector has another length, or the distance is not finite.
@@ -55,31 +56,28 @@ impl Distance {
         if mean_abs.len() != dimensions {
             return Err(BaselineError::Length { expected: dimensions, found: mean_abs.len() });
         }
-        let mut solved = Vec::with_capacity(dimensions);
-        let (mut rest, mut score) = (&self.factor[..], 0.0);
-        for (i, (&x, &mean)) in mean_abs.iter().zip(&self.mean[..]).enumerate() {
-            let (row, below) = rest.split_at(i + 1);
-            let y = (f64::from(x) - f64::from(mean) - dot(&row[..i], &solved)) / f64::from(row[i]);
+        let pairs = mean_abs.iter().zip(&self.mean[..]);
+        let mut rest: Vec<f64> = pairs.map(|(&x, &mean)| f64::from(x) - f64::from(mean)).collect();
+        let mut score = 0.0;
+        for (j, column) in columns(&self.factor, dimensions).enumerate() {
+            let y = rest[j] / f64::from(column[0]);
             score += y * y;
-            solved.push(y);
-            rest = below;
+            for (rest, &below) in rest[j + 1..].iter_mut().zip(&column[1..]) {
+                *rest -= y * f64::from(below);
+            }
         }
         if score.is_finite() { Ok(score) } else { Err(BaselineError::NotFinite) }
     }
 }
 
-/// In eight sums, which a processor can add at once; one sum would wait for each addition.
-fn dot(row: &[f32], solved: &[f64]) -> f64 {
-    let (rows, row_rest) = row.as_chunks::<8>();
-    let (parts, rest) = solved.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (row, part) in rows.iter().zip(parts) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(row).zip(part) {
-            *sum += f64::from(a) * b;
-        }
-    }
-    let last = row_rest.iter().zip(rest).map(|(&a, &b)| f64::from(a) * b);
-    sums.into_iter().chain(last).sum()
+/// The columns of a packed lower triangle, each from its diagonal down.
+fn columns(factor: &[f32], dimensions: usize) -> impl Iterator<Item = &[f32]> {
+    let mut rest = factor;
+    (1..=dimensions).rev().map(move |length| {
+        let (column, after) = rest.split_at(length);
+        rest = after;
+        column
+    })
 }
 
 impl ShiftBaseline {
@@ -126,8 +124,7 @@ impl ShiftBaseline {
         if !mean.iter().chain(factor.iter()).all(|n| n.is_finite()) {
             return Err("mean and factor must be finite".to_owned());
         }
-        let mut diagonal = (0..dimensions).map(|i| factor[triangle(i) + i]);
-        if !diagonal.all(|d| d.is_normal() && d > 0.0) {
+        if !columns(factor, dimensions).all(|column| column[0].is_normal() && column[0] > 0.0) {
             return Err("the factor's diagonal must be positive".to_owned());
         }
         if !(*shrinkage > 0.0 && *shrinkage <= 1.0) {

@@ -1,0 +1,217 @@
+//! Input shift and input level in answers, descriptions and metrics.
+
+use drsn_bundle::{
+    Baseline, InputSpec, Manifest, Normalization,
+    baseline::{ALARM_LEVEL, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{self, Server, has_runtime},
+    tiny,
+};
+
+const HELD_OUT: usize = 150;
+
+/// Inputs of even noise in [-1, 1], always the same.
+fn inputs(count: usize, length: usize) -> Vec<Vec<f32>> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(state >> 8) / f64::from(1 << 23) - 1.0) as f32
+    };
+    (0..count).map(|_| (0..length).map(|_| next()).collect()).collect()
+}
+
+fn scored_input() -> InputSpec {
+    let InputSpec::Signal(mut signal) = tiny::signal_input(1) else {
+        return tiny::signal_input(1);
+    };
+    signal.normalization = Normalization::ZScore { epsilon: 1e-8 };
+    InputSpec::Signal(signal)
+}
+
+/// The tiny model's baseline over even noise, with the level for signals.
+fn with_baseline(name: &str, input: InputSpec) -> Manifest {
+    let mean_abs = |raw: &Vec<f32>| {
+        let mut prepared = raw.clone();
+        input.prepare(&mut prepared).unwrap();
+        tiny::answer(&prepared).mean_abs
+    };
+    let all = inputs(2 * HELD_OUT, input.elements());
+    let (training, held_out) = all.split_at(HELD_OUT);
+    let mut sums = ShiftAccumulator::new(2).unwrap();
+    for raw in training {
+        sums.add(&mean_abs(raw)).unwrap();
+    }
+    let distance = sums.distance().unwrap();
+    let scores: Vec<f64> =
+        held_out.iter().map(|raw| distance.score(&mean_abs(raw)).unwrap()).collect();
+    let levels = |raw: &[Vec<f32>]| -> Vec<Vec<Level>> {
+        raw.iter().map(|raw| Level::of_channels(raw, 1)).collect()
+    };
+    let level = (input.kind() == "signal")
+        .then(|| LevelBaseline::new(&levels(training), &levels(held_out), ALARM_LEVEL).unwrap());
+    let mut manifest = tiny::manifest(name, "1", input);
+    manifest.baseline = Some(Baseline {
+        data: "even noise".to_owned(),
+        alarm_level: ALARM_LEVEL,
+        shift: Some(ShiftBaseline::new(distance, &scores, ALARM_LEVEL).unwrap()),
+        level,
+    });
+    manifest
+}
+
+/// A server of `bare`, which has no baseline, and of these, which have one.
+async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
+    let folder = harness::repository(&[("bare", tiny::signal_input(1))]);
+    for manifest in models {
+        harness::write_manifest(folder.path(), manifest.clone());
+    }
+    (Server::start(folder.path(), &[]).await, folder)
+}
+
+async fn diagnostics(server: &Server, model: &str, signal: &[f32]) -> Value {
+    let body = json!({"model": model, "signal": signal});
+    server.classify_json("/classify", body).await["predictions"][0]["diagnostics"].take()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_like_the_held_out_ones_raises_no_alarm_and_a_far_one_does() {
+    if !has_runtime() {
+        return;
+    }
+    let manifest = with_baseline("plain", tiny::signal_input(1));
+    let (server, _models) = serve(std::slice::from_ref(&manifest)).await;
+    let usual = &inputs(1, 8)[0];
+    let found = diagnostics(&server, "plain", usual).await;
+    let baseline = manifest.baseline.unwrap();
+    let expected = baseline.judge_shift(&tiny::answer(usual).mean_abs).unwrap().unwrap();
+    let shift = &found["input_shift"];
+    assert!((number(&shift["score"]) - expected.score).abs() < 1e-3 * (1.0 + expected.score));
+    assert!((number(&shift["p_value"]) - expected.p_value).abs() < 0.02);
+    assert_eq!(shift["alarm"], false);
+    let level = baseline.judge_level(usual).unwrap();
+    assert_eq!(found["input_level"], json!(level));
+    assert!(!level.alarm);
+
+    let far: Vec<f32> = usual.iter().map(|x| 100.0 * x).collect();
+    let found = diagnostics(&server, "plain", &far).await;
+    let least = 1.0 / (1 + HELD_OUT) as f64;
+    assert!((number(&found["input_shift"]["p_value"]) - least).abs() < 1e-12);
+    assert_eq!(found["input_shift"]["alarm"], true);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gain_that_normalisation_hides_is_seen_in_the_level() {
+    if !has_runtime() {
+        return;
+    }
+    let (server, _models) = serve(&[with_baseline("scored", scored_input())]).await;
+    let usual = &inputs(1, 8)[0];
+    let before = diagnostics(&server, "scored", usual).await;
+    assert_eq!(before["input_level"]["alarm"], false);
+    for gain in [4.0, 1e-4] {
+        let changed: Vec<f32> = usual.iter().map(|x| gain * x).collect();
+        let found = diagnostics(&server, "scored", &changed).await;
+        assert_eq!(found["input_shift"]["alarm"], false);
+        assert_eq!(found["input_level"]["alarm"], true);
+        let ratio = number(&found["input_level"]["rms"]) / number(&before["input_level"]["rms"]);
+        assert!((ratio / f64::from(gain) - 1.0).abs() < 1e-6, "{ratio}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_belong_to_their_inputs_in_a_request_of_several_batches() {
+    if !has_runtime() {
+        return;
+    }
+    let manifest = with_baseline("plain", tiny::signal_input(1));
+    let folder = tempfile::tempdir().unwrap();
+    harness::write_manifest(folder.path(), manifest);
+    let server = Server::start(folder.path(), &["--max-batch", "2"]).await;
+    let mut signals = inputs(7, 8);
+    signals[5].iter_mut().for_each(|x| *x *= 50.0);
+    let answer = server.classify_json("/classify", json!({"signals": signals})).await;
+    for (index, signal) in signals.iter().enumerate() {
+        let level = &answer["predictions"][index]["diagnostics"]["input_level"];
+        assert!((number(&level["rms"]) - Level::of(signal).rms).abs() < 1e-9);
+        assert_eq!(level["alarm"], index == 5, "{index}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_baseline_nothing_is_judged_and_an_image_has_no_level() {
+    if !has_runtime() {
+        return;
+    }
+    let (server, _models) = serve(&[with_baseline("pictures", tiny::image_input())]).await;
+    let found = diagnostics(&server, "bare", &inputs(1, 8)[0]).await;
+    assert_eq!([&found["input_shift"], &found["input_level"]], [&Value::Null, &Value::Null]);
+    let rows: Vec<f32> = inputs(1, 16)[0].clone();
+    let tensor: Vec<Vec<&[f32]>> = vec![rows.chunks(4).collect()];
+    let body = json!({"model": "pictures", "tensor": tensor});
+    let answer = server.classify_json("/classify", body).await;
+    let found = &answer["predictions"][0]["diagnostics"];
+    assert_eq!(found["input_shift"]["alarm"], false);
+    assert_eq!(found["input_level"], Value::Null);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_are_counted_whether_or_not_the_client_asks_for_diagnostics() {
+    if !has_runtime() {
+        return;
+    }
+    let (server, _models) = serve(&[with_baseline("plain", tiny::signal_input(1))]).await;
+    let usual = &inputs(1, 8)[0];
+    diagnostics(&server, "plain", usual).await;
+    let far: Vec<f32> = usual.iter().map(|x| 100.0 * x).collect();
+    let body = json!({"model": "plain", "signals": [far, far], "diagnostics": "none"});
+    let answer = server.classify_json("/classify", body).await;
+    assert!(answer["predictions"][0].get("diagnostics").is_none());
+    let text = server.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "drsn_input_shift_p_value_count{model=\"plain\",version=\"1\"} 3",
+        "drsn_input_shift_p_value_bucket{le=\"0.01\",model=\"plain\",version=\"1\"} 2",
+        "drsn_input_shift_alarms_total{model=\"plain\",version=\"1\"} 2",
+        "drsn_input_level_alarms_total{model=\"plain\",version=\"1\"} 2",
+        "drsn_input_shift_p_value_count{model=\"bare\",version=\"1\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_says_what_its_baseline_was_taken_on() {
+    if !has_runtime() {
+        return;
+    }
+    let models = [
+        with_baseline("plain", tiny::signal_input(1)),
+        with_baseline("pictures", tiny::image_input()),
+    ];
+    let (server, _models) = serve(&models).await;
+    let of = async |model: &str| {
+        harness::json(server.get(&format!("/models/{model}")).await).await["baseline"].take()
+    };
+    let mut expected = json!({
+        "data": "even noise",
+        "alarm_level": 0.01,
+        "shift_held_out_inputs": HELD_OUT,
+        "level_held_out_inputs": HELD_OUT,
+    });
+    assert_eq!(of("plain").await, expected);
+    expected["level_held_out_inputs"] = Value::Null;
+    assert_eq!(of("pictures").await, expected);
+    assert_eq!(of("bare").await, Value::Null);
+    server.stop().await;
+}
