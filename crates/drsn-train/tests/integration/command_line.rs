@@ -23,32 +23,39 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::create_dir_all(path("models/mnist/1")).unwrap();
-    fs::write(path("recipe.json"), r#"{"epoch": 3}"#).unwrap();
-    let (models, recipe, nowhere) = (path("models"), path("recipe.json"), path("nowhere"));
-    let train = ["train", "--data", &nowhere];
+    fs::write(path("recipe.toml"), "epoch = 3").unwrap();
+    let (models, recipe, nowhere) = (path("models"), path("recipe.toml"), path("nowhere"));
+    let train = ["train", "--data", &nowhere, "--name", "mnist"];
+    let preset = ["--preset", "mnist"];
     let out = ["--out", models.as_str()];
-    let (inside_file, long) = (path("recipe.json/models"), "99999999999999999999999999");
-    let cases: [(&[&str], &str); 10] = [
+    let (inside_file, long) = (path("recipe.toml/models"), "99999999999999999999999999");
+    let cases: [(&[&str], &str); 12] = [
+        (&["--unit", "cx"], "unknown variant"),
+        (&["--set", "epochs"], "expected path=value"),
         (&["--version", long], "positive whole number"),
-        (&["--threads", "100000000"], "threads must be between 1 and 1024"),
+        (&["--epochs", "0"], "epochs must be between 1"),
         (&["--out", &inside_file], "choose another place with --out"),
         (&["--resume", "--restart"], "give one of them"),
         (&["--version", "2", "--checkpoint", &inside_file], "--checkpoint"),
         (&[], "add --replace"),
         (&["--version", "one"], "positive whole number"),
-        (&["--name", "../x"], "is not a name"),
+        (&["--version", "../x"], "is not a name"),
         (&["--config", &recipe], "unknown field `epoch`"),
         (&["--config", &nowhere], "cannot read the recipe"),
     ];
     for (flags, expected) in cases {
-        let (code, said) =
-            run(&[&train[..], if flags[..].contains(&"--out") { &[] } else { &out }, flags]
-                .concat());
+        let (code, said) = run(&[
+            &train[..],
+            if flags.contains(&"--out") { &[] } else { &out },
+            if flags.contains(&"--config") { &[] } else { &preset },
+            flags,
+        ]
+        .concat());
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
     }
-    let (code, said) = run(&["evaluate", "--bundle", &nowhere, "--data", &nowhere]);
-    assert_eq!((code, said.matches("No such file").count()), (Some(1), 1), "{said}");
+    let (code, said) = run(&[&train[..], &["--out", &path("other")]].concat());
+    assert!(code == Some(1) && said.contains("name a recipe"), "{said}");
 }
 
 #[test]

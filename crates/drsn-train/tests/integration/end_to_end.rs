@@ -6,12 +6,15 @@ use std::{path::Path, sync::atomic::AtomicBool};
 use crate::skip;
 use crate::support::{NEEDS_MNIST, mnist_folder, runtime};
 use drsn_bundle::{
-    Bundle, Name, Stage, Stem,
+    Bundle, Name,
     runtime::{Provider, Session, self_check},
 };
 use drsn_serve::{config::Config, server};
 use drsn_train::{
-    Destination, Job, TrainConfig, TrainError, dataset::Mnist, evaluate::evaluate, train,
+    Destination, Inputs, Job, TrainError,
+    dataset::{Data, Part},
+    recipe::{Recipe, preset},
+    train,
     training::Quiet,
 };
 
@@ -19,21 +22,19 @@ use drsn_train::{
 /// padding, statistics that are not the network's, another order of classes) costs far more.
 const LEAST_ACCURACY: f64 = 0.95;
 
-fn small() -> TrainConfig {
-    TrainConfig {
-        stem: Stem { channels: 8, kernel: 3, stride: 2 },
-        stages: vec![
-            Stage { channels: 8, blocks: 1, stride: 1 },
-            Stage { channels: 16, blocks: 1, stride: 2 },
-        ],
-        epochs: 5,
-        batch: 50,
-        learning_rate: 0.01,
-        limit: Some(12_000),
-        held_out: 1_000,
-        shift: 0,
-        ..TrainConfig::default()
-    }
+fn small() -> Recipe {
+    let settings = [
+        "network.stem={channels=8,kernel=3,stride=2}",
+        "network.stages=[{channels=8,blocks=1,stride=1},{channels=16,blocks=1,stride=2}]",
+        "epochs=5",
+        "batch=50",
+        "optimizer.learning_rate=0.01",
+        "data.limit=12000",
+        "data.held_out=1000",
+        "augmentation.crop=0",
+        "evaluate=['uniform:0.5']",
+    ];
+    preset("mnist").unwrap().set(&settings).unwrap()
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
     let Some(data) = mnist_folder() else { return skip::skip(NEEDS_MNIST) };
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
-        data: data.clone(),
+        inputs: Inputs { folder: data.clone(), index: None, skip_bad: false, threads: 2 },
         checkpoint: folder.path().join("checkpoint"),
         resume: false,
         restart: false,
@@ -69,12 +70,14 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
     assert_eq!(blocks, ["stage1.block1", "stage2.block1"]);
     let story = bundle.manifest.training.unwrap();
     assert_eq!((story.training_inputs, story.held_out_inputs, story.epochs), (12_000, 1_000, 5));
-    for (expected, noise) in story.evaluations.iter().zip([0.0, 0.5]) {
-        let found = evaluate(&written, &data, noise, None, None).unwrap();
-        assert_eq!(found, *expected);
-    }
+    let noises: Vec<_> = story.evaluations.iter().map(|e| e.noise.as_deref()).collect();
+    assert_eq!(noises, [None, Some("uniform:0.5")]);
+    assert!(story.held_out_accuracy.is_some_and(|held_out| held_out.exact > LEAST_ACCURACY));
+    let baseline = bundle.manifest.baseline.unwrap();
+    assert!(baseline.shift.is_some() && baseline.level.is_none());
     let in_manifest = story.evaluations[0].accuracy;
-    let served = accuracy_over_a_socket(&job.destination.repository, &Mnist::load(&data).unwrap());
+    let test = Data::open(&small(), &data, None, false).unwrap().test.unwrap();
+    let served = accuracy_over_a_socket(&job.destination.repository, &test);
     assert!(served >= LEAST_ACCURACY, "{served}");
     assert!((served - in_manifest).abs() <= 0.001, "{served}, and the manifest says {in_manifest}");
 
@@ -84,7 +87,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
 
 /// Serves a repository and sends it MNIST's test digits as raw numbers.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn accuracy_over_a_socket(repository: &Path, mnist: &Mnist) -> f64 {
+async fn accuracy_over_a_socket(repository: &Path, test: &Part) -> f64 {
     use clap::Parser as _;
 
     const BATCH: usize = 100;
@@ -101,13 +104,16 @@ async fn accuracy_over_a_socket(repository: &Path, mnist: &Mnist) -> f64 {
 
     let client = reqwest::Client::new();
     let mut right = 0;
-    let digits: Vec<usize> = (0..mnist.test.len()).collect();
+    let digits = &test.indices;
     for batch in digits.chunks(BATCH) {
-        let values = batch.iter().flat_map(|&digit| mnist.test.input(digit));
+        let mut values = vec![0.0; 784 * batch.len()];
+        for (&digit, values) in batch.iter().zip(values.chunks_exact_mut(784)) {
+            test.source.read(digit, 0, values).unwrap();
+        }
         let response = client
             .post(format!("{url}/classify?diagnostics=none&batch={}", batch.len()))
             .header("content-type", "application/octet-stream")
-            .body(values.flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+            .body(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
             .send()
             .await
             .unwrap();
@@ -118,7 +124,7 @@ async fn accuracy_over_a_socket(repository: &Path, mnist: &Mnist) -> f64 {
         right += predictions
             .iter()
             .zip(batch)
-            .filter(|(prediction, digit)| prediction["class_index"] == mnist.test.label(**digit))
+            .filter(|(prediction, digit)| prediction["class_index"] == test.source.label(**digit))
             .count();
     }
     drop(stop);

@@ -1,28 +1,29 @@
-//! Burn and ONNX Runtime give the same logits, probabilities, thresholds and mean magnitudes.
+//! Burn and ONNX Runtime give the same logits, probabilities, thresholds and mean magnitudes, for every kind of
+//! network on images and on signals.
 //!
 //! The networks have random statistics and factors in every normalization, so a fold into the wrong layer (the
 //! stem's, whose output is the shortcut as well) or a padding on the wrong side shows at once.
 
 use crate::skip;
 use crate::support::{
-    NEEDS_MNIST, classes, mnist_folder, random_images, random_network, runtime, session,
+    CW, Kind, NEEDS_MNIST, classes, image, kinds, mnist_folder, random_inputs, random_network,
+    recipe, runtime, session, signal,
 };
-use drsn_bundle::{Tolerance, Unit, manifest::FORMAT};
+use drsn_bundle::{InputSpec, Tolerance, manifest::FORMAT};
 use drsn_train::{
-    dataset::Mnist,
+    dataset::Data,
     export::{compare, network_outputs, to_onnx},
+    training::planes,
 };
 
-const UNITS: [Unit; 3] = [Unit::Cw, Unit::Cs, Unit::Resnet];
-
-fn assert_parity(unit: Unit, size: usize, inputs: &[f32]) {
+fn assert_parity(kind: Kind, input: &InputSpec, inputs: &[f32]) {
     let runtime = runtime().unwrap();
-    let network = random_network(unit);
-    let model = to_onnx(&network, [1, size, size], &classes(), FORMAT).unwrap();
-    let mut session = session(&runtime, &model, size);
-    let expected = network_outputs(&network, inputs, [1, size, size]).unwrap();
-    let found = compare(&network, &mut session, inputs, [1, size, size]).unwrap();
-    assert_eq!(expected.len(), found.len(), "{unit:?}: the model has other outputs");
+    let network = random_network(kind, input);
+    let model = to_onnx(&network, input, &classes(), FORMAT).unwrap();
+    let mut session = session(&runtime, &model, input);
+    let expected = network_outputs(&network, inputs, planes(input)).unwrap();
+    let found = compare(&network, &mut session, inputs, planes(input)).unwrap();
+    assert_eq!(expected.len(), found.len(), "{kind:?}: the model has other outputs");
     let mut worst = 0.0_f32;
     for tensor in &found {
         let expected = &expected[&tensor.name];
@@ -32,17 +33,20 @@ fn assert_parity(unit: Unit, size: usize, inputs: &[f32]) {
         let difference = pairs.fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
         worst = worst.max(difference / largest);
     }
-    eprintln!("{unit:?} {size} x {size}: largest difference {worst:e} of a tensor's largest value");
+    let shape = input.shape_in_words();
+    eprintln!("{kind:?}, {shape}: largest difference {worst:e} of a tensor's largest value");
 }
 
 #[test]
-fn random_images_of_even_and_odd_size_agree() {
+fn every_unit_and_shrinkage_agrees_on_images_and_signals_of_even_and_odd_size() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    for unit in UNITS {
+    for kind in kinds() {
         for size in [26, 27, 28, 29] {
-            assert_parity(unit, size, &random_images(32, size));
+            assert_parity(kind, &image(size), &random_inputs(32, &image(size)));
+            let window = signal(8 * size);
+            assert_parity(kind, &window, &random_inputs(32, &window));
         }
     }
 }
@@ -53,10 +57,13 @@ fn a_thousand_test_digits_agree() {
         return skip::skip(&reason);
     }
     let Some(folder) = mnist_folder() else { return skip::skip(NEEDS_MNIST) };
-    let test = Mnist::load(&folder).unwrap().test;
-    let digits: Vec<f32> = (0..1_000).flat_map(|i| test.input(i)).copied().collect();
-    for unit in UNITS {
-        assert_parity(unit, 28, &digits);
+    let test = Data::open(&recipe(&[]), &folder, None, false).unwrap().test.unwrap();
+    let mut digits = vec![0.0; 1_000 * 784];
+    for (index, digit) in digits.chunks_exact_mut(784).enumerate() {
+        test.source.read(index, 0, digit).unwrap();
+    }
+    for kind in kinds() {
+        assert_parity(kind, &image(28), &digits);
     }
 }
 
@@ -68,20 +75,24 @@ fn a_network_that_differs_in_its_first_normalization_alone_is_told_apart() {
         Ok(runtime) => runtime,
         Err(reason) => return skip::skip(&reason),
     };
-    let network = random_network(Unit::Cw);
-    let model = to_onnx(&network, [1, 28, 28], &classes(), FORMAT).unwrap();
-    let mut session = session(&runtime, &model, 28);
+    let input = image(28);
+    let network = random_network(CW, &input);
+    let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
+    let mut session = session(&runtime, &model, &input);
     let mut other = network.clone();
     let first = &mut other.stages[0][0].norm1;
     first.gamma = first.gamma.clone().map(|gamma| gamma * 1.01);
-    let error = compare(&other, &mut session, &random_images(4, 28), [1, 28, 28]).unwrap_err();
+    let inputs = random_inputs(4, &input);
+    let error = compare(&other, &mut session, &inputs, planes(&input)).unwrap_err();
     assert!(error.to_string().contains("disagrees"), "{error}");
 }
 
 #[test]
 fn the_same_network_gives_the_same_bytes() {
-    let bytes = || to_onnx(&random_network(Unit::Cs), [1, 28, 28], &classes(), FORMAT).unwrap();
-    assert_eq!(bytes(), bytes());
+    for input in [image(28), signal(64)] {
+        let bytes = || to_onnx(&random_network(CW, &input), &input, &classes(), FORMAT).unwrap();
+        assert_eq!(bytes(), bytes());
+    }
 }
 
 #[test]

@@ -7,19 +7,22 @@ use std::{
 };
 
 use crate::skip;
-use crate::support::{classes, random_images, random_network};
-use drsn_bundle::{Tolerance, Unit, manifest::FORMAT};
-use drsn_train::export::{network_outputs, to_onnx};
+use crate::support::{classes, image, kinds, random_inputs, random_network, signal};
+use drsn_bundle::{Tolerance, manifest::FORMAT};
+use drsn_train::{
+    export::{network_outputs, to_onnx},
+    training::planes,
+};
 
 /// Checks the model in full mode, runs it, and writes each output as raw 32-bit floats.
 const SCRIPT: &str = r#"
 import sys
 import numpy, onnx, onnxruntime
 
-folder, size = sys.argv[1], int(sys.argv[2])
+folder, shape = sys.argv[1], [int(size) for size in sys.argv[2].split(",")]
 onnx.checker.check_model(onnx.load(f"{folder}/model.onnx"), full_check=True)
 session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
-inputs = numpy.fromfile(f"{folder}/input.raw", dtype="<f4").reshape(-1, 1, size, size)
+inputs = numpy.fromfile(f"{folder}/input.raw", dtype="<f4").reshape(-1, *shape)
 for output, value in zip(session.get_outputs(), session.run(None, {"input": inputs})):
     value.astype("<f4").tofile(f"{folder}/{output.name}.raw")
 "#;
@@ -37,26 +40,28 @@ fn the_onnx_checker_accepts_the_models_and_python_gives_the_same_numbers() {
             "it needs Python with the packages of tests/requirements.txt; DRSN_PYTHON names the interpreter",
         );
     }
-    for (unit, size) in [(Unit::Cw, 28), (Unit::Cs, 27), (Unit::Resnet, 28)] {
+    let inputs_of = [image(28), image(27), signal(101)];
+    for (kind, spec) in kinds().into_iter().zip(inputs_of.iter().cycle()) {
         let folder = tempfile::tempdir().unwrap();
-        let network = random_network(unit);
-        let model = to_onnx(&network, [1, size, size], &classes(), FORMAT).unwrap();
-        let inputs = random_images(8, size);
+        let network = random_network(kind, spec);
+        let model = to_onnx(&network, spec, &classes(), FORMAT).unwrap();
+        let inputs = random_inputs(8, spec);
         let raw: Vec<u8> = inputs.iter().flat_map(|v| v.to_le_bytes()).collect();
         fs::write(folder.path().join("model.onnx"), model).unwrap();
         fs::write(folder.path().join("input.raw"), raw).unwrap();
         let path = folder.path().to_str().unwrap();
-        let output = python(&["-c", SCRIPT, path, &size.to_string()]).unwrap();
+        let sizes: Vec<String> = spec.shape().iter().map(ToString::to_string).collect();
+        let output = python(&["-c", SCRIPT, path, &sizes.join(",")]).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{unit:?}: {errors}");
-        for (name, expected) in network_outputs(&network, &inputs, [1, size, size]).unwrap() {
+        assert!(output.status.success(), "{kind:?}: {errors}");
+        for (name, expected) in network_outputs(&network, &inputs, planes(spec)).unwrap() {
             let raw = fs::read(folder.path().join(format!("{name}.raw"))).unwrap();
             let (values, rest) = raw.as_chunks::<4>();
             assert!(rest.is_empty());
             let found: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
             Tolerance::CPU
                 .check(&expected, &found)
-                .unwrap_or_else(|difference| panic!("{unit:?}, {name}: {difference}"));
+                .unwrap_or_else(|difference| panic!("{kind:?}, {name}: {difference}"));
         }
     }
 }

@@ -5,62 +5,61 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use drsn_bundle::{InputSpec, Stage, Stem, manifest::FORMAT};
+use drsn_bundle::manifest::FORMAT;
 use drsn_train::{
-    TrainConfig, TrainError,
+    TrainError,
     calibration::calibrate,
-    dataset::{Dataset, Mnist, Split},
+    dataset::Data,
     export::to_onnx,
     random::{Purpose, stream},
-    training::{BatchReport, Progress, Quiet, Task, Trainer},
+    recipe::Recipe,
+    training::{BatchReport, Progress, Quiet, Task, Trainer, Workers},
 };
 use rand::RngExt as _;
 
+use crate::support::{Memory, classes, data, image, recipe};
+
 /// Pictures with a bright row whose place is the class: enough to be learnt, and there without any data.
-fn bright_rows(count: usize) -> Dataset {
+fn bright_rows(count: usize) -> Data {
     let mut rng = stream(3, Purpose::Evaluation, 0, 0);
     let labels: Vec<usize> = (0..count).map(|_| rng.random_range(0..10)).collect();
     let picture = |&label: &usize| {
         let row = 2 * label + 4;
-        (0..28 * 28).map(move |pixel| f32::from(u8::from(pixel / 28 == row)))
+        (0..28 * 28).map(move |pixel| f32::from(u8::from(pixel / 28 == row))).collect()
     };
-    Dataset::new(labels.iter().flat_map(picture).collect(), labels)
-}
-
-fn config(seed: u64) -> TrainConfig {
-    TrainConfig {
-        stem: Stem { channels: 4, kernel: 3, stride: 2 },
-        stages: vec![Stage { channels: 4, blocks: 1, stride: 2 }],
-        epochs: 2,
-        batch: 16,
-        held_out: 64,
-        seed,
-        ..TrainConfig::default()
-    }
+    let inputs = labels.iter().map(picture).collect();
+    data(Memory { inputs, labels }, 64, image(28))
 }
 
 struct Fixture {
-    config: TrainConfig,
-    dataset: Dataset,
-    split: Split,
-    spec: InputSpec,
+    recipe: Recipe,
+    data: Data,
+    workers: Workers,
 }
 
 impl Fixture {
     fn new(seed: u64) -> Self {
-        let (config, dataset) = (config(seed), bright_rows(224));
-        let split = Split::new(&config, dataset.len()).unwrap();
-        Self { config, dataset, split, spec: Mnist::input() }
+        Self::on(seed, 2)
+    }
+
+    /// With noise, shifts, and a batch in two parts.
+    fn on(seed: u64, threads: usize) -> Self {
+        let seed = format!("seed={seed}");
+        let recipe = recipe(&[
+            "network.stem={channels=4,kernel=3,stride=2}",
+            "network.stages=[{channels=4,blocks=1,stride=2}]",
+            "noise={kind='uniform',amplitude=[0.0,0.5]}",
+            "augmentation.crop=2",
+            "epochs=2",
+            "batch=16",
+            "shards=2",
+            &seed,
+        ]);
+        Self { recipe, data: bright_rows(224), workers: Workers::new(threads).unwrap() }
     }
 
     fn task(&self) -> Task<'_> {
-        Task {
-            config: &self.config,
-            dataset: &self.dataset,
-            split: &self.split,
-            spec: &self.spec,
-            classes: 10,
-        }
+        Task { recipe: &self.recipe, data: &self.data, workers: &self.workers }
     }
 
     /// Calibrated and exported.
@@ -71,11 +70,11 @@ impl Fixture {
             Ok(_) | Err(TrainError::Calibration { .. }) => {}
             Err(error) => panic!("{error}"),
         }
-        to_onnx(&network, [1, 28, 28], &Mnist::classes(), FORMAT).unwrap()
+        to_onnx(&network, &self.data.input, &classes(), FORMAT).unwrap()
     }
 
     fn train_through(&self, checkpoint: &Path) -> Vec<u8> {
-        let mut trainer = Trainer::new(self.task());
+        let mut trainer = Trainer::new(self.task()).unwrap();
         trainer.run(checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
         self.model(&trainer)
     }
@@ -116,7 +115,7 @@ fn an_interrupted_training_that_goes_on_gives_the_model_of_one_that_never_stoppe
     for (epoch, batch) in stops {
         let stop = AtomicBool::new(false);
         let mut progress = StopAfter { epoch, batch, stop: &stop };
-        let ended = Trainer::new(fixture.task()).run(&checkpoint, &mut progress, &stop);
+        let ended = Trainer::new(fixture.task()).unwrap().run(&checkpoint, &mut progress, &stop);
         let Err(TrainError::Interrupted { epoch: at, batch: done, .. }) = ended else {
             panic!("the training was not interrupted: {ended:?}");
         };
@@ -137,14 +136,13 @@ fn a_checkpoint_of_another_recipe_is_refused() {
     assert!(error.to_string().contains("other settings"), "{error}");
 }
 
-/// Two threads split the work, never a sum: they give the bytes that one gives.
+/// The parts of a batch are the recipe's, and sums are added up in their order: threads only share the work.
 #[test]
-fn the_number_of_threads_does_not_change_the_model_here() {
+fn the_number_of_threads_does_not_change_the_model() {
     let folder = tempfile::tempdir().unwrap();
-    let train_on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let checkpoint = folder.path().join(threads.to_string());
-        pool.install(|| Fixture::new(1).train_through(&checkpoint))
+    let train_on = |threads: usize| {
+        Fixture::on(1, threads).train_through(&folder.path().join(threads.to_string()))
     };
-    assert!(train_on(1) == train_on(2));
+    let one = train_on(1);
+    assert!(one == train_on(2) && one == train_on(3));
 }

@@ -1,37 +1,59 @@
 //! What the integration tests share: random networks, MNIST where it is there, ONNX Runtime where it is there.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, sync::Arc};
 
 use burn::{
     module::{Param, RunningState},
     tensor::{Device, Tensor, TensorData},
 };
 use drsn_bundle::{
-    Architecture, Stage, Stem, Unit,
+    Architecture, Filter, Geometry, ImageSpec, InputSpec, Normalization, ShrinkageFunction,
+    SignalSpec, Stage, Stem, Unit,
     runtime::{Provider, Runtime, Session},
 };
 use drsn_train::{
-    dataset::{FILES, Mnist},
+    dataset::{Data, DatasetError, FILES, Part, Source},
     model::{Drsn, Initializer},
     random::{Purpose, stream},
+    recipe::{Recipe, preset},
+    training::planes,
 };
 use rand::RngExt as _;
 
+/// A kind of network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) unit: Unit,
+    pub(crate) shrinkage: ShrinkageFunction,
+}
+
+/// Every kind of network that there is: shrinkage makes a difference only where something shrinks.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let soft = [Unit::Cw, Unit::Cs, Unit::Se, Unit::Resnet]
+        .map(|unit| Kind { unit, shrinkage: ShrinkageFunction::Soft });
+    let garrote =
+        [Unit::Cw, Unit::Cs].map(|unit| Kind { unit, shrinkage: ShrinkageFunction::Garrote });
+    [soft.to_vec(), garrote.to_vec()].concat()
+}
+
+/// A channel-wise network with soft thresholds.
+pub(crate) const CW: Kind = Kind { unit: Unit::Cw, shrinkage: ShrinkageFunction::Soft };
+
 /// A network with random weights, and random statistics, γ and β in every normalization.
-pub(crate) fn random_network(unit: Unit) -> Drsn {
+pub(crate) fn random_network(kind: Kind, input: &InputSpec) -> Drsn {
     let stage = |channels, blocks, stride| Stage { channels, blocks, stride };
     let architecture = Architecture {
-        unit,
+        unit: kind.unit,
         stem: Stem { channels: 4, kernel: 5, stride: 1 },
         stages: vec![stage(4, 1, 2), stage(7, 2, 2)],
-        shrinkage: drsn_bundle::ShrinkageFunction::Soft,
+        shrinkage: kind.shrinkage,
         kernel: 3,
         threshold_reduction: 2,
         parameters: 0,
     };
     let device = Device::flex();
     let mut initializer = Initializer::new(stream(7, Purpose::Weights, 0, 0), &device);
-    let mut network = Drsn::new(&architecture, 1, 10, 1e-5, &mut initializer);
+    let mut network = Drsn::new(&architecture, planes(input), 10, 1e-5, &mut initializer);
     let mut rng = stream(8, Purpose::Weights, 0, 0);
     let mut random = |size: usize, low: f32, high: f32| {
         let values: Vec<f32> = (0..size).map(|_| rng.random_range(low..high)).collect();
@@ -53,9 +75,82 @@ pub(crate) fn random_network(unit: Unit) -> Drsn {
     network
 }
 
+/// Grey images of one size, as they are.
+pub(crate) fn image(side: usize) -> InputSpec {
+    InputSpec::Image(ImageSpec {
+        channels: 1,
+        height: side,
+        width: side,
+        geometry: Geometry::Refuse,
+        filter: Filter::Triangle,
+        mean: vec![0.0],
+        std: vec![1.0],
+    })
+}
+
+/// Signals of two channels, as they are.
+pub(crate) fn signal(window: usize) -> InputSpec {
+    InputSpec::Signal(SignalSpec {
+        channels: 2,
+        window,
+        sample_rate_hz: None,
+        normalization: Normalization::None,
+    })
+}
+
+/// Inputs in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    pub(crate) inputs: Vec<Vec<f32>>,
+    pub(crate) labels: Vec<usize>,
+}
+
+impl Source for Memory {
+    fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.labels[index]
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("input {index}")
+    }
+
+    fn read(&self, index: usize, _: isize, values: &mut [f32]) -> Result<(), DatasetError> {
+        values.copy_from_slice(&self.inputs[index]);
+        Ok(())
+    }
+}
+
+/// A data set in memory of which the first inputs are held out.
+pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
+    let count = memory.inputs.len();
+    let source: Arc<dyn Source> = Arc::new(memory);
+    Data {
+        input,
+        classes: classes(),
+        description: "made up".to_owned(),
+        training: Part { source: Arc::clone(&source), indices: (held_out..count).collect() },
+        held_out: Part { source, indices: (0..held_out).collect() },
+        test: None,
+        test_name: String::new(),
+        skipped: Vec::new(),
+    }
+}
+
+/// A recipe for grey images, with settings on top of the preset `mnist` without its noise.
+pub(crate) fn recipe(settings: &[&str]) -> Recipe {
+    let mut recipe = preset("mnist").unwrap();
+    recipe.noise = None;
+    recipe.evaluate = Vec::new();
+    recipe.set(&["augmentation.crop=0", "shards=1"]).unwrap().set(settings).unwrap()
+}
+
 /// The ten digits as labels.
 pub(crate) fn classes() -> Vec<String> {
-    Mnist::classes()
+    (0..10).map(|digit| digit.to_string()).collect()
 }
 
 /// Where MNIST is: `DRSN_MNIST`, else `target/data/mnist` in the workspace. None where a file is missing.
@@ -76,13 +171,13 @@ pub(crate) fn runtime() -> Result<Runtime, String> {
     Runtime::start(None).map_err(|e| format!("it needs ONNX Runtime: {e}"))
 }
 
-/// A session of a model for images of one grey channel.
-pub(crate) fn session(runtime: &Runtime, model: &[u8], size: usize) -> Session {
-    Session::open(runtime, model, &[1, size, size], Provider::Cpu).unwrap()
+/// A session of a model.
+pub(crate) fn session(runtime: &Runtime, model: &[u8], input: &InputSpec) -> Session {
+    Session::open(runtime, model, &input.shape(), Provider::Cpu).unwrap()
 }
 
-/// Random images in [0, 1], one behind another.
-pub(crate) fn random_images(count: usize, size: usize) -> Vec<f32> {
+/// Random inputs in [0, 1], one behind another.
+pub(crate) fn random_inputs(count: usize, input: &InputSpec) -> Vec<f32> {
     let mut rng = stream(9, Purpose::Evaluation, 0, 0);
-    (0..count * size * size).map(|_| rng.random::<f32>()).collect()
+    (0..count * input.elements()).map(|_| rng.random::<f32>()).collect()
 }
