@@ -67,10 +67,11 @@ pub(super) fn open(
     partition::share_out(&listing, &config.split, seed, &mut of_files);
     let sides = [Side::Training, Side::HeldOut, Side::Test]
         .map(|side| (0..of_files.len()).filter(|&file| of_files[file] == side).collect::<Vec<_>>());
-    let source = Arc::new(ImageFiles { entries: listing.entries.clone(), spec: spec.clone() });
+    let source: Arc<dyn Source> =
+        Arc::new(ImageFiles { entries: listing.entries.clone(), spec: spec.clone() });
     let what = format!("pictures, {}", partition::in_words(&config.split));
     let input = InputSpec::Image(spec);
-    Ok(Data::from_files(seed, config.limit, &listing, source, sides, input, &what, skipped)?)
+    Ok(Data::from_files(seed, config.limit, &listing, &source, sides, input, &what, skipped)?)
 }
 
 fn check(config: &ImageConfig) -> Result<(), String> {

@@ -33,11 +33,9 @@ pub(super) fn read(index: &Path, folder: &Path) -> Result<Listing, DatasetError>
         return Err(malformed(format!("it has more than {LARGEST} bytes, too many for an index")));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count();
-        malformed(format!("line {} is not UTF-8: save it as UTF-8", line + 1))
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.split(|&byte| byte == b'\n').count();
+        malformed(format!("line {line} is not UTF-8: save it as UTF-8"))
     })?;
     let (classes, entries) = parse(&text, folder).map_err(malformed)?;
     Ok(Listing { origin: index.to_owned(), classes, entries })

@@ -108,20 +108,22 @@ impl Listing {
     }
 
     fn walk(folder: &Path, is_wanted: fn(&str) -> bool) -> Result<Self, DatasetError> {
-        let mut listing =
-            Self { origin: folder.to_owned(), classes: Vec::new(), entries: Vec::new() };
+        let origin = folder.to_owned();
         let tops = contents(folder)?;
         let sides: Vec<_> = tops
             .iter()
             .filter(|(_, path)| path.is_dir())
             .map(|(name, path)| (Side::named(name), path))
             .collect();
-        if !sides.is_empty() && sides.iter().all(|(side, _)| side.is_some()) {
-            for (side, path) in sides {
-                listing.add_classes(path, side, is_wanted)?;
-            }
+        let folders = if !sides.is_empty() && sides.iter().all(|(side, _)| side.is_some()) {
+            sides
         } else {
-            listing.add_classes(folder, None, is_wanted)?;
+            vec![(None, &origin)]
+        };
+        let mut listing =
+            Self { classes: classes(&folders)?, origin: origin.clone(), entries: Vec::new() };
+        for (side, path) in folders {
+            listing.add_classes(path, side, is_wanted)?;
         }
         Ok(listing)
     }
@@ -133,11 +135,9 @@ impl Listing {
         is_wanted: fn(&str) -> bool,
     ) -> Result<(), DatasetError> {
         for (name, path) in contents(folder)?.into_iter().filter(|(_, path)| path.is_dir()) {
-            let known = self.classes.iter().position(|class| *class == name);
-            let class = known.unwrap_or(self.classes.len());
-            if known.is_none() {
-                self.classes.push(name);
-            }
+            let Some(class) = self.classes.iter().position(|class| *class == name) else {
+                continue;
+            };
             let template = Entry { class, side, ..Entry::default() };
             self.add_files(&path, &template, is_wanted, DEEPEST)?;
         }
@@ -171,6 +171,18 @@ impl Listing {
         }
         Ok(())
     }
+}
+
+/// The classes for which there are folders, in natural order.
+fn classes(folders: &[(Option<Side>, &PathBuf)]) -> Result<Vec<String>, DatasetError> {
+    let mut classes = Vec::new();
+    for (_, folder) in folders {
+        let below = contents(folder)?.into_iter().filter(|(_, path)| path.is_dir());
+        classes.extend(below.map(|(name, _)| name));
+    }
+    classes.sort_by(|a, b| natural(a, b));
+    classes.dedup();
+    Ok(classes)
 }
 
 /// What is in a folder, but for hidden files, in natural order.

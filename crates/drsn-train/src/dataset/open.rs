@@ -56,7 +56,7 @@ impl Data {
         seed: u64,
         limit: Option<usize>,
         listing: &Listing,
-        source: Arc<dyn Source>,
+        source: &Arc<dyn Source>,
         sides: [Vec<usize>; 3],
         input: InputSpec,
         what: &str,
@@ -76,7 +76,7 @@ impl Data {
             .origin
             .file_stem()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let part = |indices| Part { source: Arc::clone(&source), indices };
+        let part = |indices| Part { source: Arc::clone(source), indices };
         Ok(Self {
             input,
             description: format!("{name}: {what}"),

@@ -49,13 +49,12 @@ fn pixels_are_between_0_and_1_and_belong_to_their_labels() {
 
 #[test]
 fn the_same_inputs_are_held_out_as_ever() {
-    use crate::TrainConfig;
     let folder = folder(100, &[0, 1]);
     let data = open_idx(1, &config(30, Some(50)), folder.path()).unwrap();
-    let old =
-        TrainConfig { seed: 1, held_out: 30, limit: Some(50), batch: 10, ..TrainConfig::default() };
-    let old = super::super::Split::new(&old, 100).unwrap();
-    assert_eq!((data.training.indices, data.held_out.indices), (old.training, old.held_out));
+    let mut order: Vec<usize> = (0..100).collect();
+    order.shuffle(&mut stream(1, Purpose::HeldOut, 0, 0));
+    assert_eq!(data.held_out.indices, order[..30]);
+    assert_eq!(data.training.indices, order[30..80]);
 }
 
 #[test]

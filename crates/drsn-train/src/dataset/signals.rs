@@ -8,7 +8,7 @@ use drsn_bundle::{
 };
 
 use super::{
-    Data, DatasetError,
+    Data, DatasetError, Source,
     listing::{Entry, Listing, Side},
     partition,
     samples::{MOST_IN_MEMORY, Spool},
@@ -76,8 +76,8 @@ fn open_within(
         config.window,
         partition::in_words(&config.split)
     );
-    let source = Arc::new(windows);
-    Ok(Data::from_files(seed, config.limit, &listing, source, sides, input, &what, skipped)?)
+    let source: Arc<dyn Source> = Arc::new(windows);
+    Ok(Data::from_files(seed, config.limit, &listing, &source, sides, input, &what, skipped)?)
 }
 
 /// Refuses windows and splits that cannot be.

@@ -149,6 +149,8 @@ fn short_recordings_other_rates_and_new_matlab_files_are_named() {
     let mut hdf = b"MATLAB 7.3 MAT-file".to_vec();
     hdf.resize(124, b' ');
     hdf.extend([0x00, 0x02, b'I', b'M']);
+    hdf.resize(512, 0);
+    hdf.extend(b"\x89HDF\r\n\x1a\n");
     hdf.resize(600, 0);
     is_refused(hdf, &config(), &["7.3"]);
 }
