@@ -22,6 +22,10 @@ pub enum Purpose {
     Calibration = 5,
     /// Noise of one input while the network is evaluated.
     Evaluation = 6,
+    /// Which files are held out and tested on.
+    Files = 7,
+    /// Which inputs are trained on where a limit leaves some out.
+    Limit = 8,
 }
 
 /// A stream of random numbers for one purpose, told apart by two more numbers (an epoch and an

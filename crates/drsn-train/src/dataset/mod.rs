@@ -3,10 +3,18 @@
 pub mod augmentation;
 pub(crate) mod cifar10;
 mod idx;
+mod images;
+mod index;
+mod listing;
 mod open;
+mod order;
 mod packed;
+mod partition;
 mod public;
+mod samples;
+mod signals;
 mod source;
+mod windows;
 
 use std::{
     fs::File,
@@ -56,6 +64,25 @@ pub enum DatasetError {
         path: PathBuf,
         /// What was expected and what came.
         reason: String,
+    },
+    /// A recording or a picture that cannot be taken.
+    #[error("{}: {reason}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The decoded recordings cannot be kept.
+    #[error(
+        "cannot keep the decoded recordings in a temporary file in {}: {source}; set TMPDIR to a folder with more room",
+        folder.display()
+    )]
+    Spool {
+        /// Where the file is.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// What the files hold is not enough, or does not fit together.
     #[error("the data in {} cannot be used: {reason}", path.display())]

@@ -1,10 +1,14 @@
 //! Opening a data set as a recipe says.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use super::{Data, DatasetError, public};
+use drsn_bundle::InputSpec;
+use rand::seq::SliceRandom as _;
+
+use super::{Data, DatasetError, Part, Source, images, listing::Listing, public, signals};
 use crate::{
     TrainError,
+    random::{Purpose, stream},
     recipe::{DataConfig, Recipe},
 };
 
@@ -32,17 +36,57 @@ impl Data {
             }
             DataConfig::Idx(config) => public::open_idx(recipe.seed, config, folder)?,
             DataConfig::Cifar10(config) => public::open_cifar10(recipe.seed, config, folder)?,
-            DataConfig::Images(_) | DataConfig::Signals(_) => {
-                let _ = skip_bad;
-                return Err(DatasetError::Unusable {
-                    path: folder.to_owned(),
-                    reason: "not yet".to_owned(),
-                }
-                .into());
+            DataConfig::Images(config) => {
+                images::open(recipe.seed, config, folder, index, skip_bad)?
+            }
+            DataConfig::Signals(config) => {
+                signals::open(recipe.seed, config, folder, index, skip_bad)?
             }
         };
         data.check(recipe)?;
         Ok(data)
+    }
+
+    /// Puts a set together whose files are its own: `sides` are the inputs to train on, to hold out and to test on.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the parts of a data set, and two callers give them"
+    )]
+    pub(super) fn from_files(
+        seed: u64,
+        limit: Option<usize>,
+        listing: &Listing,
+        source: &Arc<dyn Source>,
+        sides: [Vec<usize>; 3],
+        input: InputSpec,
+        what: &str,
+        skipped: Vec<String>,
+    ) -> Result<Self, DatasetError> {
+        let [mut training, mut held_out, test] = sides;
+        listing.check_classes("input to train on", |class| {
+            training.iter().any(|&index| source.label(index) == class)
+        })?;
+        // Only where inputs are left out does their order matter before an epoch draws its own.
+        if limit.is_some_and(|limit| limit < training.len()) {
+            training.shuffle(&mut stream(seed, Purpose::Limit, 0, 0));
+            training.truncate(limit.unwrap_or(usize::MAX));
+        }
+        held_out.shuffle(&mut stream(seed, Purpose::HeldOut, 0, 0));
+        let name = listing
+            .origin
+            .file_stem()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let part = |indices| Part { source: Arc::clone(source), indices };
+        Ok(Self {
+            input,
+            description: format!("{name}: {what}"),
+            classes: listing.classes.clone(),
+            test_name: format!("{name} test"),
+            test: (!test.is_empty()).then(|| part(test)),
+            training: part(training),
+            held_out: part(held_out),
+            skipped,
+        })
     }
 
     /// Refuses a split that a training cannot work with.

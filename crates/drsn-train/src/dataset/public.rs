@@ -157,3 +157,7 @@ fn idx_images(
     };
     Ok((PackedImages { files: vec![file] }, [height, width]))
 }
+
+#[cfg(test)]
+#[path = "public_tests.rs"]
+mod tests;

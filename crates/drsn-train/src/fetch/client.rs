@@ -61,14 +61,16 @@ impl Package {
             .current_dir(source.downloads)
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => FetchError::NoClient {
+            .map_err(|error| {
+                if error.kind() != io::ErrorKind::NotFound {
+                    return file_error("run", client)(error);
+                }
+                FetchError::NoClient {
                     client,
                     install,
                     files: (self.files)(),
                     folder: source.destination.to_owned(),
-                },
-                _ => file_error("run", client)(error),
+                }
             })?;
         if output.status.success() {
             return Ok(output.stdout);
@@ -96,7 +98,7 @@ impl Package {
             self.members.iter().map(|&member| (Path::new(self.folder).join(member), member));
         let mut wanted: BTreeMap<PathBuf, &str> = paths.collect();
         let mut archive = tar::Archive::new(archive);
-        let damaged = |error: io::Error| self.wrong(error);
+        let damaged = |error: io::Error| self.wrong(error.to_string());
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
             let path = entry.path().map_err(damaged)?.into_owned();
@@ -119,8 +121,8 @@ impl Package {
     }
 
     /// The error for a package with something wrong in it.
-    pub(super) fn wrong(&self, reason: impl ToString) -> FetchError {
-        FetchError::Package { package: self.name, reason: reason.to_string() }
+    pub(super) fn wrong(&self, reason: impl Into<String>) -> FetchError {
+        FetchError::Package { package: self.name, reason: reason.into() }
     }
 }
 

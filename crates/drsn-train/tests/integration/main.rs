@@ -6,6 +6,8 @@ mod calibration;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod cwru;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod fetch;
