@@ -53,8 +53,7 @@ fn predictions_do_not_depend_on_how_many_sessions_share_the_work() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mnist/1");
     let bundle = Bundle::open(&folder).unwrap();
     let spec = &bundle.manifest.input;
-    let open =
-        || Session::open(&runtime, &bundle.model, &spec.shape(), Provider::Cpu).unwrap();
+    let open = || Session::open(&runtime, &bundle.model, &spec.shape(), Provider::Cpu).unwrap();
     let part = Part { source: Arc::new(Pictures(pictures(400))), indices: (0..230).collect() };
     let noise = "uniform:0.5".parse().ok();
     let go = AtomicBool::new(false);
@@ -72,8 +71,7 @@ fn predictions_do_not_depend_on_how_many_sessions_share_the_work() {
     assert_ne!(quiet.probabilities(), single.probabilities());
 
     let dataset = pictures(400);
-    let batches =
-        Batches { dataset: &dataset, spec, disturbance: Disturbance::evaluation(0.5, 0) };
+    let batches = Batches { dataset: &dataset, spec, disturbance: Disturbance::evaluation(0.5, 0) };
     let earlier = accuracy(&mut open(), batches, 230, &go).unwrap().unwrap();
     let right = single.decisions().filter(|(label, class, _)| label == class).count();
     assert!((earlier - right as f64 / 230.0).abs() < 1e-9, "{earlier} {right}");
