@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::dataset::{Part, Source as _};
+use crate::dataset::Part;
 
 /// A WAV file in one channel of 16 bits.
 fn wav(samples: &[i16], rate: u32) -> Vec<u8> {

@@ -12,6 +12,12 @@ pub enum ReportError {
         /// What does not fit.
         reason: String,
     },
+    /// Evaluations that cannot be set side by side.
+    #[error("the evaluations cannot be compared: {reason}")]
+    Comparison {
+        /// What differs.
+        reason: String,
+    },
     /// A file or its folder cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {

@@ -152,7 +152,8 @@ pub fn wilson(right: usize, inputs: usize) -> [f64; 2] {
     let middle = (share + square / (2.0 * n)) / (1.0 + square / n);
     let half =
         QUANTILE / (1.0 + square / n) * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
+    // Rounding must not put the share itself outside, which happens where all or none are right.
+    [(middle - half).max(0.0).min(share), (middle + half).min(1.0).max(share)]
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

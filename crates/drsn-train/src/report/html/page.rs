@@ -1,0 +1,100 @@
+//! The frame of a report: escaping, headings, tables, figures, style.
+
+use super::{Figure, Rendered, ReportError, plain};
+use crate::report::text::Table;
+
+/// Colours follow the reader's setting; plots stay dark on white, as they were drawn.
+const STYLE: &str = include_str!("style.css");
+
+/// A page that is being written.
+pub(super) struct Page {
+    body: String,
+    title: String,
+    figures: Vec<Figure>,
+}
+
+impl Page {
+    pub(super) fn new(title: &str) -> Self {
+        let body = format!("<h1>{}</h1>\n", escape(title));
+        Self { body, title: title.to_owned(), figures: Vec::new() }
+    }
+
+    pub(super) fn heading(&mut self, text: &str) {
+        self.body += &format!("<h2>{}</h2>\n", escape(text));
+    }
+
+    pub(super) fn paragraph(&mut self, text: &str) {
+        self.body += &format!("<p>{}</p>\n", escape(text));
+    }
+
+    /// Large figures with what they are.
+    pub(super) fn tiles(&mut self, tiles: &[(String, &str)]) {
+        let tile = |(figure, name): &(String, &str)| {
+            format!("<div><strong>{}</strong><span>{}</span></div>", escape(figure), escape(name))
+        };
+        let tiles: String = tiles.iter().map(tile).collect();
+        self.body += &format!("<div class=\"tiles\">{tiles}</div>\n");
+    }
+
+    /// Facts with their names.
+    pub(super) fn facts(&mut self, facts: &[(&str, String)]) {
+        let fact = |(name, value): &(&str, String)| {
+            format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value))
+        };
+        let facts: String = facts.iter().map(fact).collect();
+        self.body += &format!("<dl>\n{facts}</dl>\n");
+    }
+
+    pub(super) fn table(&mut self, table: &Table) {
+        let cells = |tag: &str, row: &[String]| {
+            let cells: String = row
+                .iter()
+                .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell.trim_end())))
+                .collect();
+            format!("<tr>{cells}</tr>\n")
+        };
+        let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
+        self.body += &format!(
+            "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n",
+            cells("th", &table.head)
+        );
+    }
+
+    /// A plot, with words for those who cannot see it.
+    pub(super) fn figure(&mut self, figure: Figure) -> Result<(), ReportError> {
+        let svg = figure.svg()?;
+        let words = escape(&figure.description);
+        // The drawing library gives width and height; the page lets it shrink, which needs the view box it has too.
+        let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{words}\" "), 1);
+        self.body += &format!("<figure>\n{svg}</figure>\n");
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    pub(super) fn notes(&mut self, notes: &[&str]) {
+        let notes: String =
+            notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        self.body += &format!("<footer><ul>\n{notes}</ul></footer>\n");
+    }
+
+    pub(super) fn finish(self) -> Rendered {
+        let html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
+            escape(&self.title),
+            self.body
+        );
+        Rendered { html, figures: self.figures }
+    }
+}
+
+/// Text as HTML, within an element or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    plain(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}

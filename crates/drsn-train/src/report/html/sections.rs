@@ -1,0 +1,125 @@
+//! The parts of one bundle's report.
+
+use drsn_bundle::{Architecture, Training, Unit};
+
+use super::{EvaluationReport, Page, ReportError, plot};
+use crate::report::{
+    CalibrationStory, ModelFacts,
+    curve::noise_name,
+    text::{Table, percent},
+};
+
+/// The main figures, large.
+pub(super) fn summary(page: &mut Page, report: &EvaluationReport) {
+    let Some(first) = report.results.first() else {
+        page.paragraph("Nothing was evaluated.");
+        return;
+    };
+    let [low, high] = first.scores.interval;
+    page.tiles(&[
+        (percent(first.scores.accuracy), "accuracy"),
+        (format!("{:.2} to {}", 100.0 * low, percent(high)), "its interval of 95 %"),
+        (format!("{:.4}", first.scores.macro_f1), "macro F1"),
+        (percent(first.scores.calibration_error), "calibration error"),
+        (format!("{} of {}", first.scores.right, first.scores.inputs), "inputs right"),
+    ]);
+    if let Some(noise) = &first.noise {
+        page.paragraph(&format!("These figures are for inputs with the noise {noise}."));
+    }
+}
+
+pub(super) fn facts(page: &mut Page, model: &ModelFacts) {
+    page.heading("Model");
+    fact_list(page, model);
+}
+
+/// What the manifest says, as a list.
+pub(super) fn fact_list(page: &mut Page, model: &ModelFacts) {
+    let mut facts = vec![
+        ("network", architecture(&model.architecture)),
+        ("trainable parameters", model.architecture.parameters.to_string()),
+        ("input", format!("{}, {}", model.input.kind(), model.input.shape_in_words())),
+        ("classes", classes(&model.classes)),
+    ];
+    if let Some(training) = &model.training {
+        facts.extend(story(training));
+    }
+    page.facts(&facts);
+}
+
+fn architecture(architecture: &Architecture) -> String {
+    let unit = match architecture.unit {
+        Unit::Cw => "DRSN with a threshold for each channel (CW)",
+        Unit::Cs => "DRSN with a threshold shared by all channels (CS)",
+        Unit::Se => "squeeze and excitation",
+        Unit::Resnet => "plain residual network",
+    };
+    let stages: Vec<String> = architecture
+        .stages
+        .iter()
+        .map(|stage| format!("{} x {} channels", stage.blocks, stage.channels))
+        .collect();
+    format!("{unit}; units {}; kernels of {}", stages.join(", "), architecture.kernel)
+}
+
+/// The labels, as many as one reads in a line or two.
+fn classes(classes: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = classes.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match classes.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{}: {shown} and {more} more", classes.len()),
+        _ => format!("{}: {shown}", classes.len()),
+    }
+}
+
+fn story(training: &Training) -> Vec<(&'static str, String)> {
+    vec![
+        ("trained on", training.data.clone()),
+        (
+            "inputs",
+            format!(
+                "{} trained on, {} held out",
+                training.training_inputs, training.held_out_inputs
+            ),
+        ),
+        ("training", format!("{} epochs, seed {}", training.epochs, training.seed)),
+        ("made by", training.tool.clone()),
+    ]
+}
+
+/// Classes, confusions and calibration under the first noise.
+pub(super) fn scores(page: &mut Page, report: &EvaluationReport) -> Result<(), ReportError> {
+    let Some(first) = report.results.first() else {
+        return Ok(());
+    };
+    let noise = noise_name(first.noise.as_ref());
+    page.heading(&format!("Classes ({noise})"));
+    page.table(&first.scores.class_table());
+    page.figure(plot::per_class(&first.scores, &format!("F1 by class ({noise})")))?;
+    page.heading(&format!("Confusions ({noise})"));
+    page.figure(plot::confusion(&first.scores, &format!("Confusion matrix ({noise})")))?;
+    page.heading(&format!("Calibration ({noise})"));
+    page.figure(plot::reliability(&first.scores, &format!("Reliability ({noise})")))
+}
+
+/// Curves of the training and its statistics, where they are known.
+pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(), ReportError> {
+    if let Some(history) = &report.history {
+        page.heading("Training");
+        page.figure(plot::history(history, &format!("Training of {}", report.name())))?;
+    }
+    if let Some(story) = &report.calibration {
+        page.heading("Statistics of the normalizations");
+        page.table(&statistics(story));
+    }
+    Ok(())
+}
+
+fn statistics(story: &CalibrationStory) -> Table {
+    let mut table = Table::new("statistics");
+    table.columns(["accuracy on held-out inputs".to_owned()]);
+    table.row("running means, as kept while training", [percent(story.running)]);
+    table.row("exact, as in the exported model", [percent(story.exact)]);
+    table.row("those of each batch", [percent(story.batch)]);
+    table
+}

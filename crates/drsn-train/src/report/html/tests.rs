@@ -1,0 +1,50 @@
+//! What a page must hold, and what must not get into it.
+
+use super::*;
+use crate::report::{StudyRow, samples};
+
+/// A name that would end an element, an attribute or a line if it were not escaped.
+const NASTY: &str = "<script>alert(\"1\")</script>&'\u{1b}";
+
+#[test]
+fn what_users_typed_is_escaped_everywhere() {
+    let mut report = samples::report("digits", 0.95);
+    report.data = NASTY.to_owned();
+    report.tool = NASTY.to_owned();
+    report.model.classes = vec![NASTY.to_owned(); 10];
+    if let Some(training) = &mut report.model.training {
+        training.data = NASTY.to_owned();
+    }
+    for class in &mut report.results[0].scores.classes {
+        class.name = NASTY.to_owned();
+    }
+    let html = evaluation(&report).unwrap().html;
+    assert!(!html.contains("<script") && !html.contains('\u{1b}'));
+    assert!(html.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;"));
+    let html = comparison(&Comparison::new(vec![report]).unwrap()).unwrap().html;
+    assert!(!html.contains("<script"));
+    let row = StudyRow { unit: NASTY.to_owned(), noise: None, accuracies: vec![0.5] };
+    let rows = vec![row];
+    let study_of = Study { title: NASTY.to_owned(), data: NASTY.to_owned(), rows };
+    assert!(!study(&study_of).unwrap().html.contains("<script"));
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere() {
+    let html = evaluation(&samples::report("digits", 0.95)).unwrap().html;
+    let html = html.replace("http://www.w3.org/2000/svg", "");
+    for word in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!html.contains(word), "{word}");
+    }
+    for word in ["Confusion", "Calibration", "Training", "98.46 %", "86442", "gaussian@-5dB"] {
+        assert!(html.contains(word), "{word}");
+    }
+    assert!(html.matches("viewBox=").count() >= 5);
+}
+
+#[test]
+fn an_evaluation_of_nothing_is_a_page_that_says_so() {
+    let mut report = samples::report("digits", 0.95);
+    report.results.clear();
+    assert!(evaluation(&report).unwrap().html.contains("Nothing was evaluated."));
+}

@@ -1,0 +1,125 @@
+//! How a training went: loss, accuracy and learning rate by epoch.
+
+use super::{figure::Figure, figure::color, panel::Panel};
+use crate::report::{EpochRecord, TrainingHistory};
+
+const WIDTH: f64 = 560.0;
+
+/// What one panel shows: a name for the axis, and how its numbers are written.
+struct Quantity {
+    title: &'static str,
+    series: Vec<Vec<(f64, f64)>>,
+    range: (f64, f64),
+    number: fn(f64) -> String,
+}
+
+/// Draws three panels, one below the other.
+pub fn history(history: &TrainingHistory, title: &str) -> Figure {
+    let description =
+        format!("Loss, accuracy and learning rate over {} epochs", history.epochs.len());
+    let mut figure = Figure::new("training", description, (830.0, 834.0));
+    figure.title(title);
+    figure.subtitle(&subtitle(history));
+    let quantities = [loss(history), accuracy(history), rate(history)];
+    let heights = [240.0, 240.0, 140.0];
+    let mut top = 72.0;
+    let first = history.epochs.first().map_or(0.0, |epoch| epoch.epoch as f64);
+    let last = history.epochs.last().map_or(1.0, |epoch| epoch.epoch as f64);
+    for (i, (quantity, height)) in quantities.into_iter().zip(heights).enumerate() {
+        let x = if last > first { (first, last) } else { (first - 0.5, first + 0.5) };
+        let panel = Panel { left: 100.0, top, width: WIDTH, height, x, y: quantity.range };
+        panel.y_axis(&mut figure, quantity.title, quantity.number);
+        if i == 2 {
+            let whole = |value: f64| {
+                if value.fract().abs() < 1e-9 { format!("{value:.0}") } else { String::new() }
+            };
+            panel.x_axis(&mut figure, "epoch", whole);
+        }
+        panel.frame(&mut figure);
+        if history.epochs.is_empty() {
+            panel.nothing(&mut figure);
+        }
+        for (series, points) in quantity.series.iter().enumerate() {
+            draw(&mut figure, &panel, points, if i == 2 { 6 } else { series });
+        }
+        top += height + 34.0;
+    }
+    let names = ["training", "held out"];
+    let shown = 1 + usize::from(history.epochs.iter().any(|e| e.held_out_accuracy.is_some()));
+    figure.legend((100.0 + WIDTH + 24.0, 82.0), 140.0, &names[..shown]);
+    figure
+}
+
+fn draw(figure: &mut Figure, panel: &Panel, points: &[(f64, f64)], series: usize) {
+    let places: Vec<_> = points.iter().map(|&(x, y)| panel.at(x, y)).collect();
+    if places.len() <= 40 && series < 6 {
+        for &place in &places {
+            figure.marker(place, series);
+        }
+    }
+    if places.len() > 1 {
+        figure.line(places, color(series), 2.0);
+    } else if let Some(&place) = places.first() {
+        figure.marker(place, series);
+    }
+}
+
+fn subtitle(history: &TrainingHistory) -> String {
+    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let count = history.epochs.len().max(1) as f64;
+    let rate = history.epochs.iter().map(|epoch| epoch.rate).sum::<f64>() / count;
+    format!(
+        "{} epochs in {:.0} min, {rate:.0} inputs in a second; held out with the statistics of batches",
+        history.epochs.len(),
+        seconds / 60.0
+    )
+}
+
+/// The values of one field that are known and finite, by epoch.
+fn points(
+    history: &TrainingHistory,
+    value: impl Fn(&EpochRecord) -> Option<f64>,
+) -> Vec<(f64, f64)> {
+    let point = |epoch: &EpochRecord| {
+        value(epoch).filter(|value| value.is_finite()).map(|value| (epoch.epoch as f64, value))
+    };
+    history.epochs.iter().filter_map(point).collect()
+}
+
+fn loss(history: &TrainingHistory) -> Quantity {
+    let series = vec![points(history, |e| Some(e.loss)), points(history, |e| e.held_out_loss)];
+    let most = most(&series);
+    Quantity { title: "loss", series, range: (0.0, 1.05 * most), number: |value| short(value) }
+}
+
+fn accuracy(history: &TrainingHistory) -> Quantity {
+    let series =
+        vec![points(history, |e| Some(e.accuracy)), points(history, |e| e.held_out_accuracy)];
+    let least = series.iter().flatten().map(|point| point.1).fold(1.0, f64::min);
+    let step = if least > 0.9 { 0.02 } else { 0.1 };
+    let floor = ((least / step).floor() * step).clamp(0.0, 0.98);
+    let number = |value: f64| format!("{:.0} %", 100.0 * value);
+    Quantity { title: "accuracy", series, range: (floor, 1.0), number }
+}
+
+fn rate(history: &TrainingHistory) -> Quantity {
+    let series = vec![points(history, |e| Some(e.learning_rate))];
+    let most = most(&series);
+    Quantity {
+        title: "learning rate",
+        series,
+        range: (0.0, 1.05 * most),
+        number: |value| short(value),
+    }
+}
+
+fn most(series: &[Vec<(f64, f64)>]) -> f64 {
+    let most = series.iter().flatten().map(|point| point.1).fold(0.0, f64::max);
+    if most > 0.0 { most } else { 1.0 }
+}
+
+/// A number with as few digits as tell ticks apart.
+fn short(value: f64) -> String {
+    let rounded = (value * 1e6).round() / 1e6;
+    if rounded == 0.0 && value > 0.0 { format!("{value:.0e}") } else { rounded.to_string() }
+}

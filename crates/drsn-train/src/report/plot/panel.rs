@@ -1,0 +1,109 @@
+//! A rectangle with axes.
+
+use super::{
+    figure::{CENTRE, FAINT, Figure, GRID, INK, LABEL, SMALL, shorten, width},
+    marks::{Across, Text},
+};
+
+/// Where values lie in a plot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    /// Values at the left and right ends.
+    pub(super) x: (f64, f64),
+    /// Values at the lower and upper ends.
+    pub(super) y: (f64, f64),
+}
+
+impl Panel {
+    pub(super) fn right(&self) -> f64 {
+        self.left + self.width
+    }
+
+    pub(super) fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+
+    /// Where a pair of values lies; what is outside of the panel lies on its edge.
+    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let share = |value: f64, (from, to): (f64, f64)| {
+            let share = (value - from) / (to - from);
+            if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
+        };
+        (self.left + share(x, self.x) * self.width, self.bottom() - share(y, self.y) * self.height)
+    }
+
+    /// The frame, in front of the grid.
+    pub(super) fn frame(&self, figure: &mut Figure) {
+        let corner = (self.left, self.bottom());
+        figure.line(vec![(self.left, self.top), corner, (self.right(), self.bottom())], INK, 1.0);
+    }
+
+    /// Horizontal grid with numbers at the left, and what they are.
+    pub(super) fn y_axis(&self, figure: &mut Figure, title: &str, number: impl Fn(f64) -> String) {
+        let ticks = ticks(self.y.0, self.y.1, (self.height / 45.0).clamp(2.0, 8.0));
+        let mut widest: f64 = 0.0;
+        for value in ticks {
+            let (_, y) = self.at(self.x.0, value);
+            figure.line(vec![(self.left, y), (self.right(), y)], GRID, 1.0);
+            let text = number(value);
+            widest = widest.max(width(&text, SMALL));
+            figure.text(Text::new(text, (self.left - 8.0, y)).size(SMALL).across(Across::Right));
+        }
+        let middle = (self.left - widest - 26.0, self.top + self.height / 2.0);
+        figure.text(Text::new(title, middle).across(CENTRE).turned());
+    }
+
+    /// Numbers below, and what they are.
+    pub(super) fn x_axis(&self, figure: &mut Figure, title: &str, number: impl Fn(f64) -> String) {
+        for value in ticks(self.x.0, self.x.1, (self.width / 70.0).clamp(2.0, 10.0)) {
+            let (x, y) = self.at(value, self.y.0);
+            figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
+            figure.text(Text::new(number(value), (x, y + 17.0)).size(SMALL).across(CENTRE));
+        }
+        self.x_title(figure, title, 40.0);
+    }
+
+    pub(super) fn x_title(&self, figure: &mut Figure, title: &str, below: f64) {
+        let at = (self.left + self.width / 2.0, self.bottom() + below);
+        figure.text(Text::new(title, at).size(LABEL).across(CENTRE));
+    }
+
+    /// Names below, at equal distances: turned where one is wider than its place.
+    pub(super) fn x_names(&self, figure: &mut Figure, names: &[String], turned: bool, room: f64) {
+        for (i, name) in names.iter().enumerate() {
+            let (x, y) = self.at(i as f64, self.y.0);
+            figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
+            let text = Text::new(shorten(name, SMALL, room), (x, y + 17.0)).size(SMALL);
+            figure.text(if turned {
+                Text { at: (x, y + 9.0), ..text }.across(Across::Right).turned()
+            } else {
+                text.across(CENTRE)
+            });
+        }
+    }
+
+    /// A word in the middle, where there is nothing to show.
+    pub(super) fn nothing(&self, figure: &mut Figure) {
+        let middle = (self.left + self.width / 2.0, self.top + self.height / 2.0);
+        figure.text(Text::new("no data", middle).color(FAINT).across(CENTRE));
+    }
+}
+
+/// About `count` round numbers between two: multiples of 1, 2 or 5 times a power of ten.
+pub(super) fn ticks(from: f64, to: f64, count: f64) -> Vec<f64> {
+    let span = to - from;
+    if !(span.is_finite() && span > 0.0) {
+        return Vec::new();
+    }
+    let raw = span / count.max(1.0);
+    let power = 10_f64.powf(raw.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw * 0.999);
+    let step = step.unwrap_or(raw);
+    let first = (from / step - 1e-9).ceil() as i64;
+    let last = (to / step + 1e-9).floor() as i64;
+    (first..=last).map(|i| i as f64 * step).collect()
+}

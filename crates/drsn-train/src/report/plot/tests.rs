@@ -1,0 +1,124 @@
+//! What plots must contain, and that any figures can be drawn.
+
+use proptest::prelude::*;
+
+use super::{figure::shorten, panel::ticks, *};
+use crate::report::{
+    CurvePoint, EpochRecord, NoiseCurve, Predictions, Scores, TrainingHistory, samples,
+};
+
+#[test]
+fn a_confusion_matrix_names_its_classes_and_shows_counts_and_shares() {
+    let scores = samples::scores(&["ball & race", "inner <b>", "normal"], 0.9);
+    let svg = confusion(&scores, "Confusion").svg().unwrap();
+    assert!(svg.contains("ball &amp; race") && svg.contains("inner &lt;b&gt;"), "{svg}");
+    assert!(svg.contains(&scores.confusion[0][0].to_string()) && svg.contains(" %"));
+    assert!(!svg.contains("<b>"));
+}
+
+#[test]
+fn a_curve_names_models_and_noises() {
+    let svg = curves(&samples::curves(), "Noise", "bars").svg().unwrap();
+    for text in ["clean", "gaussian@-5dB", "bearing 1"] {
+        assert!(svg.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_is_too_long_ends_with_an_ellipsis() {
+    let name = shorten(&"bearing ".repeat(30), 13.0, 100.0);
+    assert!(name.ends_with('…') && name.len() < 40, "{name}");
+    assert_eq!(shorten("ball", 13.0, 100.0), "ball");
+}
+
+#[test]
+fn ticks_are_round_and_within_their_range() {
+    assert_eq!(ticks(0.0, 10.0, 5.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+    assert!(ticks(1.0, 1.0, 5.0).is_empty() && ticks(0.0, f64::NAN, 5.0).is_empty());
+}
+
+#[test]
+fn what_is_empty_or_not_finite_is_drawn_all_the_same() {
+    let epoch = EpochRecord {
+        epoch: 1,
+        loss: f64::NAN,
+        accuracy: 0.5,
+        held_out_loss: None,
+        held_out_accuracy: None,
+        learning_rate: 0.0,
+        seconds: 1.0,
+        rate: 1.0,
+    };
+    for epochs in [vec![], vec![epoch]] {
+        assert!(history(&TrainingHistory { epochs }, "Training").svg().is_ok());
+    }
+    assert!(curves(&[], "Noise", "").svg().is_ok());
+    let point = CurvePoint { noise: None, accuracy: f64::NAN, macro_f1: None, bar: None };
+    let curve = NoiseCurve { name: String::new(), points: vec![point] };
+    assert!(curves(&[curve], "Noise", "").svg().is_ok());
+}
+
+#[test]
+fn a_png_is_twice_as_large_as_the_svg() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.png");
+    reliability(&samples::scores(&["a", "b"], 0.8), "Reliability").png(&path).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(&bytes[1..4], b"PNG");
+    assert_eq!(bytes[16..24], [0, 0, 4, 96, 0, 0, 5, 56]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn any_predictions_can_be_drawn(
+        classes in 1..70_usize,
+        labels in prop::collection::vec(0..1_000_usize, 1..40)
+    ) {
+        let names: Vec<String> = (0..classes).map(|i| format!("klasse {i} ärgert")).collect();
+        let count = labels.len();
+        let labels = labels.into_iter().map(|label| label % classes).collect();
+        let probabilities = vec![1.0 / classes as f32; count * classes];
+        let predictions = Predictions::new(labels, probabilities, classes).unwrap();
+        let scores = Scores::new(&predictions, &names).unwrap();
+        for figure in [confusion(&scores, "c"), reliability(&scores, "r"), per_class(&scores, "p")] {
+            prop_assert!(figure.svg().is_ok());
+        }
+    }
+}
+
+/// `DRSN_PLOTS=folder cargo test -p drsn-train --lib plots_to_look_at` writes them for eyes to judge.
+#[test]
+fn plots_to_look_at() {
+    let Some(folder) = std::env::var_os("DRSN_PLOTS") else { return };
+    let folder = std::path::Path::new(&folder);
+    let digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let many: Vec<String> = (0..20).map(|i| format!("outer race fault {i}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let crowd: Vec<String> = (0..100).map(|i| format!("class {i}")).collect();
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    let mut figures = vec![
+        curves(&samples::curves(), "Accuracy under noise", "bars: interval of 95 %"),
+        history(&samples::history(), "Training of bearing 1"),
+    ];
+    for (name, classes) in [
+        ("digits", &digits[..]),
+        ("many", &many[..]),
+        ("crowd", &crowd[..]),
+        ("two", &["normal", "faulty"][..]),
+    ] {
+        let scores = samples::scores(classes, 0.93);
+        for mut figure in [
+            confusion(&scores, "Confusion matrix"),
+            reliability(&scores, "Calibration"),
+            per_class(&scores, "Classes"),
+        ] {
+            figure.name = format!("{}-{name}", figure.name);
+            figures.push(figure);
+        }
+    }
+    for figure in figures {
+        figure.png(&folder.join(format!("{}.png", figure.name))).unwrap();
+        std::fs::write(folder.join(format!("{}.svg", figure.name)), figure.svg().unwrap()).unwrap();
+    }
+}

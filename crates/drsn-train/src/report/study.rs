@@ -1,0 +1,140 @@
+//! Several trainings of several kinds of network, compared.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CurvePoint, NoiseCurve,
+    curve::{noise_name, noises},
+    text::{Table, percent},
+};
+use crate::recipe::Noise;
+
+/// Accuracy of kinds of network under noises, each over several seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Study {
+    /// What the reports are headed with.
+    pub title: String,
+    /// The data that was evaluated on, in words.
+    pub data: String,
+    /// Each kind of network under each noise.
+    pub rows: Vec<StudyRow>,
+}
+
+/// One kind of network under one noise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudyRow {
+    /// The kind of network, like `cw`.
+    pub unit: String,
+    /// The noise; none for clean inputs.
+    pub noise: Option<Noise>,
+    /// Accuracy for each seed, in [0, 1].
+    pub accuracies: Vec<f64>,
+}
+
+impl StudyRow {
+    /// Mean over the seeds; 0 where there is none.
+    pub fn mean(&self) -> f64 {
+        self.accuracies.iter().sum::<f64>() / self.accuracies.len().max(1) as f64
+    }
+
+    /// Sample standard deviation (n − 1) over the seeds; none for fewer than two.
+    pub fn deviation(&self) -> Option<f64> {
+        let count = self.accuracies.len();
+        let mean = self.mean();
+        let squares: f64 = self.accuracies.iter().map(|x| (x - mean).powi(2)).sum();
+        (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
+    }
+}
+
+impl Study {
+    /// One curve for each kind of network, in the order of their first rows; the bars are ± one deviation.
+    pub fn curves(&self) -> Vec<NoiseCurve> {
+        let mut curves: Vec<NoiseCurve> = Vec::new();
+        for row in &self.rows {
+            let (mean, deviation) = (row.mean(), row.deviation());
+            let point = CurvePoint {
+                noise: row.noise,
+                accuracy: mean,
+                macro_f1: None,
+                bar: deviation.map(|d| [mean - d, mean + d]),
+            };
+            match curves.iter_mut().find(|curve| curve.name == row.unit) {
+                Some(curve) => curve.points.push(point),
+                None => curves.push(NoiseCurve { name: row.unit.clone(), points: vec![point] }),
+            }
+        }
+        curves
+    }
+
+    /// A row for each kind of network, a column for each noise: mean ± deviation in percent.
+    pub fn table(&self) -> Table {
+        let curves = self.curves();
+        let noises = noises(&curves);
+        let mut table = Table::new("network");
+        table.columns(noises.iter().map(|noise| noise_name(noise.as_ref())));
+        for curve in &curves {
+            let cell = |noise: &Option<Noise>| {
+                let row = self.rows.iter().find(|r| r.unit == curve.name && r.noise == *noise);
+                row.map_or_else(
+                    || "–".to_owned(),
+                    |row| match row.deviation() {
+                        Some(deviation) => {
+                            format!("{:.2} ± {:.2} %", 100.0 * row.mean(), 100.0 * deviation)
+                        }
+                        None => percent(row.mean()),
+                    },
+                )
+            };
+            table.row(&curve.name, noises.iter().map(cell));
+        }
+        table
+    }
+
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        format!(
+            "{}\n{}\naccuracy, mean ± sample standard deviation over seeds\n\n{}",
+            self.title,
+            self.data,
+            self.table().text()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        let row = |accuracies: &[f64]| StudyRow {
+            unit: "cw".to_owned(),
+            noise: None,
+            accuracies: accuracies.to_vec(),
+        };
+        let three = row(&[0.9, 0.8, 0.7]);
+        assert!((three.mean() - 0.8).abs() < 1e-12);
+        assert!((three.deviation().unwrap() - 0.1).abs() < 1e-12);
+        assert_eq!(row(&[0.9]).deviation(), None);
+        assert!(row(&[]).mean().abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_network_that_was_not_tried_under_a_noise_has_a_dash() {
+        let noise = "gaussian@-5dB".parse().ok();
+        let row =
+            |unit: &str, noise, accuracies| StudyRow { unit: unit.to_owned(), noise, accuracies };
+        let study = Study {
+            title: "study".to_owned(),
+            data: "data".to_owned(),
+            rows: vec![row("cw", None, vec![0.9, 0.8]), row("cs", noise, vec![0.5])],
+        };
+        let text = study.text();
+        assert!(
+            text.contains("85.00 ± 7.07 %") && text.contains("50.00 %") && text.contains('–'),
+            "{text}"
+        );
+        assert!(text.contains("gaussian@-5dB"));
+        assert_eq!(study.curves().len(), 2);
+    }
+}
