@@ -65,7 +65,7 @@ pub fn calibrate(
     progress.step("comparing with the statistics of batches");
     let (_, fixed) = held_out::measure(network, task, || LayerStatistics)?;
     let (_, batch) = held_out::measure(network, task, BatchStatistics::default)?;
-    let allowed = allowed(batch, held_out::whole_batches(&task).len());
+    let allowed = allowed(batch, held_out::whole_batches(&task).concat().len());
     let calibration = Calibration { running, fixed, batch, allowed };
     calibration.check().map(|()| Some(calibration))
 }

@@ -92,16 +92,20 @@ impl Data {
     /// Refuses a split that a training cannot work with.
     fn check(&self, recipe: &Recipe) -> Result<(), TrainError> {
         let parts = [
-            (&self.training, "to train on", "use more data, a smaller batch or a shorter hop"),
-            (&self.held_out, "held out", "hold more out, or use a smaller batch"),
+            (
+                &self.training,
+                recipe.batch,
+                "to train on",
+                "use more data, a smaller batch or a shorter hop",
+            ),
+            (&self.held_out, 2, "held out", "hold more out"),
         ];
-        for (part, what, cure) in parts {
+        for (part, least, what, cure) in parts {
             let inputs = part.indices.len();
-            if inputs < recipe.batch {
+            if inputs < least {
                 return Err(TrainError::Config {
                     reason: format!(
-                        "{inputs} inputs are {what}, less than one batch of {}: {cure}",
-                        recipe.batch
+                        "{inputs} inputs are {what}, and at least {least} are needed: {cure}"
                     ),
                 });
             }

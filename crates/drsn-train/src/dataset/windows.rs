@@ -36,7 +36,7 @@ pub(super) struct Cut {
 impl Cut {
     /// Beginnings of the windows that lie in a stretch.
     pub(super) fn begins(&self, stretch: &Stretch) -> impl Iterator<Item = usize> {
-        let hop = if stretch.side == Side::Training { self.hop } else { self.test_hop };
+        let hop = if stretch.side == Side::Test { self.test_hop } else { self.hop };
         let begin = stretch.range.start;
         windows(stretch.range.len(), self.window, hop).map(move |window| begin + window.start)
     }

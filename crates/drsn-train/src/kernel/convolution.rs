@@ -9,12 +9,12 @@
 //! dw[o, i, k]  = Σ dy[o, p, :] · x[i, s·p + k, :]
 //! ```
 
-use super::lanes::{LANES, Lanes, fused, fused_scalar, load, vectorized, whole_vectors};
+use super::lanes::{LANES, Lanes, fused, fused_scalar, load, vectorized, whole};
 
 /// Output channels that are computed together.
 const CHANNELS: usize = 4;
 /// Pixels of a row that are computed together.
-const PIXELS: usize = 3;
+const PIXELS: usize = 2;
 /// Taps of a kernel's row whose gradients are summed together.
 const TAPS: usize = 3;
 
@@ -64,12 +64,14 @@ impl Geometry {
     }
 }
 
-/// `[channels, height, width, batch]` with zeros around it and the batch filled up to whole vectors.
+/// `[channels, height, width, batch]` with zeros around it, cut into tiles of one vector of the batch, the last one
+/// filled up with zeros: `[tiles, channels, height, width, LANES]`. So what a sum reads lies close together.
 #[derive(Debug)]
 pub(super) struct Padded {
     values: Vec<f32>,
     size: [usize; 2],
-    lanes: usize,
+    channels: usize,
+    tiles: usize,
 }
 
 impl Padded {
@@ -80,27 +82,40 @@ impl Padded {
         before: [usize; 2],
         size: [usize; 2],
     ) -> Self {
-        let lanes = whole_vectors(batch);
+        let tiles = batch.div_ceil(LANES);
         let channels = values.len() / (input[0] * input[1] * batch).max(1);
-        let mut padded = vec![0.0; channels * size[0] * size[1] * lanes];
-        let rows = values.chunks_exact(input[1] * batch);
-        for (index, row) in rows.enumerate() {
-            let (channel, y) = (index / input[0], index % input[0]);
-            let at = ((channel * size[0] + before[0] + y) * size[1] + before[1]) * lanes;
-            if lanes == batch {
-                padded[at..at + row.len()].copy_from_slice(row);
-            } else {
-                let pixels = padded[at..at + input[1] * lanes].chunks_exact_mut(lanes);
+        let mut padded = Self {
+            values: vec![0.0; tiles * channels * size[0] * size[1] * LANES],
+            size,
+            channels,
+            tiles,
+        };
+        for tile in 0..tiles {
+            let lanes = tile * LANES..batch.min((tile + 1) * LANES);
+            for (index, row) in values.chunks_exact(input[1] * batch).enumerate() {
+                let (channel, y) = (index / input[0], index % input[0]);
+                let at = padded.place(tile, channel, before[0] + y, before[1]);
+                let pixels = padded.values[at..].chunks_exact_mut(LANES);
                 for (to, from) in pixels.zip(row.chunks_exact(batch)) {
-                    to[..batch].copy_from_slice(from);
+                    let from = &from[lanes.clone()];
+                    match (to.first_chunk_mut::<LANES>(), from.first_chunk()) {
+                        (Some(to), Some(from)) => *to = *from,
+                        _ => to[..from.len()].copy_from_slice(from),
+                    }
                 }
             }
         }
-        Self { values: padded, size, lanes }
+        padded
     }
 
+    fn place(&self, tile: usize, channel: usize, y: usize, x: usize) -> usize {
+        let [height, width] = self.size;
+        (((tile * self.channels + channel) * height + y) * width + x) * LANES
+    }
+
+    /// Floats of one channel of a tile.
     fn channel(&self) -> usize {
-        self.size[0] * self.size[1] * self.lanes
+        self.size[0] * self.size[1] * LANES
     }
 }
 
@@ -128,36 +143,31 @@ pub(super) fn forward(
     let offsets: Vec<usize> = (0..taps)
         .map(|tap| {
             let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
-            (row * input.size[1] + column) * input.lanes
+            (row * input.size[1] + column) * LANES
         })
         .collect();
     let packed = pack(channels_out, channels_in, &offsets, |o, i, tap| {
         weight[(o * channels_in + i) * taps + tap]
     });
     let mut output = vec![0.0; channels_out * height * width * geometry.batch];
-    let rows = Rows {
-        input,
-        offsets: &offsets,
-        step: geometry.stride[1] * input.lanes,
-        channels: channels_in,
-        batch: geometry.batch,
-    };
-    vectorized(|| {
+    let rows = Rows { input, offsets: &offsets, step: geometry.stride[1] * LANES };
+    for tile in 0..input.tiles {
         for (block, weights) in packed.iter().enumerate() {
             for row in 0..height {
-                let from = row * geometry.stride[0] * input.size[1] * input.lanes;
+                let from = input.place(tile, 0, row * geometry.stride[0], 0);
                 let to = Target {
                     first: block * CHANNELS,
                     channels: channels_out,
                     channel: height * width * geometry.batch,
-                    at: row * width * geometry.batch,
+                    at: row * width * geometry.batch + tile * LANES,
                     step: geometry.batch,
                     pixels: width,
+                    lanes: LANES.min(geometry.batch - tile * LANES),
                 };
-                rows.sum(from, weights, bias, &mut output, to);
+                sum_row(&rows, from, weights, bias, &mut output, to);
             }
         }
-    });
+    }
     output
 }
 
@@ -191,38 +201,33 @@ pub(super) fn input_gradient(gradient: &Padded, weight: &[f32], geometry: &Geome
             .iter()
             .map(|&tap| {
                 let [row, column] = reach(tap);
-                ((border[0] - row) * gradient.size[1] + border[1] - column) * gradient.lanes
+                ((border[0] - row) * gradient.size[1] + border[1] - column) * LANES
             })
             .collect();
         let packed = pack(channels_in, channels_out, &offsets, |i, o, place| {
             weight[(o * channels_in + i) * taps + used[place]]
         });
-        let rows = Rows {
-            input: gradient,
-            offsets: &offsets,
-            step: gradient.lanes,
-            channels: channels_out,
-            batch: geometry.batch,
-        };
+        let rows = Rows { input: gradient, offsets: &offsets, step: LANES };
         let start = |position: usize, axis: usize| {
             (position + geometry.before[axis]) / geometry.stride[axis]
         };
-        vectorized(|| {
+        for tile in 0..gradient.tiles {
             for (block, weights) in packed.iter().enumerate() {
                 for y in (phase_y..height).step_by(stride_y) {
-                    let place = start(y, 0) * gradient.size[1] + start(phase_x, 1);
+                    let from = gradient.place(tile, 0, start(y, 0), start(phase_x, 1));
                     let to = Target {
                         first: block * CHANNELS,
                         channels: channels_in,
                         channel: height * width * geometry.batch,
-                        at: (y * width + phase_x) * geometry.batch,
+                        at: (y * width + phase_x) * geometry.batch + tile * LANES,
                         step: stride_x * geometry.batch,
                         pixels: width.saturating_sub(phase_x).div_ceil(stride_x),
+                        lanes: LANES.min(geometry.batch - tile * LANES),
                     };
-                    rows.sum(place * gradient.lanes, weights, &zeros, &mut output, to);
+                    sum_row(&rows, from, weights, &zeros, &mut output, to);
                 }
             }
-        });
+        }
     }
     output
 }
@@ -232,62 +237,64 @@ pub(super) fn weight_gradient(input: &Padded, gradient: &Padded, geometry: &Geom
     let [channels_in, channels_out] = geometry.channels;
     let [kernel_y, kernel_x] = geometry.kernel;
     let mut output = vec![0.0; channels_out * channels_in * kernel_y * kernel_x];
-    vectorized(|| {
-        for o in (0..channels_out).step_by(CHANNELS) {
-            for i in 0..channels_in {
-                for row in 0..kernel_y {
-                    for column in (0..kernel_x).step_by(TAPS) {
-                        let sums = tap_sums(input, gradient, geometry, [o, i, row, column]);
-                        for (c, sums) in sums.iter().enumerate().take(channels_out - o) {
-                            let at = (((o + c) * channels_in + i) * kernel_y + row) * kernel_x;
-                            let taps = TAPS.min(kernel_x - column);
-                            output[at + column..][..taps].copy_from_slice(&sums[..taps]);
-                        }
-                    }
-                }
-            }
-        }
-    });
-    output
-}
-
-/// Sums of `dy · x` for a block of output channels and a few taps of one kernel row, at
-/// `[output channel, input channel, kernel row, first tap]`.
-#[inline(always)]
-fn tap_sums(
-    input: &Padded,
-    gradient: &Padded,
-    geometry: &Geometry,
-    place: [usize; 4],
-) -> [[f32; TAPS]; CHANNELS] {
-    let [o, i, row, column] = place;
-    let [height, width] = geometry.output;
-    let border = geometry.output_border();
-    let lanes = input.lanes;
-    let mut sums = [[[0.0; LANES]; TAPS]; CHANNELS];
-    for y in 0..height {
-        let x_row = (y * geometry.stride[0] + row) * input.size[1] + column;
-        let x_row = &input.values[i * input.channel() + x_row * lanes..];
-        let g_row = ((border[0] + y) * gradient.size[1] + border[1]) * lanes;
-        for x in 0..width {
-            for lane in (0..lanes).step_by(LANES) {
-                let xs: [Lanes; TAPS] = std::array::from_fn(|tap| {
-                    load(x_row, (x * geometry.stride[1] + tap) * lanes + lane)
-                });
-                for (c, sums) in sums.iter_mut().enumerate() {
-                    let at = (o + c) * gradient.channel() + g_row + x * lanes + lane;
-                    let g = load(&gradient.values, at);
-                    for (sum, &x) in sums.iter_mut().zip(&xs) {
-                        fused(sum, g, x);
+    for o in (0..channels_out).step_by(CHANNELS) {
+        for i in 0..channels_in {
+            for row in 0..kernel_y {
+                for column in (0..kernel_x).step_by(TAPS) {
+                    let sums = tap_sums(input, gradient, geometry, [o, i, row, column]);
+                    for (c, sums) in sums.iter().enumerate().take(channels_out - o) {
+                        let at = (((o + c) * channels_in + i) * kernel_y + row) * kernel_x;
+                        let taps = TAPS.min(kernel_x - column);
+                        output[at + column..][..taps].copy_from_slice(&sums[..taps]);
                     }
                 }
             }
         }
     }
-    sums.map(|taps| taps.map(|lanes| lanes.iter().sum()))
+    output
 }
 
-/// Weights of a block of output channels in the order in which [`Rows::sum`] meets them.
+vectorized! {
+    /// Sums of `dy · x` for a block of output channels and a few taps of one kernel row, at
+    /// `[output channel, input channel, kernel row, first tap]`.
+    fn tap_sums<'a>(
+        input: &'a Padded,
+        gradient: &'a Padded,
+        geometry: &'a Geometry,
+        place: [usize; 4],
+    ) -> [[f32; TAPS]; CHANNELS] {
+        let [o, i, row, column] = place;
+        let [height, width] = geometry.output;
+        let border = geometry.output_border();
+        let step = geometry.stride[1] * LANES;
+        // Beyond the last channel there is nothing to read: its sums are not used, and it reads the first one's.
+        let channels = [0, 1, 2, 3].map(|c| if o + c < gradient.channels { o + c } else { o });
+        let mut sums = [[[0.0; LANES]; TAPS]; CHANNELS];
+        for tile in 0..input.tiles {
+            for y in 0..height {
+                let x_row = input.place(tile, i, y * geometry.stride[0] + row, column);
+                let x_row = &input.values[x_row..];
+                let g_rows: [&[f32]; CHANNELS] = channels.map(|channel| {
+                    let at = gradient.place(tile, channel, border[0] + y, border[1]);
+                    &gradient.values[at..at + width * LANES]
+                });
+                for x in 0..width {
+                    let xs: [Lanes; TAPS] =
+                        std::array::from_fn(|tap| load(x_row, x * step + tap * LANES));
+                    for c in 0..CHANNELS {
+                        let g = whole(g_rows[c], x * LANES);
+                        for tap in 0..TAPS {
+                            fused(&mut sums[c][tap], *g, xs[tap]);
+                        }
+                    }
+                }
+            }
+        }
+        sums.map(|taps| taps.map(|lanes| lanes.iter().sum()))
+    }
+}
+
+/// Weights of a block of output channels in the order in which [`sum_row`] meets them.
 fn pack(
     outputs: usize,
     inputs: usize,
@@ -314,8 +321,6 @@ struct Rows<'a> {
     offsets: &'a [usize],
     /// Floats between the inputs of two neighbouring sums.
     step: usize,
-    channels: usize,
-    batch: usize,
 }
 
 /// Where a row of sums goes.
@@ -332,34 +337,33 @@ struct Target {
     step: usize,
     /// Sums in the row.
     pixels: usize,
+    /// Inputs of the tile.
+    lanes: usize,
 }
 
-impl Rows<'_> {
+vectorized! {
     /// `output[c, p] = bias[c] + Σ_i Σ_tap weights[i, tap, c] · input[i, from + p · step + tap]` for each pixel p.
-    #[inline(always)]
-    fn sum(
-        &self,
+    fn sum_row<'a>(
+        rows: &'a Rows<'a>,
         from: usize,
-        weights: &[[f32; CHANNELS]],
-        bias: &[f32],
-        output: &mut [f32],
+        weights: &'a [[f32; CHANNELS]],
+        bias: &'a [f32],
+        output: &'a mut [f32],
         to: Target,
     ) {
         let whole = to.pixels / PIXELS * PIXELS;
-        for lane in (0..self.input.lanes).step_by(LANES) {
-            for pixel in (0..whole).step_by(PIXELS) {
-                let at = from + pixel * self.step + lane;
-                let sums = self.block::<PIXELS>(at, weights);
-                self.store(&sums, bias, output, to, [pixel, lane]);
-            }
-            for pixel in whole..to.pixels {
-                let at = from + pixel * self.step + lane;
-                let sums = self.block::<1>(at, weights);
-                self.store(&sums, bias, output, to, [pixel, lane]);
-            }
+        for pixel in (0..whole).step_by(PIXELS) {
+            let sums = rows.block::<PIXELS>(from + pixel * rows.step, weights);
+            store(&sums, bias, output, to, pixel);
+        }
+        for pixel in whole..to.pixels {
+            let sums = rows.block::<1>(from + pixel * rows.step, weights);
+            store(&sums, bias, output, to, pixel);
         }
     }
+}
 
+impl Rows<'_> {
     #[inline(always)]
     fn block<const P: usize>(
         &self,
@@ -368,38 +372,41 @@ impl Rows<'_> {
     ) -> [[Lanes; CHANNELS]; P] {
         let mut sums = [[[0.0; LANES]; CHANNELS]; P];
         let taps = self.offsets.len();
-        for channel in 0..self.channels {
+        for (channel, weights) in weights.chunks_exact(taps).enumerate() {
             let input = &self.input.values[channel * self.input.channel() + at..];
-            let weights = &weights[channel * taps..][..taps];
             for (&offset, weights) in self.offsets.iter().zip(weights) {
-                for (p, sums) in sums.iter_mut().enumerate() {
-                    let x = load(input, offset + p * self.step);
-                    for (sum, &weight) in sums.iter_mut().zip(weights) {
-                        fused_scalar(sum, weight, x);
+                for p in 0..P {
+                    let x = whole(input, offset + p * self.step);
+                    for c in 0..CHANNELS {
+                        fused_scalar(&mut sums[p][c], weights[c], *x);
                     }
                 }
             }
         }
         sums
     }
+}
 
-    #[inline(always)]
-    fn store<const P: usize>(
-        &self,
-        sums: &[[Lanes; CHANNELS]; P],
-        bias: &[f32],
-        output: &mut [f32],
-        to: Target,
-        [pixel, lane]: [usize; 2],
-    ) {
-        let count = LANES.min(self.batch - lane);
-        for (p, sums) in sums.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate().take(to.channels - to.first) {
-                let channel = to.first + c;
-                let at = channel * to.channel + to.at + (pixel + p) * to.step + lane;
-                for (to, value) in output[at..at + count].iter_mut().zip(sum) {
-                    *to = value + bias[channel];
-                }
+#[inline(always)]
+fn store<const P: usize>(
+    sums: &[[Lanes; CHANNELS]; P],
+    bias: &[f32],
+    output: &mut [f32],
+    to: Target,
+    pixel: usize,
+) {
+    for (p, sums) in sums.iter().enumerate() {
+        for (c, sum) in sums.iter().enumerate().take(to.channels - to.first) {
+            let channel = to.first + c;
+            let at = channel * to.channel + to.at + (pixel + p) * to.step;
+            let output = &mut output[at..at + to.lanes];
+            let mut total = *sum;
+            for lane in &mut total {
+                *lane += bias[channel];
+            }
+            match output.first_chunk_mut::<LANES>() {
+                Some(output) => *output = total,
+                None => output.copy_from_slice(&total[..to.lanes]),
             }
         }
     }

@@ -43,34 +43,40 @@ impl Normalized {
 /// Statistics of `channels` channels, each of which lies in one piece.
 pub(super) fn statistics(values: &[f32], channels: usize) -> Statistics {
     let size = (values.len() / channels).max(1);
-    vectorized(|| {
-        let of_channel = |plane: &[f32]| {
-            let count = plane.len() as f64;
-            let mean = sum(plane, |x| x) / count;
-            let centre = mean as f32;
-            let squares = sum(plane, |x| (x - centre) * (x - centre)) / count;
-            let variance = squares - (mean - f64::from(centre)).powi(2);
-            (centre, variance.max(0.0) as f32)
-        };
-        let (mean, variance) = values.chunks_exact(size).map(of_channel).unzip();
-        Statistics { mean, variance }
-    })
+    let (mean, variance) = values.chunks_exact(size).map(|plane| moments(plane)).unzip();
+    Statistics { mean, variance }
+}
+
+vectorized! {
+    /// Mean and population variance of one channel.
+    fn moments<'a>(plane: &'a [f32]) -> (f32, f32) {
+        let count = plane.len() as f64;
+        let mean = sum(plane, |x| x) / count;
+        let centre = mean as f32;
+        let squares = sum(plane, |x| (x - centre) * (x - centre)) / count;
+        let variance = squares - (mean - f64::from(centre)).powi(2);
+        (centre, variance.max(0.0) as f32)
+    }
 }
 
 /// The normalised values.
 pub(super) fn forward(values: &[f32], gamma: &[f32], beta: &[f32], how: &Normalized) -> Vec<f32> {
     let size = (values.len() / gamma.len()).max(1);
     let mut output = vec![0.0; values.len()];
-    vectorized(|| {
-        let planes = values.chunks_exact(size).zip(output.chunks_exact_mut(size));
-        for (channel, (from, to)) in planes.enumerate() {
-            let [factor, offset] = how.affine(channel, gamma, beta);
-            for (to, &x) in to.iter_mut().zip(from) {
-                *to = x.mul_add(factor, offset).max(0.0);
-            }
-        }
-    });
+    let planes = values.chunks_exact(size).zip(output.chunks_exact_mut(size));
+    for (channel, (from, to)) in planes.enumerate() {
+        forward_plane(from, to, how.affine(channel, gamma, beta));
+    }
     output
+}
+
+vectorized! {
+    fn forward_plane<'a>(from: &'a [f32], to: &'a mut [f32], affine: [f32; 2]) {
+        let [factor, offset] = affine;
+        for (to, &x) in to.iter_mut().zip(from) {
+            *to = x.mul_add(factor, offset).max(0.0);
+        }
+    }
 }
 
 /// Gradients of input, γ and β.
@@ -84,31 +90,48 @@ pub(super) fn backward(
     let size = (values.len() / gamma.len()).max(1);
     let mut input = vec![0.0; values.len()];
     let (mut of_gamma, mut of_beta) = (vec![0.0; gamma.len()], vec![0.0; beta.len()]);
-    vectorized(|| {
-        let planes = values.chunks_exact(size).zip(gradient.chunks_exact(size));
-        for (channel, ((x, dy), dx)) in planes.zip(input.chunks_exact_mut(size)).enumerate() {
-            let [factor, offset] = how.affine(channel, gamma, beta);
-            let mean = how.statistics.mean[channel];
-            let inverse = how.inverse_deviation(channel);
-            let passed = |x: f32, dy: f32| if x.mul_add(factor, offset) > 0.0 { dy } else { 0.0 };
-            let sum_g = sum_of_pairs(x, dy, passed);
-            let sum_gx =
-                sum_of_pairs(x, dy, |x, dy| passed(x, dy) * (x - mean)) * f64::from(inverse);
-            (of_gamma[channel], of_beta[channel]) = (sum_gx as f32, sum_g as f32);
-            let count = size as f64;
-            let (mean_g, slope) = ((sum_g / count) as f32, (sum_gx / count) as f32 * inverse);
-            for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-                *dx = factor * (passed(x, dy) - mean_g - (x - mean) * slope);
-            }
-        }
-    });
+    let planes = values.chunks_exact(size).zip(gradient.chunks_exact(size));
+    for (channel, ((x, dy), dx)) in planes.zip(input.chunks_exact_mut(size)).enumerate() {
+        let affine = how.affine(channel, gamma, beta);
+        let moments = [how.statistics.mean[channel], how.inverse_deviation(channel)];
+        [of_gamma[channel], of_beta[channel]] = backward_plane(x, dy, dx, affine, moments);
+    }
     [input, of_gamma, of_beta]
+}
+
+vectorized! {
+    /// Writes one channel's gradient of the input and gives those of γ and β.
+    fn backward_plane<'a>(
+        x: &'a [f32],
+        dy: &'a [f32],
+        dx: &'a mut [f32],
+        affine: [f32; 2],
+        moments: [f32; 2],
+    ) -> [f32; 2] {
+        let [factor, offset] = affine;
+        let [mean, inverse] = moments;
+        let passed = |x: f32, dy: f32| if x.mul_add(factor, offset) > 0.0 { dy } else { 0.0 };
+        let sum_g = sum_of_pairs(x, dy, passed);
+        let sum_gx = sum_of_pairs(x, dy, |x, dy| passed(x, dy) * (x - mean)) * f64::from(inverse);
+        let count = x.len() as f64;
+        let (mean_g, slope) = ((sum_g / count) as f32, (sum_gx / count) as f32 * inverse);
+        for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = factor * (passed(x, dy) - mean_g - (x - mean) * slope);
+        }
+        [sum_gx as f32, sum_g as f32]
+    }
 }
 
 /// Sum of each channel's values.
 pub(super) fn sums(values: &[f32], channels: usize) -> Vec<f32> {
     let size = (values.len() / channels).max(1);
-    vectorized(|| values.chunks_exact(size).map(|plane| sum(plane, |x| x) as f32).collect())
+    values.chunks_exact(size).map(|plane| total(plane)).collect()
+}
+
+vectorized! {
+    fn total<'a>(plane: &'a [f32]) -> f32 {
+        sum(plane, |x| x) as f32
+    }
 }
 
 /// Sum of `of` over all values.

@@ -52,38 +52,51 @@ impl ChannelWise {
 /// Mean over the pixels of |x|: `[channels, batch]`.
 pub(super) fn mean_abs(features: &[f32], channels: usize, batch: usize) -> Vec<f32> {
     let size = features.len() / channels;
-    let factor = batch as f32 / size as f32;
     let mut means = vec![0.0; channels * batch];
-    vectorized(|| {
-        for (plane, means) in features.chunks_exact(size).zip(means.chunks_exact_mut(batch)) {
-            for pixel in plane.chunks_exact(batch) {
-                for (mean, x) in means.iter_mut().zip(pixel) {
-                    *mean += x.abs();
-                }
-            }
-            means.iter_mut().for_each(|mean| *mean *= factor);
-        }
-    });
+    for (plane, means) in features.chunks_exact(size).zip(means.chunks_exact_mut(batch)) {
+        mean_abs_plane(plane, means);
+    }
     means
+}
+
+vectorized! {
+    fn mean_abs_plane<'a>(plane: &'a [f32], means: &'a mut [f32]) {
+        let batch = means.len();
+        for pixel in plane.chunks_exact(batch) {
+            for (mean, x) in means.iter_mut().zip(pixel) {
+                *mean += x.abs();
+            }
+        }
+        let factor = batch as f32 / plane.len() as f32;
+        for mean in means {
+            *mean *= factor;
+        }
+    }
 }
 
 /// The gradient of [`mean_abs`]: `sign(x) · dA / pixels`.
 pub(super) fn mean_abs_gradient(features: &[f32], gradient: &[f32], batch: usize) -> Vec<f32> {
     let channels = gradient.len() / batch;
     let size = features.len() / channels;
-    let factor = batch as f32 / size as f32;
     let mut output = vec![0.0; features.len()];
-    vectorized(|| {
-        let planes = features.chunks_exact(size).zip(output.chunks_exact_mut(size));
-        for ((from, to), gradient) in planes.zip(gradient.chunks_exact(batch)) {
-            for (from, to) in from.chunks_exact(batch).zip(to.chunks_exact_mut(batch)) {
-                for ((to, &x), &g) in to.iter_mut().zip(from).zip(gradient) {
-                    *to = if x == 0.0 { 0.0 } else { (g * factor).copysign(g * x) };
-                }
+    let planes = features.chunks_exact(size).zip(output.chunks_exact_mut(size));
+    for ((from, to), gradient) in planes.zip(gradient.chunks_exact(batch)) {
+        mean_abs_gradient_plane(from, to, gradient);
+    }
+    output
+}
+
+vectorized! {
+    fn mean_abs_gradient_plane<'a>(from: &'a [f32], to: &'a mut [f32], gradient: &'a [f32]) {
+        let batch = gradient.len();
+        let factor = batch as f32 / from.len() as f32;
+        for (from, to) in from.chunks_exact(batch).zip(to.chunks_exact_mut(batch)) {
+            for ((to, &x), &g) in to.iter_mut().zip(from).zip(gradient) {
+                let sign = if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 };
+                *to = sign * factor * g;
             }
         }
-    });
-    output
+    }
 }
 
 /// Applies `kind` with `parameter`, `[channels, batch]`, to the features.
@@ -93,15 +106,37 @@ pub(super) fn forward(
     parameter: &[f32],
     batch: usize,
 ) -> Vec<f32> {
-    match kind {
-        ChannelWise::Soft => {
-            forward_of(|x, t| ChannelWise::Soft.value(x, t), features, parameter, batch)
+    let size = features.len() * batch / parameter.len();
+    let mut output = vec![0.0; features.len()];
+    let planes = features.chunks_exact(size).zip(output.chunks_exact_mut(size));
+    for ((from, to), parameter) in planes.zip(parameter.chunks_exact(batch)) {
+        forward_plane(kind, from, to, parameter);
+    }
+    output
+}
+
+vectorized! {
+    fn forward_plane<'a>(
+        kind: ChannelWise,
+        from: &'a [f32],
+        to: &'a mut [f32],
+        parameter: &'a [f32],
+    ) {
+        // A loop for each kind, so that none decides within it.
+        match kind {
+            ChannelWise::Soft => forward_of(ChannelWise::Soft, from, to, parameter),
+            ChannelWise::Garrote => forward_of(ChannelWise::Garrote, from, to, parameter),
+            ChannelWise::Scale => forward_of(ChannelWise::Scale, from, to, parameter),
         }
-        ChannelWise::Garrote => {
-            forward_of(|x, t| ChannelWise::Garrote.value(x, t), features, parameter, batch)
-        }
-        ChannelWise::Scale => {
-            forward_of(|x, t| ChannelWise::Scale.value(x, t), features, parameter, batch)
+    }
+}
+
+#[inline(always)]
+fn forward_of(kind: ChannelWise, from: &[f32], to: &mut [f32], parameter: &[f32]) {
+    let batch = parameter.len();
+    for (from, to) in from.chunks_exact(batch).zip(to.chunks_exact_mut(batch)) {
+        for ((to, &x), &t) in to.iter_mut().zip(from).zip(parameter) {
+            *to = kind.value(x, t);
         }
     }
 }
@@ -114,60 +149,49 @@ pub(super) fn backward(
     gradient: &[f32],
     batch: usize,
 ) -> [Vec<f32>; 2] {
-    let of = [features, parameter, gradient];
-    match kind {
-        ChannelWise::Soft => backward_of(|x, t| ChannelWise::Soft.slopes(x, t), of, batch),
-        ChannelWise::Garrote => backward_of(|x, t| ChannelWise::Garrote.slopes(x, t), of, batch),
-        ChannelWise::Scale => backward_of(|x, t| ChannelWise::Scale.slopes(x, t), of, batch),
+    let size = features.len() * batch / parameter.len();
+    let mut of_features = vec![0.0; features.len()];
+    let mut of_parameter = vec![0.0; parameter.len()];
+    let inputs = features.chunks_exact(size).zip(gradient.chunks_exact(size));
+    let outputs = of_features.chunks_exact_mut(size).zip(of_parameter.chunks_exact_mut(batch));
+    for ((input, output), parameter) in inputs.zip(outputs).zip(parameter.chunks_exact(batch)) {
+        backward_plane(kind, input, output, parameter);
+    }
+    [of_features, of_parameter]
+}
+
+vectorized! {
+    /// Features and the gradient that comes back for them; gradients of features and parameter.
+    fn backward_plane<'a>(
+        kind: ChannelWise,
+        input: (&'a [f32], &'a [f32]),
+        output: (&'a mut [f32], &'a mut [f32]),
+        parameter: &'a [f32],
+    ) {
+        match kind {
+            ChannelWise::Soft => backward_of(ChannelWise::Soft, input, output, parameter),
+            ChannelWise::Garrote => backward_of(ChannelWise::Garrote, input, output, parameter),
+            ChannelWise::Scale => backward_of(ChannelWise::Scale, input, output, parameter),
+        }
     }
 }
 
 #[inline(always)]
-fn forward_of(
-    value: impl Fn(f32, f32) -> f32,
-    features: &[f32],
-    parameter: &[f32],
-    batch: usize,
-) -> Vec<f32> {
-    let size = features.len() * batch / parameter.len();
-    let mut output = vec![0.0; features.len()];
-    vectorized(|| {
-        let planes = features.chunks_exact(size).zip(output.chunks_exact_mut(size));
-        for ((from, to), parameter) in planes.zip(parameter.chunks_exact(batch)) {
-            for (from, to) in from.chunks_exact(batch).zip(to.chunks_exact_mut(batch)) {
-                for ((to, &x), &t) in to.iter_mut().zip(from).zip(parameter) {
-                    *to = value(x, t);
-                }
-            }
-        }
-    });
-    output
-}
-
-#[inline(always)]
 fn backward_of(
-    slopes: impl Fn(f32, f32) -> [f32; 2],
-    [features, parameter, gradient]: [&[f32]; 3],
-    batch: usize,
-) -> [Vec<f32>; 2] {
-    let size = features.len() * batch / parameter.len();
-    let mut of_features = vec![0.0; features.len()];
-    let mut of_parameter = vec![0.0; parameter.len()];
-    vectorized(|| {
-        let planes = features.chunks_exact(size).zip(gradient.chunks_exact(size));
-        let outputs = of_features.chunks_exact_mut(size).zip(of_parameter.chunks_exact_mut(batch));
-        for (((from, dy), (to, sums)), parameter) in
-            planes.zip(outputs).zip(parameter.chunks_exact(batch))
-        {
-            let pixels = from.chunks_exact(batch).zip(dy.chunks_exact(batch));
-            for ((from, dy), to) in pixels.zip(to.chunks_exact_mut(batch)) {
-                for (n, &x) in from.iter().enumerate() {
-                    let [by_x, by_t] = slopes(x, parameter[n]);
-                    to[n] = by_x * dy[n];
-                    sums[n] += by_t * dy[n];
-                }
-            }
+    kind: ChannelWise,
+    (features, gradient): (&[f32], &[f32]),
+    (of_features, of_parameter): (&mut [f32], &mut [f32]),
+    parameter: &[f32],
+) {
+    let batch = parameter.len();
+    let pixels = features.chunks_exact(batch).zip(gradient.chunks_exact(batch));
+    for ((features, gradient), of_features) in pixels.zip(of_features.chunks_exact_mut(batch)) {
+        let inputs = features.iter().zip(gradient).zip(parameter);
+        let outputs = of_features.iter_mut().zip(&mut *of_parameter);
+        for (((&x, &g), &t), (of_feature, of_parameter)) in inputs.zip(outputs) {
+            let [by_x, by_t] = kind.slopes(x, t);
+            *of_feature = by_x * g;
+            *of_parameter += by_t * g;
         }
-    });
-    [of_features, of_parameter]
+    }
 }

@@ -61,9 +61,9 @@ pub struct ImageConfig {
 pub struct SignalConfig {
     /// Samples of a window.
     pub window: usize,
-    /// Samples between the beginnings of two windows that are trained on.
+    /// Samples between the beginnings of two windows that are trained on, and of two that are held out.
     pub hop: usize,
-    /// The same for held-out and test windows; the window's length where it is missing.
+    /// The same for test windows; the window's length where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_hop: Option<usize>,
     /// Channels to take, by name or number from 0; all where it is empty.

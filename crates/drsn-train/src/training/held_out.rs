@@ -10,10 +10,12 @@ use crate::{
     model::{BatchStatistics, Drsn, Normalize},
 };
 
-/// The held-out inputs that fill whole batches: the statistics of a smaller one would be coarser.
-pub(crate) fn whole_batches<'a>(task: &Task<'a>) -> &'a [usize] {
+/// The held-out inputs in whole batches: the statistics of a smaller one would be coarser. Where there are less than
+/// one batch, all of them are one.
+pub(crate) fn whole_batches<'a>(task: &Task<'a>) -> Vec<&'a [usize]> {
     let held_out = &task.data.held_out.indices;
-    &held_out[..held_out.len() - held_out.len() % task.recipe.batch]
+    let size = task.recipe.batch.min(held_out.len()).max(1);
+    held_out.chunks_exact(size).collect()
 }
 
 /// Loss and accuracy with the statistics of each batch. The held-out inputs are in random order, so a batch's
@@ -28,8 +30,8 @@ pub(crate) fn measure<N: Normalize>(
     task: Task<'_>,
     normalize: impl Fn() -> N + Sync,
 ) -> Result<(f64, f64), TrainError> {
-    let inputs = whole_batches(&task);
-    let chunks: Vec<&[usize]> = inputs.chunks_exact(task.recipe.batch).collect();
+    let chunks = whole_batches(&task);
+    let inputs: usize = chunks.iter().map(|chunk| chunk.len()).sum();
     let batches = task.held_out();
     let classes = task.data.classes.len();
     let count = chunks.len().max(1) as f64;
@@ -51,5 +53,5 @@ pub(crate) fn measure<N: Normalize>(
         loss += of_batch;
         right += right_of_batch;
     }
-    Ok((loss / count, right as f64 / inputs.len().max(1) as f64))
+    Ok((loss / count, right as f64 / inputs.max(1) as f64))
 }
