@@ -126,18 +126,14 @@ impl EvaluationReport {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{} on {}, noise of seed {}\n\n{}",
-            self.name(),
-            plain(&self.data),
-            self.seed,
-            self.noise_table().text()
-        );
-        if let Some(first) = self.results.first() {
-            let noise = noise_name(first.noise.as_ref());
-            text += &format!("\nclasses, {noise}\n\n{}", first.scores.class_table().text());
-        }
-        text
+        let (name, data) = (self.name(), plain(&self.data));
+        let noises = self.noise_table().text();
+        let noises = format!("{name} on {data}, noise of seed {}\n\n{noises}", self.seed);
+        let Some(first) = self.results.first() else {
+            return noises;
+        };
+        let noise = noise_name(first.noise.as_ref());
+        format!("{noises}\nclasses, {noise}\n\n{}", first.scores.class_table().text())
     }
 }
 

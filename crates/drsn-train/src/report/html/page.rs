@@ -19,12 +19,16 @@ impl Page {
         Self { body, title: title.to_owned(), figures: Vec::new() }
     }
 
+    fn push(&mut self, html: &str) {
+        self.body.push_str(html);
+    }
+
     pub(super) fn heading(&mut self, text: &str) {
-        self.body += &format!("<h2>{}</h2>\n", escape(text));
+        self.push(&format!("<h2>{}</h2>\n", escape(text)));
     }
 
     pub(super) fn paragraph(&mut self, text: &str) {
-        self.body += &format!("<p>{}</p>\n", escape(text));
+        self.push(&format!("<p>{}</p>\n", escape(text)));
     }
 
     /// Large figures with what they are.
@@ -33,7 +37,7 @@ impl Page {
             format!("<div><strong>{}</strong><span>{}</span></div>", escape(figure), escape(name))
         };
         let tiles: String = tiles.iter().map(tile).collect();
-        self.body += &format!("<div class=\"tiles\">{tiles}</div>\n");
+        self.push(&format!("<div class=\"tiles\">{tiles}</div>\n"));
     }
 
     /// Facts with their names.
@@ -42,39 +46,36 @@ impl Page {
             format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value))
         };
         let facts: String = facts.iter().map(fact).collect();
-        self.body += &format!("<dl>\n{facts}</dl>\n");
+        self.push(&format!("<dl>\n{facts}</dl>\n"));
     }
 
     pub(super) fn table(&mut self, table: &Table) {
         let cells = |tag: &str, row: &[String]| {
-            let cells: String = row
-                .iter()
-                .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell.trim_end())))
-                .collect();
-            format!("<tr>{cells}</tr>\n")
+            let cell = |cell: &String| format!("<{tag}>{}</{tag}>", escape(cell.trim_end()));
+            format!("<tr>{}</tr>\n", row.iter().map(cell).collect::<Vec<_>>().concat())
         };
         let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
-        self.body += &format!(
+        self.push(&format!(
             "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n",
             cells("th", &table.head)
-        );
+        ));
     }
 
     /// A plot, with words for those who cannot see it.
     pub(super) fn figure(&mut self, figure: Figure) -> Result<(), ReportError> {
         let svg = figure.svg()?;
         let words = escape(&figure.description);
-        // The drawing library gives width and height; the page lets it shrink, which needs the view box it has too.
+        // Its width and height are those of the drawing; the style lets it shrink on narrow pages.
         let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{words}\" "), 1);
-        self.body += &format!("<figure>\n{svg}</figure>\n");
+        self.push(&format!("<figure>\n{svg}</figure>\n"));
         self.figures.push(figure);
         Ok(())
     }
 
     pub(super) fn notes(&mut self, notes: &[&str]) {
-        let notes: String =
-            notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
-        self.body += &format!("<footer><ul>\n{notes}</ul></footer>\n");
+        let note = |note: &&str| format!("<li>{}</li>\n", escape(note));
+        let notes = notes.iter().map(note).collect::<Vec<_>>().concat();
+        self.push(&format!("<footer><ul>\n{notes}</ul></footer>\n"));
     }
 
     pub(super) fn finish(self) -> Rendered {

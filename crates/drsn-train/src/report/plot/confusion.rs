@@ -23,7 +23,7 @@ struct Layout {
     below: f64,
     turned: bool,
     /// Whether names have room beside their rows.
-    named: bool,
+    labelled: bool,
 }
 
 /// Draws right classes as rows and predicted ones as columns.
@@ -42,7 +42,7 @@ pub fn confusion(scores: &Scores, title: &str) -> Figure {
     );
     let mut figure = Figure::new("confusion", description, size);
     figure.title(title);
-    figure.subtitle(if layout.named {
+    figure.subtitle(if layout.labelled {
         "inputs, and their share of the row; blue: right, orange: wrong"
     } else {
         "colour: share of the row; blue: right, orange: wrong; classes in the order of the model's outputs"
@@ -65,8 +65,8 @@ fn layout(scores: &Scores) -> Layout {
         _ => (1_000.0 / count as f64).clamp(2.0, 50.0),
     };
     let names = || scores.classes.iter().map(|class| class.name.as_str());
-    let named = cell >= SMALL;
-    let room = if named { widest(names(), SMALL, NAME) } else { 0.0 };
+    let labelled = cell >= SMALL;
+    let room = if labelled { widest(names(), SMALL, NAME) } else { 0.0 };
     let turned = room > cell - 6.0;
     Layout {
         cell,
@@ -74,7 +74,7 @@ fn layout(scores: &Scores) -> Layout {
         top: 66.0,
         below: if turned { room + 12.0 } else { 24.0 },
         turned,
-        named,
+        labelled,
     }
 }
 
@@ -127,7 +127,7 @@ fn cell_text(
 }
 
 fn names(figure: &mut Figure, layout: &Layout, scores: &Scores) {
-    if !layout.named {
+    if !layout.labelled {
         return;
     }
     let bottom = layout.top + layout.cell * scores.classes.len() as f64;

@@ -13,40 +13,59 @@ use crate::report::{
 const NAME: f64 = 230.0;
 const NOISE: f64 = 130.0;
 
+/// Sizes of one plot.
+struct Layout {
+    plot: (f64, f64),
+    legend: f64,
+    /// Room for the names of the noises.
+    below: f64,
+    turned: bool,
+}
+
+impl Layout {
+    fn new(curves: &[NoiseCurve], labels: &[String]) -> Self {
+        let width = (110.0 * labels.len() as f64).clamp(480.0, 900.0);
+        let label = widest(labels.iter().map(String::as_str), SMALL, NOISE);
+        let turned = label > width / labels.len().max(1) as f64 - 10.0;
+        Self {
+            plot: (width, (24.0 * curves.len() as f64).max(330.0)),
+            legend: widest(curves.iter().map(|curve| curve.name.as_str()), SMALL, NAME) + 44.0,
+            below: if turned { label + 16.0 } else { 30.0 },
+            turned,
+        }
+    }
+
+    fn size(&self) -> (f64, f64) {
+        let (width, height) = self.plot;
+        ((130.0 + width + self.legend).ceil(), (118.0 + height + self.below).ceil())
+    }
+}
+
 /// Draws curves with error bars; the noises lie at equal distances, in the order of their first appearance.
+/// `bars` says what the error bars are.
 pub fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
     let noises = noises(curves);
     let labels: Vec<String> = noises.iter().map(|noise| noise_name(noise.as_ref())).collect();
     let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
-    let legend = widest(names.iter().copied(), SMALL, NAME) + 44.0;
-    let plot = (110.0 * labels.len() as f64).clamp(480.0, 900.0);
-    let slot = plot / labels.len().max(1) as f64;
-    let label = widest(labels.iter().map(String::as_str), SMALL, NOISE);
-    let turned = label > slot - 10.0;
-    let below = if turned { label + 16.0 } else { 30.0 };
-    let height = (24.0 * names.len() as f64).max(330.0);
-    let size = ((90.0 + plot + 24.0 + legend + 16.0).ceil(), (74.0 + height + below + 44.0).ceil());
+    let layout = Layout::new(curves, &labels);
     let description = format!("Accuracy of {} under {}", names.join(", "), labels.join(", "));
-    let mut figure = Figure::new("noise", description, size);
+    let mut figure = Figure::new("noise", description, layout.size());
     figure.title(title);
     figure.subtitle(bars);
     let last = labels.len().saturating_sub(1) as f64;
-    let panel = Panel {
-        left: 90.0,
-        top: 74.0,
-        width: plot,
-        height,
-        x: (-0.5, last + 0.5),
-        y: (floor(curves), 1.0),
-    };
-    panel.y_axis(&mut figure, "accuracy", |value| format!("{:.0} %", 100.0 * value));
-    panel.x_names(&mut figure, &labels, turned, NOISE);
-    panel.x_title(&mut figure, "noise", below + 16.0);
+    let (width, height) = layout.plot;
+    let x = (-0.5, last + 0.5);
+    let panel = Panel { left: 90.0, top: 74.0, width, height, x, y: (floor(curves), 1.0) };
+    let decimals = usize::from(panel.y.0 > 0.95);
+    panel.y_axis(&mut figure, "accuracy", |value| format!("{:.decimals$} %", 100.0 * value));
+    panel.x_names(&mut figure, &labels, layout.turned, NOISE);
+    panel.x_title(&mut figure, "noise", layout.below + 16.0);
     panel.frame(&mut figure);
     // Side by side, so that error bars do not hide one another.
-    let step = (0.4 / names.len().max(1) as f64).min(7.0 / slot);
+    let count = names.len().max(1) as f64;
+    let step = (0.4 / count).min(7.0 * (last + 1.0) / width);
     for (series, curve) in curves.iter().enumerate() {
-        let aside = step * (series as f64 - (names.len() as f64 - 1.0) / 2.0);
+        let aside = step * (series as f64 - (count - 1.0) / 2.0);
         let place = |noise| noises.iter().position(|n| *n == noise).unwrap_or_default() as f64;
         let points = curve
             .points
@@ -54,7 +73,7 @@ pub fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
             .map(|point| (place(point.noise) + aside, point.accuracy, point.bar));
         draw(&mut figure, &panel, series, points.collect());
     }
-    figure.legend((panel.right() + 24.0, panel.top + 8.0), legend, &names);
+    figure.legend((panel.right() + 24.0, panel.top + 8.0), layout.legend, &names);
     figure
 }
 
@@ -80,7 +99,7 @@ fn draw(
     }
 }
 
-/// The lower end of the axis: a multiple of 10 %, of 2 % or of 0.5 % below everything that is shown.
+/// The lower end of the axis: a multiple of 10 %, of 2 % or of 1 %, below everything that is shown.
 fn floor(curves: &[NoiseCurve]) -> f64 {
     let lowest = |low: f64, point: &crate::report::CurvePoint| {
         low.min(point.accuracy).min(point.bar.map_or(1.0, |bar| bar[0]))

@@ -98,7 +98,7 @@ fn accuracy(history: &TrainingHistory) -> Quantity {
     let least = series.iter().flatten().map(|point| point.1).fold(1.0, f64::min);
     let step = if least > 0.9 { 0.02 } else { 0.1 };
     let floor = ((least / step).floor() * step).clamp(0.0, 0.98);
-    let number = |value: f64| format!("{:.0} %", 100.0 * value);
+    let number = |value: f64| format!("{} %", (1_000.0 * value).round() / 10.0);
     Quantity { title: "accuracy", series, range: (floor, 1.0), number }
 }
 

@@ -31,7 +31,7 @@ impl Marker {
 /// A line of text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Text {
-    pub(super) text: String,
+    pub(super) words: String,
     /// The end or middle that `across` says, at half the height of the letters.
     pub(super) at: (f64, f64),
     pub(super) size: f64,
@@ -51,7 +51,14 @@ pub(super) enum Across {
 
 impl Text {
     pub(super) fn new(text: impl Into<String>, at: (f64, f64)) -> Self {
-        Self { text: text.into(), at, size: LABEL, color: INK, across: Across::Left, turned: false }
+        Self {
+            words: text.into(),
+            at,
+            size: LABEL,
+            color: INK,
+            across: Across::Left,
+            turned: false,
+        }
     }
 
     pub(super) fn size(self, size: f64) -> Self {

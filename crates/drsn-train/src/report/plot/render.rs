@@ -23,7 +23,7 @@ use crate::report::ReportError;
 /// In a PNG the font that is built in, in an SVG what the reader's program takes for it.
 pub(super) const FAMILY: &str = "sans-serif";
 
-/// DejaVu Sans, the letters of European languages.
+/// `DejaVu` Sans, the letters of European languages.
 static FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans-subset.ttf");
 
 /// How much larger a PNG is than the SVG.
@@ -78,7 +78,7 @@ fn draw<B: DrawingBackend>(
             Mark::Marker { at: place, marker, color } => {
                 draw_marker(area, at, *place, *marker, *color)
             }
-            Mark::Text(text) => area.draw_text(&text.text, &style(text, scale), at(text.at)),
+            Mark::Text(text) => area.draw_text(&text.words, &style(text, scale), at(text.at)),
         }
         .map_err(|e| e.to_string())?;
     }
