@@ -39,5 +39,5 @@ pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{
     Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, PrepareError, SignalSpec,
 };
-pub use manifest::{Block, Evaluation, HeldOutAccuracy, Manifest, ThresholdKind, Training};
+pub use manifest::{Block, Epoch, Evaluation, HeldOutAccuracy, Manifest, ThresholdKind, Training};
 pub use name::Name;

@@ -93,8 +93,28 @@ pub struct Training {
     /// How well the network does on held-out inputs, depending on where its normalizations take their statistics.
     #[serde(default)]
     pub held_out_accuracy: Option<HeldOutAccuracy>,
+    /// What each epoch gave.
+    #[serde(default)]
+    pub history: Vec<Epoch>,
     /// How well the exported model does, by data set and noise.
     pub evaluations: Vec<Evaluation>,
+}
+
+/// What one epoch of a training gave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Epoch {
+    /// Mean loss of its batches, without penalties, while the weights changed.
+    pub loss: f64,
+    /// Accuracy on the same batches.
+    pub accuracy: f64,
+    /// Loss on the held-out inputs after it, with each batch's statistics.
+    pub held_out_loss: f64,
+    /// Accuracy on them.
+    pub held_out_accuracy: f64,
+    /// Learning rate of its last batch.
+    pub learning_rate: f64,
 }
 
 /// Accuracy on the held-out inputs by the statistics of the normalizations. The exported model has the exact ones.

@@ -16,6 +16,10 @@ use drsn_train::{
     training::{EpochRecord, Progress, Task, Trainer, Workers},
 };
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds of each network and number of threads; the median counts.
 const ROUNDS: usize = 5;
 /// Batches in a round.

@@ -26,8 +26,12 @@ pub(crate) enum Command {
     Presets(Presets),
     /// Train a network and export it. Ctrl-C stops it so that --resume goes on from there.
     Train(Box<Train>),
+    /// Measure bundles on a test set through ONNX Runtime, side by side, and write a report.
+    Evaluate(Evaluate),
     /// Export the network of a checkpoint, wherever its training stands.
     Export(Export),
+    /// Measure where the training data lies in a bundle's own terms, for its input shift and input level.
+    Baseline(BaselineArguments),
     /// Train several kinds of unit with several seeds and report means and deviations. It goes on where it stopped.
     Compare(Compare),
 }
@@ -69,6 +73,9 @@ pub(crate) struct Train {
     /// File for the checkpoint [default: target/checkpoints/NAME-VERSION.checkpoint].
     #[arg(long, value_name = "FILE", env = "DRSN_CHECKPOINT")]
     checkpoint: Option<PathBuf>,
+    /// Folder for a report with the curves of the training [default: the checkpoint's name with the ending .report].
+    #[arg(long, value_name = "DIR", env = "DRSN_REPORT")]
+    report: Option<PathBuf>,
     /// Go on from the checkpoint.
     #[arg(long, env = "DRSN_RESUME", value_parser = FalseyValueParser::new())]
     resume: bool,
@@ -221,8 +228,8 @@ pub(crate) struct Compare {
 }
 
 impl Train {
-    /// Where data, checkpoint and bundle are.
-    pub(crate) fn job(self) -> anyhow::Result<Job> {
+    /// Where data, checkpoint and bundle are, and where the report goes.
+    pub(crate) fn job(self) -> anyhow::Result<(Job, PathBuf)> {
         anyhow::ensure!(
             !(self.resume && self.restart),
             "--resume goes on from the checkpoint and --restart discards it: give one of them"
@@ -233,7 +240,9 @@ impl Train {
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
         });
         let Self { resume, restart, .. } = self;
-        Ok(Job { inputs: self.inputs.inputs(), checkpoint, resume, restart, destination })
+        let report = self.report.unwrap_or_else(|| checkpoint.with_extension("report"));
+        let inputs = self.inputs.inputs();
+        Ok((Job { inputs, checkpoint, resume, restart, destination }, report))
     }
 }
 

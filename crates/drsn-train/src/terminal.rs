@@ -44,10 +44,10 @@ impl Progress for Terminal {
         self.line(&format!(
             "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held out {:.2} %, learning rate {:.2e}, {:.0} inputs/s",
             epoch + 1,
-            record.loss,
-            100.0 * record.accuracy,
-            100.0 * record.held_out_accuracy,
-            record.learning_rate,
+            record.epoch.loss,
+            100.0 * record.epoch.accuracy,
+            100.0 * record.epoch.held_out_accuracy,
+            record.epoch.learning_rate,
             record.inputs as f64 / record.seconds.max(1e-9),
         ));
     }

@@ -23,7 +23,7 @@ use crate::{
     evaluate::evaluation,
     model::Drsn,
     recipe::Noise,
-    training::{Disturbance, EpochRecord, Progress, Task, planes},
+    training::{Disturbance, EpochRecord, Progress, Task, in_words, planes},
 };
 
 /// Held-out inputs in golden.json; every second one with the first noise of the evaluation.
@@ -94,7 +94,7 @@ pub fn write_bundle(
     let sample = Sample {
         training: task.batches(&task.data.training, Disturbance::calibration(task.recipe)),
         held_out: task.held_out(),
-        words: task.in_words(),
+        words: in_words(task.recipe, task.data),
     };
     let Some(baseline) = baseline(&mut session, &blocks, &sample, stop)? else { return Ok(None) };
     progress.step("evaluating the exported model");
@@ -129,6 +129,7 @@ fn story(trained: &Trained<'_>, task: Task<'_>, evaluations: Vec<Evaluation>) ->
         epochs: trained.history.len(),
         configuration: serde_json::json!(task.recipe),
         environment: environment(),
+        history: trained.history.iter().map(|record| record.epoch).collect(),
         held_out_accuracy: Some(HeldOutAccuracy { running, exact: fixed, batch }),
         evaluations,
     }

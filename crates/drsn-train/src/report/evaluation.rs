@@ -4,7 +4,7 @@ use drsn_bundle::{Architecture, InputSpec, Manifest, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CalibrationStory, CurvePoint, NoiseCurve, Scores, TrainingHistory,
+    CurvePoint, NoiseCurve, Scores,
     curve::noise_name,
     text::{Table, percent, plain, share},
 };
@@ -23,12 +23,6 @@ pub struct EvaluationReport {
     pub seed: u64,
     /// Scores under each noise; the first are shown in full.
     pub results: Vec<NoiseScores>,
-    /// How the training went, where that is known.
-    #[serde(default)]
-    pub history: Option<TrainingHistory>,
-    /// Held-out accuracy by the statistics that normalizations use, where that is known.
-    #[serde(default)]
-    pub calibration: Option<CalibrationStory>,
 }
 
 /// What the manifest says of a model.
@@ -71,7 +65,7 @@ impl From<&Manifest> for ModelFacts {
 }
 
 impl EvaluationReport {
-    /// A report of the model with this manifest; history and calibration can be set afterwards.
+    /// A report of the model with this manifest.
     pub fn new(
         manifest: &Manifest,
         data: impl Into<String>,
@@ -84,8 +78,6 @@ impl EvaluationReport {
             data: data.into(),
             seed,
             results,
-            history: None,
-            calibration: None,
         }
     }
 

@@ -1,11 +1,8 @@
 //! Figures for tests that look like those of real models.
 
-use drsn_bundle::Manifest;
+use drsn_bundle::{Epoch, HeldOutAccuracy, Manifest};
 
-use super::{
-    CalibrationStory, CurvePoint, EpochRecord, EvaluationReport, NoiseCurve, NoiseScores,
-    Predictions, Scores, TrainingHistory, wilson,
-};
+use super::{CurvePoint, EvaluationReport, NoiseCurve, NoiseScores, Predictions, Scores, wilson};
 
 /// Scores of a model of so many classes that is right in about a share of the cases.
 pub(super) fn scores(classes: &[&str], right: f64) -> Scores {
@@ -55,21 +52,18 @@ pub(super) fn curves() -> Vec<NoiseCurve> {
 }
 
 /// Eighteen epochs.
-pub(super) fn history() -> TrainingHistory {
+pub(super) fn history() -> Vec<Epoch> {
     let epoch = |i: usize| {
         let t = i as f64;
-        EpochRecord {
-            epoch: i,
+        Epoch {
             loss: 0.08 + 1.4 * (-t / 4.0).exp(),
             accuracy: 0.985 - 0.5 * (-t / 3.0).exp(),
-            held_out_loss: Some(0.10 + 1.2 * (-t / 4.0).exp() + 0.02 * (t * 1.7).sin()),
-            held_out_accuracy: Some(0.98 - 0.4 * (-t / 3.0).exp() + 0.004 * (t * 1.7).sin()),
+            held_out_loss: 0.10 + 1.2 * (-t / 4.0).exp() + 0.02 * (t * 1.7).sin(),
+            held_out_accuracy: 0.98 - 0.4 * (-t / 3.0).exp() + 0.004 * (t * 1.7).sin(),
             learning_rate: 0.0015 * (1.0 + (t / 18.0 * std::f64::consts::PI).cos()),
-            seconds: 62.0,
-            rate: 880.0,
         }
     };
-    TrainingHistory { epochs: (1..=18).map(epoch).collect() }
+    (1..=18).map(epoch).collect()
 }
 
 /// An evaluation of a model under three noises; `name` must be a valid name.
@@ -83,9 +77,9 @@ pub(super) fn report(name: &str, right: f64) -> EvaluationReport {
         noise: noise.map(|text| text.parse().unwrap()),
         scores: scores(&classes, right - loss),
     };
-    let mut report =
-        EvaluationReport::new(&manifest, "MNIST test", 0, noises.into_iter().map(result).collect());
-    report.history = Some(history());
-    report.calibration = Some(CalibrationStory { running: 0.9412, exact: 0.9846, batch: 0.9851 });
-    report
+    let training = manifest.training.as_mut().unwrap();
+    training.history = history();
+    training.held_out_accuracy =
+        Some(HeldOutAccuracy { running: 0.9412, exact: 0.9846, batch: 0.9851 });
+    EvaluationReport::new(&manifest, "MNIST test", 0, noises.into_iter().map(result).collect())
 }

@@ -1,21 +1,14 @@
 //! What a training gave, epoch by epoch.
 
+use drsn_bundle::Epoch;
 use serde::{Deserialize, Serialize};
 
-/// One epoch.
+/// One epoch, and how long it took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// Mean loss of the batches, without penalties, while the weights changed.
-    pub loss: f64,
-    /// Accuracy on the same batches.
-    pub accuracy: f64,
-    /// Loss on the held-out inputs after the epoch, with each batch's statistics.
-    pub held_out_loss: f64,
-    /// Accuracy on them.
-    pub held_out_accuracy: f64,
-    /// Learning rate of the last batch.
-    pub learning_rate: f64,
-    /// Time that the epoch took, in seconds, as far as this run saw it.
+    /// What it gave.
+    pub epoch: Epoch,
+    /// Time that it took, in seconds, as far as this run saw it.
     pub seconds: f64,
     /// Inputs that were trained on in that time.
     pub inputs: usize,
@@ -23,21 +16,20 @@ pub struct EpochRecord {
 
 /// The epoch with the highest held-out accuracy, counted from 0; the first of several. None before the first.
 pub fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
-    let best = history.iter().map(|epoch| epoch.held_out_accuracy).fold(f64::MIN, f64::max);
-    history.iter().position(|epoch| epoch.held_out_accuracy >= best)
+    let best = history.iter().map(|record| record.epoch.held_out_accuracy).fold(f64::MIN, f64::max);
+    history.iter().position(|record| record.epoch.held_out_accuracy >= best)
 }
 
 #[cfg(test)]
-pub(crate) fn epoch(held_out_accuracy: f64) -> EpochRecord {
-    EpochRecord {
+fn epoch(held_out_accuracy: f64) -> EpochRecord {
+    let epoch = Epoch {
         loss: 1.0,
         accuracy: 0.5,
         held_out_loss: 1.0,
         held_out_accuracy,
         learning_rate: 0.1,
-        seconds: 1.0,
-        inputs: 100,
-    }
+    };
+    EpochRecord { epoch, seconds: 1.0, inputs: 100 }
 }
 
 #[cfg(test)]

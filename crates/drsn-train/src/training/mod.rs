@@ -16,5 +16,6 @@ pub use batch::{Batch, Batches, Disturbance, batch_last, planes};
 pub use checkpoint::{Checkpoint, CheckpointError, Position};
 pub use history::{EpochRecord, best_epoch};
 pub use progress::{BatchReport, Progress, Quiet};
+pub(crate) use trainer::in_words;
 pub use trainer::{Task, Trainer, count_right, read};
 pub use workers::Workers;

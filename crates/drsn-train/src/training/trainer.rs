@@ -12,6 +12,7 @@ use burn::{
     store::{ModuleRecord, RecordError},
     tensor::{Bytes, Device, Tensor, TensorData},
 };
+use drsn_bundle::Epoch;
 use rand::seq::SliceRandom as _;
 
 use super::{
@@ -66,14 +67,6 @@ impl Task<'_> {
         disturbance: Disturbance,
     ) -> Batches<'b> {
         Batches { part, input: &self.data.input, disturbance }
-    }
-
-    /// The data and the noise that an input meets in training, in words.
-    pub(crate) fn in_words(&self) -> String {
-        let noise = self.recipe.noise.as_ref();
-        let noise =
-            noise.map_or_else(|| "without noise".to_owned(), |n| format!("with {}", n.in_words()));
-        format!("{}, {noise}", self.data.description)
     }
 
     fn steps(&self) -> usize {
@@ -230,12 +223,15 @@ impl<'a> Trainer<'a> {
         }
         let (held_out_loss, held_out_accuracy) = held_out::check(&self.network(), self.task)?;
         let report = pace.end_epoch();
-        let record = EpochRecord {
+        let given = Epoch {
             loss: report.loss,
             accuracy: report.accuracy,
             held_out_loss,
             held_out_accuracy,
             learning_rate: report.learning_rate,
+        };
+        let record = EpochRecord {
+            epoch: given,
             seconds: started.elapsed().as_secs_f64(),
             inputs: remaining.len() * recipe.batch,
         };
@@ -281,6 +277,14 @@ impl<'a> Trainer<'a> {
             optimizer: optimizer.map_err(unreadable)?.to_vec(),
         })
     }
+}
+
+/// The data and the noise that an input meets in training, in words.
+pub(crate) fn in_words(recipe: &Recipe, data: &Data) -> String {
+    let noise = recipe.noise.as_ref();
+    let noise =
+        noise.map_or_else(|| "without noise".to_owned(), |n| format!("with {}", n.in_words()));
+    format!("{}, {noise}", data.description)
 }
 
 /// The running statistics of a network's normalizations.

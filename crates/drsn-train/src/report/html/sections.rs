@@ -1,10 +1,10 @@
 //! The parts of one bundle's report.
 
-use drsn_bundle::{Architecture, Training, Unit};
+use drsn_bundle::{Architecture, HeldOutAccuracy, Training, Unit};
 
 use super::{EvaluationReport, Page, ReportError, plot};
 use crate::report::{
-    CalibrationStory, ModelFacts,
+    ModelFacts,
     curve::noise_name,
     text::{Table, percent},
 };
@@ -104,18 +104,19 @@ pub(super) fn scores(page: &mut Page, report: &EvaluationReport) -> Result<(), R
 
 /// Curves of the training and its statistics, where they are known.
 pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(), ReportError> {
-    if let Some(history) = &report.history {
+    let Some(training) = &report.model.training else { return Ok(()) };
+    if !training.history.is_empty() {
         page.heading("Training");
-        page.figure(plot::history(history, &format!("Training of {}", report.name())))?;
+        page.figure(plot::history(&training.history, &format!("Training of {}", report.name())))?;
     }
-    if let Some(story) = &report.calibration {
+    if let Some(story) = &training.held_out_accuracy {
         page.heading("Statistics of the normalizations");
         page.table(&statistics(story));
     }
     Ok(())
 }
 
-fn statistics(story: &CalibrationStory) -> Table {
+fn statistics(story: &HeldOutAccuracy) -> Table {
     let mut table = Table::new("statistics");
     table.columns(["accuracy on held-out inputs".to_owned()]);
     table.row("running means, as kept while training", [percent(story.running)]);

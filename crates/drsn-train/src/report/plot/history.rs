@@ -1,7 +1,8 @@
 //! How a training went: loss, accuracy and learning rate by epoch.
 
+use drsn_bundle::Epoch;
+
 use super::{figure::Figure, figure::color, panel::Panel};
-use crate::report::{EpochRecord, TrainingHistory};
 
 const WIDTH: f64 = 560.0;
 
@@ -14,17 +15,15 @@ struct Quantity {
 }
 
 /// Draws three panels, one below the other.
-pub fn history(history: &TrainingHistory, title: &str) -> Figure {
-    let description =
-        format!("Loss, accuracy and learning rate over {} epochs", history.epochs.len());
+pub fn history(epochs: &[Epoch], title: &str) -> Figure {
+    let description = format!("Loss, accuracy and learning rate over {} epochs", epochs.len());
     let mut figure = Figure::new("training", description, (830.0, 834.0));
     figure.title(title);
-    figure.subtitle(&subtitle(history));
-    let quantities = [loss(history), accuracy(history), rate(history)];
+    figure.subtitle(&subtitle(epochs));
+    let quantities = [loss(epochs), accuracy(epochs), rate(epochs)];
     let heights = [240.0, 240.0, 140.0];
     let mut top = 72.0;
-    let first = history.epochs.first().map_or(0.0, |epoch| epoch.epoch as f64);
-    let last = history.epochs.last().map_or(1.0, |epoch| epoch.epoch as f64);
+    let (first, last) = (1.0, epochs.len().max(1) as f64);
     for (i, (quantity, height)) in quantities.into_iter().zip(heights).enumerate() {
         let x = if last > first { (first, last) } else { (first - 0.5, first + 0.5) };
         let panel = Panel { left: 100.0, top, width: WIDTH, height, x, y: quantity.range };
@@ -36,7 +35,7 @@ pub fn history(history: &TrainingHistory, title: &str) -> Figure {
             panel.x_axis(&mut figure, "epoch", whole);
         }
         panel.frame(&mut figure);
-        if history.epochs.is_empty() {
+        if epochs.is_empty() {
             panel.nothing(&mut figure);
         }
         for (series, points) in quantity.series.iter().enumerate() {
@@ -45,8 +44,7 @@ pub fn history(history: &TrainingHistory, title: &str) -> Figure {
         top += height + 34.0;
     }
     let names = ["training", "held out"];
-    let shown = 1 + usize::from(history.epochs.iter().any(|e| e.held_out_accuracy.is_some()));
-    figure.legend((100.0 + WIDTH + 24.0, 82.0), 140.0, &names[..shown]);
+    figure.legend((100.0 + WIDTH + 24.0, 82.0), 140.0, &names);
     figure
 }
 
@@ -64,37 +62,27 @@ fn draw(figure: &mut Figure, panel: &Panel, points: &[(f64, f64)], series: usize
     }
 }
 
-fn subtitle(history: &TrainingHistory) -> String {
-    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let count = history.epochs.len().max(1) as f64;
-    let rate = history.epochs.iter().map(|epoch| epoch.rate).sum::<f64>() / count;
-    format!(
-        "{} epochs in {:.0} min, {rate:.0} inputs in a second; held out with the statistics of batches",
-        history.epochs.len(),
-        seconds / 60.0
-    )
+fn subtitle(epochs: &[Epoch]) -> String {
+    format!("{} epochs; held out with the statistics of batches", epochs.len())
 }
 
 /// The values of one field that are known and finite, by epoch.
-fn points(
-    history: &TrainingHistory,
-    value: impl Fn(&EpochRecord) -> Option<f64>,
-) -> Vec<(f64, f64)> {
-    let point = |epoch: &EpochRecord| {
-        value(epoch).filter(|value| value.is_finite()).map(|value| (epoch.epoch as f64, value))
-    };
-    history.epochs.iter().filter_map(point).collect()
+fn points(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<(f64, f64)> {
+    let numbered = epochs.iter().zip(1_u32..);
+    numbered
+        .map(|(epoch, number)| (f64::from(number), value(epoch)))
+        .filter(|(_, value)| value.is_finite())
+        .collect()
 }
 
-fn loss(history: &TrainingHistory) -> Quantity {
-    let series = vec![points(history, |e| Some(e.loss)), points(history, |e| e.held_out_loss)];
+fn loss(epochs: &[Epoch]) -> Quantity {
+    let series = vec![points(epochs, |e| e.loss), points(epochs, |e| e.held_out_loss)];
     let most = most(&series);
     Quantity { title: "loss", series, range: (0.0, 1.05 * most), number: |value| short(value) }
 }
 
-fn accuracy(history: &TrainingHistory) -> Quantity {
-    let series =
-        vec![points(history, |e| Some(e.accuracy)), points(history, |e| e.held_out_accuracy)];
+fn accuracy(epochs: &[Epoch]) -> Quantity {
+    let series = vec![points(epochs, |e| e.accuracy), points(epochs, |e| e.held_out_accuracy)];
     let least = series.iter().flatten().map(|point| point.1).fold(1.0, f64::min);
     let step = if least > 0.9 { 0.02 } else { 0.1 };
     let floor = ((least / step).floor() * step).clamp(0.0, 0.98);
@@ -102,8 +90,8 @@ fn accuracy(history: &TrainingHistory) -> Quantity {
     Quantity { title: "accuracy", series, range: (floor, 1.0), number }
 }
 
-fn rate(history: &TrainingHistory) -> Quantity {
-    let series = vec![points(history, |e| Some(e.learning_rate))];
+fn rate(epochs: &[Epoch]) -> Quantity {
+    let series = vec![points(epochs, |e| e.learning_rate)];
     let most = most(&series);
     Quantity {
         title: "learning rate",

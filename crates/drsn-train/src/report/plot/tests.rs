@@ -1,11 +1,10 @@
 //! What plots must contain, and that any figures can be drawn.
 
+use drsn_bundle::Epoch;
 use proptest::prelude::*;
 
 use super::{figure::shorten, panel::ticks, *};
-use crate::report::{
-    CurvePoint, EpochRecord, NoiseCurve, Predictions, Scores, TrainingHistory, samples,
-};
+use crate::report::{CurvePoint, NoiseCurve, Predictions, Scores, samples};
 
 #[test]
 fn a_confusion_matrix_names_its_classes_and_shows_counts_and_shares() {
@@ -39,18 +38,15 @@ fn ticks_are_round_and_within_their_range() {
 
 #[test]
 fn what_is_empty_or_not_finite_is_drawn_all_the_same() {
-    let epoch = EpochRecord {
-        epoch: 1,
+    let epoch = Epoch {
         loss: f64::NAN,
         accuracy: 0.5,
-        held_out_loss: None,
-        held_out_accuracy: None,
+        held_out_loss: f64::NAN,
+        held_out_accuracy: 0.5,
         learning_rate: 0.0,
-        seconds: 1.0,
-        rate: 1.0,
     };
     for epochs in [vec![], vec![epoch]] {
-        assert!(history(&TrainingHistory { epochs }, "Training").svg().is_ok());
+        assert!(history(&epochs, "Training").svg().is_ok());
     }
     assert!(curves(&[], "Noise", "").svg().is_ok());
     let point = CurvePoint { noise: None, accuracy: f64::NAN, macro_f1: None, bar: None };
