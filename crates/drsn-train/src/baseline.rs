@@ -81,7 +81,7 @@ fn shift(
 }
 
 /// Calls with the mean magnitudes of all blocks for each input; false where `stop` was set.
-fn each_mean_abs(
+pub(crate) fn each_mean_abs(
     session: &mut Session,
     blocks: &[Block],
     batches: &Batches<'_>,

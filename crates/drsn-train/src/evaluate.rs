@@ -15,7 +15,7 @@ use crate::{
     baseline::{Sample, baseline},
     dataset::{Data, Part},
     recipe::{Noise, Recipe},
-    report::{EvaluationReport, NoiseScores, Scores, predict},
+    report::{EvaluationReport, NoiseScores, Scores, predict, watch},
     training::{Batches, Disturbance, in_words},
 };
 
@@ -75,7 +75,7 @@ pub fn evaluate(
         let open = || Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu);
         let mut sessions: Vec<Session> =
             (0..inputs.threads).map(|_| open()).collect::<Result<_, _>>()?;
-        let mut results = Vec::new();
+        let mut results: Vec<NoiseScores> = Vec::new();
         for noise in std::iter::once(None).chain(noises.iter().copied().map(Some)) {
             // Nothing sets this one: Ctrl-C ends an evaluation at once, for there is nothing to save.
             let go = AtomicBool::new(false);
@@ -83,7 +83,15 @@ pub fn evaluate(
             let predicted = predict(&mut sessions, &test, input, noise.as_ref(), seed, &go)?;
             if let Some(predictions) = predicted {
                 let scores = Scores::new(&predictions, &bundle.manifest.classes)?;
-                results.push(NoiseScores { noise, scores });
+                let disturbance = Disturbance::evaluation(noise, seed);
+                let batches = Batches { part: &test, input, disturbance };
+                let clean = results.first().and_then(|clean| clean.watched.as_ref());
+                let clean = clean.map(|watched| watched.scores.as_slice());
+                let watched = match sessions.first_mut() {
+                    Some(session) => watch(session, &bundle.manifest, &batches, clean, &go)?,
+                    None => None,
+                };
+                results.push(NoiseScores { noise, scores, watched });
             }
         }
         Ok(EvaluationReport::new(&bundle.manifest, &data.test_name, EVALUATION_SEED, results))

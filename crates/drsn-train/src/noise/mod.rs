@@ -66,11 +66,26 @@ fn add_part(kind: NoiseKind, values: &mut [f32], amplitude: f32, rng: &mut impl 
                 *value += amplitude * std::f32::consts::FRAC_1_SQRT_2 * difference;
             }
         }
+        NoiseKind::Salt => {
+            let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            replace(values, amplitude, largest, rng);
+        }
+        NoiseKind::Drop => replace(values, amplitude, 0.0, rng),
+        NoiseKind::Gain => values.iter_mut().for_each(|value| *value *= amplitude),
         NoiseKind::Pink => {
             let noise = pink::window(values.len(), rng);
             for (value, unit) in values.iter_mut().zip(noise) {
                 *value += amplitude * unit;
             }
+        }
+    }
+}
+
+/// Puts `new` in the place of a share of the values.
+fn replace(values: &mut [f32], share: f32, new: f32, rng: &mut impl Rng) {
+    for value in values {
+        if rng.random::<f32>() < share {
+            *value = new;
         }
     }
 }
@@ -82,6 +97,8 @@ fn amplitude_at(kind: NoiseKind, signal: &[f32], decibels: f64) -> f64 {
         // U(0, 1) has the variance 1/12.
         NoiseKind::Uniform => deviation * 12_f64.sqrt(),
         NoiseKind::Gaussian | NoiseKind::Laplacian | NoiseKind::Pink => deviation,
+        // They have no power; no text form and no recipe gives them a ratio.
+        NoiseKind::Salt | NoiseKind::Drop | NoiseKind::Gain => 0.0,
     }
 }
 

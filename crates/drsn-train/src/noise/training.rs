@@ -28,6 +28,12 @@ impl TrainingNoise {
                 "has {name} = [{low}, {high}]: write two finite numbers, the lower one first"
             ));
         }
+        if self.snr_db.is_some() && !self.kind.adds() {
+            return Err(format!(
+                "has snr_db, and {} has no power: give it an amplitude",
+                self.kind
+            ));
+        }
         if self.amplitude.is_some() && low < 0.0 {
             return Err(format!("has amplitude = [{low}, {high}]: an amplitude is not negative"));
         }

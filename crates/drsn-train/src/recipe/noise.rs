@@ -1,10 +1,10 @@
-//! Noise: its kind and its strength.
+//! Noise and other disturbances: their kind and their strength.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
 
-/// Distributions of noise.
+/// Distributions of noise, and what else can happen to an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoiseKind {
@@ -16,12 +16,19 @@ pub enum NoiseKind {
     Laplacian,
     /// Power falling with the frequency, 1/f, mean zero.
     Pink,
+    /// A share of the values becomes the input's largest one, as `salt:0.05`.
+    Salt,
+    /// A share of the values becomes zero, as `drop:0.1`.
+    Drop,
+    /// All values are multiplied by a factor, as `gain:2`.
+    Gain,
 }
 
 /// How strong noise is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NoiseStrength {
-    /// Factor of the noise: the width of U(0, 1), or the standard deviation of the others, in the raw input's unit.
+    /// Factor of the noise: the width of U(0, 1), or the standard deviation of the others, in the raw input's unit;
+    /// the share of `salt` and `drop`; the factor of `gain`.
     Amplitude(f64),
     /// 10 · log10(signal power / noise power) in decibels, where the signal's power is the variance of the raw
     /// window, before normalisation.
@@ -57,6 +64,16 @@ pub struct TrainingNoise {
     pub drawn_once: bool,
 }
 
+impl NoiseKind {
+    /// Whether it is added to the input, so that it has a power.
+    pub fn adds(self) -> bool {
+        match self {
+            Self::Uniform | Self::Gaussian | Self::Laplacian | Self::Pink => true,
+            Self::Salt | Self::Drop | Self::Gain => false,
+        }
+    }
+}
+
 impl fmt::Display for NoiseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -64,6 +81,9 @@ impl fmt::Display for NoiseKind {
             Self::Gaussian => "gaussian",
             Self::Laplacian => "laplacian",
             Self::Pink => "pink",
+            Self::Salt => "salt",
+            Self::Drop => "drop",
+            Self::Gain => "gain",
         })
     }
 }
@@ -84,7 +104,8 @@ impl FromStr for Noise {
         let wrong = || {
             format!(
                 "\"{text}\" is no noise: expected a kind (uniform, gaussian, laplacian, pink) with an amplitude, as \
-                 uniform:0.5, or with a signal-to-noise ratio, as gaussian@-5dB"
+                 uniform:0.5, or with a signal-to-noise ratio, as gaussian@-5dB; or salt or drop with a share of the \
+                 values, as salt:0.05, or gain with a factor, as gain:2"
             )
         };
         let kind = |word: &str| match word {
@@ -92,6 +113,9 @@ impl FromStr for Noise {
             "gaussian" => Ok(NoiseKind::Gaussian),
             "laplacian" => Ok(NoiseKind::Laplacian),
             "pink" => Ok(NoiseKind::Pink),
+            "salt" => Ok(NoiseKind::Salt),
+            "drop" => Ok(NoiseKind::Drop),
+            "gain" => Ok(NoiseKind::Gain),
             _ => Err(wrong()),
         };
         let number = |text: &str| {
@@ -99,15 +123,17 @@ impl FromStr for Noise {
         };
         if let Some((word, decibels)) = text.split_once('@') {
             let decibels = decibels.strip_suffix("dB").ok_or_else(wrong)?;
-            let strength = NoiseStrength::SnrDb(number(decibels)?);
-            return Ok(Self { kind: kind(word)?, strength });
+            let (kind, strength) = (kind(word)?, NoiseStrength::SnrDb(number(decibels)?));
+            return if kind.adds() { Ok(Self { kind, strength }) } else { Err(wrong()) };
         }
         let (word, amplitude) = text.split_once(':').ok_or_else(wrong)?;
         let amplitude = number(amplitude)?;
-        if amplitude < 0.0 {
+        let kind = kind(word)?;
+        let share = matches!(kind, NoiseKind::Salt | NoiseKind::Drop);
+        if amplitude < 0.0 || (share && amplitude > 1.0) {
             return Err(wrong());
         }
-        Ok(Self { kind: kind(word)?, strength: NoiseStrength::Amplitude(amplitude) })
+        Ok(Self { kind, strength: NoiseStrength::Amplitude(amplitude) })
     }
 }
 
@@ -129,16 +155,26 @@ mod tests {
 
     #[test]
     fn noise_is_read_as_it_is_written() {
-        for text in ["gaussian@-5dB", "uniform:0.5", "pink@0dB", "laplacian:2"] {
+        for text in
+            ["gaussian@-5dB", "uniform:0.5", "pink@0dB", "laplacian:2", "salt:0.05", "gain:2"]
+        {
             assert_eq!(text.parse::<Noise>().map(|noise| noise.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
     fn what_is_no_noise_is_refused_with_examples() {
-        for text in
-            ["", "gaussian", "gaussian@5", "white:1", "uniform:-1", "pink@NaNdB", "pink:inf"]
-        {
+        for text in [
+            "",
+            "gaussian",
+            "gaussian@5",
+            "white:1",
+            "uniform:-1",
+            "pink@NaNdB",
+            "pink:inf",
+            "salt:2",
+            "gain@3dB",
+        ] {
             assert!(text.parse::<Noise>().is_err_and(|reason| reason.contains("gaussian@-5dB")));
         }
     }

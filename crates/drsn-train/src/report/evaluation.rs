@@ -4,7 +4,7 @@ use drsn_bundle::{Architecture, InputSpec, Manifest, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CurvePoint, NoiseCurve, Scores,
+    CurvePoint, NoiseCurve, Scores, Watched,
     curve::noise_name,
     text::{Table, percent, plain, share},
 };
@@ -49,6 +49,9 @@ pub struct NoiseScores {
     pub noise: Option<Noise>,
     /// The scores.
     pub scores: Scores,
+    /// What the model's baseline says of the inputs; none for a model without one.
+    #[serde(default)]
+    pub watched: Option<Watched>,
 }
 
 impl From<&Manifest> for ModelFacts {
@@ -101,8 +104,18 @@ impl EvaluationReport {
     pub fn noise_table(&self) -> Table {
         let mut table = Table::new("noise");
         let heads = ["inputs", "accuracy", "95 % interval", "macro F1", "calibration error"];
-        table.columns(heads.map(str::to_owned));
-        for NoiseScores { noise, scores } in &self.results {
+        let watched = |of: fn(&Watched) -> Option<f64>| {
+            self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some())
+        };
+        let columns: [(&str, fn(&Watched) -> Option<f64>); 3] = [
+            ("shift AUROC", |w| w.auroc),
+            ("shift alarms", |w| w.shift_alarms),
+            ("level alarms", |w| w.level_alarms),
+        ];
+        let columns: Vec<_> = columns.into_iter().filter(|(_, of)| watched(*of)).collect();
+        let names = heads.into_iter().chain(columns.iter().map(|(name, _)| *name));
+        table.columns(names.map(str::to_owned));
+        for NoiseScores { noise, scores, watched } in &self.results {
             let [low, high] = scores.interval;
             let cells = [
                 scores.inputs.to_string(),
@@ -111,7 +124,8 @@ impl EvaluationReport {
                 share(Some(scores.macro_f1)),
                 percent(scores.calibration_error),
             ];
-            table.row(&noise_name(noise.as_ref()), cells);
+            let watched = columns.iter().map(|(_, of)| share(watched.as_ref().and_then(of)));
+            table.row(&noise_name(noise.as_ref()), cells.into_iter().chain(watched));
         }
         table
     }

@@ -20,6 +20,7 @@ mod samples;
 mod scores;
 mod study;
 mod text;
+mod watch;
 mod write;
 
 pub use comparison::Comparison;
@@ -31,4 +32,6 @@ pub use predictions::Predictions;
 pub use scores::{ClassScores, ReliabilityBin, Scores, wilson};
 pub use study::{Study, StudyRow};
 pub use text::Table;
+pub use watch::Watched;
+pub(crate) use watch::watch;
 pub use write::{Report, write};

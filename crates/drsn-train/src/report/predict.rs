@@ -10,7 +10,6 @@ use drsn_bundle::{
     onnx::PROBABILITIES,
     runtime::{RuntimeError, Session},
 };
-use rand::RngExt as _;
 
 use super::{Predictions, ReportError};
 use crate::{
@@ -117,8 +116,6 @@ impl Task<'_> {
         self.part.source.read(index, 0, input)?;
         if let Some(noise) = self.noise {
             let mut rng = stream(self.seed, Purpose::Evaluation, 0, index as u64);
-            // Passed over: the strength would be drawn by it if it were random, and so published figures repeat.
-            let _: f32 = rng.random();
             noise::add(noise, input, noise::parts(self.spec), &mut rng);
         }
         self.spec.prepare(input).map_err(|e| TrainError::Input {

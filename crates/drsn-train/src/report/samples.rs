@@ -76,6 +76,7 @@ pub(super) fn report(name: &str, right: f64) -> EvaluationReport {
     let result = |(noise, loss): (Option<&str>, f64)| NoiseScores {
         noise: noise.map(|text| text.parse().unwrap()),
         scores: scores(&classes, right - loss),
+        watched: None,
     };
     let training = manifest.training.as_mut().unwrap();
     training.history = history();

@@ -1,0 +1,98 @@
+//! What a bundle's baseline says of test inputs: alarms, and how well the input shift tells disturbed from clean ones.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use drsn_bundle::{Manifest, baseline::Level, runtime::Session};
+use serde::{Deserialize, Serialize};
+
+use crate::{TrainError, baseline::each_mean_abs, training::Batches};
+
+/// What the baseline says of inputs under one disturbance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Share of the inputs whose input shift alarms; none for a model without such a baseline.
+    pub shift_alarms: Option<f64>,
+    /// Share of the inputs whose level alarms; none for a model without such a baseline.
+    pub level_alarms: Option<f64>,
+    /// Area under the receiver operating characteristic of the input shift's score against the clean inputs: the
+    /// probability that a disturbed input has the higher one. None for the clean inputs themselves.
+    pub auroc: Option<f64>,
+    /// The scores.
+    #[serde(skip)]
+    pub scores: Vec<f64>,
+}
+
+/// Judges every input of a part by a manifest's baseline; `clean` are the scores of the clean ones. None for a model
+/// without a baseline, and where `stop` was set.
+pub(crate) fn watch(
+    session: &mut Session,
+    manifest: &Manifest,
+    batches: &Batches<'_>,
+    clean: Option<&[f64]>,
+    stop: &AtomicBool,
+) -> Result<Option<Watched>, TrainError> {
+    let Some(baseline) = &manifest.baseline else { return Ok(None) };
+    let (mut scores, mut alarms) = (Vec::new(), 0_usize);
+    if baseline.shift.is_some() {
+        let done = each_mean_abs(session, &manifest.blocks, batches, stop, |vector| {
+            if let Some(shift) = baseline.judge_shift(vector)? {
+                scores.push(shift.score);
+                alarms += usize::from(shift.alarm);
+            }
+            Ok(())
+        })?;
+        if !done {
+            return Ok(None);
+        }
+    }
+    let inputs = batches.part.indices.len().max(1) as f64;
+    Ok(Some(Watched {
+        shift_alarms: baseline.shift.as_ref().map(|_| alarms as f64 / inputs),
+        level_alarms: match &baseline.level {
+            None => None,
+            Some(level) => {
+                let mut alarms = 0_usize;
+                let mut values = vec![0.0; batches.input.elements()];
+                for &index in &batches.part.indices {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(None);
+                    }
+                    batches.raw(index, 0, &mut values)?;
+                    let levels = Level::of_channels(&values, level.channels.len());
+                    alarms += usize::from(level.p_value(&levels) < baseline.alarm_level);
+                }
+                Some(alarms as f64 / inputs)
+            }
+        },
+        auroc: clean.filter(|_| baseline.shift.is_some()).map(|clean| auroc(clean, &scores)),
+        scores,
+    }))
+}
+
+/// The probability that a number of `high` is larger than one of `low`, equal ones counting half.
+fn auroc(low: &[f64], high: &[f64]) -> f64 {
+    let mut sorted = low.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let beaten: f64 = high
+        .iter()
+        .map(|score| {
+            let below = sorted.partition_point(|other| other < score);
+            let not_above = sorted.partition_point(|other| other <= score);
+            (below + not_above) as f64 / 2.0
+        })
+        .sum();
+    beaten / (low.len().max(1) * high.len().max(1)) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_area_counts_pairs_in_order_and_equal_ones_half() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(close(auroc(&[1.0, 2.0], &[3.0, 4.0]), 1.0));
+        assert!(close(auroc(&[1.0, 2.0], &[2.0, 0.0]), 0.375));
+        assert!(close(auroc(&[1.0, 2.0, 3.0], &[3.0, 1.0, 2.0]), 0.5));
+    }
+}
