@@ -26,6 +26,8 @@ pub enum Purpose {
     Files = 7,
     /// Which inputs are trained on where a limit leaves some out.
     Limit = 8,
+    /// Made-up inputs of a bundle's golden data.
+    Golden = 9,
 }
 
 /// A stream of random numbers for one purpose, told apart by two more numbers (an epoch and an

@@ -78,7 +78,7 @@ fn recordings_in_folders_become_windows_on_three_sides() {
     let data = open_folder(folder.path(), &config()).unwrap();
     assert_eq!(data.classes, ["new", "worn"]);
     assert_eq!(data.training.indices.len(), 3 + 3 + 7);
-    assert_eq!(data.held_out.indices.len(), 1 + 1 + 2);
+    assert_eq!(data.held_out.indices.len(), 1 + 1 + 3);
     assert_eq!(data.test.as_ref().unwrap().indices.len(), 1 + 1 + 2);
     let InputSpec::Signal(spec) = &data.input else { panic!("no signal") };
     assert_eq!((spec.channels, spec.sample_rate_hz), (1, Some(8000.0)));
@@ -196,7 +196,7 @@ fn an_index_names_files_labels_groups_and_rates() {
     fs::write(&index, table(8000)).unwrap();
     let data = open().unwrap();
     assert_eq!(data.classes, ["worn", "new"]);
-    assert_eq!((data.training.indices.len(), data.held_out.indices.len()), (14, 8));
+    assert_eq!((data.training.indices.len(), data.held_out.indices.len()), (14, 14));
     assert_eq!(data.test.unwrap().indices.len(), 16);
     fs::write(&index, table(9000)).unwrap();
     assert!(open().unwrap_err().to_string().contains("the index says 9000"));
@@ -216,7 +216,7 @@ fn folders_named_after_the_sides_split_by_list() {
         open_folder(folder.path(), &SignalConfig { split: Split::List, ..config() }).unwrap();
     assert_eq!(data.classes, ["a", "b"]);
     let counts = [&data.training, &data.held_out, &data.test.unwrap()].map(|p| p.indices.len());
-    assert_eq!(counts, [14, 2, 3]);
+    assert_eq!(counts, [14, 3, 3]);
 }
 
 #[test]

@@ -7,12 +7,15 @@ use std::{
 };
 
 use drsn_bundle::{
-    Architecture, Block, Evaluation, Golden, HeldOutAccuracy, Manifest, Name, Tensor,
+    Architecture, Block, Evaluation, Golden, HeldOutAccuracy, InputSpec, Manifest, Name, Tensor,
     ThresholdKind, Training, Unit,
     manifest::FORMAT,
     onnx::{mean_abs_output, threshold_output},
     runtime::{NamedTensor, Provider, Runtime, Session},
 };
+
+use rand::RngExt as _;
+use rand_distr::StandardNormal;
 
 use super::{compare, shrunk_tensor, to_onnx};
 use crate::{
@@ -22,11 +25,12 @@ use crate::{
     environment::environment,
     evaluate::evaluation,
     model::Drsn,
-    recipe::Noise,
+    random::{Purpose, stream},
+    recipe::{DataConfig, Noise},
     training::{Disturbance, EpochRecord, Progress, Task, in_words, planes},
 };
 
-/// Held-out inputs in golden.json; every second one with the first noise of the evaluation.
+/// Inputs in golden.json; of a public set, every second one with the first noise of the evaluation.
 const GOLDEN_INPUTS: usize = 4;
 /// Held-out inputs on which the exported model is compared with the network.
 const COMPARED_INPUTS: usize = 256;
@@ -122,7 +126,10 @@ fn story(trained: &Trained<'_>, task: Task<'_>, evaluations: Vec<Evaluation>) ->
     let Calibration { running, fixed, batch, .. } = trained.calibration;
     Training {
         tool: format!("drsn-train {}", env!("CARGO_PKG_VERSION")),
-        data: task.data.description.clone(),
+        data: match &task.recipe.about {
+            Some(about) => format!("{about}; {}", task.data.description),
+            None => task.data.description.clone(),
+        },
         training_inputs: task.data.training.indices.len(),
         held_out_inputs: task.data.held_out.indices.len(),
         seed: task.recipe.seed,
@@ -166,21 +173,57 @@ fn compare_held_out(
 }
 
 fn golden(network: &Drsn, task: Task<'_>, session: &mut Session) -> Result<Golden, TrainError> {
-    let held_out = &task.data.held_out.indices;
-    let mut inputs = Vec::new();
-    for (place, &index) in held_out.iter().take(GOLDEN_INPUTS).enumerate() {
-        let noise = task.recipe.evaluate.first().copied().filter(|_| place % 2 == 1);
-        let disturbance = Disturbance::evaluation(noise, task.recipe.seed);
-        inputs.extend(task.batches(&task.data.held_out, disturbance).values(&[index], 0)?);
-    }
     let input = &task.data.input;
+    let inputs = match task.recipe.data {
+        DataConfig::Idx(_) | DataConfig::Cifar10(_) => held_out_inputs(task)?,
+        DataConfig::Images(_) | DataConfig::Signals(_) => synthetic_inputs(task)?,
+    };
     let outputs = compare(network, session, &inputs, planes(input))?
         .into_iter()
         .map(|NamedTensor { name, shape, data }| (name, Tensor { shape, data }))
         .collect();
-    let batch = GOLDEN_INPUTS.min(held_out.len());
+    let batch = inputs.len() / input.elements().max(1);
     let shape = std::iter::once(batch).chain(input.shape()).collect();
     Ok(Golden::new(Tensor { shape, data: inputs }, outputs))
+}
+
+/// Inputs of a public set, as the model meets them.
+fn held_out_inputs(task: Task<'_>) -> Result<Vec<f32>, TrainError> {
+    let mut inputs = Vec::new();
+    let held_out = task.data.held_out.indices.iter().take(GOLDEN_INPUTS);
+    for (place, &index) in held_out.enumerate() {
+        let noise = task.recipe.evaluate.first().copied().filter(|_| place % 2 == 1);
+        let disturbance = Disturbance::evaluation(noise, task.recipe.seed);
+        inputs.extend(task.batches(&task.data.held_out, disturbance).values(&[index], 0)?);
+    }
+    Ok(inputs)
+}
+
+/// Made-up inputs: whoever gets a model need not get somebody's pictures or recordings with it. Each is a tone with
+/// noise, at about the middle and the spread of a picture, or of unit size.
+fn synthetic_inputs(task: Task<'_>) -> Result<Vec<f32>, TrainError> {
+    let input = &task.data.input;
+    let [middle, size] = match input {
+        InputSpec::Image(_) => [0.5, 0.2],
+        InputSpec::Signal(_) => [0.0, 1.0],
+    };
+    let mut inputs = Vec::new();
+    for place in 0..GOLDEN_INPUTS {
+        let mut rng = stream(task.recipe.seed, Purpose::Golden, 0, place as u64);
+        let pace = 0.02 * (1 + place) as f32;
+        let mut values: Vec<f32> = (0..input.elements())
+            .map(|i| {
+                let tone = (pace * i as f32).sin();
+                middle + size * (tone + 0.3 * rng.sample::<f32, _>(StandardNormal))
+            })
+            .collect();
+        input.prepare(&mut values).map_err(|e| TrainError::Input {
+            input: "a made-up input".to_owned(),
+            reason: e.to_string(),
+        })?;
+        inputs.extend(values);
+    }
+    Ok(inputs)
 }
 
 /// How the model does on the test data, clean and with each noise of the recipe.

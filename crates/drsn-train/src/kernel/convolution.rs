@@ -9,12 +9,15 @@
 //! dw[o, i, k]  = Σ dy[o, p, :] · x[i, s·p + k, :]
 //! ```
 
-use super::lanes::{LANES, Lanes, fused, fused_scalar, load, vectorized, whole};
+mod padded;
+mod rows;
+#[cfg(test)]
+mod tests;
 
-/// Output channels that are computed together.
-const CHANNELS: usize = 4;
-/// Pixels of a row that are computed together.
-const PIXELS: usize = 2;
+use super::lanes::{LANES, Lanes, fused, load, vectorized, whole};
+pub(super) use padded::Padded;
+use rows::{CHANNELS, Rows, Target, pack, sum_row};
+
 /// Taps of a kernel's row whose gradients are summed together.
 const TAPS: usize = 3;
 
@@ -61,61 +64,6 @@ impl Geometry {
 
     fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
-    }
-}
-
-/// `[channels, height, width, batch]` with zeros around it, cut into tiles of one vector of the batch, the last one
-/// filled up with zeros: `[tiles, channels, height, width, LANES]`. So what a sum reads lies close together.
-#[derive(Debug)]
-pub(super) struct Padded {
-    values: Vec<f32>,
-    size: [usize; 2],
-    channels: usize,
-    tiles: usize,
-}
-
-impl Padded {
-    fn new(
-        values: &[f32],
-        input: [usize; 2],
-        batch: usize,
-        before: [usize; 2],
-        size: [usize; 2],
-    ) -> Self {
-        let tiles = batch.div_ceil(LANES);
-        let channels = values.len() / (input[0] * input[1] * batch).max(1);
-        let mut padded = Self {
-            values: vec![0.0; tiles * channels * size[0] * size[1] * LANES],
-            size,
-            channels,
-            tiles,
-        };
-        for tile in 0..tiles {
-            let lanes = tile * LANES..batch.min((tile + 1) * LANES);
-            for (index, row) in values.chunks_exact(input[1] * batch).enumerate() {
-                let (channel, y) = (index / input[0], index % input[0]);
-                let at = padded.place(tile, channel, before[0] + y, before[1]);
-                let pixels = padded.values[at..].chunks_exact_mut(LANES);
-                for (to, from) in pixels.zip(row.chunks_exact(batch)) {
-                    let from = &from[lanes.clone()];
-                    match (to.first_chunk_mut::<LANES>(), from.first_chunk()) {
-                        (Some(to), Some(from)) => *to = *from,
-                        _ => to[..from.len()].copy_from_slice(from),
-                    }
-                }
-            }
-        }
-        padded
-    }
-
-    fn place(&self, tile: usize, channel: usize, y: usize, x: usize) -> usize {
-        let [height, width] = self.size;
-        (((tile * self.channels + channel) * height + y) * width + x) * LANES
-    }
-
-    /// Floats of one channel of a tile.
-    fn channel(&self) -> usize {
-        self.size[0] * self.size[1] * LANES
     }
 }
 
@@ -268,7 +216,7 @@ vectorized! {
         let border = geometry.output_border();
         let step = geometry.stride[1] * LANES;
         // Beyond the last channel there is nothing to read: its sums are not used, and it reads the first one's.
-        let channels = [0, 1, 2, 3].map(|c| if o + c < gradient.channels { o + c } else { o });
+        let channels = [0, 1, 2, 3].map(|c| if o + c < geometry.channels[1] { o + c } else { o });
         let mut sums = [[[0.0; LANES]; TAPS]; CHANNELS];
         for tile in 0..input.tiles {
             for y in 0..height {
@@ -291,218 +239,5 @@ vectorized! {
             }
         }
         sums.map(|taps| taps.map(|lanes| lanes.iter().sum()))
-    }
-}
-
-/// Weights of a block of output channels in the order in which [`sum_row`] meets them.
-fn pack(
-    outputs: usize,
-    inputs: usize,
-    offsets: &[usize],
-    weight: impl Fn(usize, usize, usize) -> f32,
-) -> Vec<Vec<[f32; CHANNELS]>> {
-    let block = |first: usize| {
-        let mut packed = Vec::with_capacity(inputs * offsets.len());
-        for i in 0..inputs {
-            for tap in 0..offsets.len() {
-                packed.push(std::array::from_fn(|c| {
-                    if first + c < outputs { weight(first + c, i, tap) } else { 0.0 }
-                }));
-            }
-        }
-        packed
-    };
-    (0..outputs).step_by(CHANNELS).map(block).collect()
-}
-
-/// Where a row of sums comes from.
-struct Rows<'a> {
-    input: &'a Padded,
-    offsets: &'a [usize],
-    /// Floats between the inputs of two neighbouring sums.
-    step: usize,
-}
-
-/// Where a row of sums goes.
-#[derive(Clone, Copy)]
-struct Target {
-    /// The first channel of the block, and the number of channels.
-    first: usize,
-    channels: usize,
-    /// Floats of a channel.
-    channel: usize,
-    /// The row's place in each channel.
-    at: usize,
-    /// Floats between two sums.
-    step: usize,
-    /// Sums in the row.
-    pixels: usize,
-    /// Inputs of the tile.
-    lanes: usize,
-}
-
-vectorized! {
-    /// `output[c, p] = bias[c] + Σ_i Σ_tap weights[i, tap, c] · input[i, from + p · step + tap]` for each pixel p.
-    fn sum_row<'a>(
-        rows: &'a Rows<'a>,
-        from: usize,
-        weights: &'a [[f32; CHANNELS]],
-        bias: &'a [f32],
-        output: &'a mut [f32],
-        to: Target,
-    ) {
-        let whole = to.pixels / PIXELS * PIXELS;
-        for pixel in (0..whole).step_by(PIXELS) {
-            let sums = rows.block::<PIXELS>(from + pixel * rows.step, weights);
-            store(&sums, bias, output, to, pixel);
-        }
-        for pixel in whole..to.pixels {
-            let sums = rows.block::<1>(from + pixel * rows.step, weights);
-            store(&sums, bias, output, to, pixel);
-        }
-    }
-}
-
-impl Rows<'_> {
-    #[inline(always)]
-    fn block<const P: usize>(
-        &self,
-        at: usize,
-        weights: &[[f32; CHANNELS]],
-    ) -> [[Lanes; CHANNELS]; P] {
-        let mut sums = [[[0.0; LANES]; CHANNELS]; P];
-        let taps = self.offsets.len();
-        for (channel, weights) in weights.chunks_exact(taps).enumerate() {
-            let input = &self.input.values[channel * self.input.channel() + at..];
-            for (&offset, weights) in self.offsets.iter().zip(weights) {
-                for p in 0..P {
-                    let x = whole(input, offset + p * self.step);
-                    for c in 0..CHANNELS {
-                        fused_scalar(&mut sums[p][c], weights[c], *x);
-                    }
-                }
-            }
-        }
-        sums
-    }
-}
-
-#[inline(always)]
-fn store<const P: usize>(
-    sums: &[[Lanes; CHANNELS]; P],
-    bias: &[f32],
-    output: &mut [f32],
-    to: Target,
-    pixel: usize,
-) {
-    for (p, sums) in sums.iter().enumerate() {
-        for (c, sum) in sums.iter().enumerate().take(to.channels - to.first) {
-            let channel = to.first + c;
-            let at = channel * to.channel + to.at + (pixel + p) * to.step;
-            let output = &mut output[at..at + to.lanes];
-            let mut total = *sum;
-            for lane in &mut total {
-                *lane += bias[channel];
-            }
-            match output.first_chunk_mut::<LANES>() {
-                Some(output) => *output = total,
-                None => output.copy_from_slice(&total[..to.lanes]),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The definition, one product at a time, in 64 bits.
-    fn naive(x: &[f32], w: &[f32], b: &[f32], g: &Geometry) -> Vec<f64> {
-        let mut y = Vec::new();
-        each(g, |o, at, taps| {
-            let sum: f64 = taps.iter().map(|&(wi, xi)| f64::from(w[wi]) * f64::from(x[xi])).sum();
-            assert_eq!(at, y.len());
-            y.push(sum + f64::from(b[o]));
-        });
-        y
-    }
-
-    /// Calls with each output's channel, place, and the places of the weights and inputs that meet there.
-    fn each(g: &Geometry, mut meet: impl FnMut(usize, usize, &[(usize, usize)])) {
-        let [ci, co] = g.channels;
-        let mut at = 0;
-        for o in 0..co {
-            for (y, x, n) in places(g.output, g.batch) {
-                let mut taps = Vec::new();
-                for i in 0..ci {
-                    for (ky, kx, _) in places(g.kernel, 1) {
-                        let row = (y * g.stride[0] + ky).checked_sub(g.before[0]);
-                        let column = (x * g.stride[1] + kx).checked_sub(g.before[1]);
-                        let (Some(row), Some(column)) = (row, column) else { continue };
-                        if row < g.input[0] && column < g.input[1] {
-                            let weight = ((o * ci + i) * g.kernel[0] + ky) * g.kernel[1] + kx;
-                            let input =
-                                ((i * g.input[0] + row) * g.input[1] + column) * g.batch + n;
-                            taps.push((weight, input));
-                        }
-                    }
-                }
-                meet(o, at, &taps);
-                at += 1;
-            }
-        }
-    }
-
-    fn places(size: [usize; 2], batch: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-        (0..size[0])
-            .flat_map(move |y| (0..size[1]).flat_map(move |x| (0..batch).map(move |n| (y, x, n))))
-    }
-
-    fn numbers(count: usize, seed: u32) -> Vec<f32> {
-        (0..count as u64)
-            .map(|i| ((i * 2_654_435 + u64::from(seed)) % 1_000) as f32 / 500.0 - 1.0)
-            .collect()
-    }
-
-    fn close(a: &[f32], b: &[f64]) {
-        assert_eq!(a.len(), b.len());
-        let scale = b.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
-        for (i, (a, b)) in a.iter().zip(b).enumerate() {
-            assert!((f64::from(*a) - b).abs() < 1e-5 * scale, "{i}: {a} and {b}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-
-        #[test]
-        fn convolution_and_its_gradients_are_the_sums_of_their_definition(
-            ci in 1..6_usize, co in 1..7_usize, batch in 1..20_usize,
-            height in 1..9_usize, width in 1..12_usize,
-            ky in 1..6_usize, kx in 1..9_usize, sy in 1..4_usize, sx in 1..4_usize, seed in 0..999_u32,
-        ) {
-            let (top, _) = drsn_bundle::same_padding(height, ky, sy);
-            let (left, _) = drsn_bundle::same_padding(width, kx, sx);
-            let g = Geometry {
-                channels: [ci, co], input: [height, width],
-                output: [height.div_ceil(sy), width.div_ceil(sx)],
-                kernel: [ky, kx], stride: [sy, sx], before: [top, left], batch,
-            };
-            let x = numbers(ci * height * width * batch, seed);
-            let w = numbers(co * ci * ky * kx, seed + 1);
-            let b = numbers(co, seed + 2);
-            let dy = numbers(co * g.output[0] * g.output[1] * batch, seed + 3);
-            let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
-            each(&g, |_, at, taps| for &(wi, xi) in taps {
-                dx[xi] += f64::from(w[wi]) * f64::from(dy[at]);
-                dw[wi] += f64::from(x[xi]) * f64::from(dy[at]);
-            });
-            let (padded, gradient) = (pad_input(&x, &g), pad_output(&dy, &g));
-            close(&forward(&padded, &w, &b, &g), &naive(&x, &w, &b, &g));
-            close(&input_gradient(&gradient, &w, &g), &dx);
-            close(&weight_gradient(&padded, &gradient, &g), &dw);
-        }
     }
 }

@@ -16,6 +16,8 @@ mod convolution;
 mod lanes;
 mod normalization;
 mod shrinkage;
+#[cfg(test)]
+mod tests;
 
 use burn::{backend::Dispatch, tensor::Tensor};
 

@@ -114,10 +114,10 @@ mod tests {
         let ControlFlow::Continue(shrunk) = module.forward(features.clone(), &mut LayerStatistics);
         let values = |data: TensorData| data.try_to_vec::<f32>().unwrap();
         [
-            values(features.into_data()),
-            values(shrunk.features.into_data()),
-            values(shrunk.threshold.into_data()),
-            values(shrunk.mean_abs.into_data()),
+            values(features.permute([3, 0, 1, 2]).into_data()),
+            values(shrunk.features.permute([3, 0, 1, 2]).into_data()),
+            values(shrunk.threshold.transpose().into_data()),
+            values(shrunk.mean_abs.transpose().into_data()),
         ]
     }
 

@@ -272,7 +272,7 @@ mod tests {
             ("mnist", "augmentation.gain_db=3", "for signals"),
             ("bearing", "augmentation.flip=true", "for pictures"),
             ("bearing", "data.hop=0", "data.hop"),
-            ("bearing", "data.split.training=0.95", "at most 1 together"),
+            ("bearing", "data.split.training=0.97", "at most 1 together"),
             ("bearing", "data.split.held_out=-1", "data.split.held_out"),
         ] {
             let refusal = preset(preset_name)

@@ -30,6 +30,9 @@ pub use presets::{PRESETS, Preset, preset};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// What the data is, in words for the manifest: source, licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// Seed of everything random.
     pub seed: u64,
     /// Passes over the training data.

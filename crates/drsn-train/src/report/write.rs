@@ -142,7 +142,8 @@ mod tests {
         assert_eq!(names(&target), expected);
         let json = fs::read(target.join("report.json")).unwrap();
         let read: EvaluationReport = serde_json::from_slice(&json).unwrap();
-        assert_eq!(read.model, report.model);
+        assert_eq!(read.model.name, report.model.name);
+        assert_eq!(read.model.architecture, report.model.architecture);
         assert_eq!(read.results[1].noise, report.results[1].noise);
         assert_eq!(read.results[1].scores.confusion, report.results[1].scores.confusion);
     }

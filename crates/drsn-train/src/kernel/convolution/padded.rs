@@ -1,0 +1,58 @@
+//! Inputs and gradients as the sums of a convolution read them.
+
+use crate::kernel::lanes::LANES;
+
+/// `[channels, height, width, batch]` with zeros around it, cut into tiles of one vector of the batch, the last one
+/// filled up with zeros: `[tiles, channels, height, width, LANES]`. So what a sum reads lies close together.
+#[derive(Debug)]
+pub(in crate::kernel) struct Padded {
+    pub(super) values: Vec<f32>,
+    pub(super) size: [usize; 2],
+    channels: usize,
+    pub(super) tiles: usize,
+}
+
+impl Padded {
+    pub(super) fn new(
+        values: &[f32],
+        input: [usize; 2],
+        batch: usize,
+        before: [usize; 2],
+        size: [usize; 2],
+    ) -> Self {
+        let tiles = batch.div_ceil(LANES);
+        let channels = values.len() / (input[0] * input[1] * batch).max(1);
+        let mut padded = Self {
+            values: vec![0.0; tiles * channels * size[0] * size[1] * LANES],
+            size,
+            channels,
+            tiles,
+        };
+        for tile in 0..tiles {
+            let lanes = tile * LANES..batch.min((tile + 1) * LANES);
+            for (index, row) in values.chunks_exact(input[1] * batch).enumerate() {
+                let (channel, y) = (index / input[0], index % input[0]);
+                let at = padded.place(tile, channel, before[0] + y, before[1]);
+                let pixels = padded.values[at..].chunks_exact_mut(LANES);
+                for (to, from) in pixels.zip(row.chunks_exact(batch)) {
+                    let from = &from[lanes.clone()];
+                    match (to.first_chunk_mut::<LANES>(), from.first_chunk()) {
+                        (Some(to), Some(from)) => *to = *from,
+                        _ => to[..from.len()].copy_from_slice(from),
+                    }
+                }
+            }
+        }
+        padded
+    }
+
+    pub(super) fn place(&self, tile: usize, channel: usize, y: usize, x: usize) -> usize {
+        let [height, width] = self.size;
+        (((tile * self.channels + channel) * height + y) * width + x) * LANES
+    }
+
+    /// Floats of one channel of a tile.
+    pub(super) fn channel(&self) -> usize {
+        self.size[0] * self.size[1] * LANES
+    }
+}

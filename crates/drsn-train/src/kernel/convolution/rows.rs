@@ -1,0 +1,127 @@
+//! Rows of sums: for a block of output channels, each a weighted sum over input channels and taps.
+
+use super::padded::Padded;
+use crate::kernel::lanes::{LANES, Lanes, fused_scalar, vectorized, whole};
+
+/// Output channels that are computed together.
+pub(super) const CHANNELS: usize = 4;
+/// Pixels of a row that are computed together.
+const PIXELS: usize = 2;
+
+/// Weights of a block of output channels in the order in which [`sum_row`] meets them.
+pub(super) fn pack(
+    outputs: usize,
+    inputs: usize,
+    offsets: &[usize],
+    weight: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<Vec<[f32; CHANNELS]>> {
+    let block = |first: usize| {
+        let mut packed = Vec::with_capacity(inputs * offsets.len());
+        for i in 0..inputs {
+            for tap in 0..offsets.len() {
+                packed.push(std::array::from_fn(|c| {
+                    if first + c < outputs { weight(first + c, i, tap) } else { 0.0 }
+                }));
+            }
+        }
+        packed
+    };
+    (0..outputs).step_by(CHANNELS).map(block).collect()
+}
+
+/// Where a row of sums comes from.
+pub(super) struct Rows<'a> {
+    pub(super) input: &'a Padded,
+    pub(super) offsets: &'a [usize],
+    /// Floats between the inputs of two neighbouring sums.
+    pub(super) step: usize,
+}
+
+/// Where a row of sums goes.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    /// The first channel of the block, and the number of channels.
+    pub(super) first: usize,
+    pub(super) channels: usize,
+    /// Floats of a channel.
+    pub(super) channel: usize,
+    /// The row's place in each channel.
+    pub(super) at: usize,
+    /// Floats between two sums.
+    pub(super) step: usize,
+    /// Sums in the row.
+    pub(super) pixels: usize,
+    /// Inputs of the tile.
+    pub(super) lanes: usize,
+}
+
+vectorized! {
+    /// `output[c, p] = bias[c] + Σ_i Σ_tap weights[i, tap, c] · input[i, from + p · step + tap]` for each pixel p.
+    pub(super) fn sum_row<'a>(
+        rows: &'a Rows<'a>,
+        from: usize,
+        weights: &'a [[f32; CHANNELS]],
+        bias: &'a [f32],
+        output: &'a mut [f32],
+        to: Target,
+    ) {
+        let whole = to.pixels / PIXELS * PIXELS;
+        for pixel in (0..whole).step_by(PIXELS) {
+            let sums = rows.block::<PIXELS>(from + pixel * rows.step, weights);
+            store(&sums, bias, output, to, pixel);
+        }
+        for pixel in whole..to.pixels {
+            let sums = rows.block::<1>(from + pixel * rows.step, weights);
+            store(&sums, bias, output, to, pixel);
+        }
+    }
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn block<const P: usize>(
+        &self,
+        at: usize,
+        weights: &[[f32; CHANNELS]],
+    ) -> [[Lanes; CHANNELS]; P] {
+        let mut sums = [[[0.0; LANES]; CHANNELS]; P];
+        let taps = self.offsets.len();
+        for (channel, weights) in weights.chunks_exact(taps.max(1)).enumerate() {
+            let input = &self.input.values[channel * self.input.channel() + at..];
+            for (&offset, weights) in self.offsets.iter().zip(weights) {
+                for p in 0..P {
+                    let x = whole(input, offset + p * self.step);
+                    for c in 0..CHANNELS {
+                        fused_scalar(&mut sums[p][c], weights[c], *x);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+#[inline(always)]
+fn store<const P: usize>(
+    sums: &[[Lanes; CHANNELS]; P],
+    bias: &[f32],
+    output: &mut [f32],
+    to: Target,
+    pixel: usize,
+) {
+    for (p, sums) in sums.iter().enumerate() {
+        for (c, sum) in sums.iter().enumerate().take(to.channels - to.first) {
+            let channel = to.first + c;
+            let at = channel * to.channel + to.at + (pixel + p) * to.step;
+            let output = &mut output[at..at + to.lanes];
+            let mut total = *sum;
+            for lane in &mut total {
+                *lane += bias[channel];
+            }
+            match output.first_chunk_mut::<LANES>() {
+                Some(output) => *output = total,
+                None => output.copy_from_slice(&total[..to.lanes]),
+            }
+        }
+    }
+}
