@@ -227,7 +227,7 @@ impl Graph {
     /// `x − τ² / x` where |x| > τ, else 0; the division is by 1 where its result is not used.
     fn garrote(&mut self, name: &str, features: &str, magnitudes: &str, tau: &str) -> String {
         let part = |part: &str| format!("{name}.{part}");
-        let kept = self.builder.node("Greater", &[magnitudes, tau], &part("kept"), &[]);
+        let kept = self.builder.node("Greater", &[magnitudes, tau], &part("beyond_tau"), &[]);
         let one = self.builder.tensor(&part("one"), &[], &[1.0]);
         let zero = self.builder.tensor(&part("zero"), &[], &[0.0]);
         let safe = self.builder.node("Where", &[&kept, features, &one], &part("safe"), &[]);

@@ -68,7 +68,7 @@ fn ten_classes_at_load_0_are_split_in_time() {
     assert_eq!((data.classes.len(), data.classes[0].as_str()), (10, "normal"));
     assert_eq!(
         (training.iter().sum::<usize>(), held_out.iter().sum(), test.iter().sum()),
-        (2622, 104, 326)
+        (2622, 407, 326)
     );
 }
 
@@ -80,6 +80,6 @@ fn nine_faults_are_tested_at_another_load() {
     assert_eq!(data.classes.len(), 9);
     assert_eq!(
         (training.iter().sum::<usize>(), held_out.iter().sum(), test.iter().sum()),
-        (5694, 136, 531)
+        (5694, 541, 531)
     );
 }
