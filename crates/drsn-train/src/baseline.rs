@@ -25,8 +25,17 @@ pub(crate) struct Sample<'a> {
     pub(crate) words: String,
 }
 
-/// The baseline of a model; none inside where it cannot have one (no thresholds and no signal, or too few held-out
-/// inputs for the alarm level), none outside where `stop` was set.
+/// What came of taking a baseline.
+pub(crate) enum Taken {
+    /// Nothing: `stop` was set.
+    Stopped,
+    /// The model cannot have one: no thresholds and no signal, or too few held-out inputs for the alarm level.
+    Impossible,
+    /// This one.
+    Baseline(Box<Baseline>),
+}
+
+/// Takes the baseline of a model.
 ///
 /// # Errors
 /// What is wrong with data or runtime.
@@ -35,12 +44,17 @@ pub(crate) fn baseline(
     blocks: &[Block],
     sample: &Sample<'_>,
     stop: &AtomicBool,
-) -> Result<Option<Option<Baseline>>, TrainError> {
+) -> Result<Taken, TrainError> {
     let held_out = sample.held_out.part.indices.len() as u64;
     if held_out < held_out_needed(ALARM_LEVEL)? {
-        return Ok(Some(None));
+        return Ok(Taken::Impossible);
     }
-    let Some(shift) = shift(session, blocks, sample, stop)? else { return Ok(None) };
+    let shift = if blocks.is_empty() {
+        None
+    } else {
+        let Some(shift) = shift(session, blocks, sample, stop)? else { return Ok(Taken::Stopped) };
+        Some(shift)
+    };
     let level = match sample.training.input {
         InputSpec::Image(_) => None,
         InputSpec::Signal(_) => Some(LevelBaseline::new(
@@ -50,20 +64,19 @@ pub(crate) fn baseline(
         )?),
     };
     if shift.is_none() && level.is_none() {
-        return Ok(Some(None));
+        return Ok(Taken::Impossible);
     }
-    Ok(Some(Some(Baseline { data: sample.words.clone(), alarm_level: ALARM_LEVEL, shift, level })))
+    let data = sample.words.clone();
+    Ok(Taken::Baseline(Box::new(Baseline { data, alarm_level: ALARM_LEVEL, shift, level })))
 }
 
+/// None where `stop` was set.
 fn shift(
     session: &mut Session,
     blocks: &[Block],
     sample: &Sample<'_>,
     stop: &AtomicBool,
-) -> Result<Option<Option<ShiftBaseline>>, TrainError> {
-    if blocks.is_empty() {
-        return Ok(Some(None));
-    }
+) -> Result<Option<ShiftBaseline>, TrainError> {
     let mut accumulator = ShiftAccumulator::new(blocks.iter().map(|block| block.channels).sum())?;
     let done = each_mean_abs(session, blocks, &sample.training, stop, |vector| {
         Ok(accumulator.add(vector)?)
@@ -77,7 +90,7 @@ fn shift(
         scores.push(distance.score(vector)?);
         Ok(())
     })?;
-    Ok(if done { Some(Some(ShiftBaseline::new(distance, &scores, ALARM_LEVEL)?)) } else { None })
+    Ok(if done { Some(ShiftBaseline::new(distance, &scores, ALARM_LEVEL)?) } else { None })
 }
 
 /// Calls with the mean magnitudes of all blocks for each input; false where `stop` was set.

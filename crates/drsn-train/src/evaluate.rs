@@ -12,7 +12,7 @@ use drsn_bundle::{
 
 use crate::{
     Inputs, TrainError,
-    baseline::{Sample, baseline},
+    baseline::{Sample, Taken, baseline},
     dataset::{Data, Part},
     recipe::{Noise, Recipe},
     report::{EvaluationReport, NoiseScores, Scores, predict, watch},
@@ -123,15 +123,17 @@ pub fn retake_baseline(
     let runtime = Runtime::start(onnxruntime)?;
     let mut session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu)?;
     let taken = baseline(&mut session, &bundle.manifest.blocks, &sample, stop)?;
-    let none = || {
-        TrainError::Config {
-        reason: "no baseline can be taken: the network has no thresholds and takes no signal, or there are too few \
-                 held-out inputs"
-            .to_owned(),
-    }
+    let taken = match taken {
+        Taken::Stopped => return Ok(()),
+        Taken::Baseline(taken) => *taken,
+        Taken::Impossible => {
+            return Err(TrainError::Config {
+                reason: "no baseline can be taken: the network has no thresholds and takes no signal, or there are \
+                         too few held-out inputs"
+                    .to_owned(),
+            });
+        }
     };
-    let Some(taken) = taken else { return Ok(()) };
-    let taken = taken.ok_or_else(none)?;
     Ok(drsn_bundle::update_manifest(folder, |manifest| manifest.baseline = Some(taken))?)
 }
 

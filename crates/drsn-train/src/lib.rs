@@ -22,6 +22,11 @@
 //! * [`recipe`]: everything that a training depends on besides the data, as a TOML file says it.
 //! * [`random`]: random numbers that depend on the seed and the place of their use only.
 
+#![cfg_attr(
+    test,
+    expect(clippy::float_cmp, reason = "tests compare numbers that must come out exactly")
+)]
+
 mod baseline;
 pub mod calibration;
 pub mod compare;

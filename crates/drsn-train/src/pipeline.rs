@@ -119,8 +119,8 @@ fn finish(
          running ones of the training",
         calibration.fixed, calibration.batch, calibration.running
     ));
-    let trained = Trained { network: &network, calibration, history: trainer.history() };
-    write_bundle(&trained, task, destination, progress, stop)
+    let finished = Trained { network: &network, calibration, history: trainer.history() };
+    write_bundle(&finished, task, destination, progress, stop)
 }
 
 /// Opens the data and runs with what a training works on.

@@ -19,7 +19,9 @@ pub fn image(
         shift(values, shape, by, outside);
     }
     if how.flip && rng.random::<bool>() {
-        values.chunks_exact_mut(shape[2]).for_each(<[f32]>::reverse);
+        for row in values.chunks_exact_mut(shape[2]) {
+            row.reverse();
+        }
     }
 }
 
@@ -28,7 +30,9 @@ pub fn signal(how: &Augmentation, values: &mut [f32], rng: &mut impl Rng) {
     if how.gain_db > 0.0 {
         let decibels = how.gain_db * (2.0 * rng.random::<f64>() - 1.0);
         let gain = 10_f64.powf(decibels / 20.0) as f32;
-        values.iter_mut().for_each(|value| *value *= gain);
+        for value in values {
+            *value *= gain;
+        }
     }
 }
 

@@ -21,7 +21,9 @@ fn wav(samples: &[i16], rate: u32) -> Vec<u8> {
     file.extend(16_u16.to_le_bytes());
     file.extend(b"data");
     file.extend(bytes.to_le_bytes());
-    samples.iter().for_each(|sample| file.extend(sample.to_le_bytes()));
+    for sample in samples {
+        file.extend(sample.to_le_bytes());
+    }
     file
 }
 

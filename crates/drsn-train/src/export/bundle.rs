@@ -20,7 +20,7 @@ use rand_distr::StandardNormal;
 use super::{compare, shrunk_tensor, to_onnx};
 use crate::{
     TrainError,
-    baseline::{Sample, baseline},
+    baseline::{Sample, Taken, baseline},
     calibration::Calibration,
     environment::environment,
     evaluate::evaluation,
@@ -100,7 +100,11 @@ pub fn write_bundle(
         held_out: task.held_out(),
         words: in_words(task.recipe, task.data),
     };
-    let Some(baseline) = baseline(&mut session, &blocks, &sample, stop)? else { return Ok(None) };
+    let baseline = match baseline(&mut session, &blocks, &sample, stop)? {
+        Taken::Stopped => return Ok(None),
+        Taken::Impossible => None,
+        Taken::Baseline(baseline) => Some(*baseline),
+    };
     progress.step("evaluating the exported model");
     let Some(evaluations) = evaluations(task, &mut session, stop)? else { return Ok(None) };
     let manifest = Manifest {

@@ -11,6 +11,11 @@
 //! * [`mean_abs()`]: the mean magnitude of each channel.
 //! * [`channel_wise()`]: soft threshold, garrote or scaling of each channel.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what a vectorized function calls must be inlined into it, or it is compiled for the poorest processor"
+)]
+
 mod autodiff;
 mod convolution;
 mod lanes;

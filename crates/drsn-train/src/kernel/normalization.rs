@@ -43,7 +43,7 @@ impl Normalized {
 /// Statistics of `channels` channels, each of which lies in one piece.
 pub(super) fn statistics(values: &[f32], channels: usize) -> Statistics {
     let size = (values.len() / channels).max(1);
-    let (mean, variance) = values.chunks_exact(size).map(|plane| moments(plane)).unzip();
+    let (mean, variance) = values.chunks_exact(size).map(moments).unzip();
     Statistics { mean, variance }
 }
 
@@ -125,7 +125,7 @@ vectorized! {
 /// Sum of each channel's values.
 pub(super) fn sums(values: &[f32], channels: usize) -> Vec<f32> {
     let size = (values.len() / channels).max(1);
-    values.chunks_exact(size).map(|plane| total(plane)).collect()
+    values.chunks_exact(size).map(total).collect()
 }
 
 vectorized! {

@@ -21,7 +21,7 @@ use super::{
 /// * output: `[channels, ceil(height / stride), ceil(width / stride), batch]`
 ///
 /// With a channel-wise shrinkage it is the paper's RSBU-CW, with a shared one RSBU-CS; with an excitation that of the
-/// baseline SENet, with neither the baseline ResNet's unit. There is no activation after the sum.
+/// baseline `SENet`, with neither the baseline ResNet's unit. There is no activation after the sum.
 #[derive(Module, Debug)]
 pub struct ResidualUnit {
     /// Normalization before the first convolution. Its input is the shortcut's input as well.
@@ -34,7 +34,7 @@ pub struct ResidualUnit {
     pub conv2: Convolution,
     /// The shrinkage module of an RSBU.
     pub shrinkage: Option<Shrinkage>,
-    /// The excitation module of a SENet's unit.
+    /// The excitation module of a `SENet`'s unit.
     pub excitation: Option<Excitation>,
 }
 

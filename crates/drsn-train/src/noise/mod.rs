@@ -71,7 +71,11 @@ fn add_part(kind: NoiseKind, values: &mut [f32], amplitude: f32, rng: &mut impl 
             replace(values, amplitude, largest, rng);
         }
         NoiseKind::Drop => replace(values, amplitude, 0.0, rng),
-        NoiseKind::Gain => values.iter_mut().for_each(|value| *value *= amplitude),
+        NoiseKind::Gain => {
+            for value in values {
+                *value *= amplitude;
+            }
+        }
         NoiseKind::Pink => {
             let noise = pink::window(values.len(), rng);
             for (value, unit) in values.iter_mut().zip(noise) {

@@ -67,6 +67,9 @@ impl From<&Manifest> for ModelFacts {
     }
 }
 
+/// Reads one figure of what a baseline said.
+type Figure = fn(&Watched) -> Option<f64>;
+
 impl EvaluationReport {
     /// A report of the model with this manifest.
     pub fn new(
@@ -104,10 +107,9 @@ impl EvaluationReport {
     pub fn noise_table(&self) -> Table {
         let mut table = Table::new("noise");
         let heads = ["inputs", "accuracy", "95 % interval", "macro F1", "calibration error"];
-        let watched = |of: fn(&Watched) -> Option<f64>| {
-            self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some())
-        };
-        let columns: [(&str, fn(&Watched) -> Option<f64>); 3] = [
+        let watched =
+            |of: Figure| self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some());
+        let columns: [(&str, Figure); 3] = [
             ("shift AUROC", |w| w.auroc),
             ("shift alarms", |w| w.shift_alarms),
             ("level alarms", |w| w.level_alarms),

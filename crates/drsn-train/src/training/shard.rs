@@ -48,7 +48,7 @@ pub(super) fn step(
     let done = workers.map(parts.clone(), |part| {
         let device = Device::flex().autodiff();
         let batch = batches.batch(part, epoch, &device)?;
-        shard(network, batch, classes, class_weights, share(part), &device)
+        shard(network, &batch, classes, class_weights, share(part), &device)
     });
     let mut accumulator = GradientsAccumulator::new();
     let (mut loss, mut right, mut noted) = (0.0, 0, Vec::new());
@@ -65,7 +65,7 @@ pub(super) fn step(
 /// Loss, as its share of the batch's, and what follows from it.
 fn shard(
     network: &Drsn,
-    batch: Batch,
+    batch: &Batch,
     classes: usize,
     class_weights: Option<&[f32]>,
     share: f64,
@@ -77,7 +77,7 @@ fn shard(
     let std::ops::ControlFlow::Continue(Answer { logits, .. }) =
         network.forward_with(batch.inputs.clone(), &mut statistics);
     let right = count_right(&read(logits.clone())?, &batch.labels, classes);
-    let loss = loss(logits, &batch, class_weights, device) * share;
+    let loss = loss(logits, batch, class_weights, device) * share;
     let value = read(loss.clone())?.iter().sum::<f32>();
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
     let statistics = statistics

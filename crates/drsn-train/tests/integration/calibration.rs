@@ -63,7 +63,9 @@ fn a_network_that_does_worse_with_fixed_statistics_is_refused() {
     let mut network = random_network(CW, &input);
     let values = random_inputs(400, &input);
     let mut inputs: Vec<Vec<f32>> = values.chunks_exact(784).map(<[f32]>::to_vec).collect();
-    inputs[..200].iter_mut().flatten().for_each(|pixel| *pixel *= 0.05);
+    for pixel in inputs[..200].iter_mut().flatten() {
+        *pixel *= 0.05;
+    }
     let mut labels = vec![0; 400];
     for (chunk, labels) in inputs[..200].chunks(50).zip(labels.chunks_mut(50)) {
         let batch = Tensor::from_data(batch_last(&chunk.concat(), [1, 28, 28]), &Device::flex());

@@ -51,7 +51,7 @@ fn counts(part: &Part, classes: usize) -> Vec<usize> {
 fn table(data: &Data) -> [Vec<usize>; 3] {
     let test = data.test.as_ref().unwrap();
     let table = [&data.training, &data.held_out, test].map(|part| counts(part, data.classes.len()));
-    println!("{}\n{:?}\n{table:?}", data.description, data.classes);
+    eprintln!("{}\n{:?}\n{table:?}", data.description, data.classes);
     for part in [&data.training, test] {
         let mut window = vec![0.0; 2048];
         part.source.read(part.indices[0], 0, &mut window).unwrap();

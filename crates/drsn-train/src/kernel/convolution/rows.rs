@@ -89,10 +89,10 @@ impl Rows<'_> {
         for (channel, weights) in weights.chunks_exact(taps.max(1)).enumerate() {
             let input = &self.input.values[channel * self.input.channel() + at..];
             for (&offset, weights) in self.offsets.iter().zip(weights) {
-                for p in 0..P {
+                for (p, sums) in sums.iter_mut().enumerate() {
                     let x = whole(input, offset + p * self.step);
-                    for c in 0..CHANNELS {
-                        fused_scalar(&mut sums[p][c], weights[c], *x);
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        fused_scalar(sum, weight, *x);
                     }
                 }
             }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The definition, one product at a time, in 64 bits.
+#[expect(clippy::many_single_char_names, reason = "the names of the definition")]
 fn naive(x: &[f32], w: &[f32], b: &[f32], g: &Geometry) -> Vec<f64> {
     let mut y = Vec::new();
     each(g, |o, at, taps| {
