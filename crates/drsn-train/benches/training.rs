@@ -1,7 +1,9 @@
 //! Inputs a second of training: the three reference networks on one thread and on two, in interleaved rounds.
 //!
-//! `cargo bench -p drsn-train --bench training`, and `python3 crates/drsn-train/benches/training.py` for PyTorch's CPU
+//! `cargo bench -p drsn-train --bench training`, and `python3 crates/drsn-train/benches/training.py` for `PyTorch`'s CPU
 //! build on the same networks.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 use std::{
     io::Write as _,
