@@ -85,7 +85,7 @@ fn image(channels: usize, height: usize, width: usize) -> InputSpec {
         channels,
         height,
         width,
-        geometry: Geometry::Refuse,
+        geometry: Geometry::Stretch,
         filter: Filter::Triangle,
         mean: vec![0.0; channels],
         std: vec![1.0; channels],
