@@ -1,7 +1,7 @@
 //! The heavy operations of the network, written for small channels on a processor, as operations of Burn.
 //!
-//! Burn's Flex backend computes a convolution's gradients as convolutions with kernels as large as the image. For
-//! networks of 4 to 64 channels these kernels are several times as fast (docs/results.md has the measurement).
+//! Burn's Flex backend computes a convolution's gradients as convolutions with kernels as large as the image, which
+//! takes most of a step of networks with 4 to 64 channels (docs/decisions/0009-kernels.md; figures: docs/results.md).
 //!
 //! Every tensor has the batch as its last axis, `[channels, height, width, batch]`, so that neighbouring numbers in
 //! memory belong to neighbouring inputs and every operation is one on vectors.
