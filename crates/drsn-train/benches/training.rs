@@ -22,8 +22,8 @@ use drsn_train::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of each network and number of threads; the median counts.
-const ROUNDS: usize = 5;
+/// Rounds of each network and number of threads; the median of rates and of each round's ratio counts.
+const ROUNDS: usize = 15;
 /// Batches in a round.
 const BATCHES: usize = 30;
 
@@ -85,13 +85,13 @@ fn data(recipe: &Recipe) -> Data {
         }),
     };
     let inputs = recipe.batch * BATCHES;
-    let source: Arc<dyn Source> = Arc::new(Synthetic(inputs + recipe.batch));
+    let source: Arc<dyn Source> = Arc::new(Synthetic(inputs + 2 * recipe.batch));
     Data {
         input,
         classes: (0..10).map(|class| class.to_string()).collect(),
         description: "synthetic".to_owned(),
         training: Part { source: Arc::clone(&source), indices: (0..inputs).collect() },
-        held_out: Part { source, indices: (inputs..inputs + recipe.batch).collect() },
+        held_out: Part { source, indices: (inputs..inputs + 2 * recipe.batch).collect() },
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
@@ -130,11 +130,11 @@ fn main() {
             one.push(rate(&recipe, &data, 1));
             two.push(rate(&recipe, &data, 2));
         }
+        let ratio = median(two.iter().zip(&one).map(|(two, one)| two / one).collect());
         let (one, two) = (median(one), median(two));
         let _ = writeln!(
             out,
-            "{name}: {one:.0} inputs/s on one thread, {two:.0} on two, {:.2} times ({:.0} s)",
-            two / one,
+            "{name}: {one:.0} inputs/s on one thread, {two:.0} on two, {ratio:.2} times ({:.0} s)",
             started.elapsed().as_secs_f64()
         );
     }

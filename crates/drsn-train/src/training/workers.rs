@@ -1,7 +1,5 @@
 //! Threads that compute side by side.
 
-use std::thread;
-
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::TrainError;
@@ -30,32 +28,25 @@ impl Workers {
 
     /// Applies `work` to each item, the n-th on the n-th thread in turn, and gives the results in the items' order.
     pub fn map<I: Send, T: Send>(&self, items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T> {
-        let mut shares: Vec<Vec<(usize, I)>> = self.0.iter().map(|_| Vec::new()).collect();
+        let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
+        let mut shares: Vec<Vec<(I, &mut Option<T>)>> = self.0.iter().map(|_| Vec::new()).collect();
         let threads = shares.len();
-        for (place, item) in items.into_iter().enumerate() {
-            shares[place % threads].push((place, item));
+        for (place, task) in items.into_iter().zip(&mut results).enumerate() {
+            shares[place % threads].push(task);
         }
-        let work = &work;
-        let done = |pool: &ThreadPool, share: Vec<(usize, I)>| {
-            pool.install(|| share.into_iter().map(|(place, item)| (place, work(item))).collect())
-        };
-        let mut results: Vec<(usize, T)> = thread::scope(|scope| {
-            let running: Vec<_> = self
-                .0
-                .iter()
-                .zip(shares)
-                .map(|(pool, share)| scope.spawn(move || done(pool, share)))
-                .collect();
-            let ended = running.into_iter().flat_map(|thread| {
-                // A panic of a worker is a panic of the whole.
-                let part: Vec<_> =
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                part
-            });
-            ended.collect()
+        side_by_side(&self.0, shares, &|(item, result)| *result = Some(work(item)));
+        results.into_iter().flatten().collect()
+    }
+}
+
+/// Works through each share on a thread of its own; a panic of one is a panic of the whole.
+fn side_by_side<I: Send>(pools: &[ThreadPool], shares: Vec<Vec<I>>, work: &(impl Fn(I) + Sync)) {
+    let mut shares = shares.into_iter();
+    if let (Some((pool, pools)), Some(share)) = (pools.split_first(), shares.next()) {
+        pool.in_place_scope(|scope| {
+            scope.spawn(move |_| share.into_iter().for_each(work));
+            side_by_side(pools, shares.collect(), work);
         });
-        results.sort_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
     }
 }
 
