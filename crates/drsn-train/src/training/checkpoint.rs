@@ -55,7 +55,7 @@ pub enum CheckpointError {
 }
 
 /// Where in a training one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Epochs that are complete.
     pub epoch: usize,

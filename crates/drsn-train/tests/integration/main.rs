@@ -12,6 +12,8 @@ mod end_to_end;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod interruption;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod predict;

@@ -1,0 +1,200 @@
+//! What the process keeps when it is killed, when the disk is full, and when the training diverges.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::Instant,
+};
+
+use drsn_bundle::Bundle;
+use drsn_train::{
+    random::{Purpose, stream},
+    training::{Checkpoint, Position},
+};
+use rand::RngExt as _;
+
+use crate::{skip, support::runtime};
+
+const EPOCHS: usize = 6;
+/// Kills until a training may come to its end.
+const KILLS: usize = 12;
+
+/// Two classes of recordings: a tone, and noise.
+fn recordings(folder: &Path) {
+    let mut rng = stream(5, Purpose::Evaluation, 0, 0);
+    for class in ["noise", "tone"] {
+        let samples: Vec<f32> = (0..40_000)
+            .map(|n| match class {
+                "tone" => (n as f32 * 0.3).sin() + rng.random_range(-0.2..0.2),
+                _ => rng.random_range(-1.0..1.0),
+            })
+            .collect();
+        fs::create_dir_all(folder.join(class)).unwrap();
+        fs::write(folder.join(class).join("recording.npy"), npy(&samples)).unwrap();
+    }
+}
+
+/// One row of 32-bit floats in `NumPy`'s format.
+fn npy(samples: &[f32]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", samples.len());
+    let header = format!("{header:<117}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    let samples = samples.iter().flat_map(|sample| sample.to_le_bytes());
+    [b"\x93NUMPY\x01\0", &length[..], header.as_bytes()]
+        .concat()
+        .into_iter()
+        .chain(samples)
+        .collect()
+}
+
+/// A folder with recordings, and what a training leaves there.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        recordings(&place.path("data"));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.path("checkpoints/tones.checkpoint")
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.path("models/tones/1")
+    }
+
+    /// A training of a small network on the recordings.
+    fn command(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        self.arguments(&mut command, flags);
+        command
+    }
+
+    fn arguments(&self, command: &mut Command, flags: &[&str]) {
+        command.args(["train", "--preset", "paper-1d", "--name", "tones", "--threads", "1"]);
+        command.args(["--data".as_ref(), self.path("data").as_os_str()]);
+        command.args(["--out".as_ref(), self.path("models").as_os_str()]);
+        command.args(["--checkpoint".as_ref(), self.checkpoint().as_os_str()]);
+        command.args(["--epochs", &EPOCHS.to_string()]);
+        for setting in [
+            "data.window=256",
+            "data.hop=64",
+            "batch=32",
+            "evaluate=[]",
+            "schedule.epochs=[4,5]",
+            "network.stages=[{channels=4,blocks=1,stride=2},{channels=8,blocks=1,stride=2}]",
+        ] {
+            command.args(["--set", setting]);
+        }
+        command.args(flags).stdin(Stdio::null());
+    }
+
+    /// What a checkpoint says of its progress; the beginning where there is none.
+    fn position(&self) -> Position {
+        let path = self.checkpoint();
+        if path.exists() { Checkpoint::load(&path).unwrap().position } else { Position::default() }
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A sentence in one line, after whatever was reported on the way.
+fn last_line(output: &Output) -> String {
+    said(output).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_training_that_is_killed_again_and_again_gives_the_model_of_one_that_never_was() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let undisturbed = Place::new();
+    let started = Instant::now();
+    let output = undisturbed.command(&[]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let whole = started.elapsed();
+
+    let place = Place::new();
+    let mut rng = stream(6, Purpose::Evaluation, 0, 0);
+    let (mut before, mut kills) = (Position::default(), 0);
+    while !place.bundle().exists() {
+        let flags: &[&str] = if place.checkpoint().exists() { &["--resume"] } else { &[] };
+        let mut command = place.command(flags);
+        let mut training = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        if kills < KILLS {
+            thread::sleep(whole.mul_f64(rng.random_range(0.02..0.4)));
+            training.kill().unwrap();
+        }
+        let ended = training.wait().unwrap();
+        kills += usize::from(!ended.success());
+        assert!(kills <= KILLS, "it was not killed, and failed: {ended}");
+        // A checkpoint is whole or not there, what was saved stays saved, and a bundle is whole or not there.
+        let now = place.position();
+        assert!(now >= before, "{now:?} after {before:?}");
+        before = now;
+    }
+    assert!(kills >= 3, "killed {kills} times: too few to show anything");
+    Bundle::open(&place.bundle()).unwrap();
+    let model = |place: &Place| fs::read(place.bundle().join("model.onnx")).unwrap();
+    assert!(model(&place) == model(&undisturbed), "after {kills} kills");
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_training_in_one_sentence() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let place = Place::new();
+    let output = place.command(&["--set", "optimizer.learning_rate=1e30"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let sentence = last_line(&output);
+    assert!(sentence.contains("diverged; try a lower learning rate"), "{sentence}");
+    assert!(!place.bundle().exists());
+}
+
+/// The disk becomes full between the first checkpoint and the bundle: a file system in memory that is too small for
+/// both, mounted in a namespace of its own.
+#[test]
+fn a_full_disk_costs_neither_the_last_checkpoint_nor_leaves_half_a_bundle() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let place = Place::new();
+    let checkpoints = place.path("checkpoints");
+    fs::create_dir_all(&checkpoints).unwrap();
+    let inside = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--user", "--map-root-user", "sh", "-c", script, "sh"]);
+        command.arg(&checkpoints).arg(env!("CARGO_BIN_EXE_drsn-train"));
+        command
+    };
+    let mount = "mount -t tmpfs -o size=64k tmpfs \"$1\"";
+    if !inside(mount).status().is_ok_and(|status| status.success()) {
+        return skip::skip("it needs a namespace with a file system of its own (unshare, mount)");
+    }
+    // The first checkpoint fits, another beside it does not. What is left is copied to where it can be looked at.
+    let script = format!(
+        "{mount} && cd \"$1\" && shift && \"$@\"; code=$?; ls -A; cp tones.checkpoint ../kept; exit $code"
+    );
+    let mut command = inside(&script);
+    place.arguments(&mut command, &[]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let sentence = last_line(&output);
+    assert!(sentence.contains("cannot write") && sentence.contains("No space left"), "{sentence}");
+    assert!(sentence.contains("tones"), "{sentence}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "tones.checkpoint\n");
+    assert_eq!(Checkpoint::load(&place.path("kept")).unwrap().position.epoch, 1);
+    assert!(!place.bundle().exists());
+}
