@@ -3,7 +3,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift},
+    baseline::{InputLevel, InputShift, Level},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Judges one row of a batch's outputs, whose raw level was taken when it was decoded.
+    /// Judges one row of a batch's outputs; its channels' raw levels were taken when it was decoded.
     ///
     /// # Errors
     /// [`ApiError::internal`] where the model gave a number that is not finite.
@@ -29,22 +29,20 @@ impl Judgement {
         share: &Share<Outputs>,
         row: usize,
         manifest: &Manifest,
-        level: Option<InputLevel>,
+        levels: &[Level],
     ) -> Result<Self, ApiError> {
-        let Some(baseline) = &manifest.baseline else { return Ok(Self { shift: None, level }) };
+        let Some(baseline) = &manifest.baseline else { return Ok(Self::default()) };
+        let row = share.first + row;
         let mut mean_abs = Vec::new();
         for (block, outputs) in manifest.blocks.iter().zip(&share.outputs.blocks) {
-            mean_abs.extend_from_slice(row_of(
-                &outputs.mean_abs,
-                share.first + row,
-                block.channels,
-            ));
+            mean_abs.extend_from_slice(row_of(&outputs.mean_abs, row, block.channels));
         }
         let shift = baseline.judge_shift(&mean_abs).map_err(|error| {
             tracing::error!(%error, "the input shift cannot be told");
             ApiError::internal()
         })?;
-        Ok(Self { shift, level })
+        let probabilities = row_of(&share.outputs.probabilities, row, manifest.classes.len());
+        Ok(Self { shift, level: baseline.judge_level(levels, most_likely(probabilities)) })
     }
 
     /// Counts it.
@@ -59,4 +57,12 @@ impl Judgement {
             metrics.level_alarms.inc();
         }
     }
+}
+
+/// The class with the largest probability, the first of equal ones.
+fn most_likely(probabilities: &[f32]) -> usize {
+    let better = |best: usize, class: usize| {
+        if probabilities[class] > probabilities[best] { class } else { best }
+    };
+    (0..probabilities.len()).fold(0, better)
 }

@@ -6,7 +6,7 @@ mod raw;
 
 use std::{ops::Range, sync::Arc};
 
-use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::InputLevel};
+use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::Level};
 
 use crate::{
     admission::Reservation,
@@ -65,8 +65,8 @@ pub struct Inputs {
     elements: usize,
     /// All inputs.
     values: Vec<f32>,
-    /// The raw level of each, before it was prepared; empty where the model has no baseline of it.
-    levels: Vec<InputLevel>,
+    /// The raw levels of each one's channels, before it was prepared; empty where the model has no baseline of them.
+    levels: Vec<Level>,
 }
 
 impl Inputs {
@@ -81,7 +81,7 @@ impl Inputs {
     }
 
     /// Takes the raw levels out; none where the model has no baseline of them.
-    pub fn take_levels(&mut self) -> Vec<InputLevel> {
+    pub fn take_levels(&mut self) -> Vec<Level> {
         std::mem::take(&mut self.levels)
     }
 
@@ -165,14 +165,16 @@ impl Decoder<'_> {
         Ok(Inputs { elements, values, levels })
     }
 
-    /// The levels of raw inputs. Of numbers that are not finite they are none, and such inputs are refused.
-    fn levels(&mut self, values: &[f32], count: usize) -> Result<Vec<InputLevel>, ApiError> {
-        let Some(baseline) = self.baseline.filter(|baseline| baseline.level.is_some()) else {
+    /// The levels of raw inputs' channels. Inputs with numbers that are not finite are refused later.
+    fn levels(&mut self, values: &[f32], count: usize) -> Result<Vec<Level>, ApiError> {
+        let has_levels = self.baseline.is_some_and(|baseline| baseline.level.is_some());
+        let InputSpec::Signal(signal) = self.spec else { return Ok(Vec::new()) };
+        if !has_levels {
             return Ok(Vec::new());
-        };
-        self.memory.grow((count * size_of::<InputLevel>()) as u64)?;
-        let inputs = values.chunks(self.spec.elements());
-        Ok(inputs.filter_map(|raw| baseline.judge_level(raw)).collect())
+        }
+        let channels = count * signal.channels;
+        self.memory.grow((channels * size_of::<Level>()) as u64)?;
+        Ok(Level::of_channels(values, channels))
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::baseline::InputLevel;
+use drsn_bundle::baseline::Level;
 use hyper::body::Bytes;
 use serde::Serialize;
 
@@ -237,20 +237,22 @@ fn decode(
 fn encode(
     model: &Model,
     shares: &[Share<Outputs>],
-    levels: &[InputLevel],
+    levels: &[Level],
     wanted: Wanted,
     decode_us: u64,
 ) -> Result<Vec<u8>, ApiError> {
     let mut predictions = Vec::new();
     let mut timing = Timing { decode_us, ..Timing::default() };
+    let channels = model.manifest().input.channels();
     for share in shares {
         timing.queue_us = timing.queue_us.max(micros(share.queue_time));
         timing.inference_us = timing.inference_us.max(micros(share.inference_time));
         timing.batch_size = timing.batch_size.max(share.batch_size);
         for row in 0..share.count {
             let input = InputName { index: predictions.len(), name: None };
-            let level = levels.get(input.index).copied();
-            let judgement = Judgement::of(share, row, model.manifest(), level)?;
+            let channels = input.index * channels..(input.index + 1) * channels;
+            let levels = levels.get(channels).unwrap_or_default();
+            let judgement = Judgement::of(share, row, model.manifest(), levels)?;
             let prediction =
                 Prediction::of(input, share, row, judgement, model.manifest(), wanted)?;
             observe(&prediction, share, row, &model.metrics);

@@ -2,7 +2,7 @@
 
 use drsn_bundle::{
     Baseline, InputSpec, Manifest, Normalization,
-    baseline::{ALARM_LEVEL, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline},
+    baseline::{ALARM_LEVEL, ClassLevels, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline},
 };
 use serde_json::{Value, json};
 
@@ -47,11 +47,12 @@ fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let distance = sums.distance().unwrap();
     let scores: Vec<f64> =
         held_out.iter().map(|raw| distance.score(&mean_abs(raw)).unwrap()).collect();
-    let levels = |raw: &[Vec<f32>]| -> Vec<Vec<Level>> {
-        raw.iter().map(|raw| Level::of_channels(raw, 1)).collect()
+    // All of one class: the other one's limits are then the same.
+    let levels = |raw: &[Vec<f32>]| -> Vec<ClassLevels> {
+        raw.iter().map(|raw| ClassLevels { class: 0, channels: vec![Level::of(raw)] }).collect()
     };
     let level = (input.kind() == "signal")
-        .then(|| LevelBaseline::new(&levels(training), &levels(held_out), ALARM_LEVEL).unwrap());
+        .then(|| LevelBaseline::new(&levels(training), &levels(held_out), 2, ALARM_LEVEL).unwrap());
     let mut manifest = tiny::manifest(name, "1", input);
     manifest.baseline = Some(Baseline {
         data: "even noise".to_owned(),
@@ -95,7 +96,7 @@ async fn an_input_like_the_held_out_ones_raises_no_alarm_and_a_far_one_does() {
     assert!((number(&shift["score"]) - expected.score).abs() < 1e-3 * (1.0 + expected.score));
     assert!((number(&shift["p_value"]) - expected.p_value).abs() < 0.02);
     assert_eq!(shift["alarm"], false);
-    let level = baseline.judge_level(usual).unwrap();
+    let level = baseline.judge_level(&[Level::of(usual)], 0).unwrap();
     assert_eq!(found["input_level"], json!(level));
     assert!(!level.alarm);
 

@@ -219,7 +219,7 @@ impl Manifest {
         }
         match &self.baseline {
             Some(baseline) => baseline
-                .check(&self.input, &self.blocks)
+                .check(&self.input, self.classes.len(), &self.blocks)
                 .map_err(|reason| format!("its baseline: {reason}")),
             None => Ok(()),
         }

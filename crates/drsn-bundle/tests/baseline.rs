@@ -9,7 +9,10 @@ use std::f64::consts::TAU;
 
 use drsn_bundle::{
     Baseline, Manifest,
-    baseline::{ALARM_LEVEL, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline},
+    baseline::{
+        ALARM_LEVEL, BaselineError, ClassLevels, Level, LevelBaseline, ShiftAccumulator,
+        ShiftBaseline,
+    },
 };
 use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -183,12 +186,12 @@ proptest! {
     }
 }
 
-fn levels(source: &mut Source, count: usize, gain: f64) -> Vec<Vec<Level>> {
+fn levels(source: &mut Source, count: usize, gain: f64) -> Vec<ClassLevels> {
     (0..count)
         .map(|_| {
             let mut window = source.window(gain);
             window.extend(source.window(3.0));
-            Level::of_channels(&window, 2)
+            ClassLevels { class: 0, channels: Level::of_channels(&window, 2) }
         })
         .collect()
 }
@@ -198,9 +201,12 @@ fn unchanged_levels_alarm_at_the_level_even_with_few_windows() {
     for (seed, held_out) in [(5, 150), (6, 500), (7, 2000)] {
         let mut source = Source::new(seed);
         let (training, held) = (levels(&mut source, 1000, 1.0), levels(&mut source, held_out, 1.0));
-        let baseline = LevelBaseline::new(&training, &held, ALARM_LEVEL).unwrap();
+        let baseline = LevelBaseline::new(&training, &held, 1, ALARM_LEVEL).unwrap();
         let fresh = levels(&mut source, 3000, 1.0);
-        let alarms = fresh.iter().filter(|l| baseline.p_value(l) < ALARM_LEVEL).count();
+        let alarms = fresh
+            .iter()
+            .filter(|l| baseline.p_value(&l.channels, l.class).unwrap() < ALARM_LEVEL)
+            .count();
         // The rate over held-out samples has a deviation of sqrt(0.01 / n) about.
         let bound = ALARM_LEVEL + 3.0 * (ALARM_LEVEL / held_out as f64).sqrt() + 0.005;
         assert!((alarms as f64) < 3000.0 * bound, "{held_out}: {alarms}");
@@ -211,7 +217,7 @@ fn unchanged_levels_alarm_at_the_level_even_with_few_windows() {
 fn a_doubled_gain_a_dead_a_clipped_and_an_offset_sensor_alarm() {
     let mut source = Source::new(8);
     let (training, held) = (levels(&mut source, 1000, 1.0), levels(&mut source, 500, 1.0));
-    let level = LevelBaseline::new(&training, &held, ALARM_LEVEL).unwrap();
+    let level = LevelBaseline::new(&training, &held, 1, ALARM_LEVEL).unwrap();
     let baseline = Baseline {
         data: "Gaussian".to_owned(),
         alarm_level: ALARM_LEVEL,
@@ -221,7 +227,7 @@ fn a_doubled_gain_a_dead_a_clipped_and_an_offset_sensor_alarm() {
     let (usual, other) = (source.window(1.0), source.window(3.0));
     let judged = |change: &dyn Fn(f32) -> f32| {
         let changed: Vec<f32> = usual.iter().map(|&x| change(x)).chain(other.clone()).collect();
-        baseline.judge_level(&changed).unwrap()
+        baseline.judge_level(&Level::of_channels(&changed, 2), 0).unwrap()
     };
     assert!(!judged(&|x| x).alarm);
     assert!(judged(&|x| 2.0 * x).alarm);
@@ -234,6 +240,39 @@ fn a_doubled_gain_a_dead_a_clipped_and_an_offset_sensor_alarm() {
     assert!((judged(&|x| x).rms - 5_f64.sqrt()).abs() < 0.7);
 }
 
+/// A damaged bearing is louder than a sound one. Limits of all classes together let a doubled gain of the sound one
+/// pass, as long as some class was as loud.
+#[test]
+fn a_level_is_judged_by_the_class_that_the_input_was_taken_for() {
+    let mut source = Source::new(10);
+    let mut of = |count: usize| {
+        let quiet = levels(&mut source, count, 1.0);
+        let mut loud = levels(&mut source, count, 2.0);
+        for input in &mut loud {
+            input.class = 1;
+        }
+        [quiet, loud].concat()
+    };
+    let (training, held_out, fresh) = (of(500), of(300), of(300));
+    let level = LevelBaseline::new(&training, &held_out, 3, ALARM_LEVEL).unwrap();
+    let alarms = |class: usize, taken_for: usize| {
+        let of_class = fresh.iter().filter(|input| input.class == class);
+        of_class
+            .filter(|input| level.p_value(&input.channels, taken_for).unwrap() < ALARM_LEVEL)
+            .count()
+    };
+    assert!(alarms(0, 0) < 12 && alarms(1, 1) < 12, "{} {}", alarms(0, 0), alarms(1, 1));
+    assert!(alarms(1, 0) > 280 && alarms(0, 1) > 280, "{} {}", alarms(1, 0), alarms(0, 1));
+    // The third class was in no training input: it has the limits of all, and there is no fourth.
+    assert!(alarms(0, 2) + alarms(1, 2) < 24);
+    assert_eq!(level.p_value(&fresh[0].channels, 3), None);
+    let stranger = ClassLevels { class: 3, ..training[0].clone() };
+    assert_eq!(
+        LevelBaseline::new(&training, &[stranger], 3, ALARM_LEVEL),
+        Err(BaselineError::Class { class: 3, classes: 3 })
+    );
+}
+
 fn manifest() -> Manifest {
     let mut source = Source::new(9);
     let two = |vectors: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
@@ -242,7 +281,7 @@ fn manifest() -> Manifest {
     let shift = fit(&two(vectors(&mut source, 300, 0.0)), &two(vectors(&mut source, 120, 0.0)));
     let (training, held) = (levels(&mut source, 100, 1.0), levels(&mut source, 120, 1.0));
     let mut baseline = baseline_of(shift);
-    baseline.level = Some(LevelBaseline::new(&training, &held, ALARM_LEVEL).unwrap());
+    baseline.level = Some(LevelBaseline::new(&training, &held, 2, ALARM_LEVEL).unwrap());
     let mut manifest = tiny::manifest("tiny", "1", tiny::signal_input(2));
     manifest.baseline = Some(baseline);
     manifest
@@ -288,10 +327,11 @@ fn a_hostile_baseline_is_refused() {
     shift(&|s| s.held_out.values = values(6.0).into(), "ascending");
     shift(&|s| s.held_out.values = values(f32::NAN).into(), "finite");
     shift(&|s| s.held_out.values = values(-1.0).into(), "negative");
-    refuse(&|b| b.level.as_mut().unwrap().channels.truncate(1), "limits of 1 channels");
+    refuse(&|b| b.level.as_mut().unwrap().classes.truncate(1), "limits of 1 classes");
+    refuse(&|b| b.level.as_mut().unwrap().classes[1].truncate(1), "limits of 1 channels");
     refuse(
         &|b| {
-            let limits = &mut b.level.as_mut().unwrap().channels[0].offset;
+            let limits = &mut b.level.as_mut().unwrap().classes[1][0].offset;
             limits.low = limits.high;
         },
         "low < middle < high",

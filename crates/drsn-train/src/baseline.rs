@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use drsn_bundle::{
     Baseline, Block, InputSpec,
     baseline::{
-        ALARM_LEVEL, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline, held_out_needed,
+        ALARM_LEVEL, ClassLevels, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline,
+        held_out_needed,
     },
-    runtime::{RuntimeError, Session},
+    onnx::PROBABILITIES,
+    runtime::{NamedTensor, RuntimeError, Session},
 };
 
 use crate::{TrainError, training::Batches};
@@ -17,11 +19,11 @@ const BATCH: usize = 100;
 
 /// What a baseline is taken of.
 pub(crate) struct Sample<'a> {
-    /// Inputs that the model was trained on, as it meets them.
+    /// Inputs that the model was trained on.
     pub(crate) training: Batches<'a>,
-    /// Inputs that took no part in training, as it meets them.
+    /// Inputs that took no part in training.
     pub(crate) held_out: Batches<'a>,
-    /// Data and noise in words.
+    /// The data in words.
     pub(crate) words: String,
 }
 
@@ -35,6 +37,18 @@ pub(crate) enum Taken {
     Baseline(Box<Baseline>),
 }
 
+/// What a model and a raw input give for the baseline.
+pub(crate) struct Answer {
+    /// The input's index in its source.
+    pub(crate) index: usize,
+    /// The most likely class.
+    pub(crate) class: usize,
+    /// Mean magnitudes of all blocks.
+    pub(crate) mean_abs: Vec<f32>,
+    /// Levels of a signal's channels before it was prepared; none of an image.
+    pub(crate) levels: Vec<Level>,
+}
+
 /// Takes the baseline of a model.
 ///
 /// # Errors
@@ -42,95 +56,111 @@ pub(crate) enum Taken {
 pub(crate) fn baseline(
     session: &mut Session,
     blocks: &[Block],
+    classes: usize,
     sample: &Sample<'_>,
     stop: &AtomicBool,
 ) -> Result<Taken, TrainError> {
-    let held_out = sample.held_out.part.indices.len() as u64;
-    if held_out < held_out_needed(ALARM_LEVEL)? {
+    let Sample { training, held_out, words } = sample;
+    let is_signal = matches!(training.input, InputSpec::Signal(_));
+    let enough = held_out.part.indices.len() as u64 >= held_out_needed(ALARM_LEVEL)?;
+    if !enough || (blocks.is_empty() && !is_signal) {
         return Ok(Taken::Impossible);
     }
-    let shift = if blocks.is_empty() {
-        None
-    } else {
-        let Some(shift) = shift(session, blocks, sample, stop)? else { return Ok(Taken::Stopped) };
-        Some(shift)
+    let source = &training.part.source;
+    let mut accumulator = match blocks.iter().map(|block| block.channels).sum() {
+        0 => None,
+        channels => Some(ShiftAccumulator::new(channels)?),
     };
-    let level = match sample.training.input {
-        InputSpec::Image(_) => None,
-        InputSpec::Signal(_) => Some(LevelBaseline::new(
-            &levels(&sample.training)?,
-            &levels(&sample.held_out)?,
-            ALARM_LEVEL,
-        )?),
-    };
-    if shift.is_none() && level.is_none() {
-        return Ok(Taken::Impossible);
-    }
-    let data = sample.words.clone();
-    Ok(Taken::Baseline(Box::new(Baseline { data, alarm_level: ALARM_LEVEL, shift, level })))
-}
-
-/// None where `stop` was set.
-fn shift(
-    session: &mut Session,
-    blocks: &[Block],
-    sample: &Sample<'_>,
-    stop: &AtomicBool,
-) -> Result<Option<ShiftBaseline>, TrainError> {
-    let mut accumulator = ShiftAccumulator::new(blocks.iter().map(|block| block.channels).sum())?;
-    let done = each_mean_abs(session, blocks, &sample.training, stop, |vector| {
-        Ok(accumulator.add(vector)?)
-    })?;
-    if !done {
-        return Ok(None);
-    }
-    let distance = accumulator.distance()?;
-    let mut scores = Vec::new();
-    let done = each_mean_abs(session, blocks, &sample.held_out, stop, |vector| {
-        scores.push(distance.score(vector)?);
+    let mut usual = Vec::new();
+    let done = each_answer(session, blocks, training, stop, |answer| {
+        if let Some(accumulator) = &mut accumulator {
+            accumulator.add(&answer.mean_abs)?;
+        }
+        usual.push(ClassLevels { class: source.label(answer.index), channels: answer.levels });
         Ok(())
     })?;
-    Ok(if done { Some(ShiftBaseline::new(distance, &scores, ALARM_LEVEL)?) } else { None })
+    let distance = accumulator.map(|accumulator| accumulator.distance()).transpose()?;
+    let (mut scores, mut levels) = (Vec::new(), Vec::new());
+    let done = done
+        && each_answer(session, blocks, held_out, stop, |answer| {
+            if let Some(distance) = &distance {
+                scores.push(distance.score(&answer.mean_abs)?);
+            }
+            levels.push(ClassLevels { class: answer.class, channels: answer.levels });
+            Ok(())
+        })?;
+    if !done {
+        return Ok(Taken::Stopped);
+    }
+    let shift = distance.map(|distance| ShiftBaseline::new(distance, &scores, ALARM_LEVEL));
+    let level = is_signal.then(|| LevelBaseline::new(&usual, &levels, classes, ALARM_LEVEL));
+    Ok(Taken::Baseline(Box::new(Baseline {
+        data: words.clone(),
+        alarm_level: ALARM_LEVEL,
+        shift: shift.transpose()?,
+        level: level.transpose()?,
+    })))
 }
 
-/// Calls with the mean magnitudes of all blocks for each input; false where `stop` was set.
-pub(crate) fn each_mean_abs(
+/// Calls with what the model gives for each input; false where `stop` was set.
+pub(crate) fn each_answer(
     session: &mut Session,
     blocks: &[Block],
     batches: &Batches<'_>,
     stop: &AtomicBool,
-    mut of: impl FnMut(&[f32]) -> Result<(), TrainError>,
+    mut of: impl FnMut(Answer) -> Result<(), TrainError>,
 ) -> Result<bool, TrainError> {
+    let elements = batches.input.elements();
     for indices in batches.part.indices.chunks(BATCH) {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let outputs = session.run(&batches.values(indices, 0)?, indices.len())?;
-        let named = |output: &str| {
-            outputs
-                .iter()
-                .find(|tensor| tensor.name == output)
-                .ok_or_else(|| RuntimeError::MissingOutput { output: output.to_owned() })
-        };
-        let tensors: Vec<_> =
-            blocks.iter().map(|block| named(&block.mean_abs_output)).collect::<Result<_, _>>()?;
-        for row in 0..indices.len() {
-            let parts = tensors.iter().zip(blocks).flat_map(|(tensor, block)| {
-                tensor.data.iter().skip(row * block.channels).take(block.channels)
+        let mut values = vec![0.0; indices.len() * elements];
+        let mut levels = Vec::with_capacity(indices.len());
+        for (&index, input) in indices.iter().zip(values.chunks_exact_mut(elements)) {
+            batches.raw(index, 0, input)?;
+            levels.push(match batches.input {
+                InputSpec::Image(_) => Vec::new(),
+                InputSpec::Signal(signal) => Level::of_channels(input, signal.channels),
             });
-            of(&parts.copied().collect::<Vec<f32>>())?;
+            batches.prepare(index, input)?;
+        }
+        let outputs = session.run(&values, indices.len())?;
+        let probabilities = named(&outputs, PROBABILITIES)?;
+        let magnitudes: Vec<_> = blocks
+            .iter()
+            .map(|block| named(&outputs, &block.mean_abs_output))
+            .collect::<Result<_, _>>()?;
+        for (row, (&index, levels)) in indices.iter().zip(levels).enumerate() {
+            of(Answer {
+                index,
+                class: most_likely(row_of(probabilities, row, indices.len())),
+                mean_abs: magnitudes
+                    .iter()
+                    .flat_map(|tensor| row_of(tensor, row, indices.len()).iter().copied())
+                    .collect(),
+                levels,
+            })?;
         }
     }
     Ok(true)
 }
 
-/// The levels of each raw input's channels, before it is prepared.
-fn levels(batches: &Batches<'_>) -> Result<Vec<Vec<Level>>, TrainError> {
-    let mut values = vec![0.0; batches.input.elements()];
-    let channels = batches.input.shape().first().copied().unwrap_or(1);
-    let of = |&index: &usize| {
-        batches.raw(index, 0, &mut values)?;
-        Ok(Level::of_channels(&values, channels))
+fn named<'a>(outputs: &'a [NamedTensor], name: &str) -> Result<&'a NamedTensor, RuntimeError> {
+    let missing = || RuntimeError::MissingOutput { output: name.to_owned() };
+    outputs.iter().find(|tensor| tensor.name == name).ok_or_else(missing)
+}
+
+/// One row of a tensor `[rows, …]`.
+fn row_of(tensor: &NamedTensor, row: usize, rows: usize) -> &[f32] {
+    let width = tensor.data.len() / rows.max(1);
+    tensor.data.get(row * width..(row + 1) * width).unwrap_or_default()
+}
+
+/// The class with the largest probability, the first of equal ones, as the server takes it.
+fn most_likely(probabilities: &[f32]) -> usize {
+    let better = |best: usize, class: usize| {
+        if probabilities[class] > probabilities[best] { class } else { best }
     };
-    batches.part.indices.iter().map(of).collect()
+    (0..probabilities.len()).fold(0, better)
 }

@@ -114,7 +114,7 @@ pub fn retake_baseline(
     let data = Data::open(&recipe, &inputs.folder, inputs.index.as_deref(), inputs.skip_bad)?;
     fits(&bundle.manifest, &data)?;
     let input = &bundle.manifest.input;
-    let batches = |part| Batches { part, input, disturbance: Disturbance::calibration(&recipe) };
+    let batches = |part| Batches { part, input, disturbance: Disturbance::data(&recipe) };
     let sample = Sample {
         training: batches(&data.training),
         held_out: batches(&data.held_out),
@@ -122,7 +122,8 @@ pub fn retake_baseline(
     };
     let runtime = Runtime::start(onnxruntime)?;
     let mut session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu)?;
-    let taken = baseline(&mut session, &bundle.manifest.blocks, &sample, stop)?;
+    let Manifest { blocks, classes, .. } = &bundle.manifest;
+    let taken = baseline(&mut session, blocks, classes.len(), &sample, stop)?;
     let taken = match taken {
         Taken::Stopped => return Ok(()),
         Taken::Baseline(taken) => *taken,

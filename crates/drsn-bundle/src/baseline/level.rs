@@ -6,14 +6,17 @@ use super::{BaselineError, HeldOut};
 
 /// Stands for no signal at all, so that its logarithm is a number.
 const LEAST_MAGNITUDE: f64 = 1e-30;
-/// Least distance of a limit of logarithms from their middle: 2 %.
-const LEAST_RATIO: f64 = 0.02;
+/// Least distance of a limit of logarithms from their middle: 3 dB. A recording can be steadier than any sensor is
+/// over months, and a change below this is no fault of one.
+const LEAST_RATIO: f64 = std::f64::consts::LN_2 / 2.0;
 /// Least distance of a limit of the offset, as a share of the middle RMS.
-const LEAST_OFFSET: f64 = 0.02;
+const LEAST_OFFSET: f64 = 0.5;
 /// Least distance of a limit of the clipped share.
 const LEAST_CLIPPED: f64 = 0.01;
 /// Things that are watched in each channel.
 const STATISTICS: usize = 5;
+/// Training inputs of a class below which its limits are those of all classes together.
+const LEAST_OF_A_CLASS: usize = 30;
 
 /// The level of one channel's samples in one window, in the signal's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -46,16 +49,28 @@ pub struct InputLevel {
     pub alarm: bool,
 }
 
-/// Usual levels of each channel, and how unusual inputs were that took no part in training.
+/// Usual levels of each class and channel, and how unusual inputs were that took no part in training.
+///
+/// Classes often differ in level more than a sensor's fault would change it, as a damaged bearing is louder than a
+/// sound one: so an input is compared with what is usual for the class that it was taken for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LevelBaseline {
-    /// Limits of each channel.
-    pub channels: Vec<ChannelLimits>,
-    /// How far inputs that took no part in training lay from the middle, as a share of the way to the limit: for
-    /// each the largest of all channels and limits.
+    /// Limits of each class's channels.
+    pub classes: Vec<Vec<ChannelLimits>>,
+    /// How far inputs that took no part in training lay from the middle of the class that they were taken for, as a
+    /// share of the way to the limit: for each the largest of all channels and limits.
     pub held_out: HeldOut,
+}
+
+/// The levels of one input's channels, and a class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassLevels {
+    /// In training the class that it is of; else the one that the network takes it for.
+    pub class: usize,
+    /// One a channel.
+    pub channels: Vec<Level>,
 }
 
 /// What the training data's levels in one channel were.
@@ -143,52 +158,69 @@ impl InputLevel {
 }
 
 impl LevelBaseline {
-    /// Takes limits from the training data, and ranks from data that took no part in training. Each input has one
-    /// level a channel.
+    /// Takes limits from the training data, and ranks from data that took no part in training.
     ///
     /// The limits only bring the numbers to one scale, so that none of them drowns the others; the rate of alarms
-    /// comes from the ranks of held-out inputs, which had no part in the limits.
+    /// comes from the ranks of held-out inputs, which had no part in the limits. A class with few inputs has the
+    /// limits of all together.
     ///
     /// # Errors
-    /// [`BaselineError`] where an input has another number of channels, a number is not finite, or there are too
-    /// few inputs.
+    /// [`BaselineError`] where an input has another number of channels or a class that is none, a number is not
+    /// finite, or there are too few inputs.
     pub fn new(
-        training: &[Vec<Level>],
-        held_out: &[Vec<Level>],
+        training: &[ClassLevels],
+        held_out: &[ClassLevels],
+        classes: usize,
         alarm_level: f64,
     ) -> Result<Self, BaselineError> {
         if training.len() < 2 {
             return Err(BaselineError::TooFewTraining { found: training.len() as u64 });
         }
-        let channels = training[0].len();
-        for levels in training.iter().chain(held_out) {
+        let channels = training[0].channels.len();
+        for ClassLevels { class, channels: levels } in training.iter().chain(held_out) {
             if levels.is_empty() || levels.len() != channels {
                 return Err(BaselineError::Length { expected: channels, found: levels.len() });
+            }
+            if *class >= classes {
+                return Err(BaselineError::Class { class: *class, classes });
             }
             if !levels.iter().flat_map(Level::statistics).all(f64::is_finite) {
                 return Err(BaselineError::NotFinite);
             }
         }
         let tail = alarm_level / (2 * STATISTICS * channels) as f64;
-        let limits: Vec<ChannelLimits> =
-            (0..channels).map(|channel| ChannelLimits::of(training, channel, tail)).collect();
-        let excesses: Vec<f64> = held_out.iter().map(|levels| excess(&limits, levels)).collect();
-        let held_out = HeldOut::new(&excesses, alarm_level)?;
-        let baseline = Self { channels: limits, held_out };
+        let limits = |of: &[&ClassLevels]| -> Vec<ChannelLimits> {
+            (0..channels).map(|channel| ChannelLimits::of(of, channel, tail)).collect()
+        };
+        let all = limits(&training.iter().collect::<Vec<_>>());
+        let of_class = |class: usize| {
+            let own: Vec<_> = training.iter().filter(|input| input.class == class).collect();
+            if own.len() < LEAST_OF_A_CLASS { all.clone() } else { limits(&own) }
+        };
+        let classes: Vec<_> = (0..classes).map(of_class).collect();
+        let excesses = held_out.iter().map(|input| excess(&classes[input.class], &input.channels));
+        let held_out = HeldOut::new(&excesses.collect::<Vec<f64>>(), alarm_level)?;
+        let baseline = Self { classes, held_out };
         if baseline.are_limits_sound() { Ok(baseline) } else { Err(BaselineError::NotFinite) }
     }
 
     /// (1 + held-out inputs that were at least as unusual) / (1 + held-out inputs), for the levels of an input's
-    /// channels.
-    pub fn p_value(&self, levels: &[Level]) -> f64 {
-        self.held_out.p_value(excess(&self.channels, levels))
+    /// channels and the class that it was taken for; none for a class that is none.
+    pub fn p_value(&self, levels: &[Level], class: usize) -> Option<f64> {
+        Some(self.held_out.p_value(excess(self.classes.get(class)?, levels)))
     }
 
-    pub(super) fn check(&self, channels: usize) -> Result<(), String> {
-        if self.channels.len() != channels {
+    pub(super) fn check(&self, channels: usize, classes: usize) -> Result<(), String> {
+        if self.classes.len() != classes {
+            return Err(format!(
+                "it has limits of {} classes, and the model has {classes}",
+                self.classes.len()
+            ));
+        }
+        if let Some(limits) = self.classes.iter().find(|limits| limits.len() != channels) {
             return Err(format!(
                 "it has limits of {} channels, and the input has {channels}",
-                self.channels.len()
+                limits.len()
             ));
         }
         if !self.are_limits_sound() {
@@ -198,17 +230,20 @@ impl LevelBaseline {
     }
 
     fn are_limits_sound(&self) -> bool {
-        self.channels.iter().flat_map(ChannelLimits::all).all(|Limits { low, middle, high }| {
+        let limits = self.classes.iter().flatten().flat_map(ChannelLimits::all);
+        limits.into_iter().all(|Limits { low, middle, high }| {
             low.is_finite() && high.is_finite() && low < middle && middle < high
         })
     }
 }
 
 impl ChannelLimits {
-    fn of(training: &[Vec<Level>], channel: usize, tail: f64) -> Self {
+    fn of(training: &[&ClassLevels], channel: usize, tail: f64) -> Self {
         let sorted = |statistic: usize| {
-            let mut numbers: Vec<f64> =
-                training.iter().map(|levels| levels[channel].statistics()[statistic]).collect();
+            let mut numbers: Vec<f64> = training
+                .iter()
+                .map(|input| input.channels[channel].statistics()[statistic])
+                .collect();
             numbers.sort_by(f64::total_cmp);
             numbers
         };

@@ -18,7 +18,7 @@ use crate::{Block, InputSpec};
 
 pub use covariance::ShiftAccumulator;
 pub use held_out::HeldOut;
-pub use level::{ChannelLimits, InputLevel, Level, LevelBaseline, Limits};
+pub use level::{ChannelLimits, ClassLevels, InputLevel, Level, LevelBaseline, Limits};
 pub use numbers::Numbers;
 pub use shift::{Distance, InputShift, ShiftBaseline};
 pub use windows::{WindowsShift, over_windows};
@@ -54,6 +54,14 @@ pub enum BaselineError {
         expected: usize,
         /// Numbers that came.
         found: usize,
+    },
+    /// A class that the model does not have.
+    #[error("an input of the baseline is of class {class}, and there are {classes}")]
+    Class {
+        /// Index of the class.
+        class: usize,
+        /// Number of classes.
+        classes: usize,
     },
     /// More dimensions than a covariance is kept for.
     #[error(
@@ -108,17 +116,20 @@ impl Baseline {
         Ok(Some(InputShift { score, p_value, alarm: p_value < self.alarm_level }))
     }
 
-    /// The level of a raw signal, `[channels, samples]`, before it is prepared; none where the model has no such
-    /// baseline.
-    pub fn judge_level(&self, raw: &[f32]) -> Option<InputLevel> {
-        let level = self.level.as_ref()?;
-        let levels = Level::of_channels(raw, level.channels.len());
-        let alarm = level.p_value(&levels) < self.alarm_level;
-        Some(InputLevel::over_channels(&levels, alarm))
+    /// The level of a raw signal, whose channels' levels were taken before it was prepared, for the class that it was
+    /// taken for; none where the model has no such baseline.
+    pub fn judge_level(&self, levels: &[Level], class: usize) -> Option<InputLevel> {
+        let alarm = self.level.as_ref()?.p_value(levels, class)? < self.alarm_level;
+        Some(InputLevel::over_channels(levels, alarm))
     }
 
     /// Whether it is sound in itself and fits a model's input and blocks.
-    pub(crate) fn check(&self, input: &InputSpec, blocks: &[Block]) -> Result<(), String> {
+    pub(crate) fn check(
+        &self,
+        input: &InputSpec,
+        classes: usize,
+        blocks: &[Block],
+    ) -> Result<(), String> {
         let needed = held_out_needed(self.alarm_level).map_err(|e| e.to_string())?;
         if self.shift.is_none() && self.level.is_none() {
             return Err("it has neither a shift nor a level".to_owned());
@@ -130,7 +141,7 @@ impl Baseline {
         }
         match (&self.level, input) {
             (Some(level), InputSpec::Signal(signal)) => {
-                level.check(signal.channels).map_err(|e| format!("level: {e}"))?;
+                level.check(signal.channels, classes).map_err(|e| format!("level: {e}"))?;
                 enough(level.held_out.count, needed, self.alarm_level)
             }
             (Some(_), InputSpec::Image(_)) => Err("an image has no signal level".to_owned()),

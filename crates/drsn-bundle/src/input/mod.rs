@@ -111,6 +111,14 @@ impl InputSpec {
         self.shape().iter().product()
     }
 
+    /// Planes of an image, or channels of a signal.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Image(image) => image.channels,
+            Self::Signal(signal) => signal.channels,
+        }
+    }
+
     /// The word for what it takes: `image` or `signal`.
     pub fn kind(&self) -> &'static str {
         match self {

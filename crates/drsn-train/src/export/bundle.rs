@@ -96,11 +96,12 @@ pub fn write_bundle(
     let blocks = blocks(network, task.recipe.network.unit)?;
     progress.step("measuring where the training data lies");
     let sample = Sample {
-        training: task.batches(&task.data.training, Disturbance::calibration(task.recipe)),
-        held_out: task.held_out(),
+        training: task.batches(&task.data.training, Disturbance::data(task.recipe)),
+        held_out: task.batches(&task.data.held_out, Disturbance::data(task.recipe)),
         words: in_words(task.recipe, task.data),
     };
-    let baseline = match baseline(&mut session, &blocks, &sample, stop)? {
+    let classes = task.data.classes.len();
+    let baseline = match baseline(&mut session, &blocks, classes, &sample, stop)? {
         Taken::Stopped => return Ok(None),
         Taken::Impossible => None,
         Taken::Baseline(baseline) => Some(*baseline),

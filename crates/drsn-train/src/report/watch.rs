@@ -1,11 +1,11 @@
 //! What a bundle's baseline says of test inputs: alarms, and how well the input shift tells disturbed from clean ones.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use drsn_bundle::{Manifest, baseline::Level, runtime::Session};
+use drsn_bundle::{Manifest, runtime::Session};
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainError, baseline::each_mean_abs, training::Batches};
+use crate::{TrainError, baseline::each_answer, training::Batches};
 
 /// What the baseline says of inputs under one disturbance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,38 +32,23 @@ pub(crate) fn watch(
     stop: &AtomicBool,
 ) -> Result<Option<Watched>, TrainError> {
     let Some(baseline) = &manifest.baseline else { return Ok(None) };
-    let (mut scores, mut alarms) = (Vec::new(), 0_usize);
-    if baseline.shift.is_some() {
-        let done = each_mean_abs(session, &manifest.blocks, batches, stop, |vector| {
-            if let Some(shift) = baseline.judge_shift(vector)? {
-                scores.push(shift.score);
-                alarms += usize::from(shift.alarm);
-            }
-            Ok(())
-        })?;
-        if !done {
-            return Ok(None);
+    let (mut scores, mut shift_alarms, mut level_alarms) = (Vec::new(), 0_usize, 0_usize);
+    let done = each_answer(session, &manifest.blocks, batches, stop, |answer| {
+        if let Some(shift) = baseline.judge_shift(&answer.mean_abs)? {
+            scores.push(shift.score);
+            shift_alarms += usize::from(shift.alarm);
         }
+        let level = baseline.judge_level(&answer.levels, answer.class);
+        level_alarms += usize::from(level.is_some_and(|level| level.alarm));
+        Ok(())
+    })?;
+    if !done {
+        return Ok(None);
     }
-    let inputs = batches.part.indices.len().max(1) as f64;
+    let share = |alarms: usize| alarms as f64 / batches.part.indices.len().max(1) as f64;
     Ok(Some(Watched {
-        shift_alarms: baseline.shift.as_ref().map(|_| alarms as f64 / inputs),
-        level_alarms: match &baseline.level {
-            None => None,
-            Some(level) => {
-                let mut alarms = 0_usize;
-                let mut values = vec![0.0; batches.input.elements()];
-                for &index in &batches.part.indices {
-                    if stop.load(Ordering::Relaxed) {
-                        return Ok(None);
-                    }
-                    batches.raw(index, 0, &mut values)?;
-                    let levels = Level::of_channels(&values, level.channels.len());
-                    alarms += usize::from(level.p_value(&levels) < baseline.alarm_level);
-                }
-                Some(alarms as f64 / inputs)
-            }
-        },
+        shift_alarms: baseline.shift.as_ref().map(|_| share(shift_alarms)),
+        level_alarms: baseline.level.as_ref().map(|_| share(level_alarms)),
         auroc: clean.filter(|_| baseline.shift.is_some()).map(|clean| auroc(clean, &scores)),
         scores,
     }))

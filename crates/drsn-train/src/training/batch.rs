@@ -62,6 +62,17 @@ impl Disturbance {
         }
     }
 
+    /// An input as it lies in the data: noise that is drawn once is a part of it, other noise is not.
+    pub(crate) fn data(recipe: &Recipe) -> Self {
+        let part_of_data = recipe.noise.clone().filter(|noise| noise.drawn_once);
+        Self {
+            augmentation: Augmentation::default(),
+            noise: Noisy::Random(part_of_data),
+            purpose: Purpose::Training,
+            seed: recipe.seed,
+        }
+    }
+
     /// Noise of one strength, or none.
     pub fn evaluation(noise: Option<Noise>, seed: u64) -> Self {
         Self {
@@ -108,12 +119,20 @@ impl Batches<'_> {
         let mut values = vec![0.0; indices.len() * size];
         for (&index, input) in indices.iter().zip(values.chunks_exact_mut(size.max(1))) {
             self.raw(index, epoch, input)?;
-            self.input.prepare(input).map_err(|e| TrainError::Input {
-                input: self.part.source.name(index),
-                reason: e.to_string(),
-            })?;
+            self.prepare(index, input)?;
         }
         Ok(values)
+    }
+
+    /// Prepares an input that was read.
+    ///
+    /// # Errors
+    /// [`TrainError::Input`] with its name.
+    pub(crate) fn prepare(&self, index: usize, values: &mut [f32]) -> Result<(), TrainError> {
+        self.input.prepare(values).map_err(|e| TrainError::Input {
+            input: self.part.source.name(index),
+            reason: e.to_string(),
+        })
     }
 
     /// One input as it is met in `epoch`, before it is prepared.

@@ -279,12 +279,14 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// The data and the noise that an input meets in training, in words.
+/// The data as it lies there, as [`Disturbance::data`] gives it, in words.
 pub(crate) fn in_words(recipe: &Recipe, data: &Data) -> String {
-    let noise = recipe.noise.as_ref();
-    let noise =
-        noise.map_or_else(|| "without noise".to_owned(), |n| format!("with {}", n.in_words()));
-    format!("{}, {noise}", data.description)
+    let description = &data.description;
+    match &recipe.noise {
+        None => description.clone(),
+        Some(noise) if noise.drawn_once => format!("{description}, with {}", noise.in_words()),
+        Some(_) => format!("{description}, without the noise of the training"),
+    }
 }
 
 /// The running statistics of a network's normalizations.
