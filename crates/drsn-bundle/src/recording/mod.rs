@@ -165,8 +165,11 @@ impl Recording {
         match format {
             RecordingFormat::Wav => wav::read(reader, selection, limits),
             RecordingFormat::Csv => csv::read(reader, selection, limits),
+            RecordingFormat::Npy => {
+                Array::read_from(reader, None, limits)?.into_recording(selection)
+            }
             // Their parts are found by their places in the file.
-            RecordingFormat::Mat | RecordingFormat::Npy | RecordingFormat::Npz => {
+            RecordingFormat::Mat | RecordingFormat::Npz => {
                 let mut bytes = Vec::new();
                 // The file may have grown since its length was asked for, or have none.
                 reader.by_ref().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
