@@ -7,9 +7,11 @@
 //! | [`serve`]       | builds the server and starts it with the bundled models             |
 //! | [`mod@test`]    | runs every test that this machine can run, and counts               |
 //! | [`check`]       | format, licences, lints and documentation                           |
+//! | [`bench`]       | measures what the server costs beside the network itself            |
 //!
 //! What a command is doing goes to standard error; the outcome of the tests goes to standard output.
 
+mod bench;
 mod check;
 mod onnxruntime;
 mod serve;
@@ -50,6 +52,12 @@ enum Command {
     },
     /// Check format, licences, lints and documentation
     Check,
+    /// Measure what a request costs beside the network itself
+    Bench {
+        /// Folders of models; models/bearing without any
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +77,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Serve { arguments } => serve::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Check => check::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Bench { arguments } => bench::run(&workspace, &arguments),
     }
 }
 

@@ -1,0 +1,87 @@
+//! Keep-alive clients that cost little themselves.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use drsn_bundle::InputSpec;
+
+/// The bytes of a request.
+pub(crate) struct Request(Vec<u8>);
+
+impl Request {
+    /// One input as nested numbers.
+    pub(crate) fn json(input: &InputSpec) -> Self {
+        let body = format!("{{\"tensor\":{}}}", nested(&values(input), &input.shape()));
+        Self::with("application/json", body.as_bytes())
+    }
+
+    /// One input as 32-bit floats.
+    pub(crate) fn binary(input: &InputSpec) -> Self {
+        let bytes: Vec<u8> = values(input).iter().flat_map(|x| x.to_le_bytes()).collect();
+        Self::with("application/octet-stream", &bytes)
+    }
+
+    fn with(content_type: &str, body: &[u8]) -> Self {
+        let head = format!(
+            "POST /classify HTTP/1.1\r\nhost: bench\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        Self([head.as_bytes(), body].concat())
+    }
+}
+
+fn values(input: &InputSpec) -> Vec<f32> {
+    (0..input.elements()).map(|n| (n as f32 * 0.37).sin() * 0.5 + 0.5).collect()
+}
+
+/// Nested lists with the shortest digits that are each number.
+fn nested(values: &[f32], shape: &[usize]) -> String {
+    let parts: Vec<String> = match shape {
+        [] | [_] => values.iter().map(f32::to_string).collect(),
+        [_, rest @ ..] => {
+            let size = rest.iter().product::<usize>().max(1);
+            values.chunks(size).map(|part| nested(part, rest)).collect()
+        }
+    };
+    format!("[{}]", parts.join(","))
+}
+
+/// Sends so many requests over so many connections, each a new one as soon as the last was answered.
+pub(crate) fn send(address: SocketAddr, request: &Request, clients: usize, requests: usize) {
+    let left = AtomicUsize::new(requests);
+    let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut stream = TcpStream::connect(address).expect("a connection");
+                stream.set_nodelay(true).expect("TCP_NODELAY");
+                while take().is_ok() {
+                    assert_eq!(exchange(&mut stream, &request.0), Some(200));
+                }
+            });
+        }
+    });
+}
+
+/// Sends a request and reads the whole answer; gives its status.
+pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<u16> {
+    stream.write_all(request).ok()?;
+    let (mut answer, mut part) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        let count = stream.read(&mut part).ok().filter(|&count| count > 0)?;
+        answer.extend_from_slice(&part[..count]);
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&answer[..end]).ok()?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        if answer.len() - end - 4 >= length.unwrap_or(0) {
+            return head.split_whitespace().nth(1)?.parse().ok();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a request costs beside the network itself: `cargo xtask bench`, or with other bundles than `models/bearing/1`
+//! `cargo xtask bench -- FOLDER …`, each a model's folder with its versions as `models/bearing`.
+//!
+//! In interleaved rounds: the CPU time an inference takes in a bare loop over ONNX Runtime at its best batch, and the
+//! CPU time of the server process for each request of one input, with 1, 8, 32 and 64 keep-alive clients that send
+//! JSON and 32-bit floats. Medians are printed, and the loop's time as a share of a request's. Linux only.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
+mod bare;
+mod client;
+mod server;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use drsn_bundle::Bundle;
+
+use crate::{bare::Bare, client::Request, server::Server};
+
+const ROUNDS: usize = 5;
+const CLIENTS: [usize; 4] = [1, 8, 32, 64];
+/// Requests of one kind and number of clients in a round.
+const REQUESTS: usize = 3000;
+
+fn main() {
+    // Cargo adds --bench.
+    let named: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let models = if named.is_empty() { vec![root.join("models/bearing")] } else { named };
+    for model in &models {
+        measure(model);
+    }
+}
+
+fn measure(model: &Path) {
+    let version = newest(model);
+    let bundle = Bundle::open(&version).expect("a bundle");
+    let mut bare = Bare::new(&bundle);
+    let server = Server::start(&version, bundle.manifest.name.as_str());
+    let requests = [
+        ("JSON", Request::json(&bundle.manifest.input)),
+        ("binary", Request::binary(&bundle.manifest.input)),
+    ];
+    say(&format!(
+        "{}: ready after {:.0} ms, then {:.1} MiB resident",
+        version.display(),
+        server.ready_after.as_secs_f64() * 1e3,
+        server.resident_mib()
+    ));
+    let combinations: Vec<(usize, usize)> =
+        (0..requests.len()).flat_map(|kind| CLIENTS.map(|clients| (kind, clients))).collect();
+    let mut loops = Vec::new();
+    let mut served = vec![Vec::new(); combinations.len()];
+    for _ in 0..ROUNDS {
+        loops.push(bare.round());
+        for (&(kind, clients), times) in combinations.iter().zip(&mut served) {
+            let before = server.cpu_seconds();
+            client::send(server.address, &requests[kind].1, clients, REQUESTS);
+            times.push((server.cpu_seconds() - before) * 1e6 / REQUESTS as f64);
+        }
+    }
+    let (batch, alone) = bare::best(&loops);
+    say(&format!("bare loop: {alone:.1} µs of CPU time an inference at its best batch, {batch}"));
+    for ((kind, clients), times) in combinations.into_iter().zip(served) {
+        let request = median(times);
+        let name = requests[kind].0;
+        let share = alone / request;
+        say(&format!(
+            "{name:>6}, {clients:>2} clients: {request:.1} µs a request, loop / request {share:.2}"
+        ));
+    }
+    say(&format!("after the load {:.1} MiB resident", server.resident_mib()));
+}
+
+/// The highest version in a model's folder.
+fn newest(model: &Path) -> PathBuf {
+    let versions = std::fs::read_dir(model).expect("a model's folder");
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u64>().ok();
+    let paths = versions.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(|path| number(path).is_some()).max_by_key(number).expect("a version")
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn say(line: &str) {
+    // Where standard output is closed there is nobody to tell.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
