@@ -24,6 +24,7 @@ pub mod bundle;
 mod error;
 pub mod golden;
 pub mod input;
+mod lanes;
 pub mod manifest;
 mod name;
 pub mod onnx;

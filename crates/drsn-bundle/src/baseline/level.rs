@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineError, HeldOut};
+use crate::lanes::{self, extremes, sum};
 
 /// Stands for no signal at all, so that its logarithm is a number.
 const LEAST_MAGNITUDE: f64 = 1e-30;
@@ -107,16 +108,14 @@ impl Level {
     /// The level of one channel's samples.
     pub fn of(samples: &[f32]) -> Self {
         let count = samples.len().max(1) as f64;
-        let numbers = || samples.iter().map(|&x| f64::from(x));
-        let offset = numbers().sum::<f64>() / count;
-        let mean_square = numbers().map(|x| x * x).sum::<f64>() / count;
-        let variance = numbers().map(|x| (x - offset).powi(2)).sum::<f64>() / count;
+        let (least, largest) = extremes(samples);
+        let offset = sum(samples, |x| x) / count;
         Self {
-            rms: mean_square.sqrt(),
-            deviation: variance.sqrt(),
+            rms: (sum(samples, |x| x * x) / count).sqrt(),
+            deviation: (sum(samples, |x| (x - offset) * (x - offset)) / count).sqrt(),
             offset,
-            peak: numbers().fold(0.0, |peak, x| peak.max(x.abs())),
-            clipped: clipped(samples) as f64 / count,
+            peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
+            clipped: clipped(samples, least, largest) as f64 / count,
         }
     }
 
@@ -133,9 +132,11 @@ impl Level {
 }
 
 /// Samples at the window's extremes that have an equal neighbour.
-fn clipped(samples: &[f32]) -> usize {
-    let least = samples.iter().copied().fold(f32::INFINITY, f32::min);
-    let largest = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+fn clipped(samples: &[f32], least: f32, largest: f32) -> usize {
+    let at_ends = lanes::count(samples, |x| x <= least || x >= largest);
+    if at_ends <= 2 && least < largest {
+        return 0;
+    }
     samples
         .chunk_by(|a, b| a.total_cmp(b).is_eq())
         .filter(|run| run.len() > 1 && (run[0] <= least || run[0] >= largest))

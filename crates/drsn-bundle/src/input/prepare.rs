@@ -1,6 +1,7 @@
 //! Raw numbers to what the network was trained on: scaling of images, normalisation of signals.
 
 use super::{ImageSpec, InputSpec, Normalization};
+use crate::lanes::{count, extremes, sum};
 
 /// Numbers that cannot be prepared.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -75,7 +76,11 @@ impl InputSpec {
 }
 
 fn check_finite(values: &[f32]) -> Result<(), PrepareError> {
-    match values.iter().position(|v| !v.is_finite()) {
+    // Looking for the place is slower than looking whether there is one.
+    if count(values, |value| !value.is_finite()) == 0 {
+        return Ok(());
+    }
+    match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(PrepareError::NotFinite { index, value: values[index] }),
     }
@@ -91,14 +96,13 @@ fn scale(values: &mut [f32], image: &ImageSpec) {
 }
 
 fn z_score(channel: usize, samples: &mut [f32], epsilon: f64) -> Result<(), PrepareError> {
-    let least = samples.iter().copied().fold(f32::INFINITY, f32::min);
-    let largest = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (least, largest) = extremes(samples);
     if least >= largest {
         return Err(PrepareError::Constant { channel, value: least });
     }
     let count = samples.len() as f64;
-    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
-    let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    let mean = sum(samples, |x| x) / count;
+    let variance = sum(samples, |x| (x - mean) * (x - mean)) / count;
     let divisor = variance.sqrt().max(epsilon);
     for sample in samples {
         *sample = ((f64::from(*sample) - mean) / divisor) as f32;

@@ -1,0 +1,60 @@
+//! Sums and extremes over samples in several lanes at once: one after the other, each addition would wait for the last.
+
+const LANES: usize = 8;
+
+/// The sum of `of` each sample, in 64 bits.
+pub(crate) fn sum(samples: &[f32], of: impl Fn(f64) -> f64) -> f64 {
+    let (chunks, rest) = samples.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for chunk in chunks {
+        for (lane, &sample) in lanes.iter_mut().zip(chunk) {
+            *lane += of(f64::from(sample));
+        }
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|&sample| of(f64::from(sample))).sum::<f64>()
+}
+
+/// The least and the largest sample; infinite the wrong way round where there is none.
+pub(crate) fn extremes(samples: &[f32]) -> (f32, f32) {
+    let (chunks, rest) = samples.as_chunks::<LANES>();
+    let (mut least, mut largest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for chunk in chunks {
+        for ((least, largest), &sample) in least.iter_mut().zip(&mut largest).zip(chunk) {
+            *least = if sample < *least { sample } else { *least };
+            *largest = if sample > *largest { sample } else { *largest };
+        }
+    }
+    let least = least.iter().chain(rest).copied().fold(f32::INFINITY, f32::min);
+    let largest = largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    (least, largest)
+}
+
+/// Samples for which `is` holds.
+pub(crate) fn count(samples: &[f32], is: impl Fn(f32) -> bool) -> usize {
+    // Small counters, so that eight of them fit into a register; a block is short enough for them.
+    samples
+        .chunks(1 << 12)
+        .map(|block| block.iter().map(|&sample| u32::from(is(sample))).sum::<u32>() as usize)
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn lanes_give_what_a_loop_gives(samples in prop::collection::vec(-1e6_f32..1e6, 0..70)) {
+            let square = |x: f64| x * x;
+            let expected: f64 = samples.iter().map(|&x| square(f64::from(x))).sum();
+            prop_assert!((sum(&samples, square) - expected).abs() <= 1e-9 * expected);
+            let least = samples.iter().copied().fold(f32::INFINITY, f32::min);
+            let largest = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            prop_assert_eq!(extremes(&samples), (least, largest));
+            let positive = samples.iter().filter(|&&x| x > 0.0).count();
+            prop_assert_eq!(count(&samples, |x| x > 0.0), positive);
+        }
+    }
+}
