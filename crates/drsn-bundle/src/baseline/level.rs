@@ -157,6 +157,24 @@ impl InputLevel {
     }
 }
 
+impl InputLevel {
+    /// The level of a whole recording, from that of its windows; none where there are none.
+    ///
+    /// It alarms where more windows do than the alarm level explains, by the test of [`super::over_windows`].
+    pub fn over_windows(windows: &[Self], alarm_level: f64) -> Option<Self> {
+        let alarms = windows.iter().filter(|window| window.alarm).count();
+        let count = windows.len() as f64;
+        let mean = |of: fn(&Self) -> f64| windows.iter().map(of).sum::<f64>() / count;
+        (!windows.is_empty()).then(|| Self {
+            rms: mean(|window| window.rms.powi(2)).sqrt(),
+            offset: mean(|window| window.offset),
+            peak: windows.iter().fold(0.0, |peak, window| peak.max(window.peak)),
+            clipped: mean(|window| window.clipped),
+            alarm: !super::windows::is_explained(alarms, windows.len(), alarm_level),
+        })
+    }
+}
+
 impl LevelBaseline {
     /// Takes limits from the training data, and ranks from data that took no part in training.
     ///
