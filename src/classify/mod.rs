@@ -160,7 +160,8 @@ pub async fn classify(
     let (mut inputs, names) = match work {
         Work::Ready { inputs, names } => (inputs, names),
         Work::Sources(sources) => {
-            return pump::classify(app, &model, sources, plan, memory, decode_time).await;
+            // Aside: the state of what is rare would make that of every request larger.
+            return Box::pin(pump::classify(app, &model, sources, plan, memory, decode_time)).await;
         }
     };
     memory.shrink_to(inputs.bytes());

@@ -121,12 +121,12 @@ async fn answer(
         }
         MediaType::Raw => raw(app, incoming, options, &mut memory, asked, deadline).await?,
         MediaType::File(kind) => {
-            file(app, kind, incoming, options, &mut memory, asked, deadline).await?
+            Box::pin(file(app, kind, incoming, options, &mut memory, asked, deadline)).await?
         }
         MediaType::Multipart => {
             let boundary = content_type.unwrap_or_default();
             let (files, options) =
-                multipart::read(app, incoming, boundary, options, &mut memory).await?;
+                Box::pin(multipart::read(app, incoming, boundary, options, &mut memory)).await?;
             let body = Content::Files(files);
             classify::classify(app, body, options, &mut memory, asked, deadline).await?
         }
@@ -162,7 +162,9 @@ async fn raw(
         }
         if Streaming::takes_floats(&model) && options.batch.is_none() && options.channel.is_none() {
             refuse_files(incoming.peek(MARK_BYTES).await?)?;
-            return stream(app, &model, StreamKind::Floats, incoming, &options, memory, deadline)
+            // Aside: the state of what is rare would make that of every request larger.
+            let floats = StreamKind::Floats;
+            return Box::pin(stream(app, &model, floats, incoming, &options, memory, deadline))
                 .await;
         }
     }

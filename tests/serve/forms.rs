@@ -65,7 +65,8 @@ async fn parts_are_inputs_with_names_and_options_are_texts_beside_them() {
     ]);
     let answer = server.classify("/classify", FORM, body).await;
     let predictions = answer["predictions"].as_array().unwrap();
-    let names = [json!("a.wav"), json!("wrong.csv"), json!("b.csv"), json!(null), json!("window.txt")];
+    let names =
+        [json!("a.wav"), json!("wrong.csv"), json!("b.csv"), json!(null), json!("window.txt")];
     assert_eq!(predictions.len(), names.len());
     let alone = server.classify("/classify?model=one&overlap=0.5&top_k=1", WAV, wav).await;
     for (index, (prediction, name)) in predictions.iter().zip(&names).enumerate() {
@@ -89,12 +90,19 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
     let models = harness::repository(&[("tiny", tiny::image_input())]);
     let server = Server::start(models.path(), &["--max-recording-bytes", "100000"]).await;
     let good = encoded(&picture(), ImageFormat::Png);
-    let file = |name, content_type, content| -> Part { ("file", Some(name), content_type, content) };
+    let file =
+        |name, content_type, content| -> Part { ("file", Some(name), content_type, content) };
     let (a, b) = (file("a.png", None, &good), file("c.gif", Some("image/gif"), &good));
     let long = vec![b'x'; 5000];
     for (parts, sentence) in [
-        (vec![a, b, file("b.png", None, b"text")], "input 2 (b.png): a PNG, JPEG, WebP, BMP or GIF file was expected"),
-        (vec![file("numbers.bin", Some(FLOATS), &[0; 64])], "input 0 (numbers.bin): neither its first bytes, nor its name"),
+        (
+            vec![a, b, file("b.png", None, b"text")],
+            "input 2 (b.png): a PNG, JPEG, WebP, BMP or GIF file was expected",
+        ),
+        (
+            vec![file("numbers.bin", Some(FLOATS), &[0; 64])],
+            "input 0 (numbers.bin): neither its first bytes, nor its name",
+        ),
         (vec![a, file("b.csv", None, b"1\n2\n")], "input 1 (b.csv): the request has signal data"),
         (vec![a, file("b.png", None, b"")], "input 1 (b.png): the image file is empty"),
         (vec![("model", None, None, b"tiny")], "no part named file"),
@@ -104,7 +112,8 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
         (vec![a, ("batch", None, None, b"2")], "the option batch belongs to bodies of raw numbers"),
     ] {
         let detail =
-            refusal(server.post("/classify", FORM, form(&parts)).await, 400, "invalid_argument").await;
+            refusal(server.post("/classify", FORM, form(&parts)).await, 400, "invalid_argument")
+                .await;
         assert!(detail.contains(sentence), "expected \"{sentence}\" in \"{detail}\"");
     }
     let whole = form(&[a]);

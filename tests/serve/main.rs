@@ -8,6 +8,7 @@ mod tiny;
 
 mod baseline;
 mod batching;
+mod damaged;
 mod drain;
 mod forms;
 mod harness;

@@ -1,6 +1,10 @@
 //! A recording of ten minutes through a server process, whose memory is watched.
 
-use std::{fs, path::PathBuf, time::{Duration, Instant}};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use hyper::body::{Body, Bytes, Frame};
 use serde_json::Value;
@@ -82,12 +86,12 @@ async fn ten_minutes_of_a_wav_file_are_classified_without_being_in_memory() {
     // What is taken once, as buffers of batches.
     let url = format!("http://{}/models/bearing/classify", process.address);
     let some: Vec<u8> = (0..2048 * 64).flat_map(|n: u32| ((n % 97) as f32).to_le_bytes()).collect();
-    let request = reqwest::Client::new().post(url).header("content-type", "application/octet-stream");
+    let request =
+        reqwest::Client::new().post(url).header("content-type", "application/octet-stream");
     assert_eq!(request.body(some).send().await.unwrap().status(), 200);
-    for (query, rate, windows) in [
-        ("top_k=1", RATE, 14_063),
-        ("resample=true&top_k=1", 51_200, 13_184),
-    ] {
+    for (query, rate, windows) in
+        [("top_k=1", RATE, 14_063), ("resample=true&top_k=1", 51_200, 13_184)]
+    {
         let before = resident(pid, "VmRSS:");
         let (answer, seconds) = send(&process, query, rate).await;
         let found = answer["predictions"][0]["windows"].as_array().unwrap();

@@ -80,9 +80,8 @@ fn assert_windows(prediction: &Value, signal: &[f32], starts: &[usize]) {
         assert_eq!(window["label"], ["plus", "minus"][class]);
         assert!(answer.probabilities[class] >= 0.5 - 1e-5);
     }
-    let mean = |of: fn(&tiny::Answer) -> f32| {
-        answers.iter().map(of).sum::<f32>() / answers.len() as f32
-    };
+    let mean =
+        |of: fn(&tiny::Answer) -> f32| answers.iter().map(of).sum::<f32>() / answers.len() as f32;
     for class in prediction["probabilities"].as_array().unwrap() {
         let index = class["class_index"].as_u64().unwrap();
         let expected =
@@ -105,7 +104,8 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
     }
     let models =
         harness::repository(&[("one", tiny::signal_input(1)), ("two", tiny::signal_input(2))]);
-    let server = Server::start(models.path(), &["--default-model", "one", "--max-batch", "3"]).await;
+    let server =
+        Server::start(models.path(), &["--default-model", "one", "--max-batch", "3"]).await;
     let signal = noise(43);
     let other: Vec<f32> = noise(86)[43..].to_vec();
     let csv: String = signal.iter().map(|x| format!("{x}\n")).collect();
@@ -130,11 +130,20 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
         ("", WAV, npy("(43,)", &signal), &aligned),
         ("model=two", FLOATS, floats(&[&signal[..], &other].concat()), &aligned),
         ("model=two&channel=1,0", WAV, wav(8000, &both), &aligned),
-        ("model=two", "application/x-npy", npy("(2, 43)", &[&signal[..], &other].concat()), &aligned),
+        (
+            "model=two",
+            "application/x-npy",
+            npy("(2, 43)", &[&signal[..], &other].concat()),
+            &aligned,
+        ),
     ] {
         let path = format!("/classify?diagnostics=full&{query}");
         let answer = server.classify(&path, content_type, body).await;
-        assert_eq!(answer["predictions"].as_array().map(Vec::len), Some(1), "{query} {content_type}");
+        assert_eq!(
+            answer["predictions"].as_array().map(Vec::len),
+            Some(1),
+            "{query} {content_type}"
+        );
         assert_windows(&answer["predictions"][0], &signal, starts);
         assert!(answer["timing"]["batch_size"].as_u64().unwrap() <= 3);
     }
@@ -166,7 +175,8 @@ async fn a_body_that_is_streamed_is_answered_as_one_that_came_whole() {
             body.chunks(7).map(|piece| Ok(piece.to_vec())).collect();
         let stream = PieceByPiece(pieces.into());
         let request = server.client.post(server.url("/classify"));
-        let request = request.header("content-type", content_type).body(reqwest::Body::wrap(stream));
+        let request =
+            request.header("content-type", content_type).body(reqwest::Body::wrap(stream));
         let answer = harness::json(request.send().await.unwrap()).await;
         assert_windows(&answer["predictions"][0], short, &[0, 8, 16, 24, 32, 35]);
     }
@@ -213,7 +223,8 @@ async fn several_recordings_in_an_array_or_a_list_are_as_many_inputs() {
         }
     }
     // Of the length of a window they are inputs without windows.
-    let answer = server.classify("/classify", "application/x-npy", npy("(3, 2, 8)", &values[..48])).await;
+    let answer =
+        server.classify("/classify", "application/x-npy", npy("(3, 2, 8)", &values[..48])).await;
     assert_eq!(answer["predictions"].as_array().map(Vec::len), Some(3));
     assert!(answer["predictions"][2].get("windows").is_none());
     server.stop().await;
@@ -242,33 +253,98 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
     let cut = wav(8000, &[good.clone()])[..90].to_vec();
     let npy_type = "application/x-npy";
     for (query, content_type, body, sentence) in [
-        ("", WAV, wav(8000, &[good[..5].to_vec()]), "too short: it has 5 samples a channel, and this model's window has 8"),
+        (
+            "",
+            WAV,
+            wav(8000, &[good[..5].to_vec()]),
+            "too short: it has 5 samples a channel, and this model's window has 8",
+        ),
         ("", WAV, wav(8000, &[vec![]]), "the recording is empty"),
         ("", WAV, vec![], "cut short"),
         ("", WAV, cut, "it ends after 11 of the 20 samples that it declares: it was cut short"),
         ("", WAV, b"this is text".to_vec(), "it does not begin with RIFF and WAVE"),
-        ("", WAV, wav(8000, &[with_nan.clone()]), "sample 13 of channel 0 is not a finite 32-bit number: NaN"),
-        ("", FLOATS, floats(&with_nan), "sample 13 of channel 0 is not a finite 32-bit number: NaN"),
+        (
+            "",
+            WAV,
+            wav(8000, &[with_nan.clone()]),
+            "sample 13 of channel 0 is not a finite 32-bit number: NaN",
+        ),
+        (
+            "",
+            FLOATS,
+            floats(&with_nan),
+            "sample 13 of channel 0 is not a finite 32-bit number: NaN",
+        ),
         ("", npy_type, npy("(20,)", &with_nan), "sample 13 of channel 0 is not a finite"),
-        ("", WAV, wav(8000, &[constant.clone()]), "the window of samples 8 to 16: channel 0 is constant (0.5)"),
-        ("", WAV, wav(8000, &[good.clone(), good.clone()]), "has 2 channels, and this model takes 1 channel: choose with the option channel"),
-        ("channel=2", WAV, wav(8000, &[good.clone()]), "it has no channel 2; it has channels 0 to 0"),
-        ("", WAV, wav(4000, &[good.clone()]), "has 4000 samples in a second, and this model takes 8000"),
-        ("sample_rate_hz=4000", WAV, wav(8000, &[good.clone()]), "the option sample_rate_hz says 4000 Hz"),
+        (
+            "",
+            WAV,
+            wav(8000, &[constant.clone()]),
+            "the window of samples 8 to 16: channel 0 is constant (0.5)",
+        ),
+        (
+            "",
+            WAV,
+            wav(8000, &[good.clone(), good.clone()]),
+            "has 2 channels, and this model takes 1 channel: choose with the option channel",
+        ),
+        (
+            "channel=2",
+            WAV,
+            wav(8000, &[good.clone()]),
+            "it has no channel 2; it has channels 0 to 0",
+        ),
+        (
+            "",
+            WAV,
+            wav(4000, &[good.clone()]),
+            "has 4000 samples in a second, and this model takes 8000",
+        ),
+        (
+            "sample_rate_hz=4000",
+            WAV,
+            wav(8000, &[good.clone()]),
+            "the option sample_rate_hz says 4000 Hz",
+        ),
         ("sample_rate_hz=4000", FLOATS, floats(&good), "has 4000 samples in a second"),
         ("resample=true", FLOATS, floats(&good), "does not say its sample rate"),
         ("resample=true&sample_rate_hz=3.7", FLOATS, floats(&good), "cannot be resampled"),
         ("channel=0", FLOATS, floats(&good), "the option channel belongs to files and JSON"),
         ("", FLOATS, wav(8000, &[good.clone()]), "the body is a WAV file: send it as audio/wav"),
         ("", FLOATS, npy("(20,)", &good), "the body is a NPY file: send it as application/x-npy"),
-        ("", npy_type, npy("(2, 2, 2, 2)", &good[..16]), "a recording is [samples] or [channels, samples]"),
+        (
+            "",
+            npy_type,
+            npy("(2, 2, 2, 2)", &good[..16]),
+            "a recording is [samples] or [channels, samples]",
+        ),
         ("", npy_type, floats(&good), "it is not a valid NPY file"),
         ("", "text/csv", b"a,b\n1,2\n3,x\n".to_vec(), "is not a number"),
         ("", "application/x-matlab-data", floats(&good), "its header is not that of version 5"),
-        ("batch=2", WAV, wav(8000, &[good.clone()]), "the option batch belongs to bodies of raw numbers"),
-        ("overlap=1", WAV, wav(8000, &[good.clone()]), "overlap must be a number from 0 to below 1"),
-        ("", "image/png", b"\x89PNG\r\n\x1a\n".to_vec(), "image data, and this model takes signal data"),
-        ("", JSON, json!({"signal": [1.0, 2.0]}).to_string().into_bytes(), "a list of 2 came; a signal may be longer"),
+        (
+            "batch=2",
+            WAV,
+            wav(8000, &[good.clone()]),
+            "the option batch belongs to bodies of raw numbers",
+        ),
+        (
+            "overlap=1",
+            WAV,
+            wav(8000, &[good.clone()]),
+            "overlap must be a number from 0 to below 1",
+        ),
+        (
+            "",
+            "image/png",
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            "image data, and this model takes signal data",
+        ),
+        (
+            "",
+            JSON,
+            json!({"signal": [1.0, 2.0]}).to_string().into_bytes(),
+            "a list of 2 came; a signal may be longer",
+        ),
     ] {
         let response = server.post(&format!("/classify?{query}"), content_type, body).await;
         let detail = refusal(response, 400, "invalid_argument").await;
@@ -294,8 +370,16 @@ async fn a_recording_of_another_rate_is_resampled_where_that_is_asked_for() {
     let resampled = "/classify?resample=true";
     let answers = [
         server.classify(resampled, WAV, wav(32_000, &[fast.clone()])).await,
-        server.classify("/classify?resample=true&sample_rate_hz=32000", FLOATS, floats(&fast)).await,
-        server.classify("/classify?resample=true&sample_rate_hz=32000", "application/x-npy", npy("(32000,)", &fast)).await,
+        server
+            .classify("/classify?resample=true&sample_rate_hz=32000", FLOATS, floats(&fast))
+            .await,
+        server
+            .classify(
+                "/classify?resample=true&sample_rate_hz=32000",
+                "application/x-npy",
+                npy("(32000,)", &fast),
+            )
+            .await,
     ];
     let expected = expected["predictions"][0]["windows"].as_array().unwrap();
     assert_eq!(expected.len(), 1000);
@@ -359,7 +443,8 @@ async fn more_bytes_or_windows_than_are_taken_are_refused() {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-bundle/tests/recordings");
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-bundle/tests/recordings");
     fs::read(folder.join(name)).unwrap()
 }
 

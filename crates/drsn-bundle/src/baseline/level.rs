@@ -329,6 +329,25 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_has_the_mean_level_of_its_windows_and_alarms_where_too_many_of_them_do() {
+        let window = |rms: f64, alarm: bool| InputLevel {
+            rms,
+            offset: rms - 3.0,
+            peak: 2.0 * rms,
+            clipped: 0.5,
+            alarm,
+        };
+        let level = InputLevel::over_windows(&[window(1.0, false), window(7.0, true)], 0.01);
+        let level = level.unwrap();
+        let found = [level.rms, level.offset, level.peak, level.clipped];
+        assert!(found.iter().zip([5.0, 1.0, 14.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-12));
+        // Of pairs without any change 2 % have one that alarms.
+        assert!(!level.alarm);
+        assert!(InputLevel::over_windows(&[window(1.0, true); 2], 0.01).unwrap().alarm);
+        assert_eq!(InputLevel::over_windows(&[], 0.01), None);
+    }
+
+    #[test]
     fn clipped_samples_stay_at_an_extreme_and_do_not_only_touch_it() {
         let share = |samples: &[f32]| Level::of(samples).clipped;
         assert!((share(&[0.0, 1.0, 1.0, 1.0, 0.0, 0.0, -1.0, 0.5]) - 0.375).abs() < 1e-12);
