@@ -168,10 +168,10 @@ impl Decoder<'_> {
         let (channels, length) = match *inner {
             [length] => (1, length),
             [channels, length] => (channels, length),
-            _ => return Err(signals.wrong_shape(inner, self.spec)),
+            _ => return Err(Nested::wrong_shape(inner, self.spec)),
         };
-        if length < spec.window && options.resample != Some(true) {
-            return Err(signals.wrong_shape(inner, self.spec));
+        if channels * length == 0 || (length < spec.window && options.resample != Some(true)) {
+            return Err(Nested::wrong_shape(inner, self.spec));
         }
         self.check_count(count)?;
         self.memory.grow(2 * size_of_val(&signals.values[..]) as u64)?;

@@ -18,16 +18,14 @@ const READING_BYTES: u64 = 128 << 10;
 
 /// A sentence for a recording that cannot be taken.
 pub(crate) fn refused(error: &RecordingError) -> ApiError {
-    let sentence = match error {
-        RecordingError::TooLarge { .. } | RecordingError::TooManySamples { .. } => {
-            return ErrorKind::TooLarge.because(format!("the recording is too large: {error}"));
-        }
-        RecordingError::Io(_) => {
-            "the recording cannot be read: it is damaged or cut short".to_owned()
-        }
-        error => format!("the recording cannot be read: {error}"),
-    };
-    ErrorKind::InvalidArgument.because(sentence)
+    if matches!(error, RecordingError::TooLarge { .. } | RecordingError::TooManySamples { .. }) {
+        return ErrorKind::TooLarge.because(format!("the recording is too large: {error}"));
+    }
+    ErrorKind::InvalidArgument.because(if matches!(error, RecordingError::Io(_)) {
+        "the recording cannot be read: it is damaged or cut short".to_owned()
+    } else {
+        format!("the recording cannot be read: {error}")
+    })
 }
 
 /// What of a recording's files is read.

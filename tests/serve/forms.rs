@@ -49,8 +49,8 @@ async fn parts_are_inputs_with_names_and_options_are_texts_beside_them() {
         harness::repository(&[("one", tiny::signal_input(1)), ("two", tiny::signal_input(2))]);
     let server = Server::start(models.path(), &[]).await;
     let signal = ramp(20);
-    let csv: String = signal.iter().map(|x| format!("{x}\n")).collect();
-    let wav = wav(8000, &[signal.clone()]);
+    let csv = signal.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let wav = wav(8000, std::slice::from_ref(&signal));
     let short = csv.lines().take(8).collect::<Vec<_>>().join("\n");
     let body = form(&[
         ("model", None, None, b"one"),
@@ -126,7 +126,8 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
     ] {
         refusal(server.post("/classify", content_type, body).await, 400, "invalid_argument").await;
     }
-    let large = form(&[file("a.png", None, &[0; 100_000])]);
+    let too_much = vec![0; 100_000];
+    let large = form(&[file("a.png", None, &too_much)]);
     refusal(server.post("/classify", FORM, large).await, 413, "too_large").await;
     let answer = server.classify("/classify", FORM, form(&[a, b])).await;
     assert_eq!(answer["predictions"][1]["input"]["name"], "c.gif");

@@ -17,5 +17,7 @@ mod http;
 mod limits;
 mod memory;
 mod mnist;
+mod recording_files;
+mod recording_refusals;
 mod recordings;
 mod start;

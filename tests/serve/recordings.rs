@@ -1,6 +1,6 @@
 //! Recordings: every form of one gives the same windows; what is wrong with one is told; long ones take their turn.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use drsn_bundle::{InputSpec, Normalization};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{self, Server, has_runtime},
     hostile::{FLOATS, JSON, floats, refusal},
-    skip, tiny,
+    tiny,
 };
 
 pub(crate) const WAV: &str = "audio/wav";
@@ -43,14 +43,14 @@ pub(crate) fn wav_header(rate: u32, channels: u16, code: u16, bits: u16, bytes: 
 }
 
 /// An NPY file of little-endian 32-bit floats.
-fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
+pub(crate) fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
     let length = (header.len() as u16).to_le_bytes();
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &floats(values)].concat()
 }
 
 /// Numbers without order, of which each window is another.
-fn noise(count: usize) -> Vec<f32> {
+pub(crate) fn noise(count: usize) -> Vec<f32> {
     let mut state = 7_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -108,15 +108,16 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
         Server::start(models.path(), &["--default-model", "one", "--max-batch", "3"]).await;
     let signal = noise(43);
     let other: Vec<f32> = noise(86)[43..].to_vec();
-    let csv: String = signal.iter().map(|x| format!("{x}\n")).collect();
-    let two: String = signal.iter().zip(&other).map(|(a, b)| format!("{b},{a}\n")).collect();
+    let csv = signal.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let rows: Vec<String> = signal.iter().zip(&other).map(|(a, b)| format!("{b},{a}")).collect();
+    let two = rows.join("\n");
     let both = [other.clone(), signal.clone()];
     let aligned = [0, 8, 16, 24, 32, 35];
     let halves = [0, 4, 8, 12, 16, 20, 24, 28, 32, 35];
     for (query, content_type, body, starts) in [
         ("", FLOATS, floats(&signal), &aligned[..]),
         ("overlap=0.5", FLOATS, floats(&signal), &halves),
-        ("", WAV, wav(8000, &[signal.clone()]), &aligned),
+        ("", WAV, wav(8000, std::slice::from_ref(&signal)), &aligned),
         ("overlap=0.5&channel=1", WAV, wav(8000, &both), &halves),
         ("", "text/csv", csv.clone().into_bytes(), &aligned),
         ("channel=b", "text/csv", format!("a,b\n{two}").into_bytes(), &aligned),
@@ -126,7 +127,7 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
         ("", JSON, json!({"signal": [signal], "overlap": 0.5}).to_string().into_bytes(), &halves),
         ("", JSON, json!({"signal": both, "channel": 1}).to_string().into_bytes(), &aligned),
         // Declared as something else, and recognised by its first bytes.
-        ("", "image/png", wav(8000, &[signal.clone()]), &aligned),
+        ("", "image/png", wav(8000, std::slice::from_ref(&signal)), &aligned),
         ("", WAV, npy("(43,)", &signal), &aligned),
         ("model=two", FLOATS, floats(&[&signal[..], &other].concat()), &aligned),
         ("model=two&channel=1,0", WAV, wav(8000, &both), &aligned),
@@ -160,7 +161,7 @@ async fn a_body_that_is_streamed_is_answered_as_one_that_came_whole() {
     // Above the length from which raw numbers are streamed.
     let signal = noise(300_005);
     let raw = server.classify("/classify", FLOATS, floats(&signal)).await;
-    let in_wav = server.classify("/classify", WAV, wav(8000, &[signal.clone()])).await;
+    let in_wav = server.classify("/classify", WAV, wav(8000, std::slice::from_ref(&signal))).await;
     let in_npy = server.classify("/classify", "application/x-npy", npy("(300005,)", &signal)).await;
     assert_eq!(raw["predictions"], in_wav["predictions"]);
     assert_eq!(raw["predictions"], in_npy["predictions"]);
@@ -231,128 +232,11 @@ async fn several_recordings_in_an_array_or_a_list_are_as_many_inputs() {
 }
 
 /// The tiny model at 8 kHz, each window normalised.
-fn normalised(rate: Option<f64>) -> InputSpec {
+pub(crate) fn normalised(rate: Option<f64>) -> InputSpec {
     let InputSpec::Signal(mut signal) = tiny::signal_input(1) else { return tiny::signal_input(1) };
     signal.normalization = Normalization::ZScore { epsilon: 1e-8 };
     signal.sample_rate_hz = rate;
     InputSpec::Signal(signal)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_recording_that_cannot_be_taken_is_told_why() {
-    if !has_runtime() {
-        return;
-    }
-    let models = harness::repository(&[("tiny", normalised(Some(8000.0)))]);
-    let server = Server::start(models.path(), &[]).await;
-    let good = noise(20);
-    let mut with_nan = good.clone();
-    with_nan[13] = f32::NAN;
-    let mut constant = good.clone();
-    constant[8..16].fill(0.5);
-    let cut = wav(8000, &[good.clone()])[..90].to_vec();
-    let npy_type = "application/x-npy";
-    for (query, content_type, body, sentence) in [
-        (
-            "",
-            WAV,
-            wav(8000, &[good[..5].to_vec()]),
-            "too short: it has 5 samples a channel, and this model's window has 8",
-        ),
-        ("", WAV, wav(8000, &[vec![]]), "the recording is empty"),
-        ("", WAV, vec![], "cut short"),
-        ("", WAV, cut, "it ends after 11 of the 20 samples that it declares: it was cut short"),
-        ("", WAV, b"this is text".to_vec(), "it does not begin with RIFF and WAVE"),
-        (
-            "",
-            WAV,
-            wav(8000, &[with_nan.clone()]),
-            "sample 13 of channel 0 is not a finite 32-bit number: NaN",
-        ),
-        (
-            "",
-            FLOATS,
-            floats(&with_nan),
-            "sample 13 of channel 0 is not a finite 32-bit number: NaN",
-        ),
-        ("", npy_type, npy("(20,)", &with_nan), "sample 13 of channel 0 is not a finite"),
-        (
-            "",
-            WAV,
-            wav(8000, &[constant.clone()]),
-            "the window of samples 8 to 16: channel 0 is constant (0.5)",
-        ),
-        (
-            "",
-            WAV,
-            wav(8000, &[good.clone(), good.clone()]),
-            "has 2 channels, and this model takes 1 channel: choose with the option channel",
-        ),
-        (
-            "channel=2",
-            WAV,
-            wav(8000, &[good.clone()]),
-            "it has no channel 2; it has channels 0 to 0",
-        ),
-        (
-            "",
-            WAV,
-            wav(4000, &[good.clone()]),
-            "has 4000 samples in a second, and this model takes 8000",
-        ),
-        (
-            "sample_rate_hz=4000",
-            WAV,
-            wav(8000, &[good.clone()]),
-            "the option sample_rate_hz says 4000 Hz",
-        ),
-        ("sample_rate_hz=4000", FLOATS, floats(&good), "has 4000 samples in a second"),
-        ("resample=true", FLOATS, floats(&good), "does not say its sample rate"),
-        ("resample=true&sample_rate_hz=3.7", FLOATS, floats(&good), "cannot be resampled"),
-        ("channel=0", FLOATS, floats(&good), "the option channel belongs to files and JSON"),
-        ("", FLOATS, wav(8000, &[good.clone()]), "the body is a WAV file: send it as audio/wav"),
-        ("", FLOATS, npy("(20,)", &good), "the body is a NPY file: send it as application/x-npy"),
-        (
-            "",
-            npy_type,
-            npy("(2, 2, 2, 2)", &good[..16]),
-            "a recording is [samples] or [channels, samples]",
-        ),
-        ("", npy_type, floats(&good), "it is not a valid NPY file"),
-        ("", "text/csv", b"a,b\n1,2\n3,x\n".to_vec(), "is not a number"),
-        ("", "application/x-matlab-data", floats(&good), "its header is not that of version 5"),
-        (
-            "batch=2",
-            WAV,
-            wav(8000, &[good.clone()]),
-            "the option batch belongs to bodies of raw numbers",
-        ),
-        (
-            "overlap=1",
-            WAV,
-            wav(8000, &[good.clone()]),
-            "overlap must be a number from 0 to below 1",
-        ),
-        (
-            "",
-            "image/png",
-            b"\x89PNG\r\n\x1a\n".to_vec(),
-            "image data, and this model takes signal data",
-        ),
-        (
-            "",
-            JSON,
-            json!({"signal": [1.0, 2.0]}).to_string().into_bytes(),
-            "a list of 2 came; a signal may be longer",
-        ),
-    ] {
-        let response = server.post(&format!("/classify?{query}"), content_type, body).await;
-        let detail = refusal(response, 400, "invalid_argument").await;
-        assert!(detail.contains(sentence), "expected \"{sentence}\" in \"{detail}\"");
-    }
-    server.classify("/classify", WAV, wav(8000, &[good])).await;
-    assert_eq!(server.idle_bytes().await, 0);
-    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,7 +253,7 @@ async fn a_recording_of_another_rate_is_resampled_where_that_is_asked_for() {
     let expected = server.classify("/classify", WAV, wav(8000, &[slow])).await;
     let resampled = "/classify?resample=true";
     let answers = [
-        server.classify(resampled, WAV, wav(32_000, &[fast.clone()])).await,
+        server.classify(resampled, WAV, wav(32_000, std::slice::from_ref(&fast))).await,
         server
             .classify("/classify?resample=true&sample_rate_hz=32000", FLOATS, floats(&fast))
             .await,
@@ -418,102 +302,5 @@ async fn a_long_recording_is_one_request_to_a_queue_and_is_refused_at_its_beginn
     let line = "drsn_predictions_total{model=\"tiny\",version=\"1\",class=\"plus\"}";
     assert!(text.lines().any(|found| found.starts_with(line)), "{text}");
     assert_eq!(server.idle_bytes().await, 0);
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn more_bytes_or_windows_than_are_taken_are_refused() {
-    if !has_runtime() {
-        return;
-    }
-    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let flags = ["--max-recording-bytes", "2000", "--max-windows", "20"];
-    let server = Server::start(models.path(), &flags).await;
-    for (query, content_type, body, sentence) in [
-        ("", WAV, wav(8000, &[noise(600)]), "larger than the 2000 bytes"),
-        ("overlap=0.9", WAV, wav(8000, &[noise(100)]), "windows, and at most 20 are taken"),
-        ("overlap=0.9", "application/x-npy", npy("(100,)", &noise(100)), "at most 20 are taken"),
-        ("", "application/x-npy", npy("(600,)", &noise(600)), "larger than the 2000 bytes"),
-    ] {
-        let response = server.post(&format!("/classify?{query}"), content_type, body).await;
-        let detail = refusal(response, 413, "too_large").await;
-        assert!(detail.contains(sentence), "{detail}");
-    }
-    server.stop().await;
-}
-
-fn fixture(name: &str) -> Vec<u8> {
-    let folder =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-bundle/tests/recordings");
-    fs::read(folder.join(name)).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn files_of_other_tools_are_taken_and_told_by_their_first_bytes() {
-    if !has_runtime() {
-        return;
-    }
-    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let server = Server::start(models.path(), &[]).await;
-    let answers = async |name: &str, content_type: &str, query: &str| {
-        let path = format!("/classify?overlap=0.5&{query}");
-        let mut answer = server.classify(&path, content_type, fixture(name)).await;
-        answer["predictions"].take()
-    };
-    for (file, content_type) in [
-        ("sox_16.wav", WAV),
-        ("sox_24.wav", WAV),
-        ("sox_pipe.wav", WAV),
-        ("wavex_double.wav", WAV),
-        ("npy_be_f8.npy", "application/x-npy"),
-        ("deflated.npz", "application/x-npy"),
-        ("tall.mat", "application/x-matlab-data"),
-        ("comma.csv", "text/csv"),
-    ] {
-        let query = if file == "deflated.npz" { "channel=0&variable=DE_time" } else { "channel=0" };
-        let found = answers(file, content_type, query).await;
-        // A declared image does not make it one.
-        if file != "comma.csv" {
-            assert_eq!(answers(file, "image/png", query).await, found, "{file}");
-        }
-    }
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn real_bearing_records_are_classified_right() {
-    if !has_runtime() {
-        return;
-    }
-    let data = std::env::var_os("DRSN_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let records = data.join("cwru");
-    if !records.is_dir() {
-        skip::skip("there are no bearing records: the folder cwru of DRSN_TEST_DATA is missing");
-        return;
-    }
-    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
-    let server = Server::start(&models, &["--default-model", "bearing"]).await;
-    for (file, label) in [
-        ("normal_0_97.mat", "normal"),
-        ("48k_Drive_End_IR014_0_174.mat", "inner race 0.014 in"),
-        ("48k_Drive_End_B021_0_226.mat", "ball 0.021 in"),
-        ("48k_Drive_End_OR007@6_0_135.mat", "outer race 0.007 in"),
-    ] {
-        let body = fs::read(records.join(file)).unwrap();
-        let path = "/classify?variable=DE_time&sample_rate_hz=48000";
-        let answer = server.classify(path, "application/x-matlab-data", body).await;
-        let prediction = &answer["predictions"][0];
-        assert_eq!(prediction["label"], label, "{file}: {}", prediction["probabilities"]);
-        let windows = prediction["windows"].as_array().unwrap();
-        assert!(windows.len() > 25, "{file}");
-        let right = windows.iter().filter(|window| window["label"] == label).count();
-        assert!(10 * right >= 9 * windows.len(), "{file}: {right} of {}", windows.len());
-        let shift = &prediction["diagnostics"]["input_shift"];
-        assert!(shift["score"].is_f64() && shift["alarm_share"].is_f64(), "{shift}");
-        assert!(windows[0]["input_shift"]["p_value"].is_f64());
-    }
     server.stop().await;
 }

@@ -50,7 +50,7 @@ impl Nested {
     }
 
     /// The sentence for an input of a shape that no signal has.
-    pub(super) fn wrong_shape(&self, found: &[usize], spec: &InputSpec) -> ApiError {
+    pub(super) fn wrong_shape(found: &[usize], spec: &InputSpec) -> ApiError {
         let error = check_shape(found, &[], spec).err().unwrap_or_else(ApiError::internal);
         let longer = "; a signal may be longer than that, and is cut into windows then";
         ApiError { kind: error.kind, detail: format!("{}{longer}", error.detail) }
