@@ -16,7 +16,7 @@ use proptest::{prelude::*, sample::Index};
 const MOST_PIXELS: u64 = 10_000;
 
 /// Writes pictures in every format, and beside each what Pillow decodes it to, as bytes of `[3, height, width]`.
-const PILLOW: &str = r#"
+const PILLOW: &str = r"
 import sys, warnings
 import numpy as np
 from PIL import Image
@@ -54,7 +54,10 @@ for name in sorted(os.listdir(folder)):
     pixels = np.asarray(picture.convert('RGBA')).astype(np.uint32)
     over = (pixels[..., :3] * pixels[..., 3:] * 2 + 255) // 510
     open(f'{folder}/{name}.pixels', 'wb').write(over.astype(np.uint8).transpose(2, 0, 1).tobytes())
-"#;
+";
+
+/// A file: its name, its bytes, and the bytes of its pixels.
+type File = (String, Vec<u8>, Vec<u8>);
 
 fn spec(height: usize, width: usize, geometry: Geometry) -> ImageSpec {
     ImageSpec {
@@ -73,7 +76,7 @@ fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
 }
 
 /// Files of Pillow with their pixels; none where there is no Python.
-fn files_of_pillow(folder: &Path) -> Option<Vec<(String, Vec<u8>, Vec<u8>)>> {
+fn files_of_pillow(folder: &Path) -> Option<Vec<File>> {
     let Some(python) = std::env::var_os("DRSN_PYTHON") else {
         skip::skip("DRSN_PYTHON names no Python with Pillow");
         return None;
