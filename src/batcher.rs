@@ -96,19 +96,38 @@ pub struct Queue<O> {
 
 #[derive(Debug)]
 struct State<O> {
-    /// The jobs of each request that waits; none of these lists is empty.
-    requests: VecDeque<VecDeque<Job<O>>>,
+    /// The requests that wait; none is without jobs.
+    requests: VecDeque<Waiting<O>>,
     /// Inputs of all jobs.
     inputs: usize,
+    /// Streams that were admitted so far.
+    streams: u64,
     closed: bool,
 }
+
+/// A request's jobs that wait.
+#[derive(Debug)]
+struct Waiting<O> {
+    /// The stream that they belong to; none where the request came whole.
+    stream: Option<StreamId>,
+    jobs: VecDeque<Job<O>>,
+}
+
+/// A request that was admitted and whose jobs come one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamId(u64);
 
 impl<O> Queue<O> {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            state: Mutex::new(State { requests: VecDeque::new(), inputs: 0, closed: false }),
+            state: Mutex::new(State {
+                requests: VecDeque::new(),
+                inputs: 0,
+                streams: 0,
+                closed: false,
+            }),
             changed: Condvar::new(),
         }
     }
@@ -133,6 +152,53 @@ impl<O> Queue<O> {
             return Ok(());
         }
         let mut state = self.lock();
+        self.check_room(&mut state)?;
+        state.inputs += jobs.iter().map(|job| job.count).sum::<usize>();
+        let several = jobs.len() > 1;
+        state.requests.push_back(Waiting { stream: None, jobs });
+        drop(state);
+        if several {
+            self.changed.notify_all();
+        } else {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Admits one request whose jobs come one after another: whether there is room for it is decided here, once.
+    ///
+    /// # Errors
+    /// [`PushError`] as [`Queue::push`].
+    pub fn admit(&self) -> Result<StreamId, PushError> {
+        let mut state = self.lock();
+        self.check_room(&mut state)?;
+        state.streams += 1;
+        Ok(StreamId(state.streams))
+    }
+
+    /// Queues the next job of an admitted request. Those of its jobs that wait take turns with other requests as one.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`].
+    pub fn push_for(&self, stream: StreamId, job: Job<O>) -> Result<(), PushError> {
+        debug_assert!(job.count <= self.limits.batch);
+        let mut state = self.lock();
+        if state.closed {
+            return Err(PushError::Closed);
+        }
+        state.inputs += job.count;
+        match state.requests.iter_mut().find(|waiting| waiting.stream == Some(stream)) {
+            Some(waiting) => waiting.jobs.push_back(job),
+            None => state
+                .requests
+                .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
+        }
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn check_room(&self, state: &mut State<O>) -> Result<(), PushError> {
         if state.closed {
             return Err(PushError::Closed);
         }
@@ -141,15 +207,6 @@ impl<O> Queue<O> {
         }
         if state.requests.len() >= self.limits.requests {
             return Err(PushError::Full);
-        }
-        state.inputs += jobs.iter().map(|job| job.count).sum::<usize>();
-        let several = jobs.len() > 1;
-        state.requests.push_back(jobs);
-        drop(state);
-        if several {
-            self.changed.notify_all();
-        } else {
-            self.changed.notify_one();
         }
         Ok(())
     }
@@ -201,7 +258,7 @@ impl<O> Queue<O> {
         if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
             return None;
         }
-        let first = state.requests.front()?.front()?;
+        let first = state.requests.front()?.jobs.front()?;
         self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
     }
 
@@ -234,9 +291,10 @@ impl<O> State<O> {
     /// Takes the first request's next job, where it is `wanted`, and puts what is left of the request at the end.
     fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
         let request = self.requests.front_mut()?;
-        let job = request.pop_front_if(|job| wanted(job))?;
+        let job = request.jobs.pop_front_if(|job| wanted(job))?;
         self.inputs -= job.count;
-        if let Some(request) = self.requests.pop_front().filter(|request| !request.is_empty()) {
+        if let Some(request) = self.requests.pop_front().filter(|request| !request.jobs.is_empty())
+        {
             self.requests.push_back(request);
         }
         Some(job)
@@ -244,8 +302,8 @@ impl<O> State<O> {
 
     /// Gives the places of clients that have hung up to others.
     fn forget_abandoned(&mut self) {
-        self.requests.retain(|jobs| jobs.iter().any(|job| !job.reply.is_closed()));
-        self.inputs = self.requests.iter().flatten().map(|job| job.count).sum();
+        self.requests.retain(|request| request.jobs.iter().any(|job| !job.reply.is_closed()));
+        self.inputs = self.requests.iter().flat_map(|r| &r.jobs).map(|job| job.count).sum();
     }
 }
 

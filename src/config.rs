@@ -75,7 +75,7 @@ pub struct Config {
     #[arg(long, env = "DRSN_MAX_IMAGE_PIXELS", default_value = "50000000", value_name = "PIXELS")]
     pub max_image_pixels: NonZeroU64,
 
-    /// Most inputs of one request.
+    /// Most inputs of one request, each window of a recording counted.
     #[arg(long, env = "DRSN_MAX_WINDOWS", default_value = "20000", value_name = "N")]
     pub max_windows: NonZeroUsize,
 
@@ -94,6 +94,16 @@ pub struct Config {
     /// At the end: how long accepted requests may take to finish after that, in milliseconds.
     #[arg(long, env = "DRSN_DRAIN_TIMEOUT_MS", default_value = "8000", value_name = "MS")]
     pub drain_timeout_ms: u64,
+
+    /// Largest recording, as a file or as raw numbers, in bytes; WAV files and raw numbers of one channel are read as
+    /// they come, and are never in memory whole.
+    #[arg(
+        long,
+        env = "DRSN_MAX_RECORDING_BYTES",
+        default_value = "268435456",
+        value_name = "BYTES"
+    )]
+    pub max_recording_bytes: NonZeroUsize,
 
     /// Form of the log; by default `text` on a terminal and `json` otherwise. `RUST_LOG` sets its level.
     #[arg(long, env = "DRSN_LOG_FORMAT", value_name = "FORMAT")]

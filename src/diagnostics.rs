@@ -1,8 +1,10 @@
 //! A model's outputs to predictions: class probabilities, and what each block's thresholds did to the input.
 
+mod blocks;
+
 use drsn_bundle::{
-    Block, Manifest, ThresholdKind,
-    baseline::{InputLevel, InputShift},
+    Manifest,
+    baseline::{InputLevel, InputShift, WindowsShift},
 };
 use serde::Serialize;
 
@@ -13,6 +15,9 @@ use crate::{
     metrics::ModelMetrics,
     session::{BlockOutputs, Outputs},
 };
+
+pub(crate) use blocks::scales;
+pub use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread};
 
 /// How much a client wants to know of the thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,9 +44,31 @@ pub struct Prediction<'a> {
     pub probability: f32,
     /// The classes, most probable first.
     pub probabilities: Vec<ClassProbability<'a>>,
+    /// The windows that a longer recording was cut into; empty where the input was one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowPrediction<'a>>,
     /// What the thresholds did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diagnostics: Option<Diagnostics<'a>>,
+}
+
+/// One window of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WindowPrediction<'a> {
+    /// Its first sample, at the model's sample rate.
+    pub start: usize,
+    /// One past its last sample.
+    pub end: usize,
+    /// Label of its most probable class.
+    pub label: &'a str,
+    /// That class's position in the model's list.
+    pub class_index: usize,
+    /// That class's probability.
+    pub probability: f32,
+    /// How far it lies from the training data: null for a model without that baseline, missing where the client wants no
+    /// diagnostics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_shift: Option<Option<InputShift>>,
 }
 
 /// Which of a request's inputs it is.
@@ -68,51 +95,21 @@ pub struct ClassProbability<'a> {
 #[derive(Debug, Serialize)]
 pub struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
-    pub input_shift: Option<InputShift>,
+    pub input_shift: Option<Shift>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
     pub input_level: Option<InputLevel>,
     /// The blocks that shrink, in the order in which data meets them.
     pub blocks: Vec<BlockDiagnostics<'a>>,
 }
 
-/// What one block did to an input.
-#[derive(Debug, Serialize)]
-pub struct BlockDiagnostics<'a> {
-    /// Name of the block.
-    pub name: &'a str,
-    /// Number of its channels.
-    pub channels: usize,
-    /// Thresholds τ over the channels.
-    pub threshold: Spread,
-    /// Learned scales α over the channels; null where no channel has any magnitude.
-    pub scale: Option<Spread>,
-    /// Each channel.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<Vec<Channel>>,
-}
-
-/// Mean, least and largest of some numbers.
+/// How far an input lies from the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    /// Mean.
-    pub mean: f32,
-    /// Least.
-    pub min: f32,
-    /// Largest.
-    pub max: f32,
-}
-
-/// What a block did in one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Channel {
-    /// Threshold τ.
-    pub threshold: f32,
-    /// Learned scale α = τ / A; null where A is zero, so that nothing tells it.
-    pub scale: Option<f32>,
-    /// Mean magnitude A before shrinkage.
-    pub mean_abs: f32,
-    /// Share of the channel's features that shrinkage set to exactly zero.
-    pub zeroed: f32,
+#[serde(untagged)]
+pub enum Shift {
+    /// Of an input that is one window, or an image.
+    Input(InputShift),
+    /// Of a recording of several windows.
+    Windows(WindowsShift),
 }
 
 /// What of a prediction the client asked for.
@@ -140,19 +137,7 @@ impl<'a> Prediction<'a> {
         let row = share.first + row;
         let probabilities = row_of(&share.outputs.probabilities, row, manifest.classes.len());
         check_finite(probabilities)?;
-        let mut ranked: Vec<ClassProbability<'a>> = manifest
-            .classes
-            .iter()
-            .zip(probabilities)
-            .enumerate()
-            .map(|(class_index, (label, &probability))| ClassProbability {
-                label,
-                class_index,
-                probability,
-            })
-            .collect();
-        // Stable: of two equal probabilities the class that is listed first comes first.
-        ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        let mut ranked = ranked(probabilities, manifest);
         let best = ranked[0];
         ranked.truncate(wanted.top_k);
         Ok(Self {
@@ -161,6 +146,7 @@ impl<'a> Prediction<'a> {
             class_index: best.class_index,
             probability: best.probability,
             probabilities: ranked,
+            windows: Vec::new(),
             diagnostics: Diagnostics::of(
                 &share.outputs.blocks,
                 row,
@@ -187,51 +173,40 @@ impl<'a> Diagnostics<'a> {
             .blocks
             .iter()
             .zip(outputs)
-            .map(|(block, outputs)| BlockDiagnostics::of(block, outputs, row, detail))
+            .map(|(block, outputs)| {
+                let of = |tensor| row_of(tensor, row, block.channels);
+                let zeroed = outputs.zeroed.as_deref().filter(|_| detail == Detail::Full).map(of);
+                let (threshold, mean_abs) = (of(&outputs.threshold), of(&outputs.mean_abs));
+                let magnitudes = Magnitudes::of(threshold, mean_abs, zeroed)?;
+                let scales = scales(block.threshold, threshold, mean_abs);
+                BlockDiagnostics::new(block, magnitudes, &scales, detail)
+            })
             .collect::<Result<_, _>>()?;
-        let Judgement { shift: input_shift, level: input_level } = judgement;
+        let Judgement { shift, level: input_level } = judgement;
+        let input_shift = shift.map(Shift::Input);
         Ok(Some(Self { input_shift, input_level, blocks }))
     }
 }
 
-impl<'a> BlockDiagnostics<'a> {
-    fn of(
-        block: &'a Block,
-        outputs: &BlockOutputs,
-        row: usize,
-        detail: Detail,
-    ) -> Result<Self, ApiError> {
-        let thresholds = row_of(&outputs.threshold, row, block.channels);
-        let magnitudes = row_of(&outputs.mean_abs, row, block.channels);
-        check_finite(thresholds)?;
-        check_finite(magnitudes)?;
-        let scales = scales(block.threshold, thresholds, magnitudes);
-        let channel = match (detail, &outputs.zeroed) {
-            (Detail::Full, Some(zeroed)) => {
-                let zeroed = row_of(zeroed, row, block.channels);
-                check_finite(zeroed)?;
-                let channels = thresholds.iter().zip(&scales).zip(magnitudes).zip(zeroed);
-                Some(
-                    channels
-                        .map(|(((&threshold, &scale), &mean_abs), &zeroed)| Channel {
-                            threshold,
-                            scale,
-                            mean_abs,
-                            zeroed,
-                        })
-                        .collect(),
-                )
-            }
-            (Detail::None | Detail::Summary | Detail::Full, _) => None,
-        };
-        Ok(Self {
-            name: block.name.as_str(),
-            channels: block.channels,
-            threshold: Spread::of(thresholds.iter().copied()).ok_or_else(ApiError::internal)?,
-            scale: Spread::of(scales.into_iter().flatten()),
-            channel,
+/// The classes, most probable first.
+pub(crate) fn ranked<'a>(
+    probabilities: &[f32],
+    manifest: &'a Manifest,
+) -> Vec<ClassProbability<'a>> {
+    let mut ranked: Vec<ClassProbability<'a>> = manifest
+        .classes
+        .iter()
+        .zip(probabilities)
+        .enumerate()
+        .map(|(class_index, (label, &probability))| ClassProbability {
+            label,
+            class_index,
+            probability,
         })
-    }
+        .collect();
+    // Stable: of two equal probabilities the class that is listed first comes first.
+    ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    ranked
 }
 
 /// Counts a prediction, and observes each block's mean threshold for its input.
@@ -252,47 +227,12 @@ pub fn observe(
     }
 }
 
-/// α of each channel. CW: each channel's τ / A. CS: one τ over the mean of all A, for every channel.
-/// (Zhao et al. 2019, sections III-B and III-C.)
-fn scales(kind: ThresholdKind, thresholds: &[f32], magnitudes: &[f32]) -> Vec<Option<f32>> {
-    let scale = |threshold: f32, magnitude: f32| {
-        let scale = threshold / magnitude;
-        // Of a magnitude that is zero, or nearly so, no scale can be told.
-        scale.is_finite().then_some(scale.min(1.0))
-    };
-    match kind {
-        ThresholdKind::ChannelWise => thresholds
-            .iter()
-            .zip(magnitudes)
-            .map(|(&threshold, &magnitude)| scale(threshold, magnitude))
-            .collect(),
-        ThresholdKind::ChannelShared => {
-            let mean = magnitudes.iter().sum::<f32>() / magnitudes.len() as f32;
-            thresholds.iter().map(|&threshold| scale(threshold, mean)).collect()
-        }
-    }
-}
-
-impl Spread {
-    fn of(numbers: impl Iterator<Item = f32>) -> Option<Self> {
-        let (mut count, mut sum) = (0_u32, 0.0_f64);
-        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
-        for number in numbers {
-            count += 1;
-            sum += f64::from(number);
-            min = min.min(number);
-            max = max.max(number);
-        }
-        (count > 0).then(|| Self { mean: (sum / f64::from(count)) as f32, min, max })
-    }
-}
-
 /// One input's numbers in a tensor `[batch, width]`.
 pub(crate) fn row_of(tensor: &[f32], row: usize, width: usize) -> &[f32] {
     &tensor[row * width..][..width]
 }
 
-fn check_finite(numbers: &[f32]) -> Result<(), ApiError> {
+pub(crate) fn check_finite(numbers: &[f32]) -> Result<(), ApiError> {
     if numbers.iter().all(|n| n.is_finite()) {
         return Ok(());
     }
@@ -303,23 +243,6 @@ fn check_finite(numbers: &[f32]) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_channel_wise_scale_belongs_to_its_channel_and_a_shared_one_to_all() {
-        let (thresholds, magnitudes) = ([0.1, 0.1], [0.2, 0.4]);
-        let wise = scales(ThresholdKind::ChannelWise, &thresholds, &magnitudes);
-        assert_eq!(wise, [Some(0.5), Some(0.25)]);
-        let shared = scales(ThresholdKind::ChannelShared, &thresholds, &magnitudes);
-        assert_eq!(shared[0], shared[1]);
-        assert!(shared[0].is_some_and(|scale| (scale - 1.0 / 3.0).abs() < 1e-6));
-    }
-
-    #[test]
-    fn a_channel_without_magnitude_has_no_scale() {
-        let wise = scales(ThresholdKind::ChannelWise, &[0.0, 0.1], &[0.0, 0.2]);
-        assert_eq!(wise, [None, Some(0.5)]);
-        assert_eq!(Spread::of(wise.into_iter().flatten()).map(|s| s.mean), Some(0.5));
-    }
 
     #[test]
     fn a_number_that_is_not_finite_never_leaves_the_server() {

@@ -60,7 +60,7 @@ impl Judgement {
 }
 
 /// The class with the largest probability, the first of equal ones.
-fn most_likely(probabilities: &[f32]) -> usize {
+pub(crate) fn most_likely(probabilities: &[f32]) -> usize {
     let better = |best: usize, class: usize| {
         if probabilities[class] > probabilities[best] { class } else { best }
     };

@@ -12,6 +12,7 @@
 //! * [`config`]: every knob, in one structure.
 //! * [`server`]: binds, loads, serves and drains.
 //! * [`http`]: the HTTP face: routes, answers, errors.
+//! * [`classify`]: one request from its bytes to its answer, whatever protocol it came by.
 //! * [`admission`]: how many bytes may be in flight.
 //! * [`decode`]: bodies to checked and prepared inputs.
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
@@ -26,6 +27,7 @@
 
 pub mod admission;
 pub mod batcher;
+pub mod classify;
 pub mod config;
 pub mod decode;
 pub mod diagnostics;

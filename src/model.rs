@@ -13,7 +13,7 @@ use drsn_bundle::{
 use tokio::sync::oneshot;
 
 use crate::{
-    batcher::{Job, JobError, Limits, PushError, Queue, Share},
+    batcher::{Job, JobError, Limits, PushError, Queue, Share, StreamId},
     config::Config,
     decode::{Inputs, Piece},
     error::{ApiError, ErrorKind},
@@ -119,17 +119,37 @@ impl Model {
         self.queue.push(jobs).map_err(|refusal| self.refused(refusal))?;
         let mut shares = Vec::with_capacity(answers.len());
         for answer in answers {
-            let answer = tokio::time::timeout_at(deadline.into(), answer)
-                .await
-                .map_err(|_| out_of_time())?;
-            match answer {
-                Ok(Ok(share)) => shares.push(share),
-                Ok(Err(JobError::DeadlineExceeded)) => return Err(out_of_time()),
-                // Without a reply, the worker panicked; it says so in the log.
-                Ok(Err(JobError::Failed)) | Err(_) => return Err(ApiError::internal()),
-            }
+            shares.push(answer_of(answer, deadline).await?);
         }
         Ok(shares)
+    }
+
+    /// Admits one request whose inputs come one after another; its place in the queue is decided here, once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], or [`ErrorKind::Draining`] where the model takes no more.
+    pub fn admit(&self) -> Result<StreamId, ApiError> {
+        self.queue.admit().map_err(|refusal| self.refused(refusal))
+    }
+
+    /// Queues some prepared inputs of an admitted request, at most [`Self::max_batch`]; [`answer_of`] waits for them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Draining`] where the model takes no more.
+    pub fn submit(
+        &self,
+        stream: StreamId,
+        values: Vec<f32>,
+        count: usize,
+        zeroed: bool,
+        deadline: Instant,
+    ) -> Result<Pending, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        let range = 0..values.len();
+        let queued = Instant::now();
+        let job = Job { values: Arc::new(values), range, count, zeroed, queued, deadline, reply };
+        self.queue.push_for(stream, job).map_err(|refusal| self.refused(refusal))?;
+        Ok(answer)
     }
 
     /// Requests that wait.
@@ -159,6 +179,24 @@ impl Model {
 impl Drop for Model {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// An answer that is on its way.
+pub type Pending = oneshot::Receiver<Result<Share<Outputs>, JobError>>;
+
+/// Waits for an answer.
+///
+/// # Errors
+/// [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] where the runtime fails.
+pub async fn answer_of(answer: Pending, deadline: Instant) -> Result<Share<Outputs>, ApiError> {
+    let answer =
+        tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| out_of_time())?;
+    match answer {
+        Ok(Ok(share)) => Ok(share),
+        Ok(Err(JobError::DeadlineExceeded)) => Err(out_of_time()),
+        // Without a reply, the worker panicked; it says so in the log.
+        Ok(Err(JobError::Failed)) | Err(_) => Err(ApiError::internal()),
     }
 }
 

@@ -164,3 +164,29 @@ fn an_abandoned_queue_drops_what_waits() {
     assert_eq!(sizes(queue.next_batch()), None);
     assert!(matches!(reply.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
 }
+
+#[test]
+fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_the_beginning() {
+    let queue = queue(2, 4, Duration::ZERO);
+    let stream = queue.admit().unwrap();
+    let mut replies = Vec::new();
+    for count in [4, 3, 2] {
+        let (job, reply) = job(count);
+        assert_eq!(queue.push_for(stream, job), Ok(()));
+        replies.push(reply);
+    }
+    assert_eq!(queue.depth(), 1);
+    let (small, small_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([small])), Ok(()));
+    // Full now, for others but not for what was admitted.
+    assert_eq!(queue.admit(), Err(PushError::Full));
+    let (more, more_reply) = job(2);
+    assert_eq!(queue.push_for(stream, more), Ok(()));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![4]));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 3]));
+    assert_eq!(sizes(queue.next_batch()), Some(vec![2, 2]));
+    queue.close();
+    assert_eq!(queue.admit(), Err(PushError::Closed));
+    assert_eq!(queue.push_for(stream, job(1).0), Err(PushError::Closed));
+    drop((replies, small_reply, more_reply));
+}

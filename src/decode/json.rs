@@ -9,10 +9,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use drsn_bundle::InputSpec;
 use serde::Deserialize;
 
-use super::{Decoder, Inputs, expect_kind, image, named};
-use crate::error::{ApiError, ErrorKind};
+use super::{Decoder, Samples, Source, Work, expect_kind, image, named};
+use crate::{
+    classify::Options,
+    error::{ApiError, ErrorKind},
+};
 use nested::Nested;
-use text::{Files, Word};
+use text::{Files, Word, Words};
 
 /// Longest message of the JSON parser that is passed on, in characters: it can quote what the client sent.
 const LONGEST_MESSAGE: usize = 300;
@@ -37,19 +40,10 @@ pub struct JsonRequest<'a> {
     version: Option<Word>,
     top_k: Option<serde_json::Number>,
     diagnostics: Option<Word>,
-}
-
-/// The options that a JSON body has, as they were written.
-#[derive(Debug, Default)]
-pub struct JsonOptions {
-    /// Name of the model.
-    pub model: Option<String>,
-    /// Version of the model.
-    pub version: Option<String>,
-    /// Classes in the answer.
-    pub top_k: Option<String>,
-    /// `none`, `summary` or `full`.
-    pub diagnostics: Option<String>,
+    overlap: Option<serde_json::Number>,
+    channel: Option<Words>,
+    sample_rate_hz: Option<serde_json::Number>,
+    resample: Option<bool>,
 }
 
 /// The one form of input that a body has.
@@ -83,35 +77,54 @@ impl<'a> JsonRequest<'a> {
         }
     }
 
-    /// Takes the options out of the body.
-    pub fn take_options(&mut self) -> JsonOptions {
-        let text = |word: Option<Word>| word.map(|Word(text)| text);
-        JsonOptions {
-            model: text(self.model.take()),
-            version: text(self.version.take()),
-            top_k: self.top_k.take().map(|number| number.to_string()),
-            diagnostics: text(self.diagnostics.take()),
+    /// Takes the options out of the body, and adds them to those that came with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where one is none, or disagrees with what came with the body.
+    pub fn take_options(&mut self, mut options: Options) -> Result<Options, ApiError> {
+        if options.batch.is_some() {
+            return Err(ErrorKind::InvalidArgument.because(
+                "the option batch belongs to bodies of raw numbers; a JSON body has its inputs in a list",
+            ));
         }
+        let word = |word: Option<Word>| word.map(|Word(text)| text);
+        let number = |number: Option<serde_json::Number>| number.map(|n| n.to_string());
+        for (name, value) in [
+            ("model", word(self.model.take())),
+            ("version", word(self.version.take())),
+            ("top_k", number(self.top_k.take())),
+            ("diagnostics", word(self.diagnostics.take())),
+            ("overlap", number(self.overlap.take())),
+            ("channel", self.channel.take().map(|Words(words)| words.join(","))),
+            ("sample_rate_hz", number(self.sample_rate_hz.take())),
+            ("resample", self.resample.take().map(|resample| resample.to_string())),
+        ] {
+            if let Some(value) = value {
+                options.set(name, &value)?;
+            }
+        }
+        Ok(options)
     }
 
     /// Decodes and prepares the inputs for a model.
     ///
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
-    pub fn inputs(self, decoder: &mut Decoder<'_>) -> Result<Inputs, ApiError> {
+    pub fn inputs(self, decoder: &mut Decoder<'_>) -> Result<Work, ApiError> {
         let spec = decoder.spec;
-        let form = self.form()?;
-        if matches!(form, Form::Signal(_) | Form::Signals(_)) {
-            expect_kind(spec, "signal")?;
+        match self.form()? {
+            Form::Signal(signal) => decoder.signals(signal, false),
+            Form::Signals(signals) => decoder.signals(signals, true),
+            Form::Tensor(tensor) => {
+                tensor.one(&[spec.shape()], spec).and_then(|v| decoder.ready(v))
+            }
+            Form::Tensors(tensors) => {
+                tensors.several(&[spec.shape()], spec).and_then(|values| decoder.ready(values))
+            }
+            Form::Images(images) => {
+                decoder.base64_images(&images).and_then(|values| decoder.ready(values))
+            }
         }
-        let values = match form {
-            Form::Signal(signal) => signal.one(&shapes_of_signal(spec), spec),
-            Form::Signals(signals) => signals.several(&shapes_of_signal(spec), spec),
-            Form::Tensor(tensor) => tensor.one(&[spec.shape()], spec),
-            Form::Tensors(tensors) => tensors.several(&[spec.shape()], spec),
-            Form::Images(images) => decoder.base64_images(&images),
-        }?;
-        decoder.prepared(values)
     }
 
     fn form(self) -> Result<Form<'a>, ApiError> {
@@ -134,23 +147,54 @@ impl<'a> JsonRequest<'a> {
     }
 }
 
-/// A signal of one channel may come without the brackets of its channel.
-fn shapes_of_signal(spec: &InputSpec) -> Vec<Vec<usize>> {
-    let shape = spec.shape();
-    match shape[..] {
-        [1, window] => vec![vec![window], shape],
-        _ => vec![shape],
-    }
-}
-
 impl Decoder<'_> {
+    /// Signals in lists of numbers; one of one channel may come without the brackets of its channel.
+    fn signals(&mut self, signals: Nested, several: bool) -> Result<Work, ApiError> {
+        expect_kind(self.spec, "signal")?;
+        let InputSpec::Signal(spec) = self.spec else { return Err(ApiError::internal()) };
+        let (count, inner) = signals.inputs(several)?;
+        let fits = match *inner {
+            [length] => (spec.channels, length) == (1, spec.window),
+            [channels, length] => (channels, length) == (spec.channels, spec.window),
+            _ => false,
+        };
+        let options = self.options;
+        if fits
+            && options.channel.is_none()
+            && super::recording::rates(spec, None, options)?.is_none()
+        {
+            return self.ready(signals.values);
+        }
+        let (channels, length) = match *inner {
+            [length] => (1, length),
+            [channels, length] => (channels, length),
+            _ => return Err(Nested::wrong_shape(inner, self.spec)),
+        };
+        if channels * length == 0 || (length < spec.window && options.resample != Some(true)) {
+            return Err(Nested::wrong_shape(inner, self.spec));
+        }
+        self.check_count(count)?;
+        self.memory.grow(2 * size_of_val(&signals.values[..]) as u64)?;
+        let inputs = signals.values.chunks_exact(channels * length).enumerate();
+        let sources = inputs.map(|(index, input)| {
+            let channels = input.chunks_exact(length).map(<[f32]>::to_vec).collect();
+            let samples = self.channels(channels).map_err(|e| named(e, index, None, count))?;
+            Ok(Source { name: None, samples })
+        });
+        let sources = sources.collect::<Result<Vec<_>, ApiError>>()?;
+        if sources.iter().all(|source| matches!(source.samples, Samples::Whole(_))) {
+            return self.work(sources);
+        }
+        Ok(Work::Sources(sources))
+    }
+
     fn base64_images(&mut self, images: &[Cow<'_, str>]) -> Result<Vec<f32>, ApiError> {
         expect_kind(self.spec, "image")?;
         self.check_count(images.len())?;
         let mut values = Vec::new();
         for (index, text) in images.iter().enumerate() {
             let pixels = file_of(text).and_then(|file| image::pixels(&file, self));
-            values.extend(pixels.map_err(|error| named(error, index, images.len()))?);
+            values.extend(pixels.map_err(|error| named(error, index, None, images.len()))?);
         }
         Ok(values)
     }
@@ -186,10 +230,15 @@ mod tests {
 
     #[test]
     fn options_may_be_numbers_where_people_write_numbers() {
-        let mut request = JsonRequest::parse(br#"{"version": 1, "top_k": 3}"#).unwrap();
-        let options = request.take_options();
-        assert_eq!(options.version.as_deref(), Some("1"));
-        assert_eq!(options.top_k.as_deref(), Some("3"));
+        let body = br#"{"version": 1, "top_k": 3, "channel": [1, "left"], "overlap": 0.5}"#;
+        let options = JsonRequest::parse(body).unwrap().take_options(Options::default()).unwrap();
+        let mut expected = Options::default();
+        for (name, value) in
+            [("version", "1"), ("top_k", "3"), ("channel", "1,left"), ("overlap", "0.5")]
+        {
+            expected.set(name, value).unwrap();
+        }
+        assert_eq!(options, expected);
     }
 
     #[test]

@@ -1,108 +1,73 @@
-//! Bodies to checked and prepared inputs.
+//! Bodies to checked and prepared inputs, and longer recordings to signals that are cut later.
 
 mod image;
+mod inputs;
 mod json;
+mod media;
 mod raw;
-
-use std::{ops::Range, sync::Arc};
+pub(crate) mod recording;
+mod track;
 
 use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::Level};
 
 use crate::{
     admission::Reservation,
+    classify::Options,
     error::{ApiError, ErrorKind},
 };
 
-pub use json::{JsonOptions, JsonRequest, PARSING_FACTOR};
+pub use inputs::{Inputs, Piece};
+pub use json::{JsonRequest, PARSING_FACTOR};
+pub(crate) use media::refuse_files;
+pub use media::{FileKind, MARK_BYTES, MediaType};
+pub use track::{BLOCK, Track, count_of_windows, hop};
 
-/// A media type that `POST /classify` takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MediaType {
-    /// `application/json`.
-    Json,
-    /// `image/png` or `image/jpeg`; which one it is shows in its first bytes.
-    Image,
-    /// `application/octet-stream`: little-endian 32-bit floats.
-    Raw,
+/// What a request's inputs were decoded to.
+#[derive(Debug, PartialEq)]
+pub enum Work {
+    /// Every input is as long as the model's, and prepared.
+    Ready {
+        /// The inputs.
+        inputs: Inputs,
+        /// Names of their files; empty where none has one.
+        names: Vec<Option<String>>,
+    },
+    /// There are longer ones among them, which are cut into windows.
+    Sources(Vec<Source>),
 }
 
-/// The media types, for messages.
-const MEDIA_TYPES: &str =
-    "application/json, image/png, image/jpeg or application/octet-stream (32-bit floats)";
-
-impl MediaType {
-    /// Reads a `Content-Type` header.
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnsupportedMediaType`] where there is none, or another.
-    pub fn of(content_type: Option<&[u8]>) -> Result<Self, ApiError> {
-        let unsupported = |came: &str| {
-            ErrorKind::UnsupportedMediaType
-                .because(format!("the body's Content-Type is {came}; send {MEDIA_TYPES}"))
-        };
-        let Some(content_type) = content_type else {
-            return Err(unsupported("missing"));
-        };
-        let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
-        match &essence.trim_ascii().to_ascii_lowercase()[..] {
-            b"application/json" => Ok(Self::Json),
-            // image/jpg is no registered type, and is sent all the same.
-            b"image/png" | b"image/jpeg" | b"image/jpg" => Ok(Self::Image),
-            b"application/octet-stream" => Ok(Self::Raw),
-            // What curl and browsers send where nobody chose a type.
-            b"application/x-www-form-urlencoded" => Err(unsupported(
-                "application/x-www-form-urlencoded (curl's own choice: add -H 'content-type: …')",
-            )),
-            _ => Err(unsupported("none of those that are taken")),
-        }
-    }
+/// One input, before it is cut and prepared.
+#[derive(Debug, PartialEq)]
+pub struct Source {
+    /// Name of its file.
+    pub name: Option<String>,
+    /// Its numbers.
+    pub samples: Samples,
 }
 
-/// Prepared inputs of one request, one after the other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inputs {
-    /// Numbers in one input.
-    elements: usize,
-    /// All inputs.
-    values: Vec<f32>,
-    /// The raw levels of each one's channels, before it was prepared; empty where the model has no baseline of them.
-    levels: Vec<Level>,
+/// The numbers of one input.
+#[derive(Debug, PartialEq)]
+pub enum Samples {
+    /// Raw numbers in the model's own shape.
+    Whole(Vec<f32>),
+    /// A signal in the model's channels, of another length or rate.
+    Signal {
+        /// Its channels, all as long.
+        channels: Vec<Vec<f32>>,
+        /// Its sample rate and the model's, where it is to be converted.
+        rates: Option<(f64, f64)>,
+    },
 }
 
-impl Inputs {
-    /// Number of inputs.
-    pub fn count(&self) -> usize {
-        self.values.len() / self.elements
-    }
-
-    /// Memory that they take.
+impl Source {
+    /// Memory that it takes.
     pub fn bytes(&self) -> u64 {
-        (size_of_val(&self.values[..]) + size_of_val(&self.levels[..])) as u64
+        let numbers = match &self.samples {
+            Samples::Whole(values) => values.len(),
+            Samples::Signal { channels, .. } => channels.iter().map(Vec::len).sum(),
+        };
+        (size_of::<Self>() + numbers * size_of::<f32>()) as u64
     }
-
-    /// Takes the raw levels out; none where the model has no baseline of them.
-    pub fn take_levels(&mut self) -> Vec<Level> {
-        std::mem::take(&mut self.levels)
-    }
-
-    /// The inputs, and the ranges of pieces of at most `most` inputs.
-    pub fn into_pieces(self, most: usize) -> (Arc<Vec<f32>>, Vec<Piece>) {
-        let count = self.count();
-        let pieces = (0..count).step_by(most).map(|first| {
-            let piece = most.min(count - first);
-            Piece { range: first * self.elements..(first + piece) * self.elements, count: piece }
-        });
-        (Arc::new(self.values), pieces.collect())
-    }
-}
-
-/// Some of a request's inputs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// Where their numbers are.
-    pub range: Range<usize>,
-    /// Number of inputs.
-    pub count: usize,
 }
 
 /// What decoding needs to know.
@@ -112,8 +77,12 @@ pub struct Decoder<'a> {
     pub spec: &'a InputSpec,
     /// What its inputs look like as long as nothing has changed.
     pub baseline: Option<&'a Baseline>,
+    /// What the client wants.
+    pub options: &'a Options,
     /// Most pixels that an image may declare.
     pub most_pixels: u64,
+    /// Most bytes of a recording, in its file and unpacked.
+    pub most_recording_bytes: u64,
     /// Most inputs of a request.
     pub most_inputs: usize,
     /// The request's share of the memory.
@@ -121,22 +90,91 @@ pub struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Decodes a body that is one image file.
+    /// Decodes a body of 32-bit floats.
     ///
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
-    pub fn image(&mut self, body: &[u8]) -> Result<Inputs, ApiError> {
-        let pixels = image::pixels(body, self)?;
-        self.prepared(pixels)
+    pub fn raw(&mut self, body: &[u8]) -> Result<Work, ApiError> {
+        if self.options.channel.is_some() {
+            return Err(ErrorKind::InvalidArgument.because(
+                "the option channel belongs to files and JSON; raw numbers are the model's channels, one after the other",
+            ));
+        }
+        self.memory.grow(body.len() as u64)?;
+        let raw::Floats { values, count } = raw::floats(body, self.options.batch, self.spec)?;
+        let InputSpec::Signal(signal) = self.spec else { return self.ready(values) };
+        if values.len() == count * self.spec.elements()
+            && recording::rates(signal, None, self.options)?.is_none()
+        {
+            return self.ready(values);
+        }
+        self.check_count(count)?;
+        // Beside the numbers as they came.
+        self.memory.grow(body.len() as u64)?;
+        let length = values.len() / (count * signal.channels);
+        let sources = values.chunks_exact(length * signal.channels).map(|input| {
+            let channels = input.chunks_exact(length).map(<[f32]>::to_vec).collect();
+            Ok(Source { name: None, samples: self.signal(signal, channels, None)? })
+        });
+        Ok(Work::Sources(sources.collect::<Result<_, ApiError>>()?))
     }
 
-    /// Decodes a body of 32-bit floats; `batch` is the number of inputs where the client said it.
+    /// Decodes a file: an image, or one or more recordings. What it is was told before.
     ///
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
-    pub fn raw(&mut self, body: &[u8], batch: Option<usize>) -> Result<Inputs, ApiError> {
-        self.memory.grow(body.len() as u64)?;
-        raw::floats(body, batch, self.spec).and_then(|values| self.prepared(values))
+    pub fn file(&mut self, kind: FileKind, file: &[u8]) -> Result<Vec<Samples>, ApiError> {
+        match kind {
+            FileKind::Image(_) => Ok(vec![Samples::Whole(image::pixels(file, self)?)]),
+            FileKind::Recording(format) => self.recordings(format, file),
+        }
+    }
+
+    /// A signal as lists of numbers.
+    ///
+    /// # Errors
+    /// [`ApiError`] with what was expected and what came.
+    pub fn channels(&mut self, channels: Vec<Vec<f32>>) -> Result<Samples, ApiError> {
+        let InputSpec::Signal(spec) = self.spec else {
+            return Err(expect_kind(self.spec, "signal").err().unwrap_or_else(ApiError::internal));
+        };
+        let lengths: Vec<usize> = channels.iter().map(Vec::len).collect();
+        if lengths.iter().any(|&length| length != lengths[0]) {
+            return Err(ErrorKind::InvalidArgument.because(
+                "the channels of a signal must have the same number of samples, and theirs differ",
+            ));
+        }
+        let channels = self.select(channels)?;
+        self.signal(spec, channels, None)
+    }
+
+    /// What is to be done for these inputs.
+    ///
+    /// # Errors
+    /// [`ApiError`] that names the input that is at fault.
+    pub fn work(&mut self, sources: Vec<Source>) -> Result<Work, ApiError> {
+        self.check_count(sources.len())?;
+        if sources.iter().any(|source| matches!(source.samples, Samples::Signal { .. })) {
+            return Ok(Work::Sources(sources));
+        }
+        let mut values = Vec::with_capacity(sources.len() * self.spec.elements());
+        let mut names = Vec::with_capacity(sources.len());
+        for Source { name, samples } in sources {
+            if let Samples::Whole(numbers) = samples {
+                values.extend(numbers);
+                names.push(name);
+            }
+        }
+        let inputs = self.prepared(values, &names)?;
+        Ok(Work::Ready { inputs, names })
+    }
+
+    /// Inputs that are as long as the model's and have no names.
+    ///
+    /// # Errors
+    /// [`ApiError`] that names the input that is at fault.
+    pub fn ready(&mut self, values: Vec<f32>) -> Result<Work, ApiError> {
+        Ok(Work::Ready { inputs: self.prepared(values, &[])?, names: Vec::new() })
     }
 
     /// Refuses more inputs than a request may have, before they are decoded.
@@ -151,7 +189,11 @@ impl Decoder<'_> {
     }
 
     /// Checks and normalises raw inputs that lie one after the other.
-    fn prepared(&mut self, mut values: Vec<f32>) -> Result<Inputs, ApiError> {
+    fn prepared(
+        &mut self,
+        mut values: Vec<f32>,
+        names: &[Option<String>],
+    ) -> Result<Inputs, ApiError> {
         let elements = self.spec.elements();
         let count = values.len() / elements;
         if count == 0 {
@@ -160,7 +202,10 @@ impl Decoder<'_> {
         self.check_count(count)?;
         let levels = self.levels(&values, count)?;
         for (index, input) in values.chunks_mut(elements).enumerate() {
-            self.spec.prepare(input).map_err(|e| named(refused(&e), index, count))?;
+            self.spec.prepare(input).map_err(|error| {
+                let name = names.get(index).and_then(Option::as_deref);
+                named(refused(&error), index, name, count)
+            })?;
         }
         Ok(Inputs { elements, values, levels })
     }
@@ -178,20 +223,26 @@ impl Decoder<'_> {
     }
 }
 
-/// A sentence that says which input is at fault, where there is more than one.
-fn named(error: ApiError, index: usize, count: usize) -> ApiError {
-    if count == 1 {
-        return error;
-    }
-    ApiError { kind: error.kind, detail: format!("input {index}: {}", error.detail) }
+/// A sentence that says which input is at fault, where there is more than one, or it has a name.
+pub(crate) fn named(error: ApiError, index: usize, name: Option<&str>, count: usize) -> ApiError {
+    // What the client wrote is shown to it, but never at length.
+    let detail = match name {
+        Some(name) => {
+            let shown: String = name.chars().take(80).collect();
+            format!("input {index} ({shown}): {}", error.detail)
+        }
+        None if count == 1 => return error,
+        None => format!("input {index}: {}", error.detail),
+    };
+    ApiError { kind: error.kind, detail }
 }
 
-fn refused(error: &PrepareError) -> ApiError {
+pub(crate) fn refused(error: &PrepareError) -> ApiError {
     ErrorKind::InvalidArgument.because(error.to_string())
 }
 
 /// Refuses a kind of input that the model does not take.
-fn expect_kind(spec: &InputSpec, kind: &str) -> Result<(), ApiError> {
+pub(crate) fn expect_kind(spec: &InputSpec, kind: &str) -> Result<(), ApiError> {
     if spec.kind() == kind {
         return Ok(());
     }
@@ -200,33 +251,4 @@ fn expect_kind(spec: &InputSpec, kind: &str) -> Result<(), ApiError> {
         "the request has {kind} data, and this model takes {takes} data ({})",
         spec.shape_in_words()
     )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_media_type_is_read_without_its_parameters_and_in_any_case() {
-        assert_eq!(MediaType::of(Some(b"Application/JSON; charset=utf-8")), Ok(MediaType::Json));
-        assert_eq!(MediaType::of(Some(b"image/jpg")), Ok(MediaType::Image));
-    }
-
-    #[test]
-    fn a_missing_or_unknown_media_type_is_answered_with_those_that_are_taken() {
-        for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let error = MediaType::of(content_type.map(str::as_bytes)).err();
-            assert_eq!(error.as_ref().map(|e| e.kind), Some(ErrorKind::UnsupportedMediaType));
-            assert!(error.is_some_and(|e| e.detail.contains("application/json, image/png")));
-        }
-    }
-
-    #[test]
-    fn pieces_hold_every_input_in_order() {
-        let inputs =
-            Inputs { elements: 2, values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], levels: vec![] };
-        let (values, pieces) = inputs.into_pieces(2);
-        assert_eq!(values.len(), 6);
-        assert_eq!(pieces, [Piece { range: 0..4, count: 2 }, Piece { range: 4..6, count: 1 }]);
-    }
 }

@@ -2,47 +2,64 @@
 
 use drsn_bundle::InputSpec;
 
+use super::media::refuse_files;
 use crate::error::{ApiError, ErrorKind};
 
-/// First bytes of files that are sent as raw numbers by mistake, with what to send them as.
-const FILES: [(&[u8], &str); 8] = [
-    (b"\x89PNG\r\n\x1a\n", "a PNG file: send it as image/png"),
-    (b"\xff\xd8\xff", "a JPEG file: send it as image/jpeg"),
-    (b"GIF8", "a GIF file"),
-    (b"RIFF", "a WAV or WebP file"),
-    (b"\x93NUMPY", "a NumPy file: send its numbers alone, as 32-bit floats"),
-    (b"MATLAB 5.0", "a MATLAB file: send its numbers alone, as 32-bit floats"),
-    (b"\x1f\x8b\x08", "gzip data: send it uncompressed"),
-    (b"PK\x03\x04", "a ZIP archive"),
-];
+/// Raw numbers, and how many inputs they are.
+#[derive(Debug, PartialEq)]
+pub(super) struct Floats {
+    pub(super) values: Vec<f32>,
+    pub(super) count: usize,
+}
 
-/// Reads the numbers; their count is that of `batch` inputs, or of any whole number of inputs.
+/// Reads the numbers: of images any whole number of inputs, or `batch` of them; of signals one recording of at least a
+/// window, `[C, T]`, or `batch` of them, each as long.
 pub(super) fn floats(
     body: &[u8],
     batch: Option<usize>,
     spec: &InputSpec,
-) -> Result<Vec<f32>, ApiError> {
-    let invalid = |detail: String| ErrorKind::InvalidArgument.because(detail);
-    if let Some((_, file)) = FILES.iter().find(|(magic, _)| body.starts_with(magic)) {
-        return Err(invalid(format!("raw 32-bit floats were expected, and the body is {file}")));
-    }
+) -> Result<Floats, ApiError> {
+    refuse_files(body)?;
     let input_bytes = spec.elements() * size_of::<f32>();
-    let expected = batch.and_then(|batch| batch.checked_mul(input_bytes));
-    let fits = match batch {
-        Some(_) => expected == Some(body.len()),
-        None => !body.is_empty() && body.len().is_multiple_of(input_bytes),
+    let (count, unit, fits) = match spec {
+        InputSpec::Image(_) => {
+            let count = batch.unwrap_or(body.len() / input_bytes);
+            (count, input_bytes, Some(body.len()) == count.checked_mul(input_bytes))
+        }
+        InputSpec::Signal(signal) => {
+            let count = batch.unwrap_or(1);
+            let unit = signal.channels * size_of::<f32>();
+            let fits =
+                count.checked_mul(unit).is_some_and(|frame| body.len().is_multiple_of(frame))
+                    && body.len() / count >= input_bytes;
+            (count, unit, fits)
+        }
     };
-    if !fits {
-        let inputs = batch
-            .map_or("each input".to_owned(), |batch| format!("batch={batch}, and each of them"));
-        return Err(invalid(format!(
-            "{inputs} is {input_bytes} bytes of 32-bit floats ({}), and the body has {} bytes",
-            spec.shape_in_words(),
-            body.len()
-        )));
+    if count == 0 || !fits {
+        return Err(wrong_size(body.len(), batch, input_bytes, unit, spec));
     }
     let (numbers, _) = body.as_chunks::<4>();
-    Ok(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    let values = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Ok(Floats { values, count })
+}
+
+fn wrong_size(
+    found: usize,
+    batch: Option<usize>,
+    input_bytes: usize,
+    unit: usize,
+    spec: &InputSpec,
+) -> ApiError {
+    let inputs =
+        batch.map_or("each input".to_owned(), |batch| format!("batch={batch}, and each of them"));
+    let shape = spec.shape_in_words();
+    let longer = match spec {
+        InputSpec::Image(_) => String::new(),
+        InputSpec::Signal(_) => format!(", or longer by a multiple of {unit}"),
+    };
+    ErrorKind::InvalidArgument.because(format!(
+        "{inputs} is {input_bytes} bytes of 32-bit floats ({shape}){longer}, and the body has {found} bytes"
+    ))
 }
 
 #[cfg(test)]
@@ -52,9 +69,9 @@ mod tests {
 
     use super::*;
 
-    fn spec() -> InputSpec {
+    fn spec(channels: usize) -> InputSpec {
         InputSpec::Signal(SignalSpec {
-            channels: 1,
+            channels,
             window: 2,
             sample_rate_hz: None,
             normalization: Normalization::None,
@@ -62,25 +79,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_sent_as_raw_numbers_is_told_its_type() {
-        let error = floats(b"\x89PNG\r\n\x1a\n", None, &spec());
-        let detail = error.err().map(|e| e.detail).unwrap_or_default();
-        assert_eq!(
-            detail,
-            "raw 32-bit floats were expected, and the body is a PNG file: send it as image/png"
-        );
-    }
-
-    #[test]
-    fn a_body_that_is_no_whole_number_of_inputs_is_refused_with_both_sizes() {
-        let detail = floats(&[0; 12], None, &spec()).err().map(|e| e.detail);
+    fn a_body_that_is_no_whole_number_of_samples_or_too_short_is_refused_with_both_sizes() {
+        let detail = floats(&[0; 10], None, &spec(1)).err().map(|e| e.detail);
         assert_eq!(
             detail.unwrap_or_default(),
-            "each input is 8 bytes of 32-bit floats (1 x 2, channels x samples), and the body has 12 bytes"
+            "each input is 8 bytes of 32-bit floats (1 x 2, channels x samples), or longer by a multiple of 4, \
+             and the body has 10 bytes"
         );
-        assert!(floats(&[], None, &spec()).is_err());
-        assert!(floats(&[0; 16], Some(3), &spec()).is_err());
-        assert!(floats(&[0; 16], Some(usize::MAX), &spec()).is_err());
+        assert!(floats(&[], None, &spec(1)).is_err());
+        assert!(floats(&[0; 4], None, &spec(1)).is_err());
+        assert!(floats(&[0; 20], None, &spec(2)).is_err());
+        assert!(floats(&[0; 16], Some(3), &spec(1)).is_err());
+        assert!(floats(&[0; 16], Some(usize::MAX), &spec(1)).is_err());
     }
 
     proptest! {
@@ -88,8 +98,10 @@ mod tests {
         fn numbers_are_read_as_they_were_written(values in prop::collection::vec(-1e9_f32..1e9, 1..50)) {
             let values: Vec<f32> = values.iter().chain(&values).copied().collect();
             let body: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            prop_assume!(!FILES.iter().any(|(magic, _)| body.starts_with(magic)));
-            prop_assert_eq!(floats(&body, Some(values.len() / 2), &spec()), Ok(values));
+            prop_assume!(refuse_files(&body).is_ok());
+            let count = values.len() / 2;
+            prop_assert_eq!(floats(&body, None, &spec(1)), Ok(Floats { values: values.clone(), count: 1 }));
+            prop_assert_eq!(floats(&body, Some(count), &spec(1)), Ok(Floats { values, count }));
         }
     }
 }

@@ -21,45 +21,104 @@ const MOST_DISCARDED: usize = 64 << 20;
 /// How long a refused body is read on.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a body of at most `limit` bytes before `deadline`, each byte reserved before it is kept.
-pub(super) async fn read(
-    body: &mut Body,
-    headers: &HeaderMap,
-    limit: usize,
-    memory: &mut Reservation,
+/// A body that is read frame by frame, within the request's time.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    body: &'a mut Body,
     deadline: Instant,
-) -> Result<Bytes, ApiError> {
-    check_encoding(headers)?;
-    let declared = body.size_hint().exact();
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+    /// Bytes that the client says will come.
+    declared: Option<u64>,
+    /// What was read to look at it, and is still to be handed on.
+    first: Bytes,
+}
+
+impl<'a> Incoming<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(
+        body: &'a mut Body,
+        headers: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<Self, ApiError> {
+        check_encoding(headers)?;
+        let declared = body.size_hint().exact();
+        Ok(Self { body, deadline, declared, first: Bytes::new() })
     }
-    let mut first = Bytes::new();
-    let mut joined: Vec<u8> = Vec::new();
-    while let Some(frame) =
-        timeout_at(deadline.into(), body.frame()).await.map_err(|_| too_slow())?
-    {
-        let frame = frame
-            .map_err(|_| ErrorKind::InvalidArgument.because("the body broke off before its end"))?;
-        // Trailers say nothing that matters here.
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        let length = first.len() + joined.len() + data.len();
-        if length > limit {
+
+    /// Bytes that the client says will come.
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// When the request's time is up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The body, of which nothing was read yet.
+    pub(super) fn into_body(self) -> &'a mut Body {
+        self.body
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        if !self.first.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.first)));
+        }
+        self.frame().await
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, ApiError> {
+        loop {
+            let frame = timeout_at(self.deadline.into(), self.body.frame()).await;
+            let Some(frame) = frame.map_err(|_| too_slow())? else { return Ok(None) };
+            // Trailers say nothing that matters here.
+            if let Ok(data) = frame.map_err(|_| broken_off())?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// Its first bytes, at least so many of them where it has them; they are read again after that.
+    pub(super) async fn peek(&mut self, bytes: usize) -> Result<&[u8], ApiError> {
+        while self.first.len() < bytes {
+            let Some(frame) = self.frame().await? else { break };
+            self.first = if self.first.is_empty() {
+                frame
+            } else {
+                Bytes::from([&self.first[..], &frame].concat())
+            };
+        }
+        Ok(&self.first)
+    }
+
+    /// Reads all of it, at most `limit` bytes, each reserved before it is kept.
+    pub(super) async fn read(
+        mut self,
+        limit: usize,
+        memory: &mut Reservation,
+    ) -> Result<Bytes, ApiError> {
+        if self.declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        // What is declared is not reserved: a client that declares much and sends nothing must not keep others out.
-        memory.grow(data.len() as u64)?;
-        // Most bodies come in one piece, which is then used as it is.
-        if first.is_empty() && joined.is_empty() {
-            first = data;
-            continue;
+        let mut first = Bytes::new();
+        let mut joined: Vec<u8> = Vec::new();
+        while let Some(data) = self.next().await? {
+            let length = first.len() + joined.len() + data.len();
+            if length > limit {
+                return Err(too_large(limit));
+            }
+            // What is declared is not reserved: a client that declares much and sends nothing must not keep others out.
+            memory.grow(data.len() as u64)?;
+            // Most bodies come in one piece, which is then used as it is.
+            if first.is_empty() && joined.is_empty() {
+                first = data;
+                continue;
+            }
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
         }
-        joined.extend_from_slice(&std::mem::take(&mut first));
-        joined.extend_from_slice(&data);
+        Ok(if joined.is_empty() { first } else { joined.into() })
     }
-    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 /// Reads on what is left of a refused request's body.
@@ -80,7 +139,7 @@ pub(super) async fn discard(mut body: Body, headers: &HeaderMap) {
     }
 }
 
-fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(header::CONTENT_ENCODING) {
         None => Ok(()),
         Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
@@ -89,11 +148,15 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-fn too_slow() -> ApiError {
+pub(super) fn broken_off() -> ApiError {
+    ErrorKind::InvalidArgument.because("the body broke off before its end")
+}
+
+pub(super) fn too_slow() -> ApiError {
     ErrorKind::RequestTimeout.because("the body did not come whole within the request's time")
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     ErrorKind::TooLarge.because(format!(
         "the body is larger than the {limit} bytes that are taken; send fewer inputs at once"
     ))

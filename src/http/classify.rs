@@ -8,59 +8,25 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::baseline::Level;
+use drsn_bundle::recording::RecordingFormat;
 use hyper::body::Bytes;
-use serde::Serialize;
 
-use super::{Answered, Arrival, body, options::Options};
+use super::{
+    Answered, Arrival,
+    body::{self, Incoming},
+    multipart, options,
+};
 use crate::{
     admission::Reservation,
-    batcher::Share,
-    decode::{Decoder, Inputs, JsonRequest, MediaType, PARSING_FACTOR},
-    diagnostics::{Detail, InputName, Prediction, Wanted, observe},
+    classify::{self, Body as Content, File, Options, Outcome, StreamKind, Streaming},
+    decode::{FileKind, MARK_BYTES, MediaType, refuse_files},
     error::{ApiError, ErrorKind},
-    judgement::Judgement,
-    model::{Model, micros},
+    model::Model,
     server::App,
-    session::Outputs,
 };
 
-/// Largest body that is decoded between other requests; a longer one, or an image, whose length does not tell its
-/// size, takes a thread of its own for that time.
-const INLINE_BYTES: usize = 64 << 10;
-/// Most inputs whose answer is written between other requests.
-const INLINE_INPUTS: usize = 256;
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    model: ModelName<'a>,
-    predictions: Vec<Prediction<'a>>,
-    timing: Timing,
-}
-
-#[derive(Serialize)]
-struct ModelName<'a> {
-    name: &'a str,
-    version: &'a str,
-}
-
-#[derive(Serialize, Default)]
-struct Timing {
-    decode_us: u64,
-    /// The longest wait of the request's inputs.
-    queue_us: u64,
-    /// The longest of the batches that its inputs were in.
-    inference_us: u64,
-    /// The largest of those batches.
-    batch_size: usize,
-}
-
-/// Decoded inputs, and what the client wants to know of them.
-struct Decoded {
-    model: Arc<Model>,
-    inputs: Inputs,
-    wanted: Wanted,
-}
+/// Raw numbers up to this many bytes are kept whole: that costs less than a stream.
+const LEAST_STREAMED: u64 = 1 << 20;
 
 pub(super) async fn default_model(
     State(app): State<Arc<App>>,
@@ -136,40 +102,124 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let repository = app.repository()?;
     let options =
-        Options::from_query(parts.uri.query().unwrap_or_default())?.with_path(model, version)?;
+        options::from_query(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
     if options.model.is_some() {
         // A model that is not there is told before a body is read for it.
         let named = repository.find(options.model.as_deref(), options.version.as_deref())?;
         *asked = Some(Arc::clone(named));
     }
-    let content_type = parts.headers.get(header::CONTENT_TYPE);
-    let media = MediaType::of(content_type.map(HeaderValue::as_bytes))?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media = MediaType::of(content_type)?;
     let deadline = arrival + app.config.request_timeout();
     let mut memory = app.budget.open();
+    let incoming = Incoming::new(body, &parts.headers, deadline)?;
     let limit = app.config.max_body_bytes.get();
-    let body = body::read(body, &parts.headers, limit, &mut memory, deadline).await?;
-
-    let decoding = Instant::now();
-    let is_long = media == MediaType::Image || body.len() > INLINE_BYTES;
-    let decode = || decode(app, media, &body, options, &mut memory, asked);
-    let Decoded { model, mut inputs, wanted } = app.compute(is_long, deadline, decode).await??;
-    drop(body);
-    memory.shrink_to(inputs.bytes());
-    let decode_time = decoding.elapsed();
-    model.metrics.decode.observe(decode_time.as_secs_f64());
-
-    let is_long = inputs.count() > INLINE_INPUTS;
-    let levels = inputs.take_levels();
-    let shares = model.infer(inputs, wanted.detail == Detail::Full, deadline).await?;
-    memory.shrink_to(0);
+    let outcome = match media {
+        MediaType::Json => {
+            let body = Content::Json(incoming.read(limit, &mut memory).await?);
+            classify::classify(app, body, options, &mut memory, asked, deadline).await?
+        }
+        MediaType::Raw => raw(app, incoming, options, &mut memory, asked, deadline).await?,
+        MediaType::File(kind) => {
+            Box::pin(file(app, kind, incoming, options, &mut memory, asked, deadline)).await?
+        }
+        MediaType::Multipart => {
+            let boundary = content_type.unwrap_or_default();
+            let (files, options) =
+                Box::pin(multipart::read(app, incoming, boundary, options, &mut memory)).await?;
+            let body = Content::Files(files);
+            classify::classify(app, body, options, &mut memory, asked, deadline).await?
+        }
+    };
     let encoding = Instant::now();
-    let encode = || encode(&model, &shares, &levels, wanted, micros(decode_time));
-    let json = app.compute(is_long, deadline, encode).await??;
-    memory.grow(json.len() as u64)?;
-    model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
+    memory.grow(outcome.bytes_of_windows())?;
+    let encode = || encode(&outcome);
+    let json = app.compute(outcome.is_long(), deadline, encode).await??;
+    outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
+    drop(outcome);
+    memory.shrink_to(json.len() as u64);
+    let missing = (json.len() as u64).saturating_sub(memory.bytes());
+    memory.grow(missing)?;
     let content_type = HeaderValue::from_static("application/json");
     let body = Bytes::from_owner(Held { json, _memory: memory });
     Ok(([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response())
+}
+
+/// Raw numbers: of one channel and long, or of unknown length, they are not kept.
+async fn raw(
+    app: &App,
+    mut incoming: Incoming<'_>,
+    options: Options,
+    memory: &mut Reservation,
+    asked: &mut Option<Arc<Model>>,
+    deadline: Instant,
+) -> Result<Outcome, ApiError> {
+    let mut limit = app.config.max_body_bytes.get();
+    if incoming.declared().is_none_or(|length| length > LEAST_STREAMED) {
+        let model = Streaming::model(app, &options, asked)?;
+        if model.manifest().input.kind() == "signal" {
+            limit = app.config.max_recording_bytes.get();
+        }
+        if Streaming::takes_floats(&model) && options.batch.is_none() && options.channel.is_none() {
+            refuse_files(incoming.peek(MARK_BYTES).await?)?;
+            // Aside: the state of what is rare would make that of every request larger.
+            let floats = StreamKind::Floats;
+            return Box::pin(stream(app, &model, floats, incoming, &options, memory, deadline))
+                .await;
+        }
+    }
+    let body = Content::Raw(incoming.read(limit, memory).await?);
+    classify::classify(app, body, options, memory, asked, deadline).await
+}
+
+/// One file; a WAV file is not kept.
+async fn file(
+    app: &App,
+    declared: FileKind,
+    mut incoming: Incoming<'_>,
+    options: Options,
+    memory: &mut Reservation,
+    asked: &mut Option<Arc<Model>>,
+    deadline: Instant,
+) -> Result<Outcome, ApiError> {
+    let kind = FileKind::sniff(incoming.peek(MARK_BYTES).await?).unwrap_or(declared);
+    let limit = match kind {
+        FileKind::Recording(RecordingFormat::Wav) => {
+            if options.batch.is_some_and(|batch| batch != 1) {
+                return Err(ErrorKind::InvalidArgument.because(
+                    "the option batch belongs to bodies of raw numbers; this body is one file",
+                ));
+            }
+            let model = Streaming::model(app, &options, asked)?;
+            return stream(app, &model, StreamKind::Wav, incoming, &options, memory, deadline)
+                .await;
+        }
+        FileKind::Recording(_) => app.config.max_recording_bytes,
+        FileKind::Image(_) => app.config.max_body_bytes,
+    };
+    let bytes = incoming.read(limit.get(), memory).await?;
+    let body = Content::Files(vec![File { name: None, bytes, declared: Some(declared) }]);
+    classify::classify(app, body, options, memory, asked, deadline).await
+}
+
+async fn stream(
+    app: &App,
+    model: &Arc<Model>,
+    kind: StreamKind,
+    mut incoming: Incoming<'_>,
+    options: &Options,
+    memory: &mut Reservation,
+    deadline: Instant,
+) -> Result<Outcome, ApiError> {
+    let limit = app.config.max_recording_bytes.get();
+    if incoming.declared().is_some_and(|length| length > limit as u64) {
+        return Err(body::too_large(limit));
+    }
+    let mut streaming = Streaming::open(app, model, options, kind, memory, deadline)?;
+    while let Some(bytes) = incoming.next().await? {
+        streaming.push(&bytes).await?;
+    }
+    streaming.finish().await
 }
 
 /// An answer that is being sent: its memory is given back when the client has taken it.
@@ -184,88 +234,8 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-fn decode(
-    app: &App,
-    media: MediaType,
-    body: &[u8],
-    options: Options,
-    memory: &mut Reservation,
-    asked: &mut Option<Arc<Model>>,
-) -> Result<Decoded, ApiError> {
-    let mut json = match media {
-        MediaType::Json => {
-            memory.grow(PARSING_FACTOR * body.len() as u64)?;
-            Some(JsonRequest::parse(body)?)
-        }
-        MediaType::Image | MediaType::Raw => None,
-    };
-    let options = match &mut json {
-        Some(json) => options.with_json(json.take_options())?,
-        None => options,
-    };
-    let model = app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
-    *asked = Some(Arc::clone(model));
-    let mut decoder = Decoder {
-        spec: &model.manifest().input,
-        baseline: model.manifest().baseline.as_ref(),
-        most_pixels: app.config.max_image_pixels.get(),
-        most_inputs: app.config.max_windows.get(),
-        memory,
-    };
-    let inputs = match (json, media) {
-        (Some(json), _) => json.inputs(&mut decoder)?,
-        (None, MediaType::Raw) => decoder.raw(body, options.batch)?,
-        (None, MediaType::Image | MediaType::Json) => {
-            if options.batch.is_some_and(|batch| batch != 1) {
-                return Err(ErrorKind::InvalidArgument.because(
-                    "the option batch belongs to bodies of raw numbers; this body is one image",
-                ));
-            }
-            decoder.image(body)?
-        }
-    };
-    Ok(Decoded {
-        model: Arc::clone(model),
-        inputs,
-        wanted: Wanted {
-            top_k: options.top_k.unwrap_or(usize::MAX),
-            detail: options.detail.unwrap_or_default(),
-        },
-    })
-}
-
-fn encode(
-    model: &Model,
-    shares: &[Share<Outputs>],
-    levels: &[Level],
-    wanted: Wanted,
-    decode_us: u64,
-) -> Result<Vec<u8>, ApiError> {
-    let mut predictions = Vec::new();
-    let mut timing = Timing { decode_us, ..Timing::default() };
-    let channels = model.manifest().input.channels();
-    for share in shares {
-        timing.queue_us = timing.queue_us.max(micros(share.queue_time));
-        timing.inference_us = timing.inference_us.max(micros(share.inference_time));
-        timing.batch_size = timing.batch_size.max(share.batch_size);
-        for row in 0..share.count {
-            let input = InputName { index: predictions.len(), name: None };
-            let channels = input.index * channels..(input.index + 1) * channels;
-            let levels = levels.get(channels).unwrap_or_default();
-            let judgement = Judgement::of(share, row, model.manifest(), levels)?;
-            let prediction =
-                Prediction::of(input, share, row, judgement, model.manifest(), wanted)?;
-            observe(&prediction, share, row, &model.metrics);
-            judgement.observe(&model.metrics.baseline);
-            predictions.push(prediction);
-        }
-    }
-    let answer = Answer {
-        model: ModelName { name: &model.labels.model, version: &model.labels.version },
-        predictions,
-        timing,
-    };
-    serde_json::to_vec(&answer).map_err(|error| {
+fn encode(outcome: &Outcome) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(&outcome.answer()?).map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         ApiError::internal()
     })

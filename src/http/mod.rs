@@ -5,6 +5,7 @@ mod classify;
 pub mod connection;
 mod health;
 mod models;
+mod multipart;
 mod options;
 mod problem;
 

@@ -132,6 +132,21 @@ impl Server {
         self.classify(path, "application/json", body.to_string()).await
     }
 
+    /// Bytes that are reserved; those of an answer are given back a moment after it was read.
+    pub(crate) async fn idle_bytes(&self) -> u64 {
+        let mut bytes = u64::MAX;
+        for _ in 0..100 {
+            let text = self.get("/metrics").await.text().await.unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("drsn_inflight_bytes "));
+            bytes = line.unwrap().parse().unwrap();
+            if bytes == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bytes
+    }
+
     /// Asks for the end and waits for it.
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());

@@ -87,7 +87,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
     let cases = vec![
         invalid(PNG, "", "the image file is empty"),
         invalid(FLOATS, "", "and the body has 0 bytes"),
-        invalid(PNG, "this is text", "a PNG or JPEG file was expected"),
+        invalid(PNG, "this is text", "a PNG, JPEG, WebP, BMP or GIF file was expected"),
         invalid(PNG, &png(4, 4)[..50], "PNG file cannot be decoded: it is damaged or cut short"),
         invalid("image/jpeg", half, "JPEG file cannot be decoded: it is damaged or cut short"),
         invalid(PNG, png(5, 4), "5 x 4 pixels, and this model takes exactly 4 x 4"),

@@ -8,10 +8,16 @@ mod tiny;
 
 mod baseline;
 mod batching;
+mod damaged;
 mod drain;
+mod forms;
 mod harness;
 mod hostile;
 mod http;
 mod limits;
+mod memory;
 mod mnist;
+mod recording_files;
+mod recording_refusals;
+mod recordings;
 mod start;

@@ -162,7 +162,7 @@ fn a_centre_crop_takes_the_middle() {
 fn formats_are_told_by_their_first_bytes() {
     assert_eq!(ImageFormat::of(&data("rgb.png")), Some(ImageFormat::Png));
     assert_eq!(ImageFormat::of(&data("photo.jpg")), Some(ImageFormat::Jpeg));
-    assert_eq!(ImageFormat::of(b"GIF89a"), None);
+    assert_eq!(ImageFormat::of(b"GIF89b"), None);
     assert_eq!(ImageFormat::of(b""), None);
 }
 

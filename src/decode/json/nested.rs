@@ -33,15 +33,27 @@ impl Nested {
         shapes: &[Vec<usize>],
         spec: &InputSpec,
     ) -> Result<Vec<f32>, ApiError> {
+        let (_, inner) = self.inputs(true)?;
+        check_shape(inner, shapes, spec)?;
+        Ok(self.values)
+    }
+
+    /// How many inputs they are, and the shape of each.
+    pub(super) fn inputs(&self, several: bool) -> Result<(usize, &[usize]), ApiError> {
         let invalid = |detail: &str| Err(ErrorKind::InvalidArgument.because(detail));
         match &self.shape[..] {
+            shape if !several => Ok((1, shape)),
             [] => invalid("a list of inputs was expected, and a single number came"),
             [0, ..] => invalid("the request has no inputs"),
-            [_, inner @ ..] => {
-                check_shape(inner, shapes, spec)?;
-                Ok(self.values)
-            }
+            [count, inner @ ..] => Ok((*count, inner)),
         }
+    }
+
+    /// The sentence for an input of a shape that no signal has.
+    pub(super) fn wrong_shape(found: &[usize], spec: &InputSpec) -> ApiError {
+        let error = check_shape(found, &[], spec).err().unwrap_or_else(ApiError::internal);
+        let longer = "; a signal may be longer than that, and is cut into windows then";
+        ApiError { kind: error.kind, detail: format!("{}{longer}", error.detail) }
     }
 }
 

@@ -19,6 +19,47 @@ pub(super) struct Files<'a>(pub(super) Vec<Cow<'a, str>>);
 #[derive(Debug)]
 pub(super) struct Word(pub(super) String);
 
+/// One such text, or a short list of them.
+#[derive(Debug)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Far above the channels of any model.
+        const MOST_WORDS: usize = 1024;
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number or a list of them")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Words, E> {
+                Ok(Words(vec![text.to_owned()]))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Words, E> {
+                Ok(Words(vec![number.to_string()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
+                let mut words = Vec::new();
+                while let Some(Word(word)) = list.next_element()? {
+                    if words.len() == MOST_WORDS {
+                        return Err(A::Error::custom(format!("more than {MOST_WORDS} channels")));
+                    }
+                    words.push(word);
+                }
+                Ok(Words(words))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List;

@@ -158,6 +158,24 @@ impl InputLevel {
     }
 }
 
+impl InputLevel {
+    /// The level of a whole recording, from that of its windows; none where there are none.
+    ///
+    /// It alarms where more windows do than the alarm level explains, by the test of [`super::over_windows`].
+    pub fn over_windows(windows: &[Self], alarm_level: f64) -> Option<Self> {
+        let alarms = windows.iter().filter(|window| window.alarm).count();
+        let count = windows.len() as f64;
+        let mean = |of: fn(&Self) -> f64| windows.iter().map(of).sum::<f64>() / count;
+        (!windows.is_empty()).then(|| Self {
+            rms: mean(|window| window.rms.powi(2)).sqrt(),
+            offset: mean(|window| window.offset),
+            peak: windows.iter().fold(0.0, |peak, window| peak.max(window.peak)),
+            clipped: mean(|window| window.clipped),
+            alarm: !super::windows::is_explained(alarms, windows.len(), alarm_level),
+        })
+    }
+}
+
 impl LevelBaseline {
     /// Takes limits from the training data, and ranks from data that took no part in training.
     ///
@@ -309,6 +327,25 @@ mod tests {
         let others = [level.deviation, level.offset, level.peak, level.clipped];
         let expected = [2.0, 1.0, 3.0, 0.0];
         assert!(others.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{others:?}");
+    }
+
+    #[test]
+    fn a_recording_has_the_mean_level_of_its_windows_and_alarms_where_too_many_of_them_do() {
+        let window = |rms: f64, alarm: bool| InputLevel {
+            rms,
+            offset: rms - 3.0,
+            peak: 2.0 * rms,
+            clipped: 0.5,
+            alarm,
+        };
+        let level = InputLevel::over_windows(&[window(1.0, false), window(7.0, true)], 0.01);
+        let level = level.unwrap();
+        let found = [level.rms, level.offset, level.peak, level.clipped];
+        assert!(found.iter().zip([5.0, 1.0, 14.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-12));
+        // Of pairs without any change 2 % have one that alarms.
+        assert!(!level.alarm);
+        assert!(InputLevel::over_windows(&[window(1.0, true); 2], 0.01).unwrap().alarm);
+        assert_eq!(InputLevel::over_windows(&[], 0.01), None);
     }
 
     #[test]

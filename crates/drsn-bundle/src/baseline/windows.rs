@@ -26,9 +26,14 @@ pub fn over_windows(windows: &[InputShift], alarm_level: f64) -> Option<WindowsS
     scores.sort_by(f64::total_cmp);
     let score = f64::midpoint(*scores.get(count / 2)?, scores[(count - 1) / 2]);
     let alarms = windows.iter().filter(|window| window.alarm).count();
-    // A single window that alarms has exactly the level's probability, but for rounding.
-    let explained = at_least(alarms, count, alarm_level) > alarm_level * (1.0 + 1e-9);
+    let explained = is_explained(alarms, count, alarm_level);
     Some(WindowsShift { score, alarm_share: alarms as f64 / count as f64, alarm: !explained })
+}
+
+/// Whether so many alarms among `count` windows are no rarer than the level.
+pub(super) fn is_explained(alarms: usize, count: usize, alarm_level: f64) -> bool {
+    // A single window that alarms has exactly the level's probability, but for rounding.
+    at_least(alarms, count, alarm_level) > alarm_level * (1.0 + 1e-9)
 }
 
 /// Probability of at least `successes` in `count` trials of probability `p` each, 0 < p < 1.

@@ -1,4 +1,4 @@
-//! Image files to pixels in [0, 1], `[channels, height, width]`.
+//! Image files to pixels in [0, 1], `[channels, height, width]`; of an animation its first picture.
 //!
 //! Alpha lies over black, EXIF orientation is applied, grey follows ITU-R BT.601. Pictures of 8 bits stay in 8 bits
 //! until they have the network's size, as in Pillow; deeper ones become floats first.
@@ -12,7 +12,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{Filter, Geometry, ImageSpec};
+use super::{Filter, Geometry, ImageFormat, ImageSpec};
 
 /// Memory that a decoder may take for itself: above a row of any real picture, below what a compressed colour
 /// profile could grow to.
@@ -20,25 +20,18 @@ const MOST_DECODER_BYTES: u64 = 16 << 20;
 /// Red, green, blue and alpha as 32-bit floats.
 const FLOATS_OF_A_PIXEL: u64 = 16;
 
-/// The formats that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImageFormat {
-    /// Portable Network Graphics.
-    Png,
-    /// JPEG, baseline and progressive.
-    Jpeg,
-}
-
 /// A picture that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// The bytes are no image of a known format.
-    #[error("a PNG or JPEG file was expected, and the first bytes are of neither")]
+    #[error(
+        "a PNG, JPEG, WebP, BMP or GIF file was expected, and the first bytes are of none of them"
+    )]
     Unknown,
     /// The file is of a known format and cannot be decoded.
     #[error("the {format} file cannot be decoded: it is damaged or cut short")]
     Damaged {
-        /// `PNG` or `JPEG`.
+        /// `PNG`, `JPEG` and so on.
         format: &'static str,
     },
     /// The file declares more pixels than are allowed.
@@ -67,31 +60,6 @@ pub enum ImageError {
     },
 }
 
-impl ImageFormat {
-    /// Tells the format by a file's first bytes.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-        }
-    }
-
-    fn codec(self) -> image::ImageFormat {
-        match self {
-            Self::Png => image::ImageFormat::Png,
-            Self::Jpeg => image::ImageFormat::Jpeg,
-        }
-    }
-}
-
 /// An image file whose header was read and found acceptable; its pixels are not decoded yet.
 pub struct ImageFile<'a> {
     format: ImageFormat,
@@ -106,7 +74,7 @@ impl<'a> ImageFile<'a> {
     pub fn open(bytes: &'a [u8], most_pixels: u64) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
         let damaged = ImageError::Damaged { format: format.name() };
-        if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        if !format.is_sound(bytes, most_pixels) {
             return Err(damaged);
         }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
@@ -123,7 +91,7 @@ impl<'a> ImageFile<'a> {
     }
 
     /// Memory that decoding and preparing take at most, in bytes: the decoded pixels (twice where the picture is
-    /// to be turned), four floats for each where they have more than 8 bits, and what changing the size holds
+    /// to be turned), what the decoder keeps for itself, four floats for each where they have more than 8 bits, and what changing the size holds
     /// between its vertical and its horizontal pass.
     pub fn decoded_bytes(&mut self, spec: &ImageSpec) -> u64 {
         let (width, height) = self.decoder.dimensions();
@@ -135,6 +103,7 @@ impl<'a> ImageFile<'a> {
         let result = (spec.height * spec.width) as u64 * FLOATS_OF_A_PIXEL;
         let fits = width as usize == spec.width && height as usize == spec.height;
         copies * self.decoder.total_bytes()
+            + self.format.decoder_bytes(pixels)
             + floats
             + result
             + if fits { 0 } else { between_passes }
@@ -211,31 +180,6 @@ impl<'a> ImageFile<'a> {
     fn orientation(&mut self) -> Orientation {
         self.decoder.orientation().unwrap_or(Orientation::NoTransforms)
     }
-}
-
-/// Whether a JPEG file has its end-of-image marker after the first scan: decoders fill what is missing with grey,
-/// and a picture that is half grey must not be classified.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    let mut rest = &bytes[2..];
-    // Segments up to the first scan: marker, length, content (an embedded thumbnail is content).
-    while let [0xff, marker, tail @ ..] = rest {
-        if *marker == 0xff {
-            rest = &rest[1..];
-            continue;
-        }
-        if *marker == START_OF_SCAN {
-            // In a scan 0xff is followed by 0 or a marker: this pair is the end of the image.
-            return tail.windows(2).any(|pair| pair == [0xff, 0xd9]);
-        }
-        let [high, low, ..] = tail else { return false };
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        let Some(next) = tail.get(length..) else {
-            return false;
-        };
-        rest = next;
-    }
-    false
 }
 
 /// Whether a picture has more than 8 bits a channel.

@@ -2,12 +2,14 @@
 //!
 //! Training and serving prepare their inputs by this code alone, so that they cannot differ.
 
+mod format;
 mod image;
 mod prepare;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::image::{ImageError, ImageFile, ImageFormat};
+pub use self::image::{ImageError, ImageFile};
+pub use format::ImageFormat;
 pub use prepare::PrepareError;
 
 /// The input of a network: its shape, and the preparation that its training assumed.

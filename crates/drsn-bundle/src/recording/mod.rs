@@ -11,6 +11,7 @@ mod npy;
 mod npz;
 mod number;
 mod resample;
+mod resampler;
 mod select;
 mod wav;
 mod windows;
@@ -25,6 +26,7 @@ use std::{
 pub use error::{Names, RecordingError};
 pub use npy::Array;
 pub use resample::resample;
+pub use resampler::Resampler;
 pub use select::{ChannelId, Selection};
 pub use wav::WavReader;
 pub use windows::{aligned_windows, windows};

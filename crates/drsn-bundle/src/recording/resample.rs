@@ -14,7 +14,7 @@ use super::{Channel, Limits, Recording, RecordingError};
 const LARGEST_FACTOR: usize = 256;
 const LARGEST_TERM: usize = 100_000;
 /// Length of the filter in samples of the lower rate.
-const FILTER: usize = 1024;
+pub(super) const FILTER: usize = 1024;
 
 /// The recording at `to_hz` samples in a second, each channel with round(L · `to_hz` / rate) of its L samples.
 ///
@@ -41,18 +41,22 @@ pub fn resample(
     if length == 0 {
         return Err(refused("it is so short that no sample would be left"));
     }
-    // An even number of blocks gives both filters a whole number of samples as delay.
-    let blocks = FILTER.div_ceil(from.min(to)).next_multiple_of(2);
-    let window = WindowFunction::BlackmanHarris2;
-    let mut resampler =
-        Fft::<f64>::new_custom(from, to, blocks * from, 1, 1, window, FixedSync::Both)
-            .map_err(|error| refused(error.to_string()))?;
+    let mut resampler = transform(from, to)?;
     let channels = recording.channels.iter().map(|channel| {
         let samples = convert(&mut resampler, &channel.samples, length as usize)?;
         Ok(Channel { name: channel.name.clone(), samples })
     });
     let channels = channels.collect::<Result<_, RecordingError>>()?;
     Ok(Recording { channels, sample_rate_hz: Some(to_hz) })
+}
+
+/// The conversion of one channel, for rates in lowest terms.
+pub(super) fn transform(from: usize, to: usize) -> Result<Fft<f64>, RecordingError> {
+    // An even number of blocks gives both filters a whole number of samples as delay.
+    let blocks = FILTER.div_ceil(from.min(to)).next_multiple_of(2);
+    let window = WindowFunction::BlackmanHarris2;
+    Fft::<f64>::new_custom(from, to, blocks * from, 1, 1, window, FixedSync::Both)
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn convert(
@@ -73,7 +77,7 @@ fn convert(
 }
 
 /// Both rates divided by what they have in common.
-fn ratio(from_hz: f64, to_hz: f64) -> Result<(usize, usize), RecordingError> {
+pub(super) fn ratio(from_hz: f64, to_hz: f64) -> Result<(usize, usize), RecordingError> {
     // Up to here every whole number of millihertz is exact.
     let valid = |hz: f64| hz > 0.0 && hz < 1e12;
     let thousandths = |hz: f64| (hz * 1000.0).round();
@@ -103,7 +107,7 @@ fn common(mut a: usize, mut b: usize) -> usize {
     a
 }
 
-fn refused(reason: impl Into<String>) -> RecordingError {
+pub(super) fn refused(reason: impl Into<String>) -> RecordingError {
     RecordingError::Resample(reason.into())
 }
 

@@ -68,7 +68,7 @@ fn damaged_pictures_are_named_or_skipped_and_time_is_no_split() {
     let folder = folder(&["a", "b"], 5, 4);
     fs::write(folder.path().join("b/bad.jpg"), "no picture").unwrap();
     let said = open(1, &config(RANDOM), folder.path(), None, false).unwrap_err().to_string();
-    assert!(said.contains("bad.jpg") && said.contains("PNG or JPEG"), "{said}");
+    assert!(said.contains("bad.jpg") && said.contains("PNG, JPEG"), "{said}");
     let data = open(1, &config(RANDOM), folder.path(), None, true).unwrap();
     assert_eq!(data.skipped.len(), 1);
     let time = config(Split::Time { training: 0.5, held_out: 0.1 });

@@ -61,7 +61,11 @@ impl Array {
     }
 
     /// Takes it for one recording, `[L]` or `[C, L]`.
-    pub(super) fn into_recording(self, selection: &Selection) -> Result<Recording, RecordingError> {
+    ///
+    /// # Errors
+    /// [`RecordingError`] where it has another shape, no samples or one that is not finite, or a selected channel is not
+    /// there.
+    pub fn into_recording(self, selection: &Selection) -> Result<Recording, RecordingError> {
         let channels = match self.shape[..] {
             [_] => 1,
             [channels, _] => channels,

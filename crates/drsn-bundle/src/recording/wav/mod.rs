@@ -9,8 +9,8 @@ use std::io::{self, Read, Take};
 
 use self::format::Format;
 use super::{
-    Channel, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
-    select::check_finite,
+    Channel, ChannelId, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat,
+    Selection, select::check_finite,
 };
 
 /// Bytes that are decoded at a time for a whole recording.
@@ -64,9 +64,36 @@ impl<R: Read> WavReader<R> {
         Ok(Self { reader, limits: *limits, format, left, frames, read: 0, bytes, numbers })
     }
 
+    /// Whether the beginning of a file suffices to open it, or to refuse it: [`WavReader::new`] does not come to its end.
+    pub fn is_header_whole(start: &[u8]) -> bool {
+        let read = read_header(&mut &*start);
+        !matches!(read, Err(RecordingError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
+    /// What it reads from, so that more can be given to a reader that keeps what came and was not read yet.
+    ///
+    /// Such a reader must hold all that [`WavReader::next_block`] is asked for, or the end of the file.
+    pub fn reader_mut(&mut self) -> &mut R {
+        self.reader.get_mut()
+    }
+
+    /// Bytes of one sample of every channel.
+    pub fn frame_bytes(&self) -> usize {
+        self.format.frame_bytes
+    }
+
     /// Channels.
     pub fn channels(&self) -> usize {
         self.format.channels
+    }
+
+    /// Positions of these channels in the file, whose channels have no names; all of them where none is named.
+    ///
+    /// # Errors
+    /// [`RecordingError::NoChannel`].
+    pub fn select(&self, channels: &[ChannelId]) -> Result<Vec<usize>, RecordingError> {
+        let selection = Selection { channel: channels.to_vec(), variable: None };
+        selection.channels(self.channels(), &[])
     }
 
     /// Samples of each channel in a second.

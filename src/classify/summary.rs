@@ -1,0 +1,207 @@
+//! The answers of a recording's windows to one: probabilities and blocks are averaged, shift and level are judged over
+//! all windows. Of a recording that is one window it tells what an input of that length is told.
+
+use drsn_bundle::{
+    Manifest,
+    baseline::{InputLevel, InputShift, over_windows},
+};
+
+use crate::{
+    batcher::Share,
+    diagnostics::{
+        BlockDiagnostics, Detail, Diagnostics, InputName, Magnitudes, Prediction, Shift, Wanted,
+        WindowPrediction, check_finite, ranked, row_of, scales,
+    },
+    error::ApiError,
+    judgement::{Judgement, most_likely},
+    metrics::ModelMetrics,
+    session::Outputs,
+};
+
+/// What is known of one input so far. It grows by [`Summary::BYTES_OF_A_WINDOW`] with each window.
+#[derive(Debug)]
+pub(super) struct Summary {
+    name: Option<String>,
+    windows: Vec<Window>,
+    /// Sum of the windows' probabilities.
+    probabilities: Vec<f64>,
+    blocks: Vec<Sums>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    start: usize,
+    class: usize,
+    probability: f32,
+    judgement: Judgement,
+}
+
+/// Sums over windows of a block's channels.
+#[derive(Debug)]
+struct Sums {
+    threshold: Vec<f64>,
+    mean_abs: Vec<f64>,
+    /// Sum of the scales that could be told, and how many those were.
+    scale: Vec<(f64, u32)>,
+    zeroed: Vec<f64>,
+}
+
+impl Summary {
+    /// Memory of a window: its line here, twice while the list grows, and copies of what it was judged.
+    pub(super) const BYTES_OF_A_WINDOW: u64 =
+        (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
+
+    pub(super) fn new(name: Option<String>, manifest: &Manifest) -> Self {
+        let blocks = manifest.blocks.iter().map(|block| Sums {
+            threshold: vec![0.0; block.channels],
+            mean_abs: vec![0.0; block.channels],
+            scale: vec![(0.0, 0); block.channels],
+            zeroed: vec![0.0; block.channels],
+        });
+        Self {
+            name,
+            windows: Vec::new(),
+            probabilities: vec![0.0; manifest.classes.len()],
+            blocks: blocks.collect(),
+        }
+    }
+
+    /// Memory of one without windows.
+    pub(super) fn bytes(manifest: &Manifest) -> u64 {
+        let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
+        let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 40;
+        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
+    }
+
+    /// Windows so far.
+    pub(super) fn count(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Adds the window that starts at `start`: one row of a batch's outputs.
+    pub(super) fn add(
+        &mut self,
+        start: usize,
+        share: &Share<Outputs>,
+        row: usize,
+        judgement: Judgement,
+        manifest: &Manifest,
+    ) -> Result<(), ApiError> {
+        let row = share.first + row;
+        let probabilities = row_of(&share.outputs.probabilities, row, manifest.classes.len());
+        check_finite(probabilities)?;
+        let class = most_likely(probabilities);
+        self.windows.push(Window { start, class, probability: probabilities[class], judgement });
+        add(&mut self.probabilities, probabilities);
+        let blocks = manifest.blocks.iter().zip(&share.outputs.blocks).zip(&mut self.blocks);
+        for ((block, outputs), sums) in blocks {
+            let of = |tensor| row_of(tensor, row, block.channels);
+            let zeroed = outputs.zeroed.as_deref().map(of);
+            let found = Magnitudes::of(of(&outputs.threshold), of(&outputs.mean_abs), zeroed)?;
+            add(&mut sums.threshold, found.threshold);
+            add(&mut sums.mean_abs, found.mean_abs);
+            add(&mut sums.zeroed, found.zeroed.unwrap_or_default());
+            let scales = scales(block.threshold, found.threshold, found.mean_abs);
+            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales) {
+                *sum += f64::from(scale.unwrap_or_default());
+                *count += u32::from(scale.is_some());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the client is told.
+    pub(super) fn prediction<'a>(
+        &self,
+        index: usize,
+        manifest: &'a Manifest,
+        wanted: Wanted,
+    ) -> Result<Prediction<'a>, ApiError> {
+        let mut ranked = ranked(&self.mean(&self.probabilities), manifest);
+        let best = *ranked.first().ok_or_else(ApiError::internal)?;
+        ranked.truncate(wanted.top_k);
+        let diagnostics =
+            (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
+        Ok(Prediction {
+            input: InputName { index, name: self.name.clone() },
+            label: best.label,
+            class_index: best.class_index,
+            probability: best.probability,
+            probabilities: ranked,
+            windows: self.timeline(manifest, wanted.detail),
+            diagnostics: diagnostics.transpose()?,
+        })
+    }
+
+    /// The windows, where there are several.
+    fn timeline<'a>(&self, manifest: &'a Manifest, detail: Detail) -> Vec<WindowPrediction<'a>> {
+        if self.count() < 2 {
+            return Vec::new();
+        }
+        let length = manifest.input.elements() / manifest.input.channels();
+        let told = |&Window { start, class, probability, judgement }: &Window| WindowPrediction {
+            start,
+            end: start + length,
+            label: &manifest.classes[class],
+            class_index: class,
+            probability,
+            input_shift: (detail != Detail::None).then_some(judgement.shift),
+        };
+        self.windows.iter().map(told).collect()
+    }
+
+    fn diagnostics<'a>(
+        &self,
+        manifest: &'a Manifest,
+        detail: Detail,
+    ) -> Result<Diagnostics<'a>, ApiError> {
+        let blocks = manifest.blocks.iter().zip(&self.blocks).map(|(block, sums)| {
+            let (threshold, mean_abs) = (self.mean(&sums.threshold), self.mean(&sums.mean_abs));
+            let zeroed = self.mean(&sums.zeroed);
+            let of_channel =
+                |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)) as f32);
+            let scales: Vec<Option<f32>> = sums.scale.iter().map(of_channel).collect();
+            let means = Magnitudes::of(&threshold, &mean_abs, Some(&zeroed))?;
+            BlockDiagnostics::new(block, means, &scales, detail)
+        });
+        let blocks = blocks.collect::<Result<_, _>>()?;
+        let (input_shift, input_level) = self.judged(manifest);
+        Ok(Diagnostics { input_shift, input_level, blocks })
+    }
+
+    fn judged(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
+        let Some(baseline) = &manifest.baseline else { return (None, None) };
+        if let [Window { judgement, .. }] = &self.windows[..] {
+            return (judgement.shift.map(Shift::Input), judgement.level);
+        }
+        let shifts: Vec<InputShift> =
+            self.windows.iter().filter_map(|w| w.judgement.shift).collect();
+        let levels: Vec<InputLevel> =
+            self.windows.iter().filter_map(|w| w.judgement.level).collect();
+        let shift = over_windows(&shifts, baseline.alarm_level).map(Shift::Windows);
+        (shift, InputLevel::over_windows(&levels, baseline.alarm_level))
+    }
+
+    /// Counts the prediction, and observes each block's mean threshold.
+    pub(super) fn observe(&self, prediction: &Prediction<'_>, metrics: &ModelMetrics) {
+        if let Some(counter) = metrics.predictions.get(prediction.class_index) {
+            counter.inc();
+        }
+        let numbers = self.windows.len().max(1) as f64;
+        for (sums, histogram) in self.blocks.iter().zip(&metrics.thresholds) {
+            let channels = sums.threshold.len().max(1) as f64;
+            histogram.observe(sums.threshold.iter().sum::<f64>() / numbers / channels);
+        }
+    }
+
+    fn mean(&self, sums: &[f64]) -> Vec<f32> {
+        let count = self.windows.len().max(1) as f64;
+        sums.iter().map(|sum| (sum / count) as f32).collect()
+    }
+}
+
+fn add(sums: &mut [f64], numbers: &[f32]) {
+    for (sum, &number) in sums.iter_mut().zip(numbers) {
+        *sum += f64::from(number);
+    }
+}

@@ -1,0 +1,198 @@
+//! Files of recordings to signals in the model's channels.
+
+use drsn_bundle::{
+    InputSpec, SignalSpec,
+    recording::{Array, Channel, Limits, Recording, RecordingError, RecordingFormat, Selection},
+};
+
+use super::{Decoder, Samples, expect_kind};
+use crate::{
+    classify::Options,
+    error::{ApiError, ErrorKind},
+};
+
+/// Memory that reading takes for each sample: as it lies in the file, and in its channel.
+const BYTES_OF_A_SAMPLE: u64 = 8;
+/// Memory that reading takes beside that: blocks, and inflating.
+const READING_BYTES: u64 = 128 << 10;
+
+/// A sentence for a recording that cannot be taken.
+pub(crate) fn refused(error: &RecordingError) -> ApiError {
+    if matches!(error, RecordingError::TooLarge { .. } | RecordingError::TooManySamples { .. }) {
+        return ErrorKind::TooLarge.because(format!("the recording is too large: {error}"));
+    }
+    ErrorKind::InvalidArgument.because(if matches!(error, RecordingError::Io(_)) {
+        "the recording cannot be read: it is damaged or cut short".to_owned()
+    } else {
+        format!("the recording cannot be read: {error}")
+    })
+}
+
+/// What of a recording's files is read.
+pub(crate) fn selection(options: &Options) -> Selection {
+    Selection {
+        channel: options.channel.clone().unwrap_or_default(),
+        variable: options.variable.clone(),
+    }
+}
+
+/// The recording's rate and the model's, where it is to be converted; none where it is taken as it is.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`] where the rate differs and is not to be converted, or cannot be told.
+pub(crate) fn rates(
+    spec: &SignalSpec,
+    declared: Option<f64>,
+    options: &Options,
+) -> Result<Option<(f64, f64)>, ApiError> {
+    let invalid = |sentence: String| Err(ErrorKind::InvalidArgument.because(sentence));
+    let differ = |a: f64, b: f64| (a - b).abs() > 1e-6 * b;
+    let resample = options.resample == Some(true);
+    let rate = match (declared, options.sample_rate_hz) {
+        (Some(declared), Some(given)) if differ(declared, given) => {
+            return invalid(format!(
+                "the recording says that its sample rate is {declared} Hz, and the option sample_rate_hz says {given} Hz"
+            ));
+        }
+        (declared, given) => declared.or(given),
+    };
+    match (rate, spec.sample_rate_hz) {
+        (_, None) if resample => invalid(
+            "this model has no sample rate to resample to: leave out the option resample"
+                .to_owned(),
+        ),
+        (None, Some(_)) if resample => invalid(
+            "the recording does not say its sample rate: give it as the option sample_rate_hz"
+                .to_owned(),
+        ),
+        (Some(rate), Some(expected)) if differ(rate, expected) => {
+            if resample {
+                return Ok(Some((rate, expected)));
+            }
+            invalid(format!(
+                "the recording has {rate} samples in a second, and this model takes {expected}: record at that rate, or add resample=true"
+            ))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Refuses a recording that has not as many channels as the model.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub(crate) fn check_channels(spec: &SignalSpec, found: usize) -> Result<(), ApiError> {
+    if found == spec.channels {
+        return Ok(());
+    }
+    let plural = |count: usize| if count == 1 { "channel" } else { "channels" };
+    Err(ErrorKind::InvalidArgument.because(format!(
+        "the recording has {found} {}, and this model takes {} {}: choose with the option channel, as channel=0",
+        plural(found),
+        spec.channels,
+        plural(spec.channels)
+    )))
+}
+
+impl Decoder<'_> {
+    /// The inputs in a file: one, or as many as an array `[N, C, L]` has.
+    pub(super) fn recordings(
+        &mut self,
+        format: RecordingFormat,
+        file: &[u8],
+    ) -> Result<Vec<Samples>, ApiError> {
+        let InputSpec::Signal(spec) = self.spec else {
+            return Err(expect_kind(self.spec, "signal").err().unwrap_or_else(ApiError::internal));
+        };
+        if file.is_empty() {
+            return Err(
+                ErrorKind::InvalidArgument.because("the recording is empty: it has no bytes")
+            );
+        }
+        let before = self.memory.bytes();
+        let recordings = self.read(format, file)?;
+        let samples: usize = recordings.iter().map(|r| r.len() * r.channels.len()).sum();
+        self.memory.shrink_to(before + (samples * size_of::<f32>()) as u64);
+        recordings
+            .into_iter()
+            .map(|Recording { channels, sample_rate_hz }| {
+                let channels = channels.into_iter().map(|channel| channel.samples).collect();
+                self.signal(spec, channels, sample_rate_hz)
+            })
+            .collect()
+    }
+
+    /// One signal in the model's channels.
+    pub(super) fn signal(
+        &self,
+        spec: &SignalSpec,
+        channels: Vec<Vec<f32>>,
+        declared_rate: Option<f64>,
+    ) -> Result<Samples, ApiError> {
+        check_channels(spec, channels.len())?;
+        let rates = rates(spec, declared_rate, self.options)?;
+        if rates.is_none() && channels.iter().all(|samples| samples.len() == spec.window) {
+            return Ok(Samples::Whole(channels.concat()));
+        }
+        Ok(Samples::Signal { channels, rates })
+    }
+
+    /// Reads a file with as much memory as it needs, and no more than may be had: a first guess is what uncompressed
+    /// files of its length usually hold, and what it declares beyond that is reserved before it is read.
+    fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Vec<Recording>, ApiError> {
+        let length = file.len() as u64;
+        let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
+        let before = self.memory.bytes();
+        loop {
+            self.memory.shrink_to(before);
+            self.memory.grow(max_samples.saturating_mul(BYTES_OF_A_SAMPLE) + READING_BYTES)?;
+            let limits = Limits { max_bytes: self.most_recording_bytes, max_samples };
+            match self.read_within(format, file, &limits) {
+                Err(RecordingError::TooManySamples { samples, .. }) if samples > max_samples => {
+                    // A format that does not declare its length only says that there are more.
+                    max_samples = samples.max(2 * max_samples);
+                }
+                read => return read.map_err(|error| refused(&error)),
+            }
+        }
+    }
+
+    fn read_within(
+        &self,
+        format: RecordingFormat,
+        file: &[u8],
+        limits: &Limits,
+    ) -> Result<Vec<Recording>, RecordingError> {
+        let selection = selection(self.options);
+        let array = match format {
+            RecordingFormat::Npy => Array::read_npy(file, limits)?,
+            RecordingFormat::Npz => Array::read_npz(file, selection.variable.as_deref(), limits)?,
+            RecordingFormat::Mat | RecordingFormat::Wav | RecordingFormat::Csv => {
+                return Recording::read(format, file, &selection, limits).map(|read| vec![read]);
+            }
+        };
+        let [count, channels, length] = array.shape[..] else {
+            return array.into_recording(&selection).map(|read| vec![read]);
+        };
+        if array.data.is_empty() {
+            return Err(RecordingError::Empty);
+        }
+        debug_assert_eq!(array.data.len(), count * channels * length);
+        let inputs = array.data.chunks_exact(channels * length).map(|input| {
+            let (name, shape, data) = (array.name.clone(), vec![channels, length], input.to_vec());
+            Array { name, shape, data }.into_recording(&selection)
+        });
+        inputs.collect()
+    }
+
+    /// The channels that are selected, of numbers that came without names.
+    pub(super) fn select(&self, channels: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, ApiError> {
+        let Some(wanted) = &self.options.channel else { return Ok(channels) };
+        let length = channels.first().map_or(0, Vec::len);
+        let recording =
+            Array { name: None, shape: vec![channels.len(), length], data: channels.concat() };
+        let selection = Selection { channel: wanted.clone(), variable: None };
+        let selected = recording.into_recording(&selection).map_err(|error| refused(&error))?;
+        Ok(selected.channels.into_iter().map(|Channel { samples, .. }| samples).collect())
+    }
+}
