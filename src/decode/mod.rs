@@ -151,7 +151,7 @@ impl Decoder<'_> {
     }
 
     /// Checks and normalises raw inputs that lie one after the other.
-    fn prepared(&mut self, mut values: Vec<f32>) -> Result<Inputs, ApiError> {
+    pub(crate) fn prepared(&mut self, mut values: Vec<f32>) -> Result<Inputs, ApiError> {
         let elements = self.spec.elements();
         let count = values.len() / elements;
         if count == 0 {

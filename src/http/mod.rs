@@ -5,6 +5,7 @@ mod classify;
 pub mod connection;
 mod health;
 mod models;
+mod oip;
 mod options;
 mod problem;
 
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{ApiError, ErrorKind},
-    metrics::Metrics,
+    metrics::{Metrics, ResponseCode},
     model::Model,
     server::App,
 };
@@ -52,6 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .merge(oip::routes())
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -103,7 +105,10 @@ async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) 
         Some(model) if response.status() == StatusCode::OK => {
             model.metrics.answered.inc();
         }
-        _ => app.metrics.count_request(labels, response.status().as_u16()),
+        _ => {
+            let code = ResponseCode::Http(response.status().as_u16());
+            app.metrics.count_request(labels, code);
+        }
     }
     let error = response.extensions().get::<ApiError>();
     if let Some(reason) = error.and_then(|error| error.kind.rejection()) {
