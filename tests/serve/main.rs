@@ -8,10 +8,13 @@ mod tiny;
 
 mod baseline;
 mod batching;
+mod clients;
 mod drain;
+mod grpc;
 mod harness;
 mod hostile;
 mod http;
 mod limits;
 mod mnist;
+mod oip;
 mod start;
