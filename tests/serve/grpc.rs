@@ -1,6 +1,13 @@
 //! The gRPC face, by generated clients.
 
-use std::time::Duration;
+use std::{
+    error::Error as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use drsn_serve::grpc::proto::{
     drsn::{
@@ -15,8 +22,9 @@ use drsn_serve::grpc::proto::{
         infer_parameter::ParameterChoice, model_infer_request::InferInputTensor,
     },
 };
+use prost::Message as _;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming, codec::CompressionEncoding::Gzip, transport::Channel};
 
@@ -171,11 +179,16 @@ async fn a_deadline_is_the_earliest_of_those_that_were_given() {
     timed.parameters.insert("timeout".to_owned(), InferParameter { parameter_choice: choice });
     let status = refused(&mut client, timed, Code::DeadlineExceeded).await;
     assert!(status.message().contains("time was up"), "{status}");
-    // The server's word, not the client's own clock: only the header says it.
-    let mut timed = tonic::Request::new(request(&signal(0.0)));
-    timed.metadata_mut().insert("grpc-timeout", "100m".parse().unwrap());
-    let status = client.model_infer(timed).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded);
+    // Generated clients keep their deadline themselves: here only the header says it.
+    let message = request(&signal(0.0)).encode_to_vec();
+    let mut body = vec![0];
+    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    body.extend_from_slice(&message);
+    let http_2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let url = format!("http://{}/inference.GRPCInferenceService/ModelInfer", server.grpc);
+    let request = http_2.post(url).header("content-type", "application/grpc").body(body);
+    let answer = request.header("grpc-timeout", "100m").send().await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "4");
     server.stop().await;
 }
 
@@ -418,4 +431,66 @@ async fn at_the_end_health_turns_first_and_streams_are_told() {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     server.wait_for("stopped");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_under_clients_loses_no_call() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let mut server = Process::start(models.path(), &["--linger-ms", "500"]);
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut clients = JoinSet::new();
+    for _ in 0..8 {
+        let mut client = Inference::new(channel(server.grpc).await);
+        let answered = Arc::clone(&answered);
+        clients.spawn(async move {
+            loop {
+                match client.model_infer(request(&signal(1.0))).await {
+                    Ok(_) => drop(answered.fetch_add(1, Ordering::Relaxed)),
+                    // After the listener has closed, and only then, nobody answers.
+                    Err(status) => {
+                        let sources = std::iter::successors(status.source(), |&e| e.source());
+                        let text: Vec<String> = sources.map(ToString::to_string).collect();
+                        let refused = text.iter().any(|source| source.contains("connect error"));
+                        assert!(refused, "a call was lost: {status}, {text:?}");
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.signal("-TERM");
+    clients.join_all().await;
+    server.wait_for("stopped");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(answered.load(Ordering::Relaxed) > 16);
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_flag_and_grpc_can_be_off() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let start = |grpc: &str, more: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
+            .args(["--http", "127.0.0.1:0", "--log-format", "json", "--grpc", grpc, "--models"])
+            .arg(models.path())
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let output = start(&address, &[]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains(&address) && log.contains("choose another with --grpc"), "{log}");
+    let output = start("off", &["--onnxruntime", "/nowhere/lib.so"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("\"http\"") && !log.contains("\"grpc\""), "{log}");
+    assert_eq!(start("nowhere", &[]).status.code(), Some(2));
 }
