@@ -177,14 +177,12 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     parts.extensions.insert(Arc::clone(&call));
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
     let answering = next.run(Request::from_parts(parts, body));
-    let response = match timeout_at(call.deadline.into(), answering).await {
-        Ok(response) => response,
-        Err(_) => {
-            let error = ErrorKind::DeadlineExceeded
-                .because("the request's time was up before it was answered");
-            call.refuse(&error).into_http()
-        }
-    };
+    let answered = timeout_at(call.deadline.into(), answering).await;
+    let response = answered.unwrap_or_else(|_| {
+        let error =
+            ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered");
+        call.refuse(&error).into_http()
+    });
     let code = response.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
     match code {
         Some(code) => call.finish(code),
@@ -232,8 +230,8 @@ fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     }
     let number: u64 = number.parse().ok()?;
     match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
+        "H" => Some(Duration::from_hours(number)),
+        "M" => Some(Duration::from_mins(number)),
         "S" => Some(Duration::from_secs(number)),
         "m" => Some(Duration::from_millis(number)),
         "u" => Some(Duration::from_micros(number)),
@@ -257,7 +255,7 @@ mod tests {
             )]))
         };
         assert_eq!(read("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(read("99999999H"), Some(Duration::from_hours(99_999_999)));
         for none in ["", "m", "1", "-1S", "123456789S", "1é"] {
             assert_eq!(HeaderValue::from_str(none).ok().and_then(|_| read_or_none(none)), None);
         }

@@ -33,6 +33,9 @@ use crate::{
 /// Answers of a stream that wait for its client; further ones are not computed before it has read some.
 const ANSWERS_AHEAD: usize = 4;
 
+/// Most numbers that are prepared between other requests.
+const INLINE_NUMBERS: usize = 16 << 10;
+
 /// The service.
 #[derive(Debug)]
 pub(super) struct Service {
@@ -59,8 +62,9 @@ impl Service {
         let wanted = wanted(request.top_k, request.diagnostics)?;
         check_options(&request, &model)?;
         let decoding = Instant::now();
+        let is_long = is_long(request.input.as_ref());
         let decode = || decode(app, &model, request.input, &mut memory);
-        let mut inputs = app.compute(true, call.deadline, decode).await??;
+        let mut inputs = app.compute(is_long, call.deadline, decode).await??;
         let decode_time = decoding.elapsed();
         model.metrics.decode.observe(decode_time.as_secs_f64());
         let levels = inputs.take_levels();
@@ -155,6 +159,16 @@ pub(super) fn check_overlap(overlap: f64) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(invalid("overlap must be at least 0 and less than 1"))
+}
+
+/// Whether an input takes long to decode; an image's length does not tell its size.
+fn is_long(input: Option<&Input>) -> bool {
+    match input {
+        Some(Input::Signal(signal)) => signal.samples.len() > INLINE_NUMBERS,
+        Some(Input::Tensor(tensor)) => tensor.values.len() > INLINE_NUMBERS,
+        Some(Input::Image(_) | Input::Recording(_)) => true,
+        None => false,
+    }
 }
 
 fn check_options(request: &ClassifyRequest, model: &Model) -> Result<(), ApiError> {

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use prost::Message as _;
+use serde_json::Value;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
@@ -240,15 +241,9 @@ fn properties(model: &Model) -> Result<HashMap<String, String>, ApiError> {
         tracing::error!(%error, "a model's parameters could not be written as JSON");
         ApiError::internal()
     })?;
-    let entries = match parameters {
-        serde_json::Value::Object(entries) => entries,
-        other => std::iter::once(("parameters".to_owned(), other)).collect(),
-    };
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(word) => word,
-        other => other.to_string(),
-    };
-    Ok(entries.into_iter().map(|(name, value)| (name, text(value))).collect())
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let entries = parameters.as_object().into_iter().flatten();
+    Ok(entries.map(|(name, value)| (name.clone(), text(value))).collect())
 }
 
 fn statistics(model: &Model) -> ModelStatistics {

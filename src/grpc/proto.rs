@@ -11,6 +11,6 @@ pub mod inference {
 
 /// The classifier.
 pub mod drsn {
-    #![allow(missing_docs, clippy::pedantic, reason = "generated")]
+    #![allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, reason = "generated")]
     tonic::include_proto!("drsn.v1");
 }

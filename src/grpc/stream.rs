@@ -104,9 +104,8 @@ async fn run(
         () = sleep(idle) => return Err(silent(idle).into()),
         () = app.reached(Phase::Closing) => return Err(ending().into()),
     };
-    let start = match first {
-        Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) => start,
-        _ => return Err(invalid("the first message of a stream must be start").into()),
+    let Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) = first else {
+        return Err(invalid("the first message of a stream must be start").into());
     };
     let mut stream = Stream::open(app, call, &start)?;
     let (mut is_open, mut is_draining) = (true, false);

@@ -35,7 +35,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// Routes of probes and scrapes, which are not requests in the metrics' sense.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const PROBES: [&str; 5] =
+    ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
 
 /// The model that answered, or was asked; put into an answer for the metrics.
 #[derive(Debug, Clone)]

@@ -125,10 +125,8 @@ pub async fn infer(
 ) -> Result<Answer, ApiError> {
     let manifest = model.manifest();
     let wanted = source::resolve(manifest, &request.outputs)?;
-    let deadline = match request.timeout {
-        Some(timeout) => deadline.min(Instant::now() + timeout),
-        None => deadline,
-    };
+    let own = request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = own.map_or(deadline, |own| own.min(deadline));
     let started = Instant::now();
     let tensor = only_input(request.inputs)?;
     let is_long = tensor.values.count().is_some_and(|count| count * 4 > INLINE_BYTES);

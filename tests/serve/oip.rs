@@ -254,6 +254,10 @@ async fn a_client_that_waits_less_long_than_the_server_is_told_in_its_time() {
     // A lone input waits for others for a second, and its client for a tenth of that.
     let (server, _models) = server(&["--max-wait-us", "1000000"]).await;
     let mut body = request(&signal(0.0));
+    // Longer than any clock: the server's own limit holds.
+    body["parameters"] = json!({"timeout": u64::MAX});
+    let response = server.post(INFER, JSON, body.to_string()).await;
+    assert_eq!(response.status(), 200);
     body["parameters"] = json!({"timeout": 100_000, "priority": 1});
     let response = server.post(INFER, JSON, body.to_string()).await;
     refusal(response, 504, "deadline_exceeded").await;

@@ -31,6 +31,8 @@ use crate::{
 
 /// Longest body that is parsed or written between other requests.
 const INLINE_BYTES: usize = 64 << 10;
+/// Most inputs whose answer is written between other requests.
+const INLINE_INPUTS: usize = 256;
 /// Tells the server how long the client waits, in milliseconds.
 const TIMEOUT: &str = "x-request-timeout-ms";
 
@@ -71,26 +73,10 @@ async fn answer(
     body: &mut Body,
 ) -> Result<Response, ApiError> {
     let deadline = deadline(arrival, app.config.request_timeout(), &parts.headers)?;
-    let json_length = json_length(&parts.headers)?;
-    let encoding = Encoding::take(&mut parts.headers)?;
     let wanted_encoding = Encoding::wanted(&parts.headers);
-    let limit = app.config.max_body_bytes.get();
     let mut memory = app.budget.open();
-    let mut body = body::read(body, &parts.headers, limit, &mut memory, deadline).await?;
-    if let Some(encoding) = encoding {
-        let decompress = || encoding.decompress(&body, limit, &mut memory);
-        body = app.compute(true, deadline, decompress).await??.into();
-    }
-    let shape = model.manifest().input.shape();
-    let is_long = json_length.unwrap_or(body.len()).min(body.len()) > INLINE_BYTES;
-    let parse = || {
-        let json = json_length.unwrap_or(body.len()).min(body.len());
-        memory.grow(PARSING_FACTOR * json as u64)?;
-        InferRequest::parse(&body, json_length, &shape)
-    };
     let InferRequest { id, infer, binary, all_binary } =
-        app.compute(is_long, deadline, parse).await??;
-    drop(body);
+        receive(app, model, parts, body, deadline, &mut memory).await?;
     let answer = oip::infer(app, model, infer, deadline, &mut memory).await?;
     memory.shrink_to(0);
     let encoding = Instant::now();
@@ -111,8 +97,31 @@ async fn answer(
     Ok((headers(json_length, wanted_encoding), Body::from(body)).into_response())
 }
 
-/// Most inputs whose answer is written between other requests.
-const INLINE_INPUTS: usize = 256;
+/// Reads a body, decompresses it and parses it.
+async fn receive(
+    app: &App,
+    model: &Model,
+    parts: &mut Parts,
+    body: &mut Body,
+    deadline: Instant,
+    memory: &mut Reservation,
+) -> Result<InferRequest, ApiError> {
+    let json_length = json_length(&parts.headers)?;
+    let encoding = Encoding::take(&mut parts.headers)?;
+    let limit = app.config.max_body_bytes.get();
+    let mut body = body::read(body, &parts.headers, limit, memory, deadline).await?;
+    if let Some(encoding) = encoding {
+        let decompress = || encoding.decompress(&body, limit, memory);
+        body = app.compute(true, deadline, decompress).await??.into();
+    }
+    let shape = model.manifest().input.shape();
+    let json = json_length.unwrap_or(body.len()).min(body.len());
+    let parse = || {
+        memory.grow(PARSING_FACTOR * json as u64)?;
+        InferRequest::parse(&body, json_length, &shape)
+    };
+    app.compute(json > INLINE_BYTES, deadline, parse).await?
+}
 
 /// An answer that is being sent: its memory is given back when the client has taken it.
 struct Held {
