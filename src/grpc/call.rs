@@ -13,7 +13,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     middleware::Next,
     response::Response,
 };
@@ -34,6 +34,10 @@ use crate::{
 const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
 /// Health and reflection, which are not requests in the metrics' sense.
 const PROBES: &str = "/grpc.";
+
+/// Marks the answer to a call that panicked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panicked;
 
 /// A call that is being answered.
 #[derive(Debug)]
@@ -144,6 +148,11 @@ impl Drop for Call {
     }
 }
 
+/// The code for what the library found: it says INTERNAL of messages that cannot be read, which is their sender's fault.
+pub(super) fn by_library(code: Code) -> Code {
+    if code == Code::Internal { Code::InvalidArgument } else { code }
+}
+
 /// The reason of a refusal that the library made.
 fn rejection(code: Code) -> Option<&'static str> {
     match code {
@@ -178,12 +187,22 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
     let answering = next.run(Request::from_parts(parts, body));
     let answered = timeout_at(call.deadline.into(), answering).await;
-    let response = answered.unwrap_or_else(|_| {
+    let mut response = answered.unwrap_or_else(|_| {
         let error =
             ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered");
         call.refuse(&error).into_http()
     });
     let code = response.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
+    let is_ours = call.failure.get().is_some() || response.extensions().get::<Panicked>().is_some();
+    let code = match code {
+        Some(code) if !is_ours && code != by_library(code) => {
+            let code = by_library(code);
+            let number = HeaderValue::from(i32::from(code));
+            response.headers_mut().insert("grpc-status", number);
+            Some(code)
+        }
+        code => code,
+    };
     match code {
         Some(code) => call.finish(code),
         None if is_stream => {}
@@ -242,8 +261,6 @@ fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]

@@ -79,5 +79,8 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::http::Response<axum::
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     tracing::error!(message, "a call panicked");
-    status(&ApiError::internal()).into_http()
+    let mut response: axum::http::Response<axum::body::Body> =
+        status(&ApiError::internal()).into_http();
+    response.extensions_mut().insert(call::Panicked);
+    response
 }

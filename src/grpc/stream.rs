@@ -8,19 +8,23 @@ mod windows;
 
 use std::{
     future::pending,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use drsn_bundle::InputSpec;
-use futures_util::stream::{FuturesOrdered, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    stream::{FuturesOrdered, StreamExt as _},
+};
 use prost::Message as _;
 use tokio::{sync::mpsc::Sender, time::sleep};
 use tonic::{Code, Status, Streaming};
 
 use super::{
-    call::Call,
+    call::{Call, by_library},
     classifier::{check_overlap, check_rate, find, predictions, wanted},
     prediction,
     proto::drsn::{
@@ -67,8 +71,12 @@ pub(super) async fn serve(
     messages: Streaming<ClassifyStreamRequest>,
     answers: Answers,
 ) {
+    let running = AssertUnwindSafe(run(&app, &call, messages, &answers)).catch_unwind();
     let ended = tokio::select! {
-        ended = run(&app, &call, messages, &answers) => ended,
+        ended = running => ended.unwrap_or_else(|_| {
+            tracing::error!("a stream panicked");
+            Err(Ended::Failed(ApiError::internal()))
+        }),
         () = answers.closed() => Err(Ended::Gone),
         () = until(call.client_deadline) => Err(Ended::Failed(
             ErrorKind::DeadlineExceeded.because("the stream's time was up before it ended"),
@@ -77,7 +85,7 @@ pub(super) async fn serve(
     let status = match ended {
         Ok(()) => return call.finish(Code::Ok),
         Err(Ended::Failed(error)) => call.refuse(&error),
-        Err(Ended::Broken(status)) => status,
+        Err(Ended::Broken(status)) => Status::new(by_library(status.code()), status.message()),
         Err(Ended::Gone) => return,
     };
     call.finish(status.code());

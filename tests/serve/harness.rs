@@ -169,6 +169,13 @@ pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
 impl Process {
     /// Starts one, and returns when it is ready.
     pub(crate) fn start(models: &Path, flags: &[&str]) -> Self {
+        let process = Self::listening(models, flags);
+        process.wait_for("ready");
+        process
+    }
+
+    /// Starts one, and returns when it listens.
+    pub(crate) fn listening(models: &Path, flags: &[&str]) -> Self {
         let mut child = command(models, flags).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -184,7 +191,6 @@ impl Process {
             listening["addr"].as_str().unwrap().parse().unwrap()
         });
         (process.address, process.grpc) = (address, grpc);
-        process.wait_for("ready");
         process
     }
 
