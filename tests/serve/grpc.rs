@@ -1,35 +1,27 @@
 //! The gRPC face, by generated clients.
 
-use std::{
-    error::Error as _,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod ends;
+mod streams;
+
+use std::time::Duration;
 
 use drsn_serve::grpc::proto::{
     drsn::{
-        ClassifyRequest, ClassifyStreamRequest, ClassifyStreamResponse, Detail, Samples, Signal,
-        StreamStart, Tensor, classifier_client::ClassifierClient, classify_request::Input,
-        classify_stream_request::Message, classify_stream_response::Message as Answer,
+        ClassifyRequest, Detail, Signal, Tensor, classifier_client::ClassifierClient,
+        classify_request::Input,
     },
     inference::{
         InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse,
-        ModelReadyRequest, RepositoryModelLoadRequest, ServerReadyRequest,
-        grpc_inference_service_client::GrpcInferenceServiceClient,
+        RepositoryModelLoadRequest, grpc_inference_service_client::GrpcInferenceServiceClient,
         infer_parameter::ParameterChoice, model_infer_request::InferInputTensor,
     },
 };
 use prost::Message as _;
 use serde_json::json;
-use tokio::{sync::mpsc, task::JoinSet};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming, codec::CompressionEncoding::Gzip, transport::Channel};
+use tonic::{Code, Status, codec::CompressionEncoding::Gzip, transport::Channel};
 
 use crate::{
-    harness::{self, Process, Server, has_runtime},
+    harness::{self, Server, has_runtime},
     tiny,
 };
 
@@ -254,262 +246,6 @@ async fn the_classifier_answers_like_post_classify() {
     server.stop().await;
 }
 
-/// A stream from its client's side.
-struct Stream {
-    messages: mpsc::Sender<ClassifyStreamRequest>,
-    answers: Streaming<ClassifyStreamResponse>,
-}
-
-impl Stream {
-    async fn open(client: &mut Classifier, start: StreamStart) -> Self {
-        let (messages, receiver) = mpsc::channel(1);
-        messages
-            .send(ClassifyStreamRequest { message: Some(Message::Start(start)) })
-            .await
-            .unwrap();
-        let answers = client.classify_stream(ReceiverStream::new(receiver)).await.unwrap();
-        Self { messages, answers: answers.into_inner() }
-    }
-
-    async fn send(&self, planar: Vec<f32>) {
-        let samples = Samples { planar };
-        let message = ClassifyStreamRequest { message: Some(Message::Samples(samples)) };
-        self.messages.send(message).await.unwrap();
-    }
-
-    async fn next(&mut self) -> Result<Answer, Status> {
-        let answer = tokio::time::timeout(Duration::from_secs(20), self.answers.message()).await;
-        Ok(answer.unwrap()?.unwrap().message.unwrap())
-    }
-
-    async fn prediction(&mut self) -> (u64, u64, f32) {
-        match self.next().await.unwrap() {
-            Answer::Prediction(found) => {
-                let probabilities = found.prediction.unwrap().probabilities;
-                let first = probabilities.iter().find(|class| class.class_index == 0).unwrap();
-                (found.start, found.end, first.probability)
-            }
-            Answer::End(end) => panic!("the stream ended: {end:?}"),
-        }
-    }
-
-    async fn refusal(mut self) -> Status {
-        loop {
-            if let Err(status) = self.next().await {
-                return status;
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_gives_each_full_window_as_soon_as_it_is_full() {
-    if !has_runtime() {
-        return;
-    }
-    let models = models();
-    let server = Server::start(models.path(), &[]).await;
-    let mut client = Classifier::new(channel(server.grpc).await);
-    let start = StreamStart { channels: 2, overlap: 0.5, ..StreamStart::default() };
-    let mut stream = Stream::open(&mut client, start).await;
-    // 21 samples of each channel: 8 are a window, 4 further ones the next.
-    let first: Vec<f32> = (0..21).map(|n| (n as f32 * 0.7).sin()).collect();
-    let pieces = [0..3, 3..3, 3..9, 9..21];
-    let piece = |range: std::ops::Range<usize>| [&first[range.clone()], &first[range]].concat();
-    for range in &pieces[..3] {
-        stream.send(piece(range.clone())).await;
-    }
-    let expected = |from: usize| {
-        let probability = tiny::answer(&first[from..from + 8]).probabilities[0];
-        (from as u64, from as u64 + 8, probability)
-    };
-    let check = |found: (u64, u64, f32), from: usize| {
-        let expected = expected(from);
-        assert_eq!((found.0, found.1), (expected.0, expected.1));
-        assert_close(&[found.2], &[expected.2]);
-    };
-    // The stream is open still.
-    check(stream.prediction().await, 0);
-    stream.send(piece(pieces[3].clone())).await;
-    for from in [4, 8, 12] {
-        check(stream.prediction().await, from);
-    }
-    let Stream { messages, mut answers } = stream;
-    drop(messages);
-    let end = answers.message().await.unwrap().unwrap().message.unwrap();
-    let Answer::End(end) = end else { panic!("no end: {end:?}") };
-    assert_eq!((end.windows, end.left_over), (4, 1));
-    assert!(answers.message().await.unwrap().is_none());
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_breaks_the_rules_is_told_which() {
-    if !has_runtime() {
-        return;
-    }
-    let repository = tempfile::tempdir().unwrap();
-    let drsn_bundle::InputSpec::Signal(mut spec) = tiny::signal_input(2) else { unreachable!() };
-    spec.sample_rate_hz = Some(1000.0);
-    harness::write_tiny(repository.path(), "tiny", "1", drsn_bundle::InputSpec::Signal(spec));
-    let server = Server::start(repository.path(), &["--stream-idle-ms", "300"]).await;
-    let mut client = Classifier::new(channel(server.grpc).await);
-    let start = StreamStart::default;
-    for (wrong, code, part) in [
-        (StreamStart { sample_rate_hz: 999.0, ..start() }, Code::InvalidArgument, "1000 Hz"),
-        (StreamStart { channels: 3, ..start() }, Code::InvalidArgument, "2 channels"),
-        (StreamStart { overlap: 1.0, ..start() }, Code::InvalidArgument, "overlap"),
-        (StreamStart { model: "none".to_owned(), ..start() }, Code::NotFound, "tiny"),
-        // Nothing is sent after this one.
-        (StreamStart { sample_rate_hz: 1000.0, ..start() }, Code::DeadlineExceeded, "300 ms"),
-    ] {
-        let stream = Stream::open(&mut client, wrong).await;
-        let status = stream.refusal().await;
-        assert_eq!(status.code(), code);
-        assert!(status.message().contains(part), "{status}");
-    }
-    let stream = Stream::open(&mut client, start()).await;
-    stream.send(vec![0.0; 3]).await;
-    assert!(stream.refusal().await.message().contains("as many samples"));
-    let stream = Stream::open(&mut client, start()).await;
-    stream.send(vec![f32::NAN; 16]).await;
-    assert!(stream.refusal().await.message().contains("samples 0 to 8"));
-    server.stop().await;
-}
-
-/// A client that sends without reading is held back, and its windows take bounded memory.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_whose_client_reads_nothing_is_held_back() {
-    if !has_runtime() {
-        return;
-    }
-    let models = models();
-    let server = Server::start(models.path(), &["--stream-idle-ms", "1500"]).await;
-    let mut client = Classifier::new(channel(server.grpc).await);
-    let start = StreamStart { diagnostics: Detail::Full.into(), ..StreamStart::default() };
-    let stream = Stream::open(&mut client, start).await;
-    let mut sent = 0;
-    while tokio::time::timeout(Duration::from_millis(500), stream.send(vec![0.5; 16 * 256]))
-        .await
-        .is_ok()
-    {
-        sent += 1;
-        assert!(sent < 500, "nothing held the client back");
-    }
-    server
-        .classify_json("/classify", json!({"signal": [signal(0.0)[..8], signal(1.0)[..8]]}))
-        .await;
-    drop(stream);
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_health_turns_first_and_streams_are_told() {
-    if !has_runtime() {
-        return;
-    }
-    let models = models();
-    let mut server = Process::start(models.path(), &["--linger-ms", "600"]);
-    let channel = channel(server.grpc).await;
-    let mut inference = Inference::new(channel.clone());
-    assert!(inference.server_ready(ServerReadyRequest {}).await.unwrap().into_inner().ready);
-    let ready = ModelReadyRequest { name: "tiny".to_owned(), version: "1".to_owned() };
-    assert!(inference.model_ready(ready).await.unwrap().into_inner().ready);
-    let watch = tonic_health::pb::HealthCheckRequest { service: "drsn.v1.Classifier".to_owned() };
-    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
-    let mut watched = health.watch(watch).await.unwrap().into_inner();
-    assert_eq!(watched.message().await.unwrap().unwrap().status, 1);
-    let mut classifier = Classifier::new(channel);
-    let mut stream = Stream::open(&mut classifier, StreamStart::default()).await;
-    stream.send(signal(1.0)).await;
-    assert_eq!(stream.prediction().await.1, 8);
-    server.signal("-TERM");
-    server.wait_for("draining");
-    // During the linger the stream goes on, and others connect.
-    stream.send(signal(2.0)).await;
-    assert_eq!(stream.prediction().await.1, 16);
-    let mut other = Inference::new(self::channel(server.grpc).await);
-    assert!(!other.server_ready(ServerReadyRequest {}).await.unwrap().into_inner().ready);
-    assert!(other.model_infer(request(&signal(1.0))).await.is_ok());
-    let status = stream.refusal().await;
-    assert_eq!(status.code(), Code::Unavailable, "{status}");
-    assert_eq!(watched.message().await.unwrap().unwrap().status, 2);
-    // Who watches does not keep the server from ending.
-    while let Ok(Some(answer)) = watched.message().await {
-        assert_ne!(answer.status, 1);
-    }
-    server.wait_for("stopped");
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_under_clients_loses_no_call() {
-    if !has_runtime() {
-        return;
-    }
-    let models = models();
-    let mut server = Process::start(models.path(), &["--linger-ms", "500"]);
-    let answered = Arc::new(AtomicUsize::new(0));
-    let mut clients = JoinSet::new();
-    for _ in 0..8 {
-        let mut client = Inference::new(channel(server.grpc).await);
-        let answered = Arc::clone(&answered);
-        clients.spawn(async move {
-            loop {
-                match client.model_infer(request(&signal(1.0))).await {
-                    Ok(_) => drop(answered.fetch_add(1, Ordering::Relaxed)),
-                    Err(status) => {
-                        let sources = std::iter::successors(status.source(), |&e| e.source());
-                        let text: Vec<String> = sources.map(ToString::to_string).collect();
-                        // The connection ended before the client had sent anything of the call, or its GOAWAY
-                        // names the call as one that was not begun: most libraries send it again by themselves.
-                        let not_begun = ["connection closed", "not a result of an error"];
-                        if text.iter().any(|s| not_begun.iter().any(|word| s.ends_with(word))) {
-                            continue;
-                        }
-                        // After the listener has closed, and only then, nobody answers.
-                        let refused = text.iter().any(|source| source.contains("connect error"));
-                        assert!(refused, "a call was lost: {status}, {text:?}");
-                        return;
-                    }
-                }
-            }
-        });
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    server.signal("-TERM");
-    clients.join_all().await;
-    server.wait_for("stopped");
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
-    assert!(answered.load(Ordering::Relaxed) > 16);
-}
-
-#[test]
-fn a_port_in_use_is_told_with_its_flag_and_grpc_can_be_off() {
-    if !has_runtime() {
-        return;
-    }
-    let models = models();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let start = |grpc: &str, more: &[&str]| {
-        std::process::Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
-            .args(["--http", "127.0.0.1:0", "--log-format", "json", "--grpc", grpc, "--models"])
-            .arg(models.path())
-            .args(more)
-            .output()
-            .unwrap()
-    };
-    let output = start(&address, &[]);
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains(&address) && log.contains("choose another with --grpc"), "{log}");
-    let output = start("off", &["--onnxruntime", "/nowhere/lib.so"]);
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(log.contains("\"http\"") && !log.contains("\"grpc\""), "{log}");
-    assert_eq!(start("nowhere", &[]).status.code(), Some(2));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_cannot_be_read_are_their_senders_fault() {
     if !has_runtime() {
@@ -548,23 +284,4 @@ async fn messages_that_cannot_be_read_are_their_senders_fault() {
     let mut client = Inference::new(channel(server.grpc).await);
     assert!(client.model_infer(request(&signal(0.0))).await.is_ok());
     server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn while_models_are_being_loaded_calls_are_told_to_come_back() {
-    if !has_runtime() {
-        return;
-    }
-    // Enough of them that loading takes longer than a call.
-    let names: Vec<String> = (0..40).map(|n| format!("tiny{n}")).collect();
-    let models: Vec<_> = names.iter().map(|name| (&**name, tiny::signal_input(2))).collect();
-    let models = harness::repository(&models);
-    let server = Process::listening(models.path(), &["--workers", "4"]);
-    let mut client = Inference::new(channel(server.grpc).await);
-    assert!(!client.server_ready(ServerReadyRequest {}).await.unwrap().into_inner().ready);
-    let first = ModelInferRequest { model_name: "tiny0".to_owned(), ..request(&signal(0.0)) };
-    let status = refused(&mut client, first.clone(), Code::Unavailable).await;
-    assert!(status.message().contains("being loaded"), "{status}");
-    server.wait_for("ready");
-    assert!(client.model_infer(first).await.is_ok());
 }
