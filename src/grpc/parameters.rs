@@ -37,6 +37,7 @@ pub(super) fn read(request: ModelInferRequest) -> Result<Infer, ApiError> {
         inputs: tensors.collect::<Result<_, _>>()?,
         outputs: request.outputs.into_iter().map(output).collect::<Result<_, _>>()?,
         timeout: timeout.map(Duration::from_micros),
+        parsing: Duration::ZERO,
     })
 }
 

@@ -57,6 +57,8 @@ pub struct Infer {
     pub outputs: Vec<OutputName>,
     /// How long the client waits.
     pub timeout: Option<Duration>,
+    /// What decompressing and parsing took, which belongs to decoding.
+    pub parsing: Duration,
 }
 
 /// An input tensor.
@@ -133,7 +135,7 @@ pub async fn infer(
     let preparing = || prepared(model, tensor, &app.config, memory);
     let mut inputs = app.compute(is_long, deadline, preparing).await??;
     let levels = inputs.take_levels();
-    let preparation = started.elapsed();
+    let preparation = request.parsing + started.elapsed();
     model.metrics.decode.observe(preparation.as_secs_f64());
     model.metrics.statistics.compute_input.add(preparation);
     let shares = model.infer(inputs, false, deadline).await?;

@@ -263,3 +263,28 @@ async fn a_client_that_waits_less_long_than_the_server_is_told_in_its_time() {
     refusal(response, 504, "deadline_exceeded").await;
     server.stop().await;
 }
+
+/// Parsing was left out: a body of megabytes seemed to be decoded in no time.
+#[tokio::test(flavor = "multi_thread")]
+async fn decoding_takes_as_long_in_the_statistics_as_parsing_does() {
+    if !has_runtime() {
+        return;
+    }
+    let (server, _models) = server(&[]).await;
+    // The numbers are few, and what is around them takes long to parse.
+    let body = request(&signal(0.0)).to_string();
+    let padded = format!("{}{body}", " ".repeat(8 << 20));
+    let nanoseconds = async |body: String| {
+        let before = json_of(server.get("/v2/models/tiny/stats").await).await;
+        assert_eq!(server.post(INFER, JSON, body).await.status(), 200);
+        let after = json_of(server.get("/v2/models/tiny/stats").await).await;
+        let of = |stats: &Value| {
+            stats["model_stats"][0]["inference_stats"]["compute_input"]["ns"].as_u64().unwrap()
+        };
+        of(&after) - of(&before)
+    };
+    let short = nanoseconds(body).await;
+    let long = nanoseconds(padded).await;
+    assert!(long > 1_000_000 && long > short, "{short} ns, and {long} ns for 8 MiB more");
+    server.stop().await;
+}

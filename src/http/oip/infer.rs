@@ -110,6 +110,7 @@ async fn receive(
     let encoding = Encoding::take(&mut parts.headers)?;
     let limit = app.config.max_body_bytes.get();
     let mut body = body::read(body, &parts.headers, limit, memory, deadline).await?;
+    let decoding = Instant::now();
     if let Some(encoding) = encoding {
         let decompress = || encoding.decompress(&body, limit, memory);
         body = app.compute(true, deadline, decompress).await??.into();
@@ -120,7 +121,9 @@ async fn receive(
         memory.grow(PARSING_FACTOR * json as u64)?;
         InferRequest::parse(&body, json_length, &shape)
     };
-    app.compute(json > INLINE_BYTES, deadline, parse).await?
+    let mut request = app.compute(json > INLINE_BYTES, deadline, parse).await??;
+    request.infer.parsing = decoding.elapsed();
+    Ok(request)
 }
 
 /// An answer that is being sent: its memory is given back when the client has taken it.

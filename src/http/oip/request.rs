@@ -130,7 +130,7 @@ impl InferRequest {
             wanted_binary.push(parameters.binary_data.unwrap_or(all_binary));
         }
         let timeout = timeout.map(Duration::from_micros);
-        let infer = Infer { inputs, outputs, timeout };
+        let infer = Infer { inputs, outputs, timeout, ..Infer::default() };
         Ok(Self { id: parsed.id, infer, binary: wanted_binary, all_binary })
     }
 
