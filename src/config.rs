@@ -20,6 +20,10 @@ pub struct Config {
     #[arg(long, env = "DRSN_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub http: SocketAddr,
 
+    /// Address of gRPC in clear text, or `off`; port 0 takes a free one.
+    #[arg(long, env = "DRSN_GRPC", default_value = "127.0.0.1:9000", value_name = "ADDR|off")]
+    pub grpc: GrpcAddress,
+
     /// Folder of models, `NAME/VERSION/`, or one bundle (then with --model-name).
     #[arg(long, env = "DRSN_MODELS", default_value = "models", value_name = "DIR")]
     pub models: PathBuf,
@@ -83,6 +87,10 @@ pub struct Config {
     #[arg(long, env = "DRSN_REQUEST_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
     pub request_timeout_ms: NonZeroU64,
 
+    /// How long a stream of samples may bring nothing, or take no answer, in milliseconds.
+    #[arg(long, env = "DRSN_STREAM_IDLE_MS", default_value = "60000", value_name = "MS")]
+    pub stream_idle_ms: NonZeroU64,
+
     /// Connections that are served at once; further ones wait to be accepted.
     #[arg(long, env = "DRSN_MAX_CONNECTIONS", default_value = "1024", value_name = "N")]
     pub max_connections: NonZeroUsize,
@@ -119,6 +127,11 @@ impl Config {
     /// How long a request may take.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms.get())
+    }
+
+    /// How long a stream of samples may bring nothing, or take no answer.
+    pub fn stream_idle(&self) -> Duration {
+        Duration::from_millis(self.stream_idle_ms.get())
     }
 
     /// How long new requests are still answered while draining.
@@ -167,6 +180,29 @@ impl fmt::Display for Device {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
         }
+    }
+}
+
+/// Where gRPC listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcAddress {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl FromStr for GrpcAddress {
+    type Err = String;
+
+    fn from_str(address: &str) -> Result<Self, Self::Err> {
+        if address == "off" {
+            return Ok(Self::Off);
+        }
+        address
+            .parse()
+            .map(Self::At)
+            .map_err(|_| "expected an address and a port, as 127.0.0.1:9000, or off".to_owned())
     }
 }
 

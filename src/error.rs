@@ -1,6 +1,7 @@
-//! Every way in which a request can fail, with its HTTP status and its stable code, in one table.
+//! Every way in which a request can fail, with its HTTP status, its gRPC code and its stable word, in one table.
 
 use axum::http::StatusCode;
+use tonic::Code;
 
 /// A request that was not answered, and why, in a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +56,19 @@ impl ErrorKind {
             Self::NotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The gRPC code.
+    pub fn grpc_code(self) -> Code {
+        match self {
+            Self::InvalidArgument | Self::UnsupportedMediaType => Code::InvalidArgument,
+            Self::NotFound => Code::NotFound,
+            Self::MethodNotAllowed => Code::Unimplemented,
+            Self::TooLarge | Self::QueueFull | Self::BytesFull => Code::ResourceExhausted,
+            Self::NotReady | Self::Draining => Code::Unavailable,
+            Self::RequestTimeout | Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Internal => Code::Internal,
         }
     }
 

@@ -1,8 +1,8 @@
 //! drsn-serve: the inference server for trained Deep Residual Shrinkage Networks.
 //!
 //! ```text
-//! http ─► decode ─► batcher ─► worker (ONNX Runtime session) ─► diagnostics ─► http
-//! request  Inputs     queue      one thread, one session         Prediction    answer
+//! http / grpc ─► decode ─► batcher ─► worker (ONNX Runtime session) ─► diagnostics ─► http / grpc
+//!   request      Inputs     queue      one thread, one session         Prediction      answer
 //! ```
 //!
 //! # Layout
@@ -13,6 +13,8 @@
 //! * [`server`]: binds, loads, serves and drains.
 //! * [`http`]: the HTTP face: routes, answers, errors.
 //! * [`classify`]: one request from its bytes to its answer, whatever protocol it came by.
+//! * [`grpc`]: the gRPC face: Open Inference Protocol, classifier, health, reflection.
+//! * [`oip`]: the Open Inference Protocol, apart from how its messages are written.
 //! * [`admission`]: how many bytes may be in flight.
 //! * [`decode`]: bodies to checked and prepared inputs.
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
@@ -23,6 +25,7 @@
 //! * [`diagnostics`]: a model's outputs to probabilities and to what the thresholds did.
 //! * [`judgement`]: how unusual an input is, by its model's baseline.
 //! * [`error`]: every way to fail, with its code.
+//! * [`statistics`]: a model's counts and durations, as the Open Inference Protocol has them.
 //! * [`metrics`], [`telemetry`]: what an operator sees.
 
 pub mod admission;
@@ -32,12 +35,15 @@ pub mod config;
 pub mod decode;
 pub mod diagnostics;
 pub mod error;
+pub mod grpc;
 pub mod http;
 pub mod judgement;
 pub mod metrics;
 pub mod model;
+pub mod oip;
 pub mod repository;
 pub mod server;
 pub mod session;
+pub mod statistics;
 pub mod telemetry;
 pub mod worker;

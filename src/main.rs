@@ -37,8 +37,8 @@ fn main() -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartError> {
     let termination = termination();
-    let listener = server::bind(&config).await?;
-    server::run(config, listener, termination).await
+    let listeners = server::bind(&config).await?;
+    server::run(config, listeners, termination).await
 }
 
 /// Ready at the first SIGTERM or SIGINT, from now on. The second one ends the process at once.

@@ -1,6 +1,7 @@
 //! What Prometheus sees. Labels have few values: names of served models, never what a client sent.
 
 mod baseline;
+mod code;
 mod process;
 mod text;
 
@@ -19,8 +20,11 @@ use prometheus_client::{
 
 use baseline::BaselineFamilies;
 pub use baseline::BaselineMetrics;
+pub use code::{ResponseCode, grpc_name};
 use process::ProcessCollector;
 pub use text::Format;
+
+use crate::statistics::Statistics;
 
 /// Every metric of the server.
 #[derive(Debug)]
@@ -52,6 +56,10 @@ pub struct ModelMetrics {
     pub answered: Counter,
     /// From a request's headers to its answer.
     pub request_duration: Histogram,
+    /// The same of gRPC.
+    pub grpc_duration: Histogram,
+    /// Counts and durations, as the Open Inference Protocol has them.
+    pub statistics: Arc<Statistics>,
     /// Bodies to prepared inputs.
     pub decode: Histogram,
     /// Waiting for a worker.
@@ -90,7 +98,7 @@ struct RequestLabels {
     model: String,
     version: String,
     protocol: &'static str,
-    code: u16,
+    code: ResponseCode,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -185,7 +193,11 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         let seconds = || Unit::Seconds;
-        r.register("drsn_requests", "Requests answered, by HTTP status", self.requests.clone());
+        r.register(
+            "drsn_requests",
+            "Requests answered, by HTTP status or gRPC code",
+            self.requests.clone(),
+        );
         r.register_with_unit(
             "drsn_request_duration",
             "From a request's headers to its answer",
@@ -265,8 +277,10 @@ impl Metrics {
             let (model, version) = (model.clone(), version.clone());
             self.stage_duration.get_or_create_owned(&StageLabels { model, version, stage })
         };
-        let request_labels =
-            ProtocolLabels { model: model.clone(), version: version.clone(), protocol: "http" };
+        let duration = |protocol| {
+            let (model, version) = (model.clone(), version.clone());
+            self.request_duration.get_or_create_owned(&ProtocolLabels { model, version, protocol })
+        };
         let prediction = |class: &String| {
             let (model, version, class) = (model.clone(), version.clone(), class.clone());
             self.predictions.get_or_create_owned(&PredictionLabels { model, version, class })
@@ -280,9 +294,11 @@ impl Metrics {
                 model: model.clone(),
                 version: version.clone(),
                 protocol: "http",
-                code: 200,
+                code: ResponseCode::Http(200),
             }),
-            request_duration: self.request_duration.get_or_create_owned(&request_labels),
+            request_duration: duration("http"),
+            grpc_duration: duration("grpc"),
+            statistics: Arc::default(),
             decode: stage("decode"),
             queue: stage("queue"),
             inference: stage("inference"),
@@ -298,10 +314,10 @@ impl Metrics {
     }
 
     /// Counts an answer; the model is none where the request was answered before one was chosen.
-    pub fn count_request(&self, model: Option<&ModelLabels>, code: u16) {
+    pub fn count_request(&self, model: Option<&ModelLabels>, code: ResponseCode) {
         let (model, version) = model
             .map_or_else(Default::default, |labels| (labels.model.clone(), labels.version.clone()));
-        let protocol = "http";
+        let protocol = code.protocol();
         self.requests.get_or_create(&RequestLabels { model, version, protocol, code }).inc();
     }
 

@@ -100,6 +100,18 @@ impl Model {
         zeroed: bool,
         deadline: Instant,
     ) -> Result<Vec<Share<Outputs>>, ApiError> {
+        let started = Instant::now();
+        let shares = self.outputs(inputs, zeroed, deadline).await;
+        self.metrics.statistics.answered(started.elapsed(), shares.as_deref().ok());
+        shares
+    }
+
+    async fn outputs(
+        &self,
+        inputs: Inputs,
+        zeroed: bool,
+        deadline: Instant,
+    ) -> Result<Vec<Share<Outputs>>, ApiError> {
         let (mut jobs, mut answers) = (VecDeque::new(), Vec::new());
         let (values, pieces) = inputs.into_pieces(self.max_batch());
         for Piece { range, count } in pieces {

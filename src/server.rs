@@ -4,10 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     process::ExitCode,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, OnceLock},
     thread,
     time::Instant,
 };
@@ -15,14 +12,15 @@ use std::{
 use drsn_bundle::runtime::{Runtime, RuntimeError};
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{timeout, timeout_at},
 };
 
 use crate::{
     admission::ByteBudget,
-    config::Config,
+    config::{Config, GrpcAddress},
     error::{ApiError, ErrorKind},
+    grpc,
     http::{self, connection::Connections},
     metrics::Metrics,
     repository::{Repository, RepositoryError},
@@ -38,14 +36,13 @@ pub struct App {
     /// Memory for bodies and inputs.
     pub budget: Arc<ByteBudget>,
     repository: OnceLock<Repository>,
-    phase: AtomicU8,
+    phase: watch::Sender<Phase>,
     /// Long computations that run at once: one a core.
     cores: Semaphore,
 }
 
 /// Where the server is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Models are being loaded.
     Starting,
@@ -53,16 +50,20 @@ pub enum Phase {
     Ready,
     /// The end was asked for; requests are still answered.
     Draining,
+    /// The listeners close; what was accepted is finished.
+    Closing,
 }
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with --http")]
+    #[error("cannot listen on {address}: {source}; choose another with {flag}")]
     Bind {
         /// The address.
         address: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
         /// What the system said.
         source: io::Error,
     },
@@ -97,7 +98,7 @@ impl App {
             metrics: Metrics::new(),
             budget: ByteBudget::new(config.max_inflight_bytes.get()),
             repository: OnceLock::new(),
-            phase: AtomicU8::new(Phase::Starting as u8),
+            phase: watch::Sender::new(Phase::Starting),
             cores: Semaphore::new(cores),
             config,
         }
@@ -115,16 +116,18 @@ impl App {
 
     /// Where the server is in its life.
     pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            phase if phase == Phase::Starting as u8 => Phase::Starting,
-            phase if phase == Phase::Ready as u8 => Phase::Ready,
-            _ => Phase::Draining,
-        }
+        *self.phase.borrow()
+    }
+
+    /// Waits until the server is in a phase, or past it.
+    pub async fn reached(&self, phase: Phase) {
+        // The sender lives as long as this.
+        let _ = self.phase.subscribe().wait_for(|&now| now >= phase).await;
     }
 
     /// Whether the end was asked for.
     pub fn is_draining(&self) -> bool {
-        self.phase() == Phase::Draining
+        self.phase() >= Phase::Draining
     }
 
     /// Whether every worker lives.
@@ -157,18 +160,34 @@ impl App {
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.phase.send_replace(phase);
     }
 }
 
-/// Listens on the configured address.
+/// The sockets that the server listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For HTTP.
+    pub http: TcpListener,
+    /// For gRPC, where it is on.
+    pub grpc: Option<TcpListener>,
+}
+
+/// Listens on the configured addresses.
 ///
 /// # Errors
 /// [`StartError::Bind`].
-pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
-    TcpListener::bind(config.http)
-        .await
-        .map_err(|source| StartError::Bind { address: config.http, source })
+pub async fn bind(config: &Config) -> Result<Listeners, StartError> {
+    let http = listen(config.http, "--http").await?;
+    let grpc = match config.grpc {
+        GrpcAddress::At(address) => Some(listen(address, "--grpc").await?),
+        GrpcAddress::Off => None,
+    };
+    Ok(Listeners { http, grpc })
+}
+
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, flag, source })
 }
 
 /// Serves until `shutdown` is ready, and then ends without losing a request that was accepted.
@@ -179,16 +198,16 @@ pub async fn bind(config: &Config) -> Result<TcpListener, StartError> {
 /// [`StartError`] where the models cannot be served.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let started = Instant::now();
     let app = Arc::new(App::new(config));
-    let connections =
-        Connections::new(http::router(Arc::clone(&app)), app.config.max_connections.get());
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(protocol = "http", addr = %address, "listening");
-    }
+    let most = app.config.max_connections.get();
+    let http = Connections::new(http::router(Arc::clone(&app)), most);
+    let grpc = Connections::new(grpc::router(&app), most);
+    announce("http", Some(&listeners.http));
+    announce("grpc", listeners.grpc.as_ref());
     let loading = {
         let app = Arc::clone(&app);
         tokio::task::spawn_blocking(move || load(&app, started))
@@ -206,14 +225,25 @@ pub async fn run(
         shutdown.await;
         tracing::info!(linger_ms = app.config.linger_ms, "draining");
         app.enter(Phase::Draining);
-        connections.drain();
+        http.drain();
+        grpc.drain();
         tokio::time::sleep(app.config.linger()).await;
     };
-    connections.accept_until(listener, until_drained).await;
+    let until_closing = async {
+        until_drained.await;
+        app.enter(Phase::Closing);
+    };
+    let grpc_served = async {
+        if let Some(listener) = listeners.grpc {
+            grpc.accept_until(listener, app.reached(Phase::Closing)).await;
+        }
+    };
+    tokio::join!(http.accept_until(listeners.http, until_closing), grpc_served);
     if let Some(error) = failure {
         return Err(error);
     }
-    if timeout(app.config.drain_timeout(), connections.finish()).await.is_err() {
+    let finished = async { tokio::join!(http.finish(), grpc.finish()) };
+    if timeout(app.config.drain_timeout(), finished).await.is_err() {
         tracing::warn!("requests were still unanswered when the time for draining was up");
     }
     // ONNX Runtime must not be in use on another thread when the process ends.
@@ -223,6 +253,12 @@ pub async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn announce(protocol: &str, listener: Option<&TcpListener>) {
+    if let Some(Ok(address)) = listener.map(TcpListener::local_addr) {
+        tracing::info!(protocol, addr = %address, "listening");
+    }
 }
 
 fn load(app: &App, started: Instant) -> Result<(), StartError> {

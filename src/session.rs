@@ -14,6 +14,8 @@ use crate::config::Device;
 pub struct Outputs {
     /// Class probabilities, `[batch, classes]`.
     pub probabilities: Vec<f32>,
+    /// What the softmax takes, `[batch, classes]`.
+    pub logits: Vec<f32>,
     /// What each block did.
     pub blocks: Vec<BlockOutputs>,
 }
@@ -110,6 +112,7 @@ impl ModelSession {
         };
         let mut tensors = session.run(inputs, batch)?;
         let probabilities = take(&mut tensors, onnx::PROBABILITIES)?;
+        let logits = take(&mut tensors, onnx::LOGITS)?;
         let mut blocks = Vec::with_capacity(self.names.len());
         for names in &self.names {
             blocks.push(BlockOutputs {
@@ -118,7 +121,7 @@ impl ModelSession {
                 zeroed: if zeroed { Some(take(&mut tensors, &names.zeroed)?) } else { None },
             });
         }
-        Ok(Outputs { probabilities, blocks })
+        Ok(Outputs { probabilities, logits, blocks })
     }
 }
 

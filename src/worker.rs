@@ -190,6 +190,7 @@ fn answer(
     let inference_time = started.elapsed();
     metrics.inference.observe(inference_time.as_secs_f64());
     metrics.batch_size.observe(batch_size as f64);
+    metrics.statistics.executed();
     let outputs = match outputs {
         Ok(outputs) => outputs,
         Err(error) => {

@@ -189,7 +189,7 @@ impl Decoder<'_> {
     }
 
     /// Checks and normalises raw inputs that lie one after the other.
-    fn prepared(
+    pub(crate) fn prepared(
         &mut self,
         mut values: Vec<f32>,
         names: &[Option<String>],

@@ -29,7 +29,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     match app.phase() {
         Phase::Starting => status(StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Phase::Ready => status(StatusCode::OK, "ready"),
-        Phase::Draining => status(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Phase::Draining | Phase::Closing => status(StatusCode::SERVICE_UNAVAILABLE, "draining"),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod connection;
 mod health;
 mod models;
 mod multipart;
+mod oip;
 mod options;
 mod problem;
 
@@ -24,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{ApiError, ErrorKind},
-    metrics::Metrics,
+    metrics::{Metrics, ResponseCode},
     model::Model,
     server::App,
 };
@@ -35,7 +36,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// Routes of probes and scrapes, which are not requests in the metrics' sense.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const PROBES: [&str; 5] =
+    ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
 
 /// The model that answered, or was asked; put into an answer for the metrics.
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .merge(oip::routes())
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -104,7 +107,10 @@ async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) 
         Some(model) if response.status() == StatusCode::OK => {
             model.metrics.answered.inc();
         }
-        _ => app.metrics.count_request(labels, response.status().as_u16()),
+        _ => {
+            let code = ResponseCode::Http(response.status().as_u16());
+            app.metrics.count_request(labels, code);
+        }
     }
     let error = response.extensions().get::<ApiError>();
     if let Some(reason) = error.and_then(|error| error.kind.rejection()) {

@@ -61,6 +61,7 @@ pub(crate) fn write_manifest(repository: &Path, manifest: Manifest) -> PathBuf {
 /// A server in this process.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -71,16 +72,18 @@ impl Server {
     pub(crate) async fn start(models: &Path, flags: &[&str]) -> Self {
         let models = models.to_str().unwrap();
         let fixed = ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", "cpu"];
-        let quick = ["--linger-ms", "0"];
+        let quick = ["--linger-ms", "0", "--grpc", "127.0.0.1:0"];
         let config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
-        let listener = server::bind(&config).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listeners = server::bind(&config).await.unwrap();
+        let address = listeners.http.local_addr().unwrap();
+        let grpc = listeners.grpc.as_ref().unwrap().local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            server::run(config, listener, shutdown).await.unwrap();
+            server::run(config, listeners, shutdown).await.unwrap();
         });
-        let server = Self { address, client: reqwest::Client::new(), stop: Some(stop), task };
+        let client = reqwest::Client::new();
+        let server = Self { address, grpc, client, stop: Some(stop), task };
         let ready = async {
             while server.get("/readyz").await.status() != 200 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -162,6 +165,7 @@ pub(crate) async fn json(response: Response) -> Value {
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     lines: mpsc::Receiver<String>,
 }
 
@@ -169,7 +173,8 @@ pub(crate) struct Process {
 pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
     command
-        .args(["--http", "127.0.0.1:0", "--device", "cpu", "--log-format", "json", "--models"])
+        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", "cpu"])
+        .args(["--log-format", "json", "--models"])
         .arg(models)
         .args(flags)
         .stderr(Stdio::piped());
@@ -179,16 +184,28 @@ pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
 impl Process {
     /// Starts one, and returns when it is ready.
     pub(crate) fn start(models: &Path, flags: &[&str]) -> Self {
+        let process = Self::listening(models, flags);
+        process.wait_for("ready");
+        process
+    }
+
+    /// Starts one, and returns when it listens.
+    pub(crate) fn listening(models: &Path, flags: &[&str]) -> Self {
         let mut child = command(models, flags).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        let mut process = Self { child, address: ([127, 0, 0, 1], 0).into(), lines };
-        let listening = process.wait_for("listening");
-        process.address = listening["addr"].as_str().unwrap().parse().unwrap();
-        process.wait_for("ready");
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = Self { child, address: unknown, grpc: unknown, lines };
+        // HTTP says so first.
+        let [address, grpc] = ["http", "grpc"].map(|protocol| {
+            let listening = process.wait_for("listening");
+            assert_eq!(listening["protocol"], protocol);
+            listening["addr"].as_str().unwrap().parse().unwrap()
+        });
+        (process.address, process.grpc) = (address, grpc);
         process
     }
 

@@ -8,15 +8,18 @@ mod tiny;
 
 mod baseline;
 mod batching;
+mod clients;
 mod damaged;
 mod drain;
 mod forms;
+mod grpc;
 mod harness;
 mod hostile;
 mod http;
 mod limits;
 mod memory;
 mod mnist;
+mod oip;
 mod recording_files;
 mod recording_refusals;
 mod recordings;

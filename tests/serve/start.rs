@@ -56,7 +56,8 @@ fn a_port_in_use_or_a_device_that_is_not_there_ends_with_1() {
     assert!(message.contains(&address) && message.contains("--http"), "{message}");
 
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
-        .args(["--log-format", "json", "--http", "127.0.0.1:0", "--device", "cuda:7", "--models"])
+        .args(["--log-format", "json", "--http", "127.0.0.1:0", "--grpc", "off"])
+        .args(["--device", "cuda:7", "--models"])
         .arg(models.path())
         .output()
         .unwrap();

@@ -93,11 +93,11 @@ async fn accuracy_over_a_socket(repository: &Path, test: &Part) -> f64 {
     const BATCH: usize = 100;
     let repository = repository.to_str().unwrap();
     let flags = ["drsn-serve", "--http", "127.0.0.1:0", "--device", "cpu", "--models", repository];
-    let config = Config::parse_from(flags.iter().chain(&["--linger-ms", "0"]));
-    let listener = server::bind(&config).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let config = Config::parse_from(flags.iter().chain(&["--linger-ms", "0", "--grpc", "off"]));
+    let listeners = server::bind(&config).await.unwrap();
+    let url = format!("http://{}", listeners.http.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server::run(config, listener, async { drop(stopped.await) }));
+    let serving = tokio::spawn(server::run(config, listeners, async { drop(stopped.await) }));
     while reqwest::get(format!("{url}/readyz")).await.unwrap().status() != 200 {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
