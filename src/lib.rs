@@ -17,8 +17,9 @@
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
 //! * [`worker`]: the threads that own a session each and answer batches.
 //! * [`session`]: a model in ONNX Runtime: choice of the device, self-check, warm-up.
+//! * [`tuning`]: the best batch, measured.
 //! * [`model`]: a served model: its queue and its workers.
-//! * [`repository`]: the folder of models.
+//! * [`repository`]: the folder of models: what is served of it, loading, swapping, unloading.
 //! * [`diagnostics`]: a model's outputs to probabilities and to what the thresholds did.
 //! * [`judgement`]: how unusual an input is, by its model's baseline.
 //! * [`error`]: every way to fail, with its code.
@@ -38,4 +39,5 @@ pub mod repository;
 pub mod server;
 pub mod session;
 pub mod telemetry;
+pub mod tuning;
 pub mod worker;

@@ -1,5 +1,7 @@
 //! Binds, loads, serves and drains.
 
+mod upkeep;
+
 use std::{
     io,
     net::SocketAddr,
@@ -37,7 +39,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Memory for bodies and inputs.
     pub budget: Arc<ByteBudget>,
-    repository: OnceLock<Repository>,
+    repository: OnceLock<Arc<Repository>>,
     phase: AtomicU8,
     /// Long computations that run at once: one a core.
     cores: Semaphore,
@@ -107,7 +109,7 @@ impl App {
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] while they are being loaded.
-    pub fn repository(&self) -> Result<&Repository, ApiError> {
+    pub fn repository(&self) -> Result<&Arc<Repository>, ApiError> {
         self.repository.get().ok_or_else(|| {
             ErrorKind::NotReady.because("the models are still being loaded; try again in a moment")
         })
@@ -131,7 +133,7 @@ impl App {
     pub fn is_healthy(&self) -> bool {
         self.repository
             .get()
-            .is_none_or(|repository| repository.models().all(|model| model.is_healthy()))
+            .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
     /// Runs a computation of a request: a long one not before a core is free for it, and aside from the threads that
@@ -189,6 +191,12 @@ pub async fn run(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(protocol = "http", addr = %address, "listening");
     }
+    let upkeep = {
+        // Received from now on: without that, the signal would end the process.
+        let hangup = upkeep::hangup();
+        let app = Arc::clone(&app);
+        move || tokio::spawn(upkeep::keep_up(app, hangup))
+    };
     let loading = {
         let app = Arc::clone(&app);
         tokio::task::spawn_blocking(move || load(&app, started))
@@ -203,7 +211,9 @@ pub async fn run(
             }
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
+        let upkeep = upkeep();
         shutdown.await;
+        upkeep.abort();
         tracing::info!(linger_ms = app.config.linger_ms, "draining");
         app.enter(Phase::Draining);
         connections.drain();
@@ -217,7 +227,9 @@ pub async fn run(
         tracing::warn!("requests were still unanswered when the time for draining was up");
     }
     // ONNX Runtime must not be in use on another thread when the process ends.
-    let stopping = tokio::task::spawn_blocking(move || app.repository.get().map(Repository::stop));
+    let stopping = tokio::task::spawn_blocking(move || {
+        app.repository.get().map(|repository| repository.stop())
+    });
     if let Err(panic) = stopping.await {
         tracing::error!(%panic, "a model could not be stopped");
     }
@@ -228,16 +240,7 @@ pub async fn run(
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
     let runtime = Runtime::start(config.onnxruntime.as_deref())?;
-    let repository = Repository::load(config, &runtime, &app.metrics)?;
-    for model in repository.models() {
-        tracing::info!(
-            model = model.labels.model,
-            version = model.labels.version,
-            provider = model.provider.name(),
-            max_batch = model.max_batch(),
-            "model is ready"
-        );
-    }
+    let repository = Repository::open(config, &runtime, &app.metrics)?;
     // Set once, here.
     let _ = app.repository.set(repository);
     app.enter(Phase::Ready);

@@ -140,7 +140,7 @@ async fn answer(
     if options.model.is_some() {
         // A model that is not there is told before a body is read for it.
         let named = repository.find(options.model.as_deref(), options.version.as_deref())?;
-        *asked = Some(Arc::clone(named));
+        *asked = Some(named);
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let media = MediaType::of(content_type.map(HeaderValue::as_bytes))?;
@@ -204,7 +204,7 @@ fn decode(
         None => options,
     };
     let model = app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
-    *asked = Some(Arc::clone(model));
+    *asked = Some(Arc::clone(&model));
     let mut decoder = Decoder {
         spec: &model.manifest().input,
         baseline: model.manifest().baseline.as_ref(),
@@ -225,7 +225,7 @@ fn decode(
         }
     };
     Ok(Decoded {
-        model: Arc::clone(model),
+        model,
         inputs,
         wanted: Wanted {
             top_k: options.top_k.unwrap_or(usize::MAX),

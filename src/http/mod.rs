@@ -7,6 +7,7 @@ mod health;
 mod models;
 mod options;
 mod problem;
+mod repository;
 
 use std::{sync::Arc, time::Instant};
 
@@ -52,6 +53,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .route("/v2/repository/index", post(repository::index))
+        .route("/v2/repository/models/{model}/load", post(repository::load))
+        .route("/v2/repository/models/{model}/unload", post(repository::unload))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
