@@ -12,10 +12,13 @@
 //! * [`config`]: every knob, in one structure.
 //! * [`server`]: binds, loads, serves and drains.
 //! * [`http`]: the HTTP face: routes, answers, errors.
+//! * [`auth`]: keys of clients.
+//! * [`tls`]: the certificate.
 //! * [`admission`]: how many bytes may be in flight.
 //! * [`decode`]: bodies to checked and prepared inputs.
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
 //! * [`worker`]: the threads that own a session each and answer batches.
+//! * [`memory`]: giving back what models no longer need.
 //! * [`session`]: a model in ONNX Runtime: choice of the device, self-check, warm-up.
 //! * [`tuning`]: the best batch, measured.
 //! * [`model`]: a served model: its queue and its workers.
@@ -26,6 +29,7 @@
 //! * [`metrics`], [`telemetry`]: what an operator sees.
 
 pub mod admission;
+pub mod auth;
 pub mod batcher;
 pub mod config;
 pub mod decode;
@@ -33,11 +37,13 @@ pub mod diagnostics;
 pub mod error;
 pub mod http;
 pub mod judgement;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod repository;
 pub mod server;
 pub mod session;
 pub mod telemetry;
+pub mod tls;
 pub mod tuning;
 pub mod worker;

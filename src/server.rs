@@ -23,11 +23,13 @@ use tokio::{
 
 use crate::{
     admission::ByteBudget,
+    auth::{Keys, KeysError},
     config::Config,
     error::{ApiError, ErrorKind},
     http::{self, connection::Connections},
     metrics::Metrics,
     repository::{Repository, RepositoryError},
+    tls::{Tls, TlsError},
 };
 
 /// What all requests share.
@@ -39,6 +41,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Memory for bodies and inputs.
     pub budget: Arc<ByteBudget>,
+    /// Keys of clients; none where everybody is answered.
+    pub keys: Option<Keys>,
+    /// The certificate; none where everything is in clear text.
+    pub tls: Option<Arc<Tls>>,
     repository: OnceLock<Arc<Repository>>,
     phase: AtomicU8,
     /// Long computations that run at once: one a core.
@@ -68,6 +74,12 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// ONNX Runtime is not there, or cannot be used.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -80,7 +92,9 @@ impl StartError {
     /// 2 where something that was named is not there, 1 where what is there does not work.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
+            Self::Keys(_)
+            | Self::Tls(_)
+            | Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
             | Self::Repository(
                 RepositoryError::Folder { .. }
                 | RepositoryError::Empty { .. }
@@ -93,16 +107,22 @@ impl StartError {
 }
 
 impl App {
-    fn new(config: Config) -> Self {
+    fn new(config: Config) -> Result<Self, StartError> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate, key)?)),
+            (None, _) | (_, None) => None,
+        };
+        Ok(Self {
+            keys: config.api_keys.as_deref().map(Keys::open).transpose()?,
+            tls,
             metrics: Metrics::new(),
             budget: ByteBudget::new(config.max_inflight_bytes.get()),
             repository: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
             cores: Semaphore::new(cores),
             config,
-        }
+        })
     }
 
     /// The models.
@@ -185,11 +205,13 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let started = Instant::now();
-    let app = Arc::new(App::new(config));
+    let app = Arc::new(App::new(config)?);
     let connections =
-        Connections::new(http::router(Arc::clone(&app)), app.config.max_connections.get());
+        Connections::new(http::router(Arc::clone(&app)), app.config.max_connections.get())
+            .with_tls(app.tls.clone())
+            .with_write_timeout(app.config.write_timeout());
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(protocol = "http", addr = %address, "listening");
+        tracing::info!(protocol = "http", addr = %address, tls = app.tls.is_some(), "listening");
     }
     let upkeep = {
         // Received from now on: without that, the signal would end the process.

@@ -28,10 +28,27 @@ pub(super) async fn keep_up(app: Arc<App>, mut hangup: Option<Signal>) {
         tokio::select! {
             () = received(&mut hangup) => {
                 tracing::info!("SIGHUP: models, keys and certificates are read again");
+                reload(&app);
             }
             () = tick(&mut polls) => {}
         }
         rescan(&app).await;
+    }
+}
+
+/// Reads keys and certificate again. What cannot be used leaves the old as it is.
+fn reload(app: &App) {
+    if let Some(keys) = &app.keys {
+        match keys.reload() {
+            Ok(count) => tracing::info!(count, "keys are read"),
+            Err(error) => tracing::error!("{error}; the old keys stay"),
+        }
+    }
+    if let Some(tls) = &app.tls {
+        match tls.reload() {
+            Ok(()) => tracing::info!("certificate is read"),
+            Err(error) => tracing::error!("{error}; the old certificate stays"),
+        }
     }
 }
 

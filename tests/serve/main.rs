@@ -8,10 +8,17 @@ mod tiny;
 
 mod baseline;
 mod batching;
+mod commands;
 mod drain;
 mod harness;
 mod hostile;
 mod http;
+mod keys;
 mod limits;
+mod memory;
 mod mnist;
+mod overload;
+mod reload;
+mod soak;
 mod start;
+mod tls;
