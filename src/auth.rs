@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -66,7 +66,7 @@ impl Keys {
             .get_all(header::AUTHORIZATION)
             .into_iter()
             .filter_map(|value| bearer(value.as_bytes()));
-        let given = headers.get_all(&API_KEY).into_iter().map(|value| value.as_bytes());
+        let given = headers.get_all(&API_KEY).into_iter().map(HeaderValue::as_bytes);
         let (mut is_given, mut is_known) = (false, Choice::from(0));
         let digests = self.digests.load();
         for key in bearer.chain(given) {
@@ -135,7 +135,7 @@ mod tests {
 
     fn is_let_in(keys: &Keys, name: &'static str, value: &'static str) -> bool {
         let mut headers = HeaderMap::new();
-        headers.insert(name, axum::http::HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
         keys.check(&headers).is_ok()
     }
 

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use commands::Cli;
 use drsn_serve::{
     config::Config,
+    memory,
     server::{self, StartError},
     telemetry,
 };
@@ -20,6 +21,7 @@ use tokio::{
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    memory::limit_arenas();
     let Cli { command, config } = Cli::parse();
     if let Some(command) = command {
         return command.run(&config);

@@ -78,6 +78,11 @@ impl ModelSession {
         Ok(Self { plain, zeroed, names: names.collect(), elements: manifest.input.elements() })
     }
 
+    /// Where it computes.
+    pub fn provider(&self) -> Provider {
+        self.plain.provider()
+    }
+
     /// Numbers in one input.
     pub fn elements(&self) -> usize {
         self.elements

@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drsn_bundle::runtime::RuntimeError;
+use drsn_bundle::runtime::{Provider, RuntimeError};
 
-use crate::session::ModelSession;
+use crate::{memory, session::ModelSession};
 
 /// Largest batch that is tried.
 const LARGEST: usize = 64;
@@ -17,7 +17,7 @@ const EACH: Duration = Duration::from_millis(3);
 /// How long all sizes together may take: a server is ready soon after its start.
 const ALTOGETHER: Duration = Duration::from_millis(60);
 /// A batch is as good as the best where an input costs at most this share more.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE: f64 = 0.05;
 
 /// What an input costs in a batch of some size.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +67,9 @@ impl Tuning {
 }
 
 /// The time of the fastest of some runs: what else happens on the machine only makes runs slower.
+///
+/// On the processor it is the time that this thread had, so that a server which loads a model under load does not measure
+/// how long it waited.
 fn fastest(
     session: &mut ModelSession,
     inputs: &[f32],
@@ -74,10 +77,14 @@ fn fastest(
 ) -> Result<Duration, RuntimeError> {
     let started = Instant::now();
     let mut best = Duration::MAX;
+    let is_own = session.provider() == Provider::Cpu;
+    let clock = || memory::processor_time().filter(|_| is_own);
     loop {
-        let run = Instant::now();
+        let (run, before) = (Instant::now(), clock());
         session.run(inputs, batch, false)?;
-        best = best.min(run.elapsed());
+        let elapsed = run.elapsed();
+        let spent = clock().zip(before).map(|(after, before)| after.saturating_sub(before));
+        best = best.min(spent.unwrap_or(elapsed));
         if started.elapsed() >= EACH {
             return Ok(best);
         }
@@ -107,8 +114,8 @@ mod tests {
 
     #[test]
     fn the_smallest_batch_that_is_nearly_the_best_is_taken() {
-        assert_eq!(best(&[100.0, 80.0, 60.0, 51.0, 50.0, 50.5]), 8);
-        assert_eq!(best(&[100.0, 101.0, 99.0]), 1);
+        assert_eq!(best(&[100.0, 80.0, 60.0, 52.0, 50.0, 50.5]), 8);
+        assert_eq!(best(&[100.0, 101.0, 96.0]), 1);
         assert_eq!(best(&[100.0, 50.0, 90.0]), 2);
         assert_eq!(best(&[]), 1);
     }

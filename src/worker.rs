@@ -67,7 +67,13 @@ impl Workers {
             let session = session.take();
             let thread = thread::Builder::new()
                 .name(format!("{}-{number}", work.bundle.manifest.name))
-                .spawn(move || run(&work, session, &alive, ready));
+                .spawn(move || {
+                    run(&work, session, &alive, ready);
+                    drop(work);
+                    if alive.load(Ordering::Relaxed) == 0 {
+                        crate::memory::return_freed();
+                    }
+                });
             // A thread that the system refuses gives no word, like one that panics.
             threads.extend(thread.ok());
         }
@@ -117,15 +123,11 @@ fn run(work: &Work, session: Option<ModelSession>, alive: &AtomicUsize, ready: S
     let opened = session.map_or_else(|| new_session(work), Ok);
     match opened.and_then(|session| warm(session, work)) {
         Ok(session) => {
-            let living = Alive::new(alive, &work.queue);
+            let _alive = Alive::new(alive, &work.queue);
             // Nobody listens when another worker failed; the queue is closed then.
             let _ = ready.send(Ok(()));
             drop(ready);
             answer_batches(session, work);
-            drop(living);
-            if alive.load(Ordering::Relaxed) == 0 {
-                crate::memory::return_freed();
-            }
         }
         Err(error) => {
             let _ = ready.send(Err(error));

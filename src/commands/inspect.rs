@@ -127,7 +127,9 @@ fn preparation(input: &InputSpec) -> String {
                 .map_or_else(|| "any rate".to_owned(), |rate| format!("{rate} Hz"));
             let normalization = match signal.normalization {
                 Normalization::None => "taken as they are".to_owned(),
-                _ => format!("normalised: {}", word(&signal.normalization)),
+                Normalization::ZScore { .. } => {
+                    format!("normalised: {}", word(&signal.normalization))
+                }
             };
             format!(
                 "signal of {} samples in {} channels at {rate}, {normalization}",

@@ -75,13 +75,13 @@ impl RepositoryError {
     /// The reason for clients: what is wrong with the model, and nothing of this machine.
     pub fn public_reason(&self) -> String {
         match self {
-            Self::Bundle { source, .. } => match &**source {
-                BundleError::File { action, path, source } => {
+            Self::Bundle { source, .. } => {
+                if let BundleError::File { action, path, source } = &**source {
                     let file = path.file_name().unwrap_or_default().to_string_lossy();
-                    format!("cannot {action} {file}: {source}")
+                    return format!("cannot {action} {file}: {source}");
                 }
-                other => without_paths(&other.to_string()),
-            },
+                without_paths(&source.to_string())
+            }
             Self::Runtime { source, .. } => without_paths(&source.to_string()),
             Self::Misplaced { found, .. } => format!("its manifest says that it is {found}"),
             Self::Folder { .. } => "the folder of models cannot be read".to_owned(),

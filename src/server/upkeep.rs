@@ -67,7 +67,7 @@ async fn received(hangup: &mut Option<Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn tick(polls: &mut Option<Interval>) {

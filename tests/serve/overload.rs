@@ -69,7 +69,7 @@ async fn a_client_that_does_not_read_its_answer_does_not_keep_its_memory() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body).await.unwrap();
-    let held = async || {
+    let in_memory = async || {
         let text = metrics(&server).await;
         let line = text.lines().find_map(|l| l.strip_prefix("drsn_inflight_bytes ")).unwrap();
         line.parse::<u64>().unwrap()
@@ -81,8 +81,8 @@ async fn a_client_that_does_not_read_its_answer_does_not_keep_its_memory() {
         )
     };
     eventually("the answer is being sent", is_sending).await;
-    assert!(held().await > 1 << 20);
-    eventually("its memory is given back", async || held().await == 0).await;
+    assert!(in_memory().await > 1 << 20);
+    eventually("its memory is given back", async || in_memory().await == 0).await;
     // What was on its way can still be read; then the connection ends before the answer does.
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;

@@ -264,7 +264,7 @@ async fn all_versions_are_served_side_by_side_and_the_highest_answers_who_names_
     server.stop().await;
 }
 
-/// A mounted ConfigMap: `tiny -> ..data/tiny`, `..data -> ..first`, and a change renames another link over `..data`.
+/// A volume as Kubernetes mounts it: `tiny -> ..data/tiny`, `..data -> ..first`, and a change renames another link over `..data`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mounted_volume_that_is_swapped_by_a_link_is_followed() {
     if !has_runtime() {
@@ -292,16 +292,16 @@ async fn sighup_looks_at_the_folder_of_a_server_with_fixed_models() {
     let server = Process::start(models.path(), &[]);
     signal(models.path(), "2");
     damage(&signal(models.path(), "3"));
-    let served = async || {
+    let version_now = async || {
         let response = reqwest::get(server.url("/models/tiny")).await.unwrap();
         harness::json(response).await["version"].as_str().unwrap().to_owned()
     };
     server.signal("-HUP");
     let line = server.lines_for(Duration::from_secs(2));
     assert!(line.iter().any(|l| l["message"].as_str().unwrap().contains("what is served stays")));
-    assert_eq!(served().await, "1");
+    assert_eq!(version_now().await, "1");
     fs::remove_dir_all(models.path().join("tiny/3")).unwrap();
     server.signal("-HUP");
     server.wait_for("model is ready");
-    eventually("version 2 serves", async || served().await == "2").await;
+    eventually("version 2 serves", async || version_now().await == "2").await;
 }

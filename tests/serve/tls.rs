@@ -75,6 +75,16 @@ fn both_versions_of_http_are_served_over_tls_and_clear_text_is_not() {
 }
 
 #[test]
+fn a_client_that_does_not_begin_the_handshake_is_cut_off() {
+    use std::{io::Read as _, net::TcpStream, time::Duration};
+
+    let Some(setup) = Setup::start() else { return };
+    let mut silent = TcpStream::connect(setup.server.address).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
 fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     let Some(setup) = Setup::start() else { return };
     let old = setup.files.path().join("old.pem");
