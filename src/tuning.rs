@@ -13,9 +13,9 @@ use crate::{memory, session::ModelSession};
 /// Largest batch that is tried.
 const LARGEST: usize = 64;
 /// How long each size is measured at least, unless one run takes longer.
-const EACH: Duration = Duration::from_millis(3);
+const EACH: Duration = Duration::from_millis(2);
 /// How long all sizes together may take: a server is ready soon after its start.
-const ALTOGETHER: Duration = Duration::from_millis(60);
+const ALTOGETHER: Duration = Duration::from_millis(40);
 /// A batch is as good as the best where an input costs at most this share more.
 const TOLERANCE: f64 = 0.05;
 
