@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
+use clap::{Parser, ValueEnum};
 use drsn_bundle::Name;
 
 /// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did.
@@ -48,10 +48,10 @@ pub struct Config {
     #[arg(long, env = "DRSN_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,
 
-    /// Largest batch that is given to a model at once.
-    #[arg(long, env = "DRSN_MAX_BATCH", default_value = "16", value_name = "N",
-        value_parser = RangedU64ValueParser::<u16>::new().range(1..=4096))]
-    pub max_batch: u16,
+    /// Largest batch that is given to a model at once: a number up to 4096, or auto, which measures at the start
+    /// which is the smallest that costs hardly more for each input than the best.
+    #[arg(long, env = "DRSN_MAX_BATCH", default_value = "auto", value_name = "N")]
+    pub max_batch: MaxBatch,
 
     /// How long a lone input waits for others, in microseconds. None is usually best: what arrives while
     /// the workers are busy is the next batch.
@@ -113,6 +113,42 @@ pub struct Config {
     )]
     pub max_recording_bytes: NonZeroUsize,
 
+    /// When models come and go: fixed, as they are at the start; poll looks at the folder every --poll-seconds;
+    /// explicit opens POST /v2/repository/models/M/load and unload. SIGHUP looks at the folder in all three.
+    #[arg(long, env = "DRSN_MODEL_CONTROL", default_value = "fixed", value_name = "HOW")]
+    pub model_control: ModelControl,
+
+    /// Pause between two looks at the folder of models, with --model-control poll.
+    #[arg(long, env = "DRSN_POLL_SECONDS", default_value = "10", value_name = "SECONDS")]
+    pub poll_seconds: NonZeroU64,
+
+    /// Which versions of a model are served: latest, all, or specific:N (several: specific:1,3). A request that
+    /// names no version gets the highest.
+    #[arg(long, env = "DRSN_VERSION_POLICY", default_value = "latest", value_name = "POLICY")]
+    pub version_policy: VersionPolicy,
+
+    /// File with the keys that clients must have, one a line, `#` for comments; read again at SIGHUP. Without it
+    /// everybody is answered.
+    #[arg(long, env = "DRSN_API_KEYS", value_name = "FILE")]
+    pub api_keys: Option<PathBuf>,
+
+    /// Answer /metrics without a key, where --api-keys is set.
+    #[arg(long, env = "DRSN_METRICS_OPEN")]
+    pub metrics_open: bool,
+
+    /// Certificate chain in PEM, the server's own first; with --tls-key everything is served over TLS. Read again
+    /// at SIGHUP.
+    #[arg(long, env = "DRSN_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM.
+    #[arg(long, env = "DRSN_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How long a client may take none of its answer before its connection is closed, in milliseconds.
+    #[arg(long, env = "DRSN_WRITE_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
+    pub write_timeout_ms: NonZeroU64,
+
     /// Form of the log; by default `text` on a terminal and `json` otherwise. `RUST_LOG` sets its level.
     #[arg(long, env = "DRSN_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -132,6 +168,16 @@ impl Config {
     /// How long a stream of samples may bring nothing, or take no answer.
     pub fn stream_idle(&self) -> Duration {
         Duration::from_millis(self.stream_idle_ms.get())
+    }
+
+    /// Pause between two looks at the folder of models.
+    pub fn poll_interval(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.get())
+    }
+
+    /// How long a client may take none of its answer.
+    pub fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_timeout_ms.get())
     }
 
     /// How long new requests are still answered while draining.
@@ -206,6 +252,71 @@ impl FromStr for GrpcAddress {
     }
 }
 
+/// Largest batch that is given to a model at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxBatch {
+    /// Measured for each model when it starts.
+    Auto,
+    /// This many inputs.
+    Fixed(NonZeroUsize),
+}
+
+impl MaxBatch {
+    const MOST: usize = 4096;
+}
+
+impl FromStr for MaxBatch {
+    type Err = String;
+
+    fn from_str(batch: &str) -> Result<Self, Self::Err> {
+        if batch == "auto" {
+            return Ok(Self::Auto);
+        }
+        let number = batch.parse().ok().filter(|number: &NonZeroUsize| number.get() <= Self::MOST);
+        number
+            .map(Self::Fixed)
+            .ok_or_else(|| format!("expected auto or a whole number from 1 to {}", Self::MOST))
+    }
+}
+
+/// When models come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModelControl {
+    /// What is there at the start is served; all of it must be sound.
+    Fixed,
+    /// The folder is looked at regularly.
+    Poll,
+    /// Models are loaded and unloaded on request.
+    Explicit,
+}
+
+/// Which versions of a model are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionPolicy {
+    /// The highest.
+    Latest,
+    /// Every one.
+    All,
+    /// Those of these numbers.
+    Specific(Vec<u64>),
+}
+
+impl FromStr for VersionPolicy {
+    type Err = String;
+
+    fn from_str(policy: &str) -> Result<Self, Self::Err> {
+        match policy {
+            "latest" => Ok(Self::Latest),
+            "all" => Ok(Self::All),
+            other => other
+                .strip_prefix("specific:")
+                .and_then(|numbers| numbers.split(',').map(|n| n.parse().ok()).collect())
+                .map(Self::Specific)
+                .ok_or_else(|| "expected latest, all, specific:N or specific:N,M".to_owned()),
+        }
+    }
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -237,6 +348,17 @@ mod tests {
             }
             let twin = format!("DRSN_{}", long.replace('-', "_").to_uppercase());
             assert_eq!(flag.get_env().and_then(|e| e.to_str()), Some(&*twin));
+        }
+    }
+
+    #[test]
+    fn a_batch_and_a_policy_are_read_or_refused() {
+        assert_eq!("auto".parse(), Ok(MaxBatch::Auto));
+        assert!(matches!("16".parse(), Ok(MaxBatch::Fixed(n)) if n.get() == 16));
+        assert!(["0", "4097", "-1", "many"].iter().all(|b| b.parse::<MaxBatch>().is_err()));
+        assert_eq!("specific:2,7".parse(), Ok(VersionPolicy::Specific(vec![2, 7])));
+        for wrong in ["specific:", "specific:a", "specific:1,", "first"] {
+            assert!(wrong.parse::<VersionPolicy>().is_err(), "{wrong}");
         }
     }
 

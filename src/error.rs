@@ -18,6 +18,12 @@ pub struct ApiError {
 pub enum ErrorKind {
     /// A malformed body, a wrong shape, length, type or option.
     InvalidArgument,
+    /// No key, or one that is not known, where keys are set.
+    Unauthenticated,
+    /// A model was to be loaded or unloaded, and the server was not started so.
+    Forbidden,
+    /// A model that was asked to load cannot be served.
+    Unloadable,
     /// An unknown route, model or version.
     NotFound,
     /// A route that has other methods.
@@ -47,6 +53,9 @@ impl ErrorKind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unloadable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -63,6 +72,9 @@ impl ErrorKind {
     pub fn grpc_code(self) -> Code {
         match self {
             Self::InvalidArgument | Self::UnsupportedMediaType => Code::InvalidArgument,
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Forbidden => Code::PermissionDenied,
+            Self::Unloadable => Code::FailedPrecondition,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed => Code::Unimplemented,
             Self::TooLarge | Self::QueueFull | Self::BytesFull => Code::ResourceExhausted,
@@ -76,6 +88,9 @@ impl ErrorKind {
     pub fn code(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid_argument",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Unloadable => "model_unloadable",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
@@ -94,6 +109,9 @@ impl ErrorKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::InvalidArgument => "The request cannot be understood",
+            Self::Unauthenticated => "A key is needed",
+            Self::Forbidden => "Not allowed",
+            Self::Unloadable => "The model cannot be loaded",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "The request came too slowly",
@@ -112,13 +130,18 @@ impl ErrorKind {
     pub fn rejection(self) -> Option<&'static str> {
         match self {
             Self::InvalidArgument | Self::UnsupportedMediaType => Some("invalid"),
+            Self::Unauthenticated => Some("unauthenticated"),
             Self::TooLarge => Some("too_large"),
             Self::QueueFull => Some("queue_full"),
             Self::BytesFull => Some("bytes"),
             Self::NotReady => Some("not_ready"),
             Self::Draining => Some("draining"),
             Self::RequestTimeout | Self::DeadlineExceeded => Some("deadline"),
-            Self::NotFound | Self::MethodNotAllowed | Self::Internal => None,
+            Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Forbidden
+            | Self::Unloadable
+            | Self::Internal => None,
         }
     }
 
@@ -127,6 +150,9 @@ impl ErrorKind {
         match self {
             Self::QueueFull | Self::BytesFull | Self::NotReady | Self::Draining => Some(1),
             Self::InvalidArgument
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::Unloadable
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::RequestTimeout

@@ -1,10 +1,14 @@
-//! The command `drsn-serve`: parse the configuration, start the log, serve.
+//! The command `drsn-serve`: parse the command line, start the log, serve; or do what a small command says.
+
+mod commands;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
+use commands::Cli;
 use drsn_serve::{
     config::Config,
+    memory,
     server::{self, StartError},
     telemetry,
 };
@@ -17,7 +21,11 @@ use tokio::{
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    memory::limit_arenas();
+    let Cli { command, config } = Cli::parse();
+    if let Some(command) = command {
+        return command.run(&config);
+    }
     telemetry::start(config.log_format);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

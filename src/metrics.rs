@@ -3,6 +3,7 @@
 mod baseline;
 mod code;
 mod process;
+mod series;
 mod text;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use baseline::BaselineFamilies;
 pub use baseline::BaselineMetrics;
 pub use code::{ResponseCode, grpc_name};
 use process::ProcessCollector;
+pub use series::ModelStory;
+use series::{Series, Used};
 pub use text::Format;
 
 use crate::statistics::Statistics;
@@ -45,6 +48,7 @@ pub struct Metrics {
     execution_provider: Family<ProviderLabels, Gauge>,
     threshold: Histograms<BlockLabels>,
     baseline: BaselineFamilies,
+    used: Used,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -82,6 +86,8 @@ pub struct ModelMetrics {
     pub thresholds: Vec<Histogram>,
     /// How unusual inputs are.
     pub baseline: BaselineMetrics,
+    /// With the last of these the model's series go.
+    _series: Arc<Series>,
 }
 
 /// A model's name and version, as labels.
@@ -185,6 +191,7 @@ impl Metrics {
             execution_provider: Family::default(),
             threshold: Family::new_with_constructor(magnitude),
             baseline: BaselineFamilies::new(),
+            used: Used::default(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -265,13 +272,10 @@ impl Metrics {
         r.register_collector(Box::new(ProcessCollector));
     }
 
-    /// The metrics of one model; they exist, with zeros, from now on.
-    pub fn model(
-        &self,
-        labels: &ModelLabels,
-        classes: &[String],
-        blocks: &[String],
-    ) -> ModelMetrics {
+    /// The metrics of one model; they exist, with zeros, from now on, until the last clone is dropped.
+    pub fn model(self: &Arc<Self>, story: ModelStory) -> ModelMetrics {
+        let series = Series::start(self, story);
+        let ModelStory { labels, classes, blocks, .. } = series.story();
         let ModelLabels { model, version } = labels.clone();
         let stage = |stage| {
             let (model, version) = (model.clone(), version.clone());
@@ -310,32 +314,26 @@ impl Metrics {
             predictions: classes.iter().map(prediction).collect(),
             thresholds: blocks.iter().map(threshold).collect(),
             baseline: self.baseline.of(labels),
+            _series: Arc::new(series),
         }
     }
 
-    /// Counts an answer; the model is none where the request was answered before one was chosen.
+    /// Counts an answer; the model is none where the request was answered before one was chosen. Whoever counts for
+    /// a model holds it, so that nothing is counted after its series have gone.
     pub fn count_request(&self, model: Option<&ModelLabels>, code: ResponseCode) {
         let (model, version) = model
             .map_or_else(Default::default, |labels| (labels.model.clone(), labels.version.clone()));
-        let protocol = code.protocol();
-        self.requests.get_or_create(&RequestLabels { model, version, protocol, code }).inc();
+        let labels = RequestLabels { model, version, protocol: code.protocol(), code };
+        self.requests.get_or_create(&labels).inc();
+        self.used.note_request(labels);
     }
 
     /// Counts a refusal.
     pub fn count_rejection(&self, model: Option<&ModelLabels>, reason: &'static str) {
         let model = model.map_or_else(String::new, |labels| labels.model.clone());
-        self.rejected.get_or_create(&RejectionLabels { model, reason }).inc();
-    }
-
-    /// Says which device was asked for, and which provider computes.
-    pub fn set_provider(&self, model: &str, requested: &str, actual: &'static str) {
-        self.execution_provider
-            .get_or_create(&ProviderLabels {
-                model: model.to_owned(),
-                requested: requested.to_owned(),
-                actual,
-            })
-            .set(1);
+        let labels = RejectionLabels { model, reason };
+        self.rejected.get_or_create(&labels).inc();
+        self.used.note_rejection(labels);
     }
 
     /// All metrics as text, with what is measured at this moment only.

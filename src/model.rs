@@ -14,11 +14,12 @@ use tokio::sync::oneshot;
 
 use crate::{
     batcher::{Job, JobError, Limits, PushError, Queue, Share, StreamId},
-    config::Config,
+    config::{Config, MaxBatch},
     decode::{Inputs, Piece},
     error::{ApiError, ErrorKind},
-    metrics::{Metrics, ModelLabels, ModelMetrics},
-    session::{Outputs, choose_provider},
+    metrics::{Metrics, ModelLabels, ModelMetrics, ModelStory},
+    session::{ModelSession, Outputs, choose_provider},
+    tuning::Tuning,
     worker::{self, Work, Workers},
 };
 
@@ -33,7 +34,28 @@ pub struct Model {
     pub provider: Provider,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
-    workers: Workers,
+    workers: Arc<Workers>,
+    tuning: Tuning,
+}
+
+/// What is left of a model that is served no more: it can still have requests, and workers that end.
+#[derive(Debug)]
+pub struct Remains {
+    queue: Arc<Queue<Outputs>>,
+    workers: Arc<Workers>,
+}
+
+impl Remains {
+    /// Whether the last request is answered and the memory given back.
+    pub fn is_over(&self) -> bool {
+        self.workers.have_ended()
+    }
+
+    /// Drops what still waits, and returns when the workers have ended.
+    pub fn stop(&self) {
+        self.queue.abandon();
+        self.workers.join();
+    }
 }
 
 impl Model {
@@ -46,17 +68,28 @@ impl Model {
         labels: ModelLabels,
         config: &Config,
         runtime: &Runtime,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
-        let started = Instant::now();
         let provider = choose_provider(runtime, &bundle, config.device)?;
         let bundle = Arc::new(bundle);
-        let blocks: Vec<String> =
-            bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect();
-        let model_metrics = metrics.model(&labels, &bundle.manifest.classes, &blocks);
+        let (max_batch, tuning, session) = match config.max_batch {
+            MaxBatch::Fixed(batch) => (batch.get(), Tuning::default(), None),
+            MaxBatch::Auto => {
+                let mut session = ModelSession::open(runtime, &bundle, provider)?;
+                let tuning = Tuning::measure(&mut session)?;
+                (tuning.best_batch(), tuning, Some(session))
+            }
+        };
+        let metrics = metrics.model(ModelStory {
+            labels: labels.clone(),
+            classes: bundle.manifest.classes.clone(),
+            blocks: bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect(),
+            requested: config.device.to_string(),
+            actual: provider.name(),
+        });
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
-            batch: usize::from(config.max_batch),
+            batch: max_batch,
             wait: config.max_wait(),
         }));
         let work = Work {
@@ -64,15 +97,12 @@ impl Model {
             bundle: Arc::clone(&bundle),
             provider,
             queue: Arc::clone(&queue),
-            metrics: model_metrics.clone(),
+            metrics: metrics.clone(),
         };
         let count =
             config.workers.map_or_else(|| worker::default_count(provider), std::num::NonZero::get);
-        let workers = Workers::start(&work, count)?;
-        metrics.set_provider(&labels.model, &config.device.to_string(), provider.name());
-        model_metrics.ready.set(1);
-        model_metrics.load_duration.observe(started.elapsed().as_secs_f64());
-        Ok(Self { labels, metrics: model_metrics, provider, bundle, queue, workers })
+        let workers = Arc::new(Workers::start(&work, count, session)?);
+        Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
     }
 
     /// What the model says of itself.
@@ -83,6 +113,16 @@ impl Model {
     /// Largest batch that it is given.
     pub fn max_batch(&self) -> usize {
         self.queue.max_batch()
+    }
+
+    /// What an input costs by batch, as it was measured at the start; empty where the batch was given.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// What is left of the model when nobody uses it any more.
+    pub fn remains(&self) -> Remains {
+        Remains { queue: Arc::clone(&self.queue), workers: Arc::clone(&self.workers) }
     }
 
     /// Whether every worker lives.
@@ -189,8 +229,10 @@ impl Model {
 }
 
 impl Drop for Model {
+    /// Requests hold their model, so nobody waits in the queue. The workers end by themselves: waiting for them here
+    /// would hold up the request that was the last.
     fn drop(&mut self) {
-        self.stop();
+        self.queue.abandon();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Binds, loads, serves and drains.
 
+mod upkeep;
+
 use std::{
     io,
     net::SocketAddr,
@@ -18,12 +20,14 @@ use tokio::{
 
 use crate::{
     admission::ByteBudget,
+    auth::{Keys, KeysError},
     config::{Config, GrpcAddress},
     error::{ApiError, ErrorKind},
     grpc,
     http::{self, connection::Connections},
     metrics::Metrics,
     repository::{Repository, RepositoryError},
+    tls::{Tls, TlsError},
 };
 
 /// What all requests share.
@@ -35,7 +39,11 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Memory for bodies and inputs.
     pub budget: Arc<ByteBudget>,
-    repository: OnceLock<Repository>,
+    /// Keys of clients; none where everybody is answered.
+    pub keys: Option<Keys>,
+    /// The certificate; none where everything is in clear text.
+    pub tls: Option<Arc<Tls>>,
+    repository: OnceLock<Arc<Repository>>,
     phase: watch::Sender<Phase>,
     /// Long computations that run at once: one a core.
     cores: Semaphore,
@@ -67,6 +75,12 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// ONNX Runtime is not there, or cannot be used.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -79,7 +93,9 @@ impl StartError {
     /// 2 where something that was named is not there, 1 where what is there does not work.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
+            Self::Keys(_)
+            | Self::Tls(_)
+            | Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
             | Self::Repository(
                 RepositoryError::Folder { .. }
                 | RepositoryError::Empty { .. }
@@ -92,23 +108,29 @@ impl StartError {
 }
 
 impl App {
-    fn new(config: Config) -> Self {
+    fn new(config: Config) -> Result<Self, StartError> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate, key)?)),
+            (None, _) | (_, None) => None,
+        };
+        Ok(Self {
+            keys: config.api_keys.as_deref().map(Keys::open).transpose()?,
+            tls,
             metrics: Metrics::new(),
             budget: ByteBudget::new(config.max_inflight_bytes.get()),
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Semaphore::new(cores),
             config,
-        }
+        })
     }
 
     /// The models.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] while they are being loaded.
-    pub fn repository(&self) -> Result<&Repository, ApiError> {
+    pub fn repository(&self) -> Result<&Arc<Repository>, ApiError> {
         self.repository.get().ok_or_else(|| {
             ErrorKind::NotReady.because("the models are still being loaded; try again in a moment")
         })
@@ -134,7 +156,7 @@ impl App {
     pub fn is_healthy(&self) -> bool {
         self.repository
             .get()
-            .is_none_or(|repository| repository.models().all(|model| model.is_healthy()))
+            .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
     /// Runs a computation of a request: a long one not before a core is free for it, and aside from the threads that
@@ -202,12 +224,22 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let started = Instant::now();
-    let app = Arc::new(App::new(config));
-    let most = app.config.max_connections.get();
-    let http = Connections::new(http::router(Arc::clone(&app)), most);
-    let grpc = Connections::new(grpc::router(&app), most);
-    announce("http", Some(&listeners.http));
-    announce("grpc", listeners.grpc.as_ref());
+    let app = Arc::new(App::new(config)?);
+    let connections = |router| {
+        Connections::new(router, app.config.max_connections.get())
+            .with_tls(app.tls.clone())
+            .with_write_timeout(app.config.write_timeout())
+    };
+    let http = connections(http::router(Arc::clone(&app)));
+    let grpc = connections(grpc::router(&app));
+    announce("http", Some(&listeners.http), app.tls.is_some());
+    announce("grpc", listeners.grpc.as_ref(), app.tls.is_some());
+    let upkeep = {
+        // Received from now on: without that, the signal would end the process.
+        let hangup = upkeep::hangup();
+        let app = Arc::clone(&app);
+        move || tokio::spawn(upkeep::keep_up(app, hangup))
+    };
     let loading = {
         let app = Arc::clone(&app);
         tokio::task::spawn_blocking(move || load(&app, started))
@@ -222,7 +254,9 @@ pub async fn run(
             }
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
+        let upkeep = upkeep();
         shutdown.await;
+        upkeep.abort();
         tracing::info!(linger_ms = app.config.linger_ms, "draining");
         app.enter(Phase::Draining);
         http.drain();
@@ -247,7 +281,9 @@ pub async fn run(
         tracing::warn!("requests were still unanswered when the time for draining was up");
     }
     // ONNX Runtime must not be in use on another thread when the process ends.
-    let stopping = tokio::task::spawn_blocking(move || app.repository.get().map(Repository::stop));
+    let stopping = tokio::task::spawn_blocking(move || {
+        app.repository.get().map(|repository| repository.stop())
+    });
     if let Err(panic) = stopping.await {
         tracing::error!(%panic, "a model could not be stopped");
     }
@@ -255,25 +291,16 @@ pub async fn run(
     Ok(())
 }
 
-fn announce(protocol: &str, listener: Option<&TcpListener>) {
+fn announce(protocol: &str, listener: Option<&TcpListener>, tls: bool) {
     if let Some(Ok(address)) = listener.map(TcpListener::local_addr) {
-        tracing::info!(protocol, addr = %address, "listening");
+        tracing::info!(protocol, addr = %address, tls, "listening");
     }
 }
 
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
     let runtime = Runtime::start(config.onnxruntime.as_deref())?;
-    let repository = Repository::load(config, &runtime, &app.metrics)?;
-    for model in repository.models() {
-        tracing::info!(
-            model = model.labels.model,
-            version = model.labels.version,
-            provider = model.provider.name(),
-            max_batch = model.max_batch(),
-            "model is ready"
-        );
-    }
+    let repository = Repository::open(config, &runtime, &app.metrics)?;
     // Set once, here.
     let _ = app.repository.set(repository);
     app.enter(Phase::Ready);

@@ -80,6 +80,16 @@ impl ModelSession {
         Ok(Self { plain, zeroed, names: names.collect(), elements: manifest.input.elements() })
     }
 
+    /// Where it computes.
+    pub fn provider(&self) -> Provider {
+        self.plain.provider()
+    }
+
+    /// Numbers in one input.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
     /// Runs zeros through both graphs at the smallest and the largest batch, so that no request pays for memory
     /// that is allocated once.
     ///

@@ -49,19 +49,31 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads, and returns when each has a session that gave the golden outputs and is warm.
+    /// Starts `count` threads, and returns when each has a session that gave the golden outputs and is warm. The first
+    /// one takes the session that is given, if one is.
     ///
     /// # Errors
     /// [`RuntimeError`] of the first worker that could not start; the others have ended then.
-    pub fn start(work: &Work, count: usize) -> Result<Self, RuntimeError> {
+    pub fn start(
+        work: &Work,
+        count: usize,
+        mut session: Option<ModelSession>,
+    ) -> Result<Self, RuntimeError> {
         let alive = Arc::new(AtomicUsize::new(0));
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::with_capacity(count);
         for number in 0..count {
             let (work, alive, ready) = (work.clone(), Arc::clone(&alive), ready.clone());
+            let session = session.take();
             let thread = thread::Builder::new()
                 .name(format!("{}-{number}", work.bundle.manifest.name))
-                .spawn(move || run(&work, &alive, ready));
+                .spawn(move || {
+                    run(&work, session, &alive, ready);
+                    drop(work);
+                    if alive.load(Ordering::Relaxed) == 0 {
+                        crate::memory::return_freed();
+                    }
+                });
             // A thread that the system refuses gives no word, like one that panics.
             threads.extend(thread.ok());
         }
@@ -78,6 +90,11 @@ impl Workers {
     /// Whether every worker lives.
     pub fn all_alive(&self) -> bool {
         self.alive.load(Ordering::Relaxed) == self.wanted
+    }
+
+    /// Whether every worker has ended and given back its session.
+    pub fn have_ended(&self) -> bool {
+        self.alive.load(Ordering::Relaxed) == 0
     }
 
     /// Waits for the workers to end, as they do when the queue is closed.
@@ -102,8 +119,9 @@ fn all_started(words: &Receiver<Started>, count: usize) -> Started {
 }
 
 /// A worker's life.
-fn run(work: &Work, alive: &AtomicUsize, ready: Sender<Started>) {
-    match open(work) {
+fn run(work: &Work, session: Option<ModelSession>, alive: &AtomicUsize, ready: Sender<Started>) {
+    let opened = session.map_or_else(|| new_session(work), Ok);
+    match opened.and_then(|session| warm(session, work)) {
         Ok(session) => {
             let _alive = Alive::new(alive, &work.queue);
             // Nobody listens when another worker failed; the queue is closed then.
@@ -138,8 +156,11 @@ impl Drop for Alive<'_> {
     }
 }
 
-fn open(work: &Work) -> Result<ModelSession, RuntimeError> {
-    let mut session = ModelSession::open(&work.runtime, &work.bundle, work.provider)?;
+fn new_session(work: &Work) -> Result<ModelSession, RuntimeError> {
+    ModelSession::open(&work.runtime, &work.bundle, work.provider)
+}
+
+fn warm(mut session: ModelSession, work: &Work) -> Result<ModelSession, RuntimeError> {
     session.warm_up(work.queue.max_batch())?;
     Ok(session)
 }
@@ -156,7 +177,7 @@ fn answer_batches(mut session: ModelSession, work: &Work) {
         if outcome.is_err() {
             // The jobs' replies were dropped with the panic, which their requests see as a failure.
             tracing::error!(model = %work.bundle.manifest.name, "a worker panicked, it starts again");
-            match open(work) {
+            match new_session(work).and_then(|session| warm(session, work)) {
                 Ok(fresh) => session = fresh,
                 Err(error) => {
                     tracing::error!(model = %work.bundle.manifest.name, %error, "a worker could not start again");

@@ -223,13 +223,13 @@ fn find(
     asked: &mut Option<Arc<Model>>,
 ) -> Result<Arc<Model>, ApiError> {
     let model = app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
-    *asked = Some(Arc::clone(model));
+    *asked = Some(Arc::clone(&model));
     match options.of_recordings() {
         Some(option) if model.manifest().input.kind() == "image" => Err(ErrorKind::InvalidArgument
             .because(format!(
                 "the option {option} belongs to signals, and this model takes images"
             ))),
-        _ => Ok(Arc::clone(model)),
+        _ => Ok(model),
     }
 }
 

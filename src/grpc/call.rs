@@ -184,6 +184,11 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let (mut parts, body) = request.into_parts();
     let call = Arc::new(Call::new(&app, &parts.headers));
     parts.extensions.insert(Arc::clone(&call));
+    if let Some(Err(error)) = app.keys.as_ref().map(|keys| keys.check(&parts.headers)) {
+        let refused = call.refuse(&error);
+        call.finish(refused.code());
+        return refused.into_http();
+    }
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
     let answering = next.run(Request::from_parts(parts, body));
     let answered = timeout_at(call.deadline.into(), answering).await;

@@ -111,7 +111,7 @@ impl Classifier for Service {
 /// The model of a name and version, of which both may be empty.
 pub(super) fn find(app: &App, name: &str, version: &str) -> Result<Arc<Model>, ApiError> {
     let given = |word| Some(word).filter(|word: &&str| !word.is_empty());
-    app.repository()?.find(given(name), given(version)).map(Arc::clone)
+    app.repository()?.find(given(name), given(version))
 }
 
 /// What the client wants to know.

@@ -26,6 +26,7 @@ use crate::{
     error::ApiError,
     model::Model,
     oip::{self, TensorDescription},
+    repository::{IndexEntry, ModelState, check_parameters},
     server::{App, Phase},
     statistics::Total,
 };
@@ -46,8 +47,8 @@ impl Inference {
         let version = Some(version).filter(|version| !version.is_empty());
         let found = self.app.repository().and_then(|models| models.find(Some(name), version));
         let model = found.map_err(|error| call.refuse(&error))?;
-        call.asks(model);
-        Ok(Arc::clone(model))
+        call.asks(&model);
+        Ok(model)
     }
 
     async fn infer(
@@ -57,16 +58,16 @@ impl Inference {
     ) -> Result<ModelInferResponse, ApiError> {
         let version = Some(&*request.model_version).filter(|version| !version.is_empty());
         let model = self.app.repository()?.find(Some(&request.model_name), version)?;
-        call.asks(model);
+        call.asks(&model);
         let mut memory = call.take_memory(&self.app);
         if call.is_compressed {
             memory.grow(request.encoded_len() as u64)?;
         }
         let id = request.id.clone();
         let infer = parameters::read(request)?;
-        let answer = oip::infer(&self.app, model, infer, call.deadline, &mut memory).await?;
+        let answer = oip::infer(&self.app, &model, infer, call.deadline, &mut memory).await?;
         let encoding = Instant::now();
-        let response = parameters::write(model, &answer, id);
+        let response = parameters::write(&model, &answer, id);
         model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
         Ok(response)
     }
@@ -185,7 +186,7 @@ impl GrpcInferenceService for Inference {
         let request = request.get_ref();
         let model_stats = if request.name.is_empty() {
             let repository = self.app.repository().map_err(|error| call.refuse(&error))?;
-            repository.models().map(|model| statistics(model)).collect()
+            repository.models().iter().map(|model| statistics(model)).collect()
         } else {
             vec![statistics(&*self.model(&call, &request.name, &request.version)?)]
         };
@@ -198,27 +199,42 @@ impl GrpcInferenceService for Inference {
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
         let call = Call::of(&request)?;
         let repository = self.app.repository().map_err(|error| call.refuse(&error))?;
-        let index = |model: &Arc<Model>| ModelIndex {
-            name: model.labels.model.clone(),
-            version: model.labels.version.clone(),
-            state: "READY".to_owned(),
-            reason: String::new(),
+        let only_ready = request.get_ref().ready;
+        let entries = repository.index().into_iter();
+        let wanted = entries.filter(|entry| !only_ready || entry.state == ModelState::Ready);
+        let index = |IndexEntry { name, version, state, reason }| ModelIndex {
+            name,
+            version,
+            state: state.as_str().to_owned(),
+            reason,
         };
-        Ok(plain(RepositoryIndexResponse { models: repository.models().map(index).collect() }))
+        Ok(plain(RepositoryIndexResponse { models: wanted.map(index).collect() }))
     }
 
     async fn repository_model_load(
         &self,
-        _request: Request<RepositoryModelLoadRequest>,
+        request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        Err(control_is_fixed())
+        let call = Call::of(&request)?;
+        let request = request.into_inner();
+        let parameters = request.parameters.into_keys().collect();
+        let name = named(request.repository_name, request.model_name, parameters);
+        let loading = async { self.app.repository()?.load(&name?).await };
+        loading.await.map_err(|error: ApiError| call.refuse(&error))?;
+        Ok(plain(RepositoryModelLoadResponse {}))
     }
 
     async fn repository_model_unload(
         &self,
-        _request: Request<RepositoryModelUnloadRequest>,
+        request: Request<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        Err(control_is_fixed())
+        let call = Call::of(&request)?;
+        let request = request.into_inner();
+        let parameters = request.parameters.into_keys().collect();
+        let name = named(request.repository_name, request.model_name, parameters);
+        let unloading = async { self.app.repository()?.unload(&name?).await };
+        unloading.await.map_err(|error: ApiError| call.refuse(&error))?;
+        Ok(plain(RepositoryModelUnloadResponse {}))
     }
 }
 
@@ -229,10 +245,10 @@ fn plain<T>(message: T) -> Response<T> {
     response
 }
 
-fn control_is_fixed() -> Status {
-    Status::permission_denied(
-        "model control is fixed: this server serves the models that it started with, and clients cannot load or unload any",
-    )
+/// The model that a load or unload names; KServe's clients name it as the repository.
+fn named(repository: String, model: String, parameters: Vec<String>) -> Result<String, ApiError> {
+    check_parameters(parameters.iter().map(String::as_str))?;
+    Ok(if model.is_empty() { repository } else { model })
 }
 
 /// What the parameters of REST's metadata are, as text: words as they are, the rest as JSON.

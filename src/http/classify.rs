@@ -1,6 +1,9 @@
 //! `POST /classify`.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -12,13 +15,13 @@ use drsn_bundle::recording::RecordingFormat;
 use hyper::body::Bytes;
 
 use super::{
-    Answered, Arrival,
+    Answered, Arrival, StageTimes,
     body::{self, Incoming},
     multipart, options,
 };
 use crate::{
     admission::Reservation,
-    classify::{self, Body as Content, File, Options, Outcome, StreamKind, Streaming},
+    classify::{self, Body as Content, File, Options, Outcome, StreamKind, Streaming, Timing},
     decode::{FileKind, MARK_BYTES, MediaType, refuse_files},
     error::{ApiError, ErrorKind},
     model::Model,
@@ -106,7 +109,7 @@ async fn answer(
     if options.model.is_some() {
         // A model that is not there is told before a body is read for it.
         let named = repository.find(options.model.as_deref(), options.version.as_deref())?;
-        *asked = Some(Arc::clone(named));
+        *asked = Some(named);
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let media = MediaType::of(content_type)?;
@@ -134,7 +137,7 @@ async fn answer(
     let encoding = Instant::now();
     memory.grow(outcome.bytes_of_windows())?;
     let encode = || encode(&outcome);
-    let json = app.compute(outcome.is_long(), deadline, encode).await??;
+    let (json, timing) = app.compute(outcome.is_long(), deadline, encode).await??;
     outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
     drop(outcome);
     memory.shrink_to(json.len() as u64);
@@ -142,7 +145,8 @@ async fn answer(
     memory.grow(missing)?;
     let content_type = HeaderValue::from_static("application/json");
     let body = Bytes::from_owner(Held { json, _memory: memory });
-    Ok(([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response())
+    let headers = [(header::CONTENT_TYPE, content_type)];
+    Ok((headers, Extension(stages(timing)), Body::from(body)).into_response())
 }
 
 /// Raw numbers: of one channel and long, or of unknown length, they are not kept.
@@ -234,9 +238,18 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-fn encode(outcome: &Outcome) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(&outcome.answer()?).map_err(|error| {
+fn encode(outcome: &Outcome) -> Result<(Vec<u8>, Timing), ApiError> {
+    let answer = outcome.answer()?;
+    let json = serde_json::to_vec(&answer).map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         ApiError::internal()
-    })
+    })?;
+    Ok((json, answer.timing))
+}
+
+/// For the header `Server-Timing`.
+fn stages(timing: Timing) -> StageTimes {
+    let Timing { decode_us, queue_us, inference_us, .. } = timing;
+    let stages = [("decode", decode_us), ("queue", queue_us), ("inference", inference_us)];
+    StageTimes(stages.map(|(stage, us)| (stage, Duration::from_micros(us))))
 }

@@ -18,16 +18,24 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
 use tower::ServiceExt as _;
 
+use super::patience::Patient;
+use crate::tls::Tls;
+
 /// How long a client may take to send a request's headers, and an idle connection may stay.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system refused a connection, as when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a client may take for the handshake of TLS.
+const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of its answer, where nothing else is said.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long handshakes that have begun may take to complete before the listener is closed.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
@@ -40,6 +48,8 @@ pub struct Connections {
     stage: watch::Sender<Stage>,
     /// One permit a connection.
     places: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
+    write_timeout: Duration,
 }
 
 /// What is asked of the connections.
@@ -88,7 +98,21 @@ impl Connections {
             server,
             stage: watch::Sender::new(Stage::Serving),
             places: Arc::new(Semaphore::new(most)),
+            tls: None,
+            write_timeout: WRITE_TIMEOUT,
         }
+    }
+
+    /// Speaks TLS, where there is a certificate.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Closes the connection of a client that takes nothing of its answer for so long.
+    #[must_use]
+    pub fn with_write_timeout(self, write_timeout: Duration) -> Self {
+        Self { write_timeout, ..self }
     }
 
     /// Accepts connections until `stop` is ready, and then those whose handshake has begun: a client whose
@@ -136,24 +160,42 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let router = self.router.clone();
-        let spoken = Arc::new(Spoken::default());
-        let noting = Arc::clone(&spoken);
-        let service = tower::service_fn(move |request: Request<Incoming>| {
-            noting.note(request.version());
-            let answer = router.clone().oneshot(request.map(Body::new));
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
-        });
-        let connection = self
-            .server
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-            .into_owned();
+        let stream = Patient::new(stream, self.write_timeout);
+        let (router, server) = (self.router.clone(), self.server.clone());
         let stage = self.stage.subscribe();
+        let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            live(pin!(connection), stage, &spoken).await;
+            match tls {
+                None => converse(stream, router, server, stage).await,
+                // A client that does not come through the handshake is no fault of ours.
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
+                        converse(stream, router, server, stage).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    server: auto::Builder<TokioExecutor>,
+    stage: watch::Receiver<Stage>,
+) {
+    let spoken = Arc::new(Spoken::default());
+    let noting = Arc::clone(&spoken);
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        noting.note(request.version());
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection =
+        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    live(pin!(connection), stage, &spoken).await;
 }
 
 /// A connection's life.

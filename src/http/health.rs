@@ -11,7 +11,6 @@ use axum::{
 use crate::{
     error::ApiError,
     metrics::Format,
-    repository::Repository,
     server::{App, Phase},
 };
 
@@ -38,7 +37,7 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    for model in app.repository().into_iter().flat_map(Repository::models) {
+    for model in app.repository().into_iter().flat_map(|repository| repository.models()) {
         model.metrics.queue_depth.set(model.queue_depth() as i64);
     }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());

@@ -8,20 +8,30 @@ mod models;
 mod multipart;
 mod oip;
 mod options;
+mod patience;
 mod problem;
+mod repository;
+mod trace;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 use uuid::Uuid;
+
+use trace::{TRACEPARENT, TraceContext};
 
 use crate::{
     error::{ApiError, ErrorKind},
@@ -32,12 +42,23 @@ use crate::{
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The time that a client gives its request, in milliseconds.
+static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// Longest request id of a client that is echoed, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// Routes of probes and scrapes, which are not requests in the metrics' sense.
 const PROBES: [&str; 5] =
     ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
+
+/// Routes that need no key: a probe has none.
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"];
+
+/// What each stage of a request took; put into an answer for its `Server-Timing`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StageTimes(pub(crate) [(&'static str, Duration); 3]);
 
 /// The model that answered, or was asked; put into an answer for the metrics.
 #[derive(Debug, Clone)]
@@ -56,11 +77,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
         .merge(oip::routes())
+        .route("/v2/repository/index", post(repository::index))
+        .route("/v2/repository/models/{model}/load", post(repository::load))
+        .route("/v2/repository/models/{model}/unload", post(repository::unload))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit_time))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), finish))
@@ -77,11 +103,25 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         .unwrap_or_else(Uuid::new_v4);
     let id = given.or_else(|| HeaderValue::from_str(&uuid.to_string()).ok());
     let is_http_1 = request.version() <= Version::HTTP_11;
-    let mut response = next.run(request).await;
+    let (arrival, trace) = (Instant::now(), TraceContext::of(request.headers()));
+    let span = tracing::info_span!("request", request_id = %uuid, trace_id = trace.trace_id());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let duration = arrival.elapsed();
+    span.in_scope(|| {
+        let status = response.status().as_u16();
+        tracing::debug!(status, us = duration.as_micros() as u64, "answered");
+    });
     problem::write_body(&mut response, uuid);
+    let timing = server_timing(response.extensions().get::<StageTimes>(), duration);
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID.clone(), id);
+    }
+    if let Some(traceparent) = trace.header() {
+        headers.insert(TRACEPARENT.clone(), traceparent);
+    }
+    if let Ok(timing) = HeaderValue::try_from(timing) {
+        headers.insert(SERVER_TIMING.clone(), timing);
     }
     // HTTP/2 has GOAWAY for that, and forbids the header.
     if !is_http_1 {
@@ -92,10 +132,82 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
+/// `decode;dur=0.041, total;dur=0.31`, in milliseconds.
+fn server_timing(stages: Option<&StageTimes>, total: Duration) -> String {
+    let stages = stages.map(|stages| stages.0.as_slice()).unwrap_or_default();
+    let mut timing = String::new();
+    for (name, duration) in stages.iter().chain([&("total", total)]) {
+        let separator = if timing.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        let _ = write!(timing, "{separator}{name};dur={:.3}", duration.as_secs_f64() * 1e3);
+    }
+    timing
+}
+
+/// Lets requests pass that have a key, where keys are set.
+async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Some(keys) = &app.keys else {
+        return next.run(request).await;
+    };
+    let path = request.uri().path();
+    let is_open = OPEN.contains(&path) || path == "/metrics" && app.config.metrics_open;
+    match keys.check(request.headers()) {
+        Err(error) if !is_open => {
+            discard_body(request).await;
+            error.into_response()
+        }
+        Ok(()) | Err(_) => next.run(request).await,
+    }
+}
+
+/// Gives a request no more time than its client does. The server's own limit is the handlers' affair.
+///
+/// What a handler has under way is dropped with it: a job that still waits costs no inference then.
+async fn limit_time(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let limit = match given_time(request.headers()) {
+        Ok(limit) => limit.filter(|limit| *limit < app.config.request_timeout()),
+        Err(error) => {
+            discard_body(request).await;
+            return error.into_response();
+        }
+    };
+    let Some(limit) = limit else {
+        return next.run(request).await;
+    };
+    let answer = tokio::time::timeout(limit, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        ErrorKind::DeadlineExceeded
+            .because(format!(
+                "the {} ms that the request was given were up before it was answered",
+                limit.as_millis()
+            ))
+            .into_response()
+    })
+}
+
+fn given_time(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let Some(value) = headers.get(&REQUEST_TIMEOUT) else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|value| value.trim().parse::<u64>().ok());
+    number
+        .filter(|&number| number > 0)
+        .map(|number| Some(Duration::from_millis(number)))
+        .ok_or_else(|| {
+            ErrorKind::InvalidArgument.because(
+                "the header X-Request-Timeout-Ms must be a whole number of milliseconds above 0",
+            )
+        })
+}
+
 /// Counts requests, and how long they take.
 async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if PROBES.contains(&request.uri().path()) {
-        return next.run(request).await;
+        let response = next.run(request).await;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            app.metrics.count_rejection(None, "unauthenticated");
+        }
+        return response;
     }
     request.extensions_mut().insert(Arrival(Instant::now()));
     let mut inflight = Inflight::new(&app.metrics);

@@ -12,13 +12,30 @@ use serde::Serialize;
 use crate::{
     error::{ApiError, ErrorKind},
     model::Model,
+    repository::{IndexEntry, ModelState},
     server::App,
 };
 
 #[derive(Serialize)]
 struct Models<'a> {
     default: Option<&'a str>,
-    models: Vec<Description<'a>>,
+    models: Vec<Entry<'a>>,
+}
+
+/// A version that is served, or one that cannot be.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Served(Box<Description<'a>>),
+    Other(Standing<'a>),
+}
+
+#[derive(Serialize)]
+struct Standing<'a> {
+    name: &'a str,
+    version: &'a str,
+    state: String,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -26,6 +43,11 @@ struct Description<'a> {
     name: &'a str,
     version: &'a str,
     state: &'static str,
+    /// Why a newer content of this version's folder is not served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// All versions of the model.
+    versions: Vec<VersionStanding<'a>>,
     input: Input<'a>,
     classes: &'a [String],
     blocks: Vec<BlockName<'a>>,
@@ -34,6 +56,14 @@ struct Description<'a> {
     baseline: Option<BaselineStory<'a>>,
     execution_provider: &'static str,
     max_batch: usize,
+}
+
+#[derive(Serialize)]
+struct VersionStanding<'a> {
+    version: &'a str,
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 /// The input's kind and preparation, and its shape in one place.
@@ -75,9 +105,15 @@ impl<'a> BaselineStory<'a> {
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let repository = app.repository()?;
+    let (models, index) = (repository.models(), repository.index());
+    let default = repository.default_model();
+    let entry = |entry| match served(&models, entry) {
+        Some(model) => Entry::Served(Box::new(describe(model, &index))),
+        None => Entry::Other(Standing::of(entry)),
+    };
     json(&Models {
-        default: repository.default_model().map(|model| model.labels.model.as_str()),
-        models: repository.models().map(|model| describe(model)).collect(),
+        default: default.as_ref().map(|model| model.labels.model.as_str()),
+        models: index.iter().map(entry).collect(),
     })
 }
 
@@ -88,16 +124,53 @@ pub(super) async fn one(
     let Path(name) = name.map_err(|_| {
         ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8")
     })?;
-    let model = app.repository()?.find(Some(&name), None)?;
-    json(&describe(model))
+    let repository = app.repository()?;
+    let index = repository.index();
+    match repository.find(Some(&name), None) {
+        Ok(model) => json(&describe(&model, &index)),
+        Err(error) => match index.iter().rev().find(|entry| entry.name == name) {
+            Some(entry) => json(&Standing::of(entry)),
+            None => Err(error),
+        },
+    }
 }
 
-fn describe(model: &Model) -> Description<'_> {
+fn served<'a>(models: &'a [Arc<Model>], entry: &IndexEntry) -> Option<&'a Arc<Model>> {
+    models
+        .iter()
+        .find(|model| model.labels.model == entry.name && model.labels.version == entry.version)
+}
+
+fn word(state: ModelState) -> String {
+    state.as_str().to_lowercase()
+}
+
+fn reason(entry: &IndexEntry) -> Option<&str> {
+    Some(entry.reason.as_str()).filter(|reason| !reason.is_empty())
+}
+
+impl<'a> Standing<'a> {
+    fn of(entry: &'a IndexEntry) -> Self {
+        let IndexEntry { name, version, state, reason } = entry;
+        Self { name, version, state: word(*state), reason }
+    }
+}
+
+fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
     let manifest = model.manifest();
+    let of_model = || index.iter().filter(|entry| entry.name == model.labels.model);
     Description {
         name: &model.labels.model,
         version: &model.labels.version,
         state: "ready",
+        reason: of_model().find(|e| e.version == model.labels.version).and_then(reason),
+        versions: of_model()
+            .map(|entry| VersionStanding {
+                version: &entry.version,
+                state: word(entry.state),
+                reason: reason(entry),
+            })
+            .collect(),
         input: Input { spec: &manifest.input, shape: manifest.input.shape() },
         classes: &manifest.classes,
         blocks: manifest

@@ -34,6 +34,10 @@ impl IntoResponse for ApiError {
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
         }
+        if self.kind == crate::error::ErrorKind::Unauthenticated {
+            let realm = HeaderValue::from_static("Bearer realm=\"drsn-serve\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -56,6 +56,12 @@ impl BaselineFamilies {
         );
     }
 
+    pub(super) fn forget(&self, labels: &ModelLabels) {
+        self.p_value.remove(labels);
+        self.shift_alarms.remove(labels);
+        self.level_alarms.remove(labels);
+    }
+
     pub(super) fn of(&self, labels: &ModelLabels) -> BaselineMetrics {
         BaselineMetrics {
             p_value: self.p_value.get_or_create_owned(labels),

@@ -39,10 +39,16 @@ pub const BACKEND: &str = "onnxruntime";
 /// Name of the server.
 pub const SERVER: &str = "drsn-serve";
 /// What works beyond the protocol's core over REST.
-pub const REST_EXTENSIONS: [&str; 4] =
-    ["binary_tensor_data", "classification", "model_configuration", "statistics"];
+pub const REST_EXTENSIONS: [&str; 5] = [
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+];
 /// The same over gRPC.
-pub const GRPC_EXTENSIONS: [&str; 3] = ["classification", "model_configuration", "statistics"];
+pub const GRPC_EXTENSIONS: [&str; 4] =
+    ["classification", "model_configuration", "model_repository", "statistics"];
 
 /// Most bytes of a tensor that are prepared between other requests.
 const INLINE_BYTES: usize = 64 << 10;

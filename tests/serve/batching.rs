@@ -47,7 +47,8 @@ async fn a_request_with_64_images_answers_what_64_requests_answer_under_32_clien
         return;
     }
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let server = Arc::new(Server::start(&models, &["--default-model", "mnist"]).await);
+    let server =
+        Arc::new(Server::start(&models, &["--default-model", "mnist", "--max-batch", "16"]).await);
     let together: Vec<u8> = (0..IMAGES).flat_map(image).collect();
     let path = format!("/classify?diagnostics=full&batch={IMAGES}");
     let together = server.classify(&path, FLOATS, together).await;

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Parser as _;
@@ -161,6 +161,16 @@ pub(crate) async fn json(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
+/// Asks again and again until the answer is right.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
+    let right = async {
+        while !check().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, right).await.is_ok(), "not so in time: {what}");
+}
+
 /// A server as a process.
 pub(crate) struct Process {
     pub(crate) child: Child,
@@ -184,14 +194,23 @@ pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
 impl Process {
     /// Starts one, and returns when it is ready.
     pub(crate) fn start(models: &Path, flags: &[&str]) -> Self {
-        let process = Self::listening(models, flags);
-        process.wait_for("ready");
-        process
+        Self::spawn(command(models, flags))
     }
 
     /// Starts one, and returns when it listens.
     pub(crate) fn listening(models: &Path, flags: &[&str]) -> Self {
-        let mut child = command(models, flags).spawn().unwrap();
+        Self::begin(command(models, flags))
+    }
+
+    /// Starts this command, and returns when the server is ready.
+    pub(crate) fn spawn(command: Command) -> Self {
+        let process = Self::begin(command);
+        process.wait_for("ready");
+        process
+    }
+
+    fn begin(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -218,6 +237,17 @@ impl Process {
                 return entry;
             }
         }
+    }
+
+    /// The lines that are logged within this time.
+    pub(crate) fn lines_for(&self, time: Duration) -> Vec<Value> {
+        let end = Instant::now() + time;
+        let next = || self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok();
+        std::iter::from_fn(next).map(|line| serde_json::from_str(&line).unwrap()).collect()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -15,7 +15,7 @@ async fn a_full_queue_says_when_to_return_and_a_request_above_all_memory_does_no
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     // A worker that waits two seconds for a batch to fill keeps the queue occupied.
-    let slow = ["--queue", "1", "--workers", "1", "--max-wait-us", "2000000"];
+    let slow = ["--queue", "1", "--workers", "1", "--max-wait-us", "2000000", "--max-batch", "8"];
     let server = Server::start(models.path(), &slow).await;
     let body = floats(&[1.0; 8]);
     let first = server.post("/classify", FLOATS, body.clone());
@@ -42,7 +42,7 @@ async fn a_request_that_cannot_be_answered_in_time_is_told_so() {
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let flags = ["--request-timeout-ms", "100", "--max-wait-us", "1000000"];
+    let flags = ["--request-timeout-ms", "100", "--max-wait-us", "1000000", "--max-batch", "8"];
     let server = Server::start(models.path(), &flags).await;
     let response = server.post("/classify", FLOATS, floats(&[1.0; 8])).await;
     refusal(response, 504, "deadline_exceeded").await;

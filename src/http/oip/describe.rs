@@ -32,8 +32,7 @@ impl ModelPath {
         let Path(path) = path.map_err(|_| {
             ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8")
         })?;
-        let model = app.repository()?.find(Some(&path.model), path.version.as_deref())?;
-        Ok(Arc::clone(model))
+        app.repository()?.find(Some(&path.model), path.version.as_deref())
     }
 }
 
@@ -55,6 +54,19 @@ struct ModelConfig<'a> {
     max_batch_size: usize,
     input: Vec<ConfigTensor>,
     output: Vec<ConfigTensor>,
+    parameters: ConfigParameters,
+}
+
+#[derive(Serialize)]
+struct ConfigParameters {
+    /// What the warm-up measured, by batch; empty where the batch was given.
+    warm_up_us_an_input: StringValue,
+}
+
+/// A parameter as Triton's configuration has it.
+#[derive(Serialize)]
+struct StringValue {
+    string_value: String,
 }
 
 #[derive(Serialize)]
@@ -156,6 +168,9 @@ pub(super) async fn config(State(app): State<Arc<App>>, path: Named) -> Result<R
         platform: oip::PLATFORM,
         backend: oip::BACKEND,
         max_batch_size: model.max_batch(),
+        parameters: ConfigParameters {
+            warm_up_us_an_input: StringValue { string_value: model.tuning().to_string() },
+        },
         input: tensors(oip::inputs(&model)),
         output: tensors(oip::outputs(&model)),
     })
@@ -171,7 +186,7 @@ pub(super) async fn statistics(
 
 pub(super) async fn all_statistics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let models = app.repository()?.models();
-    json(&AllStatistics { model_stats: models.map(|model| statistics_of(model)).collect() })
+    json(&AllStatistics { model_stats: models.iter().map(|model| statistics_of(model)).collect() })
 }
 
 fn statistics_of(model: &Model) -> ModelStatistics<'_> {

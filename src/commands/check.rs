@@ -1,0 +1,36 @@
+//! `drsn-serve check`: would this bundle be served?
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use drsn_bundle::{
+    Bundle,
+    runtime::{Provider, Runtime},
+};
+
+use drsn_serve::{config::Device, session::ModelSession};
+
+/// Opens the bundle as serving would, and says what was found sound.
+pub(super) fn run(
+    folder: &Path,
+    onnxruntime: Option<&Path>,
+    device: Device,
+) -> anyhow::Result<String> {
+    let bundle = Bundle::open(folder)
+        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    let runtime = Runtime::start(onnxruntime)?;
+    let provider = match device {
+        Device::Auto | Device::Cpu => Provider::Cpu,
+        Device::Cuda(number) => Provider::Cuda(number),
+    };
+    let manifest = &bundle.manifest;
+    let model = format!("{}/{}", manifest.name, manifest.version);
+    ModelSession::open(&runtime, &bundle, provider)
+        .with_context(|| format!("{model} in {} would not be served", folder.display()))?;
+    Ok(format!(
+        "{model} is sound: its checksums hold, and on {} it gives its {} golden outputs for {} inputs",
+        provider.name(),
+        bundle.golden.outputs.len(),
+        bundle.golden.batch()
+    ))
+}

@@ -1,0 +1,149 @@
+//! `drsn-serve inspect`: what a bundle is, for people and as JSON. Needs no ONNX Runtime.
+
+use std::{fmt::Write as _, path::Path};
+
+use anyhow::Context as _;
+use drsn_bundle::{Bundle, InputSpec, Manifest, Normalization, Training, onnx};
+use serde_json::{Value, json};
+
+/// Reads the bundle with every check but running it.
+pub(super) fn run(folder: &Path, as_json: bool) -> anyhow::Result<String> {
+    let bundle = Bundle::open(folder)
+        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    if as_json {
+        return Ok(serde_json::to_string_pretty(&describe(&bundle))?);
+    }
+    let mut text = String::new();
+    write_text(&mut text, &bundle)?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The manifest without the numbers of the baseline, with shapes and sizes.
+fn describe(bundle: &Bundle) -> Value {
+    let manifest = &bundle.manifest;
+    let outputs: Vec<Value> = manifest
+        .outputs()
+        .into_iter()
+        .map(|(name, width)| json!({"name": name, "shape": [-1, width]}))
+        .collect();
+    json!({
+        "name": manifest.name,
+        "version": manifest.version,
+        "format": manifest.format,
+        "input": {"name": onnx::INPUT, "shape": shape(manifest), "specification": manifest.input},
+        "outputs": outputs,
+        "classes": manifest.classes,
+        "blocks": manifest.blocks,
+        "architecture": manifest.architecture,
+        "parameters": manifest.architecture.parameters,
+        "model_bytes": bundle.model.len(),
+        "golden_inputs": bundle.golden.batch(),
+        "files": manifest.files,
+        "baseline": manifest.baseline.as_ref().map(|baseline| json!({
+            "data": baseline.data,
+            "alarm_level": baseline.alarm_level,
+            "shift_held_out_inputs": baseline.shift.as_ref().map(|shift| shift.held_out.count),
+            "level_held_out_inputs": baseline.level.as_ref().map(|level| level.held_out.count),
+        })),
+        "training": manifest.training,
+    })
+}
+
+/// `[-1, C, …]`: the batch is free.
+fn shape(manifest: &Manifest) -> Vec<i64> {
+    std::iter::once(-1).chain(manifest.input.shape().iter().map(|&size| size as i64)).collect()
+}
+
+fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
+    let manifest = &bundle.manifest;
+    let architecture = &manifest.architecture;
+    writeln!(text, "{}/{}", manifest.name, manifest.version)?;
+    writeln!(text, "  input       {} FP32 {:?}", onnx::INPUT, shape(manifest))?;
+    writeln!(text, "              {}", preparation(&manifest.input))?;
+    for (position, (name, width)) in manifest.outputs().into_iter().enumerate() {
+        let head = if position == 0 { "outputs" } else { "" };
+        writeln!(text, "  {head:<11} {name} FP32 [-1, {width}]")?;
+    }
+    writeln!(text, "  classes     {}: {}", manifest.classes.len(), manifest.classes.join(", "))?;
+    writeln!(
+        text,
+        "  network     unit {}, shrinkage {}, {} parameters, {} bytes of ONNX",
+        word(&architecture.unit),
+        word(&architecture.shrinkage),
+        architecture.parameters,
+        bundle.model.len()
+    )?;
+    for (position, block) in manifest.blocks.iter().enumerate() {
+        let head = if position == 0 { "blocks" } else { "" };
+        let kind = word(&block.threshold);
+        writeln!(
+            text,
+            "  {head:<11} {}: {} channels, {kind} thresholds",
+            block.name, block.channels
+        )?;
+    }
+    match &manifest.baseline {
+        None => writeln!(text, "  baseline    none: input shift and level are not judged")?,
+        Some(baseline) => writeln!(
+            text,
+            "  baseline    of {}; alarms at p < {}",
+            baseline.data, baseline.alarm_level
+        )?,
+    }
+    match &manifest.training {
+        None => writeln!(text, "  training    not told")?,
+        Some(training) => write_training(text, training)?,
+    }
+    Ok(())
+}
+
+fn write_training(text: &mut String, training: &Training) -> anyhow::Result<()> {
+    writeln!(text, "  training    by {} on {}", training.tool, training.data)?;
+    writeln!(
+        text,
+        "              {} inputs, {} held out, {} epochs, seed {}",
+        training.training_inputs, training.held_out_inputs, training.epochs, training.seed
+    )?;
+    if let Some(accuracy) = training.held_out_accuracy {
+        writeln!(text, "              accuracy on held-out inputs {:.4}", accuracy.exact)?;
+    }
+    Ok(())
+}
+
+fn preparation(input: &InputSpec) -> String {
+    match input {
+        InputSpec::Image(image) => format!(
+            "image of {} x {} pixels in {} channels, geometry {}, mean {:?}, standard deviation {:?}",
+            image.width,
+            image.height,
+            image.channels,
+            word(&image.geometry),
+            image.mean,
+            image.std
+        ),
+        InputSpec::Signal(signal) => {
+            let rate = signal
+                .sample_rate_hz
+                .map_or_else(|| "any rate".to_owned(), |rate| format!("{rate} Hz"));
+            let normalization = match signal.normalization {
+                Normalization::None => "taken as they are".to_owned(),
+                Normalization::ZScore { .. } => {
+                    format!("normalised: {}", word(&signal.normalization))
+                }
+            };
+            format!(
+                "signal of {} samples in {} channels at {rate}, {normalization}",
+                signal.window, signal.channels
+            )
+        }
+    }
+}
+
+/// The word, or the structure, that a manifest has for a value.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line: serving, and three small commands for operators.
+
+mod check;
+mod healthcheck;
+mod inspect;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use drsn_serve::config::{Config, Device};
+
+/// `drsn-serve`: without a command it serves.
+#[derive(Debug, Parser)]
+#[command(
+    name = "drsn-serve",
+    version,
+    about = "Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did",
+    max_term_width = 110,
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Cli {
+    /// What to do other than to serve.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+/// A command that ends by itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks a bundle: checksums, graph, and that it gives its golden outputs in ONNX Runtime.
+    Check {
+        /// Folder of the bundle, as models/mnist/1.
+        #[arg(value_name = "MODEL_DIR")]
+        folder: PathBuf,
+        /// ONNX Runtime's shared library; looked for in the usual places otherwise.
+        #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH")]
+        onnxruntime: Option<PathBuf>,
+        /// Where to compute: cpu, cuda or cuda:N; auto is cpu here.
+        #[arg(long, env = "DRSN_DEVICE", default_value = "cpu", value_name = "DEVICE")]
+        device: Device,
+    },
+    /// Shows what a bundle is: inputs, outputs, sizes, units, how it was trained.
+    Inspect {
+        /// Folder of the bundle, as models/mnist/1.
+        #[arg(value_name = "MODEL_DIR")]
+        folder: PathBuf,
+        /// As one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Asks a server whether it is ready, for containers: exit code 0 or 1.
+    Healthcheck {
+        /// What to ask; otherwise /readyz at this machine's --http (`DRSN_HTTP`). The certificate of an https server
+        /// is not checked: no secret is sent.
+        #[arg(long, env = "DRSN_HEALTHCHECK_URL", value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+impl Command {
+    /// Does it, and says in a sentence how it went: on standard output where it went well.
+    pub(crate) fn run(self, config: &Config) -> ExitCode {
+        let outcome = match self {
+            Self::Check { folder, onnxruntime, device } => {
+                check::run(&folder, onnxruntime.as_deref(), device)
+            }
+            Self::Inspect { folder, json } => inspect::run(&folder, json),
+            Self::Healthcheck { url } => healthcheck::run(url.as_deref(), config),
+        };
+        let (written, code) = match outcome {
+            Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),
+            Err(error) => (writeln!(io::stderr(), "error: {error:#}"), ExitCode::FAILURE),
+        };
+        // A reader that has gone away, as `head`, is no failure.
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+            Ok(()) | Err(_) => code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_serves_without_a_command() {
+        Cli::command().debug_assert();
+        let serving = Cli::try_parse_from(["drsn-serve", "--queue", "7"]).ok();
+        assert!(serving.is_some_and(|cli| cli.command.is_none() && cli.config.queue.get() == 7));
+        let checking = Cli::try_parse_from(["drsn-serve", "check", "models/a/1"]).ok();
+        assert!(checking.is_some_and(|cli| matches!(cli.command, Some(Command::Check { .. }))));
+    }
+}

@@ -1,0 +1,106 @@
+//! The model repository extension of the Open Inference Protocol: what is there, load, unload.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{ApiError, ErrorKind},
+    repository::{IndexEntry, ModelState, check_parameters},
+    server::App,
+};
+
+/// Largest body of these routes, in bytes.
+const LARGEST_BODY: usize = 64 << 10;
+
+#[derive(Deserialize, Default)]
+struct IndexRequest {
+    /// Only what answers requests.
+    #[serde(default)]
+    ready: bool,
+}
+
+#[derive(Deserialize, Default)]
+struct ChangeRequest {
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Entry {
+    name: String,
+    version: String,
+    state: &'static str,
+    reason: String,
+}
+
+/// `POST /v2/repository/index`.
+pub(super) async fn index(
+    State(app): State<Arc<App>>,
+    body: Body,
+) -> Result<Json<Vec<Entry>>, ApiError> {
+    let request: IndexRequest = read(body).await?;
+    let entries = app.repository()?.index();
+    let wanted =
+        entries.into_iter().filter(|entry| !request.ready || entry.state == ModelState::Ready);
+    let entry = |IndexEntry { name, version, state, reason }| Entry {
+        name,
+        version,
+        state: state.as_str(),
+        reason,
+    };
+    Ok(Json(wanted.map(entry).collect()))
+}
+
+/// `POST /v2/repository/models/{model}/load`.
+pub(super) async fn load(
+    State(app): State<Arc<App>>,
+    model: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let request: ChangeRequest = read(body).await?;
+    check_parameters(request.parameters.keys().map(String::as_str))?;
+    app.repository()?.load(&name(model)?).await?;
+    Ok(StatusCode::OK)
+}
+
+/// `POST /v2/repository/models/{model}/unload`.
+pub(super) async fn unload(
+    State(app): State<Arc<App>>,
+    model: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let request: ChangeRequest = read(body).await?;
+    check_parameters(request.parameters.keys().map(String::as_str))?;
+    app.repository()?.unload(&name(model)?).await?;
+    Ok(StatusCode::OK)
+}
+
+fn name(model: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    model
+        .map(|Path(name)| name)
+        .map_err(|_| ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8"))
+}
+
+/// A small JSON body; an empty one says nothing.
+async fn read<T: for<'de> Deserialize<'de> + Default>(body: Body) -> Result<T, ApiError> {
+    let bytes = axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| {
+        ErrorKind::TooLarge.because(format!(
+            "the body could not be read, or is larger than the {LARGEST_BODY} bytes that are taken here"
+        ))
+    })?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ErrorKind::InvalidArgument
+            .because(format!("the body is not the JSON that is taken here: {error}"))
+    })
+}

@@ -1,0 +1,176 @@
+//! From what is served to what is to be served: which versions are opened, which stay, which go.
+
+use std::sync::Arc;
+
+use super::{
+    Failures, Ledger, Repository, RepositoryError,
+    folder::{Folder, Found, fingerprint, wanted},
+    locked,
+    opening::open_all,
+    snapshot::{Key, Served, Snapshot, Versions},
+};
+use crate::config::{ModelControl, VersionPolicy};
+
+impl Repository {
+    /// Serves what the folder has, of one model or of all. The ledger is there to show that it is held.
+    pub(super) fn apply(&self, ledger: &Ledger, folder: &Folder, only: Option<&str>) -> Failures {
+        let old = self.snapshot.load_full();
+        let concerned = |name: &str| only.is_none_or(|only| only == name);
+        let mut next = Snapshot { default: old.default.clone(), ..Snapshot::default() };
+        for (name, versions) in old.models.iter().filter(|(name, _)| !concerned(name)) {
+            next.models.insert(name.clone(), versions.clone());
+        }
+        for (key, reason) in &old.troubles {
+            if !concerned(&key.0) || ledger.unloaded.contains(&key.0) {
+                next.troubles.insert(key.clone(), reason.clone());
+            }
+        }
+        let names =
+            folder.iter().filter(|(name, _)| concerned(name) && !ledger.unloaded.contains(*name));
+        let mut plans: Vec<Plan> = names
+            .map(|(name, versions)| {
+                Plan::new(versions, old.models.get(name), &self.config.version_policy)
+            })
+            .collect();
+        let mut failures = self.carry_out(&mut plans, &old);
+        for plan in plans.iter_mut().filter(|plan| plan.served.is_empty()) {
+            failures.extend(self.fall_back(plan, &old));
+        }
+        for plan in plans {
+            if !plan.served.is_empty() {
+                next.models.insert(plan.name, plan.served);
+            }
+        }
+        for (key, error) in &failures {
+            next.troubles.insert(key.clone(), error.public_reason());
+        }
+        self.publish(next);
+        failures
+    }
+
+    /// Opens what the plans have to open. Where something fails, what was served of that model stays beside the rest.
+    fn carry_out(&self, plans: &mut [Plan], old: &Snapshot) -> Failures {
+        let jobs: Vec<Found> =
+            plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.to_open)).collect();
+        let mut failures = Failures::new();
+        for (found, opened) in self.open_versions(jobs, old) {
+            let Some(plan) = plans.iter_mut().find(|plan| plan.name == found.name) else {
+                continue;
+            };
+            match opened {
+                Ok(served) => {
+                    plan.served.insert(found.version, served);
+                }
+                Err(error) => {
+                    for (version, served) in old.models.get(&found.name).into_iter().flatten() {
+                        plan.served.entry(version.clone()).or_insert_with(|| served.clone());
+                    }
+                    failures.push(((found.name, found.version), error));
+                }
+            }
+        }
+        failures
+    }
+
+    /// Where the latest version cannot be served and no other is: the next lower one that can.
+    fn fall_back(&self, plan: &mut Plan, old: &Snapshot) -> Failures {
+        let mut failures = Failures::new();
+        let may = self.config.version_policy == VersionPolicy::Latest
+            && self.config.model_control != ModelControl::Fixed;
+        while let Some(found) = plan.lower.pop().filter(|_| may) {
+            match self.open_versions(vec![found], old).pop() {
+                Some((found, Ok(served))) => {
+                    plan.served.insert(found.version, served);
+                    break;
+                }
+                Some((found, Err(error))) => failures.push(((found.name, found.version), error)),
+                None => break,
+            }
+        }
+        failures
+    }
+
+    fn open_versions(
+        &self,
+        jobs: Vec<Found>,
+        old: &Snapshot,
+    ) -> Vec<(Found, Result<Served, RepositoryError>)> {
+        let keys: Vec<Key> = jobs.iter().map(|f| (f.name.clone(), f.version.clone())).collect();
+        locked(&self.loading).extend(keys.iter().cloned());
+        let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics);
+        locked(&self.loading).retain(|key| !keys.contains(key));
+        for (found, outcome) in &opened {
+            let key = (found.name.clone(), found.version.clone());
+            let Err(error) = outcome else { continue };
+            // A folder that is still being written fails at each look, and is told once.
+            if self.config.model_control != ModelControl::Fixed || !old.models.is_empty() {
+                if old.troubles.get(&key) == Some(&error.public_reason()) {
+                    tracing::debug!("{error}");
+                } else {
+                    tracing::warn!("{error}; what is served stays");
+                }
+            }
+        }
+        opened
+    }
+
+    /// Puts a snapshot in the place of the old one, in one step for requests.
+    pub(super) fn publish(&self, next: Snapshot) {
+        let next = Arc::new(next);
+        let old = self.snapshot.swap(Arc::clone(&next));
+        let mut unloading = locked(&self.unloading);
+        unloading.retain(|(_, remains)| !remains.is_over());
+        for (name, versions) in &old.models {
+            for (version, served) in versions {
+                let now = next.models.get(name).and_then(|versions| versions.get(version));
+                if now.is_some_and(|now| Arc::ptr_eq(&now.model, &served.model)) {
+                    continue;
+                }
+                if now.is_none() {
+                    served.model.metrics.ready.set(0);
+                }
+                tracing::info!(model = %name, %version, replaced = now.is_some(), "model takes no new requests");
+                unloading.push(((name.clone(), version.clone()), served.model.remains()));
+            }
+        }
+        for model in next.models() {
+            model.metrics.ready.set(1);
+        }
+    }
+}
+
+/// What becomes of one model.
+#[derive(Debug)]
+struct Plan {
+    name: String,
+    /// What is served already and stays, and later what was opened.
+    served: Versions,
+    to_open: Vec<Found>,
+    /// Versions below the lowest that is wanted.
+    lower: Vec<Found>,
+}
+
+impl Plan {
+    fn new(versions: &[Found], old: Option<&Versions>, policy: &VersionPolicy) -> Self {
+        let name = versions.first().map(|found| found.name.clone()).unwrap_or_default();
+        let mut plan =
+            Self { name, served: Versions::new(), to_open: Vec::new(), lower: Vec::new() };
+        let wanted = wanted(versions, policy);
+        let lowest = wanted.first().map(|found| found.version.clone());
+        plan.lower = versions
+            .iter()
+            .filter(|found| lowest.as_ref().is_some_and(|lowest| found.version < *lowest))
+            .cloned()
+            .collect();
+        for found in wanted {
+            let served = old.and_then(|old| old.get(&found.version));
+            match served {
+                Some(served) if served.fingerprint == fingerprint(&found.path) => {
+                    plan.served.insert(found.version, served.clone());
+                }
+                _ => plan.to_open.push(found),
+            }
+        }
+        plan
+    }
+}

@@ -1,0 +1,292 @@
+//! The folder of models: what is there, what of it is served, and how one takes the place of the other.
+//!
+//! What is served is a snapshot that nobody changes. A version is opened, checked and warmed up aside; then a new
+//! snapshot takes the old one's place in one step. Requests hold the model that they were given, so that a model
+//! that is served no more still answers what it has taken, and is freed with its last request.
+
+mod change;
+mod error;
+mod folder;
+mod index;
+mod opening;
+mod snapshot;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use drsn_bundle::runtime::Runtime;
+
+use crate::{
+    config::{Config, ModelControl},
+    error::{ApiError, ErrorKind},
+    metrics::Metrics,
+    model::{Model, Remains},
+};
+pub use error::RepositoryError;
+use folder::{Folder, discover, wanted};
+pub use index::{IndexEntry, ModelState, check_parameters};
+use snapshot::{Key, Snapshot};
+
+/// How long a version that is served and suddenly away may take to come back: a folder that is replaced is gone
+/// between two renames.
+const REPLACEMENT: Duration = Duration::from_millis(200);
+/// The reason of a model that an operator took away.
+const UNLOADED: &str = "it was unloaded";
+
+/// The models.
+#[derive(Debug)]
+pub struct Repository {
+    config: Config,
+    runtime: Runtime,
+    metrics: Arc<Metrics>,
+    snapshot: ArcSwap<Snapshot>,
+    /// Held by whoever changes something: one change at a time.
+    ledger: Mutex<Ledger>,
+    /// Versions that are being opened.
+    loading: Mutex<BTreeSet<Key>>,
+    /// Versions that are served no more, until their last request is answered.
+    unloading: Mutex<Vec<(Key, Remains)>>,
+}
+
+/// What only changes need to know.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// Names that were unloaded and are not to come back by themselves.
+    unloaded: BTreeSet<String>,
+    /// Why the folder could not be read when it was last looked at.
+    folder_trouble: Option<String>,
+    is_stopped: bool,
+}
+
+/// Versions that could not be served, and why.
+type Failures = Vec<(Key, RepositoryError)>;
+
+impl Repository {
+    /// Finds the models, opens and starts them.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the folder is not there. Where models are `fixed`, also of the first model, by name,
+    /// that cannot be served; otherwise those that can are.
+    pub fn open(
+        config: &Config,
+        runtime: &Runtime,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, RepositoryError> {
+        let folder = discover(&config.models, config.model_name.as_ref())?;
+        check_names(config, &folder)?;
+        let snapshot = Snapshot { default: config.default_model.clone(), ..Snapshot::default() };
+        let repository = Self {
+            config: config.clone(),
+            runtime: runtime.clone(),
+            metrics: Arc::clone(metrics),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            ledger: Mutex::default(),
+            loading: Mutex::default(),
+            unloading: Mutex::default(),
+        };
+        let failures = repository.apply(&repository.lock(), &folder, None);
+        let first = failures.into_iter().next();
+        if let Some((_, error)) = first.filter(|_| config.model_control == ModelControl::Fixed) {
+            repository.stop();
+            return Err(error);
+        }
+        Ok(Arc::new(repository))
+    }
+
+    /// Every version that is served, by name and number.
+    pub fn models(&self) -> Vec<Arc<Model>> {
+        self.snapshot.load().models().cloned().collect()
+    }
+
+    /// The model that answers where a request names none.
+    pub fn default_model(&self) -> Option<Arc<Model>> {
+        self.snapshot.load().default_model().cloned()
+    }
+
+    /// The model of a name and version: the default where no name is given, the highest where no version is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none of that name or version, [`ErrorKind::NotReady`] where there is one
+    /// that cannot be served, [`ErrorKind::InvalidArgument`] where several are served, none is the default, and none
+    /// is named.
+    pub fn find(&self, name: Option<&str>, version: Option<&str>) -> Result<Arc<Model>, ApiError> {
+        self.snapshot.load().find(name, version)
+    }
+
+    /// Every version that is known, and how it stands.
+    pub fn index(&self) -> Vec<IndexEntry> {
+        let loading: Vec<Key> = locked(&self.loading).iter().cloned().collect();
+        let unloading: Vec<Key> = {
+            let mut unloading = locked(&self.unloading);
+            unloading.retain(|(_, remains)| !remains.is_over());
+            unloading.iter().map(|(key, _)| key.clone()).collect()
+        };
+        index::entries(&self.snapshot.load(), &loading, &unloading)
+    }
+
+    /// Looks at the folder again, and serves what is there now. A version that cannot be served leaves what is
+    /// served of its model as it is. Takes as long as loading does.
+    pub fn rescan(&self) {
+        let mut ledger = self.lock();
+        if ledger.is_stopped {
+            return;
+        }
+        match self.settled() {
+            Ok(folder) => {
+                ledger.folder_trouble = None;
+                self.apply(&ledger, &folder, None);
+            }
+            Err(error) => {
+                let trouble = error.to_string();
+                if ledger.folder_trouble.as_ref() != Some(&trouble) {
+                    tracing::warn!("{trouble}; what is served stays");
+                }
+                ledger.folder_trouble = Some(trouble);
+            }
+        }
+    }
+
+    /// Loads a model of the folder, or what is new of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where the folder has no such
+    /// model, [`ErrorKind::Unloadable`] with the reason where it cannot be served.
+    pub async fn load(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
+        self.change(name, Self::load_now).await
+    }
+
+    /// Serves a model no more; what it has taken is still answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where there is no such model.
+    pub async fn unload(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
+        self.change(name, Self::unload_now).await
+    }
+
+    /// Ends every model's workers; what still waits is not answered any more, and nothing is loaded any more.
+    pub fn stop(&self) {
+        self.lock().is_stopped = true;
+        for model in self.models() {
+            model.stop();
+        }
+        for (_, remains) in locked(&self.unloading).drain(..) {
+            remains.stop();
+        }
+    }
+
+    async fn change(
+        self: &Arc<Self>,
+        name: &str,
+        change: fn(&Self, &str) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        if self.config.model_control != ModelControl::Explicit {
+            return Err(ErrorKind::Forbidden.because(
+                "models are loaded and unloaded on request only where the server was started with --model-control explicit",
+            ));
+        }
+        let (repository, name) = (Arc::clone(self), name.to_owned());
+        tokio::task::spawn_blocking(move || change(&repository, &name)).await.map_err(|panic| {
+            tracing::error!(%panic, "a model could not be loaded or unloaded");
+            ApiError::internal()
+        })?
+    }
+
+    fn load_now(&self, name: &str) -> Result<(), ApiError> {
+        let mut ledger = self.lock();
+        let folder = self.discover().map_err(|error| {
+            tracing::warn!("{error}");
+            ErrorKind::Unloadable
+                .because(format!("the model cannot be loaded: {}", error.public_reason()))
+        })?;
+        let is_there = folder
+            .get(name)
+            .is_some_and(|versions| !wanted(versions, &self.config.version_policy).is_empty());
+        if !is_there || ledger.is_stopped {
+            return Err(ErrorKind::NotFound.because(
+                "the repository has no model of that name in a version that is to be served",
+            ));
+        }
+        ledger.unloaded.remove(name);
+        let failures = self.apply(&ledger, &folder, Some(name));
+        match failures.first() {
+            None => Ok(()),
+            Some(((name, version), error)) => Err(ErrorKind::Unloadable.because(format!(
+                "version {version} of model {name} cannot be served: {}",
+                error.public_reason()
+            ))),
+        }
+    }
+
+    fn unload_now(&self, name: &str) -> Result<(), ApiError> {
+        let mut ledger = self.lock();
+        let mut snapshot = Snapshot::clone(&self.snapshot.load());
+        let served = snapshot.models.remove(name);
+        if served.is_none() && !snapshot.troubles.keys().any(|(model, _)| model == name) {
+            return Err(ErrorKind::NotFound.because("there is no model of that name"));
+        }
+        ledger.unloaded.insert(name.to_owned());
+        let versions: Vec<Key> = served
+            .iter()
+            .flat_map(BTreeMap::keys)
+            .map(|version| (name.to_owned(), version.clone()))
+            .chain(snapshot.troubles.keys().filter(|(model, _)| model == name).cloned())
+            .collect();
+        snapshot.troubles.extend(versions.into_iter().map(|key| (key, UNLOADED.to_owned())));
+        self.publish(snapshot);
+        Ok(())
+    }
+
+    fn discover(&self) -> Result<Folder, RepositoryError> {
+        discover(&self.config.models, self.config.model_name.as_ref())
+    }
+
+    /// The folder, after a moment where something that is served is away.
+    fn settled(&self) -> Result<Folder, RepositoryError> {
+        let is_whole = |folder: &Folder| {
+            self.snapshot.load().models.iter().all(|(name, versions)| {
+                let found = folder.get(name).map(Vec::as_slice).unwrap_or_default();
+                versions.keys().all(|version| found.iter().any(|f| f.version == *version))
+            })
+        };
+        match self.discover() {
+            Ok(folder) if is_whole(&folder) => Ok(folder),
+            Ok(_) | Err(_) => {
+                thread::sleep(REPLACEMENT);
+                self.discover()
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        locked(&self.ledger)
+    }
+}
+
+/// Whether the folder has the models that the flags name.
+fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> {
+    let is_fixed = config.model_control == ModelControl::Fixed;
+    let has_wanted =
+        folder.values().any(|versions| !wanted(versions, &config.version_policy).is_empty());
+    if is_fixed && !has_wanted {
+        return Err(RepositoryError::Empty { path: config.models.clone() });
+    }
+    if let Some(name) = &config.default_model
+        && !folder.contains_key(name.as_str())
+    {
+        let known = folder.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if is_fixed {
+            return Err(RepositoryError::NoDefault { name: name.clone(), known });
+        }
+        tracing::warn!(%name, known, "the default model is not there yet");
+    }
+    Ok(())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,84 @@
+//! Opening versions: bundle read and checked, sessions opened, self-checked and warm.
+
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::Instant,
+};
+
+use drsn_bundle::runtime::Runtime;
+
+use super::{
+    RepositoryError,
+    folder::{Found, fingerprint, open},
+    locked,
+    snapshot::Served,
+};
+use crate::{
+    config::Config,
+    metrics::{Metrics, ModelLabels},
+    model::Model,
+};
+
+/// Opens versions, as many at once as there are cores, and returns them in their order.
+pub(super) fn open_all(
+    jobs: Vec<Found>,
+    config: &Config,
+    runtime: &Runtime,
+    metrics: &Arc<Metrics>,
+) -> Vec<(Found, Result<Served, RepositoryError>)> {
+    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(jobs.len());
+    let waiting = Mutex::new(jobs.into_iter().enumerate());
+    let opened = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let job = locked(&waiting).next();
+                    let Some((position, found)) = job else { break };
+                    let outcome = start(&found, config, runtime, metrics);
+                    locked(&opened).push((position, found, outcome));
+                }
+            });
+        }
+    });
+    let mut opened = opened.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    opened.sort_by_key(|(position, ..)| *position);
+    opened.into_iter().map(|(_, found, outcome)| (found, outcome)).collect()
+}
+
+fn start(
+    found: &Found,
+    config: &Config,
+    runtime: &Runtime,
+    metrics: &Arc<Metrics>,
+) -> Result<Served, RepositoryError> {
+    let started = Instant::now();
+    let model = format!("{}/{}", found.name, found.version);
+    // Taken before the files are read: what changes meanwhile is seen as a change at the next look.
+    let fingerprint = fingerprint(&found.path);
+    let bundle = open(&found.path, &model)?;
+    let manifest = &bundle.manifest;
+    let in_manifest = format!("{}/{}", manifest.name, manifest.version);
+    if found.in_place && in_manifest != model {
+        return Err(RepositoryError::Misplaced {
+            model,
+            found: in_manifest,
+            path: found.path.clone(),
+        });
+    }
+    let labels = ModelLabels { model: found.name.clone(), version: found.version.text.clone() };
+    let model = Model::start(bundle, labels, config, runtime, metrics)
+        .map_err(|source| RepositoryError::Runtime { model, source: Box::new(source) })?;
+    model.metrics.load_duration.observe(started.elapsed().as_secs_f64());
+    tracing::info!(
+        model = model.labels.model,
+        version = model.labels.version,
+        provider = model.provider.name(),
+        max_batch = model.max_batch(),
+        tuning = %model.tuning(),
+        ms = started.elapsed().as_millis() as u64,
+        "model is ready"
+    );
+    Ok(Served { model: Arc::new(model), fingerprint })
+}

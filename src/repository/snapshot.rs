@@ -1,0 +1,115 @@
+//! What is served at one moment. Never changed: a change makes another one, which takes its place in one step.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use drsn_bundle::Name;
+
+use super::{UNLOADED, folder::Version};
+use crate::{
+    error::{ApiError, ErrorKind},
+    model::Model,
+};
+
+/// Name and version.
+pub(super) type Key = (String, Version);
+
+/// A model that is served, and the content of its folder when it was opened.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) model: Arc<Model>,
+    pub(super) fingerprint: Vec<u8>,
+}
+
+/// The versions of one model.
+pub(super) type Versions = BTreeMap<Version, Served>;
+
+/// What is served.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Snapshot {
+    /// By name; none of these is empty.
+    pub(super) models: BTreeMap<String, Versions>,
+    /// What is there and cannot be served, with the reason for clients.
+    pub(super) troubles: BTreeMap<Key, String>,
+    /// The default that was asked for.
+    pub(super) default: Option<Name>,
+}
+
+impl Snapshot {
+    pub(super) fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.models.values().flat_map(BTreeMap::values).map(|served| &served.model)
+    }
+
+    pub(super) fn default_model(&self) -> Option<&Arc<Model>> {
+        let versions = match &self.default {
+            Some(name) => self.models.get(name.as_str())?,
+            None if self.models.len() == 1 => self.models.values().next()?,
+            None => return None,
+        };
+        highest(versions)
+    }
+
+    pub(super) fn find(
+        &self,
+        name: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<Arc<Model>, ApiError> {
+        let name = match name {
+            Some(name) => name,
+            None => self.default_name()?,
+        };
+        let versions = self.models.get(name).ok_or_else(|| self.missing(name))?;
+        let model = match version {
+            None => highest(versions),
+            Some(version) => {
+                versions.iter().find(|(v, _)| v.text == version).map(|(_, served)| &served.model)
+            }
+        };
+        model.cloned().ok_or_else(|| {
+            let served: Vec<&str> = versions.keys().map(|v| v.text.as_str()).collect();
+            ErrorKind::NotFound.because(format!(
+                "model {name} is served in version {}, and another was asked for",
+                served.join(", ")
+            ))
+        })
+    }
+
+    /// The name that a request means that gives none.
+    fn default_name(&self) -> Result<&str, ApiError> {
+        if let Some(name) = &self.default {
+            return Ok(name.as_str());
+        }
+        let mut names = self.models.keys();
+        match (names.next(), names.next()) {
+            (Some(name), None) => Ok(name),
+            (None, _) => Err(ErrorKind::NotFound.because("no model is served; see GET /models")),
+            (Some(_), Some(_)) => Err(ErrorKind::InvalidArgument.because(format!(
+                "the request names no model, and several are served: {}",
+                self.names()
+            ))),
+        }
+    }
+
+    /// Why there is no model of this name.
+    fn missing(&self, name: &str) -> ApiError {
+        let trouble = self.troubles.iter().rev().find(|((model, _), _)| model == name);
+        match trouble {
+            Some((_, reason)) if reason == UNLOADED => {
+                ErrorKind::NotFound.because(format!("model {name} is not served: {UNLOADED}"))
+            }
+            Some(((_, version), reason)) => ErrorKind::NotReady
+                .because(format!("version {version} of model {name} cannot be served: {reason}")),
+            None => ErrorKind::NotFound.because(format!(
+                "there is no model of that name; the models are: {}",
+                self.names()
+            )),
+        }
+    }
+
+    fn names(&self) -> String {
+        self.models.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn highest(versions: &Versions) -> Option<&Arc<Model>> {
+    versions.values().next_back().map(|served| &served.model)
+}

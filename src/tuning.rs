@@ -1,0 +1,122 @@
+//! The best batch of a model, measured when it starts: the smallest that costs hardly more for each input than the
+//! best does. Larger ones only let requests wait for one another.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use drsn_bundle::runtime::{Provider, RuntimeError};
+
+use crate::{memory, session::ModelSession};
+
+/// Largest batch that is tried.
+const LARGEST: usize = 64;
+/// How long each size is measured at least, unless one run takes longer.
+const EACH: Duration = Duration::from_millis(2);
+/// How long all sizes together may take: a server is ready soon after its start.
+const ALTOGETHER: Duration = Duration::from_millis(40);
+/// A batch is as good as the best where an input costs at most this share more.
+const TOLERANCE: f64 = 0.05;
+
+/// What an input costs in a batch of some size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchCost {
+    /// Inputs in the batch.
+    pub batch: usize,
+    /// The runtime's time for one of them, in microseconds.
+    pub microseconds: f64,
+}
+
+/// What was measured, by batch; empty where the batch was given.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tuning(pub Vec<BatchCost>);
+
+impl Tuning {
+    /// Measures batches of 1, 2, 4, …, as long as time is left. The inputs are zeros: a network's work does not depend
+    /// on them.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] where the runtime fails.
+    pub fn measure(session: &mut ModelSession) -> Result<Self, RuntimeError> {
+        let started = Instant::now();
+        let mut costs: Vec<BatchCost> = Vec::new();
+        let mut batch = 1;
+        while batch <= LARGEST {
+            // One run to get the memory, and one that counts.
+            let expected = costs.last().map_or(0.0, |cost| 2.0 * cost.microseconds * batch as f64);
+            let left = ALTOGETHER.saturating_sub(started.elapsed());
+            if expected > left.as_micros() as f64 {
+                break;
+            }
+            let zeros = vec![0.0; batch * session.elements()];
+            session.run(&zeros, batch, false)?;
+            let best = fastest(session, &zeros, batch)?;
+            costs.push(BatchCost { batch, microseconds: best.as_secs_f64() * 1e6 / batch as f64 });
+            batch *= 2;
+        }
+        Ok(Self(costs))
+    }
+
+    /// The batch to take; 1 where nothing was measured.
+    pub fn best_batch(&self) -> usize {
+        let least = self.0.iter().map(|cost| cost.microseconds).fold(f64::INFINITY, f64::min);
+        let good = self.0.iter().find(|cost| cost.microseconds <= least * (1.0 + TOLERANCE));
+        good.map_or(1, |cost| cost.batch)
+    }
+}
+
+/// The time of the fastest of some runs: what else happens on the machine only makes runs slower.
+///
+/// On the processor it is the time that this thread had, so that a server which loads a model under load does not measure
+/// how long it waited.
+fn fastest(
+    session: &mut ModelSession,
+    inputs: &[f32],
+    batch: usize,
+) -> Result<Duration, RuntimeError> {
+    let started = Instant::now();
+    let mut best = Duration::MAX;
+    let is_own = session.provider() == Provider::Cpu;
+    let clock = || memory::processor_time().filter(|_| is_own);
+    loop {
+        let (run, before) = (Instant::now(), clock());
+        session.run(inputs, batch, false)?;
+        let elapsed = run.elapsed();
+        let spent = clock().zip(before).map(|(after, before)| after.saturating_sub(before));
+        best = best.min(spent.unwrap_or(elapsed));
+        if started.elapsed() >= EACH {
+            return Ok(best);
+        }
+    }
+}
+
+impl fmt::Display for Tuning {
+    /// Microseconds for each input, by batch: `1: 90.1, 2: 70.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, cost) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            write!(f, "{separator}{}: {:.1}", cost.batch, cost.microseconds)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(costs: &[f64]) -> usize {
+        let costs = costs.iter().enumerate();
+        Tuning(costs.map(|(n, &microseconds)| BatchCost { batch: 1 << n, microseconds }).collect())
+            .best_batch()
+    }
+
+    #[test]
+    fn the_smallest_batch_that_is_nearly_the_best_is_taken() {
+        assert_eq!(best(&[100.0, 80.0, 60.0, 52.0, 50.0, 50.5]), 8);
+        assert_eq!(best(&[100.0, 101.0, 96.0]), 1);
+        assert_eq!(best(&[100.0, 50.0, 90.0]), 2);
+        assert_eq!(best(&[]), 1);
+    }
+}

@@ -1,0 +1,130 @@
+//! TLS: both versions of HTTP, a new certificate without an end, and files that cannot be used.
+
+use std::{fs, path::Path, process::Command};
+
+use tempfile::TempDir;
+
+use crate::{
+    harness::{self, Process, has_runtime},
+    skip, tiny,
+};
+
+/// A certificate for localhost and its key, in files.
+fn certificate(folder: &Path) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let pair = rcgen::generate_simple_self_signed(names).unwrap();
+    fs::write(folder.join("cert.pem"), pair.cert.pem()).unwrap();
+    fs::write(folder.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    pair
+}
+
+struct Setup {
+    _models: TempDir,
+    files: TempDir,
+    server: Process,
+}
+
+impl Setup {
+    fn start() -> Option<Self> {
+        if !has_runtime() {
+            return None;
+        }
+        if Command::new("curl").arg("--version").output().is_err() {
+            skip::skip("curl is not there");
+            return None;
+        }
+        let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+        let files = tempfile::tempdir().unwrap();
+        certificate(files.path());
+        let path = |name| files.path().join(name).to_str().unwrap().to_owned();
+        let flags = ["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")];
+        let server = Process::start(models.path(), &flags);
+        Some(Self { _models: models, files, server })
+    }
+
+    /// What curl says of one request: its exit code, and version and status of HTTP.
+    fn ask(&self, certificate: &Path, version: &str) -> (Option<i32>, String) {
+        let output = Command::new("curl")
+            .args(["-s", version, "--max-time", "10", "-o", "/dev/null", "--cacert"])
+            .arg(certificate)
+            .args(["-w", "%{http_version} %{http_code}"])
+            .arg(format!("https://localhost:{}/models", self.server.address.port()))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+#[test]
+fn both_versions_of_http_are_served_over_tls_and_clear_text_is_not() {
+    let Some(setup) = Setup::start() else { return };
+    let certificate = setup.files.path().join("cert.pem");
+    assert_eq!(setup.ask(&certificate, "--http1.1"), (Some(0), "1.1 200".to_owned()));
+    assert_eq!(setup.ask(&certificate, "--http2"), (Some(0), "2 200".to_owned()));
+    let clear = Command::new("curl")
+        .args(["-s", "--max-time", "10", &setup.server.url("/models")])
+        .output()
+        .unwrap();
+    assert!(!clear.status.success());
+    let probe = Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
+        .args(["healthcheck", "--url"])
+        .arg(format!("https://{}/readyz", setup.server.address))
+        .output()
+        .unwrap();
+    assert_eq!(probe.status.code(), Some(0), "{}", String::from_utf8_lossy(&probe.stderr));
+}
+
+#[test]
+fn a_client_that_does_not_begin_the_handshake_is_cut_off() {
+    use std::{io::Read as _, net::TcpStream, time::Duration};
+
+    let Some(setup) = Setup::start() else { return };
+    let mut silent = TcpStream::connect(setup.server.address).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
+    let Some(setup) = Setup::start() else { return };
+    let old = setup.files.path().join("old.pem");
+    fs::copy(setup.files.path().join("cert.pem"), &old).unwrap();
+    certificate(setup.files.path());
+    setup.server.signal("-HUP");
+    setup.server.wait_for("certificate is read");
+    let new = setup.files.path().join("new.pem");
+    fs::copy(setup.files.path().join("cert.pem"), &new).unwrap();
+    assert_eq!(setup.ask(&new, "--http2"), (Some(0), "2 200".to_owned()));
+    // curl's word for a certificate that it does not trust.
+    assert_eq!(setup.ask(&old, "--http2").0, Some(60));
+    fs::write(setup.files.path().join("key.pem"), "nothing").unwrap();
+    setup.server.signal("-HUP");
+    let log = setup.server.lines_for(std::time::Duration::from_millis(500));
+    let told = log.iter().filter_map(|line| line["message"].as_str());
+    assert!(told.into_iter().any(|message| message.contains("the old certificate stays")));
+    assert_eq!(setup.ask(&new, "--http1.1"), (Some(0), "1.1 200".to_owned()));
+}
+
+#[test]
+fn files_that_cannot_be_used_end_the_start_with_2_and_a_sentence() {
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    certificate(one.path());
+    certificate(other.path());
+    let of = |folder: &TempDir, name| folder.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (of(&one, "cert.pem"), of(&one, "key.pem"));
+    for (cert, key, fault) in [
+        ("/nowhere/cert.pem", key.as_str(), "the certificate /nowhere/cert.pem cannot be used"),
+        (&cert, "/nowhere/key.pem", "the private key /nowhere/key.pem cannot be used"),
+        (&key, &key, "it has no certificate"),
+        (&cert, &of(&other, "key.pem"), "cannot be used together"),
+    ] {
+        let flags = ["--tls-cert", cert, "--tls-key", key];
+        let output = harness::command(models.path(), &flags).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{log}");
+        assert!(log.lines().last().unwrap().contains(fault), "{log}");
+    }
+    let output = harness::command(models.path(), &["--tls-cert", &cert]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "a certificate without its key");
+}
