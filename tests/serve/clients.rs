@@ -19,7 +19,7 @@ fn run(script: &str) {
         return skip::skip("DRSN_PYTHON names no Python with tests/requirements.txt installed");
     };
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let server = Process::start(models.path(), &["--linger-ms", "0"]);
+    let server = Process::start(models.path(), &["--linger-ms", "0", "--max-batch", "16"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
     let output = Command::new(python)
         .arg(script)

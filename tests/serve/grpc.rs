@@ -164,7 +164,8 @@ async fn a_deadline_is_the_earliest_of_those_that_were_given() {
         return;
     }
     let models = models();
-    let server = Server::start(models.path(), &["--max-wait-us", "1000000"]).await;
+    let server =
+        Server::start(models.path(), &["--max-wait-us", "1000000", "--max-batch", "8"]).await;
     let mut client = Inference::new(channel(server.grpc).await);
     let mut timed = request(&signal(0.0));
     let choice = Some(ParameterChoice::Int64Param(100_000));
@@ -190,7 +191,7 @@ async fn a_full_queue_is_told_with_push_back() {
         return;
     }
     let models = models();
-    let flags = ["--queue", "1", "--max-wait-us", "500000"];
+    let flags = ["--queue", "1", "--max-batch", "16", "--max-wait-us", "500000"];
     let server = Server::start(models.path(), &flags).await;
     let client = Inference::new(channel(server.grpc).await);
     let mut waiting = client.clone();
@@ -236,10 +237,28 @@ async fn the_classifier_answers_like_post_classify() {
         close(&expected["channel"][1]["zeroed"], block.channel[1].zeroed);
         assert_eq!(answer.timing.unwrap().batch_size, 1);
     }
+    // Twelve samples of each channel: two windows of eight, the second aligned to the end.
+    let csv: String = (0..12).map(|n| format!("{n},{}\n", n * n)).collect();
+    let expected = server.client.post(server.url("/classify")).header("content-type", "text/csv");
+    let expected = expected.body(csv.clone()).send().await.unwrap().bytes().await.unwrap();
+    let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+    let found = client.classify(ask(Input::Recording(csv.into()))).await.unwrap().into_inner();
+    let windows = &found.predictions[0].windows;
+    assert_eq!(windows.iter().map(|w| (w.start, w.end)).collect::<Vec<_>>(), [(0, 8), (4, 12)]);
+    for (window, expected) in
+        windows.iter().zip(expected["predictions"][0]["windows"].as_array().unwrap())
+    {
+        assert_eq!(expected["class_index"], window.class_index);
+        assert!(
+            (expected["probability"].as_f64().unwrap() - f64::from(window.probability)).abs()
+                < 1e-6
+        );
+    }
     for (input, code) in [
         (Input::Signal(Signal { channels: 2, samples: vec![0.0; 15] }), Code::InvalidArgument),
         (Input::Image(vec![1].into()), Code::InvalidArgument),
-        (Input::Recording(vec![1].into()), Code::Unimplemented),
+        (Input::Recording(vec![1].into()), Code::InvalidArgument),
+        (Input::Tensor(Tensor { shape: vec![8, 2], values: vec![0.0; 16] }), Code::InvalidArgument),
     ] {
         assert_eq!(client.classify(ask(input)).await.unwrap_err().code(), code);
     }

@@ -59,7 +59,7 @@ async fn the_server_and_its_models_describe_themselves() {
     if !has_runtime() {
         return;
     }
-    let (server, _models) = server(&[]).await;
+    let (server, _models) = server(&["--max-batch", "16"]).await;
     let get = async |path: &str| {
         let response = server.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
@@ -252,7 +252,7 @@ async fn a_client_that_waits_less_long_than_the_server_is_told_in_its_time() {
         return;
     }
     // A lone input waits for others for a second, and its client for a tenth of that.
-    let (server, _models) = server(&["--max-wait-us", "1000000"]).await;
+    let (server, _models) = server(&["--max-wait-us", "1000000", "--max-batch", "8"]).await;
     let mut body = request(&signal(0.0));
     // Longer than any clock: the server's own limit holds.
     body["parameters"] = json!({"timeout": u64::MAX});

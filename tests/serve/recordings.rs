@@ -286,7 +286,7 @@ async fn a_long_recording_is_one_request_to_a_queue_and_is_refused_at_its_beginn
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let slow = ["--queue", "1", "--workers", "1", "--max-wait-us", "700000"];
+    let slow = ["--queue", "1", "--workers", "1", "--max-batch", "16", "--max-wait-us", "700000"];
     let server = Server::start(models.path(), &slow).await;
     let occupied = server.post("/classify", FLOATS, floats(&[1.0; 8]));
     let refused = async {
