@@ -91,7 +91,8 @@ impl<'a> Incoming<'a> {
         Ok(&self.first)
     }
 
-    /// Reads all of it, at most `limit` bytes, each reserved before it is kept.
+    /// Reads all of it, at most `limit` bytes, each reserved before it is kept: twice while it comes, for its pieces and
+    /// for the whole that they are joined to.
     pub(super) async fn read(
         mut self,
         limit: usize,
@@ -100,24 +101,26 @@ impl<'a> Incoming<'a> {
         if self.declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        let mut first = Bytes::new();
-        let mut joined: Vec<u8> = Vec::new();
+        let mut pieces: Vec<Bytes> = Vec::new();
+        let (before, mut length) = (memory.bytes(), 0);
         while let Some(data) = self.next().await? {
-            let length = first.len() + joined.len() + data.len();
+            length += data.len();
             if length > limit {
                 return Err(too_large(limit));
             }
             // What is declared is not reserved: a client that declares much and sends nothing must not keep others out.
-            memory.grow(data.len() as u64)?;
-            // Most bodies come in one piece, which is then used as it is.
-            if first.is_empty() && joined.is_empty() {
-                first = data;
-                continue;
-            }
-            joined.extend_from_slice(&std::mem::take(&mut first));
-            joined.extend_from_slice(&data);
+            memory.grow(2 * data.len() as u64)?;
+            pieces.push(data);
         }
-        Ok(if joined.is_empty() { first } else { joined.into() })
+        // Most bodies come in one piece, which is then used as it is. The pieces of others are joined only when all have
+        // come: a body that grew with each would be in memory twice while it moves, and with it its holes.
+        let whole = match pieces.len() {
+            0 | 1 => pieces.pop().unwrap_or_default(),
+            _ => pieces.concat().into(),
+        };
+        drop(pieces);
+        memory.shrink_to(before + length as u64);
+        Ok(whole)
     }
 }
 

@@ -28,6 +28,9 @@ use tower::ServiceExt as _;
 use super::patience::Patient;
 use crate::tls::Tls;
 
+/// Most bytes of a connection that are read ahead of who wants them; the library's own limit, 408 KiB, times a thousand
+/// connections would be more than all bodies may take. It bounds a request's headers, too.
+const MOST_BUFFERED: usize = 64 << 10;
 /// How long a client may take to send a request's headers, and an idle connection may stay.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system refused a connection, as when it is out of file descriptors.
@@ -90,6 +93,7 @@ impl Connections {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MOST_BUFFERED)
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(HEADER_TIMEOUT));

@@ -12,7 +12,8 @@ use drsn_serve::grpc::proto::{
     },
     inference::{
         InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse,
-        RepositoryModelLoadRequest, grpc_inference_service_client::GrpcInferenceServiceClient,
+        ModelRepositoryParameter, RepositoryIndexRequest, RepositoryModelLoadRequest,
+        RepositoryModelUnloadRequest, grpc_inference_service_client::GrpcInferenceServiceClient,
         infer_parameter::ParameterChoice, model_infer_request::InferInputTensor,
     },
 };
@@ -262,6 +263,68 @@ async fn the_classifier_answers_like_post_classify() {
     ] {
         assert_eq!(client.classify(ask(input)).await.unwrap_err().code(), code);
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_need_a_key_where_keys_are_set_and_probes_do_not() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, "alpha\n").unwrap();
+    let server = Server::start(models.path(), &["--api-keys", keys.to_str().unwrap()]).await;
+    let mut client = Inference::new(channel(server.grpc).await);
+    refused(&mut client, request(&signal(0.0)), Code::Unauthenticated).await;
+    let mut with_key = tonic::Request::new(request(&signal(0.0)));
+    with_key.metadata_mut().insert("authorization", "Bearer alpha".parse().unwrap());
+    assert!(client.model_infer(with_key).await.is_ok());
+    let metrics = server.client.get(server.url("/metrics")).header("x-api-key", "alpha");
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("reason=\"unauthenticated\"} 1"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_loaded_and_unloaded_over_grpc_where_control_is_explicit() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let load = |model_name: &str| RepositoryModelLoadRequest {
+        model_name: model_name.to_owned(),
+        ..RepositoryModelLoadRequest::default()
+    };
+    // KServe's clients name the model as the repository.
+    let unload = || RepositoryModelUnloadRequest {
+        repository_name: "tiny".to_owned(),
+        ..RepositoryModelUnloadRequest::default()
+    };
+    let server = Server::start(models.path(), &[]).await;
+    let mut client = Inference::new(channel(server.grpc).await);
+    let status = client.repository_model_load(load("tiny")).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    server.stop().await;
+
+    let server = Server::start(models.path(), &["--model-control", "explicit"]).await;
+    let mut client = Inference::new(channel(server.grpc).await);
+    client.repository_model_unload(unload()).await.unwrap();
+    refused(&mut client, request(&signal(0.0)), Code::NotFound).await;
+    client.repository_model_load(load("tiny")).await.unwrap();
+    assert!(client.model_infer(request(&signal(0.0))).await.is_ok());
+    let index = client.repository_index(RepositoryIndexRequest::default()).await.unwrap();
+    let model = &index.into_inner().models[0];
+    assert_eq!([&model.name, &model.version, &model.state], ["tiny", "1", "READY"]);
+    let mut configured = load("tiny");
+    configured.parameters.insert("config".to_owned(), ModelRepositoryParameter::default());
+    let status = client.repository_model_load(configured).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert_eq!(
+        client.repository_model_load(load("none")).await.unwrap_err().code(),
+        Code::NotFound
+    );
     server.stop().await;
 }
 

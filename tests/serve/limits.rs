@@ -140,7 +140,7 @@ async fn memory_that_others_use_is_told_apart_from_a_request_that_is_too_large()
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    let server = Server::start(models.path(), &["--max-inflight-bytes", "2000"]).await;
+    let server = Server::start(models.path(), &["--max-inflight-bytes", "4000"]).await;
     let mut slow = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let head = "POST /classify HTTP/1.1\r\nhost: x\r\n\
         content-type: application/octet-stream\r\ncontent-length: 3000\r\n\r\n";
