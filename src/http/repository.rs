@@ -102,8 +102,15 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(body: Body) -> Result<T, A
             "the body could not be read, or is larger than the {LARGEST_BODY} bytes that are taken here"
         ))
     })?;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(T::default());
+    match bytes.trim_ascii().first() {
+        None => return Ok(T::default()),
+        Some(b'{') => {}
+        // The parser would also read an object's fields from a list, by position.
+        Some(_) => {
+            return Err(ErrorKind::InvalidArgument.because(
+                "a JSON object, or no body, was expected, and the body is something else",
+            ));
+        }
     }
     serde_json::from_slice(&bytes).map_err(|error| {
         ErrorKind::InvalidArgument

@@ -43,7 +43,7 @@ impl Operation {
             json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX }),
             "Milliseconds within which the client wants its answer.",
         )];
-        let text = || json!({ "type": "string", "maxLength": 128 });
+        let text = || json!({ "type": "string" });
         parameters.push(header("X-Request-Id", text(), "An id that the answer repeats."));
         parameters.push(header("traceparent", text(), "W3C trace context."));
         let name = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
