@@ -30,7 +30,7 @@
 //! * [`judgement`]: how unusual an input is, by its model's baseline.
 //! * [`error`]: every way to fail, with its code.
 //! * [`statistics`]: a model's counts and durations, as the Open Inference Protocol has them.
-//! * `schema`: JSON Schemas of what other crates define, for the OpenAPI document.
+//! * `schema`: JSON Schemas of what other crates define, for the API's description.
 //! * [`metrics`], [`telemetry`]: what an operator sees.
 
 pub mod admission;

@@ -1,4 +1,4 @@
-//! JSON Schemas for the OpenAPI document: those of types that derive theirs are gathered, and those of types that other
+//! JSON Schemas for the API's description: those of types that derive theirs are gathered, and those of types that other
 //! crates define are here. What a manifest consists of is described by its own schema, which a test of `drsn-bundle`
 //! holds to the code.
 
@@ -125,7 +125,7 @@ fn of_the_baseline() -> Map<String, Value> {
         ("clipped", "number", "Share of samples that stay at the window's extremes."),
         alarm,
     ];
-    let share = ("alarm_share", "number", "Share of windows that alarm.");
+    let alarming = ("alarm_share", "number", "Share of windows that alarm.");
     let far =
         "How far the input lies from the training data; null for a model without that baseline.";
     let shape = json!({
@@ -143,7 +143,7 @@ fn of_the_baseline() -> Map<String, Value> {
         ("InputShift", object(far, &[score, p_value, alarm])),
         (
             "WindowsShift",
-            object("The same of a recording of several windows.", &[score, share, alarm]),
+            object("The same of a recording of several windows.", &[score, alarming, alarm]),
         ),
         ("InputLevel", object("The level of the raw signal.", &level)),
         ("Shift", or_null(far, &["InputShift", "WindowsShift"])),

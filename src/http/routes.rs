@@ -1,4 +1,4 @@
-//! A router that knows its paths, so that a test can hold the OpenAPI document against them.
+//! A router that knows its paths, so that a test can hold the API's description against them.
 
 use std::sync::Arc;
 

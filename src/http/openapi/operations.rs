@@ -40,12 +40,12 @@ impl Operation {
     fn new(method: &'static str, path: &str, tag: &'static str, summary: &'static str) -> Self {
         let mut parameters = vec![header(
             "X-Request-Timeout-Ms",
-            json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX }),
+            &json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX }),
             "Milliseconds within which the client wants its answer.",
         )];
-        let text = || json!({ "type": "string" });
-        parameters.push(header("X-Request-Id", text(), "An id that the answer repeats."));
-        parameters.push(header("traceparent", text(), "W3C trace context."));
+        let text = json!({ "type": "string" });
+        parameters.push(header("X-Request-Id", &text, "An id that the answer repeats."));
+        parameters.push(header("traceparent", &text, "W3C trace context."));
         let name = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
         for (part, pattern) in [("model", name), ("version", r"^[1-9][0-9]{0,18}$")] {
             if path.contains(&format!("{{{part}}}")) {
@@ -100,7 +100,7 @@ impl Operation {
         self.answers_with(200, "The answer.", "application/json", &schema(name))
     }
 
-    fn takes(mut self, is_required: bool, content: Value) -> Self {
+    fn takes(mut self, is_required: bool, content: &Value) -> Self {
         self.body = Some(json!({ "required": is_required, "content": content }));
         self
     }
@@ -131,7 +131,7 @@ impl Operation {
     }
 }
 
-fn header(name: &str, schema: Value, description: &str) -> Value {
+fn header(name: &str, schema: &Value, description: &str) -> Value {
     json!({ "name": name, "in": "header", "schema": schema, "description": description })
 }
 
@@ -165,7 +165,7 @@ fn classification(path: &str) -> Operation {
             json!({ "schema": { "type": "string", "contentMediaType": media_type } });
     }
     let mut operation = Operation::new("post", path, "classify", "Classify signals or images.")
-        .takes(true, content)
+        .takes(true, &content)
         .json("Answer")
         .errors(&[404, 408, 413, 415, 429, 503]);
     for (name, _, schema, description) in options() {
@@ -293,7 +293,7 @@ fn inference(path: &str) -> Operation {
     let binary = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
     let length = |description: &str| {
         let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
-        header("Inference-Header-Content-Length", number, description)
+        header("Inference-Header-Content-Length", &number, description)
     };
     let encoding = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
     let tensor =
@@ -308,9 +308,9 @@ fn inference(path: &str) -> Operation {
         "application/octet-stream": { "schema": binary },
     });
     Operation::new("post", path, PROTOCOL, "Infer: tensors in, tensors out.")
-        .takes(true, body)
+        .takes(true, &body)
         .parameter(length("Length of the JSON, where binary data follow it."))
-        .parameter(header("Content-Encoding", encoding, "How the body is compressed."))
+        .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
         .answers_by(
             200,
             "The outputs; binary data follow the JSON where they were asked for.",
@@ -322,7 +322,7 @@ fn inference(path: &str) -> Operation {
 fn repository() -> Vec<Operation> {
     let post = |path, summary, takes| {
         Operation::new("post", path, PROTOCOL, summary)
-            .takes(false, json!({ "application/json": { "schema": schema(takes) } }))
+            .takes(false, &json!({ "application/json": { "schema": schema(takes) } }))
             .errors(&[408, 413, 503])
     };
     let change = |path, summary| {

@@ -211,13 +211,13 @@ fn body_options() -> Map<String, Value> {
             ] }),
             _ => schema,
         };
-        in_json.then(|| (name.to_owned(), described(nullable(schema), description)))
+        in_json.then(|| (name.to_owned(), described(nullable(&schema), description)))
     };
     options().into_iter().filter_map(field).collect()
 }
 
 /// A field that is null is one that is not there.
-fn nullable(schema: Value) -> Value {
+fn nullable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
