@@ -7,12 +7,14 @@ use drsn_bundle::{
     baseline::{InputLevel, InputShift, WindowsShift},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     batcher::Share,
     error::ApiError,
     judgement::Judgement,
     metrics::ModelMetrics,
+    schema,
     session::{BlockOutputs, Outputs},
 };
 
@@ -32,7 +34,7 @@ pub enum Detail {
 }
 
 /// One input's answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Prediction<'a> {
     /// Which input it is.
     pub input: InputName,
@@ -53,7 +55,7 @@ pub struct Prediction<'a> {
 }
 
 /// One window of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct WindowPrediction<'a> {
     /// Its first sample, at the model's sample rate.
     pub start: usize,
@@ -68,20 +70,22 @@ pub struct WindowPrediction<'a> {
     /// How far it lies from the training data: null for a model without that baseline, missing where the client wants no
     /// diagnostics.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::input_shift)]
     pub input_shift: Option<Option<InputShift>>,
 }
 
 /// Which of a request's inputs it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InputName {
     /// Position in the request, from 0.
     pub index: usize,
     /// Name of the file, where there is one.
+    #[schema(required)]
     pub name: Option<String>,
 }
 
 /// A class and its probability.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct ClassProbability<'a> {
     /// Label.
     pub label: &'a str,
@@ -92,11 +96,13 @@ pub struct ClassProbability<'a> {
 }
 
 /// What is known of an input besides its class.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
+    #[schema(required, schema_with = schema::shift)]
     pub input_shift: Option<Shift>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
+    #[schema(required, schema_with = schema::input_level)]
     pub input_level: Option<InputLevel>,
     /// The blocks that shrink, in the order in which data meets them.
     pub blocks: Vec<BlockDiagnostics<'a>>,

@@ -30,6 +30,7 @@
 //! * [`judgement`]: how unusual an input is, by its model's baseline.
 //! * [`error`]: every way to fail, with its code.
 //! * [`statistics`]: a model's counts and durations, as the Open Inference Protocol has them.
+//! * `schema`: JSON Schemas of what other crates define, for the API's description.
 //! * [`metrics`], [`telemetry`]: what an operator sees.
 
 pub mod admission;
@@ -48,6 +49,7 @@ pub mod metrics;
 pub mod model;
 pub mod oip;
 pub mod repository;
+mod schema;
 pub mod server;
 pub mod session;
 pub mod statistics;

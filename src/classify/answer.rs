@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use drsn_bundle::baseline::Level;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::summary::Summary;
 use crate::{
@@ -21,7 +22,7 @@ const INLINE_INPUTS: usize = 256;
 const BYTES_OF_A_WINDOW: u64 = 400;
 
 /// An answer; it serializes to the contract's JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Answer<'a> {
     /// The model that answered.
     pub model: ModelName<'a>,
@@ -32,7 +33,7 @@ pub struct Answer<'a> {
 }
 
 /// Name and version of a model.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct ModelName<'a> {
     /// Name.
     pub name: &'a str,
@@ -41,7 +42,7 @@ pub struct ModelName<'a> {
 }
 
 /// Where the time of a request went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Timing {
     /// Bytes to prepared inputs.
     pub decode_us: u64,

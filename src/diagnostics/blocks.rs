@@ -2,12 +2,13 @@
 
 use drsn_bundle::{Block, ThresholdKind};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Detail, check_finite};
 use crate::error::ApiError;
 
 /// What one block did to an input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct BlockDiagnostics<'a> {
     /// Name of the block.
     pub name: &'a str,
@@ -23,7 +24,7 @@ pub struct BlockDiagnostics<'a> {
 }
 
 /// Mean, least and largest of some numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Spread {
     /// Mean.
     pub mean: f32,
@@ -34,7 +35,8 @@ pub struct Spread {
 }
 
 /// What a block did in one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[schema(as = BlockChannel)]
 pub struct Channel {
     /// Threshold τ.
     pub threshold: f32,

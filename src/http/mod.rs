@@ -7,10 +7,12 @@ mod health;
 mod models;
 mod multipart;
 mod oip;
+mod openapi;
 mod options;
 mod patience;
 mod problem;
 mod repository;
+mod routes;
 mod trace;
 
 use std::{
@@ -31,6 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use routes::Routes;
 use trace::{TRACEPARENT, TraceContext};
 
 use crate::{
@@ -53,7 +56,7 @@ const LONGEST_REQUEST_ID: usize = 128;
 const PROBES: [&str; 5] =
     ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
 
-/// Routes that need no key: a probe has none.
+/// Routes that need no key, besides those that describe the API: a probe has none.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"];
 
 /// What each stage of a request took; put into an answer for its `Server-Timing`.
@@ -69,8 +72,8 @@ struct Answered(Arc<Model>);
 struct Arrival(Instant);
 
 /// Every route.
-pub fn router(app: Arc<App>) -> Router {
-    Router::new()
+fn routes() -> Routes {
+    Routes::new()
         .route("/classify", post(classify::default_model))
         .route("/models/{model}/classify", post(classify::named_model))
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
@@ -83,6 +86,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(openapi::routes())
+}
+
+/// The service: every route, and what all of them have in common.
+pub fn router(app: Arc<App>) -> Router {
+    routes()
+        .into_router()
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit_time))
@@ -150,7 +160,9 @@ async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next)
         return next.run(request).await;
     };
     let path = request.uri().path();
-    let is_open = OPEN.contains(&path) || path == "/metrics" && app.config.metrics_open;
+    let is_open = OPEN.contains(&path)
+        || openapi::is_description(path)
+        || path == "/metrics" && app.config.metrics_open;
     match keys.check(request.headers()) {
         Err(error) if !is_open => {
             discard_body(request).await;
@@ -202,7 +214,8 @@ fn given_time(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
 
 /// Counts requests, and how long they take.
 async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    if PROBES.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if PROBES.contains(&path) || openapi::is_description(path) {
         let response = next.run(request).await;
         if response.status() == StatusCode::UNAUTHORIZED {
             app.metrics.count_rejection(None, "unauthenticated");

@@ -8,29 +8,35 @@ use axum::{
 };
 use drsn_bundle::{Architecture, Baseline, InputSpec, ThresholdKind, Training};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ErrorKind},
     model::Model,
     repository::{IndexEntry, ModelState},
+    schema::{self, Schemas},
     server::App,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelList)]
 struct Models<'a> {
+    #[schema(required)]
     default: Option<&'a str>,
     models: Vec<Entry<'a>>,
 }
 
 /// A version that is served, or one that cannot be.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelEntry)]
 #[serde(untagged)]
 enum Entry<'a> {
     Served(Box<Description<'a>>),
     Other(Standing<'a>),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelStanding)]
 struct Standing<'a> {
     name: &'a str,
     version: &'a str,
@@ -38,7 +44,8 @@ struct Standing<'a> {
     reason: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelDescription)]
 struct Description<'a> {
     name: &'a str,
     version: &'a str,
@@ -48,17 +55,21 @@ struct Description<'a> {
     reason: Option<&'a str>,
     /// All versions of the model.
     versions: Vec<VersionStanding<'a>>,
+    #[schema(schema_with = schema::model_input)]
     input: Input<'a>,
     classes: &'a [String],
     blocks: Vec<BlockName<'a>>,
+    #[schema(schema_with = schema::architecture)]
     architecture: &'a Architecture,
+    #[schema(required, schema_with = schema::training)]
     training: Option<&'a Training>,
+    #[schema(required)]
     baseline: Option<BaselineStory<'a>>,
     execution_provider: &'static str,
     max_batch: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct VersionStanding<'a> {
     version: &'a str,
     state: String,
@@ -74,15 +85,18 @@ struct Input<'a> {
     shape: Vec<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelBlock)]
 struct BlockName<'a> {
     name: &'a str,
     channels: usize,
+    #[schema(schema_with = schema::threshold_kind)]
     threshold: ThresholdKind,
 }
 
 /// What a client must know of a baseline to read its answers; its numbers stay here.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelBaseline)]
 struct BaselineStory<'a> {
     data: &'a str,
     alarm_level: f64,
@@ -196,4 +210,9 @@ fn json(value: &impl Serialize) -> Result<Response, ApiError> {
         ApiError::internal()
     })?;
     Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+/// Adds the schemas of what is answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Models<'_>>();
 }

@@ -6,14 +6,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, schema::Schemas};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     detail: &'a str,
     instance: String,
@@ -64,4 +66,9 @@ pub(super) fn write_body(response: &mut Response, request: Uuid) {
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
     *response.body_mut() = Body::from(json);
+}
+
+/// Adds the schema of every error.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Problem<'_>>();
 }

@@ -10,30 +10,36 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ErrorKind},
     repository::{IndexEntry, ModelState, check_parameters},
+    schema::{self, Schemas},
     server::App,
 };
 
 /// Largest body of these routes, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
+#[schema(as = RepositoryIndexRequest)]
 struct IndexRequest {
     /// Only what answers requests.
     #[serde(default)]
     ready: bool,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
+#[schema(as = RepositoryChangeRequest)]
 struct ChangeRequest {
     #[serde(default)]
+    #[schema(schema_with = schema::change_parameters)]
     parameters: Map<String, Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RepositoryEntry)]
 pub(super) struct Entry {
     name: String,
     version: String,
@@ -96,11 +102,25 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(body: Body) -> Result<T, A
             "the body could not be read, or is larger than the {LARGEST_BODY} bytes that are taken here"
         ))
     })?;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(T::default());
+    match bytes.trim_ascii().first() {
+        None => return Ok(T::default()),
+        Some(b'{') => {}
+        // The parser would also read an object's fields from a list, by position.
+        Some(_) => {
+            return Err(ErrorKind::InvalidArgument.because(
+                "a JSON object, or no body, was expected, and the body is something else",
+            ));
+        }
     }
     serde_json::from_slice(&bytes).map_err(|error| {
         ErrorKind::InvalidArgument
             .because(format!("the body is not the JSON that is taken here: {error}"))
     })
+}
+
+/// Adds the schemas of what is taken and answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<IndexRequest>();
+    schemas.add::<ChangeRequest>();
+    schemas.add::<Entry>();
 }

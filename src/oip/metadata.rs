@@ -2,12 +2,13 @@
 
 use drsn_bundle::{InputSpec, onnx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{FP32, WantedOutput};
-use crate::model::Model;
+use crate::{model::Model, schema};
 
 /// A tensor's name, type and sizes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TensorDescription {
     /// Its name.
     pub name: String,
@@ -42,9 +43,11 @@ pub fn outputs(model: &Model) -> Vec<TensorDescription> {
 }
 
 /// What a client must know besides: how its numbers are prepared, what the classes are, and where it computes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelParameters)]
 pub struct Parameters<'a> {
     /// The input's kind and sizes, and its normalisation and scaling, which the server does.
+    #[schema(schema_with = schema::input_spec)]
     pub input: &'a InputSpec,
     /// Labels of the classes, in the order of the outputs.
     pub classes: &'a [String],

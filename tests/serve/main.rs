@@ -22,6 +22,7 @@ mod limits;
 mod memory;
 mod mnist;
 mod oip;
+mod openapi;
 mod overload;
 mod recording_files;
 mod recording_refusals;

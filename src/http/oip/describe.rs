@@ -9,11 +9,13 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ErrorKind},
     model::Model,
     oip::{self, Parameters, TensorDescription},
+    schema::Schemas,
     server::{App, Phase},
     statistics::{Statistics, Total},
 };
@@ -36,7 +38,7 @@ impl ModelPath {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ModelMetadata<'a> {
     name: &'a str,
     versions: [&'a str; 1],
@@ -46,7 +48,7 @@ struct ModelMetadata<'a> {
     parameters: Parameters<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ModelConfig<'a> {
     name: &'a str,
     platform: &'static str,
@@ -57,31 +59,31 @@ struct ModelConfig<'a> {
     parameters: ConfigParameters,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ConfigParameters {
     /// What the warm-up measured, by batch; empty where the batch was given.
     warm_up_us_an_input: StringValue,
 }
 
 /// A parameter as Triton's configuration has it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StringValue {
     string_value: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ConfigTensor {
     name: String,
     data_type: &'static str,
     dims: Vec<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AllStatistics<'a> {
     model_stats: Vec<ModelStatistics<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ModelStatistics<'a> {
     name: &'a str,
     version: &'a str,
@@ -91,7 +93,7 @@ struct ModelStatistics<'a> {
     inference_stats: InferenceStatistics,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct InferenceStatistics {
     success: Duration,
     fail: Duration,
@@ -101,7 +103,8 @@ struct InferenceStatistics {
     compute_output: Duration,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatisticDuration)]
 struct Duration {
     count: u64,
     ns: u64,
@@ -218,4 +221,11 @@ fn json(value: &impl Serialize) -> Result<Response, ApiError> {
         ApiError::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+/// Adds the schemas of what is answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<ModelMetadata<'_>>();
+    schemas.add::<ModelConfig<'_>>();
+    schemas.add::<AllStatistics<'_>>();
 }

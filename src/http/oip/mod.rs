@@ -7,18 +7,14 @@ mod numbers;
 mod request;
 mod response;
 
-use std::sync::Arc;
+use axum::routing::{get, post};
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
-
-use crate::server::App;
+use super::routes::Routes;
+use crate::schema::Schemas;
 
 /// The protocol's routes; those of a model also name a version.
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/v2", get(describe::server))
         .route("/v2/health/live", get(describe::live))
         .route("/v2/health/ready", get(describe::ready))
@@ -27,11 +23,18 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .merge(model_routes("/v2/models/{model}/versions/{version}"))
 }
 
-fn model_routes(model: &str) -> Router<Arc<App>> {
-    Router::new()
+fn model_routes(model: &str) -> Routes {
+    Routes::new()
         .route(model, get(describe::model))
         .route(&format!("{model}/ready"), get(describe::model_ready))
         .route(&format!("{model}/config"), get(describe::config))
         .route(&format!("{model}/stats"), get(describe::statistics))
         .route(&format!("{model}/infer"), post(infer::infer))
+}
+
+/// Adds the schemas of what is taken and answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    describe::schemas(schemas);
+    request::schemas(schemas);
+    response::schemas(schemas);
 }

@@ -6,11 +6,13 @@ use axum::http::HeaderMap;
 use hyper::body::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use super::numbers::Numbers;
 use crate::{
     error::{ApiError, ErrorKind},
     oip::{FP32, Infer, OutputName, Tensor, Values},
+    schema::{self, Schemas},
 };
 
 /// Says how long the JSON is, where binary data follow it.
@@ -29,7 +31,8 @@ pub(super) struct InferRequest {
     pub(super) all_binary: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferRequest)]
 #[serde(expecting = "an object with a list of inputs")]
 struct Body {
     id: Option<String>,
@@ -38,43 +41,50 @@ struct Body {
     outputs: Option<Vec<RequestedOutput>>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(expecting = "an object of parameters")]
 struct RequestParameters {
     /// Microseconds.
+    #[schema(value_type = Option<u64>)]
     timeout: Option<Number>,
     binary_data_output: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with name, shape, datatype and data")]
 struct InputTensor {
     name: String,
+    #[schema(value_type = Vec<u64>)]
     shape: Vec<Number>,
     datatype: String,
     parameters: Option<InputParameters>,
+    #[schema(schema_with = schema::nested_numbers)]
     data: Option<Numbers>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(expecting = "an object of parameters")]
 struct InputParameters {
+    #[schema(value_type = Option<u64>)]
     binary_data_size: Option<Number>,
+    #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with the name of an output")]
 struct RequestedOutput {
     name: String,
     parameters: Option<OutputParameters>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(expecting = "an object of parameters")]
 struct OutputParameters {
     binary_data: Option<bool>,
+    #[schema(value_type = Option<u64>)]
     classification: Option<Number>,
+    #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
 }
 
@@ -229,6 +239,11 @@ fn refuse_shared(region: Option<IgnoredAny>) -> Result<(), ApiError> {
 
 fn invalid(detail: impl Into<String>) -> ApiError {
     ErrorKind::InvalidArgument.because(detail)
+}
+
+/// Adds the schemas of what is taken.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Body>();
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The answer to a request to infer: JSON, and after it the numbers of those tensors that are wanted so.
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{
     error::ApiError,
     model::Model,
     oip::{Answer, Data, Output},
+    schema::{self, Schemas},
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InferResponse)]
 struct Response<'a> {
     model_name: &'a str,
     model_version: &'a str,
@@ -20,13 +23,13 @@ struct Response<'a> {
 }
 
 /// Of the request's inputs, the least p-value and whether any of them alarms.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ShiftParameters {
     input_shift_p_value: f64,
     input_shift_alarm: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct OutputTensor<'a> {
     name: &'a str,
     datatype: &'static str,
@@ -34,10 +37,11 @@ struct OutputTensor<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<BinarySize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::output_data)]
     data: Option<Flat<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct BinarySize {
     binary_data_size: usize,
 }
@@ -96,4 +100,9 @@ fn describe<'a>(output: &'a Output<'a>, is_binary: bool) -> OutputTensor<'a> {
         parameters: is_binary.then(|| BinarySize { binary_data_size: output.data.byte_length() }),
         data: (!is_binary).then_some(Flat(&output.data)),
     }
+}
+
+/// Adds the schemas of what is answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Response<'_>>();
 }

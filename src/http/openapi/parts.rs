@@ -1,0 +1,230 @@
+//! What operations have in common: headers, errors, parameters, bodies.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::ErrorKind;
+
+/// A reference to a schema.
+pub(super) fn schema(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The headers of answers.
+pub(super) fn headers() -> Value {
+    let text = |description: &str| json!({ "description": description, "required": true, "schema": { "type": "string" } });
+    json!({
+        "X-Request-Id": text("The request's own id, or one that the server made."),
+        "Server-Timing": text("What each stage took, in milliseconds."),
+        "traceparent": text("The request's W3C trace context, or a new one."),
+        "WWW-Authenticate": text("How to send a key."),
+        "Retry-After": {
+            "description": "Seconds after which it is worth to try again.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 1 },
+        },
+    })
+}
+
+/// References to the headers that every answer has, and to these.
+pub(super) fn header_references(more: &[&str]) -> Map<String, Value> {
+    ["X-Request-Id", "Server-Timing", "traceparent"]
+        .iter()
+        .chain(more)
+        .map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })))
+        .collect()
+}
+
+/// The kinds of failure that an operation may document.
+const KINDS: [ErrorKind; 15] = [
+    ErrorKind::InvalidArgument,
+    ErrorKind::Unauthenticated,
+    ErrorKind::Forbidden,
+    ErrorKind::NotFound,
+    ErrorKind::MethodNotAllowed,
+    ErrorKind::RequestTimeout,
+    ErrorKind::TooLarge,
+    ErrorKind::UnsupportedMediaType,
+    ErrorKind::Unloadable,
+    ErrorKind::QueueFull,
+    ErrorKind::BytesFull,
+    ErrorKind::Internal,
+    ErrorKind::NotReady,
+    ErrorKind::Draining,
+    ErrorKind::DeadlineExceeded,
+];
+
+/// A response for each status that is an error, named by the status.
+pub(super) fn problems() -> Map<String, Value> {
+    let mut problems = Map::new();
+    for kind in KINDS {
+        let status = kind.status().as_u16();
+        let mut more = Vec::new();
+        if kind.retry_after_seconds().is_some() {
+            more.push("Retry-After");
+        }
+        if kind == ErrorKind::Unauthenticated {
+            more.push("WWW-Authenticate");
+        }
+        let codes: Vec<&str> = KINDS
+            .iter()
+            .filter(|other| other.status() == kind.status())
+            .map(|other| other.code())
+            .collect();
+        let problem = json!({
+            "description": format!("{}. `code`: {}.", kind.title(), codes.join(", ")),
+            "headers": header_references(&more),
+            "content": { "application/problem+json": { "schema": schema("Problem") } },
+        });
+        problems.entry(format!("Error{status}")).or_insert(problem);
+    }
+    problems
+}
+
+/// Schemas of what is taken, and that no type of the program describes by itself.
+pub(super) fn schemas() -> Map<String, Value> {
+    let text = json!({ "type": "string" });
+    let options: Map<String, Value> = body_options();
+    let mut json_request = options;
+    let forms = [
+        (
+            "signal",
+            schema("NestedNumbers"),
+            "One signal: numbers, or a list of them for each channel.",
+        ),
+        ("signals", schema("NestedNumbers"), "Several signals."),
+        ("image", text.clone(), "One image file in base64, or as a data: URL."),
+        ("images", json!({ "type": "array", "items": text }), "Several of them."),
+        (
+            "tensor",
+            schema("NestedNumbers"),
+            "One input in the model's shape, before normalisation.",
+        ),
+        ("tensors", schema("NestedNumbers"), "Several of them."),
+    ];
+    let one_of: Vec<Value> =
+        forms.iter().map(|(name, _, _)| json!({ "required": [name] })).collect();
+    for (name, schema, description) in forms {
+        json_request.insert(name.to_owned(), described(schema, description));
+    }
+    let mut form = form_options();
+    let file = json!({
+        "type": "array", "minItems": 1,
+        "items": { "type": "string", "contentMediaType": "application/octet-stream" },
+        "description": "Images or recordings, each one input.",
+    });
+    form.insert("file".to_owned(), file);
+    let schemas = [
+        (
+            "ClassifyRequest",
+            json!({
+                "type": "object", "properties": json_request, "additionalProperties": false, "oneOf": one_of,
+                "description": "Exactly one form of input, and options beside it.",
+            }),
+        ),
+        (
+            "ClassifyForm",
+            json!({
+                "type": "object", "properties": form, "required": ["file"], "additionalProperties": false,
+            }),
+        ),
+        (
+            "Status",
+            json!({
+                "type": "object", "properties": { "status": { "type": "string" } }, "required": ["status"],
+            }),
+        ),
+        (
+            "Live",
+            json!({
+                "type": "object", "properties": { "live": { "type": "boolean" } }, "required": ["live"],
+            }),
+        ),
+        (
+            "Ready",
+            json!({
+                "type": "object", "properties": { "ready": { "type": "boolean" } }, "required": ["ready"],
+            }),
+        ),
+        (
+            "ModelReady",
+            json!({
+                "type": "object", "required": ["name", "ready"],
+                "properties": { "name": { "type": "string" }, "ready": { "type": "boolean" } },
+            }),
+        ),
+        (
+            "ServerMetadata",
+            json!({
+                "type": "object", "required": ["name", "version", "extensions"],
+                "properties": {
+                    "name": { "type": "string" }, "version": { "type": "string" },
+                    "extensions": { "type": "array", "items": { "type": "string" } },
+                },
+            }),
+        ),
+    ];
+    schemas.map(|(name, schema)| (name.to_owned(), schema)).into_iter().collect()
+}
+
+fn described(mut schema: Value, description: &str) -> Value {
+    schema["description"] = json!(description);
+    schema
+}
+
+/// An option: its name, whether a JSON body has it, its schema there and in a query, what it means.
+pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
+    let count = || json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX });
+    let text = || json!({ "type": "string" });
+    let diagnostics =
+        json!({ "type": "string", "enum": ["none", "summary", "full"], "default": "summary" });
+    let overlap = json!({ "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0 });
+    let channel = json!({ "type": "string", "pattern": "^[A-Za-z0-9_]{1,9}(,[A-Za-z0-9_]{1,9})*$", "maxLength": 400 });
+    let rate = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1e9 });
+    let boolean = json!({ "type": "boolean", "default": false });
+    [
+        ("model", true, text(), "Which model; without it the default, or the only one."),
+        ("version", true, text(), "Which version of it; without it the highest."),
+        ("top_k", true, count(), "How many classes are told; without it all."),
+        ("diagnostics", true, diagnostics, "How much is told of the thresholds."),
+        ("batch", false, count(), "Number of inputs in a body of raw numbers."),
+        ("overlap", true, overlap, "Share of a window that the next one repeats."),
+        ("channel", true, channel, "Positions from 0, or names, of a recording's channels."),
+        ("variable", false, text(), "Of MAT and NPZ: the variable's name, or its ending."),
+        ("sample_rate_hz", true, rate, "Samples in a second, where the format does not say."),
+        ("resample", true, boolean, "Whether a recording of another rate is converted."),
+    ]
+}
+
+/// The options as fields of a JSON body; numbers may stand for their digits there.
+fn body_options() -> Map<String, Value> {
+    let field = |(name, in_json, schema, description): (&str, bool, Value, &str)| {
+        let schema = match name {
+            "model" | "version" => {
+                json!({ "anyOf": [schema, { "type": "integer", "minimum": 0 }] })
+            }
+            "channel" => json!({ "anyOf": [
+                schema,
+                { "type": "integer", "minimum": 0 },
+                { "type": "array", "minItems": 1, "maxItems": 1024, "items": { "anyOf": [
+                    { "type": "integer", "minimum": 0 }, { "type": "string", "minLength": 1 }
+                ] } },
+            ] }),
+            _ => schema,
+        };
+        in_json.then(|| (name.to_owned(), described(nullable(&schema), description)))
+    };
+    options().into_iter().filter_map(field).collect()
+}
+
+/// A field that is null is one that is not there.
+fn nullable(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+/// The options as text parts of a form.
+fn form_options() -> Map<String, Value> {
+    options()
+        .into_iter()
+        .map(|(name, _, schema, description)| (name.to_owned(), described(schema, description)))
+        .collect()
+}
