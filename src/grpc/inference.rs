@@ -217,8 +217,7 @@ impl GrpcInferenceService for Inference {
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
         let call = Call::of(&request)?;
         let request = request.into_inner();
-        let parameters = request.parameters.into_keys().collect();
-        let name = named(request.repository_name, request.model_name, parameters);
+        let name = named(request.repository_name, request.model_name, &request.parameters);
         let loading = async { self.app.repository()?.load(&name?).await };
         loading.await.map_err(|error: ApiError| call.refuse(&error))?;
         Ok(plain(RepositoryModelLoadResponse {}))
@@ -230,8 +229,7 @@ impl GrpcInferenceService for Inference {
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
         let call = Call::of(&request)?;
         let request = request.into_inner();
-        let parameters = request.parameters.into_keys().collect();
-        let name = named(request.repository_name, request.model_name, parameters);
+        let name = named(request.repository_name, request.model_name, &request.parameters);
         let unloading = async { self.app.repository()?.unload(&name?).await };
         unloading.await.map_err(|error: ApiError| call.refuse(&error))?;
         Ok(plain(RepositoryModelUnloadResponse {}))
@@ -246,8 +244,12 @@ fn plain<T>(message: T) -> Response<T> {
 }
 
 /// The model that a load or unload names; KServe's clients name it as the repository.
-fn named(repository: String, model: String, parameters: Vec<String>) -> Result<String, ApiError> {
-    check_parameters(parameters.iter().map(String::as_str))?;
+fn named<T>(
+    repository: String,
+    model: String,
+    parameters: &HashMap<String, T>,
+) -> Result<String, ApiError> {
+    check_parameters(parameters.keys().map(String::as_str))?;
     Ok(if model.is_empty() { repository } else { model })
 }
 
