@@ -54,10 +54,10 @@ fn measure(model: &Path) {
     let combinations: Vec<(usize, usize)> =
         (0..requests.len()).flat_map(|kind| CLIENTS.map(|clients| (kind, clients))).collect();
     let mut loops = Vec::new();
-    let mut served = vec![Vec::new(); combinations.len()];
+    let mut answered = vec![Vec::new(); combinations.len()];
     for _ in 0..ROUNDS {
         loops.push(bare.round());
-        for (&(kind, clients), times) in combinations.iter().zip(&mut served) {
+        for (&(kind, clients), times) in combinations.iter().zip(&mut answered) {
             let before = server.cpu_seconds();
             client::send(server.address, &requests[kind].1, clients, REQUESTS);
             times.push((server.cpu_seconds() - before) * 1e6 / REQUESTS as f64);
@@ -65,7 +65,7 @@ fn measure(model: &Path) {
     }
     let (batch, alone) = bare::best(&loops);
     say(&format!("bare loop: {alone:.1} µs of CPU time an inference at its best batch, {batch}"));
-    for ((kind, clients), times) in combinations.into_iter().zip(served) {
+    for ((kind, clients), times) in combinations.into_iter().zip(answered) {
         let request = median(times);
         let name = requests[kind].0;
         let share = alone / request;

@@ -48,7 +48,7 @@ impl Server {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("stat");
         // The name in brackets may hold anything.
         let (_, fields) = stat.rsplit_once(')').expect("stat");
-        let ticks = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<f64>());
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
         ticks.map(|ticks| ticks.expect("a number")).sum::<f64>() / TICKS
     }
 

@@ -243,7 +243,7 @@ fn plain<T>(message: T) -> Response<T> {
     response
 }
 
-/// The model that a load or unload names; KServe's clients name it as the repository.
+/// The model that a load or unload names; `KServe`'s clients name it as the repository.
 fn named<T>(
     repository: String,
     model: String,

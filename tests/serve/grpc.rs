@@ -239,7 +239,7 @@ async fn the_classifier_answers_like_post_classify() {
         assert_eq!(answer.timing.unwrap().batch_size, 1);
     }
     // Twelve samples of each channel: two windows of eight, the second aligned to the end.
-    let csv: String = (0..12).map(|n| format!("{n},{}\n", n * n)).collect();
+    let csv = (0..12).map(|n| format!("{n},{}", n * n)).collect::<Vec<_>>().join("\n");
     let expected = server.client.post(server.url("/classify")).header("content-type", "text/csv");
     let expected = expected.body(csv.clone()).send().await.unwrap().bytes().await.unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();

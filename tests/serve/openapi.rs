@@ -28,7 +28,7 @@ async fn the_description_and_its_page_are_served_without_a_key_and_without_the_i
     let page = home.text().await.unwrap();
     let files: Vec<&str> = page
         .split(['"', '\''])
-        .filter(|text| text.ends_with(".js") || text.ends_with(".css") || text.ends_with(".png"))
+        .filter(|text| [".js", ".css", ".png"].iter().any(|ending| text.ends_with(ending)))
         .collect();
     assert!(files.len() >= 6, "{page}");
     for file in files {

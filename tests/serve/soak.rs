@@ -82,7 +82,6 @@ async fn no_request_fails_while_versions_are_added_broken_swapped_and_removed() 
     clients.join_all().await;
     assert!(answered.load(Ordering::Relaxed) > 1000, "{answered:?}");
     assert!(last > 4, "{last}");
-    println!("{} requests, {last} versions", answered.load(Ordering::Relaxed));
     let ready = format!("drsn_model_ready{{model=\"tiny\",version=\"{last}\"}} 1");
     harness::eventually("the last version serves, and series of none before", async || {
         let text = reqwest::get(server.url("/metrics")).await.unwrap().text().await.unwrap();
