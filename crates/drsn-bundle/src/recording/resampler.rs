@@ -1,6 +1,6 @@
 //! From one sample rate to another while a recording comes, with the memory of a few blocks.
 //!
-//! It gives the samples that [`super::resample`] gives for the whole recording.
+//! It gives the samples that [`super::resample()`] gives for the whole recording.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl Resampler {
     /// A conversion of so many channels.
     ///
     /// # Errors
-    /// [`RecordingError::Resample`] as [`super::resample`].
+    /// [`RecordingError::Resample`] as [`super::resample()`].
     pub fn new(from_hz: f64, to_hz: f64, channels: usize) -> Result<Self, RecordingError> {
         let (from, to) = ratio(from_hz, to_hz)?;
         let conversion = || {
@@ -62,7 +62,7 @@ impl Resampler {
     /// recording.
     ///
     /// # Errors
-    /// [`RecordingError::Resample`] as [`super::resample`].
+    /// [`RecordingError::Resample`] as [`super::resample()`].
     pub fn bytes_of_a_channel(from_hz: f64, to_hz: f64) -> Result<u64, RecordingError> {
         /// Input, output, overlap, transforms and filter, each as 64-bit floats, some of them complex.
         const NUMBERS_OF_A_SAMPLE: u64 = 10;
