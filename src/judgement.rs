@@ -3,7 +3,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, Level},
+    baseline::{InputLevel, InputShift, Level, most_likely},
 };
 
 use crate::{
@@ -57,12 +57,4 @@ impl Judgement {
             metrics.level_alarms.inc();
         }
     }
-}
-
-/// The class with the largest probability, the first of equal ones.
-pub(crate) fn most_likely(probabilities: &[f32]) -> usize {
-    let better = |best: usize, class: usize| {
-        if probabilities[class] > probabilities[best] { class } else { best }
-    };
-    (0..probabilities.len()).fold(0, better)
 }

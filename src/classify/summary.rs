@@ -3,7 +3,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, over_windows},
+    baseline::{InputLevel, InputShift, most_likely, over_windows},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         WindowPrediction, check_finite, ranked, row_of, scales,
     },
     error::ApiError,
-    judgement::{Judgement, most_likely},
+    judgement::Judgement,
     metrics::ModelMetrics,
     session::Outputs,
 };

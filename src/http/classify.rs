@@ -15,9 +15,9 @@ use drsn_bundle::recording::RecordingFormat;
 use hyper::body::Bytes;
 
 use super::{
-    Answered, Arrival, StageTimes,
+    Arrival, StageTimes,
     body::{self, Incoming},
-    multipart, options,
+    concluded, multipart, options,
 };
 use crate::{
     admission::Reservation,
@@ -36,7 +36,7 @@ pub(super) async fn default_model(
     Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
-    classify(&app, arrival.0, None, None, request).await
+    classify(&app, arrival, None, None, request).await
 }
 
 pub(super) async fn named_model(
@@ -46,7 +46,7 @@ pub(super) async fn named_model(
     request: Request,
 ) -> Response {
     match model {
-        Ok(Path(model)) => classify(&app, arrival.0, Some(model), None, request).await,
+        Ok(Path(model)) => classify(&app, arrival, Some(model), None, request).await,
         Err(_) => bad_path().into_response(),
     }
 }
@@ -59,7 +59,7 @@ pub(super) async fn named_version(
 ) -> Response {
     match path {
         Ok(Path((model, version))) => {
-            classify(&app, arrival.0, Some(model), Some(version), request).await
+            classify(&app, arrival, Some(model), Some(version), request).await
         }
         Err(_) => bad_path().into_response(),
     }
@@ -71,7 +71,7 @@ fn bad_path() -> ApiError {
 
 async fn classify(
     app: &App,
-    arrival: Instant,
+    arrival: Arrival,
     model: Option<String>,
     version: Option<String>,
     request: Request,
@@ -79,25 +79,12 @@ async fn classify(
     let (parts, mut body) = request.into_parts();
     let mut asked = None;
     let answered = answer(app, arrival, (model, version), &parts, &mut body, &mut asked).await;
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(error) => {
-            if error.kind != ErrorKind::RequestTimeout {
-                body::discard(body, &parts.headers).await;
-            }
-            error.into_response()
-        }
-    };
-    if let Some(model) = asked {
-        model.metrics.request_duration.observe(arrival.elapsed().as_secs_f64());
-        response.extensions_mut().insert(Answered(model));
-    }
-    response
+    concluded(answered, asked, arrival, body, &parts.headers).await
 }
 
 async fn answer(
     app: &App,
-    arrival: Instant,
+    arrival: Arrival,
     (model, version): (Option<String>, Option<String>),
     parts: &Parts,
     body: &mut Body,
@@ -113,7 +100,7 @@ async fn answer(
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let media = MediaType::of(content_type)?;
-    let deadline = arrival + app.config.request_timeout();
+    let deadline = arrival.deadline;
     let mut memory = app.budget.open();
     let incoming = Incoming::new(body, &parts.headers, deadline)?;
     let limit = app.config.max_body_bytes.get();

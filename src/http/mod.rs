@@ -23,6 +23,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
@@ -67,9 +68,13 @@ pub(crate) struct StageTimes(pub(crate) [(&'static str, Duration); 3]);
 #[derive(Debug, Clone)]
 struct Answered(Arc<Model>);
 
-/// When a request's headers had been read.
+/// When a request's headers had been read, and when its answer is worthless.
 #[derive(Debug, Clone, Copy)]
-struct Arrival(Instant);
+struct Arrival {
+    at: Instant,
+    /// By the server's own limit or by its client's, whichever is earlier.
+    deadline: Instant,
+}
 
 /// Every route.
 fn routes() -> Routes {
@@ -95,7 +100,7 @@ pub fn router(app: Arc<App>) -> Router {
         .into_router()
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit_time))
+        .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
@@ -172,29 +177,22 @@ async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next)
     }
 }
 
-/// Gives a request no more time than its client does. The server's own limit is the handlers' affair.
-///
-/// What a handler has under way is dropped with it: a job that still waits costs no inference then.
-async fn limit_time(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let limit = match given_time(request.headers()) {
-        Ok(limit) => limit.filter(|limit| *limit < app.config.request_timeout()),
+/// Gives a request no more time than its client does.
+async fn limit_time(mut request: Request, next: Next) -> Response {
+    match given_time(request.headers()) {
+        Ok(limit) => {
+            if let Some(arrival) = request.extensions_mut().get_mut::<Arrival>()
+                && let Some(end) = limit.and_then(|limit| arrival.at.checked_add(limit))
+            {
+                arrival.deadline = arrival.deadline.min(end);
+            }
+            next.run(request).await
+        }
         Err(error) => {
             discard_body(request).await;
-            return error.into_response();
+            error.into_response()
         }
-    };
-    let Some(limit) = limit else {
-        return next.run(request).await;
-    };
-    let answer = tokio::time::timeout(limit, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
-        ErrorKind::DeadlineExceeded
-            .because(format!(
-                "the {} ms that the request was given were up before it was answered",
-                limit.as_millis()
-            ))
-            .into_response()
-    })
+    }
 }
 
 fn given_time(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
@@ -222,7 +220,8 @@ async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) 
         }
         return response;
     }
-    request.extensions_mut().insert(Arrival(Instant::now()));
+    let at = Instant::now();
+    request.extensions_mut().insert(Arrival { at, deadline: at + app.config.request_timeout() });
     let mut inflight = Inflight::new(&app.metrics);
     let response = next.run(request).await;
     inflight.answered = true;
@@ -264,6 +263,30 @@ impl Drop for Inflight<'_> {
             self.metrics.count_rejection(None, "cancelled");
         }
     }
+}
+
+/// The answer of a request to a model: what is left of a refused one's body is read, so that its client sees why.
+async fn concluded(
+    answered: Result<Response, ApiError>,
+    asked: Option<Arc<Model>>,
+    arrival: Arrival,
+    body: Body,
+    headers: &HeaderMap,
+) -> Response {
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(error) => {
+            if error.kind != ErrorKind::RequestTimeout {
+                body::discard(body, headers).await;
+            }
+            error.into_response()
+        }
+    };
+    if let Some(model) = asked {
+        model.metrics.request_duration.observe(arrival.at.elapsed().as_secs_f64());
+        response.extensions_mut().insert(Answered(model));
+    }
+    response
 }
 
 async fn unknown_route(request: Request) -> ApiError {

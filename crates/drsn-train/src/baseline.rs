@@ -6,7 +6,7 @@ use drsn_bundle::{
     Baseline, Block, InputSpec,
     baseline::{
         ALARM_LEVEL, ClassLevels, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline,
-        held_out_needed,
+        held_out_needed, most_likely,
     },
     onnx::PROBABILITIES,
     runtime::{NamedTensor, RuntimeError, Session},
@@ -155,12 +155,4 @@ fn named<'a>(outputs: &'a [NamedTensor], name: &str) -> Result<&'a NamedTensor, 
 fn row_of(tensor: &NamedTensor, row: usize, rows: usize) -> &[f32] {
     let width = tensor.data.len() / rows.max(1);
     tensor.data.get(row * width..(row + 1) * width).unwrap_or_default()
-}
-
-/// The class with the largest probability, the first of equal ones, as the server takes it.
-fn most_likely(probabilities: &[f32]) -> usize {
-    let better = |best: usize, class: usize| {
-        if probabilities[class] > probabilities[best] { class } else { best }
-    };
-    (0..probabilities.len()).fold(0, better)
 }

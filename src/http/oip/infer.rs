@@ -1,9 +1,6 @@
 //! `POST /v2/models/{m}/infer`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
@@ -22,8 +19,8 @@ use super::{
 use crate::{
     admission::Reservation,
     decode::PARSING_FACTOR,
-    error::{ApiError, ErrorKind},
-    http::{Answered, Arrival, body},
+    error::ApiError,
+    http::{Arrival, body, concluded},
     model::Model,
     oip,
     server::App,
@@ -33,8 +30,6 @@ use crate::{
 const INLINE_BYTES: usize = 64 << 10;
 /// Most inputs whose answer is written between other requests.
 const INLINE_INPUTS: usize = 256;
-/// Tells the server how long the client waits, in milliseconds.
-const TIMEOUT: &str = "x-request-timeout-ms";
 
 pub(super) async fn infer(
     State(app): State<Arc<App>>,
@@ -46,33 +41,20 @@ pub(super) async fn infer(
     let found = ModelPath::find(path, &app);
     let asked = found.as_ref().ok().cloned();
     let answered = match found {
-        Ok(model) => answer(&app, arrival.0, &model, &mut parts, &mut body).await,
+        Ok(model) => answer(&app, arrival, &model, &mut parts, &mut body).await,
         Err(error) => Err(error),
     };
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(error) => {
-            if error.kind != ErrorKind::RequestTimeout {
-                body::discard(body, &parts.headers).await;
-            }
-            error.into_response()
-        }
-    };
-    if let Some(model) = asked {
-        model.metrics.request_duration.observe(arrival.0.elapsed().as_secs_f64());
-        response.extensions_mut().insert(Answered(model));
-    }
-    response
+    concluded(answered, asked, arrival, body, &parts.headers).await
 }
 
 async fn answer(
     app: &App,
-    arrival: Instant,
+    arrival: Arrival,
     model: &Model,
     parts: &mut Parts,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let deadline = deadline(arrival, app.config.request_timeout(), &parts.headers)?;
+    let deadline = arrival.deadline;
     let wanted_encoding = Encoding::wanted(&parts.headers);
     let mut memory = app.budget.open();
     let InferRequest { id, infer, binary, all_binary } =
@@ -152,14 +134,4 @@ fn headers(json_length: Option<usize>, encoding: Option<Encoding>) -> HeaderMap 
         headers.insert(header::CONTENT_ENCODING, encoding.name());
     }
     headers
-}
-
-fn deadline(arrival: Instant, longest: Duration, headers: &HeaderMap) -> Result<Instant, ApiError> {
-    let Some(value) = headers.get(TIMEOUT) else { return Ok(arrival + longest) };
-    let wanted = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let wanted = wanted.map(Duration::from_millis).ok_or_else(|| {
-        ErrorKind::InvalidArgument
-            .because("X-Request-Timeout-Ms must be a whole number of milliseconds")
-    })?;
-    Ok(arrival + longest.min(wanted))
 }

@@ -158,6 +158,15 @@ fn enough(found: u64, needed: u64, alarm_level: f64) -> Result<(), String> {
     Ok(())
 }
 
+/// The class that an input is taken for: that with the largest of its probabilities, `[classes]`, the first of equal
+/// ones; 0 where there is none.
+pub fn most_likely(probabilities: &[f32]) -> usize {
+    let better = |best: usize, class: usize| {
+        if probabilities[class] > probabilities[best] { class } else { best }
+    };
+    (0..probabilities.len()).fold(0, better)
+}
+
 /// Held-out inputs without which no p-value, at least 1 / (1 + n), could be below the level.
 ///
 /// # Errors

@@ -15,9 +15,8 @@ use super::{Predictions, ReportError};
 use crate::{
     TrainError,
     dataset::Part,
-    noise,
-    random::{Purpose, stream},
     recipe::Noise,
+    training::{Batches, Disturbance},
 };
 
 /// Inputs that go through the model together.
@@ -45,7 +44,8 @@ pub fn predict(
     if share == 0 || sessions.is_empty() {
         return Err(nothing().into());
     }
-    let task = Task { part, spec, noise, seed, stop };
+    let disturbance = Disturbance::evaluation(noise.copied(), seed);
+    let task = Task { batches: &Batches { part, input: spec, disturbance }, stop };
     let outcomes: Vec<Result<Option<Vec<f32>>, TrainError>> = thread::scope(|scope| {
         let workers: Vec<_> = sessions
             .iter_mut()
@@ -73,10 +73,7 @@ pub fn predict(
 /// What each thread is asked for.
 #[derive(Clone, Copy)]
 struct Task<'a> {
-    part: &'a Part,
-    spec: &'a InputSpec,
-    noise: Option<&'a Noise>,
-    seed: u64,
+    batches: &'a Batches<'a>,
     stop: &'a AtomicBool,
 }
 
@@ -88,7 +85,7 @@ impl Task<'_> {
         indices: &[usize],
     ) -> Result<Option<Vec<f32>>, TrainError> {
         let mut probabilities = Vec::new();
-        let mut inputs = Vec::with_capacity(BATCH * self.spec.elements());
+        let mut inputs = Vec::with_capacity(BATCH * self.batches.input.elements());
         for batch in indices.chunks(BATCH) {
             inputs.clear();
             for &index in batch {
@@ -111,16 +108,9 @@ impl Task<'_> {
     /// Reads one input, adds its noise and prepares it, behind what is in `inputs`.
     fn push(&self, index: usize, inputs: &mut Vec<f32>) -> Result<(), TrainError> {
         let begin = inputs.len();
-        inputs.resize(begin + self.spec.elements(), 0.0);
+        inputs.resize(begin + self.batches.input.elements(), 0.0);
         let input = &mut inputs[begin..];
-        self.part.source.read(index, 0, input)?;
-        if let Some(noise) = self.noise {
-            let mut rng = stream(self.seed, Purpose::Evaluation, 0, index as u64);
-            noise::add(noise, input, noise::parts(self.spec), &mut rng);
-        }
-        self.spec.prepare(input).map_err(|e| TrainError::Input {
-            input: self.part.source.name(index),
-            reason: e.to_string(),
-        })
+        self.batches.raw(index, 0, input)?;
+        self.batches.prepare(index, input)
     }
 }
