@@ -7,7 +7,7 @@
 //! | [`serve`]       | builds the server and starts it with the bundled models             |
 //! | [`mod@test`]    | runs every test that this machine can run, and counts               |
 //! | [`check`]       | format, licences, lints and documentation                           |
-//! | [`bench`]       | measures what the server costs beside the network itself            |
+//! | [`mod@bench`]   | measures what the server costs beside the network itself            |
 //!
 //! What a command is doing goes to standard error; the outcome of the tests goes to standard output.
 
