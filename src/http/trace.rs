@@ -1,5 +1,7 @@
 //! W3C trace context: the `traceparent` that a request brings goes on in its answer and in the log.
 
+use std::fmt::{self, Display};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -26,8 +28,9 @@ impl TraceContext {
     }
 
     /// The trace's id, 32 hexadecimal digits.
-    pub(super) fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace)
+    pub(super) fn trace_id(&self) -> impl Display {
+        let trace = self.trace;
+        fmt::from_fn(move |f| write!(f, "{trace:032x}"))
     }
 
     /// The header for the answer.
@@ -93,7 +96,7 @@ mod tests {
             HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         )]);
         let (one, other) = (TraceContext::of(&headers), TraceContext::of(&headers));
-        assert_eq!((one.trace_id(), one.flags), (TRACE.to_owned(), 1));
+        assert_eq!((one.trace_id().to_string(), one.flags), (TRACE.to_owned(), 1));
         assert_ne!(one.span, other.span);
         assert_ne!(TraceContext::of(&HeaderMap::new()).trace, 0);
     }

@@ -6,6 +6,7 @@ mod skip;
 #[path = "../support/tiny.rs"]
 mod tiny;
 
+mod attack;
 mod baseline;
 mod batching;
 mod clients;
