@@ -19,14 +19,12 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{
-    Answered, Arrival, StageTimes, discard_body, openapi, problem,
-    trace::{TRACEPARENT, TraceContext},
-};
+use super::{Answered, Arrival, StageTimes, discard_body, openapi, problem};
 use crate::{
     error::{ApiError, ErrorKind},
     metrics::{Metrics, ResponseCode},
     server::App,
+    telemetry::{RequestSpan, TRACEPARENT},
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,16 +56,25 @@ pub(super) async fn frame(State(app): State<Arc<App>>, request: Request, next: N
         HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
     });
     let is_http_1 = request.version() <= Version::HTTP_11;
-    let trace = TraceContext::of(request.headers());
-    let span = tracing::info_span!("request", request_id = %uuid, trace_id = %trace.trace_id());
-    let mut response = observe(&app, request, next).instrument(span.clone()).await;
+    let trace = if is_probe(request.uri().path()) {
+        RequestSpan::untold(request.headers())
+    } else {
+        RequestSpan::begin(request.headers(), uuid)
+    };
+    let asked = (request.method().clone(), request.uri().clone());
+    let mut response = observe(&app, request, next).instrument(trace.span.clone()).await;
     let duration = arrival.elapsed();
-    span.in_scope(|| {
-        let status = response.status().as_u16();
+    let status = response.status().as_u16();
+    trace.span.in_scope(|| {
         tracing::debug!(status, us = duration.as_micros() as u64, "answered");
     });
     problem::write_body(&mut response, uuid);
-    let timing = server_timing(response.extensions().get::<StageTimes>(), duration);
+    let stages = response.extensions().get::<StageTimes>();
+    trace.describe_http(&asked.0, asked.1.path(), status);
+    for &(stage, duration) in stages.iter().flat_map(|stages| &stages.0) {
+        trace.describe_stage(stage, duration);
+    }
+    let timing = server_timing(stages, duration);
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID.clone(), id);
@@ -100,10 +107,14 @@ fn server_timing(stages: Option<&StageTimes>, total: Duration) -> String {
     timing
 }
 
+fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path) || openapi::is_description(path)
+}
+
 /// Counts requests, and how long they take.
 async fn observe(app: &App, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if PROBES.contains(&path) || openapi::is_description(path) {
+    if is_probe(path) {
         let response = caught(app, request, next).await;
         if response.status() == StatusCode::UNAUTHORIZED {
             app.metrics.count_rejection(None, "unauthenticated");

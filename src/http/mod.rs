@@ -14,7 +14,6 @@ mod patience;
 mod problem;
 mod repository;
 mod routes;
-mod trace;
 
 use std::{
     sync::Arc,

@@ -33,3 +33,4 @@ mod reload_memory;
 mod soak;
 mod start;
 mod tls;
+mod traces;
