@@ -122,6 +122,7 @@ impl Session {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
 fn failed(error: ort::Error) -> RuntimeError {
     RuntimeError::Run { reason: error.to_string() }
 }
