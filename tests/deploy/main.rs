@@ -10,6 +10,9 @@ mod skip;
 #[expect(dead_code, reason = "only the bundle is needed here")]
 mod tiny;
 
+mod balancer;
 mod export_triton;
+mod load;
+mod replicas;
 mod tools;
 mod triton;
