@@ -12,6 +12,7 @@ mod tiny;
 
 mod balancer;
 mod export_triton;
+mod kubernetes;
 mod load;
 mod replicas;
 mod tools;
