@@ -42,6 +42,13 @@ pub(crate) struct Tally {
     pub(crate) failures: Vec<Failure>,
 }
 
+impl Tally {
+    /// How many tries of this kind failed.
+    pub(crate) fn failed(&self, attempt: Attempt) -> usize {
+        self.failures.iter().filter(|failure| failure.attempt == attempt).count()
+    }
+}
+
 /// Clients at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,

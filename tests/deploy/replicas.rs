@@ -9,7 +9,7 @@ use std::{
 use crate::{
     balancer::{Balancer, Logged, NOTICE},
     harness::{Process, has_runtime},
-    load::{Attempt, Failure, Load},
+    load::{Attempt, Failure, Load, Tally},
     tools::project,
 };
 
@@ -56,34 +56,8 @@ async fn behind_a_balancer_only_requests_on_a_killed_server_fail_and_one_retry_s
     assert!(load.answered() > answered, "the others go on");
     let tally = load.stop().await;
 
-    let in_flight = |failure: &&Failure| failure.started <= dead && failure.ended >= before;
-    let others: Vec<&Failure> =
-        tally.failures.iter().filter(|failure| !in_flight(failure)).collect();
-    assert!(others.is_empty(), "requests failed that were not on the killed server: {others:?}");
-    let count =
-        |attempt| tally.failures.iter().filter(|failure| failure.attempt == attempt).count();
-    assert_eq!(
-        count(Attempt::Second),
-        0,
-        "a client that asks twice always gets its answer: {tally:?}"
-    );
-    assert!(tally.failures.len() <= CLIENTS, "each client has one request in flight: {tally:?}");
-
-    // Of a kept connection HAProxy says no more than the end where its server is gone, and logs nothing.
-    let closed = tally.failures.iter().filter(|failure| failure.status.is_none()).count();
-    let (given, failed) = by_server(&balancer.requests(tally.sent - closed));
-    assert_eq!(
-        tally.sent,
-        given.values().sum::<usize>() + closed,
-        "HAProxy counts as the clients do"
-    );
-    assert_eq!(tally.sent, tally.answered + tally.failures.len());
-    assert!(!tally.failures.is_empty(), "nothing was in flight on the killed server");
-    assert!(failed.keys().all(|name| name == "killed"), "{failed:?}");
-    assert!(["killed", "drained", "kept", "added"].iter().all(|name| given.contains_key(*name)));
-    for (name, server) in [("kept", &kept), ("added", &added)] {
-        assert_eq!(counted(server).await, given[name], "the server {name} counts as HAProxy does");
-    }
+    only_what_was_in_flight_failed(&tally, before, dead);
+    let given = counts_agree(&tally, &balancer, [("kept", &kept), ("added", &added)]).await;
     assert!(noticed < LINGER, "HAProxy took {noticed:?} to notice the drain");
     assert!(
         balancer.log().contains("replicas/drained is DOWN, reason: Layer7 wrong status, code: 503")
@@ -92,9 +66,38 @@ async fn behind_a_balancer_only_requests_on_a_killed_server_fail_and_one_retry_s
         "{} requests, {given:?}; on the killed server failed {} of clients that ask once and {} of clients that asked \
          again; HAProxy noticed the drain after {noticed:?}",
         tally.sent,
-        count(Attempt::Only),
-        count(Attempt::First),
+        tally.failed(Attempt::Only),
+        tally.failed(Attempt::First),
     );
+}
+
+/// On the killed server, that is: they began before it was dead, and did not end before it was killed.
+fn only_what_was_in_flight_failed(tally: &Tally, before: Instant, dead: Instant) {
+    let was_there = |failure: &&Failure| failure.started <= dead && failure.ended >= before;
+    let others: Vec<_> = tally.failures.iter().filter(|failure| !was_there(failure)).collect();
+    assert!(others.is_empty(), "requests failed that were not on the killed server: {others:?}");
+    assert!(!tally.failures.is_empty(), "nothing was in flight on the killed server");
+    let lost = tally.failed(Attempt::Second);
+    assert_eq!(lost, 0, "a client that asks twice always gets its answer: {tally:?}");
+}
+
+/// The clients, HAProxy and the servers that are left count the same; returns the requests that each server was given.
+async fn counts_agree(
+    tally: &Tally,
+    balancer: &Balancer,
+    left: [(&str, &Process); 2],
+) -> BTreeMap<String, usize> {
+    assert_eq!(tally.sent, tally.answered + tally.failures.len());
+    // Of a kept connection HAProxy says no more than the end where its server is gone, and logs nothing.
+    let closed = tally.failures.iter().filter(|failure| failure.status.is_none()).count();
+    let (given, failed) = by_server(&balancer.requests(tally.sent - closed));
+    assert_eq!(tally.sent, given.values().sum::<usize>() + closed);
+    assert!(failed.keys().all(|name| name == "killed"), "{failed:?}");
+    assert!(["killed", "drained", "kept", "added"].iter().all(|name| given.contains_key(*name)));
+    for (name, server) in left {
+        assert_eq!(counted(server).await, given[name], "the server {name} counts as HAProxy does");
+    }
+    given
 }
 
 fn server() -> Process {
