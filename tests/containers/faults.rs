@@ -35,7 +35,7 @@ fn fails(project: &Project<'_>, variable: &str, value: &std::path::Path) -> Stri
     let mut up = project.compose(&["up", "--detach", "--wait", "drsn-serve"]);
     let refusal = attempt(up.env(variable, value));
     assert!(refusal.is_err(), "it started with {variable}={}", value.display());
-    let log = project.ask(&["logs", "--no-log-prefix", "--no-color", "drsn-serve"]);
+    let log = project.log("drsn-serve");
     let error = log.lines().rev().find(|line| line.contains(r#""level":"ERROR""#));
     error.unwrap_or_else(|| panic!("no error in the log: {log}")).to_owned()
 }
@@ -70,7 +70,6 @@ pub(crate) fn kill(project: &Project<'_>, container: &str) {
     project.engine.ask(&[
         "run",
         "--rm",
-        "--privileged",
         "--pid=host",
         "--network=none",
         debian,

@@ -33,8 +33,6 @@ const DEBIAN: &str = "standin/debian-slim";
 /// What the variables of compose.yaml are set to.
 pub(crate) struct Images {
     pub(crate) variables: Vec<(&'static str, String)>,
-    /// Whether these are the ones that compose.yaml names, and not stand-ins.
-    pub(crate) are_real: bool,
 }
 
 impl Images {
@@ -52,7 +50,7 @@ impl Images {
         });
         let Err(reason) = pulled else {
             say("every base image is the one that compose.yaml names");
-            return Ok(Self { variables, are_real: true });
+            return Ok(Self { variables });
         };
         say(&format!("images cannot be pulled: {}", reason.lines().last().unwrap_or_default()));
         make(engine)?;
@@ -62,7 +60,7 @@ impl Images {
             say(&format!("STAND-IN: {name} for {}", named(&compose, image.variable)));
             (image.variable, name)
         };
-        Ok(Self { variables: IMAGES.iter().map(standin).collect(), are_real: false })
+        Ok(Self { variables: IMAGES.iter().map(standin).collect() })
     }
 
     /// The image of a variable.
@@ -117,6 +115,7 @@ fn root_file_system() -> Result<PathBuf, String> {
     attempt(tar.args([
         "--exclude=./var/cache/apt/*.bin",
         "--exclude=./var/cache/apt/archives/*.deb",
+        "--exclude=./var/lib/apt/lists/*",
         ".",
     ]))?;
     fs::rename(&packed, &archive).map_err(|error| error.to_string())?;

@@ -93,12 +93,13 @@ async fn the_metrics_are_well_formed(project: &Project<'_>) {
 pub(crate) async fn the_alert_that_it_is_down_arrives(project: &Project<'_>) {
     let alert = eventually("Alertmanager has DrsnDown", || async {
         let alerts = project.json("ALERTMANAGER_PORT", "/api/v2/alerts").await?;
-        let down = |alert: &&Value| alert["labels"]["alertname"] == "DrsnDown";
+        let down = |alert: &&Value| {
+            alert["labels"]["alertname"] == "DrsnDown" && alert["labels"]["job"] == "drsn-serve"
+        };
         let found = alerts.as_array().and_then(|alerts| alerts.iter().find(down).cloned());
         found.ok_or_else(|| alerts.to_string())
     });
     let alert = tokio::time::timeout(Duration::from_mins(2), alert).await.unwrap();
-    assert_eq!(text(&alert, "/labels/job"), "drsn-serve");
     assert_eq!(text(&alert, "/labels/severity"), "critical");
     say(&format!("Alertmanager says: {}", text(&alert, "/annotations/summary")));
 }

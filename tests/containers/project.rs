@@ -76,6 +76,13 @@ impl<'a> Project<'a> {
         run(&mut self.compose(arguments)).trim_end().to_owned()
     }
 
+    /// What a service has logged.
+    pub(crate) fn log(&self, service: &str) -> String {
+        let log = self.ask(&["logs", "--no-log-prefix", "--no-color", service]);
+        // Compose clears the terminal's line before each of the log, and where there is no terminal too.
+        log.replace("\x1b[2K", "")
+    }
+
     /// The container of a service that has one.
     pub(crate) fn container(&self, service: &str) -> String {
         self.ask(&["ps", "--all", "--quiet", service])

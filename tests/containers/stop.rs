@@ -48,7 +48,7 @@ pub(crate) async fn a_stop_under_load_loses_no_request_in_flight(project: &Proje
 
 /// When the server last said that it drains.
 fn draining(project: &Project<'_>) -> SystemTime {
-    let log = project.ask(&["logs", "--no-log-prefix", "--no-color", "drsn-serve"]);
+    let log = project.log("drsn-serve");
     let mut entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let said = entries.rfind(|entry| entry["message"] == "draining").unwrap();
     OffsetDateTime::parse(text(&said, "/timestamp"), &Rfc3339).unwrap().into()
