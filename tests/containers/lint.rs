@@ -66,8 +66,9 @@ fn compose_reads_its_file_with_every_profile() {
 #[test]
 fn promtool_takes_the_configuration_and_the_rules() {
     let Some(mut promtool) = tool("promtool", "prometheus") else { return };
-    // It checks the rules that the configuration names as well.
     run(promtool.args(["check", "config", "docker/prometheus/prometheus.yml"]));
+    let Some(mut promtool) = tool("promtool", "prometheus") else { return };
+    run(promtool.args(["check", "rules", "docker/prometheus/rules.yml"]));
 }
 
 #[test]
