@@ -129,7 +129,6 @@ impl Private {
             .arg(format!("--data-root={}", path("data").display()))
             .arg(format!("--exec-root={}", path("exec").display()))
             .arg(format!("--pidfile={}", path("pid").display()))
-            .arg(format!("--deprecated-key-path={}", path("key.json").display()))
             .arg(format!("--cgroup-parent=/{mark}"))
             .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
             .args(["--ip-forward=false", "--ip-masq=false"])
@@ -161,9 +160,11 @@ impl Private {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        let id = self.daemon.id().to_string();
-        if let Err(failure) = attempt(Command::new("kill").arg(&id)) {
-            eprintln!("Cleaning up: {failure}");
+        if matches!(self.daemon.try_wait(), Ok(None)) {
+            let id = self.daemon.id().to_string();
+            if let Err(failure) = attempt(Command::new("kill").arg(&id)) {
+                eprintln!("Cleaning up: {failure}");
+            }
         }
         let begun = Instant::now();
         while matches!(self.daemon.try_wait(), Ok(None)) {

@@ -9,9 +9,9 @@ use std::{
 
 use crate::command::attempt;
 
-/// Folders that an engine makes wherever it is told to keep its data.
-const FOLDERS: [&str; 4] =
-    ["/run/docker", "/run/containerd", "/var/lib/docker", "/etc/docker/key.json"];
+/// Places where an engine writes, wherever it is told to keep its data.
+const PLACES: [&str; 5] =
+    ["/run/docker", "/run/containerd", "/var/lib/docker", "/etc/docker/key.json", "/etc/docker"];
 
 /// The state of the machine, as far as an engine changes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct Traces {
     /// Whether the machine forwards packets.
     forwards: String,
     control_groups: BTreeSet<PathBuf>,
-    folders: BTreeSet<&'static str>,
+    places: BTreeSet<&'static str>,
 }
 
 impl Traces {
@@ -39,7 +39,7 @@ impl Traces {
             rules: rules.lines().filter(|line| line.starts_with('-')).map(str::to_owned).collect(),
             forwards: fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap_or_default(),
             control_groups: control_groups(mark).into_iter().collect(),
-            folders: FOLDERS.into_iter().filter(|folder| Path::new(folder).exists()).collect(),
+            places: PLACES.into_iter().filter(|path| Path::new(path).exists()).collect(),
         }
     }
 
@@ -56,10 +56,11 @@ impl Traces {
         for group in control_groups(mark).iter().rev() {
             note(fs::remove_dir(group).map_err(|error| format!("{}: {error}", group.display())));
         }
-        for folder in FOLDERS.into_iter().filter(|folder| !self.folders.contains(folder)) {
-            if Path::new(folder).is_dir() {
-                note(fs::remove_dir_all(folder).map_err(|error| format!("{folder}: {error}")));
-            }
+        let new = |path: &&str| !self.places.contains(path) && Path::new(path).exists();
+        for path in PLACES.into_iter().filter(new) {
+            let is_folder = Path::new(path).is_dir();
+            let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            note(removed.map_err(|error| format!("{path}: {error}")));
         }
     }
 }
