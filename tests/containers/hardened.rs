@@ -6,8 +6,8 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    command::{root, works},
-    engine::say,
+    command::{self, attempt, root},
+    engine::{Engine, say},
     project::{Project, eventually},
     serving::{classify_digit, text},
 };
@@ -19,41 +19,13 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Step of the test: size, start and privileges.
 pub(crate) async fn the_image_is_small_and_runs_without_any_privilege(project: &Project<'_>) {
-    let engine = project.engine;
-    let size = |image: &str| -> u64 {
-        engine.ask(&["image", "inspect", "--format", "{{.Size}}", image]).parse().unwrap()
-    };
-    let models = root().join("models");
-    let own = size(project.image()) - size(project.images.of("DEBIAN_IMAGE")) - bytes(&models);
+    let own = own_bytes(project);
     say(&format!("the image's own layers, without the models, have {own} bytes"));
     assert!(own < LARGEST, "{own} bytes are more than {LARGEST}");
 
-    let name = format!("{}-hardened", project.name);
-    engine.ask(&["network", "create", &name]);
-    let port = format!("{}:8080", project.address("DRSN_PORT"));
-    let volume = format!("{}:/models:ro", models.display());
-    engine.ask(&[
-        "run",
-        "--detach",
-        "--name",
-        &name,
-        "--network",
-        &name,
-        "--publish",
-        &port,
-        "--read-only",
-        "--cap-drop",
-        "ALL",
-        "--security-opt",
-        "no-new-privileges",
-        "--user",
-        "65532",
-        "--volume",
-        &volume,
-        project.image(),
-    ]);
+    let hardened = Hardened::start(project);
     let inspected = eventually("the hardened container is healthy", || async {
-        let inspected: Value = serde_json::from_str(&engine.ask(&["inspect", &name])).unwrap();
+        let inspected: Value = serde_json::from_str(&hardened.ask(&["inspect"])).unwrap();
         let health = text(&inspected, "/0/State/Health/Status").to_owned();
         if health == "healthy" { Ok(inspected) } else { Err(inspected.to_string()) }
     });
@@ -62,25 +34,73 @@ pub(crate) async fn the_image_is_small_and_runs_without_any_privilege(project: &
     assert!(after <= HEALTHY_WITHIN, "healthy only after {after:?}");
     classify_digit(project, "DRSN_PORT").await.unwrap();
 
-    let status = engine.ask(&["exec", &name, "cat", "/proc/1/status"]);
-    let field = |field: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(field))
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
+    hardened.has_no_privilege();
+    hardened.ask(&["stop", "--time=15"]);
+    assert_eq!(hardened.ask(&["inspect", "--format", "{{.State.ExitCode}}"]), "0");
+}
+
+/// Bytes that the image has more than its base, without the models.
+fn own_bytes(project: &Project<'_>) -> u64 {
+    let size = |image: &str| -> u64 {
+        let size = project.engine.ask(&["image", "inspect", "--format", "{{.Size}}", image]);
+        size.parse().unwrap()
     };
-    assert_eq!(field("Name:"), "drsn-serve", "it is process 1");
-    assert_eq!(field("CapEff:"), "0000000000000000");
-    assert_eq!(field("NoNewPrivs:"), "1");
-    for file in ["/models/x", "/tmp/x", "/usr/local/bin/x"] {
-        assert!(!works(&mut engine.docker(&["exec", &name, "touch", file])), "{file} was written");
+    let base = size(project.images.of("DEBIAN_IMAGE"));
+    size(project.image()) - base - bytes(&root().join("models"))
+}
+
+/// A container with all that a careful user takes away from it; it goes with its network when this is dropped.
+struct Hardened<'a> {
+    engine: &'a Engine,
+    /// Of the container and of its network.
+    name: String,
+}
+
+impl<'a> Hardened<'a> {
+    fn start(project: &Project<'a>) -> Self {
+        let (engine, name) = (project.engine, format!("{}-hardened", project.name));
+        engine.ask(&["network", "create", &name]);
+        let hardened = Self { engine, name };
+        let port = format!("{}:8080", project.address("DRSN_PORT"));
+        let volume = format!("{}:/models:ro", root().join("models").display());
+        let mut run = engine.docker(&["run", "--detach", "--read-only", "--cap-drop", "ALL"]);
+        run.args(["--security-opt", "no-new-privileges", "--user", "65532"])
+            .args(["--name", &hardened.name, "--network", &hardened.name])
+            .args(["--publish", &port, "--volume", &volume, project.image()]);
+        command::run(&mut run);
+        hardened
     }
-    engine.ask(&["stop", "--time=15", &name]);
-    assert_eq!(engine.ask(&["inspect", "--format", "{{.State.ExitCode}}", &name]), "0");
-    engine.ask(&["rm", "--volumes", &name]);
-    engine.ask(&["network", "rm", &name]);
+
+    /// Runs `docker` with these arguments and the container's name.
+    fn ask(&self, arguments: &[&str]) -> String {
+        self.engine.ask(&[arguments, &[&self.name]].concat())
+    }
+
+    fn has_no_privilege(&self) {
+        let status = self.engine.ask(&["exec", &self.name, "cat", "/proc/1/status"]);
+        let lines = || status.lines().filter_map(|line| line.split_once(':'));
+        let field = |name| lines().find(|(field, _)| *field == name).map(|(_, value)| value.trim());
+        assert_eq!(field("Name"), Some("drsn-serve"), "it is process 1");
+        assert_eq!(field("CapEff"), Some("0000000000000000"));
+        assert_eq!(field("NoNewPrivs"), Some("1"));
+        // Root owns these folders: what stops it is that they are read-only.
+        for file in ["/models/x", "/tmp/x", "/usr/local/bin/x"] {
+            let touch = ["exec", "--user=0", &self.name, "touch", file];
+            let refusal = attempt(&mut self.engine.docker(&touch)).unwrap_err();
+            assert!(refusal.contains("Read-only file system"), "{file}: {refusal}");
+        }
+    }
+}
+
+impl Drop for Hardened<'_> {
+    fn drop(&mut self) {
+        for arguments in [["rm", "--force"].as_slice(), &["network", "rm"]] {
+            let mut remove = self.engine.docker(arguments);
+            if let Err(failure) = attempt(remove.arg(&self.name)) {
+                eprintln!("Cleaning up: {failure}");
+            }
+        }
+    }
 }
 
 /// From a container's start to the end of the first probe that succeeded.
