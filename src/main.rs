@@ -26,21 +26,40 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return command.run(&config);
     }
-    telemetry::start(config.log_format);
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(config)),
         Err(error) => {
+            telemetry::start(config.log_format, None);
             tracing::error!(%error, "the system gave no threads");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves to the end, and sends the last traces then.
+async fn run(config: Config) -> ExitCode {
+    let traces = telemetry::Traces::from_environment();
+    telemetry::start(config.log_format, traces.as_ref().ok().and_then(Option::as_ref));
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(2);
         }
     };
-    match runtime.block_on(serve(config)) {
+    let ended = serve(config).await;
+    let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             error.exit_code()
         }
+    };
+    if let Some(traces) = traces {
+        // It waits, and the runtime sends meanwhile.
+        let _ = tokio::task::spawn_blocking(|| traces.finish()).await;
     }
+    code
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {

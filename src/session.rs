@@ -106,6 +106,14 @@ impl ModelSession {
         Ok(())
     }
 
+    /// Gives back what larger batches than the next ones left allocated in the graph that [`Self::run`] takes mostly.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] where the runtime fails.
+    pub fn give_back_memory(&mut self) -> Result<(), RuntimeError> {
+        self.plain.give_back_memory()
+    }
+
     /// Runs prepared inputs, `[batch, …]`, and names what came.
     ///
     /// # Errors

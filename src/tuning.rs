@@ -34,7 +34,7 @@ pub struct Tuning(pub Vec<BatchCost>);
 
 impl Tuning {
     /// Measures batches of 1, 2, 4, …, as long as time is left. The inputs are zeros: a network's work does not depend
-    /// on them.
+    /// on them. The session's memory is that of a small batch afterwards.
     ///
     /// # Errors
     /// [`RuntimeError::Run`] where the runtime fails.
@@ -55,6 +55,7 @@ impl Tuning {
             costs.push(BatchCost { batch, microseconds: best.as_secs_f64() * 1e6 / batch as f64 });
             batch *= 2;
         }
+        session.give_back_memory()?;
         Ok(Self(costs))
     }
 

@@ -18,6 +18,8 @@ use crate::{
 
 /// Most inputs whose answer is written between other requests.
 const INLINE_INPUTS: usize = 256;
+/// What the answer to an input has as text, with ten classes and a few blocks.
+const TEXT_OF_AN_INPUT: usize = 2 << 10;
 /// Memory of a window's line in an answer: as it is built and as text.
 const BYTES_OF_A_WINDOW: u64 = 400;
 
@@ -95,10 +97,16 @@ impl Outcome {
     /// Whether writing the answer takes long enough to be done aside.
     pub fn is_long(&self) -> bool {
         match &self.found {
-            Found::Inputs { shares, .. } => {
-                shares.iter().map(|share| share.count).sum::<usize>() > INLINE_INPUTS
-            }
+            Found::Inputs { shares, .. } => inputs(shares) > INLINE_INPUTS,
             Found::Windows { .. } => true,
+        }
+    }
+
+    /// About the bytes that the answer has as text, so that writing it seldom moves what is written.
+    pub fn expected_text(&self) -> usize {
+        match &self.found {
+            Found::Inputs { shares, .. } => inputs(shares) * TEXT_OF_AN_INPUT,
+            Found::Windows { summaries, .. } => summaries.len() * TEXT_OF_AN_INPUT,
         }
     }
 
@@ -165,4 +173,8 @@ impl Outcome {
         }
         Ok((predictions, timing))
     }
+}
+
+fn inputs(shares: &[Share<Outputs>]) -> usize {
+    shares.iter().map(|share| share.count).sum()
 }

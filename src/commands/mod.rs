@@ -1,6 +1,7 @@
-//! The command line: serving, and three small commands for operators.
+//! The command line: serving, and small commands for operators.
 
 mod check;
+mod export_triton;
 mod healthcheck;
 mod inspect;
 
@@ -10,8 +11,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 
+use drsn_bundle::Name;
 use drsn_serve::config::{Config, Device};
 
 /// `drsn-serve`: without a command it serves.
@@ -56,6 +58,22 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a bundle as a model of NVIDIA's Triton Inference Server, for those who must serve it there.
+    ExportTriton {
+        /// Folder of the bundle, as models/mnist/1.
+        #[arg(value_name = "MODEL_DIR")]
+        folder: PathBuf,
+        /// Triton's model repository, made where it is not there; gets NAME/config.pbtxt, NAME/labels.txt and
+        /// NAME/VERSION/model.onnx. Nothing in it is overwritten.
+        #[arg(value_name = "OUT_DIR")]
+        repository: PathBuf,
+        /// Name of the model in Triton; the manifest's own otherwise.
+        #[arg(long, value_name = "NAME")]
+        name: Option<Name>,
+        /// Largest batch that Triton gives to the model at once.
+        #[arg(long, default_value = "64", value_name = "N", value_parser = value_parser!(u16).range(1..=4096))]
+        max_batch: u16,
+    },
     /// Asks a server whether it is ready, for containers: exit code 0 or 1.
     Healthcheck {
         /// What to ask; otherwise /readyz at this machine's --http (`DRSN_HTTP`). The certificate of an https server
@@ -73,6 +91,9 @@ impl Command {
                 check::run(&folder, onnxruntime.as_deref(), device)
             }
             Self::Inspect { folder, json } => inspect::run(&folder, json),
+            Self::ExportTriton { folder, repository, name, max_batch } => {
+                export_triton::run(&folder, &repository, name.as_ref(), max_batch)
+            }
             Self::Healthcheck { url } => healthcheck::run(url.as_deref(), config),
         };
         let (written, code) = match outcome {

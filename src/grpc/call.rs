@@ -20,6 +20,8 @@ use axum::{
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use tokio::time::timeout_at;
 use tonic::{Code, Status};
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::status;
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
     metrics::{Metrics, ResponseCode, grpc_name},
     model::Model,
     server::App,
+    telemetry::RequestSpan,
 };
 
 /// Methods whose answer takes as long as its client wants.
@@ -190,7 +193,9 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         return refused.into_http();
     }
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
-    let answering = next.run(Request::from_parts(parts, body));
+    let trace = RequestSpan::begin(&parts.headers, Uuid::new_v4());
+    trace.describe_grpc(parts.uri.path());
+    let answering = next.run(Request::from_parts(parts, body)).instrument(trace.span);
     let answered = timeout_at(call.deadline.into(), answering).await;
     let mut response = answered.unwrap_or_else(|_| {
         let error =

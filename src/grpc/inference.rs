@@ -125,9 +125,11 @@ impl GrpcInferenceService for Inference {
             };
             tensors.into_iter().map(tensor).collect()
         };
+        let asked = Some(request.version.as_str()).filter(|version| !version.is_empty());
+        let repository = self.app.repository().map_err(|error| call.refuse(&error))?;
         Ok(plain(ModelMetadataResponse {
             name: model.labels.model.clone(),
-            versions: vec![model.labels.version.clone()],
+            versions: repository.versions_beside(&model, asked),
             platform: oip::PLATFORM.to_owned(),
             inputs: tensors(oip::inputs(&model)),
             outputs: tensors(oip::outputs(&model)),

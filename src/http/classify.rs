@@ -127,8 +127,9 @@ async fn answer(
     let (json, timing) = app.compute(outcome.is_long(), deadline, encode).await??;
     outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
     drop(outcome);
-    memory.shrink_to(json.len() as u64);
-    let missing = (json.len() as u64).saturating_sub(memory.bytes());
+    let held = json.capacity() as u64;
+    memory.shrink_to(held);
+    let missing = held.saturating_sub(memory.bytes());
     memory.grow(missing)?;
     let content_type = HeaderValue::from_static("application/json");
     let body = Bytes::from_owner(Held { json, _memory: memory });
@@ -227,7 +228,8 @@ impl AsRef<[u8]> for Held {
 
 fn encode(outcome: &Outcome) -> Result<(Vec<u8>, Timing), ApiError> {
     let answer = outcome.answer()?;
-    let json = serde_json::to_vec(&answer).map_err(|error| {
+    let mut json = Vec::with_capacity(outcome.expected_text());
+    serde_json::to_writer(&mut json, &answer).map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         ApiError::internal()
     })?;

@@ -118,6 +118,16 @@ impl Repository {
         self.snapshot.load().find(name, version)
     }
 
+    /// The versions of `model`'s name that are served, lowest first; only its own where that was asked for.
+    pub fn versions_beside(&self, model: &Model, asked: Option<&str>) -> Vec<String> {
+        let all = match asked {
+            None => self.snapshot.load().versions(&model.labels.model),
+            Some(_) => Vec::new(),
+        };
+        // It may have been unloaded since it was found.
+        if all.is_empty() { vec![model.labels.version.clone()] } else { all }
+    }
+
     /// Every version that is known, and how it stands.
     pub fn index(&self) -> Vec<IndexEntry> {
         let loading: Vec<Key> = locked(&self.loading).iter().cloned().collect();

@@ -73,6 +73,12 @@ impl Snapshot {
         })
     }
 
+    /// The versions of a name that are served, lowest first.
+    pub(super) fn versions(&self, name: &str) -> Vec<String> {
+        let versions = self.models.get(name).into_iter().flat_map(BTreeMap::keys);
+        versions.map(|version| version.text.clone()).collect()
+    }
+
     /// The name that a request means that gives none.
     fn default_name(&self) -> Result<&str, ApiError> {
         if let Some(name) = &self.default {

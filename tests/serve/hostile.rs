@@ -28,7 +28,7 @@ pub(crate) async fn refusal(response: Response, status: u16, code: &str) -> Stri
     problem["detail"].as_str().unwrap().to_owned()
 }
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     image::GrayImage::new(width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
     file.into_inner()

@@ -6,6 +6,7 @@ mod skip;
 #[path = "../support/tiny.rs"]
 mod tiny;
 
+mod attack;
 mod baseline;
 mod batching;
 mod clients;
@@ -32,3 +33,4 @@ mod reload_memory;
 mod soak;
 mod start;
 mod tls;
+mod traces;

@@ -56,7 +56,7 @@ impl Body for Generated {
 }
 
 /// Memory of a process, in megabytes.
-fn resident(pid: u32, field: &str) -> u64 {
+pub(crate) fn resident(pid: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024

@@ -128,8 +128,9 @@ async fn poll_starts_with_what_loads_and_shows_the_rest() {
     let server = Server::start(models.path(), &POLL).await;
     // Of the versions below one that cannot be served, the next that can.
     assert_eq!(version(&server).await, "1");
-    let shown = harness::json(server.get("/models/broken").await).await;
-    assert_eq!(shown["state"], "unavailable");
+    let state = async || harness::json(server.get("/models/broken").await).await["state"].clone();
+    // It is tried again and again, and is loading meanwhile.
+    eventually("the broken model is shown", async || state().await == "unavailable").await;
     let path = "/models/broken/classify";
     refusal(server.post(path, FLOATS, floats(&[1.0; 16])).await, 503, "not_ready").await;
     // While it is tried again, it is loading and has no reason.
@@ -261,6 +262,11 @@ async fn all_versions_are_served_side_by_side_and_the_highest_answers_who_names_
     assert!(detail.contains("2, 9, 10"), "{detail}");
     let shown = harness::json(server.get("/models/tiny").await).await;
     assert_eq!(shown["versions"].as_array().map(Vec::len), Some(3));
+    for (path, versions) in
+        [("/v2/models/tiny", json!(["2", "9", "10"])), ("/v2/models/tiny/versions/9", json!(["9"]))]
+    {
+        assert_eq!(harness::json(server.get(path).await).await["versions"], versions);
+    }
     server.stop().await;
 
     let server = Server::start(models.path(), &["--version-policy", "specific:9,2"]).await;

@@ -41,7 +41,7 @@ impl ModelPath {
 #[derive(Serialize, ToSchema)]
 struct ModelMetadata<'a> {
     name: &'a str,
-    versions: [&'a str; 1],
+    versions: Vec<String>,
     platform: &'static str,
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
@@ -135,10 +135,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, ApiEr
 }
 
 pub(super) async fn model(State(app): State<Arc<App>>, path: Named) -> Result<Response, ApiError> {
+    let asked = path.as_ref().ok().and_then(|path| path.version.clone());
     let model = ModelPath::find(path, &app)?;
     json(&ModelMetadata {
         name: &model.labels.model,
-        versions: [&model.labels.version],
+        versions: app.repository()?.versions_beside(&model, asked.as_deref()),
         platform: oip::PLATFORM,
         inputs: oip::inputs(&model),
         outputs: oip::outputs(&model),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ort::{
-    session::{Session as OrtSession, builder::GraphOptimizationLevel},
+    session::{RunOptions, Session as OrtSession, builder::GraphOptimizationLevel},
     value::TensorRef,
 };
 
@@ -89,7 +89,6 @@ impl Session {
         let mut shape = Vec::with_capacity(1 + self.input_shape.len());
         shape.push(batch);
         shape.extend_from_slice(&self.input_shape);
-        let failed = |e: ort::Error| RuntimeError::Run { reason: e.to_string() };
         let tensor = TensorRef::from_array_view((shape, input)).map_err(failed)?;
         let outputs = self.inner.run(ort::inputs![tensor]).map_err(failed)?;
         let mut tensors = Vec::with_capacity(outputs.len());
@@ -103,6 +102,29 @@ impl Session {
         }
         Ok(tensors)
     }
+
+    /// Runs one input of zeros and gives back what larger batches before it left allocated, on the processor.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] where the runtime fails.
+    pub fn give_back_memory(&mut self) -> Result<(), RuntimeError> {
+        if self.provider != Provider::Cpu {
+            return Ok(());
+        }
+        let mut shape = vec![1];
+        shape.extend_from_slice(&self.input_shape);
+        let zeros = vec![0_f32; shape.iter().product()];
+        let tensor = TensorRef::from_array_view((shape, &zeros[..])).map_err(failed)?;
+        let mut options = RunOptions::new().map_err(failed)?;
+        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(failed)?;
+        self.inner.run_with_options(ort::inputs![tensor], &options).map_err(failed)?;
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
+fn failed(error: ort::Error) -> RuntimeError {
+    RuntimeError::Run { reason: error.to_string() }
 }
 
 fn load(runtime: &Runtime, model: &[u8], provider: Provider) -> Result<OrtSession, RuntimeError> {

@@ -1,10 +1,9 @@
 //! W3C trace context: the `traceparent` that a request brings goes on in its answer and in the log.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use uuid::Uuid;
+use std::fmt::{self, Display};
 
-/// The header's name.
-pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+use axum::http::HeaderValue;
+use uuid::Uuid;
 
 /// The place of a request in its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +15,24 @@ pub(super) struct TraceContext {
 }
 
 impl TraceContext {
-    /// Goes on with the trace that the headers name; begins one where they name none that can be read.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(&TRACEPARENT).and_then(|value| parse(value.to_str().ok()?));
+    /// A span that has its ids.
+    pub(super) fn new(trace: u128, span: u64, flags: u8) -> Self {
+        Self { trace, span, flags }
+    }
+
+    /// Goes on with the trace that a header names; begins one where it names none that can be read.
+    pub(super) fn of(header: Option<&str>) -> Self {
         // A random UUID has more than 64 random bits in either half's sum, and is never zero.
         let random = Uuid::new_v4().as_u64_pair();
-        let (trace, flags) = given.unwrap_or_else(|| (Uuid::new_v4().as_u128(), 0));
+        let (trace, _, flags) =
+            header.and_then(parse).unwrap_or_else(|| (Uuid::new_v4().as_u128(), 0, 0));
         Self { trace, span: random.0 ^ random.1.rotate_left(32) | 1, flags }
     }
 
     /// The trace's id, 32 hexadecimal digits.
-    pub(super) fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace)
+    pub(super) fn trace_id(&self) -> impl Display {
+        let trace = self.trace;
+        fmt::from_fn(move |f| write!(f, "{trace:032x}"))
     }
 
     /// The header for the answer.
@@ -37,9 +42,9 @@ impl TraceContext {
     }
 }
 
-/// Trace id and flags of a `traceparent`, as W3C Trace Context (level 1) has it: `VV-TRACE-PARENT-FLAGS` in lower-case
+/// Trace id, the caller's span and flags of a `traceparent`, as W3C Trace Context (level 1) has it: `VV-TRACE-PARENT-FLAGS` in lower-case
 /// hexadecimal digits; later versions may have more behind that.
-fn parse(header: &str) -> Option<(u128, u8)> {
+pub(super) fn parse(header: &str) -> Option<(u128, u64, u8)> {
     let mut parts = header.split('-');
     let (version, trace, parent, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -56,7 +61,7 @@ fn parse(header: &str) -> Option<(u128, u8)> {
     let trace = u128::from_str_radix(trace, 16).ok()?;
     let flags = u8::from_str_radix(flags, 16).ok()?;
     // Of the flags only `sampled` is known.
-    (is_sound && trace != 0 && parent != 0).then_some((trace, flags & 1))
+    (is_sound && trace != 0 && parent != 0).then_some((trace, parent, flags & 1))
 }
 
 #[cfg(test)]
@@ -69,8 +74,8 @@ mod tests {
     fn a_trace_goes_on_and_what_cannot_be_read_begins_another() {
         let sound = format!("00-{TRACE}-00f067aa0ba902b7-01");
         assert_eq!(
-            parse(&sound).map(|(trace, flags)| (format!("{trace:x}"), flags)),
-            Some((TRACE.to_owned(), 1))
+            parse(&sound).map(|(trace, parent, flags)| (format!("{trace:x}"), parent, flags)),
+            Some((TRACE.to_owned(), 0x00f0_67aa_0ba9_02b7, 1))
         );
         assert!(parse(&format!("01-{TRACE}-00f067aa0ba902b7-03-more")).is_some());
         for wrong in [
@@ -88,13 +93,10 @@ mod tests {
 
     #[test]
     fn each_request_has_a_span_of_its_own() {
-        let headers = HeaderMap::from_iter([(
-            TRACEPARENT.clone(),
-            HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-        )]);
-        let (one, other) = (TraceContext::of(&headers), TraceContext::of(&headers));
-        assert_eq!((one.trace_id(), one.flags), (TRACE.to_owned(), 1));
+        let header = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let (one, other) = (TraceContext::of(header), TraceContext::of(header));
+        assert_eq!((one.trace_id().to_string(), one.flags), (TRACE.to_owned(), 1));
         assert_ne!(one.span, other.span);
-        assert_ne!(TraceContext::of(&HeaderMap::new()).trace, 0);
+        assert_ne!(TraceContext::of(None).trace, 0);
     }
 }

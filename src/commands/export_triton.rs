@@ -1,0 +1,163 @@
+//! `drsn-serve export-triton`: a bundle as a model of NVIDIA's Triton Inference Server.
+//!
+//! ```text
+//! OUT_DIR/<name>/config.pbtxt           tensors, batching, and how input is prepared
+//!                labels.txt             the classes, one a line
+//!                <version>/model.onnx   the bundle's own, byte for byte
+//! ```
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context as _, bail};
+use drsn_bundle::{Bundle, Manifest, Name, bundle::MODEL_FILE, onnx};
+
+/// Triton's name for its configuration.
+const CONFIG_FILE: &str = "config.pbtxt";
+/// The labels, beside it.
+const LABELS_FILE: &str = "labels.txt";
+
+/// Checks the bundle, writes it into Triton's repository, and says where. Another version of a model that is there
+/// already joins it, where everything else of it stays as it is.
+pub(super) fn run(
+    folder: &Path,
+    repository: &Path,
+    name: Option<&Name>,
+    max_batch: u16,
+) -> anyhow::Result<String> {
+    let bundle = Bundle::open(folder)
+        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    let manifest = &bundle.manifest;
+    let name = name.unwrap_or(&manifest.name);
+    let config = config(manifest, name, max_batch)?;
+    let labels = labels(&manifest.classes)?;
+    let model = repository.join(name.as_str());
+    let version = model.join(manifest.version.as_str());
+    if version.exists() {
+        bail!(
+            "{} exists already, and is not overwritten: choose another OUT_DIR or --name",
+            version.display()
+        );
+    }
+
+    let written = || -> anyhow::Result<()> {
+        fs::create_dir_all(repository)?;
+        // Nobody sees half of a model: it is written aside, and gets its name when it is complete.
+        let staging = tempfile::Builder::new().prefix(".writing-").tempdir_in(repository)?;
+        let staged_model = staging.path().join("model");
+        let staged_version = staged_model.join(manifest.version.as_str());
+        fs::create_dir_all(&staged_version)?;
+        fs::write(staged_version.join(MODEL_FILE), &bundle.model)?;
+        if model.exists() {
+            keeps(&model.join(CONFIG_FILE), &config)?;
+            keeps(&model.join(LABELS_FILE), &labels)?;
+            fs::rename(&staged_version, &version)?;
+        } else {
+            fs::write(staged_model.join(CONFIG_FILE), &config)?;
+            fs::write(staged_model.join(LABELS_FILE), &labels)?;
+            fs::rename(&staged_model, &model)?;
+        }
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {}", version.display()))?;
+    Ok(format!(
+        "{}/{} is written to {} as {name}, for batches of up to {max_batch}; Triton prepares no input: the parameter \
+         drsn.input of its config.pbtxt says what clients have to do",
+        manifest.name,
+        manifest.version,
+        model.display()
+    ))
+}
+
+/// Refuses where the file of a model that is there already is not what this version needs.
+fn keeps(path: &Path, expected: &str) -> anyhow::Result<()> {
+    let found =
+        fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    if found != expected {
+        bail!(
+            "{} is of another model or batch, and is not overwritten: all versions of a model in Triton share it; \
+             choose another OUT_DIR or --name",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// One label a line, as Triton reads them.
+fn labels(classes: &[String]) -> anyhow::Result<String> {
+    if let Some(label) = classes.iter().find(|label| label.contains(['\n', '\r'])) {
+        bail!(
+            "the class {label:?} has a line break in its label, which Triton's file of labels cannot hold"
+        );
+    }
+    Ok(classes.iter().fold(String::new(), |lines, label| lines + label + "\n"))
+}
+
+/// The configuration, in protobuf's text format. Sizes are without the batch.
+fn config(manifest: &Manifest, name: &Name, max_batch: u16) -> anyhow::Result<String> {
+    let mut text = String::new();
+    writeln!(text, "name: {}", quoted(name.as_str()))?;
+    writeln!(text, "backend: \"onnxruntime\"")?;
+    writeln!(text, "max_batch_size: {max_batch}")?;
+    writeln!(text, "input {{\n{}}}", tensor(onnx::INPUT, &manifest.input.shape(), None)?)?;
+    for (output, width) in manifest.outputs() {
+        let labels = (output == onnx::PROBABILITIES).then_some(LABELS_FILE);
+        writeln!(text, "output {{\n{}}}", tensor(&output, &[width], labels)?)?;
+    }
+    // What waits when an instance is free becomes the next batch, as in drsn-serve.
+    writeln!(text, "dynamic_batching {{\n}}")?;
+    let input = serde_json::to_string(&manifest.input)?;
+    writeln!(
+        text,
+        "parameters {{\n  key: \"drsn.input\"\n  value {{\n    string_value: {}\n  }}\n}}",
+        quoted(&input)
+    )?;
+    Ok(text)
+}
+
+fn tensor(name: &str, sizes: &[usize], labels: Option<&str>) -> anyhow::Result<String> {
+    let mut text = format!("  name: {}\n  data_type: TYPE_FP32\n", quoted(name));
+    let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    writeln!(text, "  dims: [{}]", sizes.join(", "))?;
+    if let Some(labels) = labels {
+        writeln!(text, "  label_filename: {}", quoted(labels))?;
+    }
+    Ok(text)
+}
+
+/// A string of protobuf's text format: what is not plain is written as the octal digits of its bytes.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                quoted.push('\\');
+                quoted.push(char::from(byte));
+            }
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            // Writing to a string does not fail.
+            _ => drop(write!(quoted, "\\{byte:03o}")),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_written_so_that_protobuf_reads_them_back() {
+        assert_eq!(quoted("plain.name-1"), "\"plain.name-1\"");
+        assert_eq!(quoted("a \"b\" \\ c\n"), "\"a \\\"b\\\" \\\\ c\\012\"");
+        assert_eq!(quoted("µ"), "\"\\302\\265\"");
+    }
+
+    #[test]
+    fn a_label_that_is_no_line_is_refused() {
+        let classes = |text: &str| vec!["a".to_owned(), text.to_owned()];
+        assert_eq!(labels(&classes("b c")).ok().as_deref(), Some("a\nb c\n"));
+        assert!(labels(&classes("b\nc")).is_err());
+    }
+}
