@@ -27,6 +27,7 @@ use super::status;
 use crate::{
     admission::Reservation,
     error::{ApiError, ErrorKind},
+    http::delivery::OwnPace,
     metrics::{Metrics, ResponseCode, grpc_name},
     model::Model,
     server::App,
@@ -213,6 +214,9 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         }
         code => code,
     };
+    if is_stream {
+        response.extensions_mut().insert(OwnPace);
+    }
     match code {
         Some(code) => call.finish(code),
         None if is_stream => {}

@@ -25,7 +25,10 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::patience::Patient;
+use super::{
+    delivery::{Deliveries, OwnPace},
+    patience::Patient,
+};
 use crate::tls::Tls;
 
 /// Most bytes of a connection that are read ahead of who wants them; the library's own limit, 408 KiB, times a thousand
@@ -39,6 +42,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of its answer, where nothing else is said.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often in that time answers over HTTP/2 are looked at.
+const LOOKS_A_LIMIT: u32 = 4;
 /// How long handshakes that have begun may take to complete before the listener is closed.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
@@ -166,15 +171,15 @@ impl Connections {
         }
         let stream = Patient::new(stream, self.write_timeout);
         let (router, server) = (self.router.clone(), self.server.clone());
-        let stage = self.stage.subscribe();
+        let (stage, limit) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
             match tls {
-                None => converse(stream, router, server, stage).await,
+                None => converse(stream, router, server, stage, limit).await,
                 // A client that does not come through the handshake is no fault of ours.
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
-                        converse(stream, router, server, stage).await;
+                        converse(stream, router, server, stage, limit).await;
                     }
                 }
             }
@@ -189,17 +194,47 @@ async fn converse(
     router: Router,
     server: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
+    write_timeout: Duration,
 ) {
     let spoken = Arc::new(Spoken::default());
-    let noting = Arc::clone(&spoken);
+    let deliveries = Arc::new(Deliveries::default());
+    let (noting, watching) = (Arc::clone(&spoken), Arc::clone(&deliveries));
     let service = tower::service_fn(move |request: Request<Incoming>| {
         noting.note(request.version());
+        // In HTTP/1.1 an answer that is not taken holds up its connection, which the stream itself notices.
+        let watching = noting.is(Spoken::HTTP_2).then(|| Arc::clone(&watching));
         let answer = router.clone().oneshot(request.map(Body::new));
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        async move {
+            let answer = answer.await.unwrap_or_else(|never| match never {});
+            Ok::<_, Infallible>(match watching {
+                Some(deliveries) if answer.extensions().get::<OwnPace>().is_none() => {
+                    answer.map(|body| deliveries.watched(body))
+                }
+                _ => answer,
+            })
+        }
     });
-    let connection =
-        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    live(pin!(connection), stage, &spoken).await;
+    let mut connection =
+        pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+    tokio::select! {
+        () = live(connection.as_mut(), stage, &spoken) => {}
+        () = stalled(&deliveries, &spoken, write_timeout) => {
+            tracing::debug!("a connection was closed whose client takes nothing of an answer");
+        }
+    }
+}
+
+/// Ready when a client over HTTP/2 has taken nothing of an answer for so long.
+async fn stalled(deliveries: &Deliveries, spoken: &Spoken, limit: Duration) {
+    loop {
+        sleep(limit / LOOKS_A_LIMIT).await;
+        if spoken.is(Spoken::HTTP_1) {
+            std::future::pending::<()>().await;
+        }
+        if deliveries.is_stalled(limit) {
+            return;
+        }
+    }
 }
 
 /// A connection's life.

@@ -3,6 +3,7 @@
 mod body;
 mod classify;
 pub mod connection;
+pub(crate) mod delivery;
 mod frame;
 mod health;
 mod models;

@@ -90,6 +90,35 @@ async fn a_client_that_does_not_read_its_answer_does_not_keep_its_memory() {
     server.stop().await;
 }
 
+/// Over HTTP/2 the connection is well, and only the answer's window is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_open_its_window_does_not_keep_an_answers_memory() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &["--write-timeout-ms", "300"]).await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .http2_initial_stream_window_size(1024)
+        .http2_initial_connection_window_size(1 << 20)
+        .build()
+        .unwrap();
+    let ask = async |inputs: usize| {
+        let request = client.post(server.url(&format!("/classify?batch={inputs}")));
+        let body = floats(&vec![1.0; 8 * inputs]);
+        request.header("content-type", FLOATS).body(body).send().await.unwrap()
+    };
+    let unread = ask(2000).await;
+    assert_eq!(unread.status(), 200);
+    assert!(server.idle_bytes().await == 0, "the memory of the answer is given back");
+    assert!(unread.bytes().await.is_err(), "the answer was cut off");
+    // Who reads, however little at a time, gets it all.
+    let read = ask(2000).await;
+    assert!(read.bytes().await.unwrap().len() > 100_000);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_has_no_more_time_than_its_client_gives_it() {
     if !has_runtime() {
