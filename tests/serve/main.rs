@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod damaged;
 mod drain;
+mod examples;
 mod forms;
 mod grpc;
 mod harness;

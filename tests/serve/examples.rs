@@ -1,0 +1,110 @@
+//! The examples and the page on curl, as a reader runs them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    harness::{Process, has_runtime},
+    skip,
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn bundled() -> Process {
+    Process::start(&root().join("models"), &["--default-model", "mnist", "--linger-ms", "0"])
+}
+
+/// Runs a command in the project's root, and gives what it printed.
+fn printed(command: &mut Command) -> String {
+    let output = command.current_dir(root()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn has(program: &str) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok();
+    if !is_there {
+        skip::skip(&format!("{program} is missing"));
+    }
+    is_there
+}
+
+#[test]
+fn every_line_of_the_page_on_curl_is_answered() {
+    if !has_runtime() || !["bash", "curl", "perl"].into_iter().all(has) {
+        return;
+    }
+    let page = std::fs::read_to_string(root().join("docs/curl.md")).unwrap();
+    let blocks: Vec<&str> = page
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split_once("```").map(|(block, _)| block).unwrap())
+        .collect();
+    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+    let server = bundled();
+    let script = blocks.join("\n").replace("localhost:8080", &server.address.to_string());
+    let strict = "set -euo pipefail\ncurl() { command curl --fail-with-body -S \"$@\"; echo; }\n";
+    let answers = printed(Command::new("bash").args(["-c", &format!("{strict}{script}")]));
+    assert!(answers.matches("\"label\":\"7\"").count() > 4, "{answers}");
+    for part in ["again.png", "x-request-id: line-7", "\"windows\"", "input_shift_p_value", "READY"]
+    {
+        assert!(answers.contains(part), "no {part} in\n{answers}");
+    }
+}
+
+#[test]
+fn the_python_example_classifies_files_and_names_what_it_cannot() {
+    if !has_runtime() || !has("python3") {
+        return;
+    }
+    let server = bundled();
+    let url = format!("http://{}", server.address);
+    let example = || {
+        let mut command = Command::new("python3");
+        command.arg("examples/classify.py").args(["--server", &url]);
+        command
+    };
+    let said = printed(example().arg("tests/data/seven.png"));
+    assert!(
+        said.starts_with("tests/data/seven.png: 7 (") && said.contains("thresholds of"),
+        "{said}"
+    );
+    let whole = printed(example().args([
+        "--json",
+        "--model",
+        "mnist",
+        "--option",
+        "top_k=1",
+        "tests/data/seven.png",
+    ]));
+    let answer: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(answer["predictions"][0]["probabilities"].as_array().map(Vec::len), Some(1));
+    let refused = example().arg("Cargo.toml").current_dir(root()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && said.starts_with("Cargo.toml: "), "{said}");
+    assert!(!said.contains("Traceback"), "{said}");
+}
+
+#[test]
+fn the_example_for_many_files_sends_all_of_them() {
+    if !has_runtime() {
+        return;
+    }
+    // Cargo builds examples beside the tests.
+    let tests: PathBuf = std::env::current_exe().unwrap();
+    let example = tests.ancestors().nth(2).unwrap().join("examples/load");
+    if !example.exists() {
+        return skip::skip("the example is not built: cargo build --example load");
+    }
+    let server = bundled();
+    let url = format!("http://{}/classify?top_k=1", server.address);
+    let mut command = Command::new(example);
+    command.args(["--url", &url, "--clients", "4", "--requests", "40", "tests/data/seven.png"]);
+    let said = printed(&mut command);
+    assert!(said.starts_with("40 answers in ") && said.contains("median"), "{said}");
+}
