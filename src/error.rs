@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, with its HTTP status, its gRPC code and its stable word, in one table.
 
+use std::any::Any;
+
 use axum::http::StatusCode;
 use tonic::Code;
 
@@ -170,6 +172,17 @@ impl ErrorKind {
 }
 
 impl ApiError {
+    /// For what panicked, whose message is logged: nothing internal is told to a client.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        tracing::error!(message, "what answers a request panicked");
+        Self::internal()
+    }
+
     /// A failure of ours. What happened goes into the log, and not to the client.
     pub fn internal() -> Self {
         ErrorKind::Internal.because("the server failed to answer this request; its log says why")

@@ -73,14 +73,8 @@ fn status(error: &ApiError) -> Status {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::http::Response<axum::body::Body> {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    tracing::error!(message, "a call panicked");
-    let mut response: axum::http::Response<axum::body::Body> =
-        status(&ApiError::internal()).into_http();
+    let error = ApiError::panicked(&*panic);
+    let mut response: axum::http::Response<axum::body::Body> = status(&error).into_http();
     response.extensions_mut().insert(call::Panicked);
     response
 }

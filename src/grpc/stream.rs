@@ -74,10 +74,9 @@ pub(super) async fn serve(
 ) {
     let running = AssertUnwindSafe(run(&app, &call, messages, &answers)).catch_unwind();
     let ended = tokio::select! {
-        ended = running => ended.unwrap_or_else(|_| {
-            tracing::error!("a stream panicked");
-            Err(Ended::Failed(ApiError::internal()))
-        }),
+        ended = running => {
+            ended.unwrap_or_else(|panic| Err(Ended::Failed(ApiError::panicked(&*panic))))
+        }
         () = answers.closed() => Err(Ended::Gone),
         () = until(call.client_deadline) => Err(Ended::Failed(
             ErrorKind::DeadlineExceeded.because("the stream's time was up before it ended"),

@@ -168,18 +168,8 @@ impl Drop for Inflight<'_> {
 
 /// Answers even where answering panics.
 async fn caught(app: &App, request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(admitted(app, request, next)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            tracing::error!(message, "a request handler panicked");
-            ApiError::internal().into_response()
-        }
-    }
+    let answered = AssertUnwindSafe(admitted(app, request, next)).catch_unwind().await;
+    answered.unwrap_or_else(|panic| ApiError::panicked(&*panic).into_response())
 }
 
 /// Answers requests that have a key, where keys are set, and gives them no more time than their clients do.
