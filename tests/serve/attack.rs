@@ -130,7 +130,7 @@ async fn bombs_stay_within_the_budget() {
         ("MAT", "/models/signal/classify", "application/x-matlab-data", None, mat(&zeros)),
         ("gzip", infer, "application/json", Some("gzip"), gzip),
     ] {
-        assert!(body.len() < 4 << 20, "{}", body.len());
+        assert!(body.len() < BODY, "{}", body.len());
         let client = reqwest::Client::new();
         let mut answers = JoinSet::new();
         let started = Instant::now();
