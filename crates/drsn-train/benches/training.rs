@@ -1,4 +1,5 @@
-//! Inputs a second of training: the three reference networks on one thread and on two, in interleaved rounds.
+//! Inputs a second of training: the three reference networks on one thread and on two, in interleaved rounds; beside
+//! them two trainings on one thread each at the same time, which share nothing: more than they do, two threads cannot.
 //!
 //! `cargo bench -p drsn-train --bench training`, and `python3 crates/drsn-train/benches/training.py` for `PyTorch`'s CPU
 //! build on the same networks.
@@ -8,6 +9,7 @@
 use std::{
     io::Write as _,
     sync::{Arc, atomic::AtomicBool},
+    thread,
     time::Instant,
 };
 
@@ -109,6 +111,14 @@ fn rate(recipe: &Recipe, data: &Data, threads: usize) -> f64 {
     seconds.0
 }
 
+/// The sum of both rates.
+fn two_trainings(recipe: &Recipe, data: &Data) -> f64 {
+    thread::scope(|scope| {
+        let other = scope.spawn(|| rate(recipe, data, 1));
+        rate(recipe, data, 1) + other.join().expect("a training")
+    })
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -121,20 +131,24 @@ fn main() {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
         }
-        let settings = ["epochs=1", "shards=2", "optimizer.learning_rate=0.001"];
+        let settings = ["epochs=2", "shards=2", "optimizer.learning_rate=0.001"];
         let recipe = preset(name).and_then(|recipe| recipe.set(&settings)).expect("a recipe");
         let data = data(&recipe);
-        let (mut one, mut two) = (Vec::new(), Vec::new());
+        let (mut one, mut two, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         let started = Instant::now();
         for _ in 0..ROUNDS {
             one.push(rate(&recipe, &data, 1));
             two.push(rate(&recipe, &data, 2));
+            apart.push(two_trainings(&recipe, &data));
         }
-        let ratio = median(two.iter().zip(&one).map(|(two, one)| two / one).collect());
-        let (one, two) = (median(one), median(two));
+        let times =
+            |rates: &[f64]| median(rates.iter().zip(&one).map(|(two, one)| two / one).collect());
+        let (times_two, times_apart) = (times(&two), times(&apart));
         let _ = writeln!(
             out,
-            "{name}: {one:.0} inputs/s on one thread, {two:.0} on two, {ratio:.2} times ({:.0} s)",
+            "{name}: {:.0} inputs/s on one thread, {:.0} on two, {times_two:.2} times; two trainings {times_apart:.2} times ({:.0} s)",
+            median(one),
+            median(two),
             started.elapsed().as_secs_f64()
         );
     }

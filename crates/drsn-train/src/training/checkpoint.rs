@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::EpochRecord;
 use crate::recipe::Recipe;
 
-const MAGIC: &[u8; 8] = b"drsn-ck2";
+const MAGIC: &[u8; 8] = b"drsn-ck3";
 
 /// A checkpoint that cannot be written, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub struct Checkpoint {
     pub history: Vec<EpochRecord>,
     /// The network's weights, as Burn writes them.
     pub weights: Vec<u8>,
-    /// The optimizer's state, as Burn writes it.
+    /// What the optimizer remembers, as it writes it.
     pub optimizer: Vec<u8>,
 }
 

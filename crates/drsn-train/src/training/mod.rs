@@ -6,6 +6,7 @@ pub(crate) mod held_out;
 mod history;
 mod optimizer;
 mod pace;
+mod parameters;
 mod progress;
 mod schedule;
 mod shard;

@@ -25,8 +25,8 @@ pub struct BatchReport {
     pub left: Duration,
 }
 
-/// Listens to a training. Every method does nothing unless it is written.
-pub trait Progress {
+/// Listens to a training, on the thread that leads it. Every method does nothing unless it is written.
+pub trait Progress: Send {
     /// A batch is done.
     fn batch(&mut self, report: &BatchReport) {
         let _ = report;

@@ -1,13 +1,15 @@
 //! One step's gradients, computed in equal parts of the batch side by side.
 
 use burn::{
-    module::Module as _,
     nn::loss::CrossEntropyLossConfig,
-    optim::{GradientsAccumulator, GradientsParams},
     tensor::{Device, Tensor},
 };
 
-use super::{Batch, Batches, Workers, count_right, read};
+use super::{
+    Batch, Batches, Workers, count_right,
+    parameters::{gradients, with_parameters},
+    read,
+};
 use crate::{
     TrainError,
     model::{Answer, BatchStatistics, Drsn},
@@ -15,8 +17,8 @@ use crate::{
 
 /// What one batch gave.
 pub(super) struct Step {
-    /// Gradients of the mean loss.
-    pub(super) gradients: GradientsParams,
+    /// Gradients of the mean loss, of each parameter in their row.
+    pub(super) gradients: Vec<f32>,
     /// The mean loss.
     pub(super) loss: f32,
     /// Inputs that were classified rightly.
@@ -32,9 +34,9 @@ pub(super) struct Moments {
     pub(super) variance: Vec<f32>,
 }
 
-/// Computes a batch in `shards` equal parts.
+/// Computes a batch in `shards` equal parts, by the network with these parameters.
 pub(super) fn step(
-    network: &Drsn,
+    (network, parameters): (&Drsn, &[f32]),
     batches: &Batches<'_>,
     indices: &[usize],
     epoch: usize,
@@ -48,18 +50,20 @@ pub(super) fn step(
     let done = workers.map(parts.clone(), |part| {
         let device = Device::flex().autodiff();
         let batch = batches.batch(part, epoch, &device)?;
-        shard(network, &batch, classes, class_weights, share(part), &device)
+        // Tensors of its own, so that the threads do not wait for one another's gradients.
+        let network = with_parameters(network, parameters, &device);
+        shard(&network, &batch, classes, class_weights, share(part), &device)
     });
-    let mut accumulator = GradientsAccumulator::new();
+    let mut gradients = vec![0.0; parameters.len()];
     let (mut loss, mut right, mut noted) = (0.0, 0, Vec::new());
     for (done, part) in done.into_iter().zip(parts) {
         let done = done?;
-        accumulator.accumulate(network, done.gradients);
+        gradients.iter_mut().zip(done.gradients).for_each(|(sum, gradient)| *sum += gradient);
         loss += done.loss;
         right += done.right;
         noted.push((share(part), done.statistics));
     }
-    Ok(Step { gradients: accumulator.grads(), loss, right, statistics: pooled(&noted) })
+    Ok(Step { gradients, loss, right, statistics: pooled(&noted) })
 }
 
 /// Loss, as its share of the batch's, and what follows from it.
@@ -71,15 +75,13 @@ fn shard(
     share: f64,
     device: &Device,
 ) -> Result<Step, TrainError> {
-    // Weights of its own, so that the threads do not wait for one another's gradients.
-    let network = network.clone().fork(device);
     let mut statistics = BatchStatistics::default();
     let std::ops::ControlFlow::Continue(Answer { logits, .. }) =
         network.forward_with(batch.inputs.clone(), &mut statistics);
     let right = count_right(&read(logits.clone())?, &batch.labels, classes);
     let loss = loss(logits, batch, class_weights, device) * share;
     let value = read(loss.clone())?.iter().sum::<f32>();
-    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let gradients = gradients(network, loss.backward())?;
     let statistics = statistics
         .noted
         .into_iter()

@@ -8,7 +8,6 @@ use std::{
 
 use burn::{
     module::{Module as _, RunningState},
-    optim::ModuleOptimizer,
     store::{ModuleRecord, RecordError},
     tensor::{Bytes, Device, Tensor, TensorData},
 };
@@ -18,8 +17,9 @@ use rand::seq::SliceRandom as _;
 use super::{
     Batches, Checkpoint, CheckpointError, Disturbance, EpochRecord, Position, Progress, Workers,
     best_epoch, held_out,
-    optimizer::optimizer,
+    optimizer::Optimizer,
     pace::Pace,
+    parameters::{parameters, with_parameters},
     planes,
     shard::{Moments, Step, step},
 };
@@ -77,8 +77,10 @@ impl Task<'_> {
 /// A training between two batches.
 pub struct Trainer<'a> {
     task: Task<'a>,
+    /// The layers, whose parameters lie in `parameters` while the training goes on.
     network: Drsn,
-    optimizer: ModuleOptimizer,
+    parameters: Vec<f32>,
+    optimizer: Optimizer,
     running: Vec<Moments>,
     position: Position,
     history: Vec<EpochRecord>,
@@ -98,9 +100,11 @@ impl<'a> Trainer<'a> {
                 Some(class_weights(&task.data.training, task.data.classes.len()))
             }
         };
+        let (parameters, roles) = parameters(&network)?;
         Ok(Self {
             running: running(&mut network)?,
-            optimizer: optimizer(&task.recipe.optimizer),
+            optimizer: Optimizer::new(task.recipe.optimizer.clone(), &roles),
+            parameters,
             position: Position::default(),
             history: Vec::new(),
             network,
@@ -128,8 +132,14 @@ impl<'a> Trainer<'a> {
         let record = ModuleRecord::from_bytes(weights).map_err(malformed)?;
         trainer.network = trainer.network.try_load_record(record).map_err(malformed)?;
         trainer.running = running(&mut trainer.network)?;
-        let state = Bytes::from_bytes_vec(checkpoint.optimizer);
-        trainer.optimizer = trainer.optimizer.from_bytes(state).map_err(malformed)?;
+        (trainer.parameters, _) = parameters(&trainer.network)?;
+        trainer.optimizer =
+            trainer.optimizer.from_bytes(&checkpoint.optimizer).ok_or_else(|| {
+                CheckpointError::Malformed {
+                    path: path.to_owned(),
+                    reason: "its optimizer is of another network".to_owned(),
+                }
+            })?;
         trainer.position = checkpoint.position;
         trainer.history = checkpoint.history;
         Ok(trainer)
@@ -142,6 +152,15 @@ impl<'a> Trainer<'a> {
     /// [`TrainError::Interrupted`], with a checkpoint, at the end of the batch in which `stop` was set;
     /// [`TrainError::Diverged`]; or what goes wrong with data and checkpoint.
     pub fn run(
+        &mut self,
+        checkpoint: &Path,
+        progress: &mut dyn Progress,
+        stop: &AtomicBool,
+    ) -> Result<(), TrainError> {
+        self.task.workers.lead(|| self.epochs(checkpoint, progress, stop))
+    }
+
+    fn epochs(
         &mut self,
         checkpoint: &Path,
         progress: &mut dyn Progress,
@@ -164,7 +183,8 @@ impl<'a> Trainer<'a> {
 
     /// The trained network, on a device without gradients, with its running statistics.
     pub fn network(&self) -> Drsn {
-        let mut network = self.network.valid();
+        let device = Device::flex().autodiff();
+        let mut network = with_parameters(&self.network, &self.parameters, &device).valid();
         store(&mut network, &self.running);
         network
     }
@@ -253,14 +273,21 @@ impl<'a> Trainer<'a> {
         let sizes = [recipe.shards, data.classes.len()];
         let weights = self.weights.as_deref();
         let epoch = self.position.epoch;
-        let Step { gradients, loss, right, statistics } =
-            step(&self.network, &batches, indices, epoch, sizes, weights, workers)?;
+        let Step { gradients, loss, right, statistics } = step(
+            (&self.network, &self.parameters),
+            &batches,
+            indices,
+            epoch,
+            sizes,
+            weights,
+            workers,
+        )?;
         if !loss.is_finite() {
             return Err(TrainError::Diverged { loss, epoch, batch: self.position.batch });
         }
         let factor = recipe.schedule.factor(at, self.task.steps(), recipe.epochs);
         let rate = recipe.optimizer.learning_rate * factor;
-        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        self.optimizer.step(rate, &mut self.parameters, &gradients);
         follow(&mut self.running, &statistics, recipe.network.norm_momentum);
         Ok((loss, right, rate))
     }
@@ -268,13 +295,12 @@ impl<'a> Trainer<'a> {
     fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
         let unreadable = |e: RecordError| TrainError::Tensor { reason: e.to_string() };
         let weights = self.network().into_record().into_bytes();
-        let optimizer = self.optimizer.into_bytes();
         Ok(Checkpoint {
             recipe: self.task.recipe.clone(),
             position: self.position,
             history: self.history.clone(),
             weights: weights.map_err(unreadable)?.to_vec(),
-            optimizer: optimizer.map_err(unreadable)?.to_vec(),
+            optimizer: self.optimizer.to_bytes(),
         })
     }
 }

@@ -1,8 +1,17 @@
 //! Threads that compute side by side.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::TrainError;
+
+/// How long the first thread waits for the others without sleeping.
+const AWAKE: Duration = Duration::from_millis(20);
 
 /// A few threads, each with a pool of its own for what Burn computes on it: so nothing that one of them computes
 /// depends on how many there are.
@@ -26,6 +35,17 @@ impl Workers {
         self.0.len()
     }
 
+    /// Works on the first thread, which then computes its share of each [`Self::map`] without being woken for it.
+    ///
+    /// Two threads that are woken at once, by one that sleeps after that, are often put on the same core: for some
+    /// milliseconds they take turns there, and the other core has nothing to do.
+    pub fn lead<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.0.first() {
+            Some(first) => first.install(work),
+            None => work(),
+        }
+    }
+
     /// Applies `work` to each item, the n-th on the n-th thread in turn, and gives the results in the items' order.
     pub fn map<I: Send, T: Send>(&self, items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T> {
         let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
@@ -34,19 +54,40 @@ impl Workers {
         for (place, task) in items.into_iter().zip(&mut results).enumerate() {
             shares[place % threads].push(task);
         }
-        side_by_side(&self.0, shares, &|(item, result)| *result = Some(work(item)));
+        let work = |(item, result): (I, &mut Option<T>)| *result = Some(work(item));
+        self.lead(|| {
+            let mut shares = shares.into_iter();
+            let own = shares.next().unwrap_or_default();
+            let others: Vec<_> = self.0.iter().skip(1).zip(shares).collect();
+            let unfinished = AtomicUsize::new(others.len());
+            let finish = |share: Vec<_>| {
+                share.into_iter().for_each(&work);
+                unfinished.fetch_sub(1, Ordering::Release);
+            };
+            beside(others, &finish, || {
+                own.into_iter().for_each(&work);
+                let since = Instant::now();
+                while unfinished.load(Ordering::Acquire) > 0 && since.elapsed() < AWAKE {
+                    thread::yield_now();
+                }
+            });
+        });
         results.into_iter().flatten().collect()
     }
 }
 
-/// Works through each share on a thread of its own; a panic of one is a panic of the whole.
-fn side_by_side<I: Send>(pools: &[ThreadPool], shares: Vec<Vec<I>>, work: &(impl Fn(I) + Sync)) {
-    let mut shares = shares.into_iter();
-    if let (Some((pool, pools)), Some(share)) = (pools.split_first(), shares.next()) {
-        pool.in_place_scope(|scope| {
-            scope.spawn(move |_| share.into_iter().for_each(work));
-            side_by_side(pools, shares.collect(), work);
-        });
+/// Works through each share on its thread while this thread does something; a panic of one is a panic of the whole.
+fn beside<I: Send>(
+    mut shares: Vec<(&ThreadPool, I)>,
+    work: &(impl Fn(I) + Sync),
+    meanwhile: impl FnOnce(),
+) {
+    match shares.pop() {
+        Some((pool, share)) => pool.in_place_scope(|scope| {
+            scope.spawn(move |_| work(share));
+            beside(shares, work, meanwhile);
+        }),
+        None => meanwhile(),
     }
 }
 
