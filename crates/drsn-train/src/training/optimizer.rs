@@ -98,7 +98,7 @@ impl Optimizer {
     }
 
     /// The same optimizer with what another one remembered; none where that had other parameters.
-    pub(super) fn from_bytes(mut self, bytes: &[u8]) -> Option<Self> {
+    pub(super) fn reminded_of(mut self, bytes: &[u8]) -> Option<Self> {
         let (steps, numbers) = bytes.split_first_chunk::<4>()?;
         let (numbers, rest) = numbers.as_chunks::<4>();
         if !rest.is_empty() || numbers.len() != self.first.len() + self.second.len() {

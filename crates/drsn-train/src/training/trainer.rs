@@ -134,7 +134,7 @@ impl<'a> Trainer<'a> {
         trainer.running = running(&mut trainer.network)?;
         (trainer.parameters, _) = parameters(&trainer.network)?;
         trainer.optimizer =
-            trainer.optimizer.from_bytes(&checkpoint.optimizer).ok_or_else(|| {
+            trainer.optimizer.reminded_of(&checkpoint.optimizer).ok_or_else(|| {
                 CheckpointError::Malformed {
                     path: path.to_owned(),
                     reason: "its optimizer is of another network".to_owned(),

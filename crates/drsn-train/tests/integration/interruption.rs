@@ -179,11 +179,15 @@ fn a_full_disk_costs_neither_the_last_checkpoint_nor_leaves_half_a_bundle() {
         command.arg(&checkpoints).arg(env!("CARGO_BIN_EXE_drsn-train"));
         command
     };
-    let mount = "mount -t tmpfs -o size=64k tmpfs \"$1\"";
-    if !inside(mount).status().is_ok_and(|status| status.success()) {
+    // The first checkpoint fits, another beside it does not.
+    let elsewhere = Place::new();
+    assert!(elsewhere.command(&[]).status().unwrap().success());
+    let size = fs::metadata(elsewhere.checkpoint()).unwrap().len();
+    let mount = format!("mount -t tmpfs -o size={} tmpfs \"$1\"", size * 3 / 2);
+    if !inside(&mount).status().is_ok_and(|status| status.success()) {
         return skip::skip("it needs a namespace with a file system of its own (unshare, mount)");
     }
-    // The first checkpoint fits, another beside it does not. What is left is copied to where it can be looked at.
+    // What is left is copied to where it can be looked at.
     let script = format!(
         "{mount} && cd \"$1\" && shift && \"$@\"; code=$?; ls -A; cp tones.checkpoint ../kept; exit $code"
     );

@@ -127,10 +127,10 @@ fn what_an_optimizer_remembers_is_read_again_and_nothing_else_is() {
     let mut optimizer = new();
     optimizer.step(0.1, &mut [1.0, 2.0, 3.0], &[0.5, -0.5, 0.25]);
     let bytes = optimizer.to_bytes();
-    assert_eq!(new().from_bytes(&bytes).as_ref(), Some(&optimizer));
+    assert_eq!(new().reminded_of(&bytes).as_ref(), Some(&optimizer));
     for length in 0..bytes.len() {
-        assert!(new().from_bytes(&bytes[..length]).is_none(), "{length}");
+        assert!(new().reminded_of(&bytes[..length]).is_none(), "{length}");
     }
     let other = Optimizer::new(config(OptimizerKind::Sgd, None), &roles);
-    assert!(other.from_bytes(&bytes).is_none());
+    assert!(other.reminded_of(&bytes).is_none());
 }
