@@ -33,7 +33,8 @@ impl Judgement {
     ) -> Result<Self, ApiError> {
         let Some(baseline) = &manifest.baseline else { return Ok(Self::default()) };
         let row = share.first + row;
-        let mut mean_abs = Vec::new();
+        let channels = manifest.blocks.iter().map(|block| block.channels).sum();
+        let mut mean_abs = Vec::with_capacity(channels);
         for (block, outputs) in manifest.blocks.iter().zip(&share.outputs.blocks) {
             mean_abs.extend_from_slice(row_of(&outputs.mean_abs, row, block.channels));
         }

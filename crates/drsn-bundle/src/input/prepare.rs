@@ -103,9 +103,9 @@ fn z_score(channel: usize, samples: &mut [f32], epsilon: f64) -> Result<(), Prep
     let count = samples.len() as f64;
     let mean = sum(samples, |x| x) / count;
     let variance = sum(samples, |x| (x - mean) * (x - mean)) / count;
-    let divisor = variance.sqrt().max(epsilon);
+    let factor = 1.0 / variance.sqrt().max(epsilon);
     for sample in samples {
-        *sample = ((f64::from(*sample) - mean) / divisor) as f32;
+        *sample = ((f64::from(*sample) - mean) * factor) as f32;
     }
     Ok(())
 }
