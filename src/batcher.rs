@@ -3,66 +3,18 @@
 //! A worker that is free takes what waits, up to the largest batch. There is no timer by default: the time in which
 //! all workers are busy is what fills the next batch, and a lone request never waits.
 
+mod backlog;
+mod job;
+
 use std::{
     collections::VecDeque,
-    ops::Range,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
-
-/// Some inputs of one request that a worker answers at once.
-#[derive(Debug)]
-pub struct Job<O> {
-    /// The request's prepared inputs, one after the other; its jobs share them.
-    pub values: Arc<Vec<f32>>,
-    /// Where this job's inputs are among them.
-    pub range: Range<usize>,
-    /// Number of inputs.
-    pub count: usize,
-    /// Whether the client wants the share of zeroed features, which costs a larger graph.
-    pub zeroed: bool,
-    /// When it was queued.
-    pub queued: Instant,
-    /// When its answer is worthless.
-    pub deadline: Instant,
-    /// Where the answer goes; closed when the client has hung up.
-    pub reply: oneshot::Sender<Result<Share<O>, JobError>>,
-}
-
-impl<O> Job<O> {
-    /// The prepared inputs.
-    pub fn inputs(&self) -> &[f32] {
-        &self.values[self.range.clone()]
-    }
-}
-
-/// One job's part of a batch's outputs.
-#[derive(Debug)]
-pub struct Share<O> {
-    /// Outputs of the whole batch.
-    pub outputs: Arc<O>,
-    /// The job's first row in them.
-    pub first: usize,
-    /// The job's rows.
-    pub count: usize,
-    /// From queued to taken.
-    pub queue_time: Duration,
-    /// What the batch took.
-    pub inference_time: Duration,
-    /// Inputs in the batch.
-    pub batch_size: usize,
-}
-
-/// Why a job was not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobError {
-    /// Its deadline passed while it waited.
-    DeadlineExceeded,
-    /// The runtime failed.
-    Failed,
-}
+use backlog::Backlog;
+pub use backlog::give_way;
+pub use job::{Job, JobError, Share};
 
 /// Why nothing of a request was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +54,10 @@ struct State<O> {
     inputs: usize,
     /// Streams that were admitted so far.
     streams: u64,
+    /// Workers that wait. Where there is none, nobody is told of new jobs: that is a call of the system.
+    idle: usize,
+    /// Whether a full batch waits.
+    backlog: Backlog,
     closed: bool,
 }
 
@@ -126,6 +82,8 @@ impl<O> Queue<O> {
                 requests: VecDeque::new(),
                 inputs: 0,
                 streams: 0,
+                idle: 0,
+                backlog: Backlog::default(),
                 closed: false,
             }),
             changed: Condvar::new(),
@@ -154,14 +112,9 @@ impl<O> Queue<O> {
         let mut state = self.lock();
         self.check_room(&mut state)?;
         state.inputs += jobs.iter().map(|job| job.count).sum::<usize>();
-        let several = jobs.len() > 1;
+        let count = jobs.len();
         state.requests.push_back(Waiting { stream: None, jobs });
-        drop(state);
-        if several {
-            self.changed.notify_all();
-        } else {
-            self.changed.notify_one();
-        }
+        self.tell_of(count, state);
         Ok(())
     }
 
@@ -193,9 +146,20 @@ impl<O> Queue<O> {
                 .requests
                 .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
         }
-        drop(state);
-        self.changed.notify_one();
+        self.tell_of(1, state);
         Ok(())
+    }
+
+    /// Tells workers that wait of new jobs.
+    fn tell_of(&self, jobs: usize, mut state: MutexGuard<'_, State<O>>) {
+        state.note_backlog(self.limits.batch);
+        let idle = state.idle;
+        drop(state);
+        match jobs.min(idle) {
+            0 => {}
+            1 => self.changed.notify_one(),
+            _ => self.changed.notify_all(),
+        }
     }
 
     fn check_room(&self, state: &mut State<O>) -> Result<(), PushError> {
@@ -222,19 +186,33 @@ impl<O> Queue<O> {
                 if state.closed {
                     return None;
                 }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.wait(state, None);
                 continue;
             }
             let Some(patience) = self.patience(&state) else {
                 break;
             };
-            state = self
-                .changed
-                .wait_timeout(state, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.wait(state, Some(patience));
         }
         Some(self.take(&mut state))
+    }
+
+    /// Waits, for so long at most, until there is something new.
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<O>>,
+        patience: Option<Duration>,
+    ) -> MutexGuard<'a, State<O>> {
+        state.idle += 1;
+        let mut state = match patience {
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.changed.wait_timeout(state, patience);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.idle -= 1;
+        state
     }
 
     /// Takes no more jobs; those that wait are still answered.
@@ -249,6 +227,7 @@ impl<O> Queue<O> {
         state.closed = true;
         state.requests.clear();
         state.inputs = 0;
+        state.note_backlog(self.limits.batch);
         drop(state);
         self.changed.notify_all();
     }
@@ -279,6 +258,7 @@ impl<O> Queue<O> {
             room -= job.count;
             batch.push(job);
         }
+        state.note_backlog(self.limits.batch);
         batch
     }
 
@@ -298,6 +278,10 @@ impl<O> State<O> {
             self.requests.push_back(request);
         }
         Some(job)
+    }
+
+    fn note_backlog(&mut self, batch: usize) {
+        self.backlog.set(self.inputs >= batch);
     }
 
     /// Gives the places of clients that have hung up to others.

@@ -7,6 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use commands::Cli;
 use drsn_serve::{
+    batcher,
     config::Config,
     memory,
     server::{self, StartError},
@@ -26,7 +27,11 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return command.run(&config);
     }
-    match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(batcher::give_way)
+        .build();
+    match runtime {
         Ok(runtime) => runtime.block_on(run(config)),
         Err(error) => {
             telemetry::start(config.log_format, None);

@@ -1,5 +1,9 @@
 //! The queue's promises, each as a test.
 
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
 use super::*;
 
 type Reply = oneshot::Receiver<Result<Share<()>, JobError>>;
@@ -189,4 +193,36 @@ fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_
     assert_eq!(queue.admit(), Err(PushError::Closed));
     assert_eq!(queue.push_for(stream, job(1).0), Err(PushError::Closed));
     drop((replies, small_reply, more_reply));
+}
+
+#[test]
+fn a_full_batch_that_waits_is_a_backlog_until_it_is_taken() {
+    let queue = queue(8, 2, Duration::ZERO);
+    let has_backlog = || queue.lock().backlog.is_there();
+    let (first, _first_reply) = job(1);
+    let (second, _second_reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+    assert!(!has_backlog());
+    assert_eq!(queue.push(VecDeque::from([second])), Ok(()));
+    assert!(has_backlog());
+    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 1]));
+    assert!(!has_backlog());
+}
+
+#[test]
+fn workers_that_wait_are_told_of_jobs_one_or_several() {
+    let queue = queue(8, 1, Duration::ZERO);
+    for count in [1, 2] {
+        let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..count).map(|_| job(1)).unzip();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..count).map(|_| scope.spawn(|| queue.next_batch())).collect();
+            while queue.lock().idle < count {
+                std::thread::yield_now();
+            }
+            assert_eq!(queue.push(jobs), Ok(()));
+            for worker in workers {
+                assert_eq!(sizes(worker.join().unwrap()), Some(vec![1]));
+            }
+        });
+    }
 }
