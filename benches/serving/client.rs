@@ -1,13 +1,13 @@
-//! Keep-alive clients that cost little themselves.
+//! Keep-alive clients that cost little themselves: all of them on one thread, for they share the server's processors.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
+use std::{cell::Cell, net::SocketAddr};
 
 use drsn_bundle::InputSpec;
+use futures_util::future::join_all;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// The bytes of a request.
 pub(crate) struct Request(Vec<u8>);
@@ -52,28 +52,38 @@ fn nested(values: &[f32], shape: &[usize]) -> String {
 
 /// Sends so many requests over so many connections, each a new one as soon as the last was answered.
 pub(crate) fn send(address: SocketAddr, request: &Request, clients: usize, requests: usize) {
-    let left = AtomicUsize::new(requests);
-    let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    thread::scope(|scope| {
-        for _ in 0..clients {
-            scope.spawn(|| {
-                let mut stream = TcpStream::connect(address).expect("a connection");
-                stream.set_nodelay(true).expect("TCP_NODELAY");
-                while take().is_ok() {
-                    assert_eq!(exchange(&mut stream, &request.0), Some(200));
-                }
-            });
+    let left = Cell::new(requests);
+    let client = async || {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("TCP_NODELAY");
+        while left.get() > 0 {
+            left.set(left.get() - 1);
+            assert_eq!(exchange(&mut stream, &request.0).await, Some(200));
         }
-    });
+    };
+    on_this_thread(join_all((0..clients).map(|_| client())));
+}
+
+/// The status of the answer to a request without a body; none where nobody answers.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Option<u16> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+    on_this_thread(async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        exchange(&mut stream, request.as_bytes()).await
+    })
+}
+
+fn on_this_thread<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    runtime.expect("a runtime").block_on(work)
 }
 
 /// Sends a request and reads the whole answer; gives its status.
-pub(crate) fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<u16> {
-    stream.write_all(request).ok()?;
-    let (mut answer, mut part) = (Vec::new(), [0; 16 << 10]);
+async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<u16> {
+    stream.write_all(request).await.ok()?;
+    let mut answer = Vec::with_capacity(16 << 10);
     loop {
-        let count = stream.read(&mut part).ok().filter(|&count| count > 0)?;
-        answer.extend_from_slice(&part[..count]);
+        stream.read_buf(&mut answer).await.ok().filter(|&count| count > 0)?;
         let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = std::str::from_utf8(&answer[..end]).ok()?;
         let length = head.lines().find_map(|line| {

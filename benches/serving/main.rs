@@ -23,7 +23,7 @@ use crate::{bare::Bare, client::Request, server::Server};
 const ROUNDS: usize = 5;
 const CLIENTS: [usize; 4] = [1, 8, 32, 64];
 /// Requests of one kind and number of clients in a round.
-const REQUESTS: usize = 3000;
+const REQUESTS: usize = 6000;
 
 fn main() {
     // Cargo adds --bench.

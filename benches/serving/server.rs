@@ -2,12 +2,14 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use crate::client;
 
 /// Clock ticks a second in /proc, on every Linux that Rust supports.
 const TICKS: f64 = 100.0;
@@ -33,7 +35,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("a server");
-        while !is_ready(address) {
+        while client::get(address, "/readyz") != Some(200) {
             assert!(
                 started.elapsed() < Duration::from_secs(30),
                 "the server does not become ready"
@@ -67,10 +69,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn is_ready(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    crate::client::exchange(&mut stream, b"GET /readyz HTTP/1.1\r\nhost: bench\r\n\r\n")
-        == Some(200)
 }
