@@ -181,10 +181,11 @@ fn decode(
     asked: &mut Option<Arc<Model>>,
     deadline: Instant,
 ) -> Result<Decoded, ApiError> {
+    let mut rest = Vec::new();
     let mut json = match &body {
         Body::Json(bytes) => {
             memory.grow(PARSING_FACTOR * bytes.len() as u64)?;
-            Some(JsonRequest::parse(bytes)?)
+            Some(JsonRequest::parse(bytes, &mut rest)?)
         }
         Body::Raw(_) | Body::Files(_) | Body::Signal(_) | Body::Tensor(_) => None,
     };

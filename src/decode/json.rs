@@ -1,6 +1,7 @@
 //! JSON bodies: signals, images in base64, tensors, and options beside them.
 
 mod nested;
+mod plain;
 mod text;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 use nested::Nested;
+use plain::Member;
 use text::{Files, Word, Words};
 
 /// Longest message of the JSON parser that is passed on, in characters: it can quote what the client sent.
@@ -56,11 +58,33 @@ enum Form<'a> {
 }
 
 impl<'a> JsonRequest<'a> {
-    /// Parses a body.
+    /// Parses a body; `rest` is given for what is left of one whose numbers were read aside.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] with the place of the fault.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
+    pub fn parse(body: &'a [u8], rest: &'a mut Vec<u8>) -> Result<Self, ApiError> {
+        if let Some(plain) = plain::read(body) {
+            *rest = plain.rest;
+            // Where it is at fault, the place is to be told as the client sees it.
+            if let Ok(request) = serde_json::from_slice::<Self>(rest) {
+                return Ok(request.with(plain.member, plain.numbers));
+            }
+        }
+        Self::parse_whole(body)
+    }
+
+    fn with(mut self, member: Member, numbers: Nested) -> Self {
+        let place = match member {
+            Member::Signal => &mut self.signal,
+            Member::Signals => &mut self.signals,
+            Member::Tensor => &mut self.tensor,
+            Member::Tensors => &mut self.tensors,
+        };
+        *place = Some(numbers);
+        self
+    }
+
+    fn parse_whole(body: &'a [u8]) -> Result<Self, ApiError> {
         let invalid = |detail: String| ErrorKind::InvalidArgument.because(detail);
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
@@ -231,7 +255,10 @@ mod tests {
     #[test]
     fn options_may_be_numbers_where_people_write_numbers() {
         let body = br#"{"version": 1, "top_k": 3, "channel": [1, "left"], "overlap": 0.5}"#;
-        let options = JsonRequest::parse(body).unwrap().take_options(Options::default()).unwrap();
+        let options = JsonRequest::parse(body, &mut Vec::new())
+            .unwrap()
+            .take_options(Options::default())
+            .unwrap();
         let mut expected = Options::default();
         for (name, value) in
             [("version", "1"), ("top_k", "3"), ("channel", "1,left"), ("overlap", "0.5")]
@@ -244,17 +271,27 @@ mod tests {
     #[test]
     fn a_message_quotes_no_more_than_a_little_of_what_came() {
         let body = format!("{{\"{}\": 1}}", "x".repeat(1 << 20));
-        let error = JsonRequest::parse(body.as_bytes()).unwrap_err();
+        let error = JsonRequest::parse(body.as_bytes(), &mut Vec::new()).unwrap_err();
         assert!(error.detail.len() < 2 * LONGEST_MESSAGE);
     }
 
     #[test]
     fn no_message_names_a_type_of_the_program() {
         for body in ["[]", "7", r#"{"top_k": "3"}"#, r#"{"version": []}"#, r#"{"images": [1]}"#] {
-            let detail = JsonRequest::parse(body.as_bytes()).unwrap_err().detail;
+            let detail = JsonRequest::parse(body.as_bytes(), &mut Vec::new()).unwrap_err().detail;
             for name in ["JsonRequest", "usize", "i64", "Word", "Nested", "Files"] {
                 assert!(!detail.contains(name), "{body}: {detail}");
             }
         }
+    }
+
+    #[test]
+    fn a_fault_behind_numbers_is_told_at_its_place_in_the_body() {
+        let body = r#"{"signal": [1, 2, 3], "top": 1}"#;
+        let detail = JsonRequest::parse(body.as_bytes(), &mut Vec::new()).unwrap_err().detail;
+        assert!(detail.contains("unknown field `top`") && detail.contains("column 27"), "{detail}");
+        let twice = r#"{"signal": [1], "signal": [2]}"#;
+        let detail = JsonRequest::parse(twice.as_bytes(), &mut Vec::new()).unwrap_err().detail;
+        assert!(detail.contains("duplicate field `signal`"), "{detail}");
     }
 }

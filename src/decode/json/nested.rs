@@ -11,7 +11,7 @@ use serde::{
 use crate::error::{ApiError, ErrorKind};
 
 /// Deepest nesting that any form of input has: a list of images, `[N, C, H, W]`.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 
 /// Numbers and their shape, as `[[1, 2, 3], [4, 5, 6]]` has shape 2 x 3.
 #[derive(Debug, Clone, PartialEq)]

@@ -61,9 +61,10 @@ fn every_field_of_a_json_body_that_is_described_is_taken() {
     let request = &parts::schemas()["ClassifyRequest"];
     for field in request["properties"].as_object().unwrap().keys() {
         let body = format!("{{\"{field}\": null}}");
-        assert!(JsonRequest::parse(body.as_bytes()).is_ok(), "{field}");
+        assert!(JsonRequest::parse(body.as_bytes(), &mut Vec::new()).is_ok(), "{field}");
     }
-    let refusal = JsonRequest::parse(b"{\"none_of_them\": null}").unwrap_err().detail;
+    let refusal =
+        JsonRequest::parse(b"{\"none_of_them\": null}", &mut Vec::new()).unwrap_err().detail;
     let (_, known) = refusal.split_once("expected one of ").unwrap();
     let described = request["properties"].as_object().unwrap().len();
     assert_eq!(known.matches('`').count() / 2, described, "{known}");
