@@ -3,7 +3,9 @@
 mod describe;
 mod encoding;
 mod infer;
+mod message;
 mod numbers;
+mod object;
 mod request;
 mod response;
 
@@ -35,6 +37,6 @@ fn model_routes(model: &str) -> Routes {
 /// Adds the schemas of what is taken and answered.
 pub(super) fn schemas(schemas: &mut Schemas) {
     describe::schemas(schemas);
-    request::schemas(schemas);
+    message::schemas(schemas);
     response::schemas(schemas);
 }

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use hyper::body::Bytes;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::Number;
-use utoipa::ToSchema;
 
-use super::numbers::Numbers;
+use super::{
+    message::{InputTensor, Message},
+    object::Object,
+};
 use crate::{
     error::{ApiError, ErrorKind},
     oip::{FP32, Infer, OutputName, Tensor, Values},
-    schema::{self, Schemas},
 };
 
 /// Says how long the JSON is, where binary data follow it.
@@ -29,63 +30,6 @@ pub(super) struct InferRequest {
     pub(super) binary: Vec<bool>,
     /// The same of outputs that were not named.
     pub(super) all_binary: bool,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[schema(as = InferRequest)]
-#[serde(expecting = "an object with a list of inputs")]
-struct Body {
-    id: Option<String>,
-    parameters: Option<RequestParameters>,
-    inputs: Vec<InputTensor>,
-    outputs: Option<Vec<RequestedOutput>>,
-}
-
-#[derive(Deserialize, Default, ToSchema)]
-#[serde(expecting = "an object of parameters")]
-struct RequestParameters {
-    /// Microseconds.
-    #[schema(value_type = Option<u64>)]
-    timeout: Option<Number>,
-    binary_data_output: Option<bool>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(expecting = "an object with name, shape, datatype and data")]
-struct InputTensor {
-    name: String,
-    #[schema(value_type = Vec<u64>)]
-    shape: Vec<Number>,
-    datatype: String,
-    parameters: Option<InputParameters>,
-    #[schema(schema_with = schema::nested_numbers)]
-    data: Option<Numbers>,
-}
-
-#[derive(Deserialize, Default, ToSchema)]
-#[serde(expecting = "an object of parameters")]
-struct InputParameters {
-    #[schema(value_type = Option<u64>)]
-    binary_data_size: Option<Number>,
-    #[schema(ignore)]
-    shared_memory_region: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(expecting = "an object with the name of an output")]
-struct RequestedOutput {
-    name: String,
-    parameters: Option<OutputParameters>,
-}
-
-#[derive(Deserialize, Default, ToSchema)]
-#[serde(expecting = "an object of parameters")]
-struct OutputParameters {
-    binary_data: Option<bool>,
-    #[schema(value_type = Option<u64>)]
-    classification: Option<Number>,
-    #[schema(ignore)]
-    shared_memory_region: Option<IgnoredAny>,
 }
 
 /// The length of the JSON, where the header says it.
@@ -120,7 +64,7 @@ impl InferRequest {
         };
         let (json, mut binary) = (&body[..json_length], body.slice(json_length..));
         let parsed = parse(json)?;
-        let inputs = parsed.inputs.into_iter().map(|input| input.tensor(&mut binary));
+        let inputs = parsed.inputs.into_iter().map(|Object(input)| input.tensor(&mut binary));
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if !binary.is_empty() {
             return Err(invalid(format!(
@@ -128,12 +72,12 @@ impl InferRequest {
                 binary.len()
             )));
         }
-        let parameters = parsed.parameters.unwrap_or_default();
+        let Object(parameters) = parsed.parameters.unwrap_or_default();
         let timeout = whole("timeout", parameters.timeout)?.filter(|&timeout| timeout > 0);
         let all_binary = parameters.binary_data_output.unwrap_or_default();
         let (mut outputs, mut wanted_binary) = (Vec::new(), Vec::new());
-        for output in parsed.outputs.unwrap_or_default() {
-            let parameters = output.parameters.unwrap_or_default();
+        for Object(output) in parsed.outputs.unwrap_or_default() {
+            let Object(parameters) = output.parameters.unwrap_or_default();
             refuse_shared(parameters.shared_memory_region)?;
             let classes = whole("classification", parameters.classification)?;
             outputs.push(OutputName { name: output.name, classes });
@@ -162,7 +106,7 @@ impl InferRequest {
 
 impl InputTensor {
     fn tensor(self, binary: &mut Bytes) -> Result<Tensor, ApiError> {
-        let parameters = self.parameters.unwrap_or_default();
+        let Object(parameters) = self.parameters.unwrap_or_default();
         refuse_shared(parameters.shared_memory_region)?;
         let size = |number: Number| {
             number.as_i64().ok_or_else(|| invalid("the sizes of a shape are whole numbers"))
@@ -194,17 +138,12 @@ impl InputTensor {
     }
 }
 
-fn parse(json: &[u8]) -> Result<Body, ApiError> {
-    match json.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => serde_json::from_slice(json).map_err(|error| {
-            let message: String = error.to_string().chars().take(LONGEST_MESSAGE).collect();
-            invalid(format!("the body is not the JSON that was expected: {message}"))
-        }),
-        // The parser would also read an object's fields from a list, by position.
-        _ => Err(invalid(
-            "a JSON object was expected, as {\"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": …, \"data\": …}]}, and the body is something else",
-        )),
-    }
+fn parse(json: &[u8]) -> Result<Message, ApiError> {
+    let message: Result<Object<Message>, _> = serde_json::from_slice(json);
+    message.map(|Object(message)| message).map_err(|error| {
+        let text: String = error.to_string().chars().take(LONGEST_MESSAGE).collect();
+        invalid(format!("the body is not the JSON that was expected: {text}"))
+    })
 }
 
 /// Nested lists must have the sizes that are declared; a flat one is held to their product later.
@@ -239,11 +178,6 @@ fn refuse_shared(region: Option<IgnoredAny>) -> Result<(), ApiError> {
 
 fn invalid(detail: impl Into<String>) -> ApiError {
     ErrorKind::InvalidArgument.because(detail)
-}
-
-/// Adds the schemas of what is taken.
-pub(super) fn schemas(schemas: &mut Schemas) {
-    schemas.add::<Body>();
 }
 
 #[cfg(test)]
@@ -288,7 +222,22 @@ mod tests {
             (input(r#", "data": [[1], [2]]"#), 0, "nest them"),
             (input(r#", "data": "x""#), 0, "a list of 32-bit floats"),
             (input(r#", "parameters": {"shared_memory_region": "r"}"#), 0, "shared memory"),
-            ("[]".to_owned(), 0, "a JSON object was expected"),
+            ("[]".to_owned(), 0, "an object with a list of inputs"),
+            (
+                r#"{"inputs": [["input", [1, 1, 2], "FP32", null, [1, 2]]]}"#.to_owned(),
+                0,
+                "an object with name",
+            ),
+            (
+                r#"{"inputs": [], "parameters": [null, true]}"#.to_owned(),
+                0,
+                "an object of parameters",
+            ),
+            (
+                r#"{"inputs": [], "outputs": [["probabilities"]]}"#.to_owned(),
+                0,
+                "the name of an output",
+            ),
             (r#"{"inputs": [7]}"#.to_owned(), 0, "an object with name, shape"),
             (r#"{"inputs": {}}"#.to_owned(), 0, "sequence"),
             (r#"{"inputs": [], "parameters": {"timeout": -1}}"#.to_owned(), 0, "whole number"),
