@@ -12,12 +12,10 @@ use crate::{memory, session::ModelSession};
 
 /// Largest batch that is tried.
 const LARGEST: usize = 64;
-/// How long each size is measured at least, unless one run takes longer.
-const EACH: Duration = Duration::from_millis(2);
-/// How long all sizes together may take: a server is ready soon after its start.
-const ALTOGETHER: Duration = Duration::from_millis(40);
-/// Each size is run at least so many times: the fastest of one or two runs can be one that was disturbed.
-const LEAST_RUNS: u32 = 3;
+/// How long the measuring may take: a server is ready soon after its start.
+const ALTOGETHER: Duration = Duration::from_millis(60);
+/// Sizes are added while all of them together can be run so many times.
+const LEAST_ROUNDS: u32 = 3;
 /// A batch is as good as the best where an input costs at most this share more.
 const TOLERANCE: f64 = 0.05;
 /// What a batch costs beside the network, in microseconds: threads are woken, and lose their caches to one another.
@@ -33,6 +31,13 @@ pub struct BatchCost {
     pub microseconds: f64,
 }
 
+impl BatchCost {
+    /// What some inputs would take.
+    fn expected(&self, inputs: usize) -> Duration {
+        Duration::from_secs_f64(self.microseconds * inputs as f64 / 1e6)
+    }
+}
+
 /// What was measured, by batch; empty where the batch was given.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tuning(pub Vec<BatchCost>);
@@ -41,25 +46,31 @@ impl Tuning {
     /// Measures batches of 1, 2, 4, …, as long as time is left. The inputs are zeros: a network's work does not depend
     /// on them. The session's memory is that of a small batch afterwards.
     ///
+    /// The sizes take turns, and the fastest run of each counts: what else happens on the machine makes runs slower for
+    /// some time, and must not meet one size only.
+    ///
     /// # Errors
     /// [`RuntimeError::Run`] where the runtime fails.
     pub fn measure(session: &mut ModelSession) -> Result<Self, RuntimeError> {
-        let started = Instant::now();
-        let mut costs: Vec<BatchCost> = Vec::new();
-        let mut batch = 1;
+        let (started, elements) = (Instant::now(), session.elements());
+        let (mut costs, mut zeros, mut batch) = (Vec::<BatchCost>::new(), Vec::new(), 1);
         while batch <= LARGEST {
-            // One run to get the memory, and those that count.
-            let runs = f64::from(1 + LEAST_RUNS);
-            let expected = costs.last().map_or(0.0, |cost| runs * cost.microseconds * batch as f64);
-            let left = ALTOGETHER.saturating_sub(started.elapsed());
-            if expected > left.as_micros() as f64 {
+            let expected = costs.last().map_or(Duration::ZERO, |cost| cost.expected(2 * batch));
+            if started.elapsed() + expected > ALTOGETHER / LEAST_ROUNDS {
                 break;
             }
-            let zeros = vec![0.0; batch * session.elements()];
+            zeros.resize(batch * elements, 0.0);
+            // To get the memory.
             session.run(&zeros, batch, false)?;
-            let best = fastest(session, &zeros, batch)?;
-            costs.push(BatchCost { batch, microseconds: best.as_secs_f64() * 1e6 / batch as f64 });
+            costs.push(BatchCost { batch, microseconds: an_input(session, &zeros, batch)? });
             batch *= 2;
+        }
+        let round: Duration = costs.iter().map(|cost| cost.expected(cost.batch)).sum();
+        while started.elapsed() + round <= ALTOGETHER {
+            for cost in &mut costs {
+                let again = an_input(session, &zeros[..cost.batch * elements], cost.batch)?;
+                cost.microseconds = cost.microseconds.min(again);
+            }
         }
         session.give_back_memory()?;
         Ok(Self(costs))
@@ -74,30 +85,18 @@ impl Tuning {
     }
 }
 
-/// The time of the fastest of some runs: what else happens on the machine only makes runs slower.
+/// What one run takes for each input, in microseconds.
 ///
 /// On the processor it is the time that this thread had, so that a server which loads a model under load does not measure
 /// how long it waited.
-fn fastest(
-    session: &mut ModelSession,
-    inputs: &[f32],
-    batch: usize,
-) -> Result<Duration, RuntimeError> {
-    let started = Instant::now();
-    let mut best = Duration::MAX;
+fn an_input(session: &mut ModelSession, inputs: &[f32], batch: usize) -> Result<f64, RuntimeError> {
     let is_own = session.provider() == Provider::Cpu;
     let clock = || memory::processor_time().filter(|_| is_own);
-    for runs in 1.. {
-        let (run, before) = (Instant::now(), clock());
-        session.run(inputs, batch, false)?;
-        let elapsed = run.elapsed();
-        let spent = clock().zip(before).map(|(after, before)| after.saturating_sub(before));
-        best = best.min(spent.unwrap_or(elapsed));
-        if runs >= LEAST_RUNS && started.elapsed() >= EACH {
-            break;
-        }
-    }
-    Ok(best)
+    let (run, before) = (Instant::now(), clock());
+    session.run(inputs, batch, false)?;
+    let elapsed = run.elapsed();
+    let spent = clock().zip(before).map(|(after, before)| after.saturating_sub(before));
+    Ok(spent.unwrap_or(elapsed).as_secs_f64() * 1e6 / batch as f64)
 }
 
 impl fmt::Display for Tuning {
