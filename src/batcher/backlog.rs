@@ -2,7 +2,7 @@
 //!
 //! Where a full batch waits already, a request that is read now only waits behind it, and reading it takes the processor
 //! from a worker. A thread that has nothing to do then lets others go first, instead of sleeping until the next packet
-//! wakes it: later it finds more requests at once. Saturated, a request costs 7 % less so, and the slowest are no slower
+//! wakes it: later it finds more requests at once. Saturated, a request costs 6 % less so, and the slowest are no slower
 //! (`docs/results.md`); a server that has no full batch waiting never does it.
 
 use std::{
