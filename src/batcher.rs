@@ -1,20 +1,19 @@
 //! The queue in front of a model's workers. It knows nothing of what they compute.
 //!
 //! A worker that is free takes what waits, up to the largest batch. There is no timer by default: the time in which
-//! all workers are busy is what fills the next batch, and a lone request never waits.
+//! all workers are busy is what fills the next batch, and a lone request never waits. Workers are tasks of the runtime
+//! that also serves connections: one that finds less than a full batch lets those go first that have something to read.
 
-mod backlog;
 mod job;
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use backlog::Backlog;
-pub use backlog::give_way;
 pub use job::{Job, JobError, Share};
+use tokio::{sync::Notify, task::yield_now, time::timeout};
 
 /// Why nothing of a request was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub struct Queue<O> {
     limits: Limits,
     state: Mutex<State<O>>,
     /// Told when jobs come and when the queue is closed.
-    changed: Condvar,
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -54,10 +53,6 @@ struct State<O> {
     inputs: usize,
     /// Streams that were admitted so far.
     streams: u64,
-    /// Workers that wait. Where there is none, nobody is told of new jobs: that is a call of the system.
-    idle: usize,
-    /// Whether a full batch waits.
-    backlog: Backlog,
     closed: bool,
 }
 
@@ -73,6 +68,18 @@ struct Waiting<O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamId(u64);
 
+/// What a worker that is free finds.
+enum Outlook {
+    /// Nothing, and nothing will come.
+    Over,
+    Nothing,
+    /// Less than a full batch, which may wait for more.
+    Early(Duration),
+    /// Less than a full batch, which is to be taken.
+    Some,
+    Full,
+}
+
 impl<O> Queue<O> {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
@@ -82,11 +89,9 @@ impl<O> Queue<O> {
                 requests: VecDeque::new(),
                 inputs: 0,
                 streams: 0,
-                idle: 0,
-                backlog: Backlog::default(),
                 closed: false,
             }),
-            changed: Condvar::new(),
+            changed: Notify::new(),
         }
     }
 
@@ -114,7 +119,8 @@ impl<O> Queue<O> {
         state.inputs += jobs.iter().map(|job| job.count).sum::<usize>();
         let count = jobs.len();
         state.requests.push_back(Waiting { stream: None, jobs });
-        self.tell_of(count, state);
+        drop(state);
+        self.tell_of(count);
         Ok(())
     }
 
@@ -146,19 +152,17 @@ impl<O> Queue<O> {
                 .requests
                 .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
         }
-        self.tell_of(1, state);
+        drop(state);
+        self.tell_of(1);
         Ok(())
     }
 
     /// Tells workers that wait of new jobs.
-    fn tell_of(&self, jobs: usize, mut state: MutexGuard<'_, State<O>>) {
-        state.note_backlog(self.limits.batch);
-        let idle = state.idle;
-        drop(state);
-        match jobs.min(idle) {
-            0 => {}
-            1 => self.changed.notify_one(),
-            _ => self.changed.notify_all(),
+    fn tell_of(&self, jobs: usize) {
+        if jobs == 1 {
+            self.changed.notify_one();
+        } else {
+            self.changed.notify_waiters();
         }
     }
 
@@ -178,47 +182,44 @@ impl<O> Queue<O> {
     /// Waits for jobs and takes as many as fit into a batch; nothing when the queue is closed and empty.
     ///
     /// Jobs whose client has hung up are dropped, and those whose deadline has passed are answered so, before they
-    /// cost any work. The batch can be empty after that.
-    pub fn next_batch(&self) -> Option<Vec<Job<O>>> {
-        let mut state = self.lock();
+    /// cost any work. The batch can be empty after that, and where another worker was faster.
+    pub async fn next_batch(&self) -> Option<Vec<Job<O>>> {
         loop {
-            if state.requests.is_empty() {
-                if state.closed {
-                    return None;
+            // From here on: nothing that comes after the look is missed.
+            let changed = self.changed.notified();
+            match self.outlook() {
+                Outlook::Over => return None,
+                Outlook::Nothing => changed.await,
+                Outlook::Early(patience) => {
+                    // Whichever comes first, the queue is looked at again.
+                    let _ = timeout(patience, changed).await;
                 }
-                state = self.wait(state, None);
-                continue;
+                Outlook::Some => {
+                    // Requests that have come are read first, and are part of this batch.
+                    yield_now().await;
+                    break;
+                }
+                Outlook::Full => break,
             }
-            let Some(patience) = self.patience(&state) else {
-                break;
-            };
-            state = self.wait(state, Some(patience));
         }
-        Some(self.take(&mut state))
+        Some(self.take())
     }
 
-    /// Waits, for so long at most, until there is something new.
-    fn wait<'a>(
-        &self,
-        mut state: MutexGuard<'a, State<O>>,
-        patience: Option<Duration>,
-    ) -> MutexGuard<'a, State<O>> {
-        state.idle += 1;
-        let mut state = match patience {
-            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(patience) => {
-                let waited = self.changed.wait_timeout(state, patience);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        state.idle -= 1;
-        state
+    fn outlook(&self) -> Outlook {
+        let state = self.lock();
+        if state.requests.is_empty() {
+            return if state.closed { Outlook::Over } else { Outlook::Nothing };
+        }
+        if state.inputs >= self.limits.batch {
+            return Outlook::Full;
+        }
+        self.patience(&state).map_or(Outlook::Some, Outlook::Early)
     }
 
     /// Takes no more jobs; those that wait are still answered.
     pub fn close(&self) {
         self.lock().closed = true;
-        self.changed.notify_all();
+        self.changed.notify_waiters();
     }
 
     /// Takes no more jobs, and drops those that wait.
@@ -227,21 +228,21 @@ impl<O> Queue<O> {
         state.closed = true;
         state.requests.clear();
         state.inputs = 0;
-        state.note_backlog(self.limits.batch);
         drop(state);
-        self.changed.notify_all();
+        self.changed.notify_waiters();
     }
 
     /// How much longer the batch in the making may wait to become full; nothing where it is to be taken now.
     fn patience(&self, state: &State<O>) -> Option<Duration> {
-        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
+        if self.limits.wait.is_zero() || state.closed {
             return None;
         }
         let first = state.requests.front()?.jobs.front()?;
         self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
     }
 
-    fn take(&self, state: &mut State<O>) -> Vec<Job<O>> {
+    fn take(&self) -> Vec<Job<O>> {
+        let mut state = self.lock();
         let now = Instant::now();
         let mut batch = Vec::new();
         let mut room = self.limits.batch;
@@ -258,7 +259,6 @@ impl<O> Queue<O> {
             room -= job.count;
             batch.push(job);
         }
-        state.note_backlog(self.limits.batch);
         batch
     }
 
@@ -278,10 +278,6 @@ impl<O> State<O> {
             self.requests.push_back(request);
         }
         Some(job)
-    }
-
-    fn note_backlog(&mut self, batch: usize) {
-        self.backlog.set(self.inputs >= batch);
     }
 
     /// Gives the places of clients that have hung up to others.

@@ -7,7 +7,6 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use commands::Cli;
 use drsn_serve::{
-    batcher,
     config::Config,
     memory,
     server::{self, StartError},
@@ -27,10 +26,7 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return command.run(&config);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_park(batcher::give_way)
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(run(config)),
         Err(error) => {

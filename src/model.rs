@@ -59,7 +59,8 @@ impl Remains {
 }
 
 impl Model {
-    /// Puts a bundle to work, and returns when all its workers are ready.
+    /// Puts a bundle to work, and returns when all its workers are ready. Its workers are tasks of the runtime in whose
+    /// context this is called.
     ///
     /// # Errors
     /// [`RuntimeError`] where the model does not run here, or does not give its golden outputs.

@@ -1,26 +1,38 @@
-//! The threads that answer batches. Each owns a session; nothing is shared between them but the queue.
+//! The tasks that answer batches. Each owns a session; nothing is shared between them but the queue.
+//!
+//! They run on the threads that serve connections: what a request brings is in the core's cache when it is computed, and
+//! no thread has to be woken for it. A batch that takes long is computed aside, so that probes and other requests are
+//! answered meanwhile.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, Sender},
     },
-    thread::{self, JoinHandle},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use drsn_bundle::{
     Bundle,
     runtime::{Provider, Runtime, RuntimeError},
 };
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, block_in_place},
+};
 
 use crate::{
     batcher::{Job, JobError, Queue, Share},
+    memory,
     metrics::ModelMetrics,
     session::{ModelSession, Outputs},
 };
+
+/// Longest computation for which connections of the same thread wait: as long as a thread that computes may keep a core
+/// from another.
+const SHORT: Duration = Duration::from_millis(4);
 
 /// What every worker of a model needs.
 #[derive(Debug, Clone)]
@@ -37,54 +49,35 @@ pub struct Work {
     pub metrics: ModelMetrics,
 }
 
-/// A worker's word, given once: whether it has a session that answers.
-type Started = Result<(), RuntimeError>;
-
 /// The workers of a model; they end when its queue is closed and empty.
 #[derive(Debug)]
 pub struct Workers {
     alive: Arc<AtomicUsize>,
     wanted: usize,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    runtime: Handle,
 }
 
 impl Workers {
-    /// Starts `count` threads, and returns when each has a session that gave the golden outputs and is warm. The first
-    /// one takes the session that is given, if one is.
+    /// Starts `count` tasks on the runtime in whose context this is called, each with a session that gave the golden
+    /// outputs and is warm. The first one takes the session that is given, if one is.
     ///
     /// # Errors
-    /// [`RuntimeError`] of the first worker that could not start; the others have ended then.
+    /// [`RuntimeError`] of the first session that could not be opened; no worker was started then.
     pub fn start(
         work: &Work,
         count: usize,
-        mut session: Option<ModelSession>,
+        session: Option<ModelSession>,
     ) -> Result<Self, RuntimeError> {
+        let runtime = Handle::current();
+        let sessions = open_sessions(work, count, session)?;
         let alive = Arc::new(AtomicUsize::new(0));
-        let (ready, readiness) = mpsc::channel();
-        let mut threads = Vec::with_capacity(count);
-        for number in 0..count {
-            let (work, alive, ready) = (work.clone(), Arc::clone(&alive), ready.clone());
-            let session = session.take();
-            let thread = thread::Builder::new()
-                .name(format!("{}-{number}", work.bundle.manifest.name))
-                .spawn(move || {
-                    run(&work, session, &alive, ready);
-                    drop(work);
-                    if alive.load(Ordering::Relaxed) == 0 {
-                        crate::memory::return_freed();
-                    }
-                });
-            // A thread that the system refuses gives no word, like one that panics.
-            threads.extend(thread.ok());
-        }
-        drop(ready);
-        let workers = Self { alive, wanted: count, threads: Mutex::new(threads) };
-        let started = all_started(&readiness, count);
-        if started.is_err() {
-            work.queue.close();
-            workers.join();
-        }
-        started.map(|()| workers)
+        let start = |session| {
+            let alive = Alive::new(&alive, &work.queue);
+            runtime.spawn(Worker::new(session, work.clone()).live(alive))
+        };
+        let tasks = Mutex::new(sessions.into_iter().map(start).collect());
+        Ok(Self { alive, wanted: count, tasks, runtime })
     }
 
     /// Whether every worker lives.
@@ -97,61 +90,62 @@ impl Workers {
         self.alive.load(Ordering::Relaxed) == 0
     }
 
-    /// Waits for the workers to end, as they do when the queue is closed.
+    /// Waits for the workers to end, as they do when the queue is closed. It blocks: not to be called by a task.
     pub fn join(&self) {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for thread in threads.drain(..) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in tasks.drain(..) {
             // A worker that panicked has said so in the log.
-            let _ = thread.join();
+            let _ = self.runtime.block_on(task);
         }
     }
 }
 
-/// Waits for the word of `count` workers. A worker drops its sender with its word, so that those that wait for the
-/// next word learn when none can come any more.
-fn all_started(words: &Receiver<Started>, count: usize) -> Started {
-    for _ in 0..count {
-        words.recv().unwrap_or_else(|_| {
-            Err(RuntimeError::Load { reason: "a worker ended while it started".to_owned() })
-        })?;
-    }
-    Ok(())
-}
-
-/// A worker's life.
-fn run(work: &Work, session: Option<ModelSession>, alive: &AtomicUsize, ready: Sender<Started>) {
-    let opened = session.map_or_else(|| new_session(work), Ok);
-    match opened.and_then(|session| warm(session, work)) {
-        Ok(session) => {
-            let _alive = Alive::new(alive, &work.queue);
-            // Nobody listens when another worker failed; the queue is closed then.
-            let _ = ready.send(Ok(()));
-            drop(ready);
-            answer_batches(session, work);
-        }
-        Err(error) => {
-            let _ = ready.send(Err(error));
-        }
-    }
+/// Opens and warms `count` sessions, at once; the one that is given is the first of them.
+fn open_sessions(
+    work: &Work,
+    count: usize,
+    mut given: Option<ModelSession>,
+) -> Result<Vec<ModelSession>, RuntimeError> {
+    let ended_early =
+        |_| RuntimeError::Load { reason: "a worker ended while it started".to_owned() };
+    thread::scope(|scope| {
+        let open = |_| {
+            let given = given.take();
+            thread::Builder::new().spawn_scoped(scope, move || {
+                let opened = given.map_or_else(|| new_session(work), Ok);
+                opened.and_then(|session| warm(session, work))
+            })
+        };
+        // All of them are begun before one is waited for.
+        let opening: Vec<_> = (0..count).map(open).collect();
+        let opened = opening.into_iter().map(|thread| {
+            let thread =
+                thread.map_err(|refusal| RuntimeError::Load { reason: refusal.to_string() });
+            thread?.join().map_err(ended_early)?
+        });
+        opened.collect()
+    })
 }
 
 /// A worker that lives. The last one that ends, however it ends, leaves no queue that nobody serves.
-struct Alive<'a> {
-    count: &'a AtomicUsize,
-    queue: &'a Queue<Outputs>,
+#[derive(Debug)]
+struct Alive {
+    count: Arc<AtomicUsize>,
+    queue: Arc<Queue<Outputs>>,
 }
 
-impl<'a> Alive<'a> {
-    fn new(count: &'a AtomicUsize, queue: &'a Queue<Outputs>) -> Self {
+impl Alive {
+    fn new(count: &Arc<AtomicUsize>, queue: &Arc<Queue<Outputs>>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
-        Self { count, queue }
+        Self { count: Arc::clone(count), queue: Arc::clone(queue) }
     }
 }
 
-impl Drop for Alive<'_> {
+impl Drop for Alive {
     fn drop(&mut self) {
         if self.count.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.queue.abandon();
+            memory::return_freed();
         }
     }
 }
@@ -165,78 +159,117 @@ fn warm(mut session: ModelSession, work: &Work) -> Result<ModelSession, RuntimeE
     Ok(session)
 }
 
-fn answer_batches(mut session: ModelSession, work: &Work) {
-    let mut buffer = Vec::new();
-    while let Some(batch) = work.queue.next_batch() {
-        if batch.is_empty() {
-            continue;
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            answer(&mut session, batch, &mut buffer, &work.metrics);
-        }));
-        if outcome.is_err() {
-            // The jobs' replies were dropped with the panic, which their requests see as a failure.
-            tracing::error!(model = %work.bundle.manifest.name, "a worker panicked, it starts again");
-            match new_session(work).and_then(|session| warm(session, work)) {
-                Ok(fresh) => session = fresh,
-                Err(error) => {
-                    tracing::error!(model = %work.bundle.manifest.name, %error, "a worker could not start again");
-                    return;
-                }
-            }
-        }
-    }
+/// A session and what it needs to answer.
+#[derive(Debug)]
+struct Worker {
+    session: ModelSession,
+    work: Work,
+    /// The inputs of a batch, one after the other.
+    buffer: Vec<f32>,
+    /// What an input of the last batch took; none before the first one.
+    an_input: Option<Duration>,
 }
 
-/// Answers the jobs of one batch.
-fn answer(
-    session: &mut ModelSession,
-    batch: Vec<Job<Outputs>>,
-    buffer: &mut Vec<f32>,
-    metrics: &ModelMetrics,
-) {
-    let started = Instant::now();
-    let batch_size = batch.iter().map(|job| job.count).sum();
-    let zeroed = batch.iter().any(|job| job.zeroed);
-    let inputs = if let [job] = &batch[..] {
-        job.inputs()
-    } else {
-        buffer.clear();
-        for job in &batch {
-            buffer.extend_from_slice(job.inputs());
-        }
-        buffer
-    };
-    let outputs = session.run(inputs, batch_size, zeroed).map(Arc::new);
-    let inference_time = started.elapsed();
-    metrics.inference.observe(inference_time.as_secs_f64());
-    metrics.batch_size.observe(batch_size as f64);
-    metrics.statistics.executed();
-    let outputs = match outputs {
-        Ok(outputs) => outputs,
-        Err(error) => {
-            tracing::error!(%error, batch_size, "a batch failed");
-            for job in batch {
-                let _ = job.reply.send(Err(JobError::Failed));
+impl Worker {
+    fn new(session: ModelSession, work: Work) -> Self {
+        Self { session, work, buffer: Vec::new(), an_input: None }
+    }
+
+    /// Answers batches until the queue is closed and empty.
+    async fn live(mut self, alive: Alive) {
+        while let Some(batch) = self.work.queue.next_batch().await {
+            if batch.is_empty() {
+                continue;
             }
-            return;
+            let goes_on = if self.is_short(&batch) {
+                self.answer_or_recover(batch)
+            } else {
+                block_in_place(|| self.answer_or_recover(batch))
+            };
+            if !goes_on {
+                break;
+            }
         }
-    };
-    let mut first = 0;
-    for job in batch {
-        let queue_time = started.duration_since(job.queued);
-        metrics.queue.observe(queue_time.as_secs_f64());
-        let share = Share {
-            outputs: Arc::clone(&outputs),
-            first,
-            count: job.count,
-            queue_time,
-            inference_time,
-            batch_size,
+        // Giving back a session and its memory takes milliseconds.
+        block_in_place(|| {
+            drop(self);
+            drop(alive);
+        });
+    }
+
+    /// Whether a batch takes so little time that connections may wait for it. A thread that waits for a GPU may always
+    /// be needed.
+    fn is_short(&self, batch: &[Job<Outputs>]) -> bool {
+        let inputs: usize = batch.iter().map(|job| job.count).sum();
+        let expected = self.an_input.and_then(|time| time.checked_mul(u32::try_from(inputs).ok()?));
+        self.session.provider() == Provider::Cpu && expected.is_some_and(|time| time <= SHORT)
+    }
+
+    /// Answers a batch; after a panic with a fresh session. Whether there is one.
+    fn answer_or_recover(&mut self, batch: Vec<Job<Outputs>>) -> bool {
+        if catch_unwind(AssertUnwindSafe(|| self.answer(batch))).is_ok() {
+            return true;
+        }
+        // The jobs' replies were dropped with the panic, which their requests see as a failure.
+        let model = &self.work.bundle.manifest.name;
+        tracing::error!(%model, "a worker panicked, it starts again");
+        match new_session(&self.work).and_then(|session| warm(session, &self.work)) {
+            Ok(fresh) => self.session = fresh,
+            Err(error) => {
+                tracing::error!(%model, %error, "a worker could not start again");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Answers the jobs of one batch.
+    fn answer(&mut self, batch: Vec<Job<Outputs>>) {
+        let started = Instant::now();
+        let metrics = &self.work.metrics;
+        let batch_size = batch.iter().map(|job| job.count).sum();
+        let zeroed = batch.iter().any(|job| job.zeroed);
+        let inputs = if let [job] = &batch[..] {
+            job.inputs()
+        } else {
+            self.buffer.clear();
+            for job in &batch {
+                self.buffer.extend_from_slice(job.inputs());
+            }
+            &self.buffer
         };
-        first += job.count;
-        // A client that has hung up meanwhile needs no answer.
-        let _ = job.reply.send(Ok(share));
+        let outputs = self.session.run(inputs, batch_size, zeroed).map(Arc::new);
+        let inference_time = started.elapsed();
+        self.an_input = Some(inference_time / u32::try_from(batch_size).unwrap_or(u32::MAX).max(1));
+        metrics.inference.observe(inference_time.as_secs_f64());
+        metrics.batch_size.observe(batch_size as f64);
+        metrics.statistics.executed();
+        let outputs = match outputs {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                tracing::error!(%error, batch_size, "a batch failed");
+                for job in batch {
+                    let _ = job.reply.send(Err(JobError::Failed));
+                }
+                return;
+            }
+        };
+        let mut first = 0;
+        for job in batch {
+            let queue_time = started.duration_since(job.queued);
+            metrics.queue.observe(queue_time.as_secs_f64());
+            let share = Share {
+                outputs: Arc::clone(&outputs),
+                first,
+                count: job.count,
+                queue_time,
+                inference_time,
+                batch_size,
+            };
+            first += job.count;
+            // A client that has hung up meanwhile needs no answer.
+            let _ = job.reply.send(Ok(share));
+        }
     }
 }
 
@@ -245,39 +278,5 @@ pub fn default_count(provider: Provider) -> usize {
     match provider {
         Provider::Cpu => thread::available_parallelism().map_or(1, std::num::NonZero::get),
         Provider::Cuda(_) => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The sender of a worker that served already was still open, so that one that ended without a word was waited
-    /// for without end.
-    #[test]
-    fn a_worker_that_ends_without_a_word_is_not_waited_for() {
-        let (ready, words) = mpsc::channel();
-        let silent = ready.clone();
-        let serving = thread::spawn(move || {
-            let _ = ready.send(Ok(()));
-            drop(ready);
-            thread::park_timeout(std::time::Duration::from_secs(20));
-        });
-        drop(silent);
-        let before = Instant::now();
-        assert!(all_started(&words, 2).is_err());
-        assert!(before.elapsed().as_secs() < 10);
-        serving.thread().unpark();
-        assert!(serving.join().is_ok());
-    }
-
-    #[test]
-    fn the_first_worker_that_fails_is_the_reason() {
-        let (ready, words) = mpsc::channel();
-        for reason in ["first", "second"] {
-            let _ = ready.send(Err(RuntimeError::Load { reason: reason.to_owned() }));
-        }
-        let error = all_started(&words, 2).err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(error.contains("first"), "{error}");
     }
 }

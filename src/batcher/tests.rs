@@ -26,8 +26,18 @@ fn queue(requests: usize, batch: usize, wait: Duration) -> Queue<()> {
     Queue::new(Limits { requests, batch, wait })
 }
 
-fn sizes(batch: Option<Vec<Job<()>>>) -> Option<Vec<usize>> {
+/// Sizes of the next batch's jobs, as a worker gets them.
+fn next(queue: &Queue<()>) -> Option<Vec<usize>> {
+    runtime().block_on(sizes(queue))
+}
+
+async fn sizes(queue: &Queue<()>) -> Option<Vec<usize>> {
+    let batch = queue.next_batch().await;
     batch.map(|jobs| jobs.iter().map(|job| job.count).collect())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
 #[test]
@@ -40,8 +50,8 @@ fn what_waits_becomes_one_batch_up_to_the_largest() {
             reply
         })
         .into();
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 2]));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![2, 1]));
+    assert_eq!(next(&queue), Some(vec![1, 2]));
+    assert_eq!(next(&queue), Some(vec![2, 1]));
     drop(replies);
 }
 
@@ -51,7 +61,7 @@ fn a_lone_job_is_taken_at_once_without_a_timer() {
     let (job, _reply) = job(1);
     let before = Instant::now();
     assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(next(&queue), Some(vec![1]));
     assert!(before.elapsed() < Duration::from_millis(100));
 }
 
@@ -61,7 +71,7 @@ fn with_a_timer_a_lone_job_waits_no_longer_than_that() {
     let (job, _reply) = job(1);
     let before = Instant::now();
     assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(next(&queue), Some(vec![1]));
     let waited = before.elapsed();
     assert!(waited >= Duration::from_millis(30) && waited < Duration::from_secs(5), "{waited:?}");
 }
@@ -74,7 +84,7 @@ fn with_a_timer_a_full_batch_does_not_wait() {
     assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
     assert_eq!(queue.push(VecDeque::from([second])), Ok(()));
     let before = Instant::now();
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 1]));
+    assert_eq!(next(&queue), Some(vec![1, 1]));
     assert!(before.elapsed() < Duration::from_secs(5));
 }
 
@@ -86,7 +96,7 @@ fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
     let (third, _third_reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
     assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Full));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(next(&queue), Some(vec![1]));
     assert_eq!(queue.push(VecDeque::from([third])), Ok(()));
     assert_eq!(queue.depth(), 1);
 }
@@ -97,9 +107,9 @@ fn a_request_of_many_jobs_waits_as_one() {
     let (first, _first_reply) = job(2);
     let (second, _second_reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([first, second])), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![2]));
+    assert_eq!(next(&queue), Some(vec![2]));
     assert_eq!(queue.depth(), 1);
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(next(&queue), Some(vec![1]));
     assert_eq!(queue.depth(), 0);
 }
 
@@ -111,7 +121,7 @@ fn a_job_whose_client_has_hung_up_costs_no_work() {
     let (here, _reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([gone])), Ok(()));
     assert_eq!(queue.push(VecDeque::from([here])), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
+    assert_eq!(next(&queue), Some(vec![1]));
     assert_eq!(queue.depth(), 0);
 }
 
@@ -121,7 +131,7 @@ fn a_job_past_its_deadline_is_answered_so() {
     let (mut late, mut reply) = job(1);
     late.deadline = Instant::now();
     assert_eq!(queue.push(VecDeque::from([late])), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![]));
+    assert_eq!(next(&queue), Some(vec![]));
     assert!(matches!(reply.try_recv(), Ok(Err(JobError::DeadlineExceeded))));
 }
 
@@ -133,8 +143,8 @@ fn a_closed_queue_answers_what_waits_and_takes_no_more() {
     assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
     queue.close();
     assert_eq!(queue.push(VecDeque::from([second])), Err(PushError::Closed));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1]));
-    assert_eq!(sizes(queue.next_batch()), None);
+    assert_eq!(next(&queue), Some(vec![1]));
+    assert_eq!(next(&queue), None);
 }
 
 #[test]
@@ -144,7 +154,7 @@ fn requests_with_many_inputs_and_with_one_are_served_in_turn() {
     assert_eq!(queue.push(large), Ok(()));
     let (small, _reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([small])), Ok(()));
-    let order: Vec<_> = (0..4).map(|_| sizes(queue.next_batch())).collect();
+    let order: Vec<_> = (0..4).map(|_| next(&queue)).collect();
     assert_eq!(order, [Some(vec![2]), Some(vec![1]), Some(vec![2]), Some(vec![2])]);
 }
 
@@ -165,7 +175,7 @@ fn an_abandoned_queue_drops_what_waits() {
     let (waiting, mut reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([waiting])), Ok(()));
     queue.abandon();
-    assert_eq!(sizes(queue.next_batch()), None);
+    assert_eq!(next(&queue), None);
     assert!(matches!(reply.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
 }
 
@@ -186,9 +196,9 @@ fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_
     assert_eq!(queue.admit(), Err(PushError::Full));
     let (more, more_reply) = job(2);
     assert_eq!(queue.push_for(stream, more), Ok(()));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![4]));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 3]));
-    assert_eq!(sizes(queue.next_batch()), Some(vec![2, 2]));
+    assert_eq!(next(&queue), Some(vec![4]));
+    assert_eq!(next(&queue), Some(vec![1, 3]));
+    assert_eq!(next(&queue), Some(vec![2, 2]));
     queue.close();
     assert_eq!(queue.admit(), Err(PushError::Closed));
     assert_eq!(queue.push_for(stream, job(1).0), Err(PushError::Closed));
@@ -196,33 +206,53 @@ fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_
 }
 
 #[test]
-fn a_full_batch_that_waits_is_a_backlog_until_it_is_taken() {
-    let queue = queue(8, 2, Duration::ZERO);
-    let has_backlog = || queue.lock().backlog.is_there();
-    let (first, _first_reply) = job(1);
-    let (second, _second_reply) = job(1);
-    assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
-    assert!(!has_backlog());
-    assert_eq!(queue.push(VecDeque::from([second])), Ok(()));
-    assert!(has_backlog());
-    assert_eq!(sizes(queue.next_batch()), Some(vec![1, 1]));
-    assert!(!has_backlog());
-}
-
-#[test]
 fn workers_that_wait_are_told_of_jobs_one_or_several() {
-    let queue = queue(8, 1, Duration::ZERO);
+    let queue = Arc::new(queue(8, 1, Duration::ZERO));
     for count in [1, 2] {
-        let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..count).map(|_| job(1)).unzip();
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..count).map(|_| scope.spawn(|| queue.next_batch())).collect();
-            while queue.lock().idle < count {
-                std::thread::yield_now();
-            }
+        runtime().block_on(async {
+            let worker = async |queue: Arc<Queue<()>>| sizes(&queue).await;
+            let workers: Vec<_> =
+                (0..count).map(|_| tokio::spawn(worker(Arc::clone(&queue)))).collect();
+            yield_now().await;
+            let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..count).map(|_| job(1)).unzip();
             assert_eq!(queue.push(jobs), Ok(()));
             for worker in workers {
-                assert_eq!(sizes(worker.join().unwrap()), Some(vec![1]));
+                assert_eq!(worker.await.unwrap(), Some(vec![1]));
             }
         });
     }
+}
+
+/// Requests that had come, but were not read yet, had to wait for a batch that they could have been part of.
+#[test]
+fn a_worker_lets_those_go_first_that_have_something_to_read() {
+    let queue = Arc::new(queue(8, 4, Duration::ZERO));
+    let (first, _first_reply) = job(1);
+    let (second, _second_reply) = job(1);
+    runtime().block_on(async {
+        let worker = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { sizes(&queue).await }
+        });
+        yield_now().await;
+        assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
+        // The worker's turn comes before this one's.
+        let reading = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { queue.push(VecDeque::from([second])) }
+        });
+        assert_eq!(worker.await.unwrap(), Some(vec![1, 1]));
+        assert_eq!(reading.await.unwrap(), Ok(()));
+    });
+}
+
+#[test]
+fn a_batch_that_another_worker_took_is_empty() {
+    let queue = Arc::new(queue(8, 4, Duration::ZERO));
+    let (only, _reply) = job(1);
+    assert_eq!(queue.push(VecDeque::from([only])), Ok(()));
+    let (one, other) = runtime().block_on(async { tokio::join!(sizes(&queue), sizes(&queue)) });
+    let mut taken = [one, other];
+    taken.sort();
+    assert_eq!(taken, [Some(vec![]), Some(vec![1])]);
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use drsn_bundle::runtime::Runtime;
+use tokio::runtime::Handle;
 
 use super::{
     RepositoryError,
@@ -20,7 +21,8 @@ use crate::{
     model::Model,
 };
 
-/// Opens versions, as many at once as there are cores, and returns them in their order.
+/// Opens versions, as many at once as there are cores, and returns them in their order. To be called within the
+/// runtime that answers requests.
 pub(super) fn open_all(
     jobs: Vec<Found>,
     config: &Config,
@@ -30,9 +32,11 @@ pub(super) fn open_all(
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(jobs.len());
     let waiting = Mutex::new(jobs.into_iter().enumerate());
     let opened = Mutex::new(Vec::new());
+    let tasks = Handle::current();
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let _context = tasks.enter();
                 loop {
                     let job = locked(&waiting).next();
                     let Some((position, found)) = job else { break };
