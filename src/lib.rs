@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! http / grpc ─► decode ─► batcher ─► worker (ONNX Runtime session) ─► diagnostics ─► http / grpc
-//!   request      Inputs     queue      one thread, one session         Prediction      answer
+//!   request      Inputs     queue      one task, one session           Prediction      answer
 //! ```
 //!
 //! # Layout
@@ -20,8 +20,8 @@
 //! * [`admission`]: how many bytes may be in flight.
 //! * [`decode`]: bodies to checked and prepared inputs.
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
-//! * [`worker`]: the threads that own a session each and answer batches.
-//! * [`memory`]: the allocator: models that are gone give back their memory.
+//! * [`worker`]: the tasks that own a session each and answer batches.
+//! * [`memory`]: glibc's allocator, which ONNX Runtime uses: models that are gone give back their memory.
 //! * [`session`]: a model in ONNX Runtime: choice of the device, self-check, warm-up.
 //! * [`tuning`]: the best batch, measured.
 //! * [`model`]: a served model: its queue and its workers.

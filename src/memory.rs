@@ -1,9 +1,9 @@
-//! The allocator of the system, and the two things that a server whose models come and go must tell it.
+//! The allocator of the system, which ONNX Runtime uses, and the two things that a server whose models come and go must
+//! tell it.
 //!
 //! glibc keeps an arena for each few threads, eight times as many as there are cores, and returns only what is free at
-//! an arena's end. The sessions of a model live on threads of their own. With an arena a core, and freed memory returned
-//! when a model has gone, a server whose models are reloaded holds less, and grows less; the figures are in
-//! `docs/decisions/0011-models-that-come-and-go.md`.
+//! an arena's end. With an arena a core, and freed memory returned when a model has gone, a server whose models are
+//! reloaded holds less, and grows less; the figures are in `docs/decisions/0011-models-that-come-and-go.md`.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub fn limit_arenas() {
     }
 }
 
-/// Returns to the system what the allocator keeps of freed memory. It takes some milliseconds.
+/// Returns to the system what glibc keeps of freed memory. It takes some milliseconds.
 pub fn return_freed() {
     glibc::return_freed();
 }
