@@ -21,7 +21,7 @@
 //! * [`decode`]: bodies to checked and prepared inputs.
 //! * [`batcher`]: the queue in front of a model's workers; what waits becomes the next batch.
 //! * [`worker`]: the tasks that own a session each and answer batches.
-//! * [`memory`]: glibc's allocator, which ONNX Runtime uses: models that are gone give back their memory.
+//! * [`memory`]: the allocator: models that are gone give back their memory.
 //! * [`session`]: a model in ONNX Runtime: choice of the device, self-check, warm-up.
 //! * [`tuning`]: the best batch, measured.
 //! * [`model`]: a served model: its queue and its workers.

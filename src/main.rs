@@ -8,7 +8,6 @@ use clap::Parser as _;
 use commands::Cli;
 use drsn_serve::{
     config::Config,
-    memory,
     server::{self, StartError},
     telemetry,
 };
@@ -26,7 +25,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    memory::limit_arenas();
     let Cli { command, config } = Cli::parse();
     if let Some(command) = command {
         return command.run(&config);
