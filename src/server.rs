@@ -24,7 +24,10 @@ use crate::{
     config::{Config, GrpcAddress},
     error::{ApiError, ErrorKind},
     grpc,
-    http::{self, connection::Connections},
+    http::{
+        self,
+        connection::{Answers, Connections},
+    },
     metrics::Metrics,
     repository::{Repository, RepositoryError},
     tls::{Tls, TlsError},
@@ -225,13 +228,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let started = Instant::now();
     let app = Arc::new(App::new(config)?);
-    let connections = |router| {
-        Connections::new(router, app.config.max_connections.get())
-            .with_tls(app.tls.clone())
-            .with_write_timeout(app.config.write_timeout())
-    };
-    let http = connections(http::router(Arc::clone(&app)));
-    let grpc = connections(grpc::router(&app));
+    let http = connections(&app, http::service(Arc::clone(&app)));
+    let grpc = connections(&app, grpc::router(&app));
     announce("http", Some(&listeners.http), app.tls.is_some());
     announce("grpc", listeners.grpc.as_ref(), app.tls.is_some());
     let upkeep = {
@@ -289,6 +287,13 @@ pub async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Connections that are served as the configuration says.
+fn connections<S: Answers>(app: &App, service: S) -> Connections<S> {
+    Connections::new(service, app.config.max_connections.get())
+        .with_tls(app.tls.clone())
+        .with_write_timeout(app.config.write_timeout())
 }
 
 fn announce(protocol: &str, listener: Option<&TcpListener>, tls: bool) {

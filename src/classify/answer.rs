@@ -18,8 +18,10 @@ use crate::{
 
 /// Most inputs whose answer is written between other requests.
 const INLINE_INPUTS: usize = 256;
-/// What the answer to an input has as text, with ten classes and a few blocks.
-const TEXT_OF_AN_INPUT: usize = 2 << 10;
+/// About what the answer to an input has as text: in any case, for each class, and for each block.
+const TEXT_OF_AN_INPUT: usize = 512;
+const TEXT_OF_A_CLASS: usize = 96;
+const TEXT_OF_A_BLOCK: usize = 192;
 /// Memory of a window's line in an answer: as it is built and as text.
 const BYTES_OF_A_WINDOW: u64 = 400;
 
@@ -104,10 +106,13 @@ impl Outcome {
 
     /// About the bytes that the answer has as text, so that writing it seldom moves what is written.
     pub fn expected_text(&self) -> usize {
-        match &self.found {
-            Found::Inputs { shares, .. } => inputs(shares) * TEXT_OF_AN_INPUT,
-            Found::Windows { summaries, .. } => summaries.len() * TEXT_OF_AN_INPUT,
-        }
+        let inputs = match &self.found {
+            Found::Inputs { shares, .. } => inputs(shares),
+            Found::Windows { summaries, .. } => summaries.len(),
+        };
+        let manifest = self.model.manifest();
+        let classes = manifest.classes.len().min(self.wanted.top_k) * TEXT_OF_A_CLASS;
+        inputs * (TEXT_OF_AN_INPUT + classes + manifest.blocks.len() * TEXT_OF_A_BLOCK)
     }
 
     /// Memory that the answer takes while it is built, beyond that of an answer without windows.

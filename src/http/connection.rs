@@ -10,12 +10,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, http::Version};
-use hyper::body::Incoming;
+use axum::{body::Body, extract::Request, http::Version, response::Response};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,7 +22,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use super::{
     delivery::{Deliveries, OwnPace},
@@ -49,8 +48,8 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// Serves a listener's connections.
 #[derive(Debug)]
-pub struct Connections {
-    router: Router,
+pub struct Connections<S> {
+    service: S,
     server: auto::Builder<TokioExecutor>,
     /// Each connection holds a receiver while it lives.
     stage: watch::Sender<Stage>,
@@ -90,9 +89,23 @@ impl Spoken {
     }
 }
 
-impl Connections {
-    /// Serves `router` on at most `most` connections at once.
-    pub fn new(router: Router, most: usize) -> Self {
+/// What answers the requests of a connection.
+pub trait Answers:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+impl<S: Answers> Connections<S> {
+    /// Serves `service` on at most `most` connections at once.
+    pub fn new(service: S, most: usize) -> Self {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
@@ -103,7 +116,7 @@ impl Connections {
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(HEADER_TIMEOUT));
         Self {
-            router,
+            service,
             server,
             stage: watch::Sender::new(Stage::Serving),
             places: Arc::new(Semaphore::new(most)),
@@ -170,16 +183,16 @@ impl Connections {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let stream = Patient::new(stream, self.write_timeout);
-        let (router, server) = (self.router.clone(), self.server.clone());
+        let (service, server) = (self.service.clone(), self.server.clone());
         let (stage, limit) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
             match tls {
-                None => converse(stream, router, server, stage, limit).await,
+                None => converse(stream, service, server, stage, limit).await,
                 // A client that does not come through the handshake is no fault of ours.
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
-                        converse(stream, router, server, stage, limit).await;
+                        converse(stream, service, server, stage, limit).await;
                     }
                 }
             }
@@ -191,7 +204,7 @@ impl Connections {
 /// Answers the requests of one connection.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
+    service: impl Answers,
     server: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
     write_timeout: Duration,
@@ -199,11 +212,11 @@ async fn converse(
     let spoken = Arc::new(Spoken::default());
     let deliveries = Arc::new(Deliveries::default());
     let (noting, watching) = (Arc::clone(&spoken), Arc::clone(&deliveries));
-    let service = tower::service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         noting.note(request.version());
         // In HTTP/1.1 an answer that is not taken holds up its connection, which the stream itself notices.
         let watching = noting.is(Spoken::HTTP_2).then(|| Arc::clone(&watching));
-        let answer = router.clone().oneshot(request.map(Body::new));
+        let answer = service.clone().oneshot(request.map(Body::new));
         async move {
             let answer = answer.await.unwrap_or_else(|never| match never {});
             Ok::<_, Infallible>(match watching {
@@ -214,8 +227,7 @@ async fn converse(
             })
         }
     });
-    let mut connection =
-        pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         () = live(connection.as_mut(), stage, &spoken) => {}
         () = stalled(&deliveries, &spoken, write_timeout) => {

@@ -1,21 +1,22 @@
 //! What every request goes through, and what every answer has.
 //!
-//! It is one layer of the router: each further one costs every request a copy of all that is within.
+//! It is one function around the router and no layer of it, nor several: each layer costs every request a copy of all that
+//! is within.
 
 use std::{
     fmt::Write as _,
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    extract::{Request, State},
+    Router,
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
+use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ const PROBES: [&str; 5] =
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"];
 
 /// Gives every answer a request id, its place in a trace, its times, and where it is an error, a body that says so.
-pub(super) async fn frame(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn frame(app: &App, router: Router, request: Request) -> Response {
     let arrival = Instant::now();
     let given =
         request.headers().get(&REQUEST_ID).filter(|id| id.len() <= LONGEST_REQUEST_ID).cloned();
@@ -62,7 +63,7 @@ pub(super) async fn frame(State(app): State<Arc<App>>, request: Request, next: N
         RequestSpan::begin(request.headers(), uuid)
     };
     let asked = (request.method().clone(), request.uri().clone());
-    let mut response = observe(&app, request, next).instrument(trace.span.clone()).await;
+    let mut response = observe(app, router, request).instrument(trace.span.clone()).await;
     let duration = arrival.elapsed();
     let status = response.status().as_u16();
     trace.span.in_scope(|| {
@@ -112,10 +113,10 @@ fn is_probe(path: &str) -> bool {
 }
 
 /// Counts requests, and how long they take.
-async fn observe(app: &App, mut request: Request, next: Next) -> Response {
+async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     let path = request.uri().path();
     if is_probe(path) {
-        let response = caught(app, request, next).await;
+        let response = caught(app, router, request).await;
         if response.status() == StatusCode::UNAUTHORIZED {
             app.metrics.count_rejection(None, "unauthenticated");
         }
@@ -124,7 +125,7 @@ async fn observe(app: &App, mut request: Request, next: Next) -> Response {
     let at = Instant::now();
     request.extensions_mut().insert(Arrival { at, deadline: at + app.config.request_timeout() });
     let mut inflight = Inflight::new(&app.metrics);
-    let response = caught(app, request, next).await;
+    let response = caught(app, router, request).await;
     inflight.answered = true;
     let model = response.extensions().get::<Answered>().map(|answered| &answered.0);
     let labels = model.map(|model| &model.labels);
@@ -167,18 +168,18 @@ impl Drop for Inflight<'_> {
 }
 
 /// Answers even where answering panics.
-async fn caught(app: &App, request: Request, next: Next) -> Response {
-    let answered = AssertUnwindSafe(admitted(app, request, next)).catch_unwind().await;
+async fn caught(app: &App, router: Router, request: Request) -> Response {
+    let answered = AssertUnwindSafe(admitted(app, router, request)).catch_unwind().await;
     answered.unwrap_or_else(|panic| ApiError::panicked(&*panic).into_response())
 }
 
 /// Answers requests that have a key, where keys are set, and gives them no more time than their clients do.
-async fn admitted(app: &App, mut request: Request, next: Next) -> Response {
+async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
     if let Err(error) = authenticate(app, &request).and_then(|()| limit_time(&mut request)) {
         discard_body(request).await;
         return error.into_response();
     }
-    next.run(request).await
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
 fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {

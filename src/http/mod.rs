@@ -17,21 +17,21 @@ mod repository;
 mod routes;
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    Router,
     body::Body,
     extract::Request,
     http::HeaderMap,
-    middleware,
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 
 use routes::Routes;
+use tower::{Service, service_fn};
 
 use crate::{
     error::{ApiError, ErrorKind},
@@ -74,13 +74,18 @@ fn routes() -> Routes {
 }
 
 /// The service: every route, and what all of them have in common.
-pub fn router(app: Arc<App>) -> Router {
-    routes()
+pub fn service(
+    app: Arc<App>,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone {
+    let router = routes()
         .into_router()
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), frame::frame))
-        .with_state(app)
+        .with_state(Arc::clone(&app));
+    service_fn(move |request| {
+        let (app, router) = (Arc::clone(&app), router.clone());
+        async move { Ok(frame::frame(&app, router, request).await) }
+    })
 }
 
 /// The answer of a request to a model: what is left of a refused one's body is read, so that its client sees why.

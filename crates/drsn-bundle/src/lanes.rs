@@ -1,8 +1,14 @@
 //! Sums and extremes over samples in several lanes at once: one after the other, each addition would wait for the last.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what a vectorized function calls must be inlined into it, or it is compiled for the poorest processor"
+)]
+
 const LANES: usize = 8;
 
 /// The sum of `of` each sample, in 64 bits.
+#[inline(always)]
 pub(crate) fn sum(samples: &[f32], of: impl Fn(f64) -> f64) -> f64 {
     let (chunks, rest) = samples.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -15,6 +21,7 @@ pub(crate) fn sum(samples: &[f32], of: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// The least and the largest sample; infinite the wrong way round where there is none.
+#[inline(always)]
 pub(crate) fn extremes(samples: &[f32]) -> (f32, f32) {
     // One after the other: of both at once the compiler makes shuffles, five times as slow.
     let least = fold(samples, f32::INFINITY, |least, x| if x < least { x } else { least });
@@ -23,6 +30,7 @@ pub(crate) fn extremes(samples: &[f32]) -> (f32, f32) {
     (least, largest)
 }
 
+#[inline(always)]
 fn fold(samples: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let (chunks, rest) = samples.as_chunks::<LANES>();
     let mut lanes = [start; LANES];
@@ -35,6 +43,7 @@ fn fold(samples: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
 }
 
 /// Samples for which `is` holds.
+#[inline(always)]
 pub(crate) fn count(samples: &[f32], is: impl Fn(f32) -> bool) -> usize {
     // Small counters, so that eight of them fit into a register; a block is short enough for them.
     samples

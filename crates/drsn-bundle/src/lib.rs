@@ -31,6 +31,11 @@ pub mod onnx;
 pub mod recording;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+mod vectorized;
+
+/// For [`vectorized!`].
+#[doc(hidden)]
+pub use pulp;
 
 pub use architecture::{Architecture, ShrinkageFunction, Stage, Stem, Unit, same_padding};
 pub use baseline::{Baseline, BaselineError};

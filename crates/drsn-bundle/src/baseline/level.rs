@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineError, HeldOut};
-use crate::lanes::{self, extremes, sum};
+use crate::{
+    lanes::{self, extremes, sum},
+    vectorized,
+};
 
 /// Stands for no signal at all, so that its logarithm is a number.
 const LEAST_MAGNITUDE: f64 = 1e-30;
@@ -107,16 +110,7 @@ pub struct Limits {
 impl Level {
     /// The level of one channel's samples.
     pub fn of(samples: &[f32]) -> Self {
-        let count = samples.len().max(1) as f64;
-        let (least, largest) = extremes(samples);
-        let offset = sum(samples, |x| x) / count;
-        Self {
-            rms: (sum(samples, |x| x * x) / count).sqrt(),
-            deviation: (sum(samples, |x| (x - offset) * (x - offset)) / count).sqrt(),
-            offset,
-            peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
-            clipped: clipped(samples, least, largest) as f64 / count,
-        }
+        measure(samples)
     }
 
     /// The levels of a raw signal's channels, `[channels, samples]`.
@@ -131,12 +125,26 @@ impl Level {
     }
 }
 
+vectorized! {
+    fn measure<'a>(samples: &'a [f32]) -> Level {
+        let count = samples.len().max(1) as f64;
+        let (least, largest) = extremes(samples);
+        let offset = sum(samples, |x| x) / count;
+        let at_ends = lanes::count(samples, |x| x <= least || x >= largest);
+        let is_free = at_ends <= 2 && least < largest;
+        let clipped = if is_free { 0 } else { clipped(samples, least, largest) };
+        Level {
+            rms: (sum(samples, |x| x * x) / count).sqrt(),
+            deviation: (sum(samples, |x| (x - offset) * (x - offset)) / count).sqrt(),
+            offset,
+            peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
+            clipped: clipped as f64 / count,
+        }
+    }
+}
+
 /// Samples at the window's extremes that have an equal neighbour.
 fn clipped(samples: &[f32], least: f32, largest: f32) -> usize {
-    let at_ends = lanes::count(samples, |x| x <= least || x >= largest);
-    if at_ends <= 2 && least < largest {
-        return 0;
-    }
     samples
         .chunk_by(|a, b| a.total_cmp(b).is_eq())
         .filter(|run| run.len() > 1 && (run[0] <= least || run[0] >= largest))

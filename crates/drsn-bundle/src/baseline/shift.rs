@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineError, HeldOut, MOST_DIMENSIONS, Numbers, covariance::triangle};
+use crate::vectorized;
 
 /// The distance from the training data. Vectors hold the mean magnitudes A of all blocks' channels, in the blocks'
 /// order: D numbers.
@@ -58,15 +59,23 @@ impl Distance {
         }
         let pairs = mean_abs.iter().zip(&self.mean[..]);
         let mut rest: Vec<f64> = pairs.map(|(&x, &mean)| f64::from(x) - f64::from(mean)).collect();
+        let score = squared_solution(&self.factor, &mut rest);
+        if score.is_finite() { Ok(score) } else { Err(BaselineError::NotFinite) }
+    }
+}
+
+vectorized! {
+    /// |y|² with L y = `rest`, which is used up.
+    fn squared_solution<'a>(factor: &'a [f32], rest: &'a mut [f64]) -> f64 {
         let mut score = 0.0;
-        for (j, column) in columns(&self.factor, dimensions).enumerate() {
+        for (j, column) in columns(factor, rest.len()).enumerate() {
             let y = rest[j] / f64::from(column[0]);
             score += y * y;
             for (rest, &below) in rest[j + 1..].iter_mut().zip(&column[1..]) {
                 *rest -= y * f64::from(below);
             }
         }
-        if score.is_finite() { Ok(score) } else { Err(BaselineError::NotFinite) }
+        score
     }
 }
 

@@ -1,7 +1,10 @@
 //! Raw numbers to what the network was trained on: scaling of images, normalisation of signals.
 
 use super::{ImageSpec, InputSpec, Normalization};
-use crate::lanes::{count, extremes, sum};
+use crate::{
+    lanes::{count, extremes, sum},
+    vectorized,
+};
 
 /// Numbers that cannot be prepared.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -77,12 +80,18 @@ impl InputSpec {
 
 fn check_finite(values: &[f32]) -> Result<(), PrepareError> {
     // Looking for the place is slower than looking whether there is one.
-    if count(values, |value| !value.is_finite()) == 0 {
+    if are_finite(values) {
         return Ok(());
     }
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(PrepareError::NotFinite { index, value: values[index] }),
+    }
+}
+
+vectorized! {
+    fn are_finite<'a>(values: &'a [f32]) -> bool {
+        count(values, |value| !value.is_finite()) == 0
     }
 }
 
@@ -95,19 +104,21 @@ fn scale(values: &mut [f32], image: &ImageSpec) {
     }
 }
 
-fn z_score(channel: usize, samples: &mut [f32], epsilon: f64) -> Result<(), PrepareError> {
-    let (least, largest) = extremes(samples);
-    if least >= largest {
-        return Err(PrepareError::Constant { channel, value: least });
+vectorized! {
+    fn z_score<'a>(channel: usize, samples: &'a mut [f32], epsilon: f64) -> Result<(), PrepareError> {
+        let (least, largest) = extremes(samples);
+        if least >= largest {
+            return Err(PrepareError::Constant { channel, value: least });
+        }
+        let count = samples.len() as f64;
+        let mean = sum(samples, |x| x) / count;
+        let variance = sum(samples, |x| (x - mean) * (x - mean)) / count;
+        let factor = 1.0 / variance.sqrt().max(epsilon);
+        for sample in samples {
+            *sample = ((f64::from(*sample) - mean) * factor) as f32;
+        }
+        Ok(())
     }
-    let count = samples.len() as f64;
-    let mean = sum(samples, |x| x) / count;
-    let variance = sum(samples, |x| (x - mean) * (x - mean)) / count;
-    let factor = 1.0 / variance.sqrt().max(epsilon);
-    for sample in samples {
-        *sample = ((f64::from(*sample) - mean) * factor) as f32;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use super::lanes::{LANES, Lanes, fused, load, vectorized, whole};
+use drsn_bundle::vectorized;
+
+use super::lanes::{LANES, Lanes, fused, load, whole};
 pub(super) use padded::Padded;
 use rows::{CHANNELS, Rows, Target, pack, sum_row};
 

@@ -1,41 +1,13 @@
 //! Vectors of eight 32-bit floats, as plain arrays.
 //!
 //! Code over them compiles to the processor's vector instructions inside a function that is declared with
-//! `vectorized!`, which picks the widest set that the processor has.
+//! [`drsn_bundle::vectorized`], which picks the widest set that the processor has.
 
 /// Floats in a vector.
 pub(super) const LANES: usize = 8;
 
 /// Eight floats.
 pub(super) type Lanes = [f32; LANES];
-
-/// Declares a function whose body is compiled for several sets of vector instructions, of which a call takes the
-/// best that the processor has. All its references have the one lifetime; what it calls must be inlined into it, or
-/// it would be compiled for the poorest set, where a fused multiplication is a call into a library.
-macro_rules! vectorized {
-    ($(#[$about:meta])* $vis:vis fn $name:ident<$life:lifetime>($($arg:ident: $kind:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$about])*
-        $vis fn $name<$life>($($arg: $kind),*) $(-> $ret)? {
-            struct Call<$life> { $($arg: $kind),* }
-
-            impl<$life> pulp::NullaryFnOnce for Call<$life> {
-                type Output = vectorized!(@output $($ret)?);
-
-                #[inline(always)]
-                fn call(self) -> Self::Output {
-                    let Self { $($arg),* } = self;
-                    $body
-                }
-            }
-
-            pulp::Arch::new().dispatch(Call { $($arg),* })
-        }
-    };
-    (@output) => { () };
-    (@output $ret:ty) => { $ret };
-}
-
-pub(super) use vectorized;
 
 /// The vector at `at`; zeros where there is none.
 #[inline(always)]

@@ -9,7 +9,9 @@
 //!
 //! Source: S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015, section 3.
 
-use super::lanes::{LANES, Lanes, load, vectorized};
+use drsn_bundle::vectorized;
+
+use super::lanes::{LANES, Lanes, load};
 
 /// Values that are summed in 32 bits before they are added up in 64.
 const BLOCK: usize = 32 * LANES;

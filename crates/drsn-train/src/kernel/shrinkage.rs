@@ -2,7 +2,7 @@
 //!
 //! Features are `[channels, pixels, batch]`, what belongs to a channel of an input `[channels, batch]`.
 
-use super::lanes::vectorized;
+use drsn_bundle::vectorized;
 
 /// What one number for each channel and input, τ or s, does to the features x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

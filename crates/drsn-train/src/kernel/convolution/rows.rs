@@ -1,7 +1,9 @@
 //! Rows of sums: for a block of output channels, each a weighted sum over input channels and taps.
 
+use drsn_bundle::vectorized;
+
 use super::padded::Padded;
-use crate::kernel::lanes::{LANES, Lanes, fused_scalar, vectorized, whole};
+use crate::kernel::lanes::{LANES, Lanes, fused_scalar, whole};
 
 /// Output channels that are computed together.
 pub(super) const CHANNELS: usize = 4;
