@@ -2,7 +2,7 @@
 //!
 //! A worker that is free takes what waits, up to the largest batch. There is no timer by default: the time in which
 //! all workers are busy is what fills the next batch, and a lone request never waits. Workers are tasks of the runtime
-//! that also serves connections: one that finds less than a full batch lets those go first that have something to read.
+//! that also serves connections: before each batch they let those go first that have something to read.
 
 mod job;
 
@@ -75,9 +75,8 @@ enum Outlook {
     Nothing,
     /// Less than a full batch, which may wait for more.
     Early(Duration),
-    /// Less than a full batch, which is to be taken.
-    Some,
-    Full,
+    /// What is to be taken.
+    Batch,
 }
 
 impl<O> Queue<O> {
@@ -194,15 +193,14 @@ impl<O> Queue<O> {
                     // Whichever comes first, the queue is looked at again.
                     let _ = timeout(patience, changed).await;
                 }
-                Outlook::Some => {
-                    // Requests that have come are read first, and are part of this batch.
+                Outlook::Batch => {
+                    // Requests that have come are read first, and are part of this batch; and where there always is
+                    // one, others have their turn in between.
                     yield_now().await;
-                    break;
+                    return Some(self.take());
                 }
-                Outlook::Full => break,
             }
         }
-        Some(self.take())
     }
 
     fn outlook(&self) -> Outlook {
@@ -210,10 +208,7 @@ impl<O> Queue<O> {
         if state.requests.is_empty() {
             return if state.closed { Outlook::Over } else { Outlook::Nothing };
         }
-        if state.inputs >= self.limits.batch {
-            return Outlook::Full;
-        }
-        self.patience(&state).map_or(Outlook::Some, Outlook::Early)
+        self.patience(&state).map_or(Outlook::Batch, Outlook::Early)
     }
 
     /// Takes no more jobs; those that wait are still answered.
@@ -234,7 +229,7 @@ impl<O> Queue<O> {
 
     /// How much longer the batch in the making may wait to become full; nothing where it is to be taken now.
     fn patience(&self, state: &State<O>) -> Option<Duration> {
-        if self.limits.wait.is_zero() || state.closed {
+        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
             return None;
         }
         let first = state.requests.front()?.jobs.front()?;

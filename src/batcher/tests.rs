@@ -1,6 +1,9 @@
 //! The queue's promises, each as a test.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::sync::oneshot;
 
@@ -243,6 +246,28 @@ fn a_worker_lets_those_go_first_that_have_something_to_read() {
         });
         assert_eq!(worker.await.unwrap(), Some(vec![1, 1]));
         assert_eq!(reading.await.unwrap(), Ok(()));
+    });
+}
+
+/// As long as a full batch waited, a worker went from one to the next, and no connection of its thread was served.
+#[test]
+fn a_worker_that_always_has_work_lets_others_have_their_turn() {
+    let queue = queue(8, 1, Duration::ZERO);
+    let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..3).map(|_| job(1)).unzip();
+    assert_eq!(queue.push(jobs), Ok(()));
+    let turns = Arc::new(AtomicUsize::new(0));
+    runtime().block_on(async {
+        let other = Arc::clone(&turns);
+        tokio::spawn(async move {
+            loop {
+                other.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        for batch in 1..=3 {
+            assert_eq!(sizes(&queue).await, Some(vec![1]));
+            assert!(turns.load(Ordering::Relaxed) >= batch);
+        }
     });
 }
 
