@@ -44,7 +44,8 @@ pub struct Config {
     #[arg(long, env = "DRSN_DEVICE", default_value = "auto", value_name = "DEVICE")]
     pub device: Device,
 
-    /// Threads for each model, each with a session of its own; one a core on the CPU, one on a GPU.
+    /// Batches of each model that are computed at once, each in a session of its own; one a core on the CPU, one on a
+    /// GPU.
     #[arg(long, env = "DRSN_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,
 
