@@ -175,19 +175,15 @@ impl<'a> Diagnostics<'a> {
         if detail == Detail::None {
             return Ok(None);
         }
-        let blocks = manifest
-            .blocks
-            .iter()
-            .zip(outputs)
-            .map(|(block, outputs)| {
-                let of = |tensor| row_of(tensor, row, block.channels);
-                let zeroed = outputs.zeroed.as_deref().filter(|_| detail == Detail::Full).map(of);
-                let (threshold, mean_abs) = (of(&outputs.threshold), of(&outputs.mean_abs));
-                let magnitudes = Magnitudes::of(threshold, mean_abs, zeroed)?;
-                let scales = scales(block.threshold, threshold, mean_abs);
-                BlockDiagnostics::new(block, magnitudes, &scales, detail)
-            })
-            .collect::<Result<_, _>>()?;
+        // Their number is known, which a collection of results is not told.
+        let mut blocks = Vec::with_capacity(manifest.blocks.len());
+        for (block, outputs) in manifest.blocks.iter().zip(outputs) {
+            let of = |tensor| row_of(tensor, row, block.channels);
+            let zeroed = outputs.zeroed.as_deref().filter(|_| detail == Detail::Full).map(of);
+            let found = Magnitudes::of(of(&outputs.threshold), of(&outputs.mean_abs), zeroed)?;
+            let scales = scales(block.threshold, found);
+            blocks.push(BlockDiagnostics::new(block, found, scales, detail)?);
+        }
         let Judgement { shift, level: input_level } = judgement;
         let input_shift = shift.map(Shift::Input);
         Ok(Some(Self { input_shift, input_level, blocks }))

@@ -101,8 +101,7 @@ impl Summary {
             add(&mut sums.threshold, found.threshold);
             add(&mut sums.mean_abs, found.mean_abs);
             add(&mut sums.zeroed, found.zeroed.unwrap_or_default());
-            let scales = scales(block.threshold, found.threshold, found.mean_abs);
-            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales) {
+            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales(block.threshold, found)) {
                 *sum += f64::from(scale.unwrap_or_default());
                 *count += u32::from(scale.is_some());
             }
@@ -160,9 +159,9 @@ impl Summary {
             let zeroed = self.mean(&sums.zeroed);
             let of_channel =
                 |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)) as f32);
-            let scales: Vec<Option<f32>> = sums.scale.iter().map(of_channel).collect();
+            let scales = sums.scale.iter().map(of_channel);
             let means = Magnitudes::of(&threshold, &mean_abs, Some(&zeroed))?;
-            BlockDiagnostics::new(block, means, &scales, detail)
+            BlockDiagnostics::new(block, means, scales, detail)
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
         let (input_shift, input_level) = self.judged(manifest);

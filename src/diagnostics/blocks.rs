@@ -84,13 +84,13 @@ impl<'a> BlockDiagnostics<'a> {
     pub fn new(
         block: &'a Block,
         Magnitudes { threshold, mean_abs, zeroed }: Magnitudes<'_>,
-        scales: &[Option<f32>],
+        scales: impl Iterator<Item = Option<f32>> + Clone,
         detail: Detail,
     ) -> Result<Self, ApiError> {
         let channel = match (detail, zeroed) {
             (Detail::Full, Some(zeroed)) => {
-                let channels = threshold.iter().zip(scales).zip(mean_abs).zip(zeroed);
-                let channel = |(((&threshold, &scale), &mean_abs), &zeroed)| Channel {
+                let channels = threshold.iter().zip(scales.clone()).zip(mean_abs).zip(zeroed);
+                let channel = |(((&threshold, scale), &mean_abs), &zeroed)| Channel {
                     threshold,
                     scale,
                     mean_abs,
@@ -104,7 +104,7 @@ impl<'a> BlockDiagnostics<'a> {
             name: block.name.as_str(),
             channels: block.channels,
             threshold: Spread::of(threshold.iter().copied()).ok_or_else(ApiError::internal)?,
-            scale: Spread::of(scales.iter().copied().flatten()),
+            scale: Spread::of(scales.flatten()),
             channel,
         })
     }
@@ -114,25 +114,17 @@ impl<'a> BlockDiagnostics<'a> {
 /// (Zhao et al. 2019, sections III-B and III-C.)
 pub(crate) fn scales(
     kind: ThresholdKind,
-    thresholds: &[f32],
-    magnitudes: &[f32],
-) -> Vec<Option<f32>> {
-    let scale = |threshold: f32, magnitude: f32| {
-        let scale = threshold / magnitude;
+    Magnitudes { threshold, mean_abs, .. }: Magnitudes<'_>,
+) -> impl Iterator<Item = Option<f32>> + Clone {
+    let shared = match kind {
+        ThresholdKind::ChannelWise => None,
+        ThresholdKind::ChannelShared => Some(mean_abs.iter().sum::<f32>() / mean_abs.len() as f32),
+    };
+    threshold.iter().zip(mean_abs).map(move |(&threshold, &magnitude)| {
+        let scale = threshold / shared.unwrap_or(magnitude);
         // Of a magnitude that is zero, or nearly so, no scale can be told.
         scale.is_finite().then_some(scale.min(1.0))
-    };
-    match kind {
-        ThresholdKind::ChannelWise => thresholds
-            .iter()
-            .zip(magnitudes)
-            .map(|(&threshold, &magnitude)| scale(threshold, magnitude))
-            .collect(),
-        ThresholdKind::ChannelShared => {
-            let mean = magnitudes.iter().sum::<f32>() / magnitudes.len() as f32;
-            thresholds.iter().map(|&threshold| scale(threshold, mean)).collect()
-        }
-    }
+    })
 }
 
 impl Spread {
@@ -155,18 +147,19 @@ mod tests {
 
     #[test]
     fn a_channel_wise_scale_belongs_to_its_channel_and_a_shared_one_to_all() {
-        let (thresholds, magnitudes) = ([0.1, 0.1], [0.2, 0.4]);
-        let wise = scales(ThresholdKind::ChannelWise, &thresholds, &magnitudes);
-        assert_eq!(wise, [Some(0.5), Some(0.25)]);
-        let shared = scales(ThresholdKind::ChannelShared, &thresholds, &magnitudes);
+        let magnitudes = Magnitudes { threshold: &[0.1, 0.1], mean_abs: &[0.2, 0.4], zeroed: None };
+        let of = |kind| scales(kind, magnitudes).collect::<Vec<_>>();
+        assert_eq!(of(ThresholdKind::ChannelWise), [Some(0.5), Some(0.25)]);
+        let shared = of(ThresholdKind::ChannelShared);
         assert_eq!(shared[0], shared[1]);
         assert!(shared[0].is_some_and(|scale| (scale - 1.0 / 3.0).abs() < 1e-6));
     }
 
     #[test]
     fn a_channel_without_magnitude_has_no_scale() {
-        let wise = scales(ThresholdKind::ChannelWise, &[0.0, 0.1], &[0.0, 0.2]);
-        assert_eq!(wise, [None, Some(0.5)]);
-        assert_eq!(Spread::of(wise.into_iter().flatten()).map(|s| s.mean), Some(0.5));
+        let magnitudes = Magnitudes { threshold: &[0.0, 0.1], mean_abs: &[0.0, 0.2], zeroed: None };
+        let wise = scales(ThresholdKind::ChannelWise, magnitudes);
+        assert!(wise.clone().eq([None, Some(0.5)]));
+        assert_eq!(Spread::of(wise.flatten()).map(|s| s.mean), Some(0.5));
     }
 }

@@ -32,8 +32,10 @@ impl RequestSpan {
             return Self::exported(header, request);
         }
         let context = TraceContext::of(header);
-        let trace = context.trace_id();
-        let span = tracing::info_span!("request", request_id = %request, trace_id = %trace);
+        let mut buffer = Uuid::encode_buffer();
+        let request_id = &*request.hyphenated().encode_lower(&mut buffer);
+        // Texts, because the log's JSON takes those as they are.
+        let span = tracing::info_span!("request", request_id, trace_id = context.trace_id());
         Self { span, context, is_exported: false }
     }
 
@@ -69,7 +71,7 @@ impl RequestSpan {
         } else {
             TraceContext::of(header)
         };
-        span.record("trace_id", tracing::field::display(context.trace_id()));
+        span.record("trace_id", context.trace_id());
         Self { span, context, is_exported: true }
     }
 

@@ -69,7 +69,8 @@ vectorized! {
     fn squared_solution<'a>(factor: &'a [f32], rest: &'a mut [f64]) -> f64 {
         let mut score = 0.0;
         for (j, column) in columns(factor, rest.len()).enumerate() {
-            let y = rest[j] / f64::from(column[0]);
+            // The division waits for no other column; dividing what is left would wait for each in turn.
+            let y = rest[j] * (1.0 / f64::from(column[0]));
             score += y * y;
             for (rest, &below) in rest[j + 1..].iter_mut().zip(&column[1..]) {
                 *rest -= y * f64::from(below);
