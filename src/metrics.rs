@@ -2,6 +2,7 @@
 
 mod baseline;
 mod code;
+mod labels;
 mod process;
 mod series;
 mod text;
@@ -9,7 +10,7 @@ mod text;
 use std::sync::Arc;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{
         counter::Counter,
         family::Family,
@@ -22,6 +23,11 @@ use prometheus_client::{
 use baseline::BaselineFamilies;
 pub use baseline::BaselineMetrics;
 pub use code::{ResponseCode, grpc_name};
+pub use labels::ModelLabels;
+use labels::{
+    BlockLabels, BuildLabels, PredictionLabels, ProtocolLabels, ProviderLabels, RejectionLabels,
+    RequestLabels, StageLabels,
+};
 use process::ProcessCollector;
 pub use series::ModelStory;
 use series::{Series, Used};
@@ -88,70 +94,6 @@ pub struct ModelMetrics {
     pub baseline: BaselineMetrics,
     /// With the last of these the model's series go.
     _series: Arc<Series>,
-}
-
-/// A model's name and version, as labels.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ModelLabels {
-    /// Name.
-    pub model: String,
-    /// Version.
-    pub version: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    model: String,
-    version: String,
-    protocol: &'static str,
-    code: ResponseCode,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ProtocolLabels {
-    model: String,
-    version: String,
-    protocol: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabels {
-    model: String,
-    version: String,
-    stage: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RejectionLabels {
-    model: String,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PredictionLabels {
-    model: String,
-    version: String,
-    class: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BlockLabels {
-    model: String,
-    version: String,
-    block: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ProviderLabels {
-    model: String,
-    requested: String,
-    actual: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BuildLabels {
-    version: &'static str,
-    revision: &'static str,
 }
 
 /// 50 µs to 26 s, each bucket twice the one before.

@@ -1,0 +1,165 @@
+//! What the flags that are no plain numbers may be.
+
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr};
+
+use clap::ValueEnum;
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The first CUDA device where it can be used, the CPU otherwise.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device, by its number.
+    Cuda(u32),
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(device: &str) -> Result<Self, Self::Err> {
+        match device {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// Where gRPC listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcAddress {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl FromStr for GrpcAddress {
+    type Err = String;
+
+    fn from_str(address: &str) -> Result<Self, Self::Err> {
+        if address == "off" {
+            return Ok(Self::Off);
+        }
+        address
+            .parse()
+            .map(Self::At)
+            .map_err(|_| "expected an address and a port, as 127.0.0.1:9000, or off".to_owned())
+    }
+}
+
+/// Largest batch that is given to a model at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxBatch {
+    /// Measured for each model when it starts.
+    Auto,
+    /// This many inputs.
+    Fixed(NonZeroUsize),
+}
+
+impl MaxBatch {
+    const MOST: usize = 4096;
+}
+
+impl FromStr for MaxBatch {
+    type Err = String;
+
+    fn from_str(batch: &str) -> Result<Self, Self::Err> {
+        if batch == "auto" {
+            return Ok(Self::Auto);
+        }
+        let number = batch.parse().ok().filter(|number: &NonZeroUsize| number.get() <= Self::MOST);
+        number
+            .map(Self::Fixed)
+            .ok_or_else(|| format!("expected auto or a whole number from 1 to {}", Self::MOST))
+    }
+}
+
+/// When models come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModelControl {
+    /// What is there at the start is served; all of it must be sound.
+    Fixed,
+    /// The folder is looked at regularly.
+    Poll,
+    /// Models are loaded and unloaded on request.
+    Explicit,
+}
+
+/// Which versions of a model are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionPolicy {
+    /// The highest.
+    Latest,
+    /// Every one.
+    All,
+    /// Those of these numbers.
+    Specific(Vec<u64>),
+}
+
+impl FromStr for VersionPolicy {
+    type Err = String;
+
+    fn from_str(policy: &str) -> Result<Self, Self::Err> {
+        match policy {
+            "latest" => Ok(Self::Latest),
+            "all" => Ok(Self::All),
+            other => other
+                .strip_prefix("specific:")
+                .and_then(|numbers| numbers.split(',').map(|n| n.parse().ok()).collect())
+                .map(Self::Specific)
+                .ok_or_else(|| "expected latest, all, specific:N or specific:N,M".to_owned()),
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_and_a_policy_are_read_or_refused() {
+        assert_eq!("auto".parse(), Ok(MaxBatch::Auto));
+        assert!(matches!("16".parse(), Ok(MaxBatch::Fixed(n)) if n.get() == 16));
+        assert!(["0", "4097", "-1", "many"].iter().all(|b| b.parse::<MaxBatch>().is_err()));
+        assert_eq!("specific:2,7".parse(), Ok(VersionPolicy::Specific(vec![2, 7])));
+        for wrong in ["specific:", "specific:a", "specific:1,", "first"] {
+            assert!(wrong.parse::<VersionPolicy>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_read_as_it_is_written() {
+        for text in ["auto", "cpu", "cuda:3"] {
+            assert_eq!(text.parse::<Device>().map(|d| d.to_string()), Ok(text.to_owned()));
+        }
+        assert!("gpu".parse::<Device>().is_err());
+        assert!("cuda:x".parse::<Device>().is_err());
+    }
+}
