@@ -13,16 +13,23 @@ use clap::Parser;
 use drsn_bundle::Name;
 
 pub use values::{Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, VersionPolicy};
+use values::{address, count, number, whole};
 
 /// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "drsn-serve", version, about, max_term_width = 110)]
 pub struct Config {
-    /// Address of HTTP/1.1 and HTTP/2 in clear text; port 0 takes a free one.
-    #[arg(long, env = "DRSN_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    /// Address of HTTP/1.1 and HTTP/2, in clear text unless --tls-cert is given; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "DRSN_HTTP",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR",
+        value_parser = address,
+    )]
     pub http: SocketAddr,
 
-    /// Address of gRPC in clear text, or `off`; port 0 takes a free one.
+    /// Address of gRPC, in clear text unless --tls-cert is given, or `off`; port 0 takes a free one.
     #[arg(long, env = "DRSN_GRPC", default_value = "127.0.0.1:9000", value_name = "ADDR|off")]
     pub grpc: GrpcAddress,
 
@@ -48,7 +55,7 @@ pub struct Config {
 
     /// Batches of each model that are computed at once, each in a session of its own; one a core on the CPU, one on a
     /// GPU.
-    #[arg(long, env = "DRSN_WORKERS", value_name = "N")]
+    #[arg(long, env = "DRSN_WORKERS", value_name = "N", value_parser = count)]
     pub workers: Option<NonZeroUsize>,
 
     /// Largest batch that is given to a model at once: a number up to 4096, or auto, which measures at the start
@@ -58,11 +65,17 @@ pub struct Config {
 
     /// How long a lone input waits for others, in microseconds. None is usually best: what arrives while
     /// the workers are busy is the next batch.
-    #[arg(long, env = "DRSN_MAX_WAIT_US", default_value = "0", value_name = "US")]
+    #[arg(
+        long,
+        env = "DRSN_MAX_WAIT_US",
+        default_value = "0",
+        value_name = "US",
+        value_parser = whole,
+    )]
     pub max_wait_us: u64,
 
     /// Requests that may wait for each model; a further one is refused with 429.
-    #[arg(long, env = "DRSN_QUEUE", default_value = "512", value_name = "N")]
+    #[arg(long, env = "DRSN_QUEUE", default_value = "512", value_name = "N", value_parser = count)]
     pub queue: NonZeroUsize,
 
     /// Bytes of bodies and decoded inputs that may be in memory at once, over all requests.
@@ -70,40 +83,89 @@ pub struct Config {
         long,
         env = "DRSN_MAX_INFLIGHT_BYTES",
         default_value = "268435456",
-        value_name = "BYTES"
+        value_name = "BYTES",
+        value_parser = number,
     )]
     pub max_inflight_bytes: NonZeroU64,
 
     /// Largest body of a request, in bytes.
-    #[arg(long, env = "DRSN_MAX_BODY_BYTES", default_value = "16777216", value_name = "BYTES")]
+    #[arg(
+        long,
+        env = "DRSN_MAX_BODY_BYTES",
+        default_value = "16777216",
+        value_name = "BYTES",
+        value_parser = count,
+    )]
     pub max_body_bytes: NonZeroUsize,
 
     /// Most pixels that an image file may declare.
-    #[arg(long, env = "DRSN_MAX_IMAGE_PIXELS", default_value = "50000000", value_name = "PIXELS")]
+    #[arg(
+        long,
+        env = "DRSN_MAX_IMAGE_PIXELS",
+        default_value = "50000000",
+        value_name = "PIXELS",
+        value_parser = number,
+    )]
     pub max_image_pixels: NonZeroU64,
 
     /// Most inputs of one request, each window of a recording counted.
-    #[arg(long, env = "DRSN_MAX_WINDOWS", default_value = "20000", value_name = "N")]
+    #[arg(
+        long,
+        env = "DRSN_MAX_WINDOWS",
+        default_value = "20000",
+        value_name = "N",
+        value_parser = count,
+    )]
     pub max_windows: NonZeroUsize,
 
     /// How long a request may take, from its headers to its answer, in milliseconds.
-    #[arg(long, env = "DRSN_REQUEST_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
+    #[arg(
+        long,
+        env = "DRSN_REQUEST_TIMEOUT_MS",
+        default_value = "30000",
+        value_name = "MS",
+        value_parser = number,
+    )]
     pub request_timeout_ms: NonZeroU64,
 
     /// How long a stream of samples may bring nothing, or take no answer, in milliseconds.
-    #[arg(long, env = "DRSN_STREAM_IDLE_MS", default_value = "60000", value_name = "MS")]
+    #[arg(
+        long,
+        env = "DRSN_STREAM_IDLE_MS",
+        default_value = "60000",
+        value_name = "MS",
+        value_parser = number,
+    )]
     pub stream_idle_ms: NonZeroU64,
 
     /// Connections that are served at once; further ones wait to be accepted.
-    #[arg(long, env = "DRSN_MAX_CONNECTIONS", default_value = "1024", value_name = "N")]
+    #[arg(
+        long,
+        env = "DRSN_MAX_CONNECTIONS",
+        default_value = "1024",
+        value_name = "N",
+        value_parser = count,
+    )]
     pub max_connections: NonZeroUsize,
 
     /// At the end: how long new requests are still answered after /readyz turned 503, in milliseconds.
-    #[arg(long, env = "DRSN_LINGER_MS", default_value = "1000", value_name = "MS")]
+    #[arg(
+        long,
+        env = "DRSN_LINGER_MS",
+        default_value = "1000",
+        value_name = "MS",
+        value_parser = whole,
+    )]
     pub linger_ms: u64,
 
     /// At the end: how long accepted requests may take to finish after that, in milliseconds.
-    #[arg(long, env = "DRSN_DRAIN_TIMEOUT_MS", default_value = "8000", value_name = "MS")]
+    #[arg(
+        long,
+        env = "DRSN_DRAIN_TIMEOUT_MS",
+        default_value = "8000",
+        value_name = "MS",
+        value_parser = whole,
+    )]
     pub drain_timeout_ms: u64,
 
     /// Largest recording, as a file or as raw numbers, in bytes; WAV files and raw numbers of one channel are read as
@@ -112,7 +174,8 @@ pub struct Config {
         long,
         env = "DRSN_MAX_RECORDING_BYTES",
         default_value = "268435456",
-        value_name = "BYTES"
+        value_name = "BYTES",
+        value_parser = count,
     )]
     pub max_recording_bytes: NonZeroUsize,
 
@@ -122,7 +185,13 @@ pub struct Config {
     pub model_control: ModelControl,
 
     /// Pause between two looks at the folder of models, with --model-control poll.
-    #[arg(long, env = "DRSN_POLL_SECONDS", default_value = "10", value_name = "SECONDS")]
+    #[arg(
+        long,
+        env = "DRSN_POLL_SECONDS",
+        default_value = "10",
+        value_name = "SECONDS",
+        value_parser = number,
+    )]
     pub poll_seconds: NonZeroU64,
 
     /// Which versions of a model are served: latest, all, or specific:N (several: specific:1,3). A request that
@@ -149,7 +218,13 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
 
     /// How long a client may take none of its answer before its connection is closed, in milliseconds.
-    #[arg(long, env = "DRSN_WRITE_TIMEOUT_MS", default_value = "30000", value_name = "MS")]
+    #[arg(
+        long,
+        env = "DRSN_WRITE_TIMEOUT_MS",
+        default_value = "30000",
+        value_name = "MS",
+        value_parser = number,
+    )]
     pub write_timeout_ms: NonZeroU64,
 
     /// Form of the log; by default `text` on a terminal and `json` otherwise. `RUST_LOG` sets its level.

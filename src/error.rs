@@ -15,6 +15,12 @@ pub struct ApiError {
     pub detail: String,
 }
 
+/// A word of a client in quotes, to show it what it wrote, but never at length.
+pub(crate) fn shown(word: &str) -> String {
+    const LONGEST: usize = 80;
+    format!("{:?}", word.chars().take(LONGEST).collect::<String>())
+}
+
 /// The kinds of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {

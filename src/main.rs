@@ -8,6 +8,7 @@ use clap::Parser as _;
 use commands::Cli;
 use drsn_serve::{
     config::Config,
+    memory,
     server::{self, StartError},
     telemetry,
 };
@@ -21,17 +22,25 @@ use tokio::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long tasks may take to notice the end.
+const LAST_TASKS: Duration = Duration::from_millis(100);
 /// Signals that come within this time count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    memory::return_freed_soon();
     let Cli { command, config } = Cli::parse();
     if let Some(command) = command {
         return command.run(&config);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
+        Ok(runtime) => {
+            let code = runtime.block_on(run(config));
+            // What is still being decoded for requests whose time is up has nobody to wait for it.
+            runtime.shutdown_timeout(LAST_TASKS);
+            code
+        }
         Err(error) => {
             telemetry::start(config.log_format, None);
             tracing::error!(%error, "the system gave no threads");

@@ -19,6 +19,7 @@ use crate::{
     error::{ApiError, ErrorKind},
     metrics::{Metrics, ModelLabels, ModelMetrics, ModelStory},
     session::{ModelSession, Outputs, choose_provider},
+    statistics::Tally,
     tuning::Tuning,
     worker::{self, Work, Workers},
 };
@@ -143,8 +144,31 @@ impl Model {
     ) -> Result<Vec<Share<Outputs>>, ApiError> {
         let started = Instant::now();
         let shares = self.outputs(inputs, zeroed, deadline).await;
-        self.metrics.statistics.answered(started.elapsed(), shares.as_deref().ok());
+        let tally = shares.as_ref().ok().map(|shares| Tally::of(shares));
+        self.metrics.statistics.answered(started.elapsed(), tally);
         shares
+    }
+
+    /// Queues one prepared input of an admitted request, and waits for its outputs.
+    ///
+    /// # Errors
+    /// As [`Self::infer`], but that the queue is never full.
+    pub async fn infer_for(
+        &self,
+        stream: StreamId,
+        input: Inputs,
+        zeroed: bool,
+        deadline: Instant,
+    ) -> Result<Share<Outputs>, ApiError> {
+        let started = Instant::now();
+        let count = input.count();
+        let share = match self.submit(stream, input.into_values(), count, zeroed, deadline) {
+            Ok(answer) => answer_of(answer, deadline).await,
+            Err(refusal) => Err(refusal),
+        };
+        let tally = share.as_ref().ok().map(|share| Tally::of(std::slice::from_ref(share)));
+        self.metrics.statistics.answered(started.elapsed(), tally);
+        share
     }
 
     async fn outputs(

@@ -5,8 +5,12 @@ mod upkeep;
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     process::ExitCode,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -15,6 +19,7 @@ use drsn_bundle::runtime::{Runtime, RuntimeError};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
+    task::JoinHandle,
     time::{timeout, timeout_at},
 };
 
@@ -50,6 +55,8 @@ pub struct App {
     phase: watch::Sender<Phase>,
     /// Long computations that run at once: one a core.
     cores: Semaphore,
+    /// Set where the end is asked for while models are being loaded.
+    ending: Arc<AtomicBool>,
 }
 
 /// Where the server is in its life.
@@ -98,10 +105,16 @@ impl StartError {
         match self {
             Self::Keys(_)
             | Self::Tls(_)
-            | Self::Runtime(RuntimeError::NotFound { .. } | RuntimeError::Unusable { .. })
+            | Self::Runtime(
+                RuntimeError::NotFound { .. }
+                | RuntimeError::NoSuchLibrary { .. }
+                | RuntimeError::Unusable { .. },
+            )
             | Self::Repository(
                 RepositoryError::Folder { .. }
                 | RepositoryError::Empty { .. }
+                | RepositoryError::OneModel { .. }
+                | RepositoryError::NoVersion { .. }
                 | RepositoryError::NoDefault { .. }
                 | RepositoryError::NoBundle { .. },
             ) => ExitCode::from(2),
@@ -125,6 +138,7 @@ impl App {
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Semaphore::new(cores),
+            ending: Arc::default(),
             config,
         })
     }
@@ -244,13 +258,14 @@ pub async fn run(
     };
     let mut failure = None;
     let until_drained = async {
-        match loading.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        let mut shutdown = pin!(shutdown);
+        match loaded(&app, loading, shutdown.as_mut()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
                 failure = Some(error);
                 return;
             }
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
         let upkeep = upkeep();
         shutdown.await;
@@ -289,6 +304,29 @@ pub async fn run(
     Ok(())
 }
 
+/// Waits until the models are loaded. False where the end was asked for before: then no further one is loaded, and the one
+/// that is being loaded is waited for, because ONNX Runtime must not be in use when the process ends.
+async fn loaded(
+    app: &App,
+    mut loading: JoinHandle<Result<(), StartError>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<bool, StartError> {
+    let (outcome, is_ending) = tokio::select! {
+        biased;
+        outcome = &mut loading => (outcome, false),
+        () = shutdown => {
+            tracing::info!("ending before all models are loaded");
+            app.ending.store(true, Ordering::Relaxed);
+            (loading.await, true)
+        }
+    };
+    match outcome {
+        Ok(Ok(())) => Ok(!is_ending),
+        Ok(Err(error)) => Err(error),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
 /// Connections that are served as the configuration says.
 fn connections<S: Answers>(app: &App, service: S) -> Connections<S> {
     Connections::new(service, app.config.max_connections.get())
@@ -305,7 +343,11 @@ fn announce(protocol: &str, listener: Option<&TcpListener>, tls: bool) {
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
     let runtime = Runtime::start(config.onnxruntime.as_deref())?;
-    let repository = Repository::open(config, &runtime, &app.metrics)?;
+    let repository = Repository::open(config, &runtime, &app.metrics, &app.ending)?;
+    if app.ending.load(Ordering::Relaxed) {
+        repository.stop();
+        return Ok(());
+    }
     // Set once, here.
     let _ = app.repository.set(repository);
     app.enter(Phase::Ready);

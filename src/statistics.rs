@@ -56,23 +56,47 @@ impl Total {
     }
 }
 
+/// What the batches of one request took: the longest of each counts, for they are computed beside one another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    inputs: usize,
+    queue: Duration,
+    infer: Duration,
+}
+
+impl Tally {
+    /// Of all shares of a request.
+    pub fn of<O>(shares: &[Share<O>]) -> Self {
+        let mut tally = Self::default();
+        for share in shares {
+            tally.add(share);
+        }
+        tally
+    }
+
+    /// Adds a share.
+    pub fn add<O>(&mut self, share: &Share<O>) {
+        self.inputs += share.count;
+        self.queue = self.queue.max(share.queue_time);
+        self.infer = self.infer.max(share.inference_time);
+    }
+}
+
 impl Statistics {
     /// Notes a batch that was run.
     pub fn executed(&self) {
         self.executions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes a request that took this long and was answered with these shares of batches, or with none.
-    pub fn answered<O>(&self, duration: Duration, shares: Option<&[Share<O>]>) {
-        let Some(shares) = shares else {
+    /// Notes a request that took this long and was answered, or was not.
+    pub fn answered(&self, duration: Duration, tally: Option<Tally>) {
+        let Some(Tally { inputs, queue, infer }) = tally else {
             self.fail.add(duration);
             return;
         };
-        let longest = |of: fn(&Share<O>) -> Duration| shares.iter().map(of).max();
         self.success.add(duration);
-        self.queue.add(longest(|share| share.queue_time).unwrap_or_default());
-        self.compute_infer.add(longest(|share| share.inference_time).unwrap_or_default());
-        let inputs: usize = shares.iter().map(|share| share.count).sum();
+        self.queue.add(queue);
+        self.compute_infer.add(infer);
         self.inferences.fetch_add(inputs as u64, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);

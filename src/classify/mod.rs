@@ -26,11 +26,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use drsn_bundle::InputSpec;
 use hyper::body::Bytes;
+use tokio::task::yield_now;
 
 use crate::{
     admission::Reservation,
-    decode::{Decoder, FileKind, JsonRequest, PARSING_FACTOR, Source, Work, named},
+    decode::{
+        Decoder, FileKind, JsonRequest, PARSING_FACTOR, Source, Work, named,
+        recording::check_choice,
+    },
     diagnostics::{Detail, Wanted},
     error::{ApiError, ErrorKind},
     model::Model,
@@ -154,8 +159,17 @@ pub async fn classify(
 ) -> Result<Outcome, ApiError> {
     let decoding = Instant::now();
     let is_long = body.is_long();
-    let decode = || decode(app, body, options, memory, asked, deadline);
-    let Decoded { model, work, plan } = app.compute(is_long, deadline, decode).await??;
+    let decoded = match body {
+        // Aside: the state of what takes long would make that of every request larger.
+        Body::Files(files) => {
+            Box::pin(decode_files(app, files, options, memory, asked, deadline)).await
+        }
+        body @ (Body::Json(_) | Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
+            let decode = || decode(app, body, options, memory, asked, deadline);
+            app.compute(is_long, deadline, decode).await?
+        }
+    };
+    let Decoded { model, work, plan } = decoded?;
     let decode_time = decoding.elapsed();
     let (mut inputs, names) = match work {
         Work::Ready { inputs, names } => (inputs, names),
@@ -194,26 +208,58 @@ fn decode(
         None => options,
     };
     let model = find(app, &options, asked)?;
-    if options.batch.is_some_and(|batch| batch != 1) && !matches!(body, Body::Raw(_)) {
+    if options.variable.is_some() {
+        return Err(ErrorKind::InvalidArgument
+            .because("the option variable belongs to MAT and NPZ files; this body has none"));
+    }
+    let mut decoder = decoder(app, &model, &options, memory, deadline);
+    let work = match json {
+        Some(json) => json.inputs(&mut decoder)?,
+        None => match body {
+            Body::Raw(bytes) => decoder.raw(&bytes)?,
+            Body::Signal(channels) => signal(&mut decoder, channels)?,
+            Body::Tensor(values) => tensor(&mut decoder, values)?,
+            Body::Files(_) | Body::Json(_) => return Err(ApiError::internal()),
+        },
+    };
+    Ok(Decoded { model, work, plan: Plan::new(app, &options, deadline) })
+}
+
+/// Decodes files one after the other. Between two of them others have their turn, among them the connection itself, which
+/// notices that its client has hung up: nothing more is done for it then.
+async fn decode_files(
+    app: &App,
+    files: Vec<File>,
+    options: Options,
+    memory: &mut Reservation,
+    asked: &mut Option<Arc<Model>>,
+    deadline: Instant,
+) -> Result<Decoded, ApiError> {
+    let model = find(app, &options, asked)?;
+    if options.batch.is_some_and(|batch| batch != 1) {
         return Err(ErrorKind::InvalidArgument
             .because("the option batch belongs to bodies of raw numbers; this body has files"));
     }
-    let mut decoder = Decoder {
-        spec: &model.manifest().input,
-        baseline: model.manifest().baseline.as_ref(),
-        options: &options,
-        most_pixels: app.config.max_image_pixels.get(),
-        most_recording_bytes: app.config.max_recording_bytes.get() as u64,
-        most_inputs: app.config.max_windows.get(),
-        memory,
-    };
-    let work = match (json, &body) {
-        (Some(json), _) => json.inputs(&mut decoder)?,
-        (None, Body::Raw(bytes)) => decoder.raw(bytes)?,
-        (None, Body::Files(_) | Body::Json(_) | Body::Signal(_) | Body::Tensor(_)) => {
-            others(&mut decoder, body)?
+    let count = files.len();
+    let mut sources = Vec::with_capacity(count);
+    for (index, file) in files.into_iter().enumerate() {
+        let decode = || {
+            let mut decoder = decoder(app, &model, &options, memory, deadline);
+            file.kind().and_then(|kind| decoder.file(kind, &file.bytes))
+        };
+        let samples = app.compute(true, deadline, decode).await?;
+        let samples = samples.map_err(|error| named(error, index, file.name.as_deref(), count))?;
+        let name = file.name;
+        sources.extend(samples.into_iter().map(|samples| Source { name: name.clone(), samples }));
+        if index + 1 < count {
+            yield_now().await;
         }
-    };
+    }
+    if sources.is_empty() {
+        return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
+    }
+    let prepare = || decoder(app, &model, &options, memory, deadline).work(sources);
+    let work = app.compute(true, deadline, prepare).await??;
     Ok(Decoded { model, work, plan: Plan::new(app, &options, deadline) })
 }
 
@@ -225,52 +271,56 @@ fn find(
 ) -> Result<Arc<Model>, ApiError> {
     let model = app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
     *asked = Some(Arc::clone(&model));
-    match options.of_recordings() {
-        Some(option) if model.manifest().input.kind() == "image" => Err(ErrorKind::InvalidArgument
-            .because(format!(
+    match (&model.manifest().input, options.of_recordings()) {
+        (InputSpec::Image(_), Some(option)) => {
+            return Err(ErrorKind::InvalidArgument.because(format!(
                 "the option {option} belongs to signals, and this model takes images"
-            ))),
-        _ => Ok(model),
+            )));
+        }
+        (InputSpec::Image(_), None) => {}
+        (InputSpec::Signal(signal), _) => check_choice(signal, options)?,
+    }
+    Ok(model)
+}
+
+/// What of a model and a request decoding needs to know.
+fn decoder<'a>(
+    app: &App,
+    model: &'a Model,
+    options: &'a Options,
+    memory: &'a mut Reservation,
+    deadline: Instant,
+) -> Decoder<'a> {
+    Decoder {
+        spec: &model.manifest().input,
+        baseline: model.manifest().baseline.as_ref(),
+        options,
+        most_pixels: app.config.max_image_pixels.get(),
+        most_recording_bytes: app.config.max_recording_bytes.get() as u64,
+        most_inputs: app.config.max_windows.get(),
+        deadline,
+        memory,
     }
 }
 
-/// What is neither JSON nor raw bytes.
-fn others(decoder: &mut Decoder<'_>, body: Body) -> Result<Work, ApiError> {
-    let sources = match body {
-        Body::Files(files) => return files_to_work(decoder, files),
-        Body::Signal(channels) => {
-            decoder.memory.grow(channels.iter().map(|c| size_of_val(&c[..]) as u64).sum())?;
-            vec![Source { name: None, samples: decoder.channels(channels)? }]
-        }
-        Body::Tensor(values) => {
-            let elements = decoder.spec.elements();
-            if values.is_empty() || !values.len().is_multiple_of(elements) {
-                return Err(ErrorKind::InvalidArgument.because(format!(
-                    "{elements} numbers were expected for each input ({}), and {} came",
-                    decoder.spec.shape_in_words(),
-                    values.len()
-                )));
-            }
-            return decoder.ready(values);
-        }
-        Body::Json(_) | Body::Raw(_) => return Err(ApiError::internal()),
-    };
-    decoder.work(sources)
+/// One signal: the samples of each channel.
+fn signal(decoder: &mut Decoder<'_>, channels: Vec<Vec<f32>>) -> Result<Work, ApiError> {
+    decoder.memory.grow(channels.iter().map(|c| size_of_val(&c[..]) as u64).sum())?;
+    let samples = decoder.channels(channels)?;
+    decoder.work(vec![Source { name: None, samples }])
 }
 
-fn files_to_work(decoder: &mut Decoder<'_>, files: Vec<File>) -> Result<Work, ApiError> {
-    let count = files.len();
-    let mut sources = Vec::with_capacity(count);
-    for (index, file) in files.into_iter().enumerate() {
-        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
-        let samples = samples.map_err(|error| named(error, index, file.name.as_deref(), count))?;
-        let name = file.name;
-        sources.extend(samples.into_iter().map(|samples| Source { name: name.clone(), samples }));
+/// Inputs in the model's own shape.
+fn tensor(decoder: &mut Decoder<'_>, values: Vec<f32>) -> Result<Work, ApiError> {
+    let elements = decoder.spec.elements();
+    if values.is_empty() || !values.len().is_multiple_of(elements) {
+        return Err(ErrorKind::InvalidArgument.because(format!(
+            "{elements} numbers were expected for each input ({}), and {} came",
+            decoder.spec.shape_in_words(),
+            values.len()
+        )));
     }
-    if sources.is_empty() {
-        return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
-    }
-    decoder.work(sources)
+    decoder.tensor(values)
 }
 
 /// Seconds of a stage's work that goes on between others.

@@ -4,7 +4,7 @@ use drsn_bundle::recording::ChannelId;
 
 use crate::{
     diagnostics::Detail,
-    error::{ApiError, ErrorKind},
+    error::{ApiError, ErrorKind, shown},
 };
 
 /// The names of the options, for messages.
@@ -107,12 +107,16 @@ fn invalid(sentence: &str) -> ApiError {
     ErrorKind::InvalidArgument.because(sentence)
 }
 
+fn wrong(name: &str, expected: &str, value: &str) -> ApiError {
+    invalid(&format!("the option {name} must be {expected}, and is {}", shown(value)))
+}
+
 fn count(name: &str, value: &str) -> Result<usize, ApiError> {
     value
         .parse()
         .ok()
         .filter(|&count| count > 0)
-        .ok_or_else(|| invalid(&format!("the option {name} must be a whole number above 0")))
+        .ok_or_else(|| wrong(name, "a whole number above 0", value))
 }
 
 fn detail(value: &str) -> Result<Detail, ApiError> {
@@ -120,16 +124,14 @@ fn detail(value: &str) -> Result<Detail, ApiError> {
         "none" => Ok(Detail::None),
         "summary" => Ok(Detail::Summary),
         "full" => Ok(Detail::Full),
-        _ => Err(invalid("the option diagnostics must be none, summary or full")),
+        _ => Err(wrong("diagnostics", "none, summary or full", value)),
     }
 }
 
 fn overlap(value: &str) -> Result<f64, ApiError> {
-    value.parse().ok().filter(|overlap| (0.0..1.0).contains(overlap)).ok_or_else(|| {
-        invalid(
-            "the option overlap must be a number from 0 to below 1: the share of a window that the next one repeats",
-        )
-    })
+    let share = "a number from 0 to below 1, the share of a window that the next one repeats";
+    let overlap = value.parse().ok().filter(|overlap| (0.0..1.0).contains(overlap));
+    overlap.ok_or_else(|| wrong("overlap", share, value))
 }
 
 /// Positions and names, separated by commas.
@@ -141,11 +143,9 @@ fn channels(value: &str) -> Result<Vec<ChannelId>, ApiError> {
         }
         text => Some(ChannelId::Name(text.to_owned())),
     };
-    value.split(',').map(channel).collect::<Option<_>>().ok_or_else(|| {
-        invalid(
-            "the option channel must be channels' positions from 0, or their names, separated by commas",
-        )
-    })
+    let positions = "channels' positions from 0, or their names, separated by commas";
+    let channels = value.split(',').map(channel).collect::<Option<_>>();
+    channels.ok_or_else(|| wrong("channel", positions, value))
 }
 
 fn rate(value: &str) -> Result<f64, ApiError> {
@@ -153,21 +153,19 @@ fn rate(value: &str) -> Result<f64, ApiError> {
         .parse()
         .ok()
         .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
-        .ok_or_else(|| invalid("the option sample_rate_hz must be a number above 0"))
+        .ok_or_else(|| wrong("sample_rate_hz", "a number above 0", value))
 }
 
 fn truth(name: &str, value: &str) -> Result<bool, ApiError> {
     match value {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(invalid(&format!("the option {name} must be true or false"))),
+        _ => Err(wrong(name, "true or false", value)),
     }
 }
 
 fn unknown(name: &str) -> ApiError {
-    // What the client wrote is shown to it, but never at length.
-    let shown: String = name.chars().take(40).collect();
-    invalid(&format!("there is no option {shown:?}; the options are {NAMES}"))
+    invalid(&format!("there is no option {}; the options are {NAMES}", shown(name)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Windows to the batcher: a few pieces in flight at a time, so that the memory of a recording does not grow with it.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use drsn_bundle::{InputSpec, Manifest, baseline::Level};
 
@@ -17,6 +21,7 @@ use crate::{
     judgement::Judgement,
     model::{Model, Pending, answer_of},
     server::App,
+    statistics::Tally,
 };
 
 /// Pieces of one request that wait or are computed.
@@ -42,6 +47,8 @@ pub(super) struct Pump<'a> {
     /// Windows of all inputs.
     windows: usize,
     timing: Timing,
+    tally: Tally,
+    started: Instant,
     decoding: Stopwatch,
 }
 
@@ -95,6 +102,8 @@ impl<'a> Pump<'a> {
             summaries: Vec::new(),
             windows: 0,
             timing: Timing::default(),
+            tally: Tally::default(),
+            started: Instant::now(),
             decoding: Stopwatch::default(),
         })
     }
@@ -199,8 +208,12 @@ impl<'a> Pump<'a> {
         let Some(Flight { answer, slots, levels }) = self.flying.pop_front() else {
             return Ok(());
         };
-        let share = answer_of(answer, self.plan.deadline).await?;
+        let answer = answer_of(answer, self.plan.deadline).await;
+        let share = answer.inspect_err(|_| {
+            self.model.metrics.statistics.answered(self.started.elapsed(), None);
+        })?;
         self.timing.add(&share);
+        self.tally.add(&share);
         let manifest = self.model.manifest();
         let channels = channels_with_levels(manifest).unwrap_or_default();
         for (row, Slot { input, start }) in slots.into_iter().enumerate() {
@@ -220,6 +233,7 @@ impl<'a> Pump<'a> {
         while !self.flying.is_empty() {
             self.land().await?;
         }
+        self.model.metrics.statistics.answered(self.started.elapsed(), Some(self.tally));
         let decode_time = decoded_before + self.decoding.0;
         self.model.metrics.decode.observe(decode_time.as_secs_f64());
         let found = Found::Windows { summaries: self.summaries, timing: self.timing };

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use drsn_bundle::{
-    Bundle,
-    runtime::{Provider, Runtime},
-};
+use drsn_bundle::runtime::{Provider, Runtime};
 
 use drsn_serve::{config::Device, session::ModelSession};
 
@@ -16,8 +13,7 @@ pub(super) fn run(
     onnxruntime: Option<&Path>,
     device: Device,
 ) -> anyhow::Result<String> {
-    let bundle = Bundle::open(folder)
-        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    let bundle = super::open(folder)?;
     let runtime = Runtime::start(onnxruntime)?;
     let provider = match device {
         Device::Auto | Device::Cpu => Provider::Cpu,

@@ -9,7 +9,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use drsn_bundle::{Bundle, Manifest, Name, bundle::MODEL_FILE, onnx};
+use drsn_bundle::{Manifest, Name, bundle::MODEL_FILE, onnx};
 
 /// Triton's name for its configuration.
 const CONFIG_FILE: &str = "config.pbtxt";
@@ -24,8 +24,7 @@ pub(super) fn run(
     name: Option<&Name>,
     max_batch: u16,
 ) -> anyhow::Result<String> {
-    let bundle = Bundle::open(folder)
-        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    let bundle = super::open(folder)?;
     let manifest = &bundle.manifest;
     let name = name.unwrap_or(&manifest.name);
     let config = config(manifest, name, max_batch)?;

@@ -28,6 +28,9 @@ pub(super) fn run(url: Option<&str>, config: &Config) -> anyhow::Result<String> 
     let url = url.unwrap_or(&own);
     let parts = Parts::of(url)?;
     let answer = ask(&parts).with_context(|| format!("{url} does not answer"))?;
+    if !answer.starts_with("HTTP/") {
+        bail!("{url} does not speak HTTP: is it served over TLS? then ask by --url https://…");
+    }
     let status = answer.split(' ').nth(1).unwrap_or_default();
     if status != "200" {
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim());

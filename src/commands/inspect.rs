@@ -2,14 +2,12 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use anyhow::Context as _;
 use drsn_bundle::{Bundle, InputSpec, Manifest, Normalization, Training, onnx};
 use serde_json::{Value, json};
 
 /// Reads the bundle with every check but running it.
 pub(super) fn run(folder: &Path, as_json: bool) -> anyhow::Result<String> {
-    let bundle = Bundle::open(folder)
-        .with_context(|| format!("the bundle in {} is not sound", folder.display()))?;
+    let bundle = super::open(folder)?;
     if as_json {
         return Ok(serde_json::to_string_pretty(&describe(&bundle))?);
     }

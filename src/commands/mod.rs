@@ -7,13 +7,14 @@ mod inspect;
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, value_parser};
 
-use drsn_bundle::Name;
+use drsn_bundle::{Bundle, BundleError, Name};
 use drsn_serve::config::{Config, Device};
 
 /// `drsn-serve`: without a command it serves.
@@ -98,7 +99,7 @@ impl Command {
         };
         let (written, code) = match outcome {
             Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),
-            Err(error) => (writeln!(io::stderr(), "error: {error:#}"), ExitCode::FAILURE),
+            Err(error) => (writeln!(io::stderr(), "error: {}", in_full(&error)), ExitCode::FAILURE),
         };
         // A reader that has gone away, as `head`, is no failure.
         match written {
@@ -106,6 +107,26 @@ impl Command {
             Ok(()) | Err(_) => code,
         }
     }
+}
+
+/// Opens the bundle that a command is about.
+fn open(folder: &Path) -> anyhow::Result<Bundle> {
+    let not_sound = || format!("the bundle in {} is not sound", folder.display());
+    match Bundle::open(folder) {
+        Err(error @ BundleError::NoManifest { .. }) => Err(error.into()),
+        opened => opened.with_context(not_sound),
+    }
+}
+
+/// An error with its causes. Many of ours say in their own sentence what the system said: that is not said again.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.ends_with(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
 }
 
 #[cfg(test)]
@@ -121,5 +142,12 @@ mod tests {
         assert!(serving.is_some_and(|cli| cli.command.is_none() && cli.config.queue.get() == 7));
         let checking = Cli::try_parse_from(["drsn-serve", "check", "models/a/1"]).ok();
         assert!(checking.is_some_and(|cli| matches!(cli.command, Some(Command::Check { .. }))));
+    }
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let cause = io::Error::other("no room");
+        let error = anyhow::Error::new(cause).context("cannot write a: no room").context("outer");
+        assert_eq!(in_full(&error), "outer: cannot write a: no room");
     }
 }

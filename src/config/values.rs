@@ -1,8 +1,40 @@
 //! What the flags that are no plain numbers may be.
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    str::FromStr,
+};
 
 use clap::ValueEnum;
+
+/// Reads a whole number above 0.
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    above_zero(text)
+}
+
+/// The same, of 64 bits.
+pub(super) fn number(text: &str) -> Result<NonZeroU64, String> {
+    above_zero(text)
+}
+
+fn above_zero<T: FromStr>(number: &str) -> Result<T, String> {
+    number.parse().map_err(|_| "expected a whole number above 0, without a unit".to_owned())
+}
+
+/// Reads a whole number.
+pub(super) fn whole(number: &str) -> Result<u64, String> {
+    number.parse().map_err(|_| "expected a whole number, without a unit".to_owned())
+}
+
+/// Reads an address with its port.
+pub(super) fn address(address: &str) -> Result<SocketAddr, String> {
+    address.parse().map_err(|_| {
+        "expected an IP address and a port, as 127.0.0.1:8080, or 0.0.0.0:8080 for all addresses of this machine"
+            .to_owned()
+    })
+}
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +162,19 @@ impl FromStr for VersionPolicy {
     }
 }
 
+impl fmt::Display for VersionPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::All => f.write_str("all"),
+            Self::Specific(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+                write!(f, "specific:{}", numbers.join(","))
+            }
+        }
+    }
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -152,6 +197,16 @@ mod tests {
         for wrong in ["specific:", "specific:a", "specific:1,", "first"] {
             assert!(wrong.parse::<VersionPolicy>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_refused_with_what_is_expected() {
+        assert_eq!(count("7").map(NonZeroUsize::get), Ok(7));
+        for wrong in ["0", "-1", "256M", "many", ""] {
+            assert!(number(wrong).is_err_and(|e| e.contains("above 0")), "{wrong}");
+        }
+        assert_eq!(whole("0"), Ok(0));
+        assert!(address("localhost:8080").is_err_and(|e| e.contains("0.0.0.0:8080")));
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Inputs {
         std::mem::take(&mut self.levels)
     }
 
+    /// All inputs, one after the other.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The inputs, and the ranges of pieces of at most `most` inputs.
     pub fn into_pieces(self, most: usize) -> (Arc<Vec<f32>>, Vec<Piece>) {
         let count = self.count();

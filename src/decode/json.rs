@@ -140,10 +140,10 @@ impl<'a> JsonRequest<'a> {
             Form::Signal(signal) => decoder.signals(signal, false),
             Form::Signals(signals) => decoder.signals(signals, true),
             Form::Tensor(tensor) => {
-                tensor.one(&[spec.shape()], spec).and_then(|v| decoder.ready(v))
+                tensor.one(&[spec.shape()], spec).and_then(|v| decoder.tensor(v))
             }
             Form::Tensors(tensors) => {
-                tensors.several(&[spec.shape()], spec).and_then(|values| decoder.ready(values))
+                tensors.several(&[spec.shape()], spec).and_then(|values| decoder.tensor(values))
             }
             Form::Images(images) => {
                 decoder.base64_images(&images).and_then(|values| decoder.ready(values))
@@ -198,6 +198,7 @@ impl Decoder<'_> {
             return Err(Nested::wrong_shape(inner, self.spec));
         }
         self.check_count(count)?;
+        super::recording::check_choosable(spec, channels, options)?;
         self.memory.grow(2 * size_of_val(&signals.values[..]) as u64)?;
         let inputs = signals.values.chunks_exact(channels * length).enumerate();
         let sources = inputs.map(|(index, input)| {
@@ -217,6 +218,7 @@ impl Decoder<'_> {
         self.check_count(images.len())?;
         let mut values = Vec::new();
         for (index, text) in images.iter().enumerate() {
+            self.check_time()?;
             let pixels = file_of(text).and_then(|file| image::pixels(&file, self));
             values.extend(pixels.map_err(|error| named(error, index, None, images.len()))?);
         }

@@ -2,7 +2,7 @@
 
 use drsn_bundle::{input::ImageFormat, recording::RecordingFormat};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, shown};
 
 /// The media types, for messages.
 const MEDIA_TYPES: &str = "application/json, image/png, image/jpeg, image/webp, image/bmp, image/gif, audio/wav, text/csv, \
@@ -56,7 +56,7 @@ impl MediaType {
             )),
             _ => FileKind::of_media_type(content_type)
                 .map(Self::File)
-                .ok_or_else(|| unsupported("none of those that are taken")),
+                .ok_or_else(|| unsupported(&shown(&String::from_utf8_lossy(content_type)))),
         }
     }
 }

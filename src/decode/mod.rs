@@ -8,6 +8,8 @@ mod raw;
 pub(crate) mod recording;
 mod track;
 
+use std::time::Instant;
+
 use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::Level};
 
 use crate::{
@@ -85,6 +87,8 @@ pub struct Decoder<'a> {
     pub most_recording_bytes: u64,
     /// Most inputs of a request.
     pub most_inputs: usize,
+    /// When the request's answer is worthless.
+    pub deadline: Instant,
     /// The request's share of the memory.
     pub memory: &'a mut Reservation,
 }
@@ -124,10 +128,30 @@ impl Decoder<'_> {
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
     pub fn file(&mut self, kind: FileKind, file: &[u8]) -> Result<Vec<Samples>, ApiError> {
+        self.check_time()?;
         match kind {
             FileKind::Image(_) => Ok(vec![Samples::Whole(image::pixels(file, self)?)]),
             FileKind::Recording(format) => self.recordings(format, file),
         }
+    }
+
+    /// Inputs in the model's own shape, at its rate.
+    ///
+    /// # Errors
+    /// [`ApiError`] with what was expected and what came, also where an option asks for a change of them.
+    pub fn tensor(&mut self, values: Vec<f32>) -> Result<Work, ApiError> {
+        if self.options.channel.is_some() {
+            return Err(ErrorKind::InvalidArgument.because(
+                "the option channel belongs to signals and files; a tensor has the model's channels",
+            ));
+        }
+        if let InputSpec::Signal(signal) = self.spec
+            && recording::rates(signal, None, self.options)?.is_some()
+        {
+            return Err(ErrorKind::InvalidArgument
+                .because("a tensor is not resampled; send the samples as a signal, or as a file"));
+        }
+        self.ready(values)
     }
 
     /// A signal as lists of numbers.
@@ -175,6 +199,15 @@ impl Decoder<'_> {
     /// [`ApiError`] that names the input that is at fault.
     pub fn ready(&mut self, values: Vec<f32>) -> Result<Work, ApiError> {
         Ok(Work::Ready { inputs: self.prepared(values, &[])?, names: Vec::new() })
+    }
+
+    /// Refuses to go on with a request whose time is up: a small file can take long to decode, and there can be many.
+    fn check_time(&self) -> Result<(), ApiError> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(ErrorKind::DeadlineExceeded
+            .because("the request's time was up before its inputs were decoded"))
     }
 
     /// Refuses more inputs than a request may have, before they are decoded.

@@ -50,16 +50,19 @@ fn wrong_size(
     unit: usize,
     spec: &InputSpec,
 ) -> ApiError {
-    let inputs =
-        batch.map_or("each input".to_owned(), |batch| format!("batch={batch}, and each of them"));
     let shape = spec.shape_in_words();
-    let longer = match spec {
-        InputSpec::Image(_) => String::new(),
-        InputSpec::Signal(_) => format!(", or longer by a multiple of {unit}"),
+    let floats = format!("{input_bytes} bytes of 32-bit floats ({shape})");
+    let expected = match (batch, spec) {
+        (None, InputSpec::Image(_)) => format!("each input has {floats}"),
+        (None, InputSpec::Signal(_)) => {
+            format!("a recording has at least {floats}, and a multiple of {unit}")
+        }
+        (Some(batch), InputSpec::Image(_)) => format!("each of batch={batch} inputs has {floats}"),
+        (Some(batch), InputSpec::Signal(_)) => {
+            format!("each of batch={batch} inputs has at least {floats}, and a multiple of {unit}")
+        }
     };
-    ErrorKind::InvalidArgument.because(format!(
-        "{inputs} is {input_bytes} bytes of 32-bit floats ({shape}){longer}, and the body has {found} bytes"
-    ))
+    ErrorKind::InvalidArgument.because(format!("{expected}; the body has {found} bytes"))
 }
 
 #[cfg(test)]
@@ -83,8 +86,8 @@ mod tests {
         let detail = floats(&[0; 10], None, &spec(1)).err().map(|e| e.detail);
         assert_eq!(
             detail.unwrap_or_default(),
-            "each input is 8 bytes of 32-bit floats (1 x 2, channels x samples), or longer by a multiple of 4, \
-             and the body has 10 bytes"
+            "a recording has at least 8 bytes of 32-bit floats (1 x 2, channels x samples), and a multiple of 4; \
+             the body has 10 bytes"
         );
         assert!(floats(&[], None, &spec(1)).is_err());
         assert!(floats(&[0; 4], None, &spec(1)).is_err());

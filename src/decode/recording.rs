@@ -2,7 +2,10 @@
 
 use drsn_bundle::{
     InputSpec, SignalSpec,
-    recording::{Array, Channel, Limits, Recording, RecordingError, RecordingFormat, Selection},
+    recording::{
+        Array, Channel, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat,
+        Selection,
+    },
 };
 
 use super::{Decoder, Samples, expect_kind};
@@ -94,6 +97,51 @@ pub(crate) fn check_channels(spec: &SignalSpec, found: usize) -> Result<(), ApiE
     )))
 }
 
+/// Refuses a signal of which no channels can be those of the model, before anything is made of it: each of its channels
+/// takes memory, however short it is.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub(crate) fn check_choosable(
+    spec: &SignalSpec,
+    channels: usize,
+    options: &Options,
+) -> Result<(), ApiError> {
+    if options.channel.is_none() {
+        return check_channels(spec, channels);
+    }
+    if channels > MOST_CHANNELS {
+        return Err(ErrorKind::InvalidArgument.because(format!(
+            "the recording has {channels} channels, and at most {MOST_CHANNELS} are taken"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a choice of another number of channels than the model has, before any is copied.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub(crate) fn check_choice(spec: &SignalSpec, options: &Options) -> Result<(), ApiError> {
+    let chosen = options.channel.as_ref().map(Vec::len);
+    if chosen.is_none_or(|chosen| chosen == spec.channels) {
+        return Ok(());
+    }
+    let plural = if spec.channels == 1 { "channel" } else { "channels" };
+    Err(ErrorKind::InvalidArgument.because(format!(
+        "the option channel names {} channels, and this model takes {} {plural}",
+        chosen.unwrap_or_default(),
+        spec.channels
+    )))
+}
+
+/// What a file holds.
+enum Content {
+    Recording(Recording),
+    /// Several recordings, `[N, C, L]`.
+    Array(Array),
+}
+
 impl Decoder<'_> {
     /// The inputs in a file: one, or as many as an array `[N, C, L]` has.
     pub(super) fn recordings(
@@ -110,7 +158,10 @@ impl Decoder<'_> {
             );
         }
         let before = self.memory.bytes();
-        let recordings = self.read(format, file)?;
+        let recordings = match self.read(format, file)? {
+            Content::Recording(recording) => vec![recording],
+            Content::Array(array) => self.in_array(spec, &array)?,
+        };
         let samples: usize = recordings.iter().map(|r| r.len() * r.channels.len()).sum();
         self.memory.shrink_to(before + (samples * size_of::<f32>()) as u64);
         recordings
@@ -139,7 +190,7 @@ impl Decoder<'_> {
 
     /// Reads a file with as much memory as it needs, and no more than may be had: a first guess is what uncompressed
     /// files of its length usually hold, and what it declares beyond that is reserved before it is read.
-    fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Vec<Recording>, ApiError> {
+    fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Content, ApiError> {
         let length = file.len() as u64;
         let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
         let before = self.memory.bytes();
@@ -162,25 +213,34 @@ impl Decoder<'_> {
         format: RecordingFormat,
         file: &[u8],
         limits: &Limits,
-    ) -> Result<Vec<Recording>, RecordingError> {
+    ) -> Result<Content, RecordingError> {
         let selection = selection(self.options);
         let array = match format {
             RecordingFormat::Npy => Array::read_npy(file, limits)?,
             RecordingFormat::Npz => Array::read_npz(file, selection.variable.as_deref(), limits)?,
             RecordingFormat::Mat | RecordingFormat::Wav | RecordingFormat::Csv => {
-                return Recording::read(format, file, &selection, limits).map(|read| vec![read]);
+                return Recording::read(format, file, &selection, limits).map(Content::Recording);
             }
         };
-        let [count, channels, length] = array.shape[..] else {
-            return array.into_recording(&selection).map(|read| vec![read]);
-        };
-        if array.data.is_empty() {
-            return Err(RecordingError::Empty);
+        if array.shape.len() == 3 {
+            return Ok(Content::Array(array));
         }
+        array.into_recording(&selection).map(Content::Recording)
+    }
+
+    /// The inputs of an array `[N, C, L]`.
+    fn in_array(&self, spec: &SignalSpec, array: &Array) -> Result<Vec<Recording>, ApiError> {
+        let [count, channels, length] = array.shape[..] else { return Err(ApiError::internal()) };
+        if array.data.is_empty() {
+            return Err(refused(&RecordingError::Empty));
+        }
+        self.check_count(count)?;
+        check_choosable(spec, channels, self.options)?;
         debug_assert_eq!(array.data.len(), count * channels * length);
+        let selection = selection(self.options);
         let inputs = array.data.chunks_exact(channels * length).map(|input| {
             let (name, shape, data) = (array.name.clone(), vec![channels, length], input.to_vec());
-            Array { name, shape, data }.into_recording(&selection)
+            Array { name, shape, data }.into_recording(&selection).map_err(|error| refused(&error))
         });
         inputs.collect()
     }

@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::status;
+use super::{messages::Messages, status};
 use crate::{
     admission::Reservation,
     error::{ApiError, ErrorKind},
@@ -36,8 +36,11 @@ use crate::{
 
 /// Methods whose answer takes as long as its client wants.
 const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
-/// Health and reflection, which are not requests in the metrics' sense.
+/// Health and reflection, which are not requests in the metrics' sense and need no key.
 const PROBES: &str = "/grpc.";
+/// The same, of the Open Inference Protocol.
+const HEALTH: [&str; 2] =
+    ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
 
 /// Marks the answer to a call that panicked.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +60,8 @@ pub(super) struct Call {
     pub(super) is_compressed: bool,
     /// The received bytes, until the call's method takes them over.
     memory: Mutex<Option<Reservation>>,
+    /// The messages that were received and not yet taken in.
+    received: Mutex<Messages>,
     model: OnceLock<Arc<Model>>,
     failure: OnceLock<ErrorKind>,
     is_counted: AtomicBool,
@@ -75,6 +80,7 @@ impl Call {
             client_deadline,
             is_compressed: headers.get("grpc-encoding").is_some_and(|e| e != "identity"),
             memory: Mutex::new(Some(app.budget.open())),
+            received: Mutex::default(),
             model: OnceLock::new(),
             failure: OnceLock::new(),
             is_counted: AtomicBool::new(false),
@@ -104,18 +110,25 @@ impl Call {
         self.memory().take().unwrap_or_else(|| app.budget.open())
     }
 
-    /// Gives back the memory of bytes that were received and are used.
-    pub(super) fn release(&self, bytes: u64) {
+    /// Gives back the memory of the message that was received first: it is counted elsewhere from now on.
+    pub(super) fn release_message(&self) {
+        let bytes = self.messages().take();
         if let Some(memory) = self.memory().as_mut() {
             memory.shrink_to(memory.bytes().saturating_sub(bytes));
         }
     }
 
-    fn received(&self, bytes: usize) -> Result<(), Status> {
+    fn received(&self, bytes: &[u8]) -> Result<(), Status> {
         match self.memory().as_mut() {
-            Some(memory) => memory.grow(bytes as u64).map_err(|error| self.refuse(&error)),
-            None => Ok(()),
+            Some(memory) => memory.grow(bytes.len() as u64).map_err(|error| self.refuse(&error))?,
+            None => return Ok(()),
         }
+        self.messages().push(bytes);
+        Ok(())
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn memory(&self) -> MutexGuard<'_, Option<Reservation>> {
@@ -181,10 +194,11 @@ fn rejection(code: Code) -> Option<&'static str> {
 
 /// Gives every call what it needs, ends it at its deadline, and counts it.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with(PROBES) {
+    let path = request.uri().path();
+    if path.starts_with(PROBES) || HEALTH.contains(&path) {
         return next.run(request).await;
     }
-    let is_stream = STREAMS.contains(&request.uri().path());
+    let is_stream = STREAMS.contains(&path);
     let (mut parts, body) = request.into_parts();
     let call = Arc::new(Call::new(&app, &parts.headers));
     parts.extensions.insert(Arc::clone(&call));
@@ -244,7 +258,7 @@ impl HttpBody for Metered {
         };
         let frame = frame.map_err(Box::new)?;
         if let Some(data) = frame.data_ref() {
-            self.call.received(data.len())?;
+            self.call.received(data)?;
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use drsn_bundle::{InputSpec, baseline::Level, recording::RecordingFormat};
+use drsn_bundle::{
+    InputSpec,
+    baseline::Level,
+    recording::{MOST_CHANNELS, RecordingFormat},
+};
 use prost::{Message as _, bytes::Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,6 +60,10 @@ impl Service {
         }
         let options = options(&request)?;
         let mut asked = None;
+        if options.model.is_some() {
+            let (name, version) = (options.model.as_deref(), options.version.as_deref());
+            call.asks(&app.repository()?.find(name, version)?);
+        }
         let body = body(app, &options, request.input);
         let answered = match body {
             Ok(body) => classify(app, body, options, &mut memory, &mut asked, call.deadline).await,
@@ -179,6 +187,11 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
     match input {
         Some(Input::Signal(Signal { channels, samples })) => {
             let channels = channels.max(1) as usize;
+            if channels > MOST_CHANNELS {
+                return Err(invalid(format!(
+                    "the signal has {channels} channels, and at most {MOST_CHANNELS} are taken"
+                )));
+            }
             if samples.is_empty() || !samples.len().is_multiple_of(channels) {
                 return Err(invalid(format!(
                     "a signal is as many samples for each of its {channels} channels, and {} samples came",

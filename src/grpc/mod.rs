@@ -4,6 +4,7 @@ mod call;
 mod classifier;
 mod health;
 mod inference;
+mod messages;
 mod parameters;
 mod prediction;
 pub mod proto;

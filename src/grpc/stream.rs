@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     admission::Reservation,
+    batcher::StreamId,
     classify::Options,
     decode::Decoder,
     diagnostics::{Detail, Wanted},
@@ -115,6 +116,7 @@ async fn run(
     let Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) = first else {
         return Err(invalid("the first message of a stream must be start").into());
     };
+    call.release_message();
     let mut stream = Stream::open(app, call, &start)?;
     let (mut is_open, mut is_draining) = (true, false);
     loop {
@@ -148,6 +150,8 @@ async fn run(
 struct Stream<'a> {
     app: &'a Arc<App>,
     model: Arc<Model>,
+    /// Its place in the model's queue.
+    place: StreamId,
     wanted: Wanted,
     windows: Windows,
     /// Memory of the samples that wait.
@@ -175,9 +179,11 @@ impl<'a> Stream<'a> {
         check_overlap(start.overlap)?;
         let wanted = wanted(start.top_k, start.diagnostics)?;
         let windows = Windows::new(signal.channels, signal.window, start.overlap);
+        // Once for all of its windows: a stream that was let in is held back, and not ended, where others are many.
+        let place = model.admit()?;
         let memory = app.budget.open();
         let pending = FuturesOrdered::new();
-        Ok(Self { app, wanted, windows, memory, pending, answered: 0, model })
+        Ok(Self { app, place, wanted, windows, memory, pending, answered: 0, model })
     }
 
     /// Takes a piece in.
@@ -187,7 +193,7 @@ impl<'a> Stream<'a> {
             return Err(invalid("each message of a stream but the first must be samples"));
         };
         // From now on they are counted here.
-        call.release(bytes);
+        call.release_message();
         let waiting = self.windows.bytes();
         self.memory.shrink_to(waiting);
         self.memory.grow((waiting + bytes).saturating_sub(self.memory.bytes()))?;
@@ -205,6 +211,7 @@ impl<'a> Stream<'a> {
     }
 
     fn classify(&self, window: Window) -> Result<Pending, ApiError> {
+        let deadline = Instant::now() + self.app.config.request_timeout();
         let mut memory = self.app.budget.open();
         memory.grow(size_of_val(&window.samples[..]) as u64)?;
         let mut decoder = Decoder {
@@ -214,6 +221,7 @@ impl<'a> Stream<'a> {
             most_recording_bytes: 0,
             most_pixels: self.app.config.max_image_pixels.get(),
             most_inputs: 1,
+            deadline,
             memory: &mut memory,
         };
         let inputs = decoder.prepared(window.samples, &[]).map_err(|error| ApiError {
@@ -221,13 +229,13 @@ impl<'a> Stream<'a> {
             ..error
         });
         let mut inputs = inputs?;
-        let (model, wanted) = (Arc::clone(&self.model), self.wanted);
-        let deadline = Instant::now() + self.app.config.request_timeout();
+        let (model, place, wanted) = (Arc::clone(&self.model), self.place, self.wanted);
         Ok(Box::pin(async move {
             let levels = inputs.take_levels();
-            let shares = model.infer(inputs, wanted.detail == Detail::Full, deadline).await?;
+            let zeroed = wanted.detail == Detail::Full;
+            let share = model.infer_for(place, inputs, zeroed, deadline).await?;
             drop(memory);
-            let prediction = predictions(&model, &shares, &levels, wanted)?.pop();
+            let prediction = predictions(&model, &[share], &levels, wanted)?.pop();
             Ok(StreamPrediction {
                 model: Some(prediction::model(&model)),
                 start: window.start,

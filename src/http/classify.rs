@@ -174,7 +174,13 @@ async fn file(
     asked: &mut Option<Arc<Model>>,
     deadline: Instant,
 ) -> Result<Outcome, ApiError> {
-    let kind = FileKind::sniff(incoming.peek(MARK_BYTES).await?).unwrap_or(declared);
+    let beginning = incoming.peek(MARK_BYTES).await?;
+    if beginning.is_empty() {
+        return Err(
+            ErrorKind::InvalidArgument.because("the body is empty, and a file was expected")
+        );
+    }
+    let kind = FileKind::sniff(beginning).unwrap_or(declared);
     let limit = match kind {
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {

@@ -67,7 +67,8 @@ pub(super) async fn frame(app: &App, router: Router, request: Request) -> Respon
     let duration = arrival.elapsed();
     let status = response.status().as_u16();
     trace.span.in_scope(|| {
-        tracing::debug!(status, us = duration.as_micros() as u64, "answered");
+        let (method, path) = (asked.0.as_str(), asked.1.path());
+        tracing::debug!(method, path, status, us = duration.as_micros() as u64, "answered");
     });
     problem::write_body(&mut response, uuid);
     let stages = response.extensions().get::<StageTimes>();

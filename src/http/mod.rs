@@ -34,7 +34,7 @@ use routes::Routes;
 use tower::{Service, service_fn};
 
 use crate::{
-    error::{ApiError, ErrorKind},
+    error::{ApiError, ErrorKind, shown},
     model::Model,
     server::App,
 };
@@ -119,8 +119,11 @@ async fn unknown_route(request: Request) -> ApiError {
 }
 
 async fn wrong_method(request: Request) -> ApiError {
+    let method = shown(request.method().as_str());
     discard_body(request).await;
-    ErrorKind::MethodNotAllowed.because("this route has other methods; the Allow header names them")
+    ErrorKind::MethodNotAllowed.because(format!(
+        "this route has no method {method}; the header Allow names those that it has"
+    ))
 }
 
 async fn discard_body(request: Request) {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
+    extract::{Extension, Path, State, rejection::PathRejection},
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::{Arrival, body::Incoming};
 use crate::{
     error::{ApiError, ErrorKind},
     repository::{IndexEntry, ModelState, check_parameters},
@@ -50,9 +51,11 @@ pub(super) struct Entry {
 /// `POST /v2/repository/index`.
 pub(super) async fn index(
     State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Vec<Entry>>, ApiError> {
-    let request: IndexRequest = read(body).await?;
+    let request: IndexRequest = read(&app, arrival, &headers, body).await?;
     let entries = app.repository()?.index();
     let wanted =
         entries.into_iter().filter(|entry| !request.ready || entry.state == ModelState::Ready);
@@ -68,10 +71,12 @@ pub(super) async fn index(
 /// `POST /v2/repository/models/{model}/load`.
 pub(super) async fn load(
     State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
     model: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let request: ChangeRequest = read(body).await?;
+    let request: ChangeRequest = read(&app, arrival, &headers, body).await?;
     check_parameters(request.parameters.keys().map(String::as_str))?;
     app.repository()?.load(&name(model)?).await?;
     Ok(StatusCode::OK)
@@ -80,10 +85,12 @@ pub(super) async fn load(
 /// `POST /v2/repository/models/{model}/unload`.
 pub(super) async fn unload(
     State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
     model: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let request: ChangeRequest = read(body).await?;
+    let request: ChangeRequest = read(&app, arrival, &headers, body).await?;
     check_parameters(request.parameters.keys().map(String::as_str))?;
     app.repository()?.unload(&name(model)?).await?;
     Ok(StatusCode::OK)
@@ -96,12 +103,15 @@ fn name(model: Result<Path<String>, PathRejection>) -> Result<String, ApiError> 
 }
 
 /// A small JSON body; an empty one says nothing.
-async fn read<T: for<'de> Deserialize<'de> + Default>(body: Body) -> Result<T, ApiError> {
-    let bytes = axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| {
-        ErrorKind::TooLarge.because(format!(
-            "the body could not be read, or is larger than the {LARGEST_BODY} bytes that are taken here"
-        ))
-    })?;
+async fn read<T: for<'de> Deserialize<'de> + Default>(
+    app: &App,
+    arrival: Arrival,
+    headers: &HeaderMap,
+    mut body: Body,
+) -> Result<T, ApiError> {
+    let mut memory = app.budget.open();
+    let incoming = Incoming::new(&mut body, headers, arrival.deadline)?;
+    let bytes = incoming.read(LARGEST_BODY, &mut memory).await?;
     match bytes.trim_ascii().first() {
         None => return Ok(T::default()),
         Some(b'{') => {}

@@ -139,7 +139,7 @@ pub async fn infer(
     let started = Instant::now();
     let tensor = only_input(request.inputs)?;
     let is_long = tensor.values.count().is_some_and(|count| count * 4 > INLINE_BYTES);
-    let preparing = || prepared(model, tensor, &app.config, memory);
+    let preparing = || prepared(model, tensor, &app.config, deadline, memory);
     let mut inputs = app.compute(is_long, deadline, preparing).await??;
     let levels = inputs.take_levels();
     let preparation = request.parsing + started.elapsed();
@@ -172,6 +172,7 @@ pub fn prepared(
     model: &Model,
     tensor: Tensor,
     config: &Config,
+    deadline: Instant,
     memory: &mut Reservation,
 ) -> Result<Inputs, ApiError> {
     let manifest = model.manifest();
@@ -187,6 +188,7 @@ pub fn prepared(
         most_recording_bytes: 0,
         most_pixels: config.max_image_pixels.get(),
         most_inputs: config.max_windows.get(),
+        deadline,
         memory,
     };
     decoder.prepared(values, &[])

@@ -21,7 +21,8 @@ impl Repository {
             next.models.insert(name.clone(), versions.clone());
         }
         for (key, reason) in &old.troubles {
-            if !concerned(&key.0) || ledger.unloaded.contains(&key.0) {
+            let is_unloaded = ledger.unloaded.contains(&key.0) && folder.contains_key(&key.0);
+            if !concerned(&key.0) || is_unloaded {
                 next.troubles.insert(key.clone(), reason.clone());
             }
         }
@@ -97,7 +98,7 @@ impl Repository {
     ) -> Vec<(Found, Result<Served, RepositoryError>)> {
         let keys: Vec<Key> = jobs.iter().map(|f| (f.name.clone(), f.version.clone())).collect();
         locked(&self.loading).extend(keys.iter().cloned());
-        let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics);
+        let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics, &self.ending);
         locked(&self.loading).retain(|key| !keys.contains(key));
         for (found, outcome) in &opened {
             let key = (found.name.clone(), found.version.clone());

@@ -11,7 +11,7 @@ use drsn_bundle::{BundleError, Name, bundle::MANIFEST_FILE, runtime::RuntimeErro
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// The folder is not there, or cannot be read.
-    #[error("the folder of models {} cannot be read: {source}; name another with --models", path.display())]
+    #[error("the folder of models {path:?} cannot be read: {source}; name another with --models")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -20,21 +20,42 @@ pub enum RepositoryError {
     },
     /// The folder holds no bundle.
     #[error(
-        "the folder {} holds no model: expected <name>/<version>/{MANIFEST_FILE} below it, as `drsn-train train` writes it",
-        path.display()
+        "the folder {path:?} holds no model: expected <name>/<version>/{MANIFEST_FILE} below it, as `drsn-train train` writes it"
     )]
     Empty {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder is that of one model.
+    #[error(
+        "{path:?} holds the versions of one model, and --models is the folder above it, or one version, as {version:?}"
+    )]
+    OneModel {
+        /// The folder.
+        path: PathBuf,
+        /// A version in it.
+        version: PathBuf,
+    },
+    /// The versions that are there are not those that are wanted.
+    #[error("no version is there that --version-policy {policy} wants: {known}")]
+    NoVersion {
+        /// Which versions are wanted.
+        policy: String,
+        /// What is there.
+        known: String,
+    },
     /// A name was given for one bundle, and the folder is none.
-    #[error("--model-name is for one bundle, and {} is none: it has no {MANIFEST_FILE}; leave the flag out", path.display())]
+    #[error(
+        "--model-name is for one bundle, and {path:?} is none: it has no {MANIFEST_FILE}; leave the flag out"
+    )]
     NoBundle {
         /// The folder.
         path: PathBuf,
     },
     /// The default model is not among those that are there.
-    #[error("--default-model {name} is not among the models that are there: {known}")]
+    #[error(
+        "--default-model (or DRSN_DEFAULT_MODEL) is {name}, and the models that are there are: {known}"
+    )]
     NoDefault {
         /// The name that was asked for.
         name: Name,
@@ -42,7 +63,9 @@ pub enum RepositoryError {
         known: String,
     },
     /// A folder's name disagrees with the manifest in it.
-    #[error("model {model} in {}: its manifest says that it is {found}", path.display())]
+    #[error(
+        "model {model} in {path:?}: its manifest says that it is {found}; the folders must be named so"
+    )]
     Misplaced {
         /// The folder's name and version.
         model: String,
@@ -52,7 +75,7 @@ pub enum RepositoryError {
         path: PathBuf,
     },
     /// A bundle that is damaged or contradicts itself.
-    #[error("model {model} in {}: {source}", path.display())]
+    #[error("model {model} in {path:?}: {source}")]
     Bundle {
         /// Name and version.
         model: String,
@@ -76,6 +99,9 @@ impl RepositoryError {
     pub fn public_reason(&self) -> String {
         match self {
             Self::Bundle { source, .. } => {
+                if let BundleError::NoManifest { .. } = &**source {
+                    return format!("it has no {MANIFEST_FILE}");
+                }
                 if let BundleError::File { action, path, source } = &**source {
                     let file = path.file_name().unwrap_or_default().to_string_lossy();
                     return format!("cannot {action} {file}: {source}");
@@ -85,7 +111,10 @@ impl RepositoryError {
             Self::Runtime { source, .. } => without_paths(&source.to_string()),
             Self::Misplaced { found, .. } => format!("its manifest says that it is {found}"),
             Self::Folder { .. } => "the folder of models cannot be read".to_owned(),
-            Self::Empty { .. } | Self::NoBundle { .. } => "there is no bundle".to_owned(),
+            Self::Empty { .. }
+            | Self::OneModel { .. }
+            | Self::NoVersion { .. }
+            | Self::NoBundle { .. } => "there is no bundle".to_owned(),
             Self::NoDefault { known, .. } => format!("the models that are there: {known}"),
         }
     }

@@ -130,6 +130,12 @@ fn flat(folder: &Path, model_name: Option<&Name>) -> Result<Found, RepositoryErr
     Ok(Found { name, version, path: folder.to_owned(), in_place: false })
 }
 
+/// A bundle right below a folder that should hold models: then it is the folder of one model's versions.
+pub(super) fn a_version_in(folder: &Path) -> Option<PathBuf> {
+    let folders = folders(folder).unwrap_or_default().into_iter();
+    folders.map(|(_, path)| path).find(|path| path.join(MANIFEST_FILE).is_file())
+}
+
 /// The folders below one, by name, without hidden ones; links are followed.
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, RepositoryError> {
     let read = || -> io::Result<Vec<(String, PathBuf)>> {

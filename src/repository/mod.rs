@@ -13,7 +13,7 @@ mod snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use drsn_bundle::runtime::Runtime;
 
 use crate::{
     config::{Config, ModelControl},
-    error::{ApiError, ErrorKind},
+    error::{ApiError, ErrorKind, shown},
     metrics::Metrics,
     model::{Model, Remains},
 };
@@ -51,6 +51,8 @@ pub struct Repository {
     loading: Mutex<BTreeSet<Key>>,
     /// Versions that are served no more, until their last request is answered.
     unloading: Mutex<Vec<(Key, Remains)>>,
+    /// Where it is set, no further version is opened.
+    ending: Arc<AtomicBool>,
 }
 
 /// What only changes need to know.
@@ -67,7 +69,7 @@ struct Ledger {
 type Failures = Vec<(Key, RepositoryError)>;
 
 impl Repository {
-    /// Finds the models, opens and starts them.
+    /// Finds the models, opens and starts them, as long as `ending` is not set.
     ///
     /// # Errors
     /// [`RepositoryError`] where the folder is not there. Where models are `fixed`, also of the first model, by name,
@@ -76,6 +78,7 @@ impl Repository {
         config: &Config,
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
+        ending: &Arc<AtomicBool>,
     ) -> Result<Arc<Self>, RepositoryError> {
         let folder = discover(&config.models, config.model_name.as_ref())?;
         check_names(config, &folder)?;
@@ -88,6 +91,7 @@ impl Repository {
             ledger: Mutex::default(),
             loading: Mutex::default(),
             unloading: Mutex::default(),
+            ending: Arc::clone(ending),
         };
         let failures = repository.apply(&repository.lock(), &folder, None);
         let first = failures.into_iter().next();
@@ -237,7 +241,7 @@ impl Repository {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         let served = snapshot.models.remove(name);
         if served.is_none() && !snapshot.troubles.keys().any(|(model, _)| model == name) {
-            return Err(ErrorKind::NotFound.because("there is no model of that name"));
+            return Err(ErrorKind::NotFound.because(format!("there is no model {}", shown(name))));
         }
         ledger.unloaded.insert(name.to_owned());
         let versions: Vec<Key> = served
@@ -283,7 +287,7 @@ fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> 
     let has_wanted =
         folder.values().any(|versions| !wanted(versions, &config.version_policy).is_empty());
     if is_fixed && !has_wanted {
-        return Err(RepositoryError::Empty { path: config.models.clone() });
+        return Err(nothing_to_serve(config, folder));
     }
     if let Some(name) = &config.default_model
         && !folder.contains_key(name.as_str())
@@ -295,6 +299,23 @@ fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> 
         tracing::warn!(%name, known, "the default model is not there yet");
     }
     Ok(())
+}
+
+/// Why a folder has nothing that is to be served.
+fn nothing_to_serve(config: &Config, folder: &Folder) -> RepositoryError {
+    let path = config.models.clone();
+    if !folder.is_empty() {
+        let versions = |versions: &Vec<folder::Found>| {
+            versions.iter().map(|found| found.version.text.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let known = folder.iter().map(|(name, found)| format!("{name} has {}", versions(found)));
+        let known = known.collect::<Vec<_>>().join("; ");
+        return RepositoryError::NoVersion { policy: config.version_policy.to_string(), known };
+    }
+    match folder::a_version_in(&path) {
+        Some(version) => RepositoryError::OneModel { path, version },
+        None => RepositoryError::Empty { path },
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,10 @@
 //! Opening versions: bundle read and checked, sessions opened, self-checked and warm.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -21,13 +24,14 @@ use crate::{
     model::Model,
 };
 
-/// Opens versions, as many at once as there are cores, and returns them in their order. To be called within the
-/// runtime that answers requests.
+/// Opens versions, as many at once as there are cores, and returns them in their order; those that are left out that were
+/// not begun when `ending` was set. To be called within the runtime that answers requests.
 pub(super) fn open_all(
     jobs: Vec<Found>,
     config: &Config,
     runtime: &Runtime,
     metrics: &Arc<Metrics>,
+    ending: &AtomicBool,
 ) -> Vec<(Found, Result<Served, RepositoryError>)> {
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(jobs.len());
     let waiting = Mutex::new(jobs.into_iter().enumerate());
@@ -37,7 +41,7 @@ pub(super) fn open_all(
         for _ in 0..threads {
             scope.spawn(|| {
                 let _context = tasks.enter();
-                loop {
+                while !ending.load(Ordering::Relaxed) {
                     let job = locked(&waiting).next();
                     let Some((position, found)) = job else { break };
                     let outcome = start(&found, config, runtime, metrics);

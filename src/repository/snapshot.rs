@@ -6,7 +6,7 @@ use drsn_bundle::Name;
 
 use super::{UNLOADED, folder::Version};
 use crate::{
-    error::{ApiError, ErrorKind},
+    error::{ApiError, ErrorKind, shown},
     model::Model,
 };
 
@@ -67,8 +67,9 @@ impl Snapshot {
         model.cloned().ok_or_else(|| {
             let served: Vec<&str> = versions.keys().map(|v| v.text.as_str()).collect();
             ErrorKind::NotFound.because(format!(
-                "model {name} is served in version {}, and another was asked for",
-                served.join(", ")
+                "model {name} is served in version {}, and version {} was asked for",
+                served.join(", "),
+                shown(version.unwrap_or_default())
             ))
         })
     }
@@ -89,7 +90,7 @@ impl Snapshot {
             (Some(name), None) => Ok(name),
             (None, _) => Err(ErrorKind::NotFound.because("no model is served; see GET /models")),
             (Some(_), Some(_)) => Err(ErrorKind::InvalidArgument.because(format!(
-                "the request names no model, and several are served: {}",
+                "the request names no model, and several are served: {}; name one, as the option model or in the path",
                 self.names()
             ))),
         }
@@ -105,7 +106,8 @@ impl Snapshot {
             Some(((_, version), reason)) => ErrorKind::NotReady
                 .because(format!("version {version} of model {name} cannot be served: {reason}")),
             None => ErrorKind::NotFound.because(format!(
-                "there is no model of that name; the models are: {}",
+                "there is no model {}; the models are: {}",
+                shown(name),
                 self.names()
             )),
         }

@@ -97,3 +97,23 @@ fn a_second_signal_ends_the_process_at_once() {
     server.signal("-INT");
     assert_eq!(server.child.wait().unwrap().code(), Some(1));
 }
+
+/// The end was asked for while models were loaded, and all of them were loaded first.
+#[test]
+fn a_signal_while_models_are_loaded_ends_the_process_before_the_next_one() {
+    if !has_runtime() {
+        return;
+    }
+    // Each is measured for some 60 ms.
+    let names: Vec<String> = (0..60).map(|number| format!("tiny{number}")).collect();
+    let models: Vec<_> = names.iter().map(|name| (&**name, tiny::signal_input(1))).collect();
+    let models = harness::repository(&models);
+    let mut server = Process::listening(models.path(), &["--linger-ms", "60000"]);
+    server.signal("-TERM");
+    let lines = server.lines_for(Duration::from_secs(20));
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let count = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    assert_eq!(count("ending before all models are loaded"), 1, "{lines:?}");
+    assert!(count("model is ready") < 20, "{lines:?}");
+    assert_eq!((count("ready"), count("stopped")), (0, 1));
+}

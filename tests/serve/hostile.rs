@@ -85,8 +85,8 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
     let whole = jpeg();
     let half = &whole[..whole.len() / 2];
     let cases = vec![
-        invalid(PNG, "", "the image file is empty"),
-        invalid(FLOATS, "", "and the body has 0 bytes"),
+        invalid(PNG, "", "the body is empty, and a file was expected"),
+        invalid(FLOATS, "", "the body has 0 bytes"),
         invalid(PNG, "this is text", "a PNG, JPEG, WebP, BMP or GIF file was expected"),
         invalid(PNG, &png(4, 4)[..50], "PNG file cannot be decoded: it is damaged or cut short"),
         invalid("image/jpeg", half, "JPEG file cannot be decoded: it is damaged or cut short"),
@@ -95,7 +95,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
         invalid(
             FLOATS,
             floats(&[0.5; 15]),
-            "64 bytes of 32-bit floats (1 x 4 x 4, channels x height x width), and the body has 60 bytes",
+            "64 bytes of 32-bit floats (1 x 4 x 4, channels x height x width); the body has 60 bytes",
         ),
         invalid(FLOATS, png(4, 4), "the body is a PNG file: send it as image/png"),
         (

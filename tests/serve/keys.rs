@@ -2,6 +2,10 @@
 
 use std::{fs, path::Path};
 
+use drsn_serve::grpc::proto::inference::{
+    ServerLiveRequest, ServerMetadataRequest, ServerReadyRequest,
+    grpc_inference_service_client::GrpcInferenceServiceClient,
+};
 use reqwest::Response;
 
 use crate::{
@@ -39,11 +43,17 @@ async fn who_has_no_key_is_told_so_and_counted_and_probes_need_none() {
     assert!(!refusal(wrong, 401, "unauthenticated").await.contains("gamma"));
     assert_eq!(with_key(&server, "/models", "authorization", "Bearer alpha").await.status(), 200);
     assert_eq!(with_key(&server, "/models", "x-api-key", "beta").await.status(), 200);
-    for path in ["/healthz", "/readyz"] {
+    for path in ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"] {
         assert_eq!(server.get(path).await.status(), 200);
     }
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.grpc));
+    let mut grpc = GrpcInferenceServiceClient::new(channel.unwrap().connect().await.unwrap());
+    assert!(grpc.server_live(ServerLiveRequest {}).await.unwrap().into_inner().live);
+    assert!(grpc.server_ready(ServerReadyRequest {}).await.unwrap().into_inner().ready);
+    let refused = grpc.server_metadata(ServerMetadataRequest {}).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     let metrics = with_key(&server, "/metrics", "x-api-key", "beta").await.text().await.unwrap();
-    let counted = "drsn_rejected_total{model=\"\",reason=\"unauthenticated\"} 5";
+    let counted = "drsn_rejected_total{model=\"\",reason=\"unauthenticated\"} 6";
     assert!(metrics.lines().any(|line| line == counted), "{metrics}");
     server.stop().await;
 

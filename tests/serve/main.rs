@@ -31,6 +31,7 @@ mod recording_refusals;
 mod recordings;
 mod reload;
 mod reload_memory;
+mod small_and_costly;
 mod soak;
 mod start;
 mod tls;

@@ -1,6 +1,6 @@
 //! What is wrong with a recording is told in a sentence.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{self, Server, has_runtime},
@@ -32,7 +32,7 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
             "too short: it has 5 samples a channel, and this model's window has 8",
         ),
         ("", WAV, wav(8000, &[vec![]]), "the recording is empty"),
-        ("", WAV, vec![], "cut short"),
+        ("", WAV, vec![], "the body is empty, and a file was expected"),
         ("", WAV, cut, "it ends after 11 of the 20 samples that it declares: it was cut short"),
         ("", WAV, b"this is text".to_vec(), "it does not begin with RIFF and WAVE"),
         (
@@ -164,5 +164,72 @@ async fn more_bytes_or_windows_than_are_taken_are_refused() {
         let detail = refusal(response, 413, "too_large").await;
         assert!(detail.contains(sentence), "{detail}");
     }
+    server.stop().await;
+}
+
+/// A tensor was classified whatever rate it was said to have, and without the channels that were asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_option_that_a_body_cannot_follow_is_refused_and_not_passed_over() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", normalised(Some(8000.0)))]);
+    let server = Server::start(models.path(), &[]).await;
+    let window = noise(8);
+    let tensor = |name: &str, more: Value| {
+        let numbers = if name == "tensor" { json!([window]) } else { json!([[window]]) };
+        let mut body = json!({ name: numbers });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    for name in ["tensor", "tensors"] {
+        server.classify("/classify", JSON, tensor(name, json!({"sample_rate_hz": 8000}))).await;
+        for (option, sentence) in [
+            (json!({"sample_rate_hz": 4000}), "the recording has 4000 samples in a second"),
+            (json!({"sample_rate_hz": 4000, "resample": true}), "a tensor is not resampled"),
+            (json!({"channel": [0]}), "a tensor has the model's channels"),
+        ] {
+            let response = server.post("/classify", JSON, tensor(name, option)).await;
+            let detail = refusal(response, 400, "invalid_argument").await;
+            assert!(detail.contains(sentence), "{detail}");
+        }
+    }
+    for (content_type, body) in
+        [(JSON, tensor("tensor", json!({}))), (JSON, json!({"signal": window}).to_string())]
+    {
+        let response = server.post("/classify?variable=DE_time", content_type, body).await;
+        let detail = refusal(response, 400, "invalid_argument").await;
+        assert!(detail.contains("belongs to MAT and NPZ files"), "{detail}");
+    }
+    server.stop().await;
+}
+
+/// A table is no WAV file because the word stands in its first line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_a_column_named_wave_is_a_table() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let rows: Vec<String> = (0..8).map(|row| format!("{row},{}", row * row)).collect();
+    let table = format!("time[s],WAVE\n{}\n", rows.join("\n"));
+    server.classify("/classify", "text/csv", table).await;
+    server.stop().await;
+}
+
+/// Batches were counted, and the windows in them were not.
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_of_a_recording_are_inferences_in_the_statistics() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    server.classify("/classify", FLOATS, floats(&noise(80))).await;
+    let statistics = harness::json(server.get("/v2/models/tiny/stats").await).await;
+    let statistics = &statistics["model_stats"][0];
+    assert_eq!(statistics["inference_count"], 10, "{statistics}");
+    assert_eq!(statistics["inference_stats"]["success"]["count"], 1, "{statistics}");
     server.stop().await;
 }

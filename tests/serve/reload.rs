@@ -136,7 +136,7 @@ async fn poll_starts_with_what_loads_and_shows_the_rest() {
     // While it is tried again, it is loading and has no reason.
     eventually("the reason of the unwritten version", async || {
         let unwritten = harness::json(server.get("/models/unwritten").await).await;
-        unwritten["reason"].as_str().is_some_and(|r| r.contains("cannot read manifest.json"))
+        unwritten["reason"].as_str().is_some_and(|r| r.contains("it has no manifest.json"))
     })
     .await;
     server.stop().await;

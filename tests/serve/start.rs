@@ -32,11 +32,15 @@ fn a_missing_folder_of_models_or_a_bad_flag_ends_with_2() {
     let empty = tempfile::tempdir().unwrap();
     assert!(failure(&run(empty.path(), &[]), 2).contains("holds no model"));
     let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let message = failure(&run(models.path(), &["--version-policy", "specific:7"]), 2);
+    assert!(message.contains("specific:7") && message.contains("tiny has 1"), "{message}");
+    let message = failure(&run(&models.path().join("tiny"), &[]), 2);
+    assert!(message.contains("the versions of one model"), "{message}");
     let message = failure(&run(models.path(), &["--default-model", "other"]), 2);
-    assert!(message.contains("models that are there: tiny"), "{message}");
+    assert!(message.contains("models that are there are: tiny"), "{message}");
     assert_eq!(run(models.path(), &["--queue", "0"]).status.code(), Some(2));
     let message = failure(&run(models.path(), &["--onnxruntime", "/nowhere/lib.so"]), 2);
-    assert!(message.contains("cargo xtask onnxruntime"), "{message}");
+    assert!(message.contains("--onnxruntime names \"/nowhere/lib.so\""), "{message}");
 }
 
 #[test]
@@ -87,11 +91,15 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
         };
         refused(&flip, &format!("{file} is damaged or was changed"));
     }
-    for file in ["model.onnx", "golden.json", "manifest.json"] {
+    for file in ["model.onnx", "golden.json"] {
         let remove = |bundle: &Path| fs::remove_file(bundle.join(file)).unwrap();
         refused(&remove, "cannot read");
         refused(&remove, file);
     }
+    refused(
+        &|bundle| fs::remove_file(bundle.join("manifest.json")).unwrap(),
+        "there is no manifest.json",
+    );
     let edit = |from: &'static str, to: &'static str| {
         move |bundle: &Path| {
             let path = bundle.join("manifest.json");

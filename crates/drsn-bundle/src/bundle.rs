@@ -40,7 +40,11 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] with the first thing that is wrong.
     pub fn open(folder: &Path) -> Result<Self, BundleError> {
-        let manifest = Manifest::from_json(&read(folder, MANIFEST_FILE)?)?;
+        if !folder.join(MANIFEST_FILE).exists() {
+            return Err(BundleError::NoManifest { folder: folder.to_owned() });
+        }
+        let manifest = read(folder, MANIFEST_FILE)?;
+        let manifest = Manifest::from_json(&manifest)?;
         let model = read_checked(folder, MODEL_FILE, &manifest)?;
         let golden = read_checked(folder, GOLDEN_FILE, &manifest)?;
         onnx::check_model(&model, &manifest)?;

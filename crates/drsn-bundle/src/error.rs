@@ -24,6 +24,14 @@ pub enum BundleError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder that is no bundle.
+    #[error(
+        "there is no manifest.json in {folder:?}: a bundle is one version of a model, as models/mnist/1"
+    )]
+    NoManifest {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A manifest that is not one, or contradicts itself.
     #[error("manifest.json is not valid: {reason}")]
     Manifest {

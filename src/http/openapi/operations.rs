@@ -1,5 +1,8 @@
 //! Every operation.
 
+mod protocol;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::parts::{header_references, options, schema};
@@ -10,6 +13,7 @@ pub(super) struct Operation {
     pub(super) method: &'static str,
     tag: &'static str,
     summary: &'static str,
+    description: Option<&'static str>,
     body: Option<Value>,
     parameters: Vec<Value>,
     answers: Map<String, Value>,
@@ -30,8 +34,10 @@ const FILES: [&str; 10] = [
     "application/x-matlab-data",
 ];
 
-/// A signal for examples; a real one is as long as the model's window, or longer.
-const WAVE: [f32; 8] = [0.0, 0.5, 1.0, 0.5, 0.0, -0.5, -1.0, -0.5];
+/// A picture for examples: a seven of 28 by 28 pixels, which the bundled model `mnist` takes.
+const SEVEN: &[u8] = include_bytes!("seven.png");
+const OF_CLASSIFY: &str = "The example is a picture for the bundled model `mnist`. A model of signals takes `{\"signal\": [0.1, 0.2, …]}` \
+    with at least as many numbers as its window; `GET /models` says of each model what it takes.";
 
 /// Errors of every route: what comes with a request may be wrong, and its time may be up.
 const ALWAYS: [u16; 3] = [400, 500, 504];
@@ -60,12 +66,18 @@ impl Operation {
             method,
             tag,
             summary,
+            description: None,
             body: None,
             parameters,
             answers: Map::new(),
             is_open: false,
         };
         operation.errors(&ALWAYS).errors(&[401])
+    }
+
+    fn described(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
     }
 
     /// Needs no key.
@@ -121,6 +133,9 @@ impl Operation {
             "parameters": self.parameters,
             "responses": self.answers,
         });
+        if let Some(description) = self.description {
+            operation["description"] = description.into();
+        }
         if let Some(body) = &self.body {
             operation["requestBody"] = body.clone();
         }
@@ -139,19 +154,16 @@ fn header(name: &str, schema: &Value, description: &str) -> Value {
 pub(super) fn all() -> Vec<Operation> {
     let classify =
         ["/classify", "/models/{model}/classify", "/models/{model}/versions/{version}/classify"];
-    let protocol = ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"];
     let mut all: Vec<Operation> = classify.into_iter().map(classification).collect();
     all.extend(models());
     all.extend(probes());
     all.extend(descriptions());
-    all.extend(server());
-    all.extend(protocol.into_iter().flat_map(of_a_model));
-    all.extend(repository());
+    all.extend(protocol::all());
     all
 }
 
 fn classification(path: &str) -> Operation {
-    let example = json!({ "signal": WAVE, "top_k": 3, "diagnostics": "full" });
+    let example = json!({ "image": STANDARD.encode(SEVEN), "top_k": 3, "diagnostics": "full" });
     let mut content = json!({
         "application/json": { "schema": schema("ClassifyRequest"), "example": example },
         "multipart/form-data": { "schema": schema("ClassifyForm") },
@@ -165,6 +177,7 @@ fn classification(path: &str) -> Operation {
             json!({ "schema": { "type": "string", "contentMediaType": media_type } });
     }
     let mut operation = Operation::new("post", path, "classify", "Classify signals or images.")
+        .described(OF_CLASSIFY)
         .takes(true, &content)
         .json("Answer")
         .errors(&[404, 408, 413, 415, 429, 503]);
@@ -241,101 +254,5 @@ fn descriptions() -> Vec<Operation> {
             }))
             .answers_by(200, "The file.", &any)
             .errors(&[404]),
-    ]
-}
-
-const PROTOCOL: &str = "open inference protocol";
-
-fn server() -> Vec<Operation> {
-    let operation = |path, summary| Operation::new("get", path, PROTOCOL, summary);
-    let probe = |path, summary, name| {
-        operation(path, summary).open().json(name).answers_with(
-            503,
-            "It is not so.",
-            "application/json",
-            &schema(name),
-        )
-    };
-    vec![
-        operation("/v2", "The server.").json("ServerMetadata"),
-        probe("/v2/health/live", "Whether the process works.", "Live"),
-        probe("/v2/health/ready", "Whether requests should be sent here.", "Ready"),
-        operation("/v2/models/stats", "Statistics of all models.")
-            .json("AllStatistics")
-            .errors(&[503]),
-    ]
-}
-
-fn of_a_model(model: &str) -> Vec<Operation> {
-    let get = |ending: &str, summary, name| {
-        Operation::new("get", &format!("{model}{ending}"), PROTOCOL, summary)
-            .json(name)
-            .errors(&[404, 503])
-    };
-    let ready_or_problem = json!({
-        "application/json": { "schema": schema("ModelReady") },
-        "application/problem+json": { "schema": schema("Problem") },
-    });
-    vec![
-        get("", "Its tensors and its parameters.", "ModelMetadata"),
-        get("/ready", "Whether it answers.", "ModelReady").answers_by(
-            503,
-            "It does not.",
-            &ready_or_problem,
-        ),
-        get("/config", "Its configuration, as far as Triton's clients read it.", "ModelConfig"),
-        get("/stats", "Its statistics.", "AllStatistics"),
-        inference(&format!("{model}/infer")),
-    ]
-}
-
-fn inference(path: &str) -> Operation {
-    let binary = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
-    let length = |description: &str| {
-        let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
-        header("Inference-Header-Content-Length", &number, description)
-    };
-    let encoding = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
-    let tensor =
-        json!({ "name": "input", "shape": [1, 1, WAVE.len()], "datatype": "FP32", "data": WAVE });
-    let example = json!({ "inputs": [tensor] });
-    let body = json!({
-        "application/json": { "schema": schema("InferRequest"), "example": example },
-        "application/octet-stream": { "schema": binary },
-    });
-    let answer = json!({
-        "application/json": { "schema": schema("InferResponse") },
-        "application/octet-stream": { "schema": binary },
-    });
-    Operation::new("post", path, PROTOCOL, "Infer: tensors in, tensors out.")
-        .takes(true, &body)
-        .parameter(length("Length of the JSON, where binary data follow it."))
-        .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
-        .answers_by(
-            200,
-            "The outputs; binary data follow the JSON where they were asked for.",
-            &answer,
-        )
-        .errors(&[404, 408, 413, 415, 429, 503])
-}
-
-fn repository() -> Vec<Operation> {
-    let post = |path, summary, takes| {
-        Operation::new("post", path, PROTOCOL, summary)
-            .takes(false, &json!({ "application/json": { "schema": schema(takes) } }))
-            .errors(&[408, 413, 503])
-    };
-    let change = |path, summary| {
-        let mut operation = post(path, summary, "RepositoryChangeRequest").errors(&[403, 404, 422]);
-        let done = json!({ "description": "It is done.", "headers": header_references(&[]) });
-        operation.answers.insert("200".to_owned(), done);
-        operation
-    };
-    let entries = json!({ "type": "array", "items": schema("RepositoryEntry") });
-    vec![
-        post("/v2/repository/index", "Every version that is known.", "RepositoryIndexRequest")
-            .answers_with(200, "The versions.", "application/json", &entries),
-        change("/v2/repository/models/{model}/load", "Load a model, or load it again."),
-        change("/v2/repository/models/{model}/unload", "Unload a model."),
     ]
 }

@@ -165,3 +165,60 @@ async fn a_stream_whose_client_reads_nothing_is_held_back() {
     drop(stream);
     server.stop().await;
 }
+
+/// Five bytes of each message stayed reserved: a sensor that sent for a week took all memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_stream_takes_no_more_memory_than_a_short_one() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let server = Server::start(models.path(), &[]).await;
+    let mut client = Classifier::new(channel(server.grpc).await);
+    let mut stream = Stream::open(&mut client, StreamStart::default()).await;
+    for _ in 0..500 {
+        stream.send(signal(0.0)).await;
+        stream.prediction().await;
+    }
+    let text = server.get("/metrics").await.text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("drsn_inflight_bytes "));
+    let bytes: u64 = line.unwrap().parse().unwrap();
+    assert!(bytes < 500, "{bytes} bytes are reserved, and nothing waits");
+    drop(stream);
+    assert_eq!(server.idle_bytes().await, 0);
+    server.stop().await;
+}
+
+/// Each window was admitted for itself: streams that had been let in ended each other where they were many.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_wait_for_one_another_and_do_not_end_each_other() {
+    if !has_runtime() {
+        return;
+    }
+    let models = models();
+    let flags = ["--queue", "4", "--max-batch", "1", "--workers", "1"];
+    let server = Server::start(models.path(), &flags).await;
+    let channel = channel(server.grpc).await;
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut client = Classifier::new(channel.clone());
+        let mut stream = Stream::open(&mut client, StreamStart::default()).await;
+        // Its place is its own from here on.
+        stream.send(signal(0.0)).await;
+        stream.prediction().await;
+        streams.push(stream);
+    }
+    let tasks = streams.into_iter().map(|mut stream| {
+        tokio::spawn(async move {
+            // 100 windows in one message.
+            stream.send([vec![0.5; 800], vec![0.25; 800]].concat()).await;
+            for _ in 0..100 {
+                stream.prediction().await;
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    server.stop().await;
+}

@@ -5,7 +5,7 @@ use prost::Message as _;
 use super::{
     INPUT, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
     proto::{
-        GraphProto, ModelProto, TensorProto, ValueInfoProto,
+        AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto,
         tensor_proto::{DataLocation, DataType},
         tensor_shape_proto::dimension,
         type_proto,
@@ -39,6 +39,9 @@ fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String>
             function.name()
         ));
     }
+    if !model.training_info.is_empty() {
+        return Err("it holds graphs for training: only the network itself is allowed".to_owned());
+    }
     for node in &graph.node {
         if !matches!(node.domain(), "" | "ai.onnx") {
             return Err(format!(
@@ -47,9 +50,18 @@ fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String>
                 node.op_type()
             ));
         }
-        if node.attribute.iter().any(|a| a.g.is_some()) {
+        if node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty()) {
             return Err(format!(
                 "its operator {} holds a graph: control flow is not allowed",
+                node.op_type()
+            ));
+        }
+        let holds_others = |a: &AttributeProto| {
+            a.sparse_tensor.is_some() || !a.sparse_tensors.is_empty() || !a.tensors.is_empty()
+        };
+        if node.attribute.iter().any(holds_others) {
+            return Err(format!(
+                "its operator {} holds sparse tensors or a list of tensors: only single, dense ones are allowed",
                 node.op_type()
             ));
         }
@@ -58,6 +70,9 @@ fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String>
 }
 
 fn check_weights(graph: &GraphProto) -> Result<(), String> {
+    if !graph.sparse_initializer.is_empty() {
+        return Err("it has sparse weights: only dense ones are allowed".to_owned());
+    }
     let in_nodes = graph
         .node
         .iter()
@@ -198,4 +213,72 @@ fn check_metadata(model: &ModelProto, manifest: &Manifest) -> Result<(), String>
         return Err(format!("its blocks are {blocks:?}, and the manifest's are {expected:?}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Bundle, onnx::proto::StringStringEntryProto};
+
+    /// What is said of a real model after `change`.
+    fn checked(change: impl FnOnce(&mut ModelProto, &mut GraphProto)) -> Result<(), String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/bearing/1");
+        let bundle = Bundle::open(&folder).unwrap();
+        let mut model = ModelProto::decode(&bundle.model[..]).unwrap();
+        let mut graph = model.graph.take().unwrap();
+        change(&mut model, &mut graph);
+        model.graph = Some(graph);
+        check(&model.encode_to_vec(), &bundle.manifest)
+    }
+
+    fn attribute(change: impl FnOnce(&mut AttributeProto)) -> Result<(), String> {
+        checked(|_, graph| {
+            let mut attribute = AttributeProto::default();
+            change(&mut attribute);
+            graph.node[0].attribute.push(attribute);
+        })
+    }
+
+    #[test]
+    fn a_model_that_is_as_the_manifest_says_is_taken() {
+        assert_eq!(checked(|_, _| ()), Ok(()));
+    }
+
+    /// ONNX Runtime opens the files that sparse tensors name, from the folder that a server was started in.
+    #[test]
+    fn weights_that_could_lie_in_other_files_are_refused_wherever_they_are_named() {
+        let elsewhere = StringStringEntryProto {
+            key: Some("location".to_owned()),
+            value: Some("secret.bin".to_owned()),
+        };
+        for refused in [
+            checked(|_, graph| graph.initializer[0].external_data.push(elsewhere.clone())),
+            checked(|_, graph| graph.sparse_initializer.push(Vec::new())),
+            attribute(|attribute| {
+                attribute.t = Some(TensorProto {
+                    external_data: vec![elsewhere.clone()],
+                    ..TensorProto::default()
+                });
+            }),
+            attribute(|attribute| attribute.tensors.push(Vec::new())),
+            attribute(|attribute| attribute.sparse_tensor = Some(Vec::new())),
+            attribute(|attribute| attribute.sparse_tensors.push(Vec::new())),
+        ] {
+            assert!(refused.is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_network_is_refused() {
+        for refused in [
+            attribute(|attribute| attribute.g = Some(GraphProto::default())),
+            attribute(|attribute| attribute.graphs.push(Vec::new())),
+            checked(|model, _| model.training_info.push(Vec::new())),
+            checked(|_, graph| graph.node[0].domain = Some("com.microsoft".to_owned())),
+        ] {
+            assert!(refused.is_err());
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub use windows::{aligned_windows, windows};
 
 /// Bytes in which every format that has a mark shows it.
 const LONGEST_MARK: u64 = 520;
-/// Far above every real recording; a channel costs memory of its own.
-const MOST_CHANNELS: usize = 1024;
+/// Most channels of a recording: far above every real one; a channel costs memory of its own.
+pub const MOST_CHANNELS: usize = 1024;
 /// Far above every real file with variables; each costs time to look at.
 const MOST_VARIABLES: usize = 10_000;
 /// Arrays that are shorter are parameters, and not meant where no variable is named.
@@ -82,6 +82,12 @@ pub struct Limits {
     pub max_samples: u64,
 }
 
+/// Whether it begins as WAV files do, those that are not read among them. A table can have the word in its first line.
+fn is_wav(bytes: &[u8]) -> bool {
+    let kinds: [&[u8]; 4] = [b"RIFF", b"RIFX", b"RF64", b"BW64"];
+    kinds.iter().any(|kind| bytes.starts_with(kind)) && bytes.get(8..12) == Some(b"WAVE")
+}
+
 impl RecordingFormat {
     /// Tells the format by the first bytes of a file (520 are enough); a table has none that tell it.
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
@@ -89,7 +95,7 @@ impl RecordingFormat {
             Some(Self::Npy)
         } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             Some(Self::Npz)
-        } else if bytes.get(8..12) == Some(b"WAVE") {
+        } else if is_wav(bytes) {
             Some(Self::Wav)
         } else if mat::is_mat(bytes) {
             Some(Self::Mat)

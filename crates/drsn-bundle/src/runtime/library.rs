@@ -79,12 +79,17 @@ impl fmt::Debug for Runtime {
 }
 
 fn find(explicit: Option<&Path>) -> Result<PathBuf, RuntimeError> {
-    let named =
-        explicit.map(Path::to_owned).or_else(|| env::var_os(LIBRARY_VARIABLE).map(PathBuf::from));
-    let looked_for = match named {
-        Some(path) => vec![path],
-        None => folders().iter().flat_map(|f| candidates(f)).collect(),
-    };
+    let by_flag = explicit.map(|path| ("--onnxruntime", path.to_owned()));
+    let named = by_flag
+        .or_else(|| env::var_os(LIBRARY_VARIABLE).map(|path| (LIBRARY_VARIABLE, path.into())));
+    if let Some((by, path)) = named {
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(RuntimeError::NoSuchLibrary { by, path })
+        };
+    }
+    let looked_for: Vec<PathBuf> = folders().iter().flat_map(|f| candidates(f)).collect();
     match looked_for.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
         None => Err(RuntimeError::NotFound { looked_for }),

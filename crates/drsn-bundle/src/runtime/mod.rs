@@ -25,6 +25,14 @@ pub enum RuntimeError {
         /// The paths that were tried.
         looked_for: Vec<PathBuf>,
     },
+    /// The library that was named is not there.
+    #[error("{by} names {path:?} as ONNX Runtime's library, and there is no such file")]
+    NoSuchLibrary {
+        /// Who named it: a flag or a variable.
+        by: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
     /// The library is there and cannot be used.
     #[error(
         "ONNX Runtime at {} cannot be used: {reason}; run `cargo xtask onnxruntime` for a library that can", path.display()

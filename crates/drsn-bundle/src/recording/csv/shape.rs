@@ -2,8 +2,8 @@
 
 use crate::recording::{MOST_CHANNELS, RecordingError};
 
-/// Names of columns that hold time and not a signal.
-const TIME: [&str; 6] = ["time", "t", "timestamp", "zeit", "index", "sample"];
+/// Names of columns that hold time and not a signal, in any letters. A small `t` is one, too; a large one is a temperature.
+const TIME: [&str; 5] = ["time", "timestamp", "zeit", "index", "sample"];
 
 /// What stands between cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,10 @@ impl Shape {
             return Err(RecordingError::too_many_channels(columns as u64));
         }
         let cells: Vec<&str> = separator.split(first).collect();
-        let time = |cell: &str| TIME.contains(&without_unit(cell).as_str());
+        let time = |cell: &str| {
+            let name = without_unit(cell);
+            name == "t" || TIME.contains(&name.to_lowercase().as_str())
+        };
         // One number among other cells is a row with a mistake, unless a column of time is named.
         let header = cells.iter().all(|cell| number(cell, separator).is_none())
             || cells.iter().any(|cell| time(cell));
@@ -89,7 +92,11 @@ impl Shape {
             return Ok(Self { separator, columns, header, names: Vec::new(), time: Vec::new() });
         }
         let names = cells.iter().map(|&cell| cell.to_owned()).collect();
-        let time = (0..columns).filter(|&i| cells.get(i).is_some_and(|cell| time(cell))).collect();
+        // pandas gives no name to the column in which it numbers the rows.
+        let numbers_rows = |i: usize, cell: &str| i == 0 && columns > 1 && cell.is_empty();
+        let is_time =
+            |&i: &usize| cells.get(i).is_some_and(|cell| time(cell) || numbers_rows(i, cell));
+        let time = (0..columns).filter(is_time).collect();
         Ok(Self { separator, columns, header, names, time })
     }
 }
@@ -116,8 +123,7 @@ fn separator(lines: &[&str]) -> Separator {
     best.0
 }
 
-/// A column's name in small letters, without a unit in brackets.
-fn without_unit(name: &str) -> String {
-    let name = name.split(['[', '(']).next().unwrap_or(name);
-    name.trim().to_lowercase()
+/// A column's name without a unit in brackets.
+fn without_unit(name: &str) -> &str {
+    name.split(['[', '(']).next().unwrap_or(name).trim()
 }

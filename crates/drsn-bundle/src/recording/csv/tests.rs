@@ -35,9 +35,13 @@ fn separators_decimal_commas_and_headers_are_told() {
         "de;Zeit (s);fe\n1,5;00:00:01;-3\n2;00:00:02;4000",
         "t(s) de fe\n0 1.5 -3\n1 2 4e3",
         "index,\"de\",fe\n,1.5,-3\n,2,4e3",
+        ",de,fe\n0,1.5,-3\n1,2,4e3",
+        "de,TIME,fe\n1.5,0,-3\n2,1,4e3",
     ] {
         assert_eq!(table(text), two("de", "fe"), "{text:?}");
     }
+    let warm = table("T [degC];vibration\n20,5;1\n");
+    assert_eq!(warm.map(|channels| channels.len()), Ok(2), "a temperature is no time");
     assert_eq!(table("value\n1.5\n2"), Ok(vec![("value".to_owned(), vec![1.5, 2.0])]));
 }
 

@@ -15,8 +15,10 @@ use super::{
 
 /// Bytes that are decoded at a time for a whole recording.
 const BLOCK: usize = 1 << 16;
-/// Lengths from here on are placeholders of programs that cannot seek: `SoX` writes `7FFFF000`, `FFmpeg` `FFFFFFFF`.
-const UNKNOWN: u32 = 0x7fff_0000;
+/// Lengths that are placeholders of programs that cannot seek. `SoX` writes the first, `FFmpeg` the last; others write the
+/// largest number of 31 bits, or that with what the header takes away from it. A recording can be as long as that, but not
+/// by chance as long as one of these.
+const UNKNOWN: [u32; 4] = [0x7fff_f000, 0x7fff_ffff, 0x7fff_ffff - 36, 0xffff_ffff];
 
 /// A WAV file that is read block by block, with the memory of one block.
 #[derive(Debug)]
@@ -216,7 +218,7 @@ fn read_header(reader: &mut impl Read) -> Result<(Format, Option<u64>), Recordin
                     malformed("its samples come before the chunk that describes them")
                 })?;
                 // A file whose whole length does not reach beyond this was never finished.
-                let unknown = size >= UNKNOWN || (size == 0 && riff <= position);
+                let unknown = UNKNOWN.contains(&size) || (size == 0 && riff <= position);
                 return Ok((format, (!unknown).then_some(u64::from(size))));
             }
             b"fmt " => {

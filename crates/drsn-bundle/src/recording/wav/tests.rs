@@ -29,6 +29,17 @@ fn files_that_were_written_into_a_pipe_go_on_to_their_end() {
     }
 }
 
+/// Six hours at 48 kHz are as long as some programs' placeholders: what follows the samples is none of them.
+#[test]
+fn a_length_that_is_near_a_placeholder_is_a_length() {
+    let limits = Limits { max_bytes: u64::MAX, max_samples: u64::MAX };
+    for data in [0x7fff_0000, 0x8000_0000, 0xffff_0000] {
+        let bytes = file(1, 36 + data, data, &[1]);
+        let reader = WavReader::new(&bytes[..], &limits).unwrap();
+        assert_eq!(reader.frames(), Some(u64::from(data) / 2));
+    }
+}
+
 #[test]
 fn a_chunk_of_odd_length_is_padded() {
     let mut bytes = file(1, 100, 4, &[1, 2]);

@@ -1,0 +1,192 @@
+//! Small requests that would cost much: memory for copies that nobody counted, time for files that decode to much.
+
+use std::{io::Write as _, net::TcpStream, time::Instant};
+
+use serde_json::json;
+
+use crate::{
+    harness::{self, Process, Server, eventually, has_runtime},
+    hostile::{JSON, png, refusal},
+    recordings::npy,
+    tiny,
+};
+
+const NPY: &str = "application/x-npy";
+
+/// A kilobyte of names of one channel was a thousand copies of the recording.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_of_channels_is_refused_before_any_is_copied() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let names = vec!["0"; 1000];
+    let path = format!("/classify?channel={}", names.join(","));
+    let array = npy("(8000,)", &vec![1.0; 8000]);
+    let by_json = json!({"signal": vec![1.0; 8000], "channel": names}).to_string();
+    for response in [
+        server.post(&path, NPY, array).await,
+        server.post(&path, "audio/wav", crate::recordings::wav(8000, &[vec![0.5; 8000]])).await,
+        server.post("/classify", JSON, by_json).await,
+    ] {
+        let detail = refusal(response, 400, "invalid_argument").await;
+        assert_eq!(
+            detail,
+            "the option channel names 1000 channels, and this model takes 1 channel"
+        );
+    }
+    server.stop().await;
+}
+
+/// Each short input was made an object of its own before they were counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_and_channels_of_an_array_are_counted_before_they_are_made() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let many = npy("(30000, 1, 1)", &vec![1.0; 30_000]);
+    let detail = refusal(server.post("/classify", NPY, many).await, 413, "too_large").await;
+    assert!(detail.contains("30000 inputs"), "{detail}");
+    let wide = npy("(1, 30000, 1)", &vec![1.0; 30_000]);
+    let detail = refusal(server.post("/classify", NPY, wide).await, 400, "invalid_argument").await;
+    assert!(detail.contains("30000 channels"), "{detail}");
+    let wide = json!({"signal": vec![[1.0]; 30_000], "sample_rate_hz": 1.0, "resample": true});
+    let response = server.post("/classify", JSON, wide.to_string()).await;
+    let detail = refusal(response, 400, "invalid_argument").await;
+    assert!(detail.contains("30000 channels"), "{detail}");
+    server.stop().await;
+}
+
+const FORM: &str = "multipart/form-data; boundary=xyz";
+
+/// A form of pictures of 36 megapixels, each in a few kilobytes.
+fn large_pictures(count: usize) -> Vec<u8> {
+    let picture = png(6000, 6000);
+    assert!(picture.len() < 200_000);
+    let head = "--xyz\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n";
+    let mut form = Vec::new();
+    for _ in 0..count {
+        form.extend([head.as_bytes(), &picture, b"\r\n"].concat());
+    }
+    form.extend(b"--xyz--\r\n");
+    form
+}
+
+fn stretching() -> tempfile::TempDir {
+    let drsn_bundle::InputSpec::Image(mut image) = tiny::image_input() else { unreachable!() };
+    image.geometry = drsn_bundle::Geometry::Stretch;
+    harness::repository(&[("tiny", drsn_bundle::InputSpec::Image(image))])
+}
+
+/// All files of a request were decoded in one go, however late it had become.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_take_long_are_not_decoded_after_the_requests_time() {
+    if !has_runtime() {
+        return;
+    }
+    let models = stretching();
+    let server = Server::start(models.path(), &[]).await;
+    let request = server.client.post(server.url("/classify")).header("content-type", FORM);
+    let request = request.header("x-request-timeout-ms", "300").body(large_pictures(40));
+    let started = Instant::now();
+    server.classify("/classify", FORM, large_pictures(1)).await;
+    let one = started.elapsed();
+    let started = Instant::now();
+    let response = request.send().await.unwrap();
+    refusal(response, 504, "deadline_exceeded").await;
+    let elapsed = started.elapsed();
+    assert!(elapsed < one * 20, "{elapsed:?}, and one picture takes {one:?}");
+    server.stop().await;
+}
+
+/// A client that had gone away was worked for until all of its files were decoded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_is_not_worked_for() {
+    if !has_runtime() {
+        return;
+    }
+    let models = stretching();
+    let server = Server::start(models.path(), &[]).await;
+    let request = server.client.post(server.url("/classify")).header("content-type", FORM);
+    let request = request.body(large_pictures(60));
+    let sending = tokio::spawn(request.send());
+    let inflight = async || {
+        let text = server.get("/metrics").await.text().await.unwrap();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("drsn_inflight_requests "));
+        line.unwrap().parse::<i64>().unwrap()
+    };
+    eventually("the request is there", async || inflight().await == 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    sending.abort();
+    let started = Instant::now();
+    eventually("nobody is worked for", async || inflight().await == 0).await;
+    let elapsed = started.elapsed().as_secs_f64();
+    assert!(elapsed < 3.0, "the server worked for nobody for {elapsed} s");
+    server.stop().await;
+}
+
+/// The process waited for a decoder that nobody waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_does_not_wait_for_files_that_are_being_decoded() {
+    if !has_runtime() {
+        return;
+    }
+    let models = stretching();
+    let mut server = Process::start(
+        models.path(),
+        &["--linger-ms", "0", "--drain-timeout-ms", "200", "--max-image-pixels", "400000000"],
+    );
+    let url = format!("http://{}/classify", server.address);
+    let picture = png(18_000, 18_000);
+    let sending = tokio::spawn(async move {
+        let request = reqwest::Client::new().post(url).header("content-type", "image/png");
+        // The connection ends without an answer.
+        let _ = request.body(picture).send().await;
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    server.signal("-TERM");
+    server.wait_for("stopped");
+    let stopped = Instant::now();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let elapsed = stopped.elapsed().as_secs_f64();
+    assert!(elapsed < 1.0, "it ended {elapsed} s after it had stopped");
+    sending.await.unwrap();
+}
+
+/// Bodies of these routes had no time: a thousand clients that sent half of one took all connections for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_coming_is_not_waited_for_on_any_route() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &["--request-timeout-ms", "300"]).await;
+    for path in ["index", "models/tiny/load", "models/tiny/unload"] {
+        let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        let head = format!(
+            "POST /v2/repository/{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        tokio::time::timeout(std::time::Duration::from_secs(5), read).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
+    }
+    // A body that breaks off is no body that is too large.
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream
+        .write_all(
+            b"POST /v2/repository/index HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        )
+        .unwrap();
+    let mut answer = vec![0; 12];
+    std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+    assert_eq!(answer, b"HTTP/1.1 400");
+    server.stop().await;
+}
