@@ -78,6 +78,10 @@ pub struct Training {
     pub tool: String,
     /// The data, in words: name, source, licence.
     pub data: String,
+    /// SHA-256 of classes, places, labels and some of the values, in lower-case hexadecimal digits: another one is of
+    /// other data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_digest: Option<String>,
     /// Inputs that were trained on.
     pub training_inputs: usize,
     /// Inputs of the training set that were held out.

@@ -103,7 +103,7 @@ fn data(recipe: &Recipe) -> Data {
 fn rate(recipe: &Recipe, data: &Data, threads: usize) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let workers = Workers::new(threads).expect("threads");
-    let task = Task { recipe, data, workers: &workers };
+    let task = Task { recipe, data, digest: "", workers: &workers };
     let mut trainer = Trainer::new(task).expect("a network");
     let mut seconds = Seconds(0.0);
     let checkpoint = folder.path().join("checkpoint");

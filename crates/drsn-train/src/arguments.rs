@@ -68,6 +68,9 @@ pub(crate) struct Train {
     pub(crate) recipe: RecipeArguments,
     #[command(flatten)]
     inputs: InputArguments,
+    /// Name of the model [default: the preset's; must be given with --config].
+    #[arg(long, env = "DRSN_NAME")]
+    name: Option<String>,
     #[command(flatten)]
     destination: DestinationArguments,
     /// File for the checkpoint [default: target/checkpoints/NAME-VERSION.checkpoint].
@@ -122,7 +125,8 @@ pub(crate) struct InputArguments {
     /// Folder with the data.
     #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
     data: PathBuf,
-    /// Table of files and labels (columns file, label and, where wanted, group, split) instead of a folder a class.
+    /// Table of the files, instead of a folder a class: columns file (below --data), label and, where wanted, group,
+    /// split (training, held-out, test), `sample_rate_hz`, variable, channel, separated by commas, semicolons or tabs.
     #[arg(long, value_name = "FILE", env = "DRSN_INDEX")]
     index: Option<PathBuf>,
     /// Leave out files that cannot be read, and count them.
@@ -138,9 +142,6 @@ pub(crate) struct DestinationArguments {
     /// The model repository.
     #[arg(long, value_name = "DIR", default_value = "models", env = "DRSN_OUT")]
     out: PathBuf,
-    /// Name of the model [default: the preset's].
-    #[arg(long, env = "DRSN_NAME")]
-    name: Option<String>,
     /// Version of the model.
     #[arg(long, default_value = "1", env = "DRSN_VERSION")]
     version: String,
@@ -169,7 +170,7 @@ pub(crate) struct Evaluate {
     /// [default: that of the first bundle's recipe].
     #[arg(long, value_name = "NOISE", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) noise: Vec<Noise>,
-    /// Evaluate the first N inputs only.
+    /// Evaluate N of the inputs only, drawn at random, the same ones each time.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Answer in JSON.
@@ -189,6 +190,9 @@ pub(crate) struct Export {
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) inputs: InputArguments,
+    /// Name of the model; it must be given.
+    #[arg(long, env = "DRSN_NAME")]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) destination: DestinationArguments,
 }
@@ -234,7 +238,8 @@ impl Train {
             !(self.resume && self.restart),
             "--resume goes on from the checkpoint and --restart discards it: give one of them"
         );
-        let destination = self.destination.destination(self.recipe.preset.as_deref())?;
+        let name = self.name.as_deref().or(self.recipe.preset.as_deref());
+        let destination = self.destination.destination(name)?;
         let checkpoint = self.checkpoint.unwrap_or_else(|| {
             let Destination { name, version, .. } = &destination;
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
@@ -285,12 +290,10 @@ impl InputArguments {
 }
 
 impl DestinationArguments {
-    /// The destination, with its names checked; `otherwise` is the name where none is given.
-    pub(crate) fn destination(&self, otherwise: Option<&str>) -> anyhow::Result<Destination> {
+    /// The destination of a model of this name, with its names checked.
+    pub(crate) fn destination(&self, name: Option<&str>) -> anyhow::Result<Destination> {
         let name =
-            self.name.as_deref().or(otherwise).context(
-                "name the model with --name: a recipe from a file has no name of its own",
-            )?;
+            name.context("name the model with --name: only a preset has a name of its own")?;
         Ok(Destination {
             repository: self.out.clone(),
             name: Name::new(name).context("--name")?,

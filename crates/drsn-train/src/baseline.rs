@@ -31,10 +31,64 @@ pub(crate) struct Sample<'a> {
 pub(crate) enum Taken {
     /// Nothing: `stop` was set.
     Stopped,
-    /// The model cannot have one: no thresholds and no signal, or too few held-out inputs for the alarm level.
-    Impossible,
+    /// The model cannot have one.
+    Impossible(Impossible),
     /// This one.
     Baseline(Box<Baseline>),
+}
+
+/// Why a model cannot have a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Impossible {
+    /// Nothing of it can be measured.
+    NothingToMeasure,
+    /// Too few inputs are held out for the alarm level.
+    TooFewHeldOut {
+        /// How many are.
+        found: u64,
+        /// How many it takes.
+        needed: u64,
+        /// Whether they are windows of recordings.
+        is_signal: bool,
+    },
+}
+
+impl Impossible {
+    /// For whoever trains, who is to know what the model will not do.
+    pub(crate) fn told(self) -> String {
+        let consequence = "the server will not judge how unusual inputs are";
+        let cure = self.cure().map_or_else(String::new, |cure| format!("; {cure}"));
+        format!("no baseline is taken: {}: {consequence}{cure}", self.reason())
+    }
+
+    /// For whoever asked for a baseline and nothing else.
+    pub(crate) fn refusal(self) -> TrainError {
+        let cure = self.cure().map_or_else(String::new, |cure| format!(": {cure}"));
+        TrainError::NoBaseline { reason: format!("{}{cure}", self.reason()) }
+    }
+
+    fn reason(self) -> String {
+        match self {
+            Self::NothingToMeasure => {
+                "the network has no thresholds, and its inputs are no signals".to_owned()
+            }
+            Self::TooFewHeldOut { found, needed, .. } => format!(
+                "{found} inputs are held out, and an alarm level of {ALARM_LEVEL} needs at least {needed}"
+            ),
+        }
+    }
+
+    fn cure(self) -> Option<&'static str> {
+        match self {
+            Self::NothingToMeasure => None,
+            Self::TooFewHeldOut { is_signal: true, .. } => {
+                Some("use longer recordings, a shorter data.hop or a larger held-out share")
+            }
+            Self::TooFewHeldOut { is_signal: false, .. } => {
+                Some("use more pictures, or hold more of them out")
+            }
+        }
+    }
 }
 
 /// What a model and a raw input give for the baseline.
@@ -62,9 +116,12 @@ pub(crate) fn baseline(
 ) -> Result<Taken, TrainError> {
     let Sample { training, held_out, words } = sample;
     let is_signal = matches!(training.input, InputSpec::Signal(_));
-    let enough = held_out.part.indices.len() as u64 >= held_out_needed(ALARM_LEVEL)?;
-    if !enough || (blocks.is_empty() && !is_signal) {
-        return Ok(Taken::Impossible);
+    if blocks.is_empty() && !is_signal {
+        return Ok(Taken::Impossible(Impossible::NothingToMeasure));
+    }
+    let (found, needed) = (held_out.part.indices.len() as u64, held_out_needed(ALARM_LEVEL)?);
+    if found < needed {
+        return Ok(Taken::Impossible(Impossible::TooFewHeldOut { found, needed, is_signal }));
     }
     let source = &training.part.source;
     let mut accumulator = match blocks.iter().map(|block| block.channels).sum() {
@@ -155,4 +212,29 @@ fn named<'a>(outputs: &'a [NamedTensor], name: &str) -> Result<&'a NamedTensor, 
 fn row_of(tensor: &NamedTensor, row: usize, rows: usize) -> &[f32] {
     let width = tensor.data.len() / rows.max(1);
     tensor.data.get(row * width..(row + 1) * width).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_there_is_no_baseline_is_said_with_what_follows_and_what_helps() {
+        let reason = Impossible::TooFewHeldOut { found: 10, needed: 100, is_signal: true };
+        assert_eq!(
+            reason.told(),
+            "no baseline is taken: 10 inputs are held out, and an alarm level of 0.01 needs at least 100: the server \
+             will not judge how unusual inputs are; use longer recordings, a shorter data.hop or a larger held-out share"
+        );
+        assert_eq!(
+            reason.refusal().to_string(),
+            "no baseline is taken: 10 inputs are held out, and an alarm level of 0.01 needs at least 100: use longer \
+             recordings, a shorter data.hop or a larger held-out share"
+        );
+        assert_eq!(
+            Impossible::NothingToMeasure.told(),
+            "no baseline is taken: the network has no thresholds, and its inputs are no signals: the server will not \
+             judge how unusual inputs are"
+        );
+    }
 }

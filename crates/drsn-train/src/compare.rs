@@ -42,10 +42,12 @@ pub fn compare(
     stop: &AtomicBool,
 ) -> Result<Study, TrainError> {
     let mut rows: Vec<StudyRow> = Vec::new();
+    // The kind of unit changes nothing about the data, so each seed's is opened once.
+    let mut digests = vec![None; plan.seeds];
     let mut data = String::new();
     for &unit in &plan.units {
-        for seed in 1..=plan.seeds {
-            for evaluation in trained(plan, unit, seed, progress, stop)? {
+        for (seed, digest) in (1..).zip(&mut digests) {
+            for evaluation in trained(plan, unit, seed, digest, progress, stop)? {
                 let noise = evaluation.noise.as_deref().map(str::parse).transpose();
                 let noise = noise.map_err(|reason| TrainError::Config { reason })?;
                 data = format!("{}, {} inputs", evaluation.data, evaluation.inputs);
@@ -65,17 +67,19 @@ pub fn compare(
     Ok(Study { title, data, rows })
 }
 
-/// The evaluations of one training, which is done first where it has not been.
+/// The evaluations of one training, which is done first where it has not been. `digest` is that of the data with this
+/// seed, once somebody wanted to know it.
 fn trained(
     plan: &Plan,
     unit: Unit,
-    seed: usize,
+    seed: u64,
+    digest: &mut Option<String>,
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<Vec<Evaluation>, TrainError> {
     let mut recipe = plan.recipe.clone();
     recipe.network.unit = unit;
-    recipe.seed = seed as u64;
+    recipe.seed = seed;
     let destination = Destination {
         repository: plan.out.clone(),
         name: Name::new(format!("{}-seed{seed}", word(unit)))?,
@@ -83,7 +87,7 @@ fn trained(
         replace: false,
         onnxruntime: plan.onnxruntime.clone(),
     };
-    if let Some(manifest) = finished(&destination.folder(), &recipe)? {
+    if let Some(manifest) = finished(&destination.folder(), &recipe, &plan.inputs, digest)? {
         return Ok(manifest.training.map(|story| story.evaluations).unwrap_or_default());
     }
     progress.step(&format!("{}, seed {seed}", word(unit)));
@@ -97,24 +101,36 @@ fn trained(
 }
 
 /// The manifest of a training that is complete already; none where it is still to be made.
-fn finished(folder: &Path, recipe: &Recipe) -> Result<Option<Manifest>, TrainError> {
+fn finished(
+    folder: &Path,
+    recipe: &Recipe,
+    inputs: &Inputs,
+    digest: &mut Option<String>,
+) -> Result<Option<Manifest>, TrainError> {
     if !folder.exists() {
         return Ok(None);
     }
-    let manifest = Bundle::open(folder)?.manifest;
-    let same = manifest
-        .training
-        .as_ref()
-        .is_some_and(|story| story.configuration == serde_json::json!(recipe));
-    if same {
-        return Ok(Some(manifest));
-    }
-    Err(TrainError::Config {
+    let other = |what: &str| TrainError::Config {
         reason: format!(
-            "{} was trained with another recipe: choose another --out, or delete it",
+            "{} was trained {what}: choose another --out, or delete it",
             folder.display()
         ),
-    })
+    };
+    let manifest = Bundle::open(folder)?.manifest;
+    let story = manifest.training.as_ref();
+    let Some(story) = story.filter(|story| story.configuration == serde_json::json!(recipe)) else {
+        return Err(other("with another recipe"));
+    };
+    // Bundles of older versions do not say what data they are of.
+    if story.data_digest.is_some() {
+        if digest.is_none() {
+            *digest = Some(inputs.open(recipe)?.digest()?);
+        }
+        if story.data_digest != *digest {
+            return Err(other("on other data"));
+        }
+    }
+    Ok(Some(manifest))
 }
 
 /// The kind of unit as recipes and command line write it.

@@ -87,6 +87,12 @@ pub enum TrainError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A model cannot have a baseline.
+    #[error("no baseline is taken: {reason}")]
+    NoBaseline {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// No baseline can be taken of the data.
     #[error(transparent)]
     Baseline(#[from] BaselineError),

@@ -21,6 +21,7 @@ use drsn_train::{
     recipe::{PRESETS, preset},
     report::{self, Comparison, Report},
     train,
+    training::Checkpoint,
 };
 
 use arguments::{
@@ -108,7 +109,9 @@ fn run_train(arguments: Train) -> anyhow::Result<()> {
     let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
     say(&format!("wrote {}", bundle.display()))?;
     let runtime = job.destination.library();
-    if let [evaluation] = &evaluate(&[bundle], &job.inputs, &[], None, runtime)?[..] {
+    // Stopped from here on, the program has done what it was asked for, but for the report.
+    let evaluations = evaluate(&[bundle], &job.inputs, &[], None, runtime, &STOP)?;
+    if let Some([evaluation]) = evaluations.as_deref() {
         let page =
             report::write(&report, Report::Evaluation(evaluation)).map_err(TrainError::from)?;
         say(evaluation.text().trim_end())?;
@@ -120,7 +123,10 @@ fn run_train(arguments: Train) -> anyhow::Result<()> {
 fn run_evaluate(arguments: &Evaluate) -> anyhow::Result<()> {
     let Evaluate { bundles, noise, limit, json, report, runtime, .. } = arguments;
     let inputs = arguments.inputs.inputs();
-    let mut reports = evaluate(bundles, &inputs, noise, *limit, runtime.onnxruntime.as_deref())?;
+    let runtime = runtime.onnxruntime.as_deref();
+    // Nothing sets the flag here: Ctrl-C ends an evaluation at once, for there is nothing to save.
+    let reports = evaluate(bundles, &inputs, noise, *limit, runtime, &STOP)?;
+    let mut reports = reports.unwrap_or_default();
     if reports.len() == 1 {
         let evaluation = reports.remove(0);
         let text = if *json { serde_json::to_string(&evaluation)? } else { evaluation.text() };
@@ -149,10 +155,12 @@ fn run_baseline(arguments: &BaselineArguments) -> anyhow::Result<()> {
 }
 
 fn run_export(arguments: &Export) -> anyhow::Result<()> {
-    let destination = arguments.destination.destination(None)?;
+    let checkpoint = &arguments.checkpoint;
+    // Whoever mistyped its path is told that first, and not to name the model.
+    Checkpoint::load(checkpoint).map_err(TrainError::from)?;
+    let destination = arguments.destination.destination(arguments.name.as_deref())?;
     let inputs = arguments.inputs.inputs();
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    let checkpoint = &arguments.checkpoint;
     let bundle = export_checkpoint(checkpoint, &inputs, &destination, &mut Terminal::new(), &STOP)?;
     say(&format!("wrote {}", bundle.display()))
 }

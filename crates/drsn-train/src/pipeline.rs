@@ -14,7 +14,10 @@ use crate::{
     export::{Destination, Trained, write_bundle},
     preflight::{check_checkpoint, check_destination},
     recipe::{DataConfig, Recipe},
-    training::{Batches, Checkpoint, Disturbance, Progress, Task, Trainer, Workers},
+    training::{
+        Batches, Checkpoint, CheckpointError, Disturbance, Progress, Task, Trainer, Workers,
+        best_epoch,
+    },
 };
 
 /// Where the data lies.
@@ -28,6 +31,13 @@ pub struct Inputs {
     pub skip_bad: bool,
     /// Threads that compute.
     pub threads: usize,
+}
+
+impl Inputs {
+    /// Opens the data as a recipe says.
+    pub(crate) fn open(&self, recipe: &Recipe) -> Result<Data, TrainError> {
+        Data::open(recipe, &self.folder, self.index.as_deref(), self.skip_bad)
+    }
 }
 
 /// Where a training finds its data and leaves its results.
@@ -66,7 +76,7 @@ pub fn train(
         trainer.run(&job.checkpoint, progress, stop)?;
         if recipe.early_stopping.is_some() {
             // What is exported is the best epoch's network, which need not be the last one's.
-            trainer = Trainer::resume(task, &Checkpoint::best(&job.checkpoint))?;
+            trainer = best(task, &trainer, &job.checkpoint)?;
         }
         finish(&trainer, task, &job.destination, progress, stop)
             .map_err(|error| not_exported(error, &job.checkpoint))?
@@ -92,6 +102,18 @@ pub fn export(
         finish(&trainer, task, destination, progress, stop)?
             .ok_or_else(|| TrainError::ExportStopped { checkpoint: checkpoint.to_owned() })
     })
+}
+
+/// The training as it stood after its best epoch; `last` is how it ended, with its checkpoint at `path`.
+fn best<'a>(task: Task<'a>, last: &Trainer<'_>, path: &Path) -> Result<Trainer<'a>, TrainError> {
+    let path = Checkpoint::best(path);
+    let trainer = Trainer::resume(task, &path)?;
+    let (found, best) =
+        (trainer.epochs_done(), best_epoch(last.history()).map_or(0, |best| best + 1));
+    if found == best {
+        return Ok(trainer);
+    }
+    Err(CheckpointError::NotBest { path, found, best }.into())
 }
 
 /// Tells where the trained network is, unless another export of it would fail as this one did.
@@ -132,12 +154,13 @@ fn with_task<T>(
 ) -> Result<T, TrainError> {
     recipe.check()?;
     let workers = Workers::new(inputs.threads)?;
-    let mut data = Data::open(recipe, &inputs.folder, inputs.index.as_deref(), inputs.skip_bad)?;
+    let mut data = inputs.open(recipe)?;
+    let digest = data.digest()?;
     for skipped in &data.skipped {
         progress.step(&format!("left out: {skipped}"));
     }
     centre(recipe, &mut data, &workers)?;
-    run(Task { recipe, data: &data, workers: &workers }, progress)
+    run(Task { recipe, data: &data, digest: &digest, workers: &workers }, progress)
 }
 
 /// Where the recipe asks for it, subtracts each channel's mean over the training inputs, as they are met with noise.

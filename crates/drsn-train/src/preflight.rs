@@ -58,7 +58,10 @@ fn check_writable(folder: &Path, flag: &'static str) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{recipe::preset, training::Position};
+    use crate::{
+        recipe::preset,
+        training::{EpochSums, Position},
+    };
 
     #[test]
     fn only_versions_that_a_server_can_read_are_taken() {
@@ -78,8 +81,15 @@ mod tests {
         for (epoch, may) in [(recipe.epochs - 1, false), (recipe.epochs, true)] {
             let position = Position { epoch, batch: 0 };
             let (recipe, history) = (recipe.clone(), vec![]);
-            let checkpoint =
-                Checkpoint { recipe, position, history, weights: vec![], optimizer: vec![] };
+            let checkpoint = Checkpoint {
+                recipe,
+                data_digest: String::new(),
+                position,
+                sums: EpochSums::default(),
+                history,
+                weights: vec![],
+                optimizer: vec![],
+            };
             checkpoint.save(&path).unwrap();
             assert_eq!(check_checkpoint(&path, false).is_ok(), may);
             assert!(check_checkpoint(&path, true).is_ok());

@@ -28,6 +28,8 @@ pub enum Purpose {
     Limit = 8,
     /// Made-up inputs of a bundle's golden data.
     Golden = 9,
+    /// Which inputs are evaluated where a limit leaves some out.
+    Subset = 10,
 }
 
 /// A stream of random numbers for one purpose, told apart by two more numbers (an epoch and an

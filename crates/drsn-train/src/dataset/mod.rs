@@ -2,6 +2,7 @@
 
 pub mod augmentation;
 pub(crate) mod cifar10;
+mod digest;
 mod idx;
 mod images;
 mod index;
@@ -23,7 +24,9 @@ use std::{
 };
 
 pub use idx::{IdxArray, parse as parse_idx, read as read_idx};
+pub(crate) use partition::in_words as split_in_words;
 pub use public::FILES;
+pub(crate) use signals::is_same as is_same_rate;
 pub use source::{Data, Part, Source, class_weights};
 
 /// A data set that cannot be read.

@@ -91,21 +91,28 @@ impl Data {
 
     /// Refuses a split that a training cannot work with.
     fn check(&self, recipe: &Recipe) -> Result<(), TrainError> {
+        let hold_more_out = match &recipe.data {
+            DataConfig::Idx(_) | DataConfig::Cifar10(_) => "a larger data.held_out",
+            DataConfig::Images(_) => "more pictures, or a larger share in data.split",
+            DataConfig::Signals(_) => {
+                "longer recordings or more files, or a larger share in data.split"
+            }
+        };
         let parts = [
             (
                 &self.training,
                 recipe.batch,
                 "to train on",
-                "use more data, a smaller batch or a shorter hop",
+                "more data, a smaller batch or a shorter hop",
             ),
-            (&self.held_out, 2, "held out", "hold more out"),
+            (&self.held_out, 2, "held out", hold_more_out),
         ];
         for (part, least, what, cure) in parts {
             let inputs = part.indices.len();
             if inputs < least {
                 return Err(TrainError::Config {
                     reason: format!(
-                        "{inputs} inputs are {what}, and at least {least} are needed: {cure}"
+                        "{inputs} inputs are {what}, and at least {least} are needed: use {cure}"
                     ),
                 });
             }

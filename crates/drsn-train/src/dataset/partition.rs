@@ -32,6 +32,14 @@ pub(super) fn check_shares(split: &Split) -> Result<(), String> {
 
 /// The side of each file, as far as whole files are split: by time, all are on the first.
 pub(super) fn sides(listing: &Listing, split: &Split) -> Result<Vec<Side>, DatasetError> {
+    let told = listing.entries.iter().find(|entry| entry.side.is_some());
+    if let Some(entry) = told.filter(|_| *split != Split::List) {
+        return Err(listing.unusable(format!(
+            "{} is said to be for training, held-out or test, and the recipe splits otherwise: follow what is said with \
+             --set 'data.split={{by=\"list\"}}', or leave out the column split and folders of these names",
+            entry.name
+        )));
+    }
     match split {
         Split::Time { .. } | Split::Random { .. } => {
             Ok(vec![Side::Training; listing.entries.len()])
@@ -126,8 +134,8 @@ pub(super) fn share_out(listing: &Listing, split: &Split, seed: u64, sides: &mut
     }
 }
 
-/// What a split did, for the description.
-pub(super) fn in_words(split: &Split) -> String {
+/// What a split does, for descriptions.
+pub(crate) fn in_words(split: &Split) -> String {
     let percent = |share: &f64| format!("{} %", (share * 1000.0).round() / 10.0);
     match split {
         Split::Time { training, held_out } => format!(
@@ -202,6 +210,21 @@ mod tests {
         assert!(error.contains("1.wav is of no group"), "{error}");
         let error = sides(&bare, &Split::List).unwrap_err().to_string();
         assert!(error.contains("0.wav is not said"), "{error}");
+    }
+
+    /// A folder `test` that was not asked for was trained on in part.
+    #[test]
+    fn sides_that_files_are_said_to_be_on_are_refused_where_the_split_would_not_follow_them() {
+        let told = listing(&[(0, Some("x"), None), (1, Some("x"), Some(Side::Test))]);
+        let time = Split::Time { training: 0.6, held_out: 0.1 };
+        let random = Split::Random { held_out: 0.1, test: 0.2 };
+        for split in [time, random, by_group("x", 0.1)] {
+            let error = sides(&told, &split).unwrap_err().to_string();
+            let cure = "1.wav is said to be for training, held-out or test";
+            assert!(error.contains(cure) && error.contains("data.split={by=\"list\"}"), "{error}");
+        }
+        let told = listing(&[(0, None, Some(Side::Training)), (1, None, Some(Side::Test))]);
+        assert_eq!(sides(&told, &Split::List).unwrap(), [Side::Training, Side::Test]);
     }
 
     #[test]

@@ -22,6 +22,10 @@ use crate::{
 /// A recording is decoded whole: at most 16 GiB of file, and 4 GiB of samples.
 const LIMITS: Limits = Limits { max_bytes: 16 << 30, max_samples: 1 << 30 };
 
+/// What is wrong with a recording that is to be converted from a rate that nobody knows.
+const RATE_UNKNOWN: &str =
+    "its sample rate is not known: give it in the column sample_rate_hz of an index";
+
 /// Opens the recordings of a folder or an index.
 pub(super) fn open(
     seed: u64,
@@ -140,9 +144,10 @@ impl<'a> Gathering<'a> {
         let mut recording = Recording::open(&entry.path, &selection, &LIMITS)
             .map_err(|error| bad(error.to_string()))?;
         recording.sample_rate_hz = file_rate(&recording, entry).map_err(bad)?;
-        if let Some(wanted) = self.config.sample_rate_hz.filter(|_| self.config.resample)
-            && recording.sample_rate_hz.is_some()
-        {
+        if let Some(wanted) = self.config.sample_rate_hz.filter(|_| self.config.resample) {
+            if recording.sample_rate_hz.is_none() {
+                return Err(bad(RATE_UNKNOWN.to_owned()));
+            }
             recording =
                 resample(&recording, wanted, &LIMITS).map_err(|error| bad(error.to_string()))?;
         }
@@ -211,14 +216,15 @@ impl<'a> Gathering<'a> {
                 Ok(())
             } else {
                 Err(format!(
-                    "it has {rate} samples in a second, and the recipe says {wanted}: correct sample_rate_hz, or set \
-                     resample"
+                    "it has {rate} samples in a second, and the recipe says {wanted}: train with --set \
+                     data.sample_rate_hz={rate}, or --set data.resample=true to convert"
                 ))
             };
         }
         match &self.rate {
             Some((first, file)) if !is_same(rate, *first) => Err(format!(
-                "it has {rate} samples in a second, and {file} has {first}: set sample_rate_hz and resample"
+                "it has {rate} samples in a second, and {file} has {first}: train with --set \
+                 data.sample_rate_hz={first} --set data.resample=true to convert"
             )),
             Some(_) => Ok(()),
             None => {
@@ -239,8 +245,8 @@ fn file_rate(recording: &Recording, entry: &Entry) -> Result<Option<f64>, String
     }
 }
 
-/// Rates from a time column are not exact.
-fn is_same(a: f64, b: f64) -> bool {
+/// Whether two sample rates are one: those from a time column are not exact.
+pub(crate) fn is_same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * a.abs().max(b.abs())
 }
 

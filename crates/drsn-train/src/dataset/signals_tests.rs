@@ -145,9 +145,11 @@ fn short_recordings_other_rates_and_new_matlab_files_are_named() {
     };
     is_refused(ramp(9), &config(), &["9 samples, too few for a window of 10"]);
     is_refused(ramp(18), &config(), &["9 of its 18 samples are to train on"]);
-    is_refused(wav(&[0; 80], 16_000), &config(), &["16000", "8000", "resample"]);
+    let cure = "train with --set data.sample_rate_hz=8000 --set data.resample=true to convert";
+    is_refused(wav(&[0; 80], 16_000), &config(), &["it has 16000", cure]);
     let wanted = SignalConfig { sample_rate_hz: Some(8000.0), ..config() };
-    is_refused(wav(&[0; 80], 16_000), &wanted, &["16000", "8000", "resample"]);
+    let cure = "train with --set data.sample_rate_hz=16000, or --set data.resample=true";
+    is_refused(wav(&[0; 80], 16_000), &wanted, &["the recipe says 8000", cure]);
     let mut hdf = b"MATLAB 7.3 MAT-file".to_vec();
     hdf.resize(124, b' ');
     hdf.extend([0x00, 0x02, b'I', b'M']);
@@ -158,10 +160,39 @@ fn short_recordings_other_rates_and_new_matlab_files_are_named() {
 }
 
 #[test]
+fn too_few_held_out_inputs_are_refused_with_how_to_get_more() {
+    let folder = folder(&[("a/x.wav", ramp(80)), ("b/y.wav", ramp(80))]);
+    let settings = ["data.window=10", "data.hop=5", "batch=2"];
+    let recipe = crate::recipe::preset("paper-1d").unwrap().set(&settings).unwrap();
+    let said = Data::open(&recipe, folder.path(), None, false).unwrap_err().to_string();
+    let cure = "use longer recordings or more files, or a larger share in data.split";
+    let reason = "0 inputs are held out, and at least 2 are needed";
+    assert!(said.ends_with(&format!("{reason}: {cure}")), "{said}");
+}
+
+#[test]
 fn another_rate_is_converted_where_the_recipe_says_so() {
     let folder = folder(&[("a/x.wav", ramp(80)), ("b/y.wav", wav(&[100; 160], 16_000))]);
     let config = SignalConfig { sample_rate_hz: Some(8000.0), resample: true, ..config() };
     let data = open_folder(folder.path(), &config).unwrap();
+    assert_eq!(data.training.indices.len(), 14);
+}
+
+/// It was taken as if it had the wanted rate.
+#[test]
+fn a_recording_of_unknown_rate_is_not_converted_before_an_index_gives_the_rate() {
+    let table = |values: usize| -> Vec<u8> {
+        (0..values).flat_map(|value| format!("{value}\n").into_bytes()).collect()
+    };
+    let folder = folder(&[("a/x.wav", ramp(80)), ("b/y.csv", table(160))]);
+    let config = SignalConfig { sample_rate_hz: Some(8000.0), resample: true, ..config() };
+    let said = refuse(&folder, &config);
+    let cure = "its sample rate is not known: give it in the column sample_rate_hz of an index";
+    assert!(said.contains("y.csv") && said.ends_with(cure), "{said}");
+    let index = folder.path().join("index.csv");
+    let lines = "file,label,sample_rate_hz\na/x.wav,a,\nb/y.csv,b,16000\n";
+    fs::write(&index, lines).unwrap();
+    let data = open(1, &config, folder.path(), Some(&index), false).unwrap();
     assert_eq!(data.training.indices.len(), 14);
 }
 

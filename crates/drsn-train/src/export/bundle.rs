@@ -103,7 +103,10 @@ pub fn write_bundle(
     let classes = task.data.classes.len();
     let baseline = match baseline(&mut session, &blocks, classes, &sample, stop)? {
         Taken::Stopped => return Ok(None),
-        Taken::Impossible => None,
+        Taken::Impossible(reason) => {
+            progress.step(&reason.told());
+            None
+        }
         Taken::Baseline(baseline) => Some(*baseline),
     };
     progress.step("evaluating the exported model");
@@ -135,6 +138,7 @@ fn story(trained: &Trained<'_>, task: Task<'_>, evaluations: Vec<Evaluation>) ->
             Some(about) => format!("{about}; {}", task.data.description),
             None => task.data.description.clone(),
         },
+        data_digest: Some(task.digest.to_owned()),
         training_inputs: task.data.training.indices.len(),
         held_out_inputs: task.data.held_out.indices.len(),
         seed: task.recipe.seed,

@@ -39,7 +39,7 @@ pub struct Recipe {
     pub epochs: usize,
     /// Inputs in a batch. What is left over at the end of an epoch sits that epoch out.
     pub batch: usize,
-    /// Equal parts of a batch whose gradients are computed side by side and averaged. Each is normalised with its
+    /// Parts of a batch, as even as can be, whose gradients are computed side by side and averaged. Each is normalised with its
     /// own statistics, so the number is a part of the recipe; how many threads work on them changes nothing.
     pub shards: usize,
     /// How much an input counts by its class.

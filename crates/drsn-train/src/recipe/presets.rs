@@ -51,6 +51,15 @@ mod tests {
         }
     }
 
+    /// `drsn-train presets` shows the first line of each, and two of them broke off in mid-sentence.
+    #[test]
+    fn the_first_line_of_a_preset_is_a_sentence() {
+        for Preset { name, text } in PRESETS {
+            let line = text.lines().next().unwrap();
+            assert!(line.starts_with("# ") && line.ends_with('.'), "{name}: {line}");
+        }
+    }
+
     #[test]
     fn a_preset_that_is_not_there_is_answered_with_those_that_are() {
         let refusal = preset("keras").unwrap_err().to_string();

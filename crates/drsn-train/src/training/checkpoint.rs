@@ -10,17 +10,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::EpochRecord;
+use super::{EpochRecord, EpochSums};
 use crate::recipe::Recipe;
 
-const MAGIC: &[u8; 8] = b"drsn-ck3";
+const MAGIC: &[u8; 8] = b"drsn-ck4";
 
 /// A checkpoint that cannot be written, read or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// There is none.
-    #[error("there is no checkpoint at {}: train without --resume", path.display())]
+    #[error("there is no checkpoint at {}: correct the path, or train without --resume", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -52,6 +52,28 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// The checkpoint belongs to other data.
+    #[error(
+        "the checkpoint {} was made with other data: give --data and --index as they were, or delete it and train anew",
+        path.display()
+    )]
+    OtherData {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The checkpoint of the best epoch is one of another epoch.
+    #[error(
+        "the checkpoint {} was made after epoch {found}, and the best epoch is {best}: train anew with --restart",
+        path.display()
+    )]
+    NotBest {
+        /// The file.
+        path: PathBuf,
+        /// Epochs that it has behind it.
+        found: usize,
+        /// The best epoch, counted from 1.
+        best: usize,
+    },
 }
 
 /// Where in a training one is.
@@ -68,8 +90,12 @@ pub struct Position {
 pub struct Checkpoint {
     /// The recipe.
     pub recipe: Recipe,
+    /// Digest of the data: see [`crate::dataset::Data::digest`].
+    pub data_digest: String,
     /// How far it has got.
     pub position: Position,
+    /// What the batches of the epoch at that position gave.
+    pub sums: EpochSums,
     /// What the complete epochs gave.
     pub history: Vec<EpochRecord>,
     /// The network's weights, as Burn writes them.
@@ -81,7 +107,9 @@ pub struct Checkpoint {
 #[derive(Serialize, Deserialize)]
 struct Header {
     recipe: Recipe,
+    data_digest: String,
     position: Position,
+    sums: EpochSums,
     history: Vec<EpochRecord>,
     weights: usize,
     optimizer: usize,
@@ -140,7 +168,9 @@ impl Checkpoint {
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let header = serde_json::to_vec(&Header {
             recipe: self.recipe.clone(),
+            data_digest: self.data_digest.clone(),
             position: self.position,
+            sums: self.sums,
             history: self.history.clone(),
             weights: self.weights.len(),
             optimizer: self.optimizer.len(),
@@ -161,7 +191,9 @@ impl Checkpoint {
             .ok_or("its length is not what its header says")?;
         Ok(Self {
             recipe: header.recipe,
+            data_digest: header.data_digest,
             position: header.position,
+            sums: header.sums,
             history: header.history,
             weights: weights.to_vec(),
             optimizer: optimizer.to_vec(),
@@ -171,13 +203,17 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use drsn_bundle::Epoch;
+
     use super::*;
 
     fn checkpoint() -> Checkpoint {
         Checkpoint {
             recipe: crate::recipe::preset("mnist").unwrap(),
+            data_digest: "1f".repeat(32),
             history: vec![],
             position: Position { epoch: 3, batch: 7 },
+            sums: EpochSums { batches: 7, loss: 0.1 + 0.2, right: 5 },
             weights: vec![1, 2, 3],
             optimizer: vec![4, 5],
         }
@@ -191,6 +227,26 @@ mod tests {
         checkpoint().save(&path).unwrap();
         assert_eq!(Checkpoint::load(&path).unwrap(), checkpoint());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    /// Numbers that a fast reader of JSON gives back in another last digit: a training that went on was refused for a
+    /// learning rate that it had been given itself.
+    #[test]
+    fn numbers_are_loaded_as_they_were_to_the_last_digit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.checkpoint");
+        let mut saved = checkpoint();
+        saved.recipe.optimizer.learning_rate = 0.095_074_362_599_853_01;
+        let epoch = Epoch {
+            loss: 0.1 + 0.2,
+            accuracy: 0.9,
+            held_out_loss: 0.3,
+            held_out_accuracy: 0.977_777_777_777_777_7,
+            learning_rate: 0.095_074_362_599_853_01,
+        };
+        saved.history = vec![EpochRecord { epoch, seconds: 1.5, inputs: 100 }];
+        saved.save(&path).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap(), saved);
     }
 
     #[test]

@@ -14,6 +14,36 @@ pub struct EpochRecord {
     pub inputs: usize,
 }
 
+/// What the batches of an epoch gave so far. A checkpoint keeps it, so that an epoch that was interrupted counts whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochSums {
+    /// Batches that are done.
+    pub batches: usize,
+    /// Sum of their losses.
+    pub loss: f64,
+    /// Inputs of them that were classified rightly.
+    pub right: usize,
+}
+
+impl EpochSums {
+    /// Counts a batch.
+    pub(super) fn add(&mut self, loss: f32, right: usize) {
+        self.batches += 1;
+        self.loss += f64::from(loss);
+        self.right += right;
+    }
+
+    /// The mean loss of the batches.
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.loss / self.batches.max(1) as f64
+    }
+
+    /// The accuracy on the batches, of `batch` inputs each.
+    pub(super) fn accuracy(&self, batch: usize) -> f64 {
+        self.right as f64 / (self.batches.max(1) * batch) as f64
+    }
+}
+
 /// The epoch with the highest held-out accuracy, counted from 0; the first of several. None before the first.
 pub fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
     let best = history.iter().map(|record| record.epoch.held_out_accuracy).fold(f64::MIN, f64::max);

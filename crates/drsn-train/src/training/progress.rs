@@ -15,7 +15,7 @@ pub struct BatchReport {
     pub batch: usize,
     /// Batches of an epoch.
     pub batches: usize,
-    /// Mean loss of this epoch's batches since the training was begun or resumed.
+    /// Mean loss of this epoch's batches.
     pub loss: f64,
     /// Accuracy on the same batches, with the statistics and weights of each batch.
     pub accuracy: f64,

@@ -1,4 +1,4 @@
-//! One step's gradients, computed in equal parts of the batch side by side.
+//! One step's gradients, computed in parts of the batch side by side.
 
 use burn::{
     nn::loss::CrossEntropyLossConfig,
@@ -34,7 +34,7 @@ pub(super) struct Moments {
     pub(super) variance: Vec<f32>,
 }
 
-/// Computes a batch in `shards` equal parts, by the network with these parameters.
+/// Computes a batch in `shards` parts, by the network with these parameters.
 pub(super) fn step(
     (network, parameters): (&Drsn, &[f32]),
     batches: &Batches<'_>,
@@ -44,8 +44,7 @@ pub(super) fn step(
     class_weights: Option<&[f32]>,
     workers: &Workers,
 ) -> Result<Step, TrainError> {
-    let size = indices.len().div_ceil(shards).max(1);
-    let parts: Vec<&[usize]> = indices.chunks(size).collect();
+    let parts = parts(indices, shards);
     let share = |part: &[usize]| part.len() as f64 / indices.len() as f64;
     let done = workers.map(parts.clone(), |part| {
         let device = Device::flex().autodiff();
@@ -64,6 +63,13 @@ pub(super) fn step(
         noted.push((share(part), done.statistics));
     }
     Ok(Step { gradients, loss, right, statistics: pooled(&noted) })
+}
+
+/// A batch in so many parts, whose sizes differ by one at most.
+fn parts(indices: &[usize], shards: usize) -> Vec<&[usize]> {
+    let bound = |part: usize| part * indices.len() / shards.max(1);
+    let parts = (0..shards).map(|part| &indices[bound(part)..bound(part + 1)]);
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 /// Loss, as its share of the batch's, and what follows from it.
@@ -131,6 +137,21 @@ fn pooled(parts: &[(f64, Vec<Moments>)]) -> Vec<Moments> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Seven in three parts were three, three and one: normalization has no spread of one input.
+    #[test]
+    fn the_parts_of_a_batch_are_as_even_as_can_be() {
+        let indices: Vec<usize> = (0..64).collect();
+        for (inputs, shards) in [(7, 3), (64, 2), (5, 1), (63, 31), (2, 3)] {
+            let batch = &indices[..inputs];
+            let parts = parts(batch, shards);
+            assert_eq!(parts.concat(), batch);
+            let even =
+                |part: &&[usize]| (inputs / shards..=inputs.div_ceil(shards)).contains(&part.len());
+            assert!(parts.iter().all(even), "{parts:?}");
+        }
+        assert_eq!(parts(&indices, 2), [&indices[..32], &indices[32..]]);
+    }
 
     #[test]
     fn moments_of_parts_are_those_of_the_whole() {

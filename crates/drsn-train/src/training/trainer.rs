@@ -7,72 +7,29 @@ use std::{
 };
 
 use burn::{
-    module::{Module as _, RunningState},
+    module::Module as _,
     store::{ModuleRecord, RecordError},
-    tensor::{Bytes, Device, Tensor, TensorData},
+    tensor::{Bytes, Device, Tensor},
 };
 use drsn_bundle::Epoch;
 use rand::seq::SliceRandom as _;
 
 use super::{
-    Batches, Checkpoint, CheckpointError, Disturbance, EpochRecord, Position, Progress, Workers,
-    best_epoch, held_out,
+    Batches, Checkpoint, CheckpointError, Disturbance, EpochRecord, EpochSums, Position, Progress,
+    Task, best_epoch, held_out,
     optimizer::Optimizer,
     pace::Pace,
     parameters::{parameters, with_parameters},
-    planes,
+    running::{follow, running, store},
     shard::{Moments, Step, step},
 };
 use crate::{
     TrainError,
-    dataset::{Data, class_weights},
-    model::{Drsn, Initializer},
+    dataset::class_weights,
+    model::Drsn,
     random::{Purpose, stream},
-    recipe::{ClassWeights, Recipe},
+    recipe::ClassWeights,
 };
-
-/// What a training works on.
-#[derive(Clone, Copy)]
-pub struct Task<'a> {
-    /// The recipe.
-    pub recipe: &'a Recipe,
-    /// The data.
-    pub data: &'a Data,
-    /// The threads that compute.
-    pub workers: &'a Workers,
-}
-
-impl Task<'_> {
-    /// The network with its random weights.
-    pub fn network(&self, device: &Device) -> Drsn {
-        let rng = stream(self.recipe.seed, Purpose::Weights, 0, 0);
-        Drsn::new(
-            &self.recipe.network.architecture(),
-            planes(&self.data.input),
-            self.data.classes.len(),
-            self.recipe.network.norm_epsilon,
-            &mut Initializer::new(rng, device),
-        )
-    }
-
-    /// Held-out inputs with noise as in training.
-    pub(crate) fn held_out(&self) -> Batches<'_> {
-        self.batches(&self.data.held_out, Disturbance::calibration(self.recipe))
-    }
-
-    /// Inputs of a part as they are met under a disturbance.
-    pub(crate) fn batches<'b>(
-        &'b self,
-        part: &'b crate::dataset::Part,
-        disturbance: Disturbance,
-    ) -> Batches<'b> {
-        Batches { part, input: &self.data.input, disturbance }
-    }
-
-    fn steps(&self) -> usize {
-        self.data.training.indices.len() / self.recipe.batch
-    }
-}
 
 /// A training between two batches.
 pub struct Trainer<'a> {
@@ -83,6 +40,8 @@ pub struct Trainer<'a> {
     optimizer: Optimizer,
     running: Vec<Moments>,
     position: Position,
+    /// What the batches of the epoch at that position gave.
+    sums: EpochSums,
     history: Vec<EpochRecord>,
     weights: Option<Vec<f32>>,
 }
@@ -106,6 +65,7 @@ impl<'a> Trainer<'a> {
             optimizer: Optimizer::new(task.recipe.optimizer.clone(), &roles),
             parameters,
             position: Position::default(),
+            sums: EpochSums::default(),
             history: Vec::new(),
             network,
             weights,
@@ -116,12 +76,14 @@ impl<'a> Trainer<'a> {
     /// The training that a checkpoint was made of.
     ///
     /// # Errors
-    /// [`CheckpointError`] where it cannot be read, or was made with another recipe.
+    /// [`CheckpointError`] where it cannot be read, or was made with another recipe or other data.
     pub fn resume(task: Task<'a>, path: &Path) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path)?;
         if checkpoint.recipe != *task.recipe {
-            let path = path.to_owned();
-            return Err(CheckpointError::OtherConfiguration { path }.into());
+            return Err(CheckpointError::OtherConfiguration { path: path.to_owned() }.into());
+        }
+        if checkpoint.data_digest != task.digest {
+            return Err(CheckpointError::OtherData { path: path.to_owned() }.into());
         }
         let malformed = |e: RecordError| CheckpointError::Malformed {
             path: path.to_owned(),
@@ -141,6 +103,7 @@ impl<'a> Trainer<'a> {
                 }
             })?;
         trainer.position = checkpoint.position;
+        trainer.sums = checkpoint.sums;
         trainer.history = checkpoint.history;
         Ok(trainer)
     }
@@ -170,10 +133,11 @@ impl<'a> Trainer<'a> {
         while !self.is_done() {
             self.epoch(checkpoint, progress, stop, &mut pace)?;
             let saved = self.checkpoint()?;
-            saved.save(checkpoint)?;
+            // The best one first: whenever the program ends, the last one's best epoch is there.
             if best_epoch(&self.history) == Some(self.history.len() - 1) {
                 saved.save(&Checkpoint::best(checkpoint))?;
             }
+            saved.save(checkpoint)?;
             if stop.load(Ordering::Relaxed) {
                 return Err(self.interrupted(checkpoint));
             }
@@ -231,24 +195,26 @@ impl<'a> Trainer<'a> {
         order.shuffle(&mut stream(recipe.seed, Purpose::Order, epoch as u64, 0));
         let remaining: Vec<&[usize]> =
             order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
+        let mut learning_rate = 0.0;
         for indices in &remaining {
             let (loss, right, rate) = self.step(indices)?;
+            learning_rate = rate;
             self.position.batch += 1;
-            let report = pace.report(self.position, loss, right, rate);
-            progress.batch(&report);
+            self.sums.add(loss, right);
+            progress.batch(&pace.report(self.position, &self.sums));
             if self.position.batch < self.task.steps() && stop.load(Ordering::Relaxed) {
                 self.checkpoint()?.save(checkpoint)?;
                 return Err(self.interrupted(checkpoint));
             }
         }
         let (held_out_loss, held_out_accuracy) = held_out::check(&self.network(), self.task)?;
-        let report = pace.end_epoch();
+        let sums = std::mem::take(&mut self.sums);
         let given = Epoch {
-            loss: report.loss,
-            accuracy: report.accuracy,
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(recipe.batch),
             held_out_loss,
             held_out_accuracy,
-            learning_rate: report.learning_rate,
+            learning_rate,
         };
         let record = EpochRecord {
             epoch: given,
@@ -263,7 +229,7 @@ impl<'a> Trainer<'a> {
 
     /// One step of the optimizer; gives the loss, how many inputs were classified rightly, and the learning rate.
     fn step(&mut self, indices: &[usize]) -> Result<(f32, usize, f64), TrainError> {
-        let Task { recipe, data, workers } = self.task;
+        let Task { recipe, data, workers, .. } = self.task;
         let at = self.position.epoch * self.task.steps() + self.position.batch;
         let batches = Batches {
             part: &data.training,
@@ -297,55 +263,13 @@ impl<'a> Trainer<'a> {
         let weights = self.network().into_record().into_bytes();
         Ok(Checkpoint {
             recipe: self.task.recipe.clone(),
+            data_digest: self.task.digest.to_owned(),
             position: self.position,
+            sums: self.sums,
             history: self.history.clone(),
             weights: weights.map_err(unreadable)?.to_vec(),
             optimizer: self.optimizer.to_bytes(),
         })
-    }
-}
-
-/// The data as it lies there, as [`Disturbance::data`] gives it, in words.
-pub(crate) fn in_words(recipe: &Recipe, data: &Data) -> String {
-    let description = &data.description;
-    match &recipe.noise {
-        None => description.clone(),
-        Some(noise) if noise.drawn_once => format!("{description}, with {}", noise.in_words()),
-        Some(_) => format!("{description}, without the noise of the training"),
-    }
-}
-
-/// The running statistics of a network's normalizations.
-fn running(network: &mut Drsn) -> Result<Vec<Moments>, TrainError> {
-    let layers = network.normalizations_mut().into_iter();
-    let moments = layers.map(|layer| {
-        let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
-        Ok(Moments { mean: read(mean)?, variance: read(variance)? })
-    });
-    moments.collect()
-}
-
-/// Gives a network's normalizations their statistics.
-fn store(network: &mut Drsn, statistics: &[Moments]) {
-    let device = Device::flex();
-    let state =
-        |values: &[f32]| RunningState::new(Tensor::from_data(TensorData::from(values), &device));
-    for (layer, moments) in network.normalizations_mut().into_iter().zip(statistics) {
-        layer.running_mean = state(&moments.mean);
-        layer.running_var = state(&moments.variance);
-    }
-}
-
-/// Moves running statistics towards a batch's: `momentum` is the share that stays.
-fn follow(running: &mut [Moments], batch: &[Moments], momentum: f64) {
-    let towards = |running: &mut [f32], batch: &[f32]| {
-        for (value, new) in running.iter_mut().zip(batch) {
-            *value = (momentum * f64::from(*value) + (1.0 - momentum) * f64::from(*new)) as f32;
-        }
-    };
-    for (running, batch) in running.iter_mut().zip(batch) {
-        towards(&mut running.mean, &batch.mean);
-        towards(&mut running.variance, &batch.variance);
     }
 }
 

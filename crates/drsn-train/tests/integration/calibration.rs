@@ -28,7 +28,7 @@ fn fixed_statistics_equal_those_of_one_batch_with_all_training_data() {
     let workers = Workers::new(2).unwrap();
     for input in [image(28), signal(96)] {
         let data = random_data(320, 20, &input);
-        let task = Task { recipe: &recipe, data: &data, workers: &workers };
+        let task = Task { recipe: &recipe, data: &data, digest: "", workers: &workers };
         for kind in kinds() {
             let mut network = random_network(kind, &input);
             let stop = AtomicBool::new(false);
@@ -78,7 +78,7 @@ fn a_network_that_does_worse_with_fixed_statistics_is_refused() {
         }
     }
     let data = data(Memory { inputs, labels }, 200, input);
-    let task = Task { recipe: &recipe, data: &data, workers: &workers };
+    let task = Task { recipe: &recipe, data: &data, digest: "", workers: &workers };
     let ended = calibrate(&mut network, task, &mut Quiet, &AtomicBool::new(false));
     let Err(TrainError::Calibration { fixed, batch, .. }) = ended else {
         panic!("the network was not refused: {ended:?}");

@@ -58,6 +58,14 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     assert!(code == Some(1) && said.contains("name a recipe"), "{said}");
 }
 
+/// Who mistyped the path of a checkpoint was told to name the model first.
+#[test]
+fn an_export_of_a_checkpoint_that_is_not_there_says_so_before_it_asks_for_a_name() {
+    let export = ["export", "--checkpoint", "/nowhere/x.checkpoint", "--data", "/nowhere"];
+    let (code, said) = run(&export);
+    assert!(code == Some(1) && said.contains("no checkpoint at /nowhere/x.checkpoint"), "{said}");
+}
+
 #[test]
 fn a_fetch_that_fails_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();

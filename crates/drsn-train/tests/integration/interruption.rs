@@ -2,8 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     thread,
     time::Instant,
 };
@@ -15,104 +14,14 @@ use drsn_train::{
 };
 use rand::RngExt as _;
 
-use crate::{skip, support::runtime};
+use crate::{
+    place::{Place, last_line, said},
+    skip,
+    support::runtime,
+};
 
-const EPOCHS: usize = 6;
 /// Kills until a training may come to its end.
 const KILLS: usize = 12;
-
-/// Two classes of recordings: a tone, and noise.
-fn recordings(folder: &Path) {
-    let mut rng = stream(5, Purpose::Evaluation, 0, 0);
-    for class in ["noise", "tone"] {
-        let samples: Vec<f32> = (0..40_000)
-            .map(|n| match class {
-                "tone" => (n as f32 * 0.3).sin() + rng.random_range(-0.2..0.2),
-                _ => rng.random_range(-1.0..1.0),
-            })
-            .collect();
-        fs::create_dir_all(folder.join(class)).unwrap();
-        fs::write(folder.join(class).join("recording.npy"), npy(&samples)).unwrap();
-    }
-}
-
-/// One row of 32-bit floats in `NumPy`'s format.
-fn npy(samples: &[f32]) -> Vec<u8> {
-    let header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", samples.len());
-    let header = format!("{header:<117}\n");
-    let length = (header.len() as u16).to_le_bytes();
-    let samples = samples.iter().flat_map(|sample| sample.to_le_bytes());
-    [b"\x93NUMPY\x01\0", &length[..], header.as_bytes()]
-        .concat()
-        .into_iter()
-        .chain(samples)
-        .collect()
-}
-
-/// A folder with recordings, and what a training leaves there.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        recordings(&place.path("data"));
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn checkpoint(&self) -> PathBuf {
-        self.path("checkpoints/tones.checkpoint")
-    }
-
-    fn bundle(&self) -> PathBuf {
-        self.path("models/tones/1")
-    }
-
-    /// A training of a small network on the recordings.
-    fn command(&self, flags: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
-        self.arguments(&mut command, flags);
-        command
-    }
-
-    fn arguments(&self, command: &mut Command, flags: &[&str]) {
-        command.args(["train", "--preset", "paper-1d", "--name", "tones", "--threads", "1"]);
-        command.args(["--data".as_ref(), self.path("data").as_os_str()]);
-        command.args(["--out".as_ref(), self.path("models").as_os_str()]);
-        command.args(["--checkpoint".as_ref(), self.checkpoint().as_os_str()]);
-        command.args(["--epochs", &EPOCHS.to_string()]);
-        for setting in [
-            "data.window=256",
-            "data.hop=64",
-            "batch=32",
-            "evaluate=[]",
-            "schedule.epochs=[4,5]",
-            "network.stages=[{channels=4,blocks=1,stride=2},{channels=8,blocks=1,stride=2}]",
-        ] {
-            command.args(["--set", setting]);
-        }
-        command.args(flags).stdin(Stdio::null());
-    }
-
-    /// What a checkpoint says of its progress; the beginning where there is none.
-    fn position(&self) -> Position {
-        let path = self.checkpoint();
-        if path.exists() { Checkpoint::load(&path).unwrap().position } else { Position::default() }
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A sentence in one line, after whatever was reported on the way.
-fn last_line(output: &Output) -> String {
-    said(output).lines().last().unwrap_or_default().to_owned()
-}
 
 #[test]
 fn a_training_that_is_killed_again_and_again_gives_the_model_of_one_that_never_was() {
@@ -179,11 +88,11 @@ fn a_full_disk_costs_neither_the_last_checkpoint_nor_leaves_half_a_bundle() {
         command.arg(&checkpoints).arg(env!("CARGO_BIN_EXE_drsn-train"));
         command
     };
-    // The first checkpoint fits, another beside it does not.
+    // The first checkpoints, of the last and of the best epoch, fit; another beside them does not.
     let elsewhere = Place::new();
     assert!(elsewhere.command(&[]).status().unwrap().success());
     let size = fs::metadata(elsewhere.checkpoint()).unwrap().len();
-    let mount = format!("mount -t tmpfs -o size={} tmpfs \"$1\"", size * 3 / 2);
+    let mount = format!("mount -t tmpfs -o size={} tmpfs \"$1\"", size * 5 / 2);
     if !inside(&mount).status().is_ok_and(|status| status.success()) {
         return skip::skip("it needs a namespace with a file system of its own (unshare, mount)");
     }
@@ -198,7 +107,10 @@ fn a_full_disk_costs_neither_the_last_checkpoint_nor_leaves_half_a_bundle() {
     let sentence = last_line(&output);
     assert!(sentence.contains("cannot write") && sentence.contains("No space left"), "{sentence}");
     assert!(sentence.contains("tones"), "{sentence}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "tones.checkpoint\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "tones.best.checkpoint\ntones.checkpoint\n"
+    );
     assert_eq!(Checkpoint::load(&place.path("kept")).unwrap().position.epoch, 1);
     assert!(!place.bundle().exists());
 }

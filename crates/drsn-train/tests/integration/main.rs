@@ -10,11 +10,17 @@ mod cwru;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod evaluation;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod other_data;
+#[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod place;
 #[cfg(test)]
 mod predict;
 #[cfg(test)]

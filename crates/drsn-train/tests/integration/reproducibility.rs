@@ -13,7 +13,7 @@ use drsn_train::{
     export::to_onnx,
     random::{Purpose, stream},
     recipe::Recipe,
-    training::{BatchReport, Progress, Quiet, Task, Trainer, Workers},
+    training::{BatchReport, Checkpoint, Progress, Quiet, Task, Trainer, Workers},
 };
 use rand::RngExt as _;
 
@@ -34,6 +34,7 @@ fn bright_rows(count: usize) -> Data {
 struct Fixture {
     recipe: Recipe,
     data: Data,
+    digest: String,
     workers: Workers,
 }
 
@@ -55,11 +56,14 @@ impl Fixture {
             "shards=2",
             &seed,
         ]);
-        Self { recipe, data: bright_rows(224), workers: Workers::new(threads).unwrap() }
+        let data = bright_rows(224);
+        let digest = data.digest().unwrap();
+        Self { recipe, data, digest, workers: Workers::new(threads).unwrap() }
     }
 
     fn task(&self) -> Task<'_> {
-        Task { recipe: &self.recipe, data: &self.data, workers: &self.workers }
+        let Self { recipe, data, digest, workers } = self;
+        Task { recipe, data, digest, workers }
     }
 
     /// Calibrated and exported.
@@ -134,6 +138,54 @@ fn a_checkpoint_of_another_recipe_is_refused() {
     let other = Fixture::new(2);
     let error = Trainer::resume(other.task(), &checkpoint).err().unwrap();
     assert!(error.to_string().contains("other settings"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_other_data_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    Fixture::new(1).train_through(&checkpoint);
+    let mut other = Fixture::new(1);
+    other.data.classes.swap(0, 1);
+    other.digest = other.data.digest().unwrap();
+    let error = Trainer::resume(other.task(), &checkpoint).err().unwrap();
+    assert!(error.to_string().contains("was made with other data"), "{error}");
+}
+
+/// The means of an epoch that was interrupted were those of the batches after it.
+#[test]
+fn an_epoch_that_was_interrupted_counts_whole_in_the_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let fixture = Fixture::new(1);
+    let epochs = |trainer: &Trainer<'_>| -> Vec<_> {
+        trainer.history().iter().map(|record| record.epoch).collect()
+    };
+    let mut undisturbed = Trainer::new(fixture.task()).unwrap();
+    undisturbed.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+    for (epoch, batch) in [(0, 1), (0, 7), (1, 9)] {
+        let stop = AtomicBool::new(false);
+        let mut progress = StopAfter { epoch, batch, stop: &stop };
+        let mut trainer = Trainer::new(fixture.task()).unwrap();
+        trainer.run(&checkpoint, &mut progress, &stop).unwrap_err();
+        let mut trainer = Trainer::resume(fixture.task(), &checkpoint).unwrap();
+        trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        assert_eq!(epochs(&trainer), epochs(&undisturbed), "after epoch {epoch}, batch {batch}");
+    }
+}
+
+/// A program that ends between the two must not leave a last checkpoint whose best epoch is nowhere.
+#[test]
+fn the_best_checkpoint_is_written_before_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    // A folder in its place: the best one cannot be written.
+    std::fs::create_dir_all(Checkpoint::best(&checkpoint).join("x")).unwrap();
+    let fixture = Fixture::new(1);
+    let mut trainer = Trainer::new(fixture.task()).unwrap();
+    let ended = trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false));
+    assert!(ended.unwrap_err().to_string().contains("cannot write the checkpoint"));
+    assert!(!checkpoint.exists());
 }
 
 /// The parts of a batch are the recipe's, and sums are added up in their order: threads only share the work.
