@@ -189,9 +189,9 @@ def csv():
     german = "\r\n".join(
         ["Zeit [s];Antrieb;Lüfter"] + [f"{i / 1000};{a:.9g};{b:.9g}".replace(".", ",") for i, (a, b) in enumerate(values)])
     (HERE / "german.csv").write_bytes(b"\xef\xbb\xbf" + german.encode() + b"\r\n\r\n")
-    expect("german.csv", [[float(f"{x:.9g}") for x in column] for column in values.T], ["Antrieb", "Lüfter"])
+    expect("german.csv", [[float(f"{x:.9g}") for x in column] for column in values.T], ["Antrieb", "Lüfter"], 1000.0)
     (HERE / "tabs.tsv").write_text("t (s)\tx\n" + "".join(f"{i}\t{x:.9g}\n" for i, x in enumerate(values[:, 0])))
-    expect("tabs.tsv", [[float(f"{x:.9g}") for x in values[:, 0]]], ["x"])
+    expect("tabs.tsv", [[float(f"{x:.9g}") for x in values[:, 0]]], ["x"], 1.0)
 
 
 for make in (mat, npy, npz, wav, csv):

@@ -245,7 +245,7 @@ fn file_rate(recording: &Recording, entry: &Entry) -> Result<Option<f64>, String
     }
 }
 
-/// Whether two sample rates are one: those from a time column are not exact.
+/// Whether two sample rates are one, but for what writing them as text rounds.
 pub(crate) fn is_same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * a.abs().max(b.abs())
 }

@@ -3,12 +3,14 @@
 //! Lines are read one at a time. The parser is our own: the crate csv knows neither decimal commas nor columns that blanks
 //! separate, and lets a record grow without a limit.
 
+mod clock;
 mod lines;
 mod shape;
 
 use std::io::BufRead;
 
 use self::{
+    clock::Clock,
     lines::Lines,
     shape::{Shape, number},
 };
@@ -51,6 +53,8 @@ struct Table {
     channels: Vec<Channel>,
     /// The channels' columns, without those of time.
     sources: Vec<usize>,
+    /// The first column of time that says its unit.
+    clock: Option<Clock>,
     rows: u64,
     limits: Limits,
 }
@@ -75,7 +79,9 @@ impl Table {
             let name = names.get(source).filter(|name| !name.is_empty()).cloned();
             channels.push(Channel { name, samples: Vec::new() });
         }
-        Ok(Self { shape, takers, channels, sources, rows: 0, limits: *limits })
+        let clock =
+            shape.time.iter().find_map(|&column| Clock::of(column, shape.names.get(column)?));
+        Ok(Self { shape, takers, channels, sources, clock, rows: 0, limits: *limits })
     }
 
     fn row(&mut self, line: u64, text: &str) -> Result<(), RecordingError> {
@@ -88,8 +94,11 @@ impl Table {
                 return Err(ragged(self.shape.separator.split(text).count()));
             };
             found += 1;
-            // A column of time can hold dates and the like; it is left out unseen.
+            // A column of time can hold dates and the like.
             if takers.is_empty() && self.shape.time.contains(&(found - 1)) {
+                if let Some(clock) = self.clock.as_mut().filter(|clock| clock.column == found - 1) {
+                    clock.tick(number(cell, self.shape.separator));
+                }
                 continue;
             }
             let value = number(cell, self.shape.separator).ok_or_else(|| {
@@ -111,7 +120,8 @@ impl Table {
         for (channel, &source) in self.channels.iter().zip(&self.sources) {
             check_finite(source, 0, &channel.samples)?;
         }
-        Ok(Recording { channels: self.channels, sample_rate_hz: None })
+        let sample_rate_hz = self.clock.and_then(|clock| clock.rate());
+        Ok(Recording { channels: self.channels, sample_rate_hz })
     }
 }
 

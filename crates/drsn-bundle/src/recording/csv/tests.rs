@@ -45,6 +45,39 @@ fn separators_decimal_commas_and_headers_are_told() {
     assert_eq!(table("value\n1.5\n2"), Ok(vec![("value".to_owned(), vec![1.5, 2.0])]));
 }
 
+/// A table of another rate than the model's was classified as if it had the model's.
+#[test]
+fn a_column_of_time_with_its_unit_tells_the_sample_rate() {
+    let rate = |name: &str, times: &[&str]| {
+        let rows: Vec<String> = times.iter().map(|time| format!("{time},1")).collect();
+        let text = format!("{name},x\n{}\n", rows.join("\n"));
+        let recording = read(text.as_bytes(), &Selection::default(), &LIMITS).unwrap();
+        assert_eq!(recording.channels.len(), 1);
+        recording.sample_rate_hz
+    };
+    assert_eq!(rate("Time [s]", &["0", "0.5", "1"]), Some(2.0));
+    assert_eq!(rate("t (ms)", &["7", "8", "9"]), Some(1000.0));
+    let fine: Vec<String> = (0..4900).map(|n| format!("{:.7}", f64::from(n) / 25_600.0)).collect();
+    let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
+    assert_eq!(rate("timestamp[s]", &fine), Some(25_600.0));
+    // As rounded as that, some fifty rows can have 25,599 Hz as well.
+    assert_eq!(rate("timestamp[s]", &fine[..50]), None);
+    // Without a unit, in other units, uneven, rounded, backwards, alone or as dates it tells nothing.
+    let rounded = ["0.0000", "0.0000", "0.0001", "0.0001", "0.0001"];
+    for (name, times) in [
+        ("time", &["0", "0.5", "1"][..]),
+        ("time [h]", &["0", "0.5", "1"]),
+        ("time [s]", &["0", "0.5", "2"]),
+        ("time [s]", &rounded),
+        ("time [s]", &["2", "1", "0"]),
+        ("time [s]", &["0"]),
+        ("time [s]", &["0", "00:00:01", "1"]),
+        ("time [s]", &["0", "0.7", "1.4"]),
+    ] {
+        assert_eq!(rate(name, times), None, "{name} {times:?}");
+    }
+}
+
 #[test]
 fn mistakes_are_refused_with_their_place() {
     for (text, message) in [

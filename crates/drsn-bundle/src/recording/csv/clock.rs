@@ -1,0 +1,86 @@
+//! A table's sample rate, told from its column of time: where the column's name has a unit, as `time [s]` or `t (ms)`.
+//!
+//! Without a unit nobody knows whether 0.001 is a second's or a millisecond's thousandth, and numbers that were rounded to
+//! a few digits are no clock either: then the rate is not known.
+
+/// Units of time, in seconds.
+const UNITS: [(&str, f64); 9] = [
+    ("s", 1.0),
+    ("sec", 1.0),
+    ("seconds", 1.0),
+    ("ms", 1e-3),
+    ("msec", 1e-3),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("μs", 1e-6),
+    ("ns", 1e-9),
+];
+/// How far a step may be from the mean one, as a share of it: what is farther is a gap, or was rounded.
+const UNEVEN: f64 = 0.25;
+/// What floating point takes away, as a share of a rate.
+const ROUNDING: f64 = 1e-9;
+
+/// A column of time while its cells are read.
+#[derive(Debug)]
+pub(super) struct Clock {
+    pub(super) column: usize,
+    /// What its numbers count, in seconds.
+    unit: f64,
+    first: Option<f64>,
+    last: f64,
+    shortest: f64,
+    longest: f64,
+    steps: u64,
+    /// Whether all cells so far were numbers.
+    is_sound: bool,
+}
+
+impl Clock {
+    /// A column with this name; none where it says no unit of time.
+    pub(super) fn of(column: usize, name: &str) -> Option<Self> {
+        let (_, unit) = name.split_once(['[', '('])?;
+        let unit = unit.trim_end_matches([']', ')', ' ']).trim().to_lowercase();
+        let &(_, unit) = UNITS.iter().find(|(word, _)| *word == unit)?;
+        Some(Self {
+            column,
+            unit,
+            first: None,
+            last: 0.0,
+            shortest: f64::INFINITY,
+            longest: f64::NEG_INFINITY,
+            steps: 0,
+            is_sound: true,
+        })
+    }
+
+    /// Takes the next cell, a number or none.
+    pub(super) fn tick(&mut self, time: Option<f64>) {
+        let Some(time) = time.filter(|time| time.is_finite()) else {
+            self.is_sound = false;
+            return;
+        };
+        if self.first.is_none() {
+            self.first = Some(time);
+        } else {
+            let step = time - self.last;
+            self.shortest = self.shortest.min(step);
+            self.longest = self.longest.max(step);
+            self.steps += 1;
+        }
+        self.last = time;
+    }
+
+    /// Samples in a second, a whole number of them; none where the column does not tell.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let first = self.first.filter(|_| self.is_sound && self.steps > 0)?;
+        let step = (self.last - first) / self.steps as f64;
+        let is_even = self.shortest > (1.0 - UNEVEN) * step && self.longest < (1.0 + UNEVEN) * step;
+        let rate = 1.0 / (step * self.unit);
+        let whole = rate.round();
+        // Steps differ by what was rounded away of times, which is what the first and the last one can be wrong by.
+        let error = rate * ((self.longest - self.shortest) / (self.last - first) + ROUNDING);
+        // Of a short table more than one whole number can be meant.
+        let is_whole = error < 0.5 && (rate - whole).abs() <= error;
+        (step > 0.0 && is_even && is_whole && whole >= 1.0).then_some(whole)
+    }
+}
