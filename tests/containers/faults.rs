@@ -15,7 +15,7 @@ pub(crate) async fn what_cannot_be_served_is_said_in_the_log(project: &Project<'
     let knobs = scratch.path().join("knobs.env");
     fs::write(&knobs, "DRSN_MODELS=/nowhere\n").unwrap();
     let reason = fails(project, "DRSN_ENV_FILE", &knobs);
-    assert!(reason.contains("the folder of models /nowhere cannot be read"), "{reason}");
+    assert!(reason.contains("the folder of models") && reason.contains("/nowhere"), "{reason}");
 
     let models = scratch.path().join("models");
     run(Command::new("cp").arg("-r").arg(root().join("models")).arg(&models));

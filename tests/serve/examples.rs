@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     harness::{Process, has_runtime},
+    recordings::wav_header,
     skip,
 };
 
@@ -88,6 +89,30 @@ fn the_python_example_classifies_files_and_names_what_it_cannot() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(1) && said.starts_with("Cargo.toml: "), "{said}");
     assert!(!said.contains("Traceback"), "{said}");
+}
+
+#[test]
+fn the_example_of_a_stream_is_answered_window_by_window() {
+    if !has_runtime() {
+        return;
+    }
+    let Some(python) = std::env::var_os("DRSN_PYTHON") else {
+        return skip::skip("DRSN_PYTHON names no Python with tests/requirements.txt installed");
+    };
+    let samples: Vec<i16> = (0..5000).map(|n: i32| (n * n % 20_011 - 10_000) as i16).collect();
+    let mut file = wav_header(48_000, 1, 1, 16, 2 * samples.len() as u32);
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    std::fs::write(&path, file).unwrap();
+    let server = bundled();
+    let mut command = Command::new(python);
+    command.args(["examples/stream.py", "--model", "bearing", "--overlap", "0.5", "--server"]);
+    let said = printed(command.arg(server.grpc.to_string()).arg(path));
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines[2].starts_with("2048 to 4096: "), "{said}");
+    assert_eq!(lines[3], "3 windows, 904 samples left over");
 }
 
 #[test]

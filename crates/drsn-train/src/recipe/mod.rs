@@ -107,22 +107,34 @@ impl Recipe {
     /// # Errors
     /// [`TrainError::Config`] with the setting that is not understood.
     pub fn set<S: AsRef<str>>(&self, settings: &[S]) -> Result<Self, TrainError> {
-        let mut table = toml::Table::try_from(self).map_err(|e| wrong(e.to_string()))?;
-        for setting in settings {
-            let setting = setting.as_ref();
-            let (path, value) = setting.split_once('=').ok_or_else(|| {
-                wrong(format!("\"{setting}\" is no setting: expected path=value, as epochs=10"))
-            })?;
-            let value = format!("value = {value}")
-                .parse::<toml::Table>()
-                .ok()
-                .and_then(|mut parsed| parsed.remove("value"))
-                .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-            insert(&mut table, path.trim(), value)
-                .ok_or_else(|| wrong(format!("\"{setting}\": {path} lies within no table")))?;
-        }
-        table.try_into().map_err(|e: toml::de::Error| wrong(one_line(&e.to_string())))
+        let table = toml::Table::try_from(self).map_err(|e| wrong(e.to_string()))?;
+        let settings: Vec<&str> = settings.iter().map(AsRef::as_ref).collect();
+        changed(&table, &settings).map_err(|reason| {
+            // Fields can depend on one another: only what is wrong by itself can be named.
+            let alone = settings.iter().find_map(|setting| {
+                let reason = changed(&table, &[setting]).err()?;
+                Some(format!("\"{setting}\": {reason}"))
+            });
+            wrong(alone.unwrap_or(reason))
+        })
     }
+}
+
+/// A recipe's table with some fields changed, as a recipe; or why it is none.
+fn changed(table: &toml::Table, settings: &[&str]) -> Result<Recipe, String> {
+    let mut table = table.clone();
+    for setting in settings {
+        let (path, value) =
+            setting.split_once('=').ok_or("expected path=value, as epochs=10".to_owned())?;
+        let value = format!("value = {value}")
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|mut parsed| parsed.remove("value"))
+            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+        insert(&mut table, path.trim(), value)
+            .ok_or_else(|| format!("{path} lies within no table"))?;
+    }
+    table.try_into().map_err(|e: toml::de::Error| one_line(&e.to_string()))
 }
 
 /// Puts a value at a path of keys; none where a key on the way holds no table.
@@ -143,14 +155,24 @@ fn wrong(reason: String) -> TrainError {
     TrainError::Config { reason }
 }
 
-/// TOML's errors show the line in question beneath themselves: here they are one line.
+/// TOML's errors show the line in question beneath themselves: here they are one line, with words for types.
 fn one_line(error: &str) -> String {
-    error
+    let line = error
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && *line != "|")
         .collect::<Vec<_>>()
-        .join(" ")
+        .join(" ");
+    let line = line.replace("expected usize", "expected a whole number");
+    let line = line.replace("expected u64", "expected a whole number");
+    let line = line.replace("expected f64", "expected a number");
+    match line.split_once("expected internally tagged enum ") {
+        Some((before, after)) => {
+            let after = after.split_once(' ').map_or("", |(_, after)| after);
+            format!("{before}expected a table that says its kind {after}").trim_end().to_owned()
+        }
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +198,11 @@ mod tests {
             ("epochs=many", "invalid type"),
             ("epochs.more=1", "lies within no table"),
             ("network.unit=cx", "cx"),
+            (
+                "data.held_out=abc",
+                "\"data.held_out=abc\": invalid type: string \"abc\", expected a whole number",
+            ),
+            ("schedule=cosine", "expected a table that says its kind"),
         ] {
             let refusal = preset("mnist").unwrap().set(&[setting]).unwrap_err().to_string();
             assert!(refusal.contains(said) && refusal.lines().count() == 1, "{setting}: {refusal}");

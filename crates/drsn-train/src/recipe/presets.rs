@@ -39,6 +39,7 @@ pub fn preset(name: &str) -> Result<Recipe, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::{Schedule, Split};
 
     #[test]
     fn every_preset_is_a_recipe_that_can_be_trained_and_written_back() {
@@ -58,6 +59,49 @@ mod tests {
             let line = text.lines().next().unwrap();
             assert!(line.starts_with("# ") && line.ends_with('.'), "{name}: {line}");
         }
+    }
+
+    /// Names of a table's fields and of all tables in it.
+    fn names(value: &toml::Value, names: &mut Vec<String>) {
+        for (name, value) in value.as_table().into_iter().flatten() {
+            names.push(name.clone());
+            self::names(value, names);
+        }
+        for value in value.as_array().into_iter().flatten() {
+            self::names(value, names);
+        }
+    }
+
+    #[test]
+    fn the_reference_has_every_field_of_a_preset_and_its_examples_are_understood() {
+        let reference = include_str!("../../../../docs/recipes.md");
+        let mut fields = Vec::new();
+        for Preset { text, .. } in PRESETS {
+            names(&text.parse::<toml::Table>().unwrap().into(), &mut fields);
+        }
+        for field in fields {
+            let is_there = [" ", "`", ".", "["].iter().any(|before| {
+                [" ", "`", "=", ".", "]"]
+                    .iter()
+                    .any(|after| reference.contains(&format!("{before}{field}{after}")))
+            });
+            assert!(is_there, "docs/recipes.md does not name {field}");
+        }
+        let examples = reference.lines().filter_map(|line| {
+            let (example, _) = line.strip_prefix("| `{")?.split_once("}`")?;
+            Some(format!("value = {{{example}}}").parse::<toml::Table>().unwrap().remove("value")?)
+        });
+        let mut count = 0;
+        for example in examples {
+            count += 1;
+            let understood = if example.get("by").is_some() {
+                example.clone().try_into::<Split>().map(drop)
+            } else {
+                example.clone().try_into::<Schedule>().map(drop)
+            };
+            assert!(understood.is_ok(), "{example}: {understood:?}");
+        }
+        assert_eq!(count, 9);
     }
 
     #[test]
