@@ -180,10 +180,10 @@ impl<'a> Pump<'a> {
         self.windows += 1;
         let manifest = self.model.manifest();
         let window = &mut self.piece.values[before..];
-        if let Some(channels) = channels_with_levels(manifest) {
-            self.piece.levels.extend(Level::of_channels(window, channels));
-        }
-        manifest.input.prepare(window).map_err(|error| refused(&error))?;
+        let levels = channels_with_levels(manifest)
+            .map_or_else(Vec::new, |channels| Level::of_channels(window, channels));
+        manifest.input.prepare_measured(window, &levels).map_err(|error| refused(&error))?;
+        self.piece.levels.extend(levels);
         self.piece.slots.push(Slot { input: self.summaries.len().saturating_sub(1), start });
         Ok(())
     }

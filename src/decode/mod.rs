@@ -234,8 +234,10 @@ impl Decoder<'_> {
         }
         self.check_count(count)?;
         let levels = self.levels(&values, count)?;
+        let channels = levels.len() / count;
         for (index, input) in values.chunks_mut(elements).enumerate() {
-            self.spec.prepare(input).map_err(|error| {
+            let levels = &levels[index * channels..(index + 1) * channels];
+            self.spec.prepare_measured(input, levels).map_err(|error| {
                 let name = names.get(index).and_then(Option::as_deref);
                 named(refused(&error), index, name, count)
             })?;

@@ -30,6 +30,8 @@ pub struct Level {
     /// Share of samples that equal the window's largest or smallest value and stand beside an equal one: what hits
     /// a limit stays there, while a free signal only touches its extremes.
     pub clipped: f64,
+    /// The value of all samples, where they have the same one.
+    pub constant: Option<f32>,
 }
 
 /// The level of one input, over its channels.
@@ -79,6 +81,7 @@ vectorized! {
             offset,
             peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
             clipped: clipped as f64 / count,
+            constant: (least >= largest).then_some(least),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{ImageSpec, InputSpec, Normalization};
 use crate::{
+    baseline::Level,
     lanes::{count, extremes, sum},
     vectorized,
 };
@@ -44,6 +45,18 @@ impl InputSpec {
     /// [`PrepareError`] where the length is another, a value is not finite, or a channel that is to be
     /// normalised is constant.
     pub fn prepare(&self, values: &mut [f32]) -> Result<(), PrepareError> {
+        self.prepare_measured(values, &[])
+    }
+
+    /// The same for a signal whose channels' levels are known, so that they are not taken again; none where they are not.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_measured(
+        &self,
+        values: &mut [f32],
+        levels: &[Level],
+    ) -> Result<(), PrepareError> {
         if values.len() != self.elements() {
             return Err(PrepareError::Length {
                 expected: self.elements(),
@@ -58,7 +71,11 @@ impl InputSpec {
                 Normalization::None => {}
                 Normalization::ZScore { epsilon } => {
                     for (channel, samples) in values.chunks_exact_mut(signal.window).enumerate() {
-                        z_score(channel, samples, epsilon)?;
+                        let (mean, deviation) = match levels.get(channel) {
+                            Some(level) => not_constant(channel, level)?,
+                            None => mean_and_deviation(channel, samples)?,
+                        };
+                        normalize(samples, mean, 1.0 / deviation.max(epsilon));
                     }
                 }
             },
@@ -104,20 +121,31 @@ fn scale(values: &mut [f32], image: &ImageSpec) {
     }
 }
 
+/// Mean and deviation of a channel whose level is known.
+fn not_constant(channel: usize, level: &Level) -> Result<(f64, f64), PrepareError> {
+    match level.constant {
+        Some(value) => Err(PrepareError::Constant { channel, value }),
+        None => Ok((level.offset, level.deviation)),
+    }
+}
+
 vectorized! {
-    fn z_score<'a>(channel: usize, samples: &'a mut [f32], epsilon: f64) -> Result<(), PrepareError> {
+    fn mean_and_deviation<'a>(channel: usize, samples: &'a [f32]) -> Result<(f64, f64), PrepareError> {
         let (least, largest) = extremes(samples);
         if least >= largest {
             return Err(PrepareError::Constant { channel, value: least });
         }
         let count = samples.len() as f64;
         let mean = sum(samples, |x| x) / count;
-        let variance = sum(samples, |x| (x - mean) * (x - mean)) / count;
-        let factor = 1.0 / variance.sqrt().max(epsilon);
+        Ok((mean, (sum(samples, |x| (x - mean) * (x - mean)) / count).sqrt()))
+    }
+}
+
+vectorized! {
+    fn normalize<'a>(samples: &'a mut [f32], mean: f64, factor: f64) {
         for sample in samples {
             *sample = ((f64::from(*sample) - mean) * factor) as f32;
         }
-        Ok(())
     }
 }
 
@@ -151,6 +179,11 @@ mod tests {
             signal(2, 2).prepare(&mut values),
             Err(PrepareError::Constant { channel: 1, value: 0.5 })
         );
+        let levels = [Level::of(&[1.0, 3.0]), Level::of(&[0.5, 0.5])];
+        assert_eq!(
+            signal(2, 2).prepare_measured(&mut values, &levels),
+            Err(PrepareError::Constant { channel: 1, value: 0.5 })
+        );
     }
 
     #[test]
@@ -174,6 +207,16 @@ mod tests {
             let variance = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / count;
             prop_assert!(mean.abs() < 1e-5, "mean {mean}");
             prop_assert!((variance - 1.0).abs() < 1e-4, "variance {variance}");
+        }
+
+        #[test]
+        fn a_signal_whose_level_is_known_is_prepared_to_the_same_bits(
+            samples in prop::collection::vec(-1e6_f32..1e6, 8..200)
+        ) {
+            let (spec, levels) = (signal(1, samples.len()), [Level::of(&samples)]);
+            let (mut one, mut other) = (samples.clone(), samples);
+            prop_assert_eq!(spec.prepare(&mut one), spec.prepare_measured(&mut other, &levels));
+            prop_assert_eq!(one, other);
         }
 
         #[test]
