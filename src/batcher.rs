@@ -144,13 +144,27 @@ impl<O> Queue<O> {
         if state.closed {
             return Err(PushError::Closed);
         }
-        state.inputs += job.count;
-        match state.requests.iter_mut().find(|waiting| waiting.stream == Some(stream)) {
-            Some(waiting) => waiting.jobs.push_back(job),
-            None => state
-                .requests
-                .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
+        state.add(stream, job);
+        drop(state);
+        self.tell_of(1);
+        Ok(())
+    }
+
+    /// The same of a request that goes on for as long as its client wants, as long as there is room for it: between its
+    /// jobs it has no place.
+    ///
+    /// # Errors
+    /// [`PushError`] with the job, where there is no room for it now.
+    pub fn offer(&self, stream: StreamId, job: Job<O>) -> Result<(), (PushError, Job<O>)> {
+        debug_assert!(job.count <= self.limits.batch);
+        let mut state = self.lock();
+        let waits = state.requests.iter().any(|waiting| waiting.stream == Some(stream));
+        if (state.closed || !waits)
+            && let Err(refusal) = self.check_room(&mut state)
+        {
+            return Err((refusal, job));
         }
+        state.add(stream, job);
         drop(state);
         self.tell_of(1);
         Ok(())
@@ -263,6 +277,17 @@ impl<O> Queue<O> {
 }
 
 impl<O> State<O> {
+    /// Adds a job to those of its stream that wait.
+    fn add(&mut self, stream: StreamId, job: Job<O>) {
+        self.inputs += job.count;
+        match self.requests.iter_mut().find(|waiting| waiting.stream == Some(stream)) {
+            Some(waiting) => waiting.jobs.push_back(job),
+            None => self
+                .requests
+                .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
+        }
+    }
+
     /// Takes the first request's next job, where it is `wanted`, and puts what is left of the request at the end.
     fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
         let request = self.requests.front_mut()?;

@@ -24,6 +24,9 @@ use crate::{
     worker::{self, Work, Workers},
 };
 
+/// Pause of a stream between two looks whether a full queue has room.
+const ROOM_PAUSE: Duration = Duration::from_millis(10);
+
 /// A model that answers requests.
 #[derive(Debug)]
 pub struct Model {
@@ -149,10 +152,11 @@ impl Model {
         shares
     }
 
-    /// Queues one prepared input of an admitted request, and waits for its outputs.
+    /// Queues one prepared input of a stream that was admitted, and waits for its outputs; where the queue is full, for
+    /// room first.
     ///
     /// # Errors
-    /// As [`Self::infer`], but that the queue is never full.
+    /// As [`Self::infer`].
     pub async fn infer_for(
         &self,
         stream: StreamId,
@@ -161,14 +165,29 @@ impl Model {
         deadline: Instant,
     ) -> Result<Share<Outputs>, ApiError> {
         let started = Instant::now();
-        let count = input.count();
-        let share = match self.submit(stream, input.into_values(), count, zeroed, deadline) {
-            Ok(answer) => answer_of(answer, deadline).await,
+        let (reply, answer) = oneshot::channel();
+        let (count, values) = (input.count(), input.into_values());
+        let range = 0..values.len();
+        let queued = Instant::now();
+        let job = Job { values: Arc::new(values), range, count, zeroed, queued, deadline, reply };
+        let share = match self.offer(stream, job).await {
+            Ok(()) => answer_of(answer, deadline).await,
             Err(refusal) => Err(refusal),
         };
         let tally = share.as_ref().ok().map(|share| Tally::of(std::slice::from_ref(share)));
         self.metrics.statistics.answered(started.elapsed(), tally);
         share
+    }
+
+    async fn offer(&self, stream: StreamId, mut job: Job<Outputs>) -> Result<(), ApiError> {
+        loop {
+            match self.queue.offer(stream, job) {
+                Ok(()) => return Ok(()),
+                Err((PushError::Full, back)) if Instant::now() < back.deadline => job = back,
+                Err((refusal, _)) => return Err(self.refused(refusal)),
+            }
+            tokio::time::sleep(ROOM_PAUSE).await;
+        }
     }
 
     async fn outputs(

@@ -56,7 +56,7 @@ impl Total {
     }
 }
 
-/// What the batches of one request took: the longest of each counts, for they are computed beside one another.
+/// What the batches of one request took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     inputs: usize,
@@ -65,20 +65,21 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of all shares of a request.
+    /// Of shares that were computed beside one another: the longest counts.
     pub fn of<O>(shares: &[Share<O>]) -> Self {
-        let mut tally = Self::default();
-        for share in shares {
-            tally.add(share);
+        let longest = |of: fn(&Share<O>) -> Duration| shares.iter().map(of).max();
+        Self {
+            inputs: shares.iter().map(|share| share.count).sum(),
+            queue: longest(|share| share.queue_time).unwrap_or_default(),
+            infer: longest(|share| share.inference_time).unwrap_or_default(),
         }
-        tally
     }
 
-    /// Adds a share.
+    /// Adds a share that was computed after the others.
     pub fn add<O>(&mut self, share: &Share<O>) {
         self.inputs += share.count;
-        self.queue = self.queue.max(share.queue_time);
-        self.infer = self.infer.max(share.inference_time);
+        self.queue += share.queue_time;
+        self.infer += share.inference_time;
     }
 }
 

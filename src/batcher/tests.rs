@@ -281,3 +281,27 @@ fn a_batch_that_another_worker_took_is_empty() {
     taken.sort();
     assert_eq!(taken, [Some(vec![]), Some(vec![1])]);
 }
+
+#[test]
+fn a_stream_waits_for_room_and_keeps_its_place_while_it_waits() {
+    let queue = queue(2, 4, Duration::ZERO);
+    let stream = queue.admit().unwrap();
+    let mut replies = Vec::new();
+    for _ in 0..2 {
+        let (job, reply) = job(4);
+        assert_eq!(queue.push(VecDeque::from([job])), Ok(()));
+        replies.push(reply);
+    }
+    let (job, reply) = job(4);
+    let Err((PushError::Full, job)) = queue.offer(stream, job) else { panic!("there was room") };
+    assert_eq!(next(&queue), Some(vec![4]));
+    assert!(queue.offer(stream, job).is_ok());
+    // Its next job has the place that it has already.
+    let (more, other) = self::job(4);
+    assert!(queue.offer(stream, more).is_ok());
+    assert_eq!(queue.depth(), 2);
+    queue.close();
+    let (last, _) = self::job(4);
+    assert!(matches!(queue.offer(stream, last), Err((PushError::Closed, _))));
+    drop((replies, reply, other));
+}

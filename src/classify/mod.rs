@@ -34,7 +34,7 @@ use crate::{
     admission::Reservation,
     decode::{
         Decoder, FileKind, JsonRequest, PARSING_FACTOR, Source, Work, named,
-        recording::check_choice,
+        recording::{check_choice, check_variable},
     },
     diagnostics::{Detail, Wanted},
     error::{ApiError, ErrorKind},
@@ -50,6 +50,9 @@ pub use stream::{StreamKind, Streaming};
 /// Largest body that is decoded between other requests; a longer one, or an image, whose length does not tell its
 /// size, takes a thread of its own for that time.
 pub(crate) const INLINE_BYTES: usize = 64 << 10;
+
+/// How long files of one request are decoded before others have their turn.
+const SLICE: Duration = Duration::from_millis(20);
 
 /// What is to be classified. The memory of its bytes has been reserved.
 #[derive(Debug)]
@@ -208,10 +211,7 @@ fn decode(
         None => options,
     };
     let model = find(app, &options, asked)?;
-    if options.variable.is_some() {
-        return Err(ErrorKind::InvalidArgument
-            .because("the option variable belongs to MAT and NPZ files; this body has none"));
-    }
+    check_variable(None, &options)?;
     let mut decoder = decoder(app, &model, &options, memory, deadline);
     let work = match json {
         Some(json) => json.inputs(&mut decoder)?,
@@ -225,7 +225,7 @@ fn decode(
     Ok(Decoded { model, work, plan: Plan::new(app, &options, deadline) })
 }
 
-/// Decodes files one after the other. Between two of them others have their turn, among them the connection itself, which
+/// Decodes files one after the other. After each [`SLICE`] others have their turn, among them the connection itself, which
 /// notices that its client has hung up: nothing more is done for it then.
 async fn decode_files(
     app: &App,
@@ -240,27 +240,42 @@ async fn decode_files(
         return Err(ErrorKind::InvalidArgument
             .because("the option batch belongs to bodies of raw numbers; this body has files"));
     }
-    let count = files.len();
+    let (count, mut files) = (files.len(), files.into_iter().enumerate());
     let mut sources = Vec::with_capacity(count);
-    for (index, file) in files.into_iter().enumerate() {
-        let decode = || {
+    let work = loop {
+        let slice = || {
             let mut decoder = decoder(app, &model, &options, memory, deadline);
-            file.kind().and_then(|kind| decoder.file(kind, &file.bytes))
+            files_to_work(&mut decoder, &mut files, count, &mut sources)
         };
-        let samples = app.compute(true, deadline, decode).await?;
+        match app.compute(true, deadline, slice).await?? {
+            Some(work) => break work,
+            None => yield_now().await,
+        }
+    };
+    Ok(Decoded { model, work, plan: Plan::new(app, &options, deadline) })
+}
+
+/// Decodes the next files, as long as a slice lasts; gives what is to be done when all of them are decoded.
+fn files_to_work(
+    decoder: &mut Decoder<'_>,
+    files: &mut impl Iterator<Item = (usize, File)>,
+    count: usize,
+    sources: &mut Vec<Source>,
+) -> Result<Option<Work>, ApiError> {
+    let started = Instant::now();
+    for (index, file) in files {
+        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
         let samples = samples.map_err(|error| named(error, index, file.name.as_deref(), count))?;
         let name = file.name;
         sources.extend(samples.into_iter().map(|samples| Source { name: name.clone(), samples }));
-        if index + 1 < count {
-            yield_now().await;
+        if started.elapsed() >= SLICE {
+            return Ok(None);
         }
     }
     if sources.is_empty() {
         return Err(ErrorKind::InvalidArgument.because("the request has no inputs"));
     }
-    let prepare = || decoder(app, &model, &options, memory, deadline).work(sources);
-    let work = app.compute(true, deadline, prepare).await??;
-    Ok(Decoded { model, work, plan: Plan::new(app, &options, deadline) })
+    decoder.work(std::mem::take(sources)).map(Some)
 }
 
 /// The model that the options name, and whether they fit it.

@@ -17,7 +17,7 @@ use crate::{
     admission::Reservation,
     decode::{
         BLOCK, Track, expect_kind,
-        recording::{check_channels, rates, refused},
+        recording::{check_channels, check_variable, rates, refused},
     },
     error::{ApiError, ErrorKind},
     model::Model,
@@ -139,6 +139,7 @@ impl<'a> Streaming<'a> {
             let refusal = expect_kind(&model.manifest().input, "signal").err();
             return Err(refusal.unwrap_or_else(ApiError::internal));
         };
+        check_variable(None, options)?;
         let plan = Plan::new(app, options, deadline);
         let overlap = plan.overlap;
         let mut pump = Pump::open(app, model, plan, memory)?;

@@ -127,12 +127,31 @@ pub(crate) fn check_choice(spec: &SignalSpec, options: &Options) -> Result<(), A
     if chosen.is_none_or(|chosen| chosen == spec.channels) {
         return Ok(());
     }
-    let plural = if spec.channels == 1 { "channel" } else { "channels" };
+    let channels = |count: usize| match count {
+        1 => "1 channel".to_owned(),
+        count => format!("{count} channels"),
+    };
     Err(ErrorKind::InvalidArgument.because(format!(
-        "the option channel names {} channels, and this model takes {} {plural}",
-        chosen.unwrap_or_default(),
-        spec.channels
+        "the option channel names {}, and this model takes {}",
+        channels(chosen.unwrap_or_default()),
+        channels(spec.channels)
     )))
+}
+
+/// Refuses to look for a variable where there are none: in files of other formats, and in what is no file.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub(crate) fn check_variable(
+    format: Option<RecordingFormat>,
+    options: &Options,
+) -> Result<(), ApiError> {
+    let has_some = matches!(format, Some(RecordingFormat::Mat | RecordingFormat::Npz));
+    if options.variable.is_none() || has_some {
+        return Ok(());
+    }
+    Err(ErrorKind::InvalidArgument
+        .because("the option variable belongs to MAT and NPZ files; this body has none"))
 }
 
 /// What a file holds.
@@ -157,6 +176,7 @@ impl Decoder<'_> {
                 ErrorKind::InvalidArgument.because("the recording is empty: it has no bytes")
             );
         }
+        check_variable(Some(format), self.options)?;
         let before = self.memory.bytes();
         let recordings = match self.read(format, file)? {
             Content::Recording(recording) => vec![recording],

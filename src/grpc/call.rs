@@ -36,9 +36,9 @@ use crate::{
 
 /// Methods whose answer takes as long as its client wants.
 const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
-/// Health and reflection, which are not requests in the metrics' sense and need no key.
+/// Health and reflection, which are not requests in the metrics' sense.
 const PROBES: &str = "/grpc.";
-/// The same, of the Open Inference Protocol.
+/// Health in the Open Inference Protocol: it needs no key either.
 const HEALTH: [&str; 2] =
     ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
 
@@ -195,14 +195,15 @@ fn rejection(code: Code) -> Option<&'static str> {
 /// Gives every call what it needs, ends it at its deadline, and counts it.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with(PROBES) || HEALTH.contains(&path) {
+    if path.starts_with(PROBES) {
         return next.run(request).await;
     }
-    let is_stream = STREAMS.contains(&path);
+    let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
     let (mut parts, body) = request.into_parts();
     let call = Arc::new(Call::new(&app, &parts.headers));
     parts.extensions.insert(Arc::clone(&call));
-    if let Some(Err(error)) = app.keys.as_ref().map(|keys| keys.check(&parts.headers)) {
+    let keys = app.keys.as_ref().filter(|_| !is_open);
+    if let Some(Err(error)) = keys.map(|keys| keys.check(&parts.headers)) {
         let refused = call.refuse(&error);
         call.finish(refused.code());
         return refused.into_http();

@@ -179,7 +179,7 @@ impl<'a> Stream<'a> {
         check_overlap(start.overlap)?;
         let wanted = wanted(start.top_k, start.diagnostics)?;
         let windows = Windows::new(signal.channels, signal.window, start.overlap);
-        // Once for all of its windows: a stream that was let in is held back, and not ended, where others are many.
+        // A stream that was let in is held back, and not ended, where others are many.
         let place = model.admit()?;
         let memory = app.budget.open();
         let pending = FuturesOrdered::new();

@@ -199,7 +199,7 @@ async fn an_option_that_a_body_cannot_follow_is_refused_and_not_passed_over() {
     {
         let response = server.post("/classify?variable=DE_time", content_type, body).await;
         let detail = refusal(response, 400, "invalid_argument").await;
-        assert!(detail.contains("belongs to MAT and NPZ files"), "{detail}");
+        assert!(detail.contains("belongs to MAT and NPZ files"), "{content_type}: {detail}");
     }
     server.stop().await;
 }

@@ -138,8 +138,18 @@ async fn the_end_does_not_wait_for_files_that_are_being_decoded() {
     let models = stretching();
     let mut server = Process::start(
         models.path(),
-        &["--linger-ms", "0", "--drain-timeout-ms", "200", "--max-image-pixels", "400000000"],
+        &[
+            "--linger-ms",
+            "0",
+            "--drain-timeout-ms",
+            "200",
+            "--max-image-pixels",
+            "400000000",
+            "--max-inflight-bytes",
+            "2000000000",
+        ],
     );
+    let metrics = format!("http://{}/metrics", server.address);
     let url = format!("http://{}/classify", server.address);
     let picture = png(18_000, 18_000);
     let sending = tokio::spawn(async move {
@@ -147,7 +157,13 @@ async fn the_end_does_not_wait_for_files_that_are_being_decoded() {
         // The connection ends without an answer.
         let _ = request.body(picture).send().await;
     });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    eventually("the picture is being decoded", async || {
+        let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("drsn_inflight_bytes "));
+        line.unwrap().parse::<u64>().unwrap() > 300_000_000
+    })
+    .await;
     server.signal("-TERM");
     server.wait_for("stopped");
     let stopped = Instant::now();

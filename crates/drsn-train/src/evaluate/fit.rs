@@ -64,8 +64,14 @@ pub(super) fn same_split(first: &Manifest, other: &Manifest) -> Result<(), Train
         return Ok(());
     }
     let (of_first, of_other) = (recipe_of(first)?, recipe_of(other)?);
-    let wanted = split(&of_first);
-    if wanted.is_none() || split(&of_other) == wanted {
+    let is_same = match (split(&of_first), split(&of_other)) {
+        (None, _) => true,
+        (Some((first, seed)), Some((other, other_seed))) => {
+            seed == other_seed && same_test(first, other)
+        }
+        (Some(_), None) => false,
+    };
+    if is_same {
         return Ok(());
     }
     let name = |manifest: &Manifest| format!("{} {}", manifest.name, manifest.version);
@@ -79,6 +85,19 @@ pub(super) fn same_split(first: &Manifest, other: &Manifest) -> Result<(), Train
             in_words(&of_first)
         ),
     })
+}
+
+/// Whether two splits test on the same inputs: how the others are shared between training and what is held out does not
+/// matter.
+fn same_test(one: &Split, other: &Split) -> bool {
+    match (one, other) {
+        (
+            Split::Time { training, held_out },
+            Split::Time { training: other_training, held_out: other_held_out },
+        ) => (training + held_out - other_training - other_held_out).abs() < 1e-9,
+        (Split::Group { test, .. }, Split::Group { test: other_test, .. }) => test == other_test,
+        (one, other) => one == other,
+    }
 }
 
 /// How a recipe splits data, and by which seed where it does so at random; none of sets with test files of their own.

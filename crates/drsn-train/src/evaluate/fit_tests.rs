@@ -83,6 +83,9 @@ fn data_of_other_classes_or_another_sample_rate_is_refused_by_what_differs() {
 fn a_model_whose_recipe_splits_otherwise_is_refused_beside_another_one() {
     let first = manifest("bearing");
     same_split(&first, &trained_with("bearing", &["seed=2", "data.hop=512"])).unwrap();
+    // 0.65 and 0.05 before: the same end of each recording is tested on.
+    let shared = ["data.split.training=0.6", "data.split.held_out=0.1"];
+    same_split(&first, &trained_with("bearing", &shared)).unwrap();
     let other = trained_with("bearing", &["data.split.training=0.8"]);
     let said = same_split(&first, &other).unwrap_err().to_string();
     assert!(said.contains("the first 80 % trained on") && said.contains("65 %"), "{said}");

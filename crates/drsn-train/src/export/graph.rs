@@ -142,8 +142,13 @@ impl Graph {
         Ok(self.builder.node("BatchNormalization", &inputs, name, &epsilon))
     }
 
-    /// `[batch, C, height, width]` to its mean over space, `[batch, C]`.
+    /// `[batch, C, height, width]` to its mean over space, `[batch, C]`. Of a signal one node gives it; that of images has
+    /// another layout while ONNX Runtime computes with it, which only pooling understands.
     fn mean_over_space(&mut self, input: &str, output: &str) -> String {
+        if self.flat {
+            let mean = [("axes", Attribute::Ints(vec![2])), ("keepdims", Attribute::Int(0))];
+            return self.builder.node("ReduceMean", &[input], output, &mean);
+        }
         let means = format!("{output}.means");
         self.builder.node("GlobalAveragePool", &[input], &means, &[]);
         self.builder.node("Flatten", &[&means], output, &[("axis", Attribute::Int(1))])
@@ -268,12 +273,7 @@ impl Graph {
     fn shortcut(&mut self, name: &str, unit: &ResidualUnit, input: &str) -> String {
         let mut stream = input.to_owned();
         if unit.conv1.stride != [1, 1] {
-            let attributes = [
-                ("kernel_shape", ints(self.along(&[1, 1]))),
-                ("strides", ints(self.along(&unit.conv1.stride))),
-            ];
-            let output = format!("{name}.kept");
-            stream = self.builder.node("AveragePool", &[&stream], &output, &attributes);
+            stream = self.kept(name, unit.conv1.stride, &stream);
         }
         let [_, present, _, _] = unit.conv1.weight.shape().dims();
         let (before, after) = channel_padding(present, unit.channels());
@@ -285,6 +285,21 @@ impl Graph {
             stream = self.builder.node("Pad", &[&stream, &pads], &output, &[]);
         }
         stream
+    }
+
+    /// Every so many-th feature along each axis of space: of a signal a slice, which is faster than pooling over one.
+    fn kept(&mut self, name: &str, stride: [usize; 2], input: &str) -> String {
+        let output = format!("{name}.kept");
+        if self.flat {
+            let [start, end, axis, step] =
+                [("start", 0), ("end", i64::MAX), ("axis", 2), ("step", stride[1] as i64)].map(
+                    |(part, value)| self.builder.integers(&format!("{output}.{part}"), &[value]),
+                );
+            let inputs = [input, &start, &end, &axis, &step];
+            return self.builder.node("Slice", &inputs, &output, &[]);
+        }
+        let attributes = [("kernel_shape", ints(&[1, 1])), ("strides", ints(&stride))];
+        self.builder.node("AveragePool", &[input], &output, &attributes)
     }
 
     fn declare_outputs(&mut self, network: &Drsn, classes: usize) {

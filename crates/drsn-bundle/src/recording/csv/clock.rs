@@ -4,12 +4,17 @@
 //! a few digits are no clock either: then the rate is not known.
 
 /// Units of time, in seconds.
-const UNITS: [(&str, f64); 9] = [
+const UNITS: [(&str, f64); 14] = [
     ("s", 1.0),
     ("sec", 1.0),
+    ("second", 1.0),
     ("seconds", 1.0),
     ("ms", 1e-3),
     ("msec", 1e-3),
+    ("millisecond", 1e-3),
+    ("milliseconds", 1e-3),
+    ("microsecond", 1e-6),
+    ("microseconds", 1e-6),
     ("us", 1e-6),
     ("µs", 1e-6),
     ("μs", 1e-6),
@@ -17,6 +22,8 @@ const UNITS: [(&str, f64); 9] = [
 ];
 /// How far a step may be from the mean one, as a share of it: what is farther is a gap, or was rounded.
 const UNEVEN: f64 = 0.25;
+/// How well a rate that is no whole number must be known, as a share of it.
+const EXACT: f64 = 1e-6;
 /// What floating point takes away, as a share of a rate.
 const ROUNDING: f64 = 1e-9;
 
@@ -38,12 +45,9 @@ pub(super) struct Clock {
 impl Clock {
     /// A column with this name; none where it says no unit of time.
     pub(super) fn of(column: usize, name: &str) -> Option<Self> {
-        let (_, unit) = name.split_once(['[', '('])?;
-        let unit = unit.trim_end_matches([']', ')', ' ']).trim().to_lowercase();
-        let &(_, unit) = UNITS.iter().find(|(word, _)| *word == unit)?;
         Some(Self {
             column,
-            unit,
+            unit: unit(name)?,
             first: None,
             last: 0.0,
             shortest: f64::INFINITY,
@@ -70,7 +74,7 @@ impl Clock {
         self.last = time;
     }
 
-    /// Samples in a second, a whole number of them; none where the column does not tell.
+    /// Samples in a second; none where the column does not tell.
     pub(super) fn rate(&self) -> Option<f64> {
         let first = self.first.filter(|_| self.is_sound && self.steps > 0)?;
         let step = (self.last - first) / self.steps as f64;
@@ -79,8 +83,20 @@ impl Clock {
         let whole = rate.round();
         // Steps differ by what was rounded away of times, which is what the first and the last one can be wrong by.
         let error = rate * ((self.longest - self.shortest) / (self.last - first) + ROUNDING);
+        if step <= 0.0 || !is_even {
+            return None;
+        }
         // Of a short table more than one whole number can be meant.
-        let is_whole = error < 0.5 && (rate - whole).abs() <= error;
-        (step > 0.0 && is_even && is_whole && whole >= 1.0).then_some(whole)
+        if error < 0.5 && (rate - whole).abs() <= error && whole >= 1.0 {
+            return Some(whole);
+        }
+        (error <= EXACT * rate).then_some(rate)
     }
+}
+
+/// The unit of time, in seconds, that stands in brackets behind a column's name.
+pub(super) fn unit(name: &str) -> Option<f64> {
+    let (_, unit) = name.split_once(['[', '('])?;
+    let unit = unit.trim_end_matches([']', ')', ' ']).trim().to_lowercase();
+    UNITS.iter().find(|(word, _)| *word == unit).map(|(_, seconds)| *seconds)
 }

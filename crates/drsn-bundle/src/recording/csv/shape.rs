@@ -1,8 +1,10 @@
 //! What separates the cells of a table, and what its columns are, told from its first lines.
 
+use super::clock;
 use crate::recording::{MOST_CHANNELS, RecordingError};
 
-/// Names of columns that hold time and not a signal, in any letters. A small `t` is one, too; a large one is a temperature.
+/// Names of columns that hold time and not a signal, in any letters. A small `t` is one, too; a large one is a temperature,
+/// unless its unit is one of time.
 const TIME: [&str; 5] = ["time", "timestamp", "zeit", "index", "sample"];
 
 /// What stands between cells.
@@ -83,7 +85,8 @@ impl Shape {
         let cells: Vec<&str> = separator.split(first).collect();
         let time = |cell: &str| {
             let name = without_unit(cell);
-            name == "t" || TIME.contains(&name.to_lowercase().as_str())
+            let is_t = name == "t" || name == "T" && clock::unit(cell).is_some();
+            is_t || TIME.contains(&name.to_lowercase().as_str())
         };
         // One number among other cells is a row with a mistake, unless a column of time is named.
         let header = cells.iter().all(|cell| number(cell, separator).is_none())

@@ -15,10 +15,9 @@ use super::{
 
 /// Bytes that are decoded at a time for a whole recording.
 const BLOCK: usize = 1 << 16;
-/// Lengths that are placeholders of programs that cannot seek. `SoX` writes the first, `FFmpeg` the last; others write the
-/// largest number of 31 bits, or that with what the header takes away from it. A recording can be as long as that, but not
-/// by chance as long as one of these.
-const UNKNOWN: [u32; 4] = [0x7fff_f000, 0x7fff_ffff, 0x7fff_ffff - 36, 0xffff_ffff];
+/// Lengths from here on may be placeholders of programs that cannot seek: `SoX` writes `7FFFF000`, arecord `80000000`, `FFmpeg`
+/// `FFFFFFFF`. They may be true as well, of more than six hours at 48 kHz: then no more samples follow.
+const PLACEHOLDERS: u32 = 0x7fff_0000;
 
 /// A WAV file that is read block by block, with the memory of one block.
 #[derive(Debug)]
@@ -26,8 +25,9 @@ pub struct WavReader<R> {
     reader: Take<R>,
     limits: Limits,
     format: Format,
-    /// Bytes of samples that are declared and not yet read; none where they go on to the end of the file.
-    left: Option<u64>,
+    /// Most bytes of samples that still follow.
+    left: u64,
+    /// Samples of each channel that the file is sure to have.
     frames: Option<u64>,
     read: u64,
     bytes: Vec<u8>,
@@ -43,21 +43,22 @@ impl<R: Read> WavReader<R> {
     pub fn new(reader: R, limits: &Limits) -> Result<Self, RecordingError> {
         // One more, so that the limit and the file's end can be told apart.
         let mut reader = reader.take(limits.max_bytes.saturating_add(1));
-        let (format, left) = read_header(&mut reader).map_err(|error| {
-            if let RecordingError::Io(io) = &error
-                && io.kind() == io::ErrorKind::UnexpectedEof
-            {
-                return malformed("it ends before its first sample: it was cut short");
-            }
-            error
-        })?;
-        let frames = left.map(|bytes| bytes / format.frame_bytes as u64);
+        let (format, Length { most: left, is_sure }) =
+            read_header(&mut reader).map_err(|error| {
+                if let RecordingError::Io(io) = &error
+                    && io.kind() == io::ErrorKind::UnexpectedEof
+                {
+                    return malformed("it ends before its first sample: it was cut short");
+                }
+                error
+            })?;
+        let frames = is_sure.then_some(left / format.frame_bytes as u64);
         limits.check_shape([frames.unwrap_or(1), format.channels as u64])?;
-        if let Some(bytes) = left {
-            limits.check_bytes(bytes)?;
-            if bytes % format.frame_bytes as u64 != 0 {
+        if is_sure {
+            limits.check_bytes(left)?;
+            if left % format.frame_bytes as u64 != 0 {
                 return Err(malformed(format!(
-                    "its {bytes} bytes of samples are no whole number of frames of {} bytes",
+                    "its {left} bytes of samples are no whole number of frames of {} bytes",
                     format.frame_bytes
                 )));
             }
@@ -136,8 +137,7 @@ impl<R: Read> WavReader<R> {
     /// The next frames, one after another; empty at the end.
     fn next_frames(&mut self, frames: usize) -> Result<&[f32], RecordingError> {
         let frame = self.format.frame_bytes as u64;
-        let wanted =
-            (frames.max(1) as u64).saturating_mul(frame).min(self.left.unwrap_or(u64::MAX));
+        let wanted = (frames.max(1) as u64).saturating_mul(frame).min(self.left);
         self.bytes.clear();
         // Grows with what comes, so that a length that lies costs nothing.
         self.reader.by_ref().take(wanted).read_to_end(&mut self.bytes)?;
@@ -146,14 +146,14 @@ impl<R: Read> WavReader<R> {
         }
         let came = self.bytes.len() as u64;
         self.read += came / frame;
-        if let (Some(left), Some(frames)) = (&mut self.left, self.frames) {
-            *left -= came;
-            if came < wanted {
-                let read = self.read;
-                return Err(malformed(format!(
-                    "it ends after {read} of the {frames} samples that it declares: it was cut short"
-                )));
-            }
+        self.left -= came;
+        if let Some(frames) = self.frames
+            && came < wanted
+        {
+            let read = self.read;
+            return Err(malformed(format!(
+                "it ends after {read} of the {frames} samples that it declares: it was cut short"
+            )));
         }
         self.limits.check_shape([self.read, self.format.channels as u64])?;
         // A program that was stopped can leave the last frame incomplete.
@@ -192,8 +192,15 @@ pub(super) fn read(
     Ok(Recording { channels, sample_rate_hz: Some(wav.sample_rate_hz()) })
 }
 
+/// How many bytes of samples a file has.
+struct Length {
+    most: u64,
+    /// Whether it has no fewer.
+    is_sure: bool,
+}
+
 /// Reads the chunks before the samples, and says how many bytes of samples follow.
-fn read_header(reader: &mut impl Read) -> Result<(Format, Option<u64>), RecordingError> {
+fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingError> {
     let [id, size, form] = [bytes(reader)?, bytes(reader)?, bytes(reader)?];
     match (&id, &form) {
         (b"RIFF", b"WAVE") => {}
@@ -218,8 +225,10 @@ fn read_header(reader: &mut impl Read) -> Result<(Format, Option<u64>), Recordin
                     malformed("its samples come before the chunk that describes them")
                 })?;
                 // A file whose whole length does not reach beyond this was never finished.
-                let unknown = UNKNOWN.contains(&size) || (size == 0 && riff <= position);
-                return Ok((format, (!unknown).then_some(u64::from(size))));
+                let is_open = size == 0 && riff <= position;
+                let most = if is_open { u64::MAX } else { u64::from(size) };
+                let is_sure = !is_open && size < PLACEHOLDERS;
+                return Ok((format, Length { most, is_sure }));
             }
             b"fmt " => {
                 let mut chunk = Vec::new();
