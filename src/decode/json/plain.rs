@@ -13,6 +13,9 @@ const MOST_REST: usize = 4 << 10;
 /// Above this another digit could be too many for 64 bits.
 const MOST_MANTISSA: u64 = u64::MAX / 10 - 1;
 
+/// Eight digits are a number below this.
+const EIGHT: u64 = 100_000_000;
+
 /// Powers of ten, each rounded to 64 bits by itself.
 const POWERS: [f64; 64] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -172,6 +175,15 @@ impl<'a> Text<'a> {
     /// Puts digits behind those of a number; gives it and how many they are.
     fn digits(&mut self, mut number: u64) -> Option<(u64, i32)> {
         let mut count = 0;
+        // One after the other, each digit waits for the multiplication by ten of the last.
+        while let Some((&eight, rest)) = self.0.split_first_chunk()
+            && number < u64::MAX / EIGHT
+            && let Some(value) = eight_digits(eight)
+        {
+            number = number * EIGHT + value;
+            count += 8;
+            self.0 = rest;
+        }
         while let [byte @ b'0'..=b'9', rest @ ..] = self.0 {
             if number > MOST_MANTISSA {
                 return None;
@@ -199,6 +211,23 @@ impl<'a> Text<'a> {
         (count > 0).then_some(())?;
         i32::try_from(number).ok().filter(|&number| number < 1000).map(|number| sign * number)
     }
+}
+
+/// The number that eight digits write; none where one is no digit. All at once: pairs, fours, and the whole. (After D.
+/// Lemire, "Number parsing at a gigabyte per second", Software: Practice and Experience 51, 2021, section 4.)
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    let word = u64::from_le_bytes(text);
+    // The high half of a digit's byte is 3, and still is when six more would make ten of a nine.
+    let with_six = word.wrapping_add(0x0606_0606_0606_0606);
+    if word & HIGH_HALVES != ZEROS || with_six & HIGH_HALVES != ZEROS {
+        return None;
+    }
+    let digits = word - ZEROS;
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 #[cfg(test)]

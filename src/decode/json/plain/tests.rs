@@ -121,3 +121,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn eight_digits_are_read_at_once_and_nothing_else_is_taken_for_them() {
+    for number in (0..EIGHT).step_by(99_991).chain([EIGHT - 1]) {
+        let text = format!("{number:08}");
+        assert_eq!(eight_digits(text.as_bytes().try_into().unwrap()), Some(number));
+    }
+    for place in 0..8 {
+        for byte in 0..=u8::MAX {
+            let mut text = *b"12345678";
+            text[place] = byte;
+            assert_eq!(eight_digits(text).is_some(), byte.is_ascii_digit(), "{byte} at {place}");
+        }
+    }
+    for body in
+        ["12345678901234567", "0.12345678", "1.1234567890123456", "123456789012345678901234"]
+    {
+        let body = format!("{{\"signal\":[{body}]}}");
+        assert!(plain(&body).is_none_or(|found| Some(found) == general(&body)), "{body}");
+    }
+}
