@@ -65,6 +65,8 @@ ENV DRSN_HTTP=0.0.0.0:8080 \
     ORT_DISABLE_TELEMETRY=1 \
     DRSN_DEVICE=cuda \
     LD_LIBRARY_PATH=/usr/local/lib/cuda \
+    # 4 MiB of workspace for each session, of which a model has several, in place of 32.
+    CUBLAS_WORKSPACE_CONFIG=:4096:1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 EXPOSE 8080 9000

@@ -90,20 +90,14 @@ impl ModelSession {
         self.elements
     }
 
-    /// Runs zeros through both graphs at the smallest and the largest batch, so that no request pays for memory
-    /// that is allocated once.
+    /// Runs zeros through both graphs, so that no request pays for what is done once for batches of up to `max_batch`.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails.
+    /// [`RuntimeError`] where the runtime fails.
     pub fn warm_up(&mut self, max_batch: usize) -> Result<(), RuntimeError> {
-        for batch in [1, max_batch] {
-            let zeros = vec![0.0; batch * self.elements];
-            self.plain.run(&zeros, batch)?;
-            if let Some(session) = &mut self.zeroed {
-                session.run(&zeros, batch)?;
-            }
-        }
-        Ok(())
+        self.plain.warm_up(&self.provider().batch_sizes(max_batch))?;
+        // It is asked for now and then: one size is enough.
+        self.zeroed.as_mut().map_or(Ok(()), |session| session.warm_up(&[max_batch]))
     }
 
     /// Gives back what larger batches than the next ones left allocated in the graph that [`Self::run`] takes mostly.

@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    iter::successors,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,8 @@ use crate::{memory, session::ModelSession};
 const LARGEST: usize = 64;
 /// How long the measuring may take: a server is ready soon after its start.
 const ALTOGETHER: Duration = Duration::from_millis(60);
+/// The same on a GPU, which takes a second to start anyway.
+const ALTOGETHER_ON_A_GPU: Duration = Duration::from_millis(300);
 /// Sizes are added while all of them together can be run so many times.
 const LEAST_ROUNDS: u32 = 3;
 /// A batch is as good as the best where an input costs at most this share more.
@@ -43,30 +46,43 @@ impl BatchCost {
 pub struct Tuning(pub Vec<BatchCost>);
 
 impl Tuning {
-    /// Measures batches of 1, 2, 4, …, as long as time is left. The inputs are zeros: a network's work does not depend
-    /// on them. The session's memory is that of a small batch afterwards.
+    /// Measures batches of 1, 2, 4, … on the processor, and of the few sizes in which a GPU runs them, as long as time is
+    /// left. The inputs are zeros: a network's work does not depend on them. The session's memory is that of a small batch
+    /// afterwards.
     ///
     /// The sizes take turns, and the fastest run of each counts: what else happens on the machine makes runs slower for
     /// some time, and must not meet one size only.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails.
+    /// [`RuntimeError::Run`] where the runtime fails with a single input. Where it fails with more, as for want of memory,
+    /// they are no batch to take.
     pub fn measure(session: &mut ModelSession) -> Result<Self, RuntimeError> {
-        let (started, elements) = (Instant::now(), session.elements());
-        let (mut costs, mut zeros, mut batch) = (Vec::<BatchCost>::new(), Vec::new(), 1);
-        while batch <= LARGEST {
-            let expected = costs.last().map_or(Duration::ZERO, |cost| cost.expected(2 * batch));
-            if started.elapsed() + expected > ALTOGETHER / LEAST_ROUNDS {
+        let (provider, elements) = (session.provider(), session.elements());
+        let altogether = if provider == Provider::Cpu { ALTOGETHER } else { ALTOGETHER_ON_A_GPU };
+        let mut started = Instant::now();
+        let (mut costs, mut zeros) = (Vec::<BatchCost>::new(), Vec::new());
+        for batch in sizes(provider) {
+            let expected = costs.last().map_or(Duration::ZERO, |cost| cost.expected(batch));
+            if started.elapsed() + expected > altogether / LEAST_ROUNDS {
                 break;
             }
             zeros.resize(batch * elements, 0.0);
-            // To get the memory.
-            session.run(&zeros, batch, false)?;
+            let first = Instant::now();
+            match session.run(&zeros, batch, false) {
+                Err(error) if batch > 1 => {
+                    tracing::warn!(%error, batch, "a batch of this size fails, smaller ones are taken");
+                    break;
+                }
+                outcome => outcome?,
+            };
+            // It gets the memory. On a GPU it also plans the network, which takes longer than all the rest.
+            if provider != Provider::Cpu {
+                started += first.elapsed();
+            }
             costs.push(BatchCost { batch, microseconds: an_input(session, &zeros, batch)? });
-            batch *= 2;
         }
         let round: Duration = costs.iter().map(|cost| cost.expected(cost.batch)).sum();
-        while started.elapsed() + round <= ALTOGETHER {
+        while started.elapsed() + round <= altogether {
             for cost in &mut costs {
                 let again = an_input(session, &zeros[..cost.batch * elements], cost.batch)?;
                 cost.microseconds = cost.microseconds.min(again);
@@ -82,6 +98,16 @@ impl Tuning {
         let least = self.0.iter().map(whole).fold(f64::INFINITY, f64::min);
         let good = self.0.iter().find(|cost| whole(cost) <= least * (1.0 + TOLERANCE));
         good.map_or(1, |cost| cost.batch)
+    }
+}
+
+/// The sizes to measure, ascending.
+fn sizes(provider: Provider) -> Vec<usize> {
+    match provider {
+        Provider::Cpu => successors(Some(1), |batch| Some(2 * batch))
+            .take_while(|&batch| batch <= LARGEST)
+            .collect(),
+        Provider::Cuda(_) => provider.batch_sizes(LARGEST),
     }
 }
 

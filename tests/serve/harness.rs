@@ -33,6 +33,16 @@ pub(crate) fn has_runtime() -> bool {
     }
 }
 
+/// Where the servers compute: on the processor, unless `DRSN_TEST_DEVICE` says otherwise.
+fn device() -> String {
+    std::env::var("DRSN_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())
+}
+
+/// What computes there.
+pub(crate) fn provider() -> &'static str {
+    if device() == "cpu" { "CPUExecutionProvider" } else { "CUDAExecutionProvider" }
+}
+
 /// Writes tiny models into a repository of their own.
 pub(crate) fn repository(models: &[(&str, InputSpec)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -71,7 +81,9 @@ impl Server {
     /// Starts one with these flags, and returns when it is ready.
     pub(crate) async fn start(models: &Path, flags: &[&str]) -> Self {
         let models = models.to_str().unwrap();
-        let fixed = ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", "cpu"];
+        let device = device();
+        let fixed =
+            ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", &device];
         let quick = ["--linger-ms", "0", "--grpc", "127.0.0.1:0"];
         let config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
         let listeners = server::bind(&config).await.unwrap();
@@ -183,7 +195,7 @@ pub(crate) struct Process {
 pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
     command
-        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", "cpu"])
+        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", &device()])
         .args(["--log-format", "json", "--models"])
         .arg(models)
         .args(flags)
@@ -209,7 +221,8 @@ impl Process {
         process
     }
 
-    fn begin(mut command: Command) -> Self {
+    /// Starts this command, and returns when the server listens.
+    pub(crate) fn begin(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();

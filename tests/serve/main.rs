@@ -11,6 +11,7 @@ mod baseline;
 mod batching;
 mod clients;
 mod commands;
+mod cuda;
 mod damaged;
 mod drain;
 mod examples;

@@ -86,7 +86,7 @@ async fn the_server_and_its_models_describe_themselves() {
     ];
     assert_eq!(names, expected.iter().collect::<Vec<_>>());
     assert_eq!(metadata["parameters"]["classes"], json!(["plus", "minus"]));
-    assert_eq!(metadata["parameters"]["execution_provider"], "CPUExecutionProvider");
+    assert_eq!(metadata["parameters"]["execution_provider"], harness::provider());
     let config = get("/v2/models/tiny/config").await;
     assert_eq!((&config["name"], &config["max_batch_size"]), (&json!("tiny"), &json!(16)));
     assert_eq!(config["input"][0]["dims"], json!([1, 8]));

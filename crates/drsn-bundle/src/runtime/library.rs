@@ -66,8 +66,8 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|e| unusable(e.to_string()))?;
-        // Its warnings go to standard error in a format of their own; what matters comes back as errors.
-        environment.set_log_level(ort::logging::LogLevel::Error);
+        // Its log goes to standard error in a format of its own; what matters comes back as errors.
+        environment.set_log_level(ort::logging::LogLevel::Fatal);
         Ok(Self { environment, library })
     }
 }

@@ -1,6 +1,8 @@
 //! ONNX Runtime: finding the shared library, running a graph in it, and the golden self-check.
 
+mod by_size;
 mod library;
+mod reason;
 mod self_check;
 mod session;
 
