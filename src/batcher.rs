@@ -1,19 +1,21 @@
 //! The queue in front of a model's workers. It knows nothing of what they compute.
 //!
-//! A worker that is free takes what waits, up to the largest batch. There is no timer by default: the time in which
-//! all workers are busy is what fills the next batch, and a lone request never waits. Workers are tasks of the runtime
-//! that also serves connections: before each batch they let those go first that have something to read.
+//! A worker that is free takes its share of what waits, up to the largest batch. There is no timer by default: the time in
+//! which all workers are busy is what fills the next batch, and a lone request never waits. Workers are tasks of the
+//! runtime that also serves connections: before each batch they let those go first that have something to read.
 
+mod batch;
 mod job;
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    time::Duration,
 };
 
+pub use batch::Batch;
 pub use job::{Job, JobError, Share};
-use tokio::{sync::Notify, task::yield_now, time::timeout};
+use tokio::sync::Notify;
 
 /// Why nothing of a request was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Limits {
     pub batch: usize,
     /// How long a batch that is not full waits for more, from its first job on.
     pub wait: Duration,
+    /// Workers that take batches.
+    pub workers: usize,
 }
 
 /// A bounded queue of requests. Each batch takes one job of each request in turn, so that a request with one input
@@ -43,6 +47,8 @@ pub struct Queue<O> {
     state: Mutex<State<O>>,
     /// Told when jobs come and when the queue is closed.
     changed: Notify,
+    /// Inputs in the batches that were taken and are not done.
+    computing: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -68,17 +74,6 @@ struct Waiting<O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamId(u64);
 
-/// What a worker that is free finds.
-enum Outlook {
-    /// Nothing, and nothing will come.
-    Over,
-    Nothing,
-    /// Less than a full batch, which may wait for more.
-    Early(Duration),
-    /// What is to be taken.
-    Batch,
-}
-
 impl<O> Queue<O> {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
@@ -91,6 +86,7 @@ impl<O> Queue<O> {
                 closed: false,
             }),
             changed: Notify::new(),
+            computing: Arc::default(),
         }
     }
 
@@ -192,39 +188,6 @@ impl<O> Queue<O> {
         Ok(())
     }
 
-    /// Waits for jobs and takes as many as fit into a batch; nothing when the queue is closed and empty.
-    ///
-    /// Jobs whose client has hung up are dropped, and those whose deadline has passed are answered so, before they
-    /// cost any work. The batch can be empty after that, and where another worker was faster.
-    pub async fn next_batch(&self) -> Option<Vec<Job<O>>> {
-        loop {
-            // From here on: nothing that comes after the look is missed.
-            let changed = self.changed.notified();
-            match self.outlook() {
-                Outlook::Over => return None,
-                Outlook::Nothing => changed.await,
-                Outlook::Early(patience) => {
-                    // Whichever comes first, the queue is looked at again.
-                    let _ = timeout(patience, changed).await;
-                }
-                Outlook::Batch => {
-                    // Requests that have come are read first, and are part of this batch; and where there always is
-                    // one, others have their turn in between.
-                    yield_now().await;
-                    return Some(self.take());
-                }
-            }
-        }
-    }
-
-    fn outlook(&self) -> Outlook {
-        let state = self.lock();
-        if state.requests.is_empty() {
-            return if state.closed { Outlook::Over } else { Outlook::Nothing };
-        }
-        self.patience(&state).map_or(Outlook::Batch, Outlook::Early)
-    }
-
     /// Takes no more jobs; those that wait are still answered.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -239,36 +202,6 @@ impl<O> Queue<O> {
         state.inputs = 0;
         drop(state);
         self.changed.notify_waiters();
-    }
-
-    /// How much longer the batch in the making may wait to become full; nothing where it is to be taken now.
-    fn patience(&self, state: &State<O>) -> Option<Duration> {
-        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
-            return None;
-        }
-        let first = state.requests.front()?.jobs.front()?;
-        self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
-    }
-
-    fn take(&self) -> Vec<Job<O>> {
-        let mut state = self.lock();
-        let now = Instant::now();
-        let mut batch = Vec::new();
-        let mut room = self.limits.batch;
-        while let Some(job) = state.pop_if(|job| job.count <= room) {
-            // A client that has hung up has closed its reply: no work for it.
-            if job.reply.is_closed() {
-                continue;
-            }
-            if job.deadline <= now {
-                // The receiver may have gone meanwhile; then nobody needs the answer.
-                let _ = job.reply.send(Err(JobError::DeadlineExceeded));
-                continue;
-            }
-            room -= job.count;
-            batch.push(job);
-        }
-        batch
     }
 
     fn lock(&self) -> MutexGuard<'_, State<O>> {
@@ -286,18 +219,6 @@ impl<O> State<O> {
                 .requests
                 .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
         }
-    }
-
-    /// Takes the first request's next job, where it is `wanted`, and puts what is left of the request at the end.
-    fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
-        let request = self.requests.front_mut()?;
-        let job = request.jobs.pop_front_if(|job| wanted(job))?;
-        self.inputs -= job.count;
-        if let Some(request) = self.requests.pop_front().filter(|request| !request.jobs.is_empty())
-        {
-            self.requests.push_back(request);
-        }
-        Some(job)
     }
 
     /// Gives the places of clients that have hung up to others.

@@ -92,10 +92,13 @@ impl Model {
             requested: config.device.to_string(),
             actual: provider.name(),
         });
+        let count =
+            config.workers.map_or_else(|| worker::default_count(provider), std::num::NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
             batch: max_batch,
             wait: config.max_wait(),
+            workers: count,
         }));
         let work = Work {
             runtime: runtime.clone(),
@@ -104,8 +107,6 @@ impl Model {
             queue: Arc::clone(&queue),
             metrics: metrics.clone(),
         };
-        let count =
-            config.workers.map_or_else(|| worker::default_count(provider), std::num::NonZero::get);
         let workers = Arc::new(Workers::start(&work, count, session)?);
         Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
     }

@@ -5,6 +5,7 @@
 //! answered meanwhile.
 
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -177,14 +178,15 @@ impl Worker {
 
     /// Answers batches until the queue is closed and empty.
     async fn live(mut self, alive: Alive) {
-        while let Some(batch) = self.work.queue.next_batch().await {
-            if batch.is_empty() {
+        while let Some(mut batch) = self.work.queue.next_batch().await {
+            let jobs = mem::take(&mut batch.jobs);
+            if jobs.is_empty() {
                 continue;
             }
-            let goes_on = if self.is_short(&batch) {
-                self.answer_or_recover(batch)
+            let goes_on = if self.is_short(&jobs) {
+                self.answer_or_recover(jobs)
             } else {
-                block_in_place(|| self.answer_or_recover(batch))
+                block_in_place(|| self.answer_or_recover(jobs))
             };
             if !goes_on {
                 break;

@@ -1,17 +1,20 @@
 //! The queue's promises, each as a test.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::yield_now};
 
 use super::*;
 
-type Reply = oneshot::Receiver<Result<Share<()>, JobError>>;
+pub(super) type Reply = oneshot::Receiver<Result<Share<()>, JobError>>;
 
-fn job(count: usize) -> (Job<()>, Reply) {
+pub(super) fn job(count: usize) -> (Job<()>, Reply) {
     let (reply, receiver) = oneshot::channel();
     let job = Job {
         values: Arc::new(vec![0.0; count]),
@@ -26,7 +29,7 @@ fn job(count: usize) -> (Job<()>, Reply) {
 }
 
 fn queue(requests: usize, batch: usize, wait: Duration) -> Queue<()> {
-    Queue::new(Limits { requests, batch, wait })
+    Queue::new(Limits { requests, batch, wait, workers: 1 })
 }
 
 /// Sizes of the next batch's jobs, as a worker gets them.
@@ -36,10 +39,10 @@ fn next(queue: &Queue<()>) -> Option<Vec<usize>> {
 
 async fn sizes(queue: &Queue<()>) -> Option<Vec<usize>> {
     let batch = queue.next_batch().await;
-    batch.map(|jobs| jobs.iter().map(|job| job.count).collect())
+    batch.map(|batch| batch.jobs.iter().map(|job| job.count).collect())
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
