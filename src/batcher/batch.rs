@@ -227,7 +227,7 @@ mod tests {
         queue.push(VecDeque::from([large])).unwrap();
         assert_eq!(runtime().block_on(next(&queue)).0, 16);
 
-        let queue = two_workers(4, Duration::from_secs(60));
+        let queue = two_workers(4, Duration::from_mins(1));
         let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..4).map(|_| job(1)).unzip();
         queue.push(jobs).unwrap();
         assert_eq!(runtime().block_on(next(&queue)).0, 4);

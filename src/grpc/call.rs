@@ -20,7 +20,6 @@ use axum::{
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use tokio::time::timeout_at;
 use tonic::{Code, Status};
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{messages::Messages, status};
@@ -211,7 +210,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
     let trace = RequestSpan::begin(&parts.headers, Uuid::new_v4());
     trace.describe_grpc(parts.uri.path());
-    let answering = next.run(Request::from_parts(parts, body)).instrument(trace.span);
+    let answering = trace.around(next.run(Request::from_parts(parts, body)));
     let answered = timeout_at(call.deadline.into(), answering).await;
     let mut response = answered.unwrap_or_else(|_| {
         let error =

@@ -17,7 +17,6 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{Answered, Arrival, StageTimes, discard_body, openapi, problem};
@@ -63,10 +62,10 @@ pub(super) async fn frame(app: &App, router: Router, request: Request) -> Respon
         RequestSpan::begin(request.headers(), uuid)
     };
     let asked = (request.method().clone(), request.uri().clone());
-    let mut response = observe(app, router, request).instrument(trace.span.clone()).await;
+    let mut response = trace.around(observe(app, router, request)).await;
     let duration = arrival.elapsed();
     let status = response.status().as_u16();
-    trace.span.in_scope(|| {
+    trace.log(|| {
         let (method, path) = (asked.0.as_str(), asked.1.path());
         tracing::debug!(method, path, status, us = duration.as_micros() as u64, "answered");
     });

@@ -1,4 +1,4 @@
-//! The span of a request: its name in the log, and its part of a trace.
+//! A request as the log and a collector of traces know it.
 
 use std::time::Duration;
 
@@ -7,20 +7,27 @@ use opentelemetry::{
     TraceFlags,
     trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceId, TraceState},
 };
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{context::TraceContext, export};
+use super::{
+    context::TraceContext,
+    export,
+    lines::{REQUEST, RequestIds},
+};
 
 /// The header's name.
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The span of a request.
-#[derive(Debug, Clone)]
+/// A request's place in its trace, and what lines of the log name it by.
+#[derive(Debug)]
 pub(crate) struct RequestSpan {
-    pub(crate) span: Span,
+    /// What the collector gets; none where there is no collector.
+    span: Span,
     context: TraceContext,
+    /// None where the log does not name it.
+    ids: Option<RequestIds>,
     is_exported: bool,
 }
 
@@ -31,24 +38,23 @@ impl RequestSpan {
         if export::is_on() {
             return Self::exported(header, request);
         }
-        let context = TraceContext::of(header);
-        let mut buffer = Uuid::encode_buffer();
-        let request_id = &*request.hyphenated().encode_lower(&mut buffer);
-        // Texts, because the log's JSON takes those as they are.
-        let span = tracing::info_span!("request", request_id, trace_id = context.trace_id());
-        Self { span, context, is_exported: false }
+        Self::new(Span::none(), TraceContext::of(header), request, false)
+    }
+
+    fn new(span: Span, context: TraceContext, request: Uuid, is_exported: bool) -> Self {
+        Self { span, context, ids: Some(RequestIds { request, trace: context }), is_exported }
     }
 
     /// One that neither the log nor the collector hears of.
     pub(crate) fn untold(headers: &HeaderMap) -> Self {
         let header = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());
-        Self { span: Span::none(), context: TraceContext::of(header), is_exported: false }
+        let context = TraceContext::of(header);
+        Self { span: Span::none(), context, ids: None, is_exported: false }
     }
 
     /// One whose ids are those that the collector gets.
     fn exported(header: Option<&str>, request: Uuid) -> Self {
-        let empty = tracing::field::Empty;
-        let span = tracing::info_span!("request", request_id = %request, trace_id = empty);
+        let span = tracing::info_span!("request", request_id = %request);
         if let Some((trace, parent, flags)) = header.and_then(super::context::parse) {
             let parent = SpanContext::new(
                 TraceId::from_bytes(trace.to_be_bytes()),
@@ -71,8 +77,17 @@ impl RequestSpan {
         } else {
             TraceContext::of(header)
         };
-        span.record("trace_id", context.trace_id());
-        Self { span, context, is_exported: true }
+        Self::new(span, context, request, true)
+    }
+
+    /// Work whose lines in the log name this request, and which is this part of its trace.
+    pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        REQUEST.scope(self.ids, work.instrument(self.span.clone()))
+    }
+
+    /// Logs something of this request.
+    pub(crate) fn log(&self, line: impl FnOnce()) {
+        REQUEST.sync_scope(self.ids, line);
     }
 
     /// The header for the answer.

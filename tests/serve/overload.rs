@@ -183,8 +183,8 @@ async fn the_log_names_request_and_trace() {
     let request = reqwest::Client::new().get(server.url("/models")).header("x-request-id", id);
     assert_eq!(request.send().await.unwrap().status(), 200);
     let line = server.wait_for("answered");
-    assert_eq!((&line["span"]["request_id"], &line["status"]), (&json!(id), &json!(200)));
-    assert_eq!(line["span"]["trace_id"].as_str().map(str::len), Some(32));
+    assert_eq!((&line["request_id"], &line["status"]), (&json!(id), &json!(200)));
+    assert_eq!(line["trace_id"].as_str().map(str::len), Some(32));
 }
 
 /// Local and remote addresses of a process's sockets, TCP and UDP, by what the kernel says.
