@@ -11,7 +11,7 @@ use crate::median;
 
 const BATCHES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// How long each batch is repeated in a round.
-const LONG_ENOUGH: Duration = Duration::from_millis(200);
+const LONG_ENOUGH: Duration = Duration::from_millis(60);
 
 /// A session and inputs for it.
 pub(crate) struct Bare {
@@ -48,11 +48,11 @@ impl Bare {
     }
 }
 
-/// The batch with the smallest median, and that.
-pub(crate) fn best(rounds: &[Vec<f64>]) -> (usize, f64) {
-    let of = |place: usize| median(rounds.iter().map(|round| round[place]).collect());
-    let medians = BATCHES.iter().enumerate().map(|(place, &batch)| (batch, of(place)));
-    medians.min_by(|a, b| a.1.total_cmp(&b.1)).expect("a batch")
+/// The batch with the smallest median, and what it took in each round.
+pub(crate) fn best(rounds: &[Vec<f64>]) -> (usize, Vec<f64>) {
+    let of = |place: usize| rounds.iter().map(|round| round[place]).collect::<Vec<_>>();
+    let batches = BATCHES.iter().enumerate().map(|(place, &batch)| (batch, of(place)));
+    batches.min_by(|a, b| median(&a.1).total_cmp(&median(&b.1))).expect("a batch")
 }
 
 /// CPU time of this thread.

@@ -50,18 +50,34 @@ fn nested(values: &[f32], shape: &[usize]) -> String {
     format!("[{}]", parts.join(","))
 }
 
-/// Sends so many requests over so many connections, each a new one as soon as the last was answered.
-pub(crate) fn send(address: SocketAddr, request: &Request, clients: usize, requests: usize) {
+/// Sends so many requests over so many connections, each a new one as soon as the last was answered. Gives what the clock
+/// advanced by from the moment on in which every connection had had its first answer.
+pub(crate) fn send(
+    address: SocketAddr,
+    request: &Request,
+    clients: usize,
+    requests: usize,
+    clock: impl Fn() -> f64,
+) -> f64 {
     let left = Cell::new(requests);
-    let client = async || {
+    let connect = async || {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY");
+        assert_eq!(exchange(&mut stream, &request.0).await, Some(200));
+        stream
+    };
+    let converse = async |mut stream: TcpStream| {
         while left.get() > 0 {
             left.set(left.get() - 1);
             assert_eq!(exchange(&mut stream, &request.0).await, Some(200));
         }
     };
-    on_this_thread(join_all((0..clients).map(|_| client())));
+    on_this_thread(async {
+        let streams = join_all((0..clients).map(|_| connect())).await;
+        let before = clock();
+        join_all(streams.into_iter().map(converse)).await;
+        clock() - before
+    })
 }
 
 /// The status of the answer to a request without a body; none where nobody answers.

@@ -3,7 +3,8 @@
 //!
 //! In interleaved rounds: the CPU time an inference takes in a bare loop over ONNX Runtime at its best batch, and the
 //! CPU time of the server process for each request of one input, with 1, 8, 32 and 64 keep-alive clients that send
-//! JSON and 32-bit floats. Medians are printed, and the loop's time as a share of a request's. Linux only.
+//! JSON and 32-bit floats. Printed are medians, and the median of the rounds' shares that the loop's time has of a
+//! request's: rounds are short, so that a moment in which the machine is slow is one for both. Linux only.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
@@ -20,10 +21,10 @@ use drsn_bundle::Bundle;
 
 use crate::{bare::Bare, client::Request, server::Server};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 const CLIENTS: [usize; 4] = [1, 8, 32, 64];
 /// Requests of one kind and number of clients in a round.
-const REQUESTS: usize = 6000;
+const REQUESTS: usize = 2000;
 
 fn main() {
     // Cargo adds --bench.
@@ -58,17 +59,19 @@ fn measure(model: &Path) {
     for _ in 0..ROUNDS {
         loops.push(bare.round());
         for (&(kind, clients), times) in combinations.iter().zip(&mut answered) {
-            let before = server.cpu_seconds();
-            client::send(server.address, &requests[kind].1, clients, REQUESTS);
-            times.push((server.cpu_seconds() - before) * 1e6 / REQUESTS as f64);
+            let (request, clock) = (&requests[kind].1, || server.cpu_seconds());
+            let taken = client::send(server.address, request, clients, REQUESTS, clock);
+            times.push(taken * 1e6 / REQUESTS as f64);
         }
     }
     let (batch, alone) = bare::best(&loops);
-    say(&format!("bare loop: {alone:.1} µs of CPU time an inference at its best batch, {batch}"));
+    say(&format!(
+        "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}",
+        median(&alone)
+    ));
     for ((kind, clients), times) in combinations.into_iter().zip(answered) {
-        let request = median(times);
-        let name = requests[kind].0;
-        let share = alone / request;
+        let shares: Vec<f64> = alone.iter().zip(&times).map(|(one, whole)| one / whole).collect();
+        let (name, request, share) = (requests[kind].0, median(&times), median(&shares));
         say(&format!(
             "{name:>6}, {clients:>2} clients: {request:.1} µs a request, loop / request {share:.2}"
         ));
@@ -84,7 +87,8 @@ fn newest(model: &Path) -> PathBuf {
     paths.filter(|path| number(path).is_some()).max_by_key(number).expect("a version")
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -11,9 +11,6 @@ use std::{
 
 use crate::client;
 
-/// Clock ticks a second in /proc, on every Linux that Rust supports.
-const TICKS: f64 = 100.0;
-
 /// A running server; it is ended when this is dropped.
 pub(crate) struct Server {
     process: Child,
@@ -45,13 +42,15 @@ impl Server {
         Self { process, address, ready_after: started.elapsed() }
     }
 
-    /// CPU time that the process has taken.
+    /// CPU time that the process's threads have taken.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("stat");
-        // The name in brackets may hold anything.
-        let (_, fields) = stat.rsplit_once(')').expect("stat");
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-        ticks.map(|ticks| ticks.expect("a number")).sum::<f64>() / TICKS
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("threads");
+        let nanoseconds = threads.filter_map(|thread| {
+            // A thread may have ended meanwhile.
+            let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanoseconds.sum::<f64>() / 1e9
     }
 
     pub(crate) fn resident_mib(&self) -> f64 {
