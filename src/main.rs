@@ -17,11 +17,6 @@ use tokio::{
     sync::oneshot,
 };
 
-/// What requests allocate is freed on another thread as often as on its own, where glibc's allocator
-/// locks (decision 16).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How long tasks may take to notice the end.
 const LAST_TASKS: Duration = Duration::from_millis(100);
 /// Signals that come within this time count as one.

@@ -1,6 +1,6 @@
 //! The allocator, mimalloc, and what it must be told; and the processor's time of a thread.
 //!
-//! Built with `override` it is the allocator of ONNX Runtime, too: `malloc` of the whole process
+//! Built with `override` it is `malloc` of the whole process: Rust's default allocator and ONNX Runtime call it
 //! (`docs/decisions/0016-allocator.md`).
 
 use std::time::Duration;
@@ -56,6 +56,16 @@ mod tests {
         assert_eq!(delay(), 1000);
         return_freed_soon();
         assert_eq!(delay(), 100);
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "the allocator is asked directly")]
+    fn what_rust_allocates_is_the_allocators() {
+        for size in [1, 100, 10_000, 10_000_000] {
+            let bytes = vec![0_u8; size];
+            // SAFETY: it only looks the address up.
+            assert!(unsafe { libmimalloc_sys::mi_is_in_heap_region(bytes.as_ptr().cast()) });
+        }
     }
 
     #[test]
