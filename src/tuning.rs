@@ -11,8 +11,11 @@ use drsn_bundle::runtime::{Provider, RuntimeError};
 
 use crate::{memory, session::ModelSession};
 
-/// Largest batch that is tried.
-const LARGEST: usize = 64;
+/// Largest batch that is tried on the processor. Twice as many inputs cost up to three per cent less each, take half as
+/// much memory again, and would take half of the time in which all sizes are compared.
+const LARGEST: usize = 16;
+/// The same on a GPU, where 64 inputs take hardly longer than one.
+const LARGEST_ON_A_GPU: usize = 64;
 /// How long the measuring may take: a server is ready soon after its start.
 const ALTOGETHER: Duration = Duration::from_millis(60);
 /// The same on a GPU, which takes a second to start anyway.
@@ -107,7 +110,7 @@ fn sizes(provider: Provider) -> Vec<usize> {
         Provider::Cpu => successors(Some(1), |batch| Some(2 * batch))
             .take_while(|&batch| batch <= LARGEST)
             .collect(),
-        Provider::Cuda(_) => provider.batch_sizes(LARGEST),
+        Provider::Cuda(_) => provider.batch_sizes(LARGEST_ON_A_GPU),
     }
 }
 
