@@ -57,6 +57,7 @@ COPY --from=onnxruntime /image /
 COPY --from=build /image /
 # Its own layer: a volume at /models takes its place.
 COPY models /models
+# CUBLAS_WORKSPACE_CONFIG: 4 MiB of workspace for each session, of which a model has several, in place of 32.
 ENV DRSN_HTTP=0.0.0.0:8080 \
     DRSN_GRPC=0.0.0.0:9000 \
     DRSN_MODELS=/models \
@@ -65,7 +66,6 @@ ENV DRSN_HTTP=0.0.0.0:8080 \
     ORT_DISABLE_TELEMETRY=1 \
     DRSN_DEVICE=cuda \
     LD_LIBRARY_PATH=/usr/local/lib/cuda \
-    # 4 MiB of workspace for each session, of which a model has several, in place of 32.
     CUBLAS_WORKSPACE_CONFIG=:4096:1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -30,7 +30,7 @@ use crate::{
     metrics::{Metrics, ResponseCode, grpc_name},
     model::Model,
     server::App,
-    telemetry::RequestSpan,
+    telemetry::RequestTrace,
 };
 
 /// Methods whose answer takes as long as its client wants.
@@ -208,7 +208,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         return refused.into_http();
     }
     let body = Body::new(Metered { body, call: Arc::clone(&call) });
-    let trace = RequestSpan::begin(&parts.headers, Uuid::new_v4());
+    let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
     trace.describe_grpc(parts.uri.path());
     let answering = trace.around(next.run(Request::from_parts(parts, body)));
     let answered = timeout_at(call.deadline.into(), answering).await;

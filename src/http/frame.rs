@@ -24,7 +24,7 @@ use crate::{
     error::{ApiError, ErrorKind},
     metrics::{Metrics, ResponseCode},
     server::App,
-    telemetry::{RequestSpan, TRACEPARENT},
+    telemetry::{RequestTrace, TRACEPARENT},
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,9 +57,9 @@ pub(super) async fn frame(app: &App, router: Router, request: Request) -> Respon
     });
     let is_http_1 = request.version() <= Version::HTTP_11;
     let trace = if is_probe(request.uri().path()) {
-        RequestSpan::untold(request.headers())
+        RequestTrace::untold(request.headers())
     } else {
-        RequestSpan::begin(request.headers(), uuid)
+        RequestTrace::begin(request.headers(), uuid)
     };
     let asked = (request.method().clone(), request.uri().clone());
     let mut response = trace.around(observe(app, router, request)).await;

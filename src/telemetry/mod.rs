@@ -14,7 +14,7 @@ use tracing_subscriber::{
 
 pub use export::{TraceError, Traces};
 use lines::lines;
-pub(crate) use span::{RequestSpan, TRACEPARENT};
+pub(crate) use span::{RequestTrace, TRACEPARENT};
 
 use crate::config::LogFormat;
 

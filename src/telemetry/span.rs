@@ -22,7 +22,7 @@ pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent
 
 /// A request's place in its trace, and what lines of the log name it by.
 #[derive(Debug)]
-pub(crate) struct RequestSpan {
+pub(crate) struct RequestTrace {
     /// What the collector gets; none where there is no collector.
     span: Span,
     context: TraceContext,
@@ -31,7 +31,7 @@ pub(crate) struct RequestSpan {
     is_exported: bool,
 }
 
-impl RequestSpan {
+impl RequestTrace {
     /// Begins one in the trace that the headers name, or in a new one.
     pub(crate) fn begin(headers: &HeaderMap, request: Uuid) -> Self {
         let header = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());

@@ -4,28 +4,22 @@
 
 use std::{
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use crate::{
-    harness::{Process, json},
+    harness::{self, Process, json},
     hostile::FLOATS,
 };
 
 const MODELS: [(&str, usize); 3] = [("mnist", 784), ("cifar10", 3072), ("bearing", 2048)];
 
 fn command(device: &str, flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
-    command
-        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log-format", "json"])
-        .args(["--device", device, "--models"])
-        .arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models"))
-        .args(flags)
-        .stderr(Stdio::piped());
-    command
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
+    harness::command_on(device, &models, flags)
 }
 
 /// So many inputs of made-up values in [0, 1), as the body of a request.
@@ -53,7 +47,7 @@ async fn text(server: &Process, path: &str) -> String {
     reqwest::get(server.url(path)).await.unwrap().text().await.unwrap()
 }
 
-/// Compares all numbers of two answers, with the tolerance that the bundles grant a GPU.
+/// Compares all numbers of two answers. Bundles grant a GPU 1e-3; scales divide and scores square such numbers.
 fn alike(one: &Value, other: &Value, place: &str) {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -122,7 +116,7 @@ async fn auto_takes_the_gpu_and_says_why_it_does_not_where_none_is_seen() {
 }
 
 /// ONNX Runtime plans every convolution anew for a batch of another size than the last: 11 to 67 ms each time, a
-/// hundredfold of the batch itself. The first measurement of the best batch met that, too, and took batches of one.
+/// hundredfold of the batch itself. The measuring of the best batch had no time left then for more than single inputs.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs an NVIDIA GPU"]
 async fn batches_of_changing_size_do_not_wait_for_a_plan() {

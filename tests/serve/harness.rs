@@ -193,9 +193,14 @@ pub(crate) struct Process {
 
 /// The command, with its log as JSON and the library that the tests use.
 pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
+    command_on(&device(), models, flags)
+}
+
+/// The same, to compute on this device.
+pub(crate) fn command_on(device: &str, models: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
     command
-        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", &device()])
+        .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", device])
         .args(["--log-format", "json", "--models"])
         .arg(models)
         .args(flags)

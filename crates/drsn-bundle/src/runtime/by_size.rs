@@ -54,10 +54,9 @@ impl BySize {
         })
     }
 
-    /// Runs batches in these sizes from now on, and closes the sessions of others.
+    /// Runs batches in these sizes, ascending, from now on, and closes the sessions of others.
     pub(super) fn choose(&mut self, sizes: &[usize]) {
         self.sizes = sizes.to_vec();
-        self.sizes.sort_unstable();
         self.sessions.retain(|size, _| sizes.contains(size));
     }
 

@@ -131,8 +131,8 @@ impl Session {
         Ok(tensors)
     }
 
-    /// Runs zeros in batches of these sizes, so that no request pays for what is done once. On a GPU, batches are filled
-    /// up to the next of these sizes from now on.
+    /// Runs zeros in batches of these sizes, ascending, so that no request pays for what is done once. On a GPU, batches
+    /// are filled up to the next of these sizes from now on.
     ///
     /// # Errors
     /// [`RuntimeError`] where the runtime fails.
@@ -200,7 +200,7 @@ pub(super) fn load(
             .with_device_id(i32::try_from(device).unwrap_or(i32::MAX))
             // 19 bits of mantissa instead of 24 would not give the golden outputs.
             .with_tf32(false)
-            // Trying every algorithm takes six times as long at the start, and gains nothing (docs/results.md).
+            // Trying every algorithm takes six times as long at the start, and gains nothing up to 64 (docs/results.md).
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
             .build()
             .error_on_failure();
