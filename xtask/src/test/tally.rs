@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// What a test may give as the reason of its `#[ignore]`, also where everything has to run: hardware that a machine
+/// has or has not, and that nothing can install.
+const HARDWARE: [&str; 1] = ["needs an NVIDIA GPU"];
+
 /// What became of the tests.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Tally {
@@ -46,6 +50,11 @@ impl Tally {
                 self.skipped += 1;
             }
         }
+    }
+
+    /// Whether a test was skipped that could have run here with what can be installed.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.skips.values().any(|reason| !HARDWARE.contains(&reason.as_str()))
     }
 }
 
@@ -115,5 +124,17 @@ test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
         let mut tally = tally_of(OUTPUT);
         tally.read_skip_log("torn line");
         assert_eq!(tally, tally_of(OUTPUT));
+    }
+
+    /// CI failed on the tests of a GPU, which they skip where none is.
+    #[test]
+    fn a_test_of_hardware_may_be_skipped_where_everything_has_to_run() {
+        let of_hardware = tally_of("test cuda::the_gpu_answers ... ignored, needs an NVIDIA GPU");
+        assert!(!of_hardware.is_incomplete());
+        assert!(tally_of(OUTPUT).is_incomplete(), "takes hours, or gives no reason");
+
+        let mut without_a_tool = of_hardware;
+        without_a_tool.read_skip_log("http::nan\tno ONNX Runtime\n");
+        assert!(without_a_tool.is_incomplete());
     }
 }
