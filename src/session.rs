@@ -1,9 +1,11 @@
 //! A model in ONNX Runtime: the choice of the device, the golden self-check, the warm-up.
+//!
+//! On the processor the graphs are the fused ones of [`onnx::with_fused_shrinkage`].
 
-use std::sync::Once;
+use std::{borrow::Cow, sync::Once};
 
 use drsn_bundle::{
-    Bundle, onnx,
+    Bundle, BundleError, onnx,
     runtime::{NamedTensor, Provider, Runtime, RuntimeError, Session, self_check},
 };
 
@@ -60,17 +62,25 @@ impl ModelSession {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         let manifest = &bundle.manifest;
-        let shape = manifest.input.shape();
-        let mut plain = Session::open(runtime, &bundle.model, &shape, provider)?;
-        self_check(&mut plain, &bundle.golden)?;
+        let refused = |error: BundleError| RuntimeError::Load { reason: error.to_string() };
+        let open = |model: &[u8]| {
+            let fused = match provider {
+                Provider::Cpu => Cow::Owned(
+                    onnx::with_fused_shrinkage(model, &manifest.blocks).map_err(refused)?,
+                ),
+                Provider::Cuda(_) => Cow::Borrowed(model),
+            };
+            let mut session = Session::open(runtime, &fused, &manifest.input.shape(), provider)?;
+            self_check(&mut session, &bundle.golden)?;
+            Ok(session)
+        };
+        let plain = open(&bundle.model)?;
         let zeroed = if manifest.blocks.is_empty() {
             None
         } else {
-            let model = onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks)
-                .map_err(|e| RuntimeError::Load { reason: e.to_string() })?;
-            let mut zeroed = Session::open(runtime, &model, &shape, provider)?;
-            self_check(&mut zeroed, &bundle.golden)?;
-            Some(zeroed)
+            let model =
+                onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks).map_err(refused)?;
+            Some(open(&model)?)
         };
         let names = manifest.blocks.iter().map(|block| BlockNames {
             threshold: block.threshold_output.clone(),

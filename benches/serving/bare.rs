@@ -1,9 +1,9 @@
-//! The network alone: one session in a loop on one thread, with the options of the server.
+//! The network alone: one session in a loop on one thread, with the options of the server, as most people run one.
 
 use std::time::{Duration, Instant};
 
 use drsn_bundle::{
-    Bundle,
+    InputSpec,
     runtime::{Provider, Runtime, Session},
 };
 
@@ -21,10 +21,8 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    pub(crate) fn new(bundle: &Bundle) -> Self {
-        let runtime = Runtime::start(None).expect("ONNX Runtime");
-        let input = &bundle.manifest.input;
-        let session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu);
+    pub(crate) fn new(runtime: &Runtime, model: &[u8], input: &InputSpec) -> Self {
+        let session = Session::open(runtime, model, &input.shape(), Provider::Cpu);
         let elements = input.elements();
         let most = BATCHES.into_iter().max().unwrap_or(1);
         let inputs = (0..most * elements).map(|n| (n as f32 * 0.37).sin()).collect();

@@ -1,10 +1,11 @@
 //! What a request costs beside the network itself: `cargo xtask bench`, or with other bundles than `models/bearing/1`
 //! `cargo xtask bench -- FOLDER …`, each a model's folder with its versions as `models/bearing`.
 //!
-//! In interleaved rounds: the CPU time an inference takes in a bare loop over ONNX Runtime at its best batch, and the
-//! CPU time of the server process for each request of one input, with 1, 8, 32 and 64 keep-alive clients that send
-//! JSON and 32-bit floats. Printed are medians, and the median of the rounds' shares that the loop's time has of a
-//! request's: rounds are short, so that a moment in which the machine is slow is one for both. Linux only.
+//! In interleaved rounds: the CPU time an inference takes in a bare loop over ONNX Runtime at its best batch, for the bundle's
+//! model as it is and for the graph that the server makes of it, and the CPU time of the server process for each request
+//! of one input, with 1, 8, 32 and 64 keep-alive clients that send JSON and 32-bit floats. Printed are medians, and the
+//! median of the rounds' shares that the loop's time, with the model as it is, has of a request's: rounds are short, so
+//! that a moment in which the machine is slow is one for both. Linux only.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
@@ -17,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_bundle::Bundle;
+use drsn_bundle::{Bundle, onnx::with_fused_shrinkage, runtime::Runtime};
 
 use crate::{bare::Bare, client::Request, server::Server};
 
@@ -40,7 +41,10 @@ fn main() {
 fn measure(model: &Path) {
     let version = newest(model);
     let bundle = Bundle::open(&version).expect("a bundle");
-    let mut bare = Bare::new(&bundle);
+    let runtime = Runtime::start(None).expect("ONNX Runtime");
+    let fused = with_fused_shrinkage(&bundle.model, &bundle.manifest.blocks).expect("a graph");
+    let mut bare =
+        [&bundle.model, &fused].map(|model| Bare::new(&runtime, model, &bundle.manifest.input));
     let server = Server::start(&version, bundle.manifest.name.as_str());
     let requests = [
         ("JSON", Request::json(&bundle.manifest.input)),
@@ -54,20 +58,23 @@ fn measure(model: &Path) {
     ));
     let combinations: Vec<(usize, usize)> =
         (0..requests.len()).flat_map(|kind| CLIENTS.map(|clients| (kind, clients))).collect();
-    let mut loops = Vec::new();
+    let mut loops = [Vec::new(), Vec::new()];
     let mut answered = vec![Vec::new(); combinations.len()];
     for _ in 0..ROUNDS {
-        loops.push(bare.round());
+        for (bare, loops) in bare.iter_mut().zip(&mut loops) {
+            loops.push(bare.round());
+        }
         for (&(kind, clients), times) in combinations.iter().zip(&mut answered) {
             let (request, clock) = (&requests[kind].1, || server.cpu_seconds());
             let taken = client::send(server.address, request, clients, REQUESTS, clock);
             times.push(taken * 1e6 / REQUESTS as f64);
         }
     }
-    let (batch, alone) = bare::best(&loops);
+    let [(batch, alone), (fused_batch, fused)] = loops.map(|rounds| bare::best(&rounds));
     say(&format!(
-        "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}",
-        median(&alone)
+        "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}; with the server's graph {:.1} at {fused_batch}",
+        median(&alone),
+        median(&fused)
     ));
     for ((kind, clients), times) in combinations.into_iter().zip(answered) {
         let shares: Vec<f64> = alone.iter().zip(&times).map(|(one, whole)| one / whole).collect();

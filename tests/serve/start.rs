@@ -181,3 +181,16 @@ fn the_highest_version_is_served_and_half_written_folders_are_passed_over() {
     let model: Value = serde_json::from_slice(&answer.stdout).unwrap();
     assert_eq!(model["version"], "10");
 }
+
+/// ONNX Runtime makes operators of our own known when a session with them is opened first, and refused one of two
+/// sessions that were opened at that moment: two of three starts failed.
+#[test]
+fn sessions_that_are_opened_at_the_same_time_do_not_hinder_each_other() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    for _ in 0..10 {
+        drop(Process::start(models.path(), &["--max-batch", "1"]));
+    }
+}

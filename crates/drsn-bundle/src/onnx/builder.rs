@@ -21,6 +21,8 @@ pub enum Attribute {
     Ints(Vec<i64>),
     /// A real number.
     Float(f32),
+    /// A list of real numbers.
+    Floats(Vec<f32>),
 }
 
 /// A model in the making. Nodes must come in an order in which each input exists already.
@@ -134,7 +136,7 @@ impl GraphBuilder {
     }
 }
 
-fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
+pub(super) fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
     let mut proto = AttributeProto { name: Some((*name).to_owned()), ..AttributeProto::default() };
     match value {
         Attribute::Int(i) => {
@@ -148,6 +150,10 @@ fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
         Attribute::Float(f) => {
             proto.set_type(AttributeType::Float);
             proto.f = Some(*f);
+        }
+        Attribute::Floats(floats) => {
+            proto.set_type(AttributeType::Floats);
+            proto.floats.clone_from(floats);
         }
     }
     proto

@@ -6,7 +6,7 @@ use std::{
     sync::Mutex,
 };
 
-use super::RuntimeError;
+use super::{RuntimeError, operators};
 
 /// File name of the library.
 pub const LIBRARY_NAME: &str =
@@ -68,6 +68,7 @@ impl Runtime {
             .map_err(|e| unusable(e.to_string()))?;
         // Its log goes to standard error in a format of its own; what matters comes back as errors.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
+        operators::register(&environment).map_err(|e| unusable(e.to_string()))?;
         Ok(Self { environment, library })
     }
 }

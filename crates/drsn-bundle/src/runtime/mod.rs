@@ -2,6 +2,7 @@
 
 mod by_size;
 mod library;
+mod operators;
 mod reason;
 mod self_check;
 mod session;

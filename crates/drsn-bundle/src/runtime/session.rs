@@ -11,6 +11,7 @@ use ort::{
 use super::{
     Runtime, RuntimeError,
     by_size::{self, BySize},
+    operators,
     reason::reason,
 };
 
@@ -214,5 +215,7 @@ pub(super) fn load(
             .with_disable_cpu_fallback()
             .map_err(refused)?;
     }
+    let operators = operators::domain().map_err(refused)?;
+    let mut builder = builder.with_operators(operators).map_err(refused)?;
     builder.commit_from_memory(model).map_err(refused)
 }

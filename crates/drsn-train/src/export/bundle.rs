@@ -151,7 +151,11 @@ fn story(trained: &Trained<'_>, task: Task<'_>, evaluations: Vec<Evaluation>) ->
     }
 }
 
-fn blocks(network: &Drsn, unit: Unit) -> Result<Vec<Block>, TrainError> {
+/// What a manifest says of a network's blocks; none where nothing shrinks.
+///
+/// # Errors
+/// [`TrainError::Bundle`] where a unit's name is none that a block may have.
+pub fn blocks(network: &Drsn, unit: Unit) -> Result<Vec<Block>, TrainError> {
     let threshold = match unit {
         Unit::Cw => ThresholdKind::ChannelWise,
         Unit::Cs => ThresholdKind::ChannelShared,

@@ -5,6 +5,6 @@ mod fold;
 mod graph;
 mod parity;
 
-pub use bundle::{Destination, Trained, write_bundle};
+pub use bundle::{Destination, Trained, blocks, write_bundle};
 pub use graph::{shrunk_tensor, to_onnx};
 pub use parity::{compare, network_outputs};

@@ -13,6 +13,7 @@ mod end_to_end;
 mod evaluation;
 #[cfg(test)]
 mod fetch;
+mod fused;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]

@@ -1,0 +1,261 @@
+//! The graph as the processor runs it: what follows the last convolution of a block, nodes that go through all features one
+//! after the other, in two operators of our own that go through them once each.
+//!
+//! It is a graph for this process only: a bundle's model has none but the standard operators.
+
+use prost::Message as _;
+
+use super::{
+    builder::{self, Attribute},
+    proto::{
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        tensor_proto::DataType,
+    },
+    zeroed_output,
+};
+use crate::{Block, BundleError};
+
+/// Domain of the operators.
+pub const DOMAIN: &str = "drsn";
+/// Features `[batch, C, …]` to the mean magnitude A of each channel, `[batch, C]`.
+pub const MEAN_MAGNITUDE: &str = "MeanMagnitude";
+/// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to what the next unit makes of it
+/// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. A third output, where it is named, is the
+/// share of each channel's features that are zero after shrinkage, `[batch, C]`.
+pub const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
+/// Name of [`SHRINK_AND_ADD`]'s attribute with the scale of each channel.
+pub const SCALE: &str = "scale";
+/// Name of [`SHRINK_AND_ADD`]'s attribute with the bias of each channel.
+pub const BIAS: &str = "bias";
+
+/// Puts [`MEAN_MAGNITUDE`] and [`SHRINK_AND_ADD`] in the place of what they do, in each block with a soft threshold
+/// that is written as `drsn-train` writes it; other blocks stay as they are. The model may be one that
+/// [`super::with_zeroed_outputs`] gave.
+///
+/// # Errors
+/// [`BundleError::Model`] where the bytes are no ONNX model.
+pub fn with_fused_shrinkage(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, BundleError> {
+    let wrong = |reason: &str| BundleError::Model { reason: reason.to_owned() };
+    let mut fused = ModelProto::decode(model).map_err(|_| wrong("it is no ONNX model"))?;
+    let graph = fused.graph.as_mut().ok_or_else(|| wrong("it has no graph"))?;
+    let nodes = graph.node.len();
+    for block in blocks {
+        if let Some(fusion) = Fusion::of(graph, block) {
+            fusion.apply(graph);
+        }
+    }
+    if graph.node.len() == nodes {
+        return Ok(model.to_vec());
+    }
+    let domain = Some(DOMAIN.to_owned());
+    fused.opset_import.push(OperatorSetIdProto { domain, version: Some(1) });
+    Ok(fused.encode_to_vec())
+}
+
+/// What is to be replaced in a block: nodes by their positions in the graph.
+struct Fusion {
+    /// The last node of the mean magnitudes.
+    mean: usize,
+    mean_magnitude: NodeProto,
+    /// The sum of branch and shortcut.
+    add: usize,
+    shrink_and_add: NodeProto,
+    /// The nodes that the two do not replace, but make superfluous.
+    superfluous: Vec<usize>,
+}
+
+impl Fusion {
+    fn of(graph: &GraphProto, block: &Block) -> Option<Self> {
+        let search = Search { graph };
+        let magnitude = search.mean_magnitude(block)?;
+        let shrinkage = search.soft_threshold(block, magnitude.features)?;
+        let zeroed = search.zeroed(block);
+        let consumers = 1 + usize::from(zeroed.is_some());
+        search.sole(&block.shrunk_tensor, "Sub", consumers)?;
+
+        let add = search.consumer(&block.shrunk_tensor, "Add")?;
+        let shortcut = graph.node[add].input.iter().find(|&term| *term != block.shrunk_tensor)?;
+        let sum = search.output(add)?;
+        let norm = search.consumer(sum, "BatchNormalization")?;
+        let normalized = search.output(norm)?;
+        search.sole(normalized, "BatchNormalization", 1)?;
+        let relu = search.consumer(normalized, "Relu")?;
+        let (scale, bias) = search.affine(norm, block.channels)?;
+
+        let inputs = [magnitude.features, &block.threshold_output, shortcut];
+        let mut outputs = vec![sum, search.output(relu)?];
+        let mut superfluous = [magnitude.inner, shrinkage.to_vec(), vec![norm, relu]].concat();
+        if let Some(chain) = zeroed {
+            outputs.push(search.output(chain[3])?);
+            superfluous.extend(chain);
+        }
+        let attributes = [(SCALE, Attribute::Floats(scale)), (BIAS, Attribute::Floats(bias))];
+        let means = [block.mean_abs_output.as_str()];
+        Some(Self {
+            mean: magnitude.mean,
+            mean_magnitude: node(MEAN_MAGNITUDE, &[magnitude.features], &means, &[]),
+            add,
+            shrink_and_add: node(SHRINK_AND_ADD, &inputs, &outputs, &attributes),
+            superfluous,
+        })
+    }
+
+    fn apply(self, graph: &mut GraphProto) {
+        graph.node[self.mean] = self.mean_magnitude;
+        graph.node[self.add] = self.shrink_and_add;
+        let mut positions = 0..;
+        graph.node.retain(|_| positions.next().is_none_or(|at| !self.superfluous.contains(&at)));
+    }
+}
+
+fn node(
+    operator: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: &[(&str, Attribute)],
+) -> NodeProto {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    NodeProto {
+        input: owned(inputs),
+        output: owned(outputs),
+        name: outputs.first().map(|&name| name.to_owned()),
+        op_type: Some(operator.to_owned()),
+        domain: Some(DOMAIN.to_owned()),
+        attribute: attributes.iter().map(builder::attribute).collect(),
+        ..NodeProto::default()
+    }
+}
+
+fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name() == name)
+}
+
+/// The nodes of a block's mean magnitudes, and the features that they are of.
+struct Magnitude<'g> {
+    inner: Vec<usize>,
+    /// The last one.
+    mean: usize,
+    features: &'g str,
+}
+
+/// Finds nodes by the tensors between them.
+struct Search<'g> {
+    graph: &'g GraphProto,
+}
+
+impl<'g> Search<'g> {
+    /// The mean over space of `|x|`: of signals one node gives it, of images two.
+    fn mean_magnitude(&self, block: &Block) -> Option<Magnitude<'g>> {
+        if let Some(mean) = self.producer(&block.mean_abs_output, "ReduceMean") {
+            let abs = self.sole(self.input(mean, 0)?, "Abs", 1)?;
+            let node = &self.graph.node[mean];
+            let is_over_samples = attribute(node, "axes").is_some_and(|axes| axes.ints == [2])
+                && attribute(node, "keepdims").is_some_and(|keepdims| keepdims.i() == 0);
+            let features = self.input(abs, 0)?;
+            return is_over_samples.then_some(Magnitude { inner: vec![abs], mean, features });
+        }
+        let mean = self.producer(&block.mean_abs_output, "Flatten")?;
+        let pool = self.sole(self.input(mean, 0)?, "GlobalAveragePool", 1)?;
+        let abs = self.sole(self.input(pool, 0)?, "Abs", 1)?;
+        let keeps_channels = attribute(&self.graph.node[mean], "axis").is_none_or(|a| a.i() == 1);
+        let features = self.input(abs, 0)?;
+        keeps_channels.then_some(Magnitude { inner: vec![abs, pool], mean, features })
+    }
+
+    /// The nodes of `x − max(min(x, τ), −τ)`.
+    fn soft_threshold(&self, block: &Block, features: &str) -> Option<[usize; 5]> {
+        let sub = self.producer(&block.shrunk_tensor, "Sub")?;
+        let max = self.sole(self.input(sub, 1)?, "Max", 1)?;
+        let min = self.sole(self.input(max, 0)?, "Min", 1)?;
+        let neg = self.sole(self.input(max, 1)?, "Neg", 1)?;
+        let tau = self.input(neg, 0)?;
+        let unsqueeze = self.sole(tau, "Unsqueeze", 2)?;
+        let is_it = self.input(sub, 0)? == features
+            && self.inputs(min) == [features, tau]
+            && self.input(unsqueeze, 0)? == block.threshold_output;
+        is_it.then_some([sub, max, min, neg, unsqueeze])
+    }
+
+    /// The nodes that [`super::with_zeroed_outputs`] adds.
+    fn zeroed(&self, block: &Block) -> Option<[usize; 4]> {
+        let equal = self.consumer(&block.shrunk_tensor, "Equal")?;
+        let cast = self.consumer(self.output(equal)?, "Cast")?;
+        let pool = self.consumer(self.output(cast)?, "GlobalAveragePool")?;
+        let flatten = self.consumer(self.output(pool)?, "Flatten")?;
+        let is_it = self.output(flatten)? == zeroed_output(block.name.as_str());
+        is_it.then_some([equal, cast, pool, flatten])
+    }
+
+    /// The node of this kind that gives a tensor.
+    fn producer(&self, tensor: &str, operator: &str) -> Option<usize> {
+        let is_it = |node: &NodeProto| {
+            is_standard(node, operator) && node.output.iter().any(|output| output == tensor)
+        };
+        self.graph.node.iter().position(is_it)
+    }
+
+    /// The same, where so many inputs of nodes and no output of the graph take the tensor.
+    fn sole(&self, tensor: &str, operator: &str, consumers: usize) -> Option<usize> {
+        let inputs = self.graph.node.iter().flat_map(|node| &node.input);
+        let is_inner = self.graph.output.iter().all(|output| output.name() != tensor);
+        let is_so = is_inner && inputs.filter(|input| *input == tensor).count() == consumers;
+        if is_so { self.producer(tensor, operator) } else { None }
+    }
+
+    /// The node of this kind that takes a tensor.
+    fn consumer(&self, tensor: &str, operator: &str) -> Option<usize> {
+        let is_it = |node: &NodeProto| {
+            is_standard(node, operator) && node.input.iter().any(|input| input == tensor)
+        };
+        self.graph.node.iter().position(is_it)
+    }
+
+    fn inputs(&self, node: usize) -> &'g [String] {
+        &self.graph.node[node].input
+    }
+
+    fn input(&self, node: usize, position: usize) -> Option<&'g str> {
+        self.inputs(node).get(position).map(String::as_str)
+    }
+
+    /// The one output of a node.
+    fn output(&self, node: usize) -> Option<&'g str> {
+        match &self.graph.node[node].output[..] {
+            [output] => Some(output),
+            _ => None,
+        }
+    }
+
+    /// What a normalization with stored statistics does to each channel: scale γ / √(σ² + ε), bias β − μ · scale.
+    fn affine(&self, norm: usize, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
+        let stored = |position| self.stored(self.input(norm, position)?, channels);
+        let (gamma, beta, mean, variance) = (stored(1)?, stored(2)?, stored(3)?, stored(4)?);
+        let epsilon = attribute(&self.graph.node[norm], "epsilon").map_or(1e-5, AttributeProto::f);
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(gamma, variance)| gamma / (variance + epsilon).sqrt())
+            .collect();
+        let parts = beta.iter().zip(&mean).zip(&scale);
+        let bias = parts.map(|((beta, mean), scale)| beta - mean * scale).collect();
+        Some((scale, bias))
+    }
+
+    /// The numbers of a stored tensor `[C]`.
+    fn stored(&self, name: &str, channels: usize) -> Option<Vec<f32>> {
+        let is_it = |tensor: &&TensorProto| {
+            tensor.name() == name && tensor.data_type() == DataType::Float as i32
+        };
+        let tensor = self.graph.initializer.iter().find(is_it)?;
+        let (numbers, _) = tensor.raw_data().as_chunks::<4>();
+        let numbers: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        (numbers.len() == channels).then_some(numbers)
+    }
+}
+
+fn is_standard(node: &NodeProto, operator: &str) -> bool {
+    node.op_type() == operator && matches!(node.domain(), "" | "ai.onnx")
+}
+
+#[cfg(test)]
+mod tests;

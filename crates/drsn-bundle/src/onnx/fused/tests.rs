@@ -1,0 +1,147 @@
+use super::*;
+use crate::{
+    ThresholdKind,
+    onnx::{GraphBuilder, INPUT, with_zeroed_outputs},
+};
+
+/// A graph in the making, and what is done to it before it is finished.
+type Change = fn(&mut Graph);
+
+/// How one block's graph is written, node by node, so that a test can write one of them otherwise.
+struct Graph {
+    axes: Vec<i64>,
+    /// The axis from which on a pooled image is flattened, in place of a mean over axes.
+    flattened: Option<i64>,
+    lower: [&'static str; 2],
+    subtrahend: &'static str,
+    kept: &'static str,
+    normalized: &'static str,
+    activation: &'static str,
+    inner_output: Option<&'static str>,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            axes: vec![2],
+            flattened: None,
+            lower: ["x", "tau"],
+            subtrahend: "middle",
+            kept: "x",
+            normalized: "sum",
+            activation: "Relu",
+            inner_output: None,
+        }
+    }
+}
+
+impl Graph {
+    fn model(&self) -> Vec<u8> {
+        let mut graph = GraphBuilder::new("block");
+        graph.input(INPUT, &[-1, 2, 8]);
+        graph.node("Relu", &[INPUT], "x", &[]);
+        graph.node("Abs", &["x"], "abs", &[]);
+        if let Some(axis) = self.flattened {
+            graph.node("GlobalAveragePool", &["abs"], "pooled", &[]);
+            graph.node("Flatten", &["pooled"], "mean", &[("axis", Attribute::Int(axis))]);
+        } else {
+            let axes = ("axes", Attribute::Ints(self.axes.clone()));
+            let mean = [axes, ("keepdims", Attribute::Int(0))];
+            graph.node("ReduceMean", &["abs"], "mean", &mean);
+        }
+        graph.node("Sigmoid", &["mean"], "threshold", &[]);
+        let axes = graph.integers("axes", &[2]);
+        graph.node("Unsqueeze", &["threshold", &axes], "tau", &[]);
+        graph.node("Neg", &["tau"], "minus", &[]);
+        graph.node("Min", &self.lower, "low", &[]);
+        graph.node("Max", &["low", "minus"], "middle", &[]);
+        graph.node("Sub", &[self.kept, self.subtrahend], "shrunk", &[]);
+        graph.node("Add", &["shrunk", INPUT], "sum", &[]);
+        for (name, values) in [
+            ("gamma", [1.0, 2.0]),
+            ("beta", [0.5, 1.0]),
+            ("mu", [0.25, 3.0]),
+            ("variance", [4.0, 1.0]),
+        ] {
+            graph.tensor(name, &[2], &values);
+        }
+        let parameters = [self.normalized, "gamma", "beta", "mu", "variance"];
+        let epsilon = [("epsilon", Attribute::Float(0.0))];
+        graph.node("BatchNormalization", &parameters, "norm", &epsilon);
+        graph.node(self.activation, &["norm"], "active", &[]);
+        graph.output("active", &[-1, 2, 8]);
+        graph.output("mean", &[-1, 2]);
+        graph.output("threshold", &[-1, 2]);
+        if let Some(name) = self.inner_output {
+            graph.output(name, &[-1, 2, 8]);
+        }
+        graph.finish("a block")
+    }
+}
+
+fn block() -> Block {
+    Block {
+        name: "stage1.block1".parse().unwrap(),
+        channels: 2,
+        threshold: ThresholdKind::ChannelWise,
+        threshold_output: "threshold".to_owned(),
+        mean_abs_output: "mean".to_owned(),
+        shrunk_tensor: "shrunk".to_owned(),
+    }
+}
+
+fn fused(model: &[u8]) -> ModelProto {
+    ModelProto::decode(&with_fused_shrinkage(model, &[block()]).unwrap()[..]).unwrap()
+}
+
+fn operators(model: &ModelProto) -> Vec<&str> {
+    model.graph.as_ref().unwrap().node.iter().map(NodeProto::op_type).collect()
+}
+
+#[test]
+fn two_operators_stand_where_ten_nodes_were() {
+    let model = fused(&Graph::default().model());
+    assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+    let node = &model.graph.as_ref().unwrap().node[3];
+    assert_eq!(node.input, ["x", "threshold", INPUT]);
+    assert_eq!(node.output, ["sum", "active"]);
+    assert_eq!(attribute(node, SCALE).unwrap().floats, [0.5, 2.0]);
+    assert_eq!(attribute(node, BIAS).unwrap().floats, [0.375, -5.0]);
+}
+
+#[test]
+fn the_mean_over_an_image_is_known_as_well() {
+    let model = fused(&Graph { flattened: Some(1), ..Graph::default() }.model());
+    assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+}
+
+#[test]
+fn the_share_of_zeroed_features_is_a_third_output() {
+    let model = with_zeroed_outputs(&Graph::default().model(), &[block()]).unwrap();
+    let model = fused(&model);
+    assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+    let node = &model.graph.as_ref().unwrap().node[3];
+    assert_eq!(node.output, ["sum", "active", "zeroed.stage1.block1"]);
+}
+
+#[test]
+fn a_block_that_is_written_otherwise_stays_as_it_is() {
+    let changes: [(&str, Change); 10] = [
+        ("mean over other axes", |graph| graph.axes = vec![1]),
+        ("channels are flattened", |graph| graph.flattened = Some(2)),
+        ("least of something else", |graph| graph.lower = [INPUT, "tau"]),
+        ("least of the same in another order", |graph| graph.lower = ["tau", "x"]),
+        ("another subtrahend", |graph| graph.subtrahend = "low"),
+        ("something else is kept", |graph| graph.kept = INPUT),
+        ("the sum is not normalized", |graph| graph.normalized = "shrunk"),
+        ("another activation", |graph| graph.activation = "Sigmoid"),
+        ("shrunk features are told", |graph| graph.inner_output = Some("shrunk")),
+        ("magnitudes are told", |graph| graph.inner_output = Some("abs")),
+    ];
+    for (what, change) in changes {
+        let mut graph = Graph::default();
+        change(&mut graph);
+        let model = graph.model();
+        assert_eq!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{what}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The operators of [`onnx::with_fused_shrinkage`], for the processor.
+
+mod kernels;
+
+use ort::{
+    Error, Result,
+    environment::Environment,
+    operator::{
+        ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput,
+        OperatorOutput, ShapeInferenceContext,
+    },
+    session::Session,
+    value::{IntoShape, Shape, TensorElementType, ValueRef, ValueRefMut, ValueType},
+};
+
+use self::kernels::{Affine, Rows};
+use crate::onnx::{self, GraphBuilder};
+
+const FLOATS: TensorElementType = TensorElementType::Float32;
+
+/// Makes the domain known in this process, through a session of a model that does nothing. ONNX Runtime itself does that
+/// when the first session is opened, and refuses one of two that are opened at the same time.
+///
+/// # Errors
+/// What ONNX Runtime says.
+pub(super) fn register(environment: &Environment) -> Result<()> {
+    let mut nothing = GraphBuilder::new("nothing");
+    nothing.input(onnx::INPUT, &[-1]);
+    nothing.node("Identity", &[onnx::INPUT], "output", &[]);
+    nothing.output("output", &[-1]);
+    let builder = Session::builder(environment)?.with_intra_threads(1)?;
+    builder.with_operators(domain()?)?.commit_from_memory(&nothing.finish(""))?;
+    Ok(())
+}
+
+/// All of them, for one session.
+pub(super) fn domain() -> Result<OperatorDomain> {
+    OperatorDomain::new(onnx::DOMAIN)?.add(MeanMagnitude)?.add(ShrinkAndAdd)
+}
+
+struct MeanMagnitude;
+
+impl Operator for MeanMagnitude {
+    type Kernel<'attr> = MeanMagnitude;
+
+    fn name(&self) -> &str {
+        onnx::MEAN_MAGNITUDE
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [OperatorInput::required(FLOATS)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(FLOATS)]
+    }
+
+    fn create_kernel<'attr>(&self, _: &KernelContext<'attr>) -> Result<Self::Kernel<'attr>> {
+        Ok(Self)
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
+        let ValueType::Tensor { ty, shape, dimension_symbols } = features(context)? else {
+            return Err(unexpected());
+        };
+        let output = ValueType::Tensor {
+            ty,
+            shape: Shape::new(shape.iter().copied().take(2)),
+            dimension_symbols: dimension_symbols.iter().take(2).cloned().collect(),
+        };
+        context.set_output(0, &output)
+    }
+}
+
+impl Kernel for MeanMagnitude {
+    fn compute(&mut self, context: &ComputeContext) -> Result<()> {
+        let features = input(context, 0)?;
+        let (shape, features) = features.try_extract_tensor::<f32>()?;
+        let &[batch, channels, ..] = &shape[..] else { return Err(unexpected()) };
+        let mut means = output(context, 0, [batch, channels])?;
+        let (_, means) = means.try_extract_tensor_mut::<f32>()?;
+        kernels::mean_magnitudes(features, means);
+        Ok(())
+    }
+}
+
+struct ShrinkAndAdd;
+
+impl Operator for ShrinkAndAdd {
+    type Kernel<'attr> = Normalization;
+
+    fn name(&self) -> &str {
+        onnx::SHRINK_AND_ADD
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [const { OperatorInput::required(FLOATS) }; 3]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        let required = || OperatorOutput::required(FLOATS);
+        [required(), required(), OperatorOutput::optional(FLOATS)]
+    }
+
+    fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Normalization> {
+        let floats = |name| context.get::<Vec<f32>>(name).ok_or_else(unexpected);
+        Ok(Normalization { scale: floats(onnx::SCALE)?, bias: floats(onnx::BIAS)? })
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
+        let features = features(context)?;
+        context.set_output(0, &features)?;
+        context.set_output(1, &features)
+    }
+}
+
+/// What follows the sum in each channel.
+struct Normalization {
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Kernel for Normalization {
+    fn compute(&mut self, context: &ComputeContext) -> Result<()> {
+        let (features, thresholds, shortcut) =
+            (input(context, 0)?, input(context, 1)?, input(context, 2)?);
+        let (shape, features) = features.try_extract_tensor::<f32>()?;
+        let (rows, thresholds) = thresholds.try_extract_tensor::<f32>()?;
+        let (other, shortcut) = shortcut.try_extract_tensor::<f32>()?;
+        let &[batch, channels, ..] = &shape[..] else { return Err(unexpected()) };
+        let affine = Affine { scale: &self.scale, bias: &self.bias };
+        let fits = rows[..] == [batch, channels]
+            && shape == other
+            && [affine.scale, affine.bias].iter().all(|of| of.len() as i64 == channels);
+        if !fits {
+            return Err(unexpected());
+        }
+        let rows = Rows { features, thresholds };
+        let mut sum = output(context, 0, shape.clone())?;
+        let mut activated = output(context, 1, shape.clone())?;
+        let (_, sum) = sum.try_extract_tensor_mut::<f32>()?;
+        let (_, activated) = activated.try_extract_tensor_mut::<f32>()?;
+        kernels::shrink_and_add(rows, shortcut, affine, sum, activated);
+        if context.num_outputs()? > 2 {
+            let mut zeroed = output(context, 2, [batch, channels])?;
+            let (_, zeroed) = zeroed.try_extract_tensor_mut::<f32>()?;
+            kernels::zeroed_shares(rows, zeroed);
+        }
+        Ok(())
+    }
+}
+
+fn input(context: &ComputeContext, index: usize) -> Result<ValueRef<'_>> {
+    context.input(index)?.ok_or_else(unexpected)
+}
+
+fn output(
+    context: &ComputeContext,
+    index: usize,
+    shape: impl IntoShape,
+) -> Result<ValueRefMut<'_>> {
+    context.output(index, shape)?.ok_or_else(unexpected)
+}
+
+/// The type of both operators' first input, `[batch, C, …]`.
+fn features(context: &ShapeInferenceContext) -> Result<ValueType> {
+    context.inputs().into_iter().next().ok_or_else(unexpected)
+}
+
+fn unexpected() -> Error {
+    Error::new("features, thresholds and shortcut of a block do not fit together")
+}
