@@ -60,8 +60,8 @@ impl Operator for MeanMagnitude {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
-        let ValueType::Tensor { ty, shape, dimension_symbols } = features(context)? else {
-            return Err(unexpected());
+        let Some(ValueType::Tensor { ty, shape, dimension_symbols }) = features(context) else {
+            return Ok(());
         };
         let output = ValueType::Tensor {
             ty,
@@ -108,7 +108,7 @@ impl Operator for ShrinkAndAdd {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
-        let features = features(context)?;
+        let Some(features) = features(context) else { return Ok(()) };
         context.set_output(0, &features)?;
         context.set_output(1, &features)
     }
@@ -162,9 +162,10 @@ fn output(
     context.output(index, shape)?.ok_or_else(unexpected)
 }
 
-/// The type of both operators' first input, `[batch, C, …]`.
-fn features(context: &ShapeInferenceContext) -> Result<ValueType> {
-    context.inputs().into_iter().next().ok_or_else(unexpected)
+/// The type of both operators' first input, `[batch, C, …]`; none where that is not known before it comes.
+fn features(context: &ShapeInferenceContext) -> Option<ValueType> {
+    let is_known = |input: &ValueType| input.tensor_shape().is_some_and(|shape| shape.len() > 2);
+    context.inputs().into_iter().next().filter(is_known)
 }
 
 fn unexpected() -> Error {

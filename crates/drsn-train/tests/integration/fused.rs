@@ -6,9 +6,9 @@ use crate::support::{
     CW, Kind, classes, image, kinds, random_inputs, random_network, runtime, session, signal,
 };
 use drsn_bundle::{
-    ShrinkageFunction, Unit,
+    Block, ShrinkageFunction, ThresholdKind, Tolerance, Unit,
     manifest::FORMAT,
-    onnx::{with_fused_shrinkage, with_zeroed_outputs},
+    onnx::{Attribute, GraphBuilder, INPUT, with_fused_shrinkage, with_zeroed_outputs},
 };
 use drsn_train::{
     export::{blocks, compare, to_onnx},
@@ -64,5 +64,61 @@ fn the_processors_graph_counts_the_same_zeroed_features() {
             assert!(differences.clone().all(|difference| difference < 0.03), "{}", expected.name);
             assert!(differences.filter(|&difference| difference > 1e-6).count() <= 1);
         }
+    }
+}
+
+/// A block of a graph of others, whose features get their shape when the graph is run: nothing tells its rank before.
+fn block_of_unknown_rank() -> Vec<u8> {
+    let mut graph = GraphBuilder::new("block");
+    graph.input(INPUT, &[-1, 2, 8]);
+    let sizes = graph.integers("sizes", &[-1, 2, 8]);
+    let ones = graph.integers("ones", &[1, 1, 1]);
+    // 9 stands for truth values.
+    let all = graph.node("Cast", &[&ones], "all", &[("to", Attribute::Int(9))]);
+    let shape = graph.node("Compress", &[&sizes, &all], "shape", &[]);
+    let x = graph.node("Reshape", &[INPUT, &shape], "x", &[]);
+    let magnitudes = graph.node("Abs", &[&x], "abs", &[]);
+    let mean = [("axes", Attribute::Ints(vec![2])), ("keepdims", Attribute::Int(0))];
+    graph.node("ReduceMean", &[&magnitudes], "mean", &mean);
+    graph.node("Sigmoid", &["mean"], "threshold", &[]);
+    let axes = graph.integers("axes", &[2]);
+    graph.node("Unsqueeze", &["threshold", &axes], "tau", &[]);
+    graph.node("Neg", &["tau"], "minus", &[]);
+    graph.node("Min", &["x", "tau"], "low", &[]);
+    graph.node("Max", &["low", "minus"], "middle", &[]);
+    graph.node("Sub", &["x", "middle"], "shrunk", &[]);
+    graph.node("Add", &["shrunk", "x"], "sum", &[]);
+    let [gamma, beta] = ["gamma", "beta"].map(|name| graph.tensor(name, &[2], &[1.5, 0.5]));
+    let norm = [("epsilon", Attribute::Float(1e-5))];
+    graph.node("BatchNormalization", &["sum", &gamma, &beta, &beta, &gamma], "norm", &norm);
+    graph.node("Relu", &["norm"], "active", &[]);
+    graph.output("active", &[-1, 2, 8]);
+    graph.output("mean", &[-1, 2]);
+    graph.finish("a block")
+}
+
+#[test]
+fn features_whose_rank_is_known_only_when_they_come_are_shrunk_as_well() {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(reason) => return skip::skip(&reason),
+    };
+    let input = signal(8);
+    let model = block_of_unknown_rank();
+    let block = Block {
+        name: "block".parse().unwrap(),
+        channels: 2,
+        threshold: ThresholdKind::ChannelWise,
+        threshold_output: "threshold".to_owned(),
+        mean_abs_output: "mean".to_owned(),
+        shrunk_tensor: "shrunk".to_owned(),
+    };
+    let fused = with_fused_shrinkage(&model, &[block]).unwrap();
+    assert_ne!(fused, model);
+    let inputs = random_inputs(3, &input);
+    let run = |model: &[u8]| session(&runtime, model, &input).run(&inputs, 3).unwrap();
+    for (expected, found) in run(&model).iter().zip(run(&fused)) {
+        assert_eq!((&expected.name, &expected.shape), (&found.name, &found.shape));
+        Tolerance::CPU.check(&expected.data, &found.data).unwrap();
     }
 }
