@@ -166,13 +166,16 @@ impl<'g> Search<'g> {
     fn soft_threshold(&self, block: &Block, features: &str) -> Option<[usize; 5]> {
         let sub = self.producer(&block.shrunk_tensor, "Sub")?;
         let max = self.sole(self.input(sub, 1)?, "Max", 1)?;
-        let min = self.sole(self.input(max, 0)?, "Min", 1)?;
-        let neg = self.sole(self.input(max, 1)?, "Neg", 1)?;
+        let [low, minus_tau] = self.inputs(max) else { return None };
+        let min = self.sole(low, "Min", 1)?;
+        let neg = self.sole(minus_tau, "Neg", 1)?;
         let tau = self.input(neg, 0)?;
         let unsqueeze = self.sole(tau, "Unsqueeze", 2)?;
+        let axes = self.integers(self.input(unsqueeze, 1)?)?;
         let is_it = self.input(sub, 0)? == features
             && self.inputs(min) == [features, tau]
-            && self.input(unsqueeze, 0)? == block.threshold_output;
+            && self.input(unsqueeze, 0)? == block.threshold_output
+            && matches!(axes[..], [2] | [2, 3]);
         is_it.then_some([sub, max, min, neg, unsqueeze])
     }
 
@@ -228,9 +231,13 @@ impl<'g> Search<'g> {
 
     /// What a normalization with stored statistics does to each channel: scale γ / √(σ² + ε), bias β − μ · scale.
     fn affine(&self, norm: usize, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
-        let stored = |position| self.stored(self.input(norm, position)?, channels);
+        let stored = |position| self.floats(self.input(norm, position)?, channels);
         let (gamma, beta, mean, variance) = (stored(1)?, stored(2)?, stored(3)?, stored(4)?);
-        let epsilon = attribute(&self.graph.node[norm], "epsilon").map_or(1e-5, AttributeProto::f);
+        let node = &self.graph.node[norm];
+        if attribute(node, "training_mode").is_some_and(|mode| mode.i() != 0) {
+            return None;
+        }
+        let epsilon = attribute(node, "epsilon").map_or(1e-5, AttributeProto::f);
         let scale: Vec<f32> = gamma
             .iter()
             .zip(&variance)
@@ -242,14 +249,21 @@ impl<'g> Search<'g> {
     }
 
     /// The numbers of a stored tensor `[C]`.
-    fn stored(&self, name: &str, channels: usize) -> Option<Vec<f32>> {
-        let is_it = |tensor: &&TensorProto| {
-            tensor.name() == name && tensor.data_type() == DataType::Float as i32
-        };
-        let tensor = self.graph.initializer.iter().find(is_it)?;
-        let (numbers, _) = tensor.raw_data().as_chunks::<4>();
-        let numbers: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-        (numbers.len() == channels).then_some(numbers)
+    fn floats(&self, name: &str, channels: usize) -> Option<Vec<f32>> {
+        let (numbers, _) = self.stored(name, DataType::Float)?.as_chunks();
+        let is_one_each = numbers.len() == channels;
+        is_one_each.then(|| numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+
+    fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        let (numbers, _) = self.stored(name, DataType::Int64)?.as_chunks();
+        Some(numbers.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+    }
+
+    fn stored(&self, name: &str, kind: DataType) -> Option<&'g [u8]> {
+        let is_it =
+            |tensor: &&TensorProto| tensor.name() == name && tensor.data_type() == kind as i32;
+        self.graph.initializer.iter().find(is_it).map(TensorProto::raw_data)
     }
 }
 

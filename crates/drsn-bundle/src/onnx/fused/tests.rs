@@ -12,10 +12,13 @@ struct Graph {
     axes: Vec<i64>,
     /// The axis from which on a pooled image is flattened, in place of a mean over axes.
     flattened: Option<i64>,
+    new_axes: Vec<i64>,
     lower: [&'static str; 2],
+    upper: Vec<&'static str>,
     subtrahend: &'static str,
     kept: &'static str,
     normalized: &'static str,
+    training_mode: i64,
     activation: &'static str,
     inner_output: Option<&'static str>,
 }
@@ -25,10 +28,13 @@ impl Default for Graph {
         Self {
             axes: vec![2],
             flattened: None,
+            new_axes: vec![2],
             lower: ["x", "tau"],
+            upper: vec!["low", "minus"],
             subtrahend: "middle",
             kept: "x",
             normalized: "sum",
+            training_mode: 0,
             activation: "Relu",
             inner_output: None,
         }
@@ -50,11 +56,11 @@ impl Graph {
             graph.node("ReduceMean", &["abs"], "mean", &mean);
         }
         graph.node("Sigmoid", &["mean"], "threshold", &[]);
-        let axes = graph.integers("axes", &[2]);
+        let axes = graph.integers("axes", &self.new_axes);
         graph.node("Unsqueeze", &["threshold", &axes], "tau", &[]);
         graph.node("Neg", &["tau"], "minus", &[]);
         graph.node("Min", &self.lower, "low", &[]);
-        graph.node("Max", &["low", "minus"], "middle", &[]);
+        graph.node("Max", &self.upper, "middle", &[]);
         graph.node("Sub", &[self.kept, self.subtrahend], "shrunk", &[]);
         graph.node("Add", &["shrunk", INPUT], "sum", &[]);
         for (name, values) in [
@@ -66,8 +72,11 @@ impl Graph {
             graph.tensor(name, &[2], &values);
         }
         let parameters = [self.normalized, "gamma", "beta", "mu", "variance"];
-        let epsilon = [("epsilon", Attribute::Float(0.0))];
-        graph.node("BatchNormalization", &parameters, "norm", &epsilon);
+        let attributes = [
+            ("epsilon", Attribute::Float(0.0)),
+            ("training_mode", Attribute::Int(self.training_mode)),
+        ];
+        graph.node("BatchNormalization", &parameters, "norm", &attributes);
         graph.node(self.activation, &["norm"], "active", &[]);
         graph.output("active", &[-1, 2, 8]);
         graph.output("mean", &[-1, 2]);
@@ -126,11 +135,14 @@ fn the_share_of_zeroed_features_is_a_third_output() {
 
 #[test]
 fn a_block_that_is_written_otherwise_stays_as_it_is() {
-    let changes: [(&str, Change); 10] = [
+    let changes: [(&str, Change); 13] = [
         ("mean over other axes", |graph| graph.axes = vec![1]),
         ("channels are flattened", |graph| graph.flattened = Some(2)),
         ("least of something else", |graph| graph.lower = [INPUT, "tau"]),
         ("least of the same in another order", |graph| graph.lower = ["tau", "x"]),
+        ("thresholds of inputs and samples", |graph| graph.new_axes = vec![1]),
+        ("largest of three", |graph| graph.upper.push(INPUT)),
+        ("statistics of the batch", |graph| graph.training_mode = 1),
         ("another subtrahend", |graph| graph.subtrahend = "low"),
         ("something else is kept", |graph| graph.kept = INPUT),
         ("the sum is not normalized", |graph| graph.normalized = "shrunk"),
