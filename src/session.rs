@@ -1,8 +1,8 @@
 //! A model in ONNX Runtime: the choice of the device, the golden self-check, the warm-up.
 //!
-//! On the processor the graphs are the fused ones of [`onnx::with_fused_shrinkage`].
+//! On a processor the graphs are those of [`onnx::with_fused_shrinkage`].
 
-use std::{borrow::Cow, sync::Once};
+use std::sync::Once;
 
 use drsn_bundle::{
     Bundle, BundleError, onnx,
@@ -62,18 +62,7 @@ impl ModelSession {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         let manifest = &bundle.manifest;
-        let refused = |error: BundleError| RuntimeError::Load { reason: error.to_string() };
-        let open = |model: &[u8]| {
-            let fused = match provider {
-                Provider::Cpu => Cow::Owned(
-                    onnx::with_fused_shrinkage(model, &manifest.blocks).map_err(refused)?,
-                ),
-                Provider::Cuda(_) => Cow::Borrowed(model),
-            };
-            let mut session = Session::open(runtime, &fused, &manifest.input.shape(), provider)?;
-            self_check(&mut session, &bundle.golden)?;
-            Ok(session)
-        };
+        let open = |model: &[u8]| open_graph(runtime, bundle, model, provider);
         let plain = open(&bundle.model)?;
         let zeroed = if manifest.blocks.is_empty() {
             None
@@ -145,6 +134,40 @@ impl ModelSession {
         }
         Ok(Outputs { probabilities, logits, blocks })
     }
+}
+
+/// A session that gives the golden outputs. On a processor it is of the graph with operators of our own, where that gives
+/// them too.
+fn open_graph(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    model: &[u8],
+    provider: Provider,
+) -> Result<Session, RuntimeError> {
+    let open = |model: &[u8]| {
+        let shape = bundle.manifest.input.shape();
+        let mut session = Session::open(runtime, model, &shape, provider)?;
+        self_check(&mut session, &bundle.golden)?;
+        Ok(session)
+    };
+    if provider == Provider::Cpu {
+        let fused = onnx::with_fused_shrinkage(model, &bundle.manifest.blocks).map_err(refused)?;
+        if fused != model {
+            match open(&fused) {
+                Ok(session) => return Ok(session),
+                Err(error) => {
+                    let model = &bundle.manifest.name;
+                    tracing::warn!(%model, %error, "shrinkage by operators of our own fails, trying the model as it is");
+                }
+            }
+        }
+    }
+    open(model)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
+fn refused(error: BundleError) -> RuntimeError {
+    RuntimeError::Load { reason: error.to_string() }
 }
 
 fn take(tensors: &mut [NamedTensor], name: &str) -> Result<Vec<f32>, RuntimeError> {

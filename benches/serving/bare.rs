@@ -1,4 +1,4 @@
-//! The network alone: one session in a loop on one thread, with the options of the server, as most people run one.
+//! The network alone: one session in a loop on one thread, with the options of the server.
 
 use std::time::{Duration, Instant};
 

@@ -248,13 +248,17 @@ impl Process {
 
     /// The next line of the log with this message.
     pub(crate) fn wait_for(&self, message: &str) -> Value {
-        loop {
+        self.lines_until(message).pop().unwrap()
+    }
+
+    /// The lines of the log up to the next one with this message.
+    pub(crate) fn lines_until(&self, message: &str) -> Vec<Value> {
+        let mut lines: Vec<Value> = Vec::new();
+        while lines.last().is_none_or(|line| line["message"] != message) {
             let line = self.lines.recv_timeout(PATIENCE).unwrap();
-            let entry: Value = serde_json::from_str(&line).unwrap();
-            if entry["message"] == message {
-                return entry;
-            }
+            lines.push(serde_json::from_str(&line).unwrap());
         }
+        lines
     }
 
     /// The lines that are logged within this time.

@@ -2,6 +2,7 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Output, time::Instant};
 
+use drsn_bundle::onnx;
 use serde_json::Value;
 
 use crate::{
@@ -191,6 +192,39 @@ fn sessions_that_are_opened_at_the_same_time_do_not_hinder_each_other() {
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     for _ in 0..10 {
-        drop(Process::start(models.path(), &["--max-batch", "1"]));
+        drop(Process::start(models.path(), &["--max-batch", "1", "--workers", "4"]));
+    }
+}
+
+/// A shortcut that is the same for all samples adds up as any other in standard operators; ours do not know it.
+#[test]
+fn a_model_that_our_operators_cannot_compute_runs_as_it_is_and_the_log_says_so() {
+    if !has_runtime() || harness::provider() != "CPUExecutionProvider" {
+        return;
+    }
+    // Of thresholds, which have one number for all samples, and of features come shortcuts of zeros.
+    for (source, fits) in [("alone", false), ("x", true)] {
+        let manifest = tiny::manifest("tiny", "1", tiny::signal_input(1));
+        let model = tiny::model_with(&manifest, |graph, shrunk| {
+            let [zero, one] = [("zero", 0.0), ("one", 1.0)]
+                .map(|(name, value)| graph.tensor(name, &[2], &[value; 2]));
+            let nothing = graph.tensor("nothing", &[], &[0.0]);
+            let threshold = onnx::threshold_output(tiny::BLOCK);
+            graph.node("Unsqueeze", &[&threshold, "axes"], "alone", &[]);
+            graph.node("Mul", &[source, &nothing], "shortcut", &[]);
+            graph.node("Add", &[shrunk, "shortcut"], "sum", &[]);
+            graph.node("BatchNormalization", &["sum", &one, &zero, &zero, &one], "norm", &[]);
+            graph.node("Relu", &["norm"], "active", &[]);
+            "sum".to_owned()
+        });
+        let models = tempfile::tempdir().unwrap();
+        let golden = tiny::golden(&manifest);
+        drsn_bundle::write(models.path(), manifest, &model, &golden, false).unwrap();
+        let server = Process::listening(models.path(), &["--workers", "1"]);
+        let mut warnings = server.lines_until("ready");
+        warnings.retain(|line| line["level"] == "WARN");
+        assert_eq!(warnings.is_empty(), fits, "{source}: {warnings:?}");
+        let says_so = |line: &Value| line["message"].as_str().unwrap().contains("model as it is");
+        assert!(warnings.iter().all(says_so), "{warnings:?}");
     }
 }

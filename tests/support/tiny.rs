@@ -74,6 +74,14 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
 
 /// The graph that the manifest describes.
 pub(crate) fn model(manifest: &Manifest) -> Vec<u8> {
+    model_with(manifest, |_, shrunk| shrunk.to_owned())
+}
+
+/// The same graph, but that the average is of what `rest` makes of the tensor with the shrunk features.
+pub(crate) fn model_with(
+    manifest: &Manifest,
+    rest: impl FnOnce(&mut GraphBuilder, &str) -> String,
+) -> Vec<u8> {
     let shape = manifest.input.shape();
     let space = shape.len() - 1;
     let mut graph = GraphBuilder::new("tiny");
@@ -104,7 +112,8 @@ pub(crate) fn model(manifest: &Manifest) -> Vec<u8> {
     let shrunk = format!("{BLOCK}.shrunk");
     graph.node("Sub", &["x", "clipped"], &shrunk, &[]);
 
-    average(&mut graph, &shrunk, "features");
+    let stream = rest(&mut graph, &shrunk);
+    average(&mut graph, &stream, "features");
     graph.tensor("weights", &[2, 2], &[1.0, 1.0, 1.0, -1.0]);
     graph.node("MatMul", &["features", "weights"], onnx::LOGITS, &[]);
     graph.node("Softmax", &[onnx::LOGITS], onnx::PROBABILITIES, &[("axis", Attribute::Int(1))]);

@@ -1,5 +1,5 @@
-//! The graph as the processor runs it: what follows the last convolution of a block, nodes that go through all features one
-//! after the other, in two operators of our own that go through them once each.
+//! The graph as a processor runs it, with two operators of our own for what follows the last convolution of a block: in
+//! standard operators it takes ten nodes, most of which go through all features.
 //!
 //! It is a graph for this process only: a bundle's model has none but the standard operators.
 
@@ -8,7 +8,7 @@ use prost::Message as _;
 use super::{
     builder::{self, Attribute},
     proto::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
         tensor_proto::DataType,
     },
     zeroed_output,
@@ -23,6 +23,8 @@ pub const MEAN_MAGNITUDE: &str = "MeanMagnitude";
 /// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. A third output, where it is named, is the
 /// share of each channel's features that are zero after shrinkage, `[batch, C]`.
 pub const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
+/// Name of both operators' attribute with the number of axes of space, 1 for signals and 2 for images.
+pub const SPACE: &str = "space";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the scale of each channel.
 pub const SCALE: &str = "scale";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the bias of each channel.
@@ -69,12 +71,18 @@ impl Fusion {
         let search = Search { graph };
         let magnitude = search.mean_magnitude(block)?;
         let shrinkage = search.soft_threshold(block, magnitude.features)?;
+        if magnitude.space.is_some_and(|space| space != shrinkage.space) {
+            return None;
+        }
         let zeroed = search.zeroed(block);
         let consumers = 1 + usize::from(zeroed.is_some());
         search.sole(&block.shrunk_tensor, "Sub", consumers)?;
 
         let add = search.consumer(&block.shrunk_tensor, "Add")?;
         let shortcut = graph.node[add].input.iter().find(|&term| *term != block.shrunk_tensor)?;
+        if search.is_stored(shortcut) {
+            return None;
+        }
         let sum = search.output(add)?;
         let norm = search.consumer(sum, "BatchNormalization")?;
         let normalized = search.output(norm)?;
@@ -84,16 +92,19 @@ impl Fusion {
 
         let inputs = [magnitude.features, &block.threshold_output, shortcut];
         let mut outputs = vec![sum, search.output(relu)?];
-        let mut superfluous = [magnitude.inner, shrinkage.to_vec(), vec![norm, relu]].concat();
+        let mut superfluous =
+            [magnitude.inner, shrinkage.nodes.to_vec(), vec![norm, relu]].concat();
         if let Some(chain) = zeroed {
             outputs.push(search.output(chain[3])?);
             superfluous.extend(chain);
         }
-        let attributes = [(SCALE, Attribute::Floats(scale)), (BIAS, Attribute::Floats(bias))];
+        let space = (SPACE, Attribute::Int(shrinkage.space));
+        let (scale, bias) = ((SCALE, Attribute::Floats(scale)), (BIAS, Attribute::Floats(bias)));
+        let attributes = [space, scale, bias];
         let means = [block.mean_abs_output.as_str()];
         Some(Self {
             mean: magnitude.mean,
-            mean_magnitude: node(MEAN_MAGNITUDE, &[magnitude.features], &means, &[]),
+            mean_magnitude: node(MEAN_MAGNITUDE, &[magnitude.features], &means, &attributes[..1]),
             add,
             shrink_and_add: node(SHRINK_AND_ADD, &inputs, &outputs, &attributes),
             superfluous,
@@ -136,6 +147,14 @@ struct Magnitude<'g> {
     /// The last one.
     mean: usize,
     features: &'g str,
+    /// Axes of space, where the nodes tell how many there are.
+    space: Option<i64>,
+}
+
+/// The nodes of a soft threshold, and the number of axes that it adds to the thresholds.
+struct Shrinkage {
+    nodes: [usize; 5],
+    space: i64,
 }
 
 /// Finds nodes by the tensors between them.
@@ -152,18 +171,20 @@ impl<'g> Search<'g> {
             let is_over_samples = attribute(node, "axes").is_some_and(|axes| axes.ints == [2])
                 && attribute(node, "keepdims").is_some_and(|keepdims| keepdims.i() == 0);
             let features = self.input(abs, 0)?;
-            return is_over_samples.then_some(Magnitude { inner: vec![abs], mean, features });
+            let (inner, space) = (vec![abs], Some(1));
+            return is_over_samples.then_some(Magnitude { inner, mean, features, space });
         }
         let mean = self.producer(&block.mean_abs_output, "Flatten")?;
         let pool = self.sole(self.input(mean, 0)?, "GlobalAveragePool", 1)?;
         let abs = self.sole(self.input(pool, 0)?, "Abs", 1)?;
         let keeps_channels = attribute(&self.graph.node[mean], "axis").is_none_or(|a| a.i() == 1);
         let features = self.input(abs, 0)?;
-        keeps_channels.then_some(Magnitude { inner: vec![abs, pool], mean, features })
+        let inner = vec![abs, pool];
+        keeps_channels.then_some(Magnitude { inner, mean, features, space: None })
     }
 
     /// The nodes of `x − max(min(x, τ), −τ)`.
-    fn soft_threshold(&self, block: &Block, features: &str) -> Option<[usize; 5]> {
+    fn soft_threshold(&self, block: &Block, features: &str) -> Option<Shrinkage> {
         let sub = self.producer(&block.shrunk_tensor, "Sub")?;
         let max = self.sole(self.input(sub, 1)?, "Max", 1)?;
         let [low, minus_tau] = self.inputs(max) else { return None };
@@ -176,7 +197,8 @@ impl<'g> Search<'g> {
             && self.inputs(min) == [features, tau]
             && self.input(unsqueeze, 0)? == block.threshold_output
             && matches!(axes[..], [2] | [2, 3]);
-        is_it.then_some([sub, max, min, neg, unsqueeze])
+        let nodes = [sub, max, min, neg, unsqueeze];
+        is_it.then_some(Shrinkage { nodes, space: axes.len() as i64 })
     }
 
     /// The nodes that [`super::with_zeroed_outputs`] adds.
@@ -197,7 +219,7 @@ impl<'g> Search<'g> {
         self.graph.node.iter().position(is_it)
     }
 
-    /// The same, where so many inputs of nodes and no output of the graph take the tensor.
+    /// The same, where the tensor is no output of the graph and is taken by exactly so many inputs of nodes.
     fn sole(&self, tensor: &str, operator: &str, consumers: usize) -> Option<usize> {
         let inputs = self.graph.node.iter().flat_map(|node| &node.input);
         let is_inner = self.graph.output.iter().all(|output| output.name() != tensor);
@@ -260,10 +282,17 @@ impl<'g> Search<'g> {
         Some(numbers.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
     }
 
+    /// The bytes of a stored tensor, where no other has its name.
     fn stored(&self, name: &str, kind: DataType) -> Option<&'g [u8]> {
-        let is_it =
-            |tensor: &&TensorProto| tensor.name() == name && tensor.data_type() == kind as i32;
-        self.graph.initializer.iter().find(is_it).map(TensorProto::raw_data)
+        let is_given = self.graph.node.iter().any(|node| node.output.iter().any(|o| o == name));
+        let mut tensors = self.graph.initializer.iter().filter(|tensor| tensor.name() == name);
+        let (tensor, another) = (tensors.next()?, tensors.next());
+        let is_it = tensor.data_type() == kind as i32 && another.is_none() && !is_given;
+        is_it.then(|| tensor.raw_data())
+    }
+
+    fn is_stored(&self, name: &str) -> bool {
+        self.graph.initializer.iter().any(|tensor| tensor.name() == name)
     }
 }
 

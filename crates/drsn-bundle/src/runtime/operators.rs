@@ -41,7 +41,7 @@ pub(super) fn domain() -> Result<OperatorDomain> {
 struct MeanMagnitude;
 
 impl Operator for MeanMagnitude {
-    type Kernel<'attr> = MeanMagnitude;
+    type Kernel<'attr> = Mean;
 
     fn name(&self) -> &str {
         onnx::MEAN_MAGNITUDE
@@ -55,8 +55,8 @@ impl Operator for MeanMagnitude {
         [OperatorOutput::required(FLOATS)]
     }
 
-    fn create_kernel<'attr>(&self, _: &KernelContext<'attr>) -> Result<Self::Kernel<'attr>> {
-        Ok(Self)
+    fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Mean> {
+        Ok(Mean { space: space(context)? })
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
@@ -72,11 +72,16 @@ impl Operator for MeanMagnitude {
     }
 }
 
-impl Kernel for MeanMagnitude {
+/// The mean over so many axes of space.
+struct Mean {
+    space: usize,
+}
+
+impl Kernel for Mean {
     fn compute(&mut self, context: &ComputeContext) -> Result<()> {
         let features = input(context, 0)?;
         let (shape, features) = features.try_extract_tensor::<f32>()?;
-        let &[batch, channels, ..] = &shape[..] else { return Err(unexpected()) };
+        let [batch, channels] = rows(shape, self.space)?;
         let mut means = output(context, 0, [batch, channels])?;
         let (_, means) = means.try_extract_tensor_mut::<f32>()?;
         kernels::mean_magnitudes(features, means);
@@ -104,7 +109,11 @@ impl Operator for ShrinkAndAdd {
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Normalization> {
         let floats = |name| context.get::<Vec<f32>>(name).ok_or_else(unexpected);
-        Ok(Normalization { scale: floats(onnx::SCALE)?, bias: floats(onnx::BIAS)? })
+        Ok(Normalization {
+            space: space(context)?,
+            scale: floats(onnx::SCALE)?,
+            bias: floats(onnx::BIAS)?,
+        })
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
@@ -116,6 +125,7 @@ impl Operator for ShrinkAndAdd {
 
 /// What follows the sum in each channel.
 struct Normalization {
+    space: usize,
     scale: Vec<f32>,
     bias: Vec<f32>,
 }
@@ -125,11 +135,11 @@ impl Kernel for Normalization {
         let (features, thresholds, shortcut) =
             (input(context, 0)?, input(context, 1)?, input(context, 2)?);
         let (shape, features) = features.try_extract_tensor::<f32>()?;
-        let (rows, thresholds) = thresholds.try_extract_tensor::<f32>()?;
+        let (of_rows, thresholds) = thresholds.try_extract_tensor::<f32>()?;
         let (other, shortcut) = shortcut.try_extract_tensor::<f32>()?;
-        let &[batch, channels, ..] = &shape[..] else { return Err(unexpected()) };
+        let [batch, channels] = rows(shape, self.space)?;
         let affine = Affine { scale: &self.scale, bias: &self.bias };
-        let fits = rows[..] == [batch, channels]
+        let fits = of_rows[..] == [batch, channels]
             && shape == other
             && [affine.scale, affine.bias].iter().all(|of| of.len() as i64 == channels);
         if !fits {
@@ -150,6 +160,19 @@ impl Kernel for Normalization {
     }
 }
 
+fn space(context: &KernelContext<'_>) -> Result<usize> {
+    let space = context.get::<i64>(onnx::SPACE).ok_or_else(unexpected)?;
+    usize::try_from(space).map_err(|_| unexpected())
+}
+
+/// The sizes of batch and channels of features with so many axes of space.
+fn rows(shape: &[i64], space: usize) -> Result<[i64; 2]> {
+    match shape {
+        &[batch, channels, ref rest @ ..] if rest.len() == space => Ok([batch, channels]),
+        _ => Err(unexpected()),
+    }
+}
+
 fn input(context: &ComputeContext, index: usize) -> Result<ValueRef<'_>> {
     context.input(index)?.ok_or_else(unexpected)
 }
@@ -162,9 +185,13 @@ fn output(
     context.output(index, shape)?.ok_or_else(unexpected)
 }
 
-/// The type of both operators' first input, `[batch, C, …]`; none where that is not known before it comes.
+/// The type of both operators' first input, `[batch, C, …]`; none where a size is neither known nor named before it comes.
 fn features(context: &ShapeInferenceContext) -> Option<ValueType> {
-    let is_known = |input: &ValueType| input.tensor_shape().is_some_and(|shape| shape.len() > 2);
+    let is_known = |input: &ValueType| {
+        let ValueType::Tensor { shape, dimension_symbols, .. } = input else { return false };
+        let mut sizes = shape.iter().zip(dimension_symbols.iter());
+        shape.len() > 2 && sizes.all(|(&size, name)| size >= 0 || !name.is_empty())
+    };
     context.inputs().into_iter().next().filter(is_known)
 }
 

@@ -188,7 +188,7 @@ pub(super) fn load(
     fn refused(e: impl Into<ort::Error>) -> RuntimeError {
         RuntimeError::Load { reason: reason(&e.into()) }
     }
-    let mut builder = OrtSession::builder(&runtime.environment)
+    let builder = OrtSession::builder(&runtime.environment)
         .map_err(refused)?
         .with_optimization_level(GraphOptimizationLevel::Level3)
         .map_err(refused)?
@@ -196,26 +196,30 @@ pub(super) fn load(
         .map_err(refused)?
         .with_intra_op_spinning(false)
         .map_err(refused)?;
-    if let Provider::Cuda(device) = provider {
-        let cuda = ort::ep::CUDA::default()
-            .with_device_id(i32::try_from(device).unwrap_or(i32::MAX))
-            // 19 bits of mantissa instead of 24 would not give the golden outputs.
-            .with_tf32(false)
-            // Trying every algorithm takes six times as long at the start, and gains nothing up to 64 (docs/results.md).
-            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
-            .build()
-            .error_on_failure();
-        builder = builder
-            .with_execution_providers([cuda])
-            .map_err(|e| RuntimeError::Device {
-                device: provider.to_string(),
-                reason: reason(&e.into()),
-            })?
-            // A node that CUDA cannot run is an error, not a silent trip to the processor and back.
-            .with_disable_cpu_fallback()
-            .map_err(refused)?;
-    }
-    let operators = operators::domain().map_err(refused)?;
-    let mut builder = builder.with_operators(operators).map_err(refused)?;
+    let mut builder = match provider {
+        Provider::Cpu => {
+            let operators = operators::domain().map_err(refused)?;
+            builder.with_operators(operators).map_err(refused)?
+        }
+        Provider::Cuda(device) => {
+            let cuda = ort::ep::CUDA::default()
+                .with_device_id(i32::try_from(device).unwrap_or(i32::MAX))
+                // 19 bits of mantissa instead of 24 would not give the golden outputs.
+                .with_tf32(false)
+                // Trying every algorithm takes six times as long at the start, and gains nothing up to 64 (docs/results.md).
+                .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+                .build()
+                .error_on_failure();
+            builder
+                .with_execution_providers([cuda])
+                .map_err(|e| RuntimeError::Device {
+                    device: provider.to_string(),
+                    reason: reason(&e.into()),
+                })?
+                // A node that CUDA cannot run is an error, not a silent trip to the processor and back.
+                .with_disable_cpu_fallback()
+                .map_err(refused)?
+        }
+    };
     builder.commit_from_memory(model).map_err(refused)
 }

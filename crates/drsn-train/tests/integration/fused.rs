@@ -52,10 +52,13 @@ fn the_processors_graph_counts_the_same_zeroed_features() {
         let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
         let model = with_zeroed_outputs(&model, &blocks).unwrap();
         let fused = with_fused_shrinkage(&model, &blocks).unwrap();
+        assert_ne!(fused, model);
         let inputs = random_inputs(batch, &input);
         let run = |model| session(&runtime, model, &input).run(&inputs, batch).unwrap();
         let [expected, found] = [&model, &fused].map(|model| run(model));
-        for expected in expected.iter().filter(|tensor| tensor.name.starts_with("zeroed.")) {
+        let zeroed = expected.iter().filter(|tensor| tensor.name.starts_with("zeroed."));
+        assert_eq!(zeroed.clone().count(), blocks.len());
+        for expected in zeroed {
             let found = found.iter().find(|tensor| tensor.name == expected.name).unwrap();
             assert_eq!(found.shape, expected.shape);
             assert!(expected.data.iter().any(|&share| share > 0.0 && share < 1.0));

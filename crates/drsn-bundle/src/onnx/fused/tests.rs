@@ -10,6 +10,7 @@ type Change = fn(&mut Graph);
 /// How one block's graph is written, node by node, so that a test can write one of them otherwise.
 struct Graph {
     axes: Vec<i64>,
+    keepdims: i64,
     /// The axis from which on a pooled image is flattened, in place of a mean over axes.
     flattened: Option<i64>,
     new_axes: Vec<i64>,
@@ -17,26 +18,38 @@ struct Graph {
     upper: Vec<&'static str>,
     subtrahend: &'static str,
     kept: &'static str,
+    shortcut: &'static str,
     normalized: &'static str,
     training_mode: i64,
     activation: &'static str,
     inner_output: Option<&'static str>,
+    /// A tensor that another node takes, too.
+    taken: Option<&'static str>,
+    /// A tensor that is stored once more.
+    stored_again: Option<&'static str>,
+    /// The normalization's mean.
+    mean: Vec<f32>,
 }
 
 impl Default for Graph {
     fn default() -> Self {
         Self {
             axes: vec![2],
+            keepdims: 0,
             flattened: None,
             new_axes: vec![2],
             lower: ["x", "tau"],
             upper: vec!["low", "minus"],
             subtrahend: "middle",
             kept: "x",
+            shortcut: INPUT,
             normalized: "sum",
             training_mode: 0,
             activation: "Relu",
             inner_output: None,
+            taken: None,
+            stored_again: None,
+            mean: vec![0.25, 3.0],
         }
     }
 }
@@ -52,7 +65,7 @@ impl Graph {
             graph.node("Flatten", &["pooled"], "mean", &[("axis", Attribute::Int(axis))]);
         } else {
             let axes = ("axes", Attribute::Ints(self.axes.clone()));
-            let mean = [axes, ("keepdims", Attribute::Int(0))];
+            let mean = [axes, ("keepdims", Attribute::Int(self.keepdims))];
             graph.node("ReduceMean", &["abs"], "mean", &mean);
         }
         graph.node("Sigmoid", &["mean"], "threshold", &[]);
@@ -62,14 +75,18 @@ impl Graph {
         graph.node("Min", &self.lower, "low", &[]);
         graph.node("Max", &self.upper, "middle", &[]);
         graph.node("Sub", &[self.kept, self.subtrahend], "shrunk", &[]);
-        graph.node("Add", &["shrunk", INPUT], "sum", &[]);
-        for (name, values) in [
-            ("gamma", [1.0, 2.0]),
-            ("beta", [0.5, 1.0]),
-            ("mu", [0.25, 3.0]),
-            ("variance", [4.0, 1.0]),
-        ] {
+        graph.node("Add", &["shrunk", self.shortcut], "sum", &[]);
+        for (name, values) in
+            [("gamma", [1.0, 2.0]), ("beta", [0.5, 1.0]), ("variance", [4.0, 1.0])]
+        {
             graph.tensor(name, &[2], &values);
+        }
+        graph.tensor("mu", &[self.mean.len()], &self.mean);
+        if let Some(name) = self.stored_again {
+            graph.tensor(name, &[2], &[9.0, 9.0]);
+        }
+        if let Some(name) = self.taken {
+            graph.node("Identity", &[name], "taken", &[]);
         }
         let parameters = [self.normalized, "gamma", "beta", "mu", "variance"];
         let attributes = [
@@ -120,8 +137,14 @@ fn two_operators_stand_where_ten_nodes_were() {
 
 #[test]
 fn the_mean_over_an_image_is_known_as_well() {
-    let model = fused(&Graph { flattened: Some(1), ..Graph::default() }.model());
-    assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+    for (new_axes, space) in [(vec![2, 3], 2), (vec![2], 1)] {
+        let graph = Graph { flattened: Some(1), new_axes, ..Graph::default() };
+        let model = fused(&graph.model());
+        assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+        for node in [1, 3].map(|place| &model.graph.as_ref().unwrap().node[place]) {
+            assert_eq!(attribute(node, SPACE).unwrap().i(), space);
+        }
+    }
 }
 
 #[test]
@@ -135,25 +158,47 @@ fn the_share_of_zeroed_features_is_a_third_output() {
 
 #[test]
 fn a_block_that_is_written_otherwise_stays_as_it_is() {
-    let changes: [(&str, Change); 13] = [
+    let changes: [(&str, Change); 17] = [
         ("mean over other axes", |graph| graph.axes = vec![1]),
+        ("mean that keeps its axis", |graph| graph.keepdims = 1),
         ("channels are flattened", |graph| graph.flattened = Some(2)),
         ("least of something else", |graph| graph.lower = [INPUT, "tau"]),
         ("least of the same in another order", |graph| graph.lower = ["tau", "x"]),
         ("thresholds of inputs and samples", |graph| graph.new_axes = vec![1]),
+        ("thresholds of images for a signal", |graph| graph.new_axes = vec![2, 3]),
         ("largest of three", |graph| graph.upper.push(INPUT)),
-        ("statistics of the batch", |graph| graph.training_mode = 1),
         ("another subtrahend", |graph| graph.subtrahend = "low"),
         ("something else is kept", |graph| graph.kept = INPUT),
-        ("the sum is not normalized", |graph| graph.normalized = "shrunk"),
+        ("the shortcut is stored, and may be for one input", |graph| graph.shortcut = "beta"),
+        ("the sum is not normalized", |graph| graph.normalized = INPUT),
+        ("statistics of the batch", |graph| graph.training_mode = 1),
+        ("too few statistics", |graph| graph.mean = vec![0.25]),
+        ("statistics of two values", |graph| graph.stored_again = Some("gamma")),
+        ("axes of two values", |graph| graph.stored_again = Some("axes")),
         ("another activation", |graph| graph.activation = "Sigmoid"),
-        ("shrunk features are told", |graph| graph.inner_output = Some("shrunk")),
-        ("magnitudes are told", |graph| graph.inner_output = Some("abs")),
     ];
     for (what, change) in changes {
         let mut graph = Graph::default();
         change(&mut graph);
         let model = graph.model();
         assert_eq!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{what}");
+    }
+}
+
+#[test]
+fn a_block_of_which_more_is_asked_than_its_outputs_stays_as_it_is() {
+    for name in ["abs", "tau", "minus", "low", "middle", "shrunk", "norm"] {
+        for graph in [
+            Graph { inner_output: Some(name), ..Graph::default() },
+            Graph { taken: Some(name), ..Graph::default() },
+        ] {
+            let model = graph.model();
+            assert_eq!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{name}");
+        }
+    }
+    // These are given by the operators, too.
+    for name in ["x", "mean", "threshold", "sum", "active"] {
+        let model = Graph { taken: Some(name), ..Graph::default() }.model();
+        assert_ne!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{name}");
     }
 }

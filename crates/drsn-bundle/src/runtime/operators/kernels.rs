@@ -28,6 +28,8 @@ vectorized! {
     /// The mean magnitude of each row.
     pub(super) fn mean_magnitudes<'a>(features: &'a [f32], means: &'a mut [f32]) {
         let length = length(features, means);
+        // Where there is no space, there is no row either.
+        means.fill(0.0);
         for (row, mean) in features.chunks_exact(length).zip(means) {
             let (chunks, rest) = row.as_chunks::<LANES>();
             let mut lanes = [0.0_f32; LANES];
@@ -63,7 +65,7 @@ vectorized! {
             for (((&x, &kept), sum), activated) in numbers {
                 *sum = soft_threshold(x, threshold) + kept;
                 let normalized = *sum * scale + bias;
-                // What is no number stays none.
+                // NaN stays NaN.
                 *activated = if normalized < 0.0 { 0.0 } else { normalized };
             }
         }
@@ -75,6 +77,7 @@ vectorized! {
     pub(super) fn zeroed_shares<'a>(rows: Rows<'a>, shares: &'a mut [f32]) {
         let length = length(rows.features, rows.thresholds);
         let features = rows.features.chunks_exact(length);
+        shares.fill(0.0);
         for ((features, &threshold), share) in features.zip(rows.thresholds).zip(shares) {
             let zeroed = features.iter().map(|&x| u32::from(soft_threshold(x, threshold) == 0.0));
             *share = zeroed.sum::<u32>() as f32 / length as f32;
@@ -88,7 +91,7 @@ fn length(features: &[f32], rows: &[f32]) -> usize {
     (features.len() / rows.len().max(1)).max(1)
 }
 
-/// `x − max(min(x, τ), −τ)`: within [−τ, τ] exactly zero (Zhao et al. 2019, equation 2). No number where one of both is none.
+/// `x − max(min(x, τ), −τ)`: within [−τ, τ] exactly zero (Zhao et al. 2019, equation 2); NaN where either is.
 #[inline(always)]
 fn soft_threshold(x: f32, threshold: f32) -> f32 {
     let low = if x < threshold { x } else { threshold };
@@ -144,6 +147,15 @@ mod tests {
                 prop_assert!((f64::from(shares[row]) - zeroed as f64 / length as f64).abs() < 1e-6);
             }
         }
+    }
+
+    /// The memory is ONNX Runtime's, and held something else before.
+    #[test]
+    fn no_number_is_left_over_where_there_is_no_space() {
+        let (mut means, mut shares) = ([7.0; 2], [7.0; 2]);
+        mean_magnitudes(&[], &mut means);
+        zeroed_shares(Rows { features: &[], thresholds: &[1.0; 2] }, &mut shares);
+        assert_eq!((means, shares), ([0.0; 2], [0.0; 2]));
     }
 
     #[test]
