@@ -1,4 +1,4 @@
-use super::*;
+use super::{search::attribute, *};
 use crate::{
     ThresholdKind,
     onnx::{GraphBuilder, INPUT, with_zeroed_outputs},
