@@ -19,11 +19,16 @@ pub const DOMAIN: &str = "drsn";
 /// Features `[batch, C, …]` to the mean magnitude A of each channel, `[batch, C]`.
 pub const MEAN_MAGNITUDE: &str = "MeanMagnitude";
 /// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to what the next unit makes of it
-/// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. A third output, where it is named, is the
-/// share of each channel's features that are zero after shrinkage, `[batch, C]`.
+/// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. Of a signal's shortcut every so many-th feature
+/// is taken, and channels of zeros are put around a shortcut. A third output, where it is named, is the share of each channel's
+/// features that are zero after shrinkage, `[batch, C]`.
 pub const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
 /// Name of both operators' attribute with the number of axes of space, 1 for signals and 2 for images.
 pub const SPACE: &str = "space";
+/// Name of [`SHRINK_AND_ADD`]'s attribute with the shortcut's stride along a signal.
+pub const STRIDE: &str = "stride";
+/// Name of [`SHRINK_AND_ADD`]'s attribute with the channels of zeros before and after the shortcut's.
+pub const PADS: &str = "pads";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the scale of each channel.
 pub const SCALE: &str = "scale";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the bias of each channel.
@@ -78,10 +83,8 @@ impl Fusion {
         search.sole(&block.shrunk_tensor, "Sub", consumers)?;
 
         let add = search.consumer(&block.shrunk_tensor, "Add")?;
-        let shortcut = graph.node[add].input.iter().find(|&term| *term != block.shrunk_tensor)?;
-        if search.is_stored(shortcut) {
-            return None;
-        }
+        let term = graph.node[add].input.iter().find(|&term| *term != block.shrunk_tensor)?;
+        let shortcut = search.shortcut(term, shrinkage.space)?;
         let sum = search.output(add)?;
         let norm = search.consumer(sum, "BatchNormalization")?;
         let normalized = search.output(norm)?;
@@ -89,17 +92,21 @@ impl Fusion {
         let relu = search.consumer(normalized, "Relu")?;
         let (scale, bias) = search.affine(norm, block.channels)?;
 
-        let inputs = [magnitude.features, &block.threshold_output, shortcut];
+        let inputs = [magnitude.features, &block.threshold_output, shortcut.source];
         let mut outputs = vec![sum, search.output(relu)?];
-        let mut superfluous =
-            [magnitude.inner, shrinkage.nodes.to_vec(), vec![norm, relu]].concat();
+        let shrunk = shrinkage.nodes.to_vec();
+        let mut superfluous = [magnitude.inner, shrunk, shortcut.nodes, vec![norm, relu]].concat();
         if let Some(chain) = zeroed {
             outputs.push(search.output(chain[3])?);
             superfluous.extend(chain);
         }
-        let space = (SPACE, Attribute::Int(shrinkage.space));
-        let (scale, bias) = ((SCALE, Attribute::Floats(scale)), (BIAS, Attribute::Floats(bias)));
-        let attributes = [space, scale, bias];
+        let attributes = [
+            (SPACE, Attribute::Int(shrinkage.space)),
+            (STRIDE, Attribute::Int(shortcut.stride)),
+            (PADS, Attribute::Ints(shortcut.pads.to_vec())),
+            (SCALE, Attribute::Floats(scale)),
+            (BIAS, Attribute::Floats(bias)),
+        ];
         let means = [block.mean_abs_output.as_str()];
         Some(Self {
             mean: magnitude.mean,

@@ -10,7 +10,9 @@ mod zeroed;
 
 pub use builder::{Attribute, GraphBuilder};
 pub use check::check_model;
-pub use fused::{BIAS, DOMAIN, MEAN_MAGNITUDE, SCALE, SHRINK_AND_ADD, SPACE, with_fused_shrinkage};
+pub use fused::{
+    BIAS, DOMAIN, MEAN_MAGNITUDE, PADS, SCALE, SHRINK_AND_ADD, SPACE, STRIDE, with_fused_shrinkage,
+};
 pub use zeroed::{with_zeroed_outputs, zeroed_output};
 
 #[expect(unreachable_pub, clippy::pedantic, reason = "generated from proto/onnx.proto")]

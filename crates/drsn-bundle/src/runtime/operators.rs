@@ -56,7 +56,7 @@ impl Operator for MeanMagnitude {
     }
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Mean> {
-        Ok(Mean { space: space(context)? })
+        Ok(Mean { space: number(context, onnx::SPACE)? })
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
@@ -109,10 +109,16 @@ impl Operator for ShrinkAndAdd {
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Normalization> {
         let floats = |name| context.get::<Vec<f32>>(name).ok_or_else(unexpected);
+        let pads = context.get::<Vec<i64>>(onnx::PADS).ok_or_else(unexpected)?;
+        let [before, after] = pads[..] else { return Err(unexpected()) };
         Ok(Normalization {
-            space: space(context)?,
+            space: number(context, onnx::SPACE)?,
+            stride: number(context, onnx::STRIDE)?.max(1),
+            before: size(before)?,
+            after: size(after)?,
             scale: floats(onnx::SCALE)?,
             bias: floats(onnx::BIAS)?,
+            scratch: Vec::new(),
         })
     }
 
@@ -123,11 +129,42 @@ impl Operator for ShrinkAndAdd {
     }
 }
 
-/// What follows the sum in each channel.
+/// How the shortcut comes, and what follows the sum in each channel.
 struct Normalization {
+    /// Axes of space.
     space: usize,
+    /// Along the last of them.
+    stride: usize,
+    /// Channels of zeros before and after the shortcut's.
+    before: usize,
+    after: usize,
     scale: Vec<f32>,
     bias: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+impl Normalization {
+    /// The shortcut, where it fits to features of this shape.
+    fn shortcut<'s>(
+        &self,
+        shape: &[i64],
+        (of_shortcut, features): (&[i64], &'s [f32]),
+    ) -> Result<kernels::Shortcut<'s>> {
+        let [batch, channels] = rows(of_shortcut, self.space)?;
+        let channels = size(channels)?;
+        let all = self.before.saturating_add(channels).saturating_add(self.after);
+        let mut expected = of_shortcut.to_vec();
+        expected[1] = all as i64;
+        if let Some(last) = expected.last_mut() {
+            *last = size(*last)?.div_ceil(self.stride) as i64;
+        }
+        if expected != shape {
+            return Err(unexpected());
+        }
+        let length = features.len() / (size(batch)? * channels).max(1);
+        let Self { before, stride, .. } = *self;
+        Ok(kernels::Shortcut { features, length, channels, before, stride })
+    }
 }
 
 impl Kernel for Normalization {
@@ -136,21 +173,22 @@ impl Kernel for Normalization {
             (input(context, 0)?, input(context, 1)?, input(context, 2)?);
         let (shape, features) = features.try_extract_tensor::<f32>()?;
         let (of_rows, thresholds) = thresholds.try_extract_tensor::<f32>()?;
-        let (other, shortcut) = shortcut.try_extract_tensor::<f32>()?;
+        let (of_shortcut, shortcut) = shortcut.try_extract_tensor::<f32>()?;
+        let shortcut = self.shortcut(shape, (of_shortcut, shortcut))?;
         let [batch, channels] = rows(shape, self.space)?;
         let affine = Affine { scale: &self.scale, bias: &self.bias };
         let fits = of_rows[..] == [batch, channels]
-            && shape == other
             && [affine.scale, affine.bias].iter().all(|of| of.len() as i64 == channels);
         if !fits {
             return Err(unexpected());
         }
         let rows = Rows { features, thresholds };
+        self.scratch.resize(features.len() / thresholds.len().max(1), 0.0);
         let mut sum = output(context, 0, shape.clone())?;
         let mut activated = output(context, 1, shape.clone())?;
         let (_, sum) = sum.try_extract_tensor_mut::<f32>()?;
         let (_, activated) = activated.try_extract_tensor_mut::<f32>()?;
-        kernels::shrink_and_add(rows, shortcut, affine, sum, activated);
+        kernels::shrink_and_add(rows, shortcut, affine, &mut self.scratch, sum, activated);
         if context.num_outputs()? > 2 {
             let mut zeroed = output(context, 2, [batch, channels])?;
             let (_, zeroed) = zeroed.try_extract_tensor_mut::<f32>()?;
@@ -160,9 +198,13 @@ impl Kernel for Normalization {
     }
 }
 
-fn space(context: &KernelContext<'_>) -> Result<usize> {
-    let space = context.get::<i64>(onnx::SPACE).ok_or_else(unexpected)?;
-    usize::try_from(space).map_err(|_| unexpected())
+/// A node's attribute.
+fn number(context: &KernelContext<'_>, name: &str) -> Result<usize> {
+    size(context.get::<i64>(name).ok_or_else(unexpected)?)
+}
+
+fn size(number: i64) -> Result<usize> {
+    usize::try_from(number).map_err(|_| unexpected())
 }
 
 /// The sizes of batch and channels of features with so many axes of space.

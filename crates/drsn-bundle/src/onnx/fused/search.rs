@@ -24,6 +24,17 @@ pub(super) struct Shrinkage {
     pub(super) space: i64,
 }
 
+/// Where a shortcut comes from.
+pub(super) struct Shortcut<'g> {
+    /// The nodes that take every so many-th feature, and that put channels around them.
+    pub(super) nodes: Vec<usize>,
+    pub(super) source: &'g str,
+    /// Along a signal; 1 for images, of which ONNX Runtime takes every so many-th feature as fast.
+    pub(super) stride: i64,
+    /// Channels of zeros before and after.
+    pub(super) pads: [i64; 2],
+}
+
 /// Finds nodes by the tensors between them.
 pub(super) struct Search<'g> {
     pub(super) graph: &'g GraphProto,
@@ -66,6 +77,52 @@ impl<'g> Search<'g> {
             && matches!(axes[..], [2] | [2, 3]);
         let nodes = [sub, max, min, neg, unsqueeze];
         is_it.then_some(Shrinkage { nodes, space: axes.len() as i64 })
+    }
+
+    /// How a shortcut comes from the sum of the unit before: strided where the unit's first convolution is, and with channels
+    /// of zeros where it has fewer. None where it is stored, and may be for one input.
+    pub(super) fn shortcut(&self, tensor: &'g str, space: i64) -> Option<Shortcut<'g>> {
+        let mut shortcut = Shortcut { nodes: Vec::new(), source: tensor, stride: 1, pads: [0; 2] };
+        if let Some((node, pads)) = self.padding(shortcut.source, space) {
+            (shortcut.source, shortcut.pads) = (self.input(node, 0)?, pads);
+            shortcut.nodes.push(node);
+        }
+        if space == 1
+            && let Some((node, stride)) = self.stride(shortcut.source)
+        {
+            (shortcut.source, shortcut.stride) = (self.input(node, 0)?, stride);
+            shortcut.nodes.push(node);
+        }
+        let is_stored = self.graph.initializer.iter().any(|t| t.name() == shortcut.source);
+        (!is_stored).then_some(shortcut)
+    }
+
+    /// A node that puts channels of zeros around a tensor's, and how many.
+    fn padding(&self, tensor: &str, space: i64) -> Option<(usize, [i64; 2])> {
+        let pad = self.sole(tensor, "Pad", 1)?;
+        let [_, pads] = self.inputs(pad) else { return None };
+        let pads = self.integers(pads)?;
+        // Before each axis, then after each axis; the channels are the second one.
+        let axes = 2 + usize::try_from(space).ok()?;
+        let (before, after) = (1, axes + 1);
+        let is_of_channels = pads.len() == 2 * axes
+            && pads.iter().enumerate().all(|(at, &size)| size == 0 || at == before || at == after)
+            && pads.iter().all(|&size| size >= 0)
+            && self.graph.node[pad].attribute.is_empty();
+        is_of_channels.then(|| (pad, [pads[before], pads[after]]))
+    }
+
+    /// A node that takes every so many-th feature of a signal, beginning with the first.
+    fn stride(&self, tensor: &str) -> Option<(usize, i64)> {
+        let slice = self.sole(tensor, "Slice", 1)?;
+        let [_, start, end, axis, step] = self.inputs(slice) else { return None };
+        let part = |name| match self.integers(name)?[..] {
+            [number] => Some(number),
+            _ => None,
+        };
+        let is_whole = part(start)? == 0 && part(end)? == i64::MAX && part(axis)? == 2;
+        let step = part(step)?;
+        (is_whole && step > 0).then_some((slice, step))
     }
 
     /// The nodes that [`super::with_zeroed_outputs`] adds.
@@ -156,10 +213,6 @@ impl<'g> Search<'g> {
         let (tensor, another) = (tensors.next()?, tensors.next());
         let is_it = tensor.data_type() == kind as i32 && another.is_none() && !is_given;
         is_it.then(|| tensor.raw_data())
-    }
-
-    pub(super) fn is_stored(&self, name: &str) -> bool {
-        self.graph.initializer.iter().any(|tensor| tensor.name() == name)
     }
 }
 

@@ -19,6 +19,12 @@ struct Graph {
     subtrahend: &'static str,
     kept: &'static str,
     shortcut: &'static str,
+    /// Start, end, axis and step of the features of the shortcut that are kept.
+    slice: Option<[i64; 4]>,
+    /// Zeros around the shortcut.
+    pads: Option<Vec<i64>>,
+    /// What the zeros are.
+    mode: Vec<(&'static str, Attribute)>,
     normalized: &'static str,
     training_mode: i64,
     activation: &'static str,
@@ -43,6 +49,9 @@ impl Default for Graph {
             subtrahend: "middle",
             kept: "x",
             shortcut: INPUT,
+            slice: None,
+            pads: None,
+            mode: Vec::new(),
             normalized: "sum",
             training_mode: 0,
             activation: "Relu",
@@ -55,6 +64,21 @@ impl Default for Graph {
 }
 
 impl Graph {
+    fn write_shortcut(&self, graph: &mut GraphBuilder) -> String {
+        let mut shortcut = self.shortcut.to_owned();
+        if let Some(parts) = self.slice {
+            let names = ["start", "end", "axis", "step"];
+            let [start, end, axis, step] =
+                [0, 1, 2, 3].map(|at| graph.integers(names[at], &parts[at..=at]));
+            shortcut = graph.node("Slice", &[&shortcut, &start, &end, &axis, &step], "kept", &[]);
+        }
+        if let Some(pads) = &self.pads {
+            let pads = graph.integers("pads", pads);
+            shortcut = graph.node("Pad", &[&shortcut, &pads], "padded", &self.mode);
+        }
+        shortcut
+    }
+
     fn model(&self) -> Vec<u8> {
         let mut graph = GraphBuilder::new("block");
         graph.input(INPUT, &[-1, 2, 8]);
@@ -75,7 +99,8 @@ impl Graph {
         graph.node("Min", &self.lower, "low", &[]);
         graph.node("Max", &self.upper, "middle", &[]);
         graph.node("Sub", &[self.kept, self.subtrahend], "shrunk", &[]);
-        graph.node("Add", &["shrunk", self.shortcut], "sum", &[]);
+        let shortcut = self.write_shortcut(&mut graph);
+        graph.node("Add", &["shrunk", &shortcut], "sum", &[]);
         for (name, values) in
             [("gamma", [1.0, 2.0]), ("beta", [0.5, 1.0]), ("variance", [4.0, 1.0])]
         {
@@ -154,6 +179,52 @@ fn the_share_of_zeroed_features_is_a_third_output() {
     assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
     let node = &model.graph.as_ref().unwrap().node[3];
     assert_eq!(node.output, ["sum", "active", "zeroed.stage1.block1"]);
+}
+
+#[test]
+fn a_shortcut_that_is_strided_and_padded_is_taken_from_where_it_comes() {
+    let whole = [0, i64::MAX, 2, 2];
+    let graph =
+        Graph { slice: Some(whole), pads: Some(vec![0, 1, 0, 0, 2, 0]), ..Graph::default() };
+    let model = fused(&graph.model());
+    assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
+    let node = &model.graph.as_ref().unwrap().node[3];
+    assert_eq!(node.input, ["x", "threshold", INPUT]);
+    assert_eq!(attribute(node, STRIDE).unwrap().i(), 2);
+    assert_eq!(attribute(node, PADS).unwrap().ints, [1, 2]);
+
+    let left: [(&str, Change, &str); 8] = [
+        ("features from the second on", |graph| graph.slice = Some([1, i64::MAX, 2, 2]), "kept"),
+        ("features up to the seventh", |graph| graph.slice = Some([0, 7, 2, 2]), "kept"),
+        ("every second channel", |graph| graph.slice = Some([0, i64::MAX, 1, 2]), "kept"),
+        ("backwards", |graph| graph.slice = Some([0, i64::MAX, 2, -1]), "kept"),
+        (
+            "every second row of an image",
+            |graph| {
+                (graph.flattened, graph.new_axes) = (Some(1), vec![2, 3]);
+                graph.slice = Some([0, i64::MAX, 2, 2]);
+            },
+            "kept",
+        ),
+        ("zeros around the samples", |graph| graph.pads = Some(vec![0, 0, 1, 0, 0, 1]), "padded"),
+        ("fewer channels", |graph| graph.pads = Some(vec![0, -1, 0, 0, 0, 0]), "padded"),
+        (
+            "copies around the channels",
+            |graph| {
+                graph.pads = Some(vec![0, 1, 0, 0, 1, 0]);
+                graph.mode = vec![("mode", Attribute::Int(1))];
+            },
+            "padded",
+        ),
+    ];
+    for (what, change, source) in left {
+        let mut graph = Graph::default();
+        change(&mut graph);
+        let model = fused(&graph.model());
+        let node = model.graph.as_ref().unwrap().node.last().unwrap();
+        assert_eq!(node.op_type(), SHRINK_AND_ADD, "{what}");
+        assert_eq!(node.input[2], source, "{what}");
+    }
 }
 
 #[test]

@@ -17,6 +17,18 @@ pub(super) struct Rows<'a> {
     pub(super) thresholds: &'a [f32],
 }
 
+/// Features of fewer channels, with channels of zeros around them, and of longer rows, of which every so many-th is taken.
+#[derive(Clone, Copy)]
+pub(super) struct Shortcut<'a> {
+    pub(super) features: &'a [f32],
+    /// Features in a row.
+    pub(super) length: usize,
+    pub(super) channels: usize,
+    /// Channels of zeros before them.
+    pub(super) before: usize,
+    pub(super) stride: usize,
+}
+
 /// Scale and bias of each channel.
 #[derive(Clone, Copy)]
 pub(super) struct Affine<'a> {
@@ -46,22 +58,24 @@ vectorized! {
 
 vectorized! {
     /// The sum of the shrunk features and the shortcut, and what normalization and activation make of it. Rows have the
-    /// channels in turn.
+    /// channels in turn; `scratch` is as long as one.
     pub(super) fn shrink_and_add<'a>(
         rows: Rows<'a>,
-        shortcut: &'a [f32],
+        shortcut: Shortcut<'a>,
         affine: Affine<'a>,
+        scratch: &'a mut [f32],
         sum: &'a mut [f32],
         activated: &'a mut [f32],
     ) {
         let length = length(rows.features, rows.thresholds);
-        let channels = affine.scale.iter().zip(affine.bias).cycle();
-        let sources = rows.features.chunks_exact(length).zip(shortcut.chunks_exact(length));
+        let channels = affine.scale.iter().zip(affine.bias).enumerate().cycle();
+        let sources = rows.thresholds.iter().zip(rows.features.chunks_exact(length));
         let targets = sum.chunks_exact_mut(length).zip(activated.chunks_exact_mut(length));
-        for (((&threshold, (scale, bias)), (features, shortcut)), (sum, activated)) in
-            rows.thresholds.iter().zip(channels).zip(sources).zip(targets)
+        for (row, (((channel, (scale, bias)), (&threshold, features)), (sum, activated))) in
+            channels.zip(sources).zip(targets).enumerate()
         {
-            let numbers = features.iter().zip(shortcut).zip(sum).zip(activated);
+            let kept = shortcut.row(row / affine.scale.len(), channel, scratch);
+            let numbers = features.iter().zip(kept).zip(sum).zip(activated);
             for (((&x, &kept), sum), activated) in numbers {
                 *sum = soft_threshold(x, threshold) + kept;
                 let normalized = *sum * scale + bias;
@@ -85,6 +99,46 @@ vectorized! {
     }
 }
 
+impl Shortcut<'_> {
+    /// What is added to one row, written to `scratch` where it does not lie there as it is.
+    #[inline(always)]
+    fn row<'r>(&'r self, input: usize, channel: usize, scratch: &'r mut [f32]) -> &'r [f32] {
+        let row = channel
+            .checked_sub(self.before)
+            .filter(|&channel| channel < self.channels)
+            .and_then(|channel| {
+                self.features
+                    .get((input * self.channels + channel) * self.length..)?
+                    .get(..self.length)
+            });
+        match row {
+            None => scratch.fill(0.0),
+            Some(row) if self.stride == 1 => return row,
+            Some(row) => every(self.stride, row, scratch),
+        }
+        scratch
+    }
+}
+
+/// Every `step`-th number of a row, from its first.
+#[inline(always)]
+fn every(step: usize, row: &[f32], target: &mut [f32]) {
+    if step != 2 {
+        for (target, &number) in target.iter_mut().zip(row.iter().step_by(step)) {
+            *target = number;
+        }
+        return;
+    }
+    // The usual step, which the compiler does for several numbers at once.
+    let (pairs, rest) = row.as_chunks();
+    for (target, &[number, _]) in target.iter_mut().zip(pairs) {
+        *target = number;
+    }
+    if let (Some(target), &[number]) = (target.get_mut(pairs.len()), rest) {
+        *target = number;
+    }
+}
+
 /// Features in a row, where there is one of `rows` for each.
 #[inline(always)]
 fn length(features: &[f32], rows: &[f32]) -> usize {
@@ -100,74 +154,4 @@ fn soft_threshold(x: f32, threshold: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const CHANNELS: usize = 3;
-
-    /// Two inputs of three channels.
-    fn rows() -> impl Strategy<Value = (Vec<f32>, Vec<f32>, Vec<f32>)> {
-        (1_usize..80).prop_flat_map(|length| {
-            let count = 2 * CHANNELS * length;
-            (
-                prop::collection::vec(-2.0_f32..2.0, count),
-                prop::collection::vec(-2.0_f32..2.0, count),
-                prop::collection::vec(0.0_f32..2.0, 2 * CHANNELS),
-            )
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn rows_are_computed_as_the_formulas_say((features, shortcut, thresholds) in rows()) {
-            let (scale, bias) = ([0.5, -1.5, 2.0], [0.1, 0.2, -0.3]);
-            let length = length(&features, &thresholds);
-            let rows = Rows { features: &features, thresholds: &thresholds };
-            let (mut sum, mut activated) = (vec![0.0; features.len()], vec![0.0; features.len()]);
-            let affine = Affine { scale: &scale, bias: &bias };
-            shrink_and_add(rows, &shortcut, affine, &mut sum, &mut activated);
-            let (mut means, mut shares) = (vec![0.0; thresholds.len()], vec![0.0; thresholds.len()]);
-            mean_magnitudes(&features, &mut means);
-            zeroed_shares(rows, &mut shares);
-
-            for (row, &threshold) in thresholds.iter().enumerate() {
-                let (mut magnitude, mut zeroed) = (0.0, 0);
-                for n in row * length..(row + 1) * length {
-                    let shrunk = (features[n].abs() - threshold).max(0.0).copysign(features[n]);
-                    let expected = shrunk + shortcut[n];
-                    prop_assert!((sum[n] - expected).abs() < 1e-6);
-                    let expected = (sum[n] * scale[row % CHANNELS] + bias[row % CHANNELS]).max(0.0);
-                    prop_assert!((activated[n] - expected).abs() < 1e-6);
-                    magnitude += f64::from(features[n].abs());
-                    zeroed += usize::from(features[n].abs() <= threshold);
-                }
-                prop_assert!((f64::from(means[row]) - magnitude / length as f64).abs() < 1e-5);
-                prop_assert!((f64::from(shares[row]) - zeroed as f64 / length as f64).abs() < 1e-6);
-            }
-        }
-    }
-
-    /// The memory is ONNX Runtime's, and held something else before.
-    #[test]
-    fn no_number_is_left_over_where_there_is_no_space() {
-        let (mut means, mut shares) = ([7.0; 2], [7.0; 2]);
-        mean_magnitudes(&[], &mut means);
-        zeroed_shares(Rows { features: &[], thresholds: &[1.0; 2] }, &mut shares);
-        assert_eq!((means, shares), ([0.0; 2], [0.0; 2]));
-    }
-
-    #[test]
-    fn what_is_no_number_is_not_hidden() {
-        let (mut sum, mut activated, mut mean) = ([0.0; 2], [0.0; 2], [0.0]);
-        let affine = Affine { scale: &[1.0], bias: &[0.0] };
-        for (feature, threshold) in [(f32::NAN, 1.0), (1.0, f32::NAN)] {
-            let rows = Rows { features: &[feature, 0.5], thresholds: &[threshold] };
-            shrink_and_add(rows, &[0.0; 2], affine, &mut sum, &mut activated);
-            assert!(sum[0].is_nan() && activated[0].is_nan(), "{feature} {threshold}");
-        }
-        mean_magnitudes(&[f32::NAN, 0.5], &mut mean);
-        assert!(mean[0].is_nan());
-    }
-}
+mod tests;
