@@ -15,28 +15,28 @@ use super::{
 use crate::{Block, BundleError};
 
 /// Domain of the operators.
-pub const DOMAIN: &str = "drsn";
+pub(crate) const DOMAIN: &str = "drsn";
 /// Features `[batch, C, …]` to the mean magnitude A of each channel, `[batch, C]`.
-pub const MEAN_MAGNITUDE: &str = "MeanMagnitude";
+pub(crate) const MEAN_MAGNITUDE: &str = "MeanMagnitude";
 /// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to what the next unit makes of it
 /// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. Of a signal's shortcut every so many-th feature
 /// is taken, and channels of zeros are put around a shortcut. A third output, where it is named, is the share of each channel's
 /// features that are zero after shrinkage, `[batch, C]`.
-pub const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
+pub(crate) const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
 /// Name of both operators' attribute with the number of axes of space, 1 for signals and 2 for images.
-pub const SPACE: &str = "space";
+pub(crate) const SPACE: &str = "space";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the shortcut's stride along a signal.
-pub const STRIDE: &str = "stride";
+pub(crate) const STRIDE: &str = "stride";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the channels of zeros before and after the shortcut's.
-pub const PADS: &str = "pads";
+pub(crate) const PADS: &str = "pads";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the scale of each channel.
-pub const SCALE: &str = "scale";
+pub(crate) const SCALE: &str = "scale";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the bias of each channel.
-pub const BIAS: &str = "bias";
+pub(crate) const BIAS: &str = "bias";
 
-/// Puts [`MEAN_MAGNITUDE`] and [`SHRINK_AND_ADD`] in the place of what they do, in each block with a soft threshold
-/// that is written as `drsn-train` writes it; other blocks stay as they are. The model may be one that
-/// [`super::with_zeroed_outputs`] gave.
+/// Puts two operators in the place of what they do, `MeanMagnitude` and `ShrinkAndAdd` of the domain `drsn`, in each block
+/// with a soft threshold that is written as `drsn-train` writes it; other blocks stay as they are. The model may be one that
+/// [`super::with_zeroed_outputs`] gave. What it returns can be run by `runtime::Session`, on a processor.
 ///
 /// # Errors
 /// [`BundleError::Model`] where the bytes are no ONNX model.

@@ -5,14 +5,12 @@
 
 mod builder;
 mod check;
-mod fused;
+pub(crate) mod fused;
 mod zeroed;
 
 pub use builder::{Attribute, GraphBuilder};
 pub use check::check_model;
-pub use fused::{
-    BIAS, DOMAIN, MEAN_MAGNITUDE, PADS, SCALE, SHRINK_AND_ADD, SPACE, STRIDE, with_fused_shrinkage,
-};
+pub use fused::with_fused_shrinkage;
 pub use zeroed::{with_zeroed_outputs, zeroed_output};
 
 #[expect(unreachable_pub, clippy::pedantic, reason = "generated from proto/onnx.proto")]

@@ -14,7 +14,7 @@ use ort::{
 };
 
 use self::kernels::{Affine, Rows};
-use crate::onnx::{self, GraphBuilder};
+use crate::onnx::{self, GraphBuilder, fused};
 
 const FLOATS: TensorElementType = TensorElementType::Float32;
 
@@ -35,7 +35,7 @@ pub(super) fn register(environment: &Environment) -> Result<()> {
 
 /// All of them, for one session.
 pub(super) fn domain() -> Result<OperatorDomain> {
-    OperatorDomain::new(onnx::DOMAIN)?.add(MeanMagnitude)?.add(ShrinkAndAdd)
+    OperatorDomain::new(fused::DOMAIN)?.add(MeanMagnitude)?.add(ShrinkAndAdd)
 }
 
 struct MeanMagnitude;
@@ -44,7 +44,7 @@ impl Operator for MeanMagnitude {
     type Kernel<'attr> = Mean;
 
     fn name(&self) -> &str {
-        onnx::MEAN_MAGNITUDE
+        fused::MEAN_MAGNITUDE
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
@@ -56,7 +56,7 @@ impl Operator for MeanMagnitude {
     }
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Mean> {
-        Ok(Mean { space: number(context, onnx::SPACE)? })
+        Ok(Mean { space: number(context, fused::SPACE)? })
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
@@ -95,7 +95,7 @@ impl Operator for ShrinkAndAdd {
     type Kernel<'attr> = Normalization;
 
     fn name(&self) -> &str {
-        onnx::SHRINK_AND_ADD
+        fused::SHRINK_AND_ADD
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
@@ -109,15 +109,15 @@ impl Operator for ShrinkAndAdd {
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Normalization> {
         let floats = |name| context.get::<Vec<f32>>(name).ok_or_else(unexpected);
-        let pads = context.get::<Vec<i64>>(onnx::PADS).ok_or_else(unexpected)?;
+        let pads = context.get::<Vec<i64>>(fused::PADS).ok_or_else(unexpected)?;
         let [before, after] = pads[..] else { return Err(unexpected()) };
         Ok(Normalization {
-            space: number(context, onnx::SPACE)?,
-            stride: number(context, onnx::STRIDE)?.max(1),
+            space: number(context, fused::SPACE)?,
+            stride: number(context, fused::STRIDE)?.max(1),
             before: size(before)?,
             after: size(after)?,
-            scale: floats(onnx::SCALE)?,
-            bias: floats(onnx::BIAS)?,
+            scale: floats(fused::SCALE)?,
+            bias: floats(fused::BIAS)?,
             scratch: Vec::new(),
         })
     }

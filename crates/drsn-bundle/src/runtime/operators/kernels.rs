@@ -145,7 +145,7 @@ fn length(features: &[f32], rows: &[f32]) -> usize {
     (features.len() / rows.len().max(1)).max(1)
 }
 
-/// `x − max(min(x, τ), −τ)`: within [−τ, τ] exactly zero (Zhao et al. 2019, equation 2); NaN where either is.
+/// `x − max(min(x, τ), −τ)`: within [−τ, τ] exactly zero (Zhao et al. 2019, section III-B); NaN where either is.
 #[inline(always)]
 fn soft_threshold(x: f32, threshold: f32) -> f32 {
     let low = if x < threshold { x } else { threshold };
