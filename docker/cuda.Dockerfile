@@ -1,4 +1,4 @@
-# drsn-serve on an NVIDIA GPU: CUDA 13, cuDNN 9. Needs a driver of release 580 or newer, and NVIDIA's container toolkit. x86-64.
+# drsn-serve on an NVIDIA GPU: CUDA 13, cuDNN 9, x86-64. Needs driver 580 or newer and NVIDIA's container toolkit.
 #   docker build --file docker/cuda.Dockerfile --tag drsn-serve-cuda .
 #   docker run --gpus 1 --publish 127.0.0.1:8080:8080 drsn-serve-cuda
 ARG RUST_IMAGE=rust:1.95-slim-trixie
@@ -6,7 +6,7 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 ARG DEBIAN_IMAGE=debian:trixie-slim
 
 
-# The libraries out of their Python wheels: ONNX Runtime finds its providers beside itself, and CUDA by LD_LIBRARY_PATH.
+# The libraries from their Python wheels: ONNX Runtime finds its providers beside itself, and CUDA by LD_LIBRARY_PATH.
 FROM ${PYTHON_IMAGE} AS onnxruntime
 WORKDIR /wheels
 COPY docker/cuda-requirements.txt docker/onnxruntime-gpu.sha256 ./
@@ -23,7 +23,7 @@ RUN sha256sum --check --strict /wheels/onnxruntime-gpu.sha256
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /drsn
-# First the dependencies alone, in a layer that stays until a manifest changes: the project's own code is empty here.
+# The dependencies first, in a layer that is reused until a manifest changes: the project's own code is empty here.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/drsn-bundle/Cargo.toml crates/drsn-bundle/
 COPY crates/drsn-train/Cargo.toml crates/drsn-train/
@@ -40,7 +40,7 @@ COPY docs/manifest.schema.json docs/
 COPY crates/drsn-bundle crates/drsn-bundle
 COPY src src
 ARG DRSN_REVISION=unknown
-# Cargo goes by the time of a file, and the checked-out one can be older than the empty one.
+# Cargo compares file times, and a checked-out file can be older than the empty one.
 RUN find build.rs src crates/drsn-bundle proto -type f -exec touch {} + \
  && cargo build --locked --profile dist --package drsn-serve \
  && install -D -t /image/usr/local/bin/ target/dist/drsn-serve
@@ -55,7 +55,7 @@ LABEL org.opencontainers.image.title="drsn-serve-cuda" \
       org.opencontainers.image.revision="${DRSN_REVISION}"
 COPY --from=onnxruntime /image /
 COPY --from=build /image /
-# Its own layer: a volume at /models takes its place.
+# A layer of its own: a volume at /models replaces it.
 COPY models /models
 # CUBLAS_WORKSPACE_CONFIG: 4 MiB of workspace for each session, of which a model has several, in place of 32.
 ENV DRSN_HTTP=0.0.0.0:8080 \
@@ -74,5 +74,5 @@ USER 65532:65532
 STOPSIGNAL SIGTERM
 # CUDA needs seconds to start.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=5 CMD ["drsn-serve", "healthcheck"]
-# Without a shell in between, so that the server is process 1 and signals reach it.
+# No shell in between, so the server is process 1 and signals reach it.
 ENTRYPOINT ["drsn-serve"]

@@ -82,7 +82,7 @@ fn every_alert_is_tested_and_explained() {
     let (rules, tests, guide) = (
         read("docker/prometheus/rules.yml"),
         read("docker/prometheus/rules_test.yml"),
-        read("docs/deployment.md"),
+        read("docs/operations.md"),
     );
     let alerts: Vec<&str> =
         rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
@@ -93,10 +93,10 @@ fn every_alert_is_tested_and_explained() {
         assert!(tests.contains(&fires), "no test in which {alert} fires");
         assert!(
             guide.contains(&format!("`{alert}`")),
-            "docs/deployment.md says nothing of {alert}"
+            "docs/operations.md says nothing of {alert}"
         );
         assert!(
-            rules.contains(&format!("runbook: \"docs/deployment.md: {alert}\"")),
+            rules.contains(&format!("runbook: \"docs/operations.md: {alert}\"")),
             "{alert} has no runbook"
         );
     }
@@ -127,7 +127,7 @@ fn both_images_build_the_server_alike() {
 #[test]
 fn the_images_have_the_onnx_runtime_that_is_tested() {
     let (obtained, library) =
-        (read("xtask/src/onnxruntime.rs"), read("xtask/src/onnxruntime/library.rs"));
+        (read("xtask/src/onnxruntime/mod.rs"), read("xtask/src/onnxruntime/library.rs"));
     let (_, version) = obtained.split_once("const VERSION: &str = \"").unwrap();
     let version = version.split_once('"').unwrap().0;
     assert!(read(DOCKERFILES[0]).contains(&format!("ARG ONNXRUNTIME_VERSION={version}\n")));
@@ -165,12 +165,12 @@ fn every_knob_that_an_image_sets_is_one() {
 
 #[test]
 fn every_variable_of_compose_is_explained() {
-    let (compose, guide) = (read("docker/compose.yaml"), read("docs/deployment.md"));
+    let (compose, guide) = (read("docker/compose.yaml"), read("docs/operations.md"));
     let variables = compose.split("${").skip(1).filter_map(|rest| rest.split_once(":-"));
     for (variable, _) in variables {
         assert!(
             guide.contains(&format!("`{variable}`")),
-            "docs/deployment.md says nothing of {variable}"
+            "docs/operations.md says nothing of {variable}"
         );
     }
 }

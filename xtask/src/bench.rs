@@ -1,4 +1,4 @@
-//! Measures what the server costs beside the network itself: `cargo xtask bench`.
+//! Measures what a request costs beside the network alone: `cargo xtask bench`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::onnxruntime;
 use crate::workspace::{self, Workspace};
 
-/// Builds as images are built, and runs benches/serving; `arguments` are folders of models.
+/// Builds with the profile of the images, and runs benches/serving; `arguments` are folders of
+/// models.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode> {
     let library = onnxruntime::obtain(workspace)?;
     let mut command = workspace.cargo();

@@ -1,10 +1,10 @@
-//! What is checked without running a test, cheapest first: `cargo xtask check`.
+//! The checks that run no test, cheapest first: `cargo xtask check`.
 
 use anyhow::{Result, bail};
 
 use crate::workspace::{self, Workspace, everything_is_required, works};
 
-/// Runs one check after the other and stops at the first that fails.
+/// Runs the checks in order and stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     announce("format");
     workspace::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
@@ -31,12 +31,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
     eprintln!(
         "{}",
-        if complete { "All checks passed" } else { "Passed, but for what was skipped" }
+        if complete { "All checks passed" } else { "Passed, except for skipped checks" }
     );
     Ok(())
 }
 
-/// Licences, bans, sources and advisories, by cargo-deny; false when some of them could not be checked.
+/// Licences, bans, sources and advisories, by cargo-deny; false if some of them could not be
+/// checked.
 fn dependencies(workspace: &Workspace) -> Result<bool> {
     announce("dependencies");
     if !works(workspace.cargo().args(["deny", "--version"])) {
@@ -51,7 +52,8 @@ fn dependencies(workspace: &Workspace) -> Result<bool> {
     checks.args(["deny", "--workspace", "check", "--hide-inclusion-graph"]);
     workspace::run(checks.args(["licenses", "bans", "sources"]))?;
 
-    // The database lies on a git host that not every machine can reach; that says nothing about the project.
+    // Not every machine can reach the git host of the database; that says nothing about the
+    // project.
     if !works(workspace.cargo().args(["deny", "fetch", "db"])) {
         eprintln!("SKIPPED advisories: cargo deny fetch db cannot reach the RustSec database");
         return Ok(false);

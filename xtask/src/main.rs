@@ -1,15 +1,15 @@
-//! The project's own commands, run as `cargo xtask <command>`.
+//! The project's development commands, run as `cargo xtask <command>`.
 //!
 //! | module          | what it does                                                        |
 //! |-----------------|---------------------------------------------------------------------|
-//! | [`workspace`]   | where the project lies and builds, and how cargo is called          |
+//! | [`workspace`]   | the project's folders, and how cargo is called                      |
 //! | [`onnxruntime`] | obtains ONNX Runtime's shared library and checks it                 |
 //! | [`serve`]       | builds the server and starts it with the bundled models             |
-//! | [`mod@test`]    | runs every test that this machine can run, and counts               |
+//! | [`mod@test`]    | runs every test that this machine can run, and counts them          |
 //! | [`check`]       | format, licences, lints and documentation                           |
-//! | [`mod@bench`]   | measures what the server costs beside the network itself            |
+//! | [`mod@bench`]   | measures what a request costs beside the network alone              |
 //!
-//! What a command is doing goes to standard error; the outcome of the tests goes to standard output.
+//! Progress goes to standard error, the outcome of the tests to standard output.
 
 mod bench;
 mod check;
@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// The project's own commands.
+/// The project's development commands
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -52,9 +52,9 @@ enum Command {
     },
     /// Check format, licences, lints and documentation
     Check,
-    /// Measure what a request costs beside the network itself
+    /// Measure what a request costs beside the network alone
     Bench {
-        /// Folders of models; models/bearing without any
+        /// Folders of models [default: models/bearing]
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },

@@ -1,4 +1,4 @@
-//! Builds the server and becomes it: `cargo xtask serve`.
+//! Builds the server and replaces itself by it: `cargo xtask serve`.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -10,12 +10,13 @@ use anyhow::{Context, Result};
 use crate::onnxruntime;
 use crate::workspace::{self, Workspace, variable, words};
 
-/// Serves the bundled models, or what `arguments` say; returns only when the server cannot be started.
+/// Serves the bundled models, or those of `arguments`; returns only if the server cannot be
+/// started.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode> {
     eprintln!("1 of 3: ONNX Runtime");
     let library = onnxruntime::obtain(workspace)?;
 
-    eprintln!("2 of 3: building the server, which takes minutes the first time");
+    eprintln!("2 of 3: building the server (some minutes the first time)");
     workspace::run(workspace.cargo().args(["build", "--release", "--package", "drsn-serve"]))?;
 
     let mut server = Command::new(workspace.target.join("release/drsn-serve"));
@@ -27,14 +28,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitC
         .env("ORT_DISABLE_TELEMETRY", "1");
 
     eprintln!("3 of 3: {}", words(&server));
-    // The server takes this process over, so that signals and the exit code are its own.
+    // The server replaces this process, so signals and the exit code are its own.
     let error = server.exec();
     Err(error).with_context(|| format!("cannot start {}", server.get_program().display()))
 }
 
-/// The flags that name the bundled models, as far as the user has not set them.
+/// The flags that select the bundled models, unless the user has set them.
 ///
-/// The default model is one of the bundle's, so another models directory goes without it.
+/// The default model is a bundled one, so it is not set for another models directory.
 fn defaults(root: &Path, is_set: impl Fn(&str) -> bool) -> Vec<OsString> {
     let mut flags = Vec::new();
     if !is_set("--models") {
@@ -46,7 +47,7 @@ fn defaults(root: &Path, is_set: impl Fn(&str) -> bool) -> Vec<OsString> {
     flags
 }
 
-/// Whether the arguments hold `flag value` or `flag=value`.
+/// Whether the arguments contain `flag value` or `flag=value`.
 fn mentions(arguments: &[OsString], flag: &str) -> bool {
     arguments.iter().any(|argument| {
         let argument = argument.to_string_lossy();
@@ -54,7 +55,7 @@ fn mentions(arguments: &[OsString], flag: &str) -> bool {
     })
 }
 
-/// The environment variable that says the same as a flag of the server.
+/// The environment variable of a flag of the server.
 fn twin(flag: &str) -> String {
     let name = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
     format!("DRSN_{name}")

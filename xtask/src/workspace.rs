@@ -1,4 +1,4 @@
-//! Where the project lies and builds, and how cargo and other programs are called.
+//! The project's folders, and how cargo and other programs are called.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,13 +16,13 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the project that this program was built from.
+    /// The project that this program was built from.
     pub(crate) fn locate() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("xtask lies in no workspace")?
+            .context("xtask is not in a workspace")?
             .to_path_buf();
-        // A relative CARGO_TARGET_DIR counts from where cargo was called.
+        // A relative CARGO_TARGET_DIR is relative to where cargo was called.
         let target = match variable("CARGO_TARGET_DIR") {
             Some(directory) => env::current_dir()?.join(directory),
             None => root.join("target"),
@@ -34,7 +34,8 @@ impl Workspace {
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
-        // `cargo run` describes xtask in these; a build script that watches them would run again each time.
+        // `cargo run` sets these for xtask; a build script that watches them would run again each
+        // time.
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -50,12 +51,12 @@ pub(crate) fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Whether a missing tool or data set counts as a failure: `DRSN_REQUIRE_ALL=1`.
+/// Whether a missing tool or data set is a failure: `DRSN_REQUIRE_ALL=1`.
 pub(crate) fn everything_is_required() -> bool {
     variable("DRSN_REQUIRE_ALL").is_some_and(|value| value == OsStr::new("1"))
 }
 
-/// Whether a command runs and succeeds; its output is dropped.
+/// Whether a command runs and succeeds; its output is discarded.
 pub(crate) fn works(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -65,7 +66,7 @@ pub(crate) fn works(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Runs a command, its output shown, and fails when it fails.
+/// Runs a command with its output shown, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", words(command)))?;
     if !status.success() {
@@ -74,7 +75,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as one would type it.
+/// A command as it would be typed.
 pub(crate) fn words(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());

@@ -1,4 +1,4 @@
-//! The shared library: which file belongs on this machine, and whether a file is it.
+//! The shared library: the build for this machine, and whether a file is that build.
 
 use std::env::consts::{ARCH, OS};
 use std::fmt::Write as _;
@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::{OTHERWISE, VERSION};
 
-/// The library for one processor architecture; every wheel of the release, whichever Python it is for, holds the same file.
+/// The library for one processor architecture, the same in the release's wheels for every Python.
 pub(super) struct Build {
-    /// As Rust and pip name it.
+    /// Its name in Rust and pip.
     pub(super) architecture: &'static str,
     /// `e_machine` in the ELF header.
     machine: u16,
@@ -39,7 +39,7 @@ const BUILDS: [Build; 2] = [
 ];
 
 impl Build {
-    /// The build for the machine that this program runs on.
+    /// The build for this machine.
     pub(super) fn of_this_machine() -> Result<&'static Self> {
         Self::of(OS, ARCH, cfg!(target_env = "musl"))
     }
@@ -56,13 +56,14 @@ impl Build {
         }
     }
 
-    /// The wheel's platform tag, for a pip that has to be told.
+    /// The wheel's platform tag, for a pip of another Python.
     pub(super) fn platform(&self) -> String {
         format!("manylinux_2_28_{}", self.architecture)
     }
 }
 
-/// Checks architecture, size and checksum, in this order: the first that is wrong says most about the cause.
+/// Checks architecture, size and checksum, in this order: the first mismatch says most about the
+/// cause.
 pub(super) fn verify(path: &Path, expected: &Build) -> Result<()> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut header = Vec::new();
@@ -94,7 +95,7 @@ fn elf_machine(header: &[u8]) -> Option<u16> {
     is_elf.then(|| u16::from_le_bytes([machine[0], machine[1]]))
 }
 
-/// The checksum of `start` and all that is left in `rest`.
+/// The checksum of `start` and the rest of `rest`.
 fn sha256(start: &[u8], rest: &mut impl Read) -> Result<String> {
     let mut hasher = Sha256::new_with_prefix(start);
     let mut buffer = vec![0; 1 << 16];

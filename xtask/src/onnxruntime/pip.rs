@@ -1,4 +1,4 @@
-//! Downloads the wheel with the pip that the machine has.
+//! Downloads the wheel with the machine's pip.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -11,7 +11,7 @@ use super::library::Build;
 use super::{OTHERWISE, VERSION};
 use crate::workspace::{words, works};
 
-/// The ways to call pip, in the order in which they are tried.
+/// The ways to call pip, in order of preference.
 const CALLS: [&[&str]; 3] = [&["pip"], &["pip3"], &["python3", "-m", "pip"]];
 
 /// How pip ended.
@@ -20,23 +20,23 @@ enum Ending {
     Downloaded,
     /// The package index could not be reached.
     NoNetwork,
-    /// Anything else; most often, that there is no wheel for pip's own Python.
+    /// Anything else; most often there is no wheel for pip's own Python.
     Failed,
 }
 
-/// Downloads the wheel into `folder`, which holds no other, and returns its path.
+/// Downloads the wheel into `folder`, which contains no other, and returns its path.
 pub(super) fn download(build: &Build, folder: &Path) -> Result<PathBuf> {
     let Some(call) = CALLS.iter().find(|call| works(command(call).arg("--version"))) else {
         bail!(
-            "pip is needed to download it, and none of pip, pip3 and python3 -m pip works: install pip \
+            "pip is needed for the download, and none of pip, pip3 and python3 -m pip works: install pip \
              (Debian and Ubuntu: apt install python3-pip), {OTHERWISE}"
         );
     };
     eprintln!("Downloading ONNX Runtime {VERSION} (about 24 MB) with {}", call.join(" "));
     let mut ending = run(&mut fetch(call, folder))?;
     if ending == Ending::Failed {
-        // The library is the same in every wheel, so another Python's does as well.
-        eprintln!("Nothing for the Python of this pip; asking for the wheel of Python 3.12");
+        // The library is the same in every wheel, so another Python's will do.
+        eprintln!("There is no wheel for the Python of this pip; downloading that of Python 3.12");
         ending = run(fetch(call, folder)
             .args(["--python-version", "3.12", "--implementation", "cp"])
             .args(["--platform", &build.platform()]))?;
@@ -70,7 +70,7 @@ fn fetch(call: &[&str], folder: &Path) -> Command {
     command
 }
 
-/// Runs pip with its progress on standard error, and reads along in its messages.
+/// Runs pip with its progress on standard error, and reads its messages.
 fn run(command: &mut Command) -> Result<Ending> {
     let context = words(command);
     let mut child = command
@@ -96,7 +96,8 @@ fn run(command: &mut Command) -> Result<Ending> {
     })
 }
 
-/// Whether a line of pip's says that it could not reach the index; the last line says only that it found nothing.
+/// Whether a line of pip's output says that it could not reach the index; its last line only says
+/// that it found nothing.
 fn tells_of_the_network(line: &str) -> bool {
     [
         "Retrying (",

