@@ -1,6 +1,6 @@
 //! The options of a request. They can come in several places, and must agree.
 
-use drsn_bundle::recording::ChannelId;
+use drsn_recording::ChannelId;
 
 use crate::{
     diagnostics::Detail,

@@ -7,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drsn_bundle::{
-    InputSpec, SignalSpec,
-    recording::{Limits, WavReader},
-};
+use drsn_bundle::{InputSpec, SignalSpec};
+use drsn_recording::{Limits, WavReader};
 
 use super::{Options, Outcome, Plan, find, pump::Pump};
 use crate::{

@@ -1,6 +1,7 @@
 //! What a body is: by its declared media type, by its first bytes, by its name.
 
-use drsn_bundle::{input::ImageFormat, recording::RecordingFormat};
+use drsn_bundle::input::ImageFormat;
+use drsn_recording::RecordingFormat;
 
 use crate::error::{ApiError, ErrorKind, shown};
 

@@ -1,11 +1,8 @@
 //! Files of recordings to signals in the model's channels.
 
-use drsn_bundle::{
-    InputSpec, SignalSpec,
-    recording::{
-        Array, Channel, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat,
-        Selection,
-    },
+use drsn_bundle::{InputSpec, SignalSpec};
+use drsn_recording::{
+    Array, Channel, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
 };
 
 use super::{Decoder, Samples, expect_kind};

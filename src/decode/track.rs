@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use drsn_bundle::{SignalSpec, recording::Resampler};
+use drsn_bundle::SignalSpec;
+use drsn_recording::Resampler;
 
 use super::recording::refused;
 use crate::error::{ApiError, ErrorKind};
@@ -202,7 +203,8 @@ impl Cutter {
 
 #[cfg(test)]
 mod tests {
-    use drsn_bundle::{Normalization, recording::aligned_windows};
+    use drsn_bundle::Normalization;
+    use drsn_recording::aligned_windows;
     use proptest::prelude::*;
 
     use super::*;

@@ -2,11 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use drsn_bundle::{
-    InputSpec,
-    baseline::Level,
-    recording::{MOST_CHANNELS, RecordingFormat},
-};
+use drsn_bundle::{InputSpec, baseline::Level};
+use drsn_recording::{MOST_CHANNELS, RecordingFormat};
 use prost::{Message as _, bytes::Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::recording::RecordingFormat;
+use drsn_recording::RecordingFormat;
 use hyper::body::Bytes;
 
 use super::{

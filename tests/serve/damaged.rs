@@ -31,8 +31,8 @@ impl Dice {
 
 /// Small files of every format, with their media types.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-bundle/tests");
-    let file = |name: &str| fs::read(folder.join(name)).unwrap();
+    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let file = |name: &str| fs::read(crates.join(name)).unwrap();
     let mut files = Vec::new();
     for (content_type, names) in [
         ("audio/wav", &["sox_16.wav", "sox_pipe.wav", "wavex_double.wav", "wav_pcm_24.wav"][..]),
@@ -40,10 +40,11 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("application/x-npy", &["three.npy", "fortran.npy", "deflated.npz"]),
         ("application/x-matlab-data", &["tall.mat", "all_compressed.mat"]),
     ] {
-        files.extend(names.iter().map(|n| (content_type, file(&format!("recordings/{n}")))));
+        let recording = |name| file(&format!("drsn-recording/tests/recordings/{name}"));
+        files.extend(names.iter().map(|name| (content_type, recording(name))));
     }
-    files.push(("image/png", file("data/rgba.png")));
-    files.push(("image/jpeg", file("data/photo.jpg")));
+    files.push(("image/png", file("drsn-bundle/tests/data/rgba.png")));
+    files.push(("image/jpeg", file("drsn-bundle/tests/data/photo.jpg")));
     files
 }
 

@@ -10,7 +10,7 @@ use crate::{
 
 fn fixture(name: &str) -> Vec<u8> {
     let folder =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-bundle/tests/recordings");
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-recording/tests/recordings");
     fs::read(folder.join(name)).unwrap()
 }
 

@@ -2,10 +2,8 @@
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-use drsn_bundle::{
-    InputSpec, Normalization, SignalSpec,
-    recording::{ChannelId, Limits, Recording, RecordingFormat, Selection, resample},
-};
+use drsn_bundle::{InputSpec, Normalization, SignalSpec};
+use drsn_recording::{ChannelId, Limits, Recording, RecordingFormat, Selection, resample};
 
 use super::{
     Data, DatasetError, Source,

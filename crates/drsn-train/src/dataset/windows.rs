@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, ops::Range};
 
-use drsn_bundle::recording::windows;
+use drsn_recording::windows;
 
 use super::{DatasetError, Source, listing::Side, samples::Samples};
 

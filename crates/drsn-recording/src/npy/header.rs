@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::malformed;
-use crate::recording::{
+use crate::{
     RecordingError,
     number::{ByteOrder, NumberKind},
 };
@@ -15,21 +15,21 @@ const MOST_AXES: usize = 64;
 
 /// What an array is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::recording) struct Header {
+pub(crate) struct Header {
     /// How its numbers are stored; none where they are no real numbers.
-    pub(in crate::recording) kind: Option<NumberKind>,
-    pub(in crate::recording) order: ByteOrder,
+    pub(crate) kind: Option<NumberKind>,
+    pub(crate) order: ByteOrder,
     /// NumPy's name of that.
-    pub(in crate::recording) type_name: String,
+    pub(crate) type_name: String,
     /// Whether the first axis is the fastest.
-    pub(in crate::recording) fortran: bool,
+    pub(crate) fortran: bool,
     /// Sizes of the axes.
-    pub(in crate::recording) shape: Vec<u64>,
+    pub(crate) shape: Vec<u64>,
 }
 
 impl Header {
     /// Reads up to the first number.
-    pub(in crate::recording) fn read(reader: &mut impl Read) -> Result<Self, RecordingError> {
+    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, RecordingError> {
         let mut start = [0; 8];
         fill(reader, &mut start)?;
         let [magic @ .., major, _] = start;

@@ -1,7 +1,7 @@
 //! The chunk of a WAV file that says how its samples are stored.
 
 use super::{MOST_CHANNELS, malformed};
-use crate::recording::{
+use crate::{
     RecordingError,
     number::{ByteOrder, NumberKind},
 };

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::malformed;
-use crate::recording::{
+use crate::{
     RecordingError,
     number::{ByteOrder, NumberKind},
 };

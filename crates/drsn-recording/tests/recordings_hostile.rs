@@ -6,7 +6,7 @@ mod counting;
 
 use std::{fs, io::Write as _, ops::Range, path::PathBuf, sync::LazyLock};
 
-use drsn_bundle::recording::{Limits, Recording, RecordingError, RecordingFormat, Selection};
+use drsn_recording::{Limits, Recording, RecordingError, RecordingFormat, Selection};
 use flate2::{Compression, write::ZlibEncoder};
 use proptest::{prelude::*, sample::Index};
 

@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::recording::{Channel, Limits, Recording, resample};
+    use crate::{Channel, Limits, Recording, resample};
 
     const LIMITS: Limits = Limits { max_bytes: 0, max_samples: 2_000_000 };
 

@@ -1,7 +1,7 @@
 //! What separates the cells of a table, and what its columns are, told from its first lines.
 
 use super::clock;
-use crate::recording::{MOST_CHANNELS, RecordingError};
+use crate::{MOST_CHANNELS, RecordingError};
 
 /// Names of columns that hold time and not a signal, in any letters. A small `t` is one, too; a large one is a temperature,
 /// unless its unit is one of time.

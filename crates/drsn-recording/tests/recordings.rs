@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_bundle::recording::{ChannelId, Limits, Recording, Selection};
+use drsn_recording::{ChannelId, Limits, Recording, Selection};
 use serde::Deserialize;
 
 const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_samples: 8 << 20 };

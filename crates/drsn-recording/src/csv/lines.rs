@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read as _, Take};
 
 use super::malformed;
-use crate::recording::{Limits, RecordingError};
+use crate::{Limits, RecordingError};
 
 /// Enough for a thousand columns.
 const LONGEST: u64 = 1 << 16;

@@ -1,8 +1,16 @@
-//! Recordings of sampled signals, read from files.
+//! Recordings of sampled signals: MAT, NPY, NPZ, WAV and CSV files to samples.
 //!
-//! The same code reads the folders that are trained on and the bodies of requests, so what comes is not trusted: what a
-//! file declares is held against [`Limits`] before memory is taken for it, and nothing that it holds can make the reader
-//! panic.
+//! Training folders and request bodies go through the same code, so no file is trusted: a declared
+//! size is checked against [`Limits`] before memory is allocated for it, and no content can make a
+//! reader panic.
+//!
+//! # Layout
+//!
+//! * [`Recording`]: reading a whole file, whatever its format; [`WavReader`] reads block by block.
+//! * [`Selection`]: the variable and the channels to read.
+//! * [`resample()`]: another sample rate for a whole recording; [`Resampler`] for one that arrives
+//!   block by block.
+//! * [`windows()`]: where windows of a fixed length lie in a recording.
 
 mod csv;
 mod error;

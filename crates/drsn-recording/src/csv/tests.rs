@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::recording::ChannelId;
+use crate::ChannelId;
 
 const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
 
