@@ -1,8 +1,8 @@
-"""What a request costs the server: `python3 benches/clients.py PID`, with the server's process id.
+"""Measures what a request costs the server: `python3 benches/clients.py PID`, with the server's process id.
 
 Keep-alive clients send the README's digit as PNG, as raw floats and as JSON; the cost is the process's CPU time.
-Then bodies of 1 to 64 digits show what the network takes for each input, as `timing.inference_us` has it (start the
-server with --max-batch 64 for that). Rounds are interleaved, medians are printed. Standard library only; Linux.
+Bodies of 1 to 64 digits then show the network's time per input, from `timing.inference_us` (start the server with
+--max-batch 64 for that). Rounds are interleaved, and medians are printed. Standard library only; Linux.
 """
 
 import http.client

@@ -4,7 +4,8 @@
     examples/classify.py tests/data/seven.png
     examples/classify.py --model bearing --option sample_rate_hz=48000 recording.wav
 
-DRSN_API_KEY holds the key of a server that asks for one. Exit code 1 where a file was not classified.
+DRSN_API_KEY holds the key, if the server asks for one. The exit code is 1 if a file was not
+classified.
 """
 
 import argparse
@@ -30,13 +31,24 @@ TRIES = 5
 
 
 class Refused(Exception):
-    """The server's sentence on what was wrong."""
+    """The server's sentence that says what was wrong."""
 
 
-def classify(url, path, content_type):
-    """The answer to one file; waits and asks again where the server is full or about to end."""
-    with open(path, "rb") as file:
-        body = file.read()
+def content_type_of(path):
+    """The media type to send a file as, by the ending of its name."""
+    ending = os.path.splitext(path)[1].lower()
+    return TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def address(server, model, options):
+    """Where to send inputs; `options` are texts NAME=VALUE."""
+    path = f"/models/{urllib.parse.quote(model, safe='')}/classify" if model else "/classify"
+    query = urllib.parse.urlencode([option.partition("=")[::2] for option in options])
+    return f"{server.rstrip('/')}{path}?{query}"
+
+
+def classify(url, body, content_type):
+    """The answer to one body; waits and retries if the server is full or shutting down."""
     headers = {"Content-Type": content_type}
     if "DRSN_API_KEY" in os.environ:
         headers["Authorization"] = "Bearer " + os.environ["DRSN_API_KEY"]
@@ -57,7 +69,7 @@ def classify(url, path, content_type):
 
 
 def reason(error):
-    """What the problem details say, or a proxy in the server's place."""
+    """What the problem details say, or a proxy in front of the server."""
     text = error.read()
     try:
         return json.loads(text)["detail"]
@@ -74,29 +86,30 @@ def show(name, answer):
             print("  unlike the data that the network was trained on")
         level = diagnostics.get("input_level")
         if level and level["alarm"]:
-            print("  its level is unusual: is the sensor well?")
+            print("  its level is unusual: check the sensor")
         for block in diagnostics.get("blocks", []):
             if block["threshold"]:
-                print(f"  {block['name']}: thresholds of {block['threshold']['mean']:.3f} on average")
+                print(
+                    f"  {block['name']}: thresholds of {block['threshold']['mean']:.3f} on average"
+                )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+")
     parser.add_argument("--server", default="http://localhost:8080")
-    parser.add_argument("--model", help="the server's default model if it is not named")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="such as top_k=3")
+    parser.add_argument("--model", help="name of the model; by default the server's default model")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="such as top_k=3"
+    )
     parser.add_argument("--json", action="store_true", help="print whole answers")
     arguments = parser.parse_args()
-    path = f"/models/{urllib.parse.quote(arguments.model, safe='')}/classify" if arguments.model else "/classify"
-    query = urllib.parse.urlencode([option.partition("=")[::2] for option in arguments.option])
-    url = f"{arguments.server.rstrip('/')}{path}?{query}"
+    url = address(arguments.server, arguments.model, arguments.option)
     failed = 0
     for name in arguments.files:
-        ending = os.path.splitext(name)[1].lower()
-        content_type = TYPES.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
         try:
-            answer = classify(url, name, content_type)
+            with open(name, "rb") as file:
+                answer = classify(url, file.read(), content_type_of(name))
         except (Refused, OSError) as error:
             failed += 1
             print(f"{name}: {error}", file=sys.stderr)

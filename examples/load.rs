@@ -1,5 +1,5 @@
-//! A client for many files: so many requests at once and no more, kept connections, and a further try where the server
-//! is full or ends.
+//! A client for many files: bounded concurrency, kept connections, and retries if the server is
+//! full or shutting down.
 //!
 //! `cargo run --release --example load -- --clients 32 --requests 10000 tests/data/seven.png`
 
@@ -22,34 +22,34 @@ use tokio::task::JoinSet;
 
 const TRIES: usize = 5;
 
-/// Sends files to drsn-serve again and again, and says how long the answers took.
+/// Sends files to drsn-serve repeatedly, and reports how long the answers took.
 #[derive(Parser)]
 struct Arguments {
-    /// The files, each the body of a request.
+    /// The files; each is the body of a request.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Where to send them.
     #[arg(long, default_value = "http://localhost:8080/classify?top_k=1")]
     url: String,
-    /// Requests in flight at most.
+    /// Most requests in flight.
     #[arg(long, default_value_t = 8)]
     clients: usize,
-    /// Requests altogether.
+    /// Total number of requests.
     #[arg(long, default_value_t = 1000)]
     requests: usize,
-    /// The key, where the server asks for one.
+    /// The key, if the server asks for one.
     #[arg(long, env = "DRSN_API_KEY", hide_env_values = true)]
     key: Option<String>,
 }
 
-/// What all clients share.
+/// State that all clients share.
 struct Load {
     client: Client,
     arguments: Arguments,
     files: Vec<(&'static str, Vec<u8>)>,
-    /// Requests that were begun.
+    /// Requests begun so far.
     begun: AtomicUsize,
-    /// Further tries.
+    /// Retries.
     again: AtomicUsize,
 }
 
@@ -93,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<()> {
 }
 
 impl Load {
-    /// One request after the other; gives the time that each took, further tries included.
+    /// Sends one request after the other; returns the time of each, retries included.
     async fn client(self: Arc<Self>) -> Result<Vec<Duration>> {
         let mut times = Vec::new();
         loop {
@@ -154,7 +154,8 @@ fn retry_after(response: &Response) -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
-/// The server looks at a file's first bytes, too; raw numbers have no others.
+/// The media type of a file; for files with a mark of their own the server goes by their first
+/// bytes.
 fn content_type(path: &std::path::Path) -> &'static str {
     match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
         "png" => "image/png",
@@ -176,7 +177,7 @@ fn report(mut times: Vec<Duration>, elapsed: Duration, again: usize) {
         times.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
     };
     println!(
-        "{} answers in {:.1} s, {:.0} a second; {again} further tries",
+        "{} answers in {:.1} s, {:.0} a second; {again} retries",
         times.len(),
         elapsed.as_secs_f64(),
         times.len() as f64 / elapsed.as_secs_f64()

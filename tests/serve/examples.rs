@@ -1,4 +1,4 @@
-//! The examples and the page on curl, as a reader runs them.
+//! The examples, and the commands of README and of the page on curl, as a reader runs them.
 
 use std::{
     path::{Path, PathBuf},
@@ -89,6 +89,70 @@ fn the_python_example_classifies_files_and_names_what_it_cannot() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(1) && said.starts_with("Cargo.toml: "), "{said}");
     assert!(!said.contains("Traceback"), "{said}");
+}
+
+#[test]
+fn the_readme_shows_what_the_server_answers() {
+    if !has_runtime() || !["bash", "curl", "jq"].into_iter().all(has) {
+        return;
+    }
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (command, rest) = page.split_once("```sh\ncurl").unwrap().1.split_once("```").unwrap();
+    let shown = rest.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+    let server = bundled();
+    let command = format!("curl{}", command.replace("localhost:8080", &server.address.to_string()));
+    let answered = printed(Command::new("bash").args(["-c", &command]));
+    let lines = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (shown, answered) = (lines(shown), lines(&answered));
+    assert_eq!(shown.len(), answered.len());
+    for (shown, answered) in shown.iter().zip(&answered) {
+        let (shown, answered) = (shown.as_object().unwrap(), answered.as_object().unwrap());
+        assert!(shown.keys().eq(answered.keys()), "{shown:?} is answered by {answered:?}");
+        for (name, value) in shown {
+            let same = match (value.as_f64(), answered[name].as_f64()) {
+                // Times differ from run to run.
+                _ if name.ends_with("_us") => true,
+                (Some(shown), Some(answered)) => (shown - answered).abs() <= 1e-3 * shown.abs(),
+                _ => *value == answered[name],
+            };
+            assert!(same, "README shows {value} as {name}, and the server answers {}", answered[name]);
+        }
+    }
+}
+
+#[test]
+fn the_picture_of_thresholds_is_drawn_of_one_input_and_of_two() {
+    if !has_runtime() || !has("python3") {
+        return;
+    }
+    let server = bundled();
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |name: &str, arguments: &[&str]| {
+        let (out, url) = (folder.path().join(name), format!("http://{}", server.address));
+        let mut command = Command::new("python3");
+        command.args(["examples/plot_thresholds.py", "--server", &url, "--out"]).arg(&out);
+        let said = printed(command.args(arguments));
+        assert!(said.contains("thresholds of "), "{said}");
+        std::fs::read_to_string(out).unwrap()
+    };
+    let one = draw("one.svg", &["tests/data/seven.png"]);
+    let two = draw("two.svg", &["tests/data/seven.png", "--noise", "0.5"]);
+    // A mark for each of the 112 channels and one in the legend, for each input in a shape of its own.
+    assert_eq!((one.matches("<circle").count(), two.matches("<circle").count()), (113, 113));
+    assert_eq!(two.matches("fill=\"#d55e00\"/>").count(), 113 + 3, "diamonds, and a bar a block");
+    for words in ["mnist/1", "stage3.block1", "class 7", "input shift: alarm", "U(0, 1)"] {
+        assert!(two.contains(words), "no {words}");
+    }
+    let committed = std::fs::read_to_string(root().join("docs/images/thresholds.svg")).unwrap();
+    let texts = |svg: &str| svg.matches("<text").count();
+    assert_eq!(texts(&committed), texts(&two), "draw docs/images/thresholds.svg again");
+    let mut refused = Command::new("python3");
+    refused.args(["examples/plot_thresholds.py", "Cargo.toml", "--noise", "0.5"]);
+    let said = refused.current_dir(root()).output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&said.stderr).starts_with("--noise needs a PNG file"));
 }
 
 #[test]
