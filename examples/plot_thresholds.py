@@ -257,9 +257,9 @@ def zeroed(drawing, top, channels):
 
 
 def tick_step(highest):
-    """A step of 1, 2 or 5 times a power of ten that gives two to four ticks above zero."""
+    """A step of 1, 2 or 5 times a power of ten that gives two to five ticks above zero."""
     power = 10.0 ** math.floor(math.log10(highest / 3)) if highest > 0 else 1.0
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= highest / 4)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= highest / 5)
 
 
 def main():
