@@ -80,7 +80,7 @@ def reason(error):
 def show(name, answer):
     for prediction in answer["predictions"]:
         print(f"{name}: {prediction['label']} ({prediction['probability']:.1%})")
-        diagnostics = prediction["diagnostics"] or {}
+        diagnostics = prediction.get("diagnostics", {})
         shift = diagnostics.get("input_shift")
         if shift and shift["alarm"]:
             print("  unlike the data that the network was trained on")

@@ -117,7 +117,11 @@ fn the_readme_shows_what_the_server_answers() {
                 (Some(shown), Some(answered)) => (shown - answered).abs() <= 1e-3 * shown.abs(),
                 _ => *value == answered[name],
             };
-            assert!(same, "README shows {value} as {name}, and the server answers {}", answered[name]);
+            assert!(
+                same,
+                "README shows {value} as {name}, and the server answers {}",
+                answered[name]
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod cuda;
 mod damaged;
+mod documentation;
 mod drain;
 mod examples;
 mod forms;

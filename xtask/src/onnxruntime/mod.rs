@@ -39,7 +39,10 @@ pub(crate) fn obtain(workspace: &Workspace) -> Result<PathBuf> {
     if path.exists() {
         match library::verify(&path, build) {
             Ok(()) => {
-                eprintln!("ONNX Runtime {VERSION} is already there, checksum correct: {}", path.display());
+                eprintln!(
+                    "ONNX Runtime {VERSION} is already there, checksum correct: {}",
+                    path.display()
+                );
                 return Ok(path);
             }
             Err(reason) => {

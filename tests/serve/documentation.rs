@@ -1,0 +1,145 @@
+//! README and docs/: their links lead somewhere, their lines are short, and what they list is complete.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::CommandFactory as _;
+use drsn_serve::config::Config;
+
+use crate::{
+    harness::{self, Server, has_runtime, json},
+    tiny,
+};
+
+/// Longest line of a page, in characters; tables and links cannot be broken.
+const LONGEST_LINE: usize = 120;
+/// README is read in two screens.
+const MOST_WORDS: usize = 900;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Every page: those in the root, and all below docs/.
+fn pages() -> Vec<PathBuf> {
+    let (mut folders, mut pages) = (vec![root().join("docs")], Vec::new());
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "md");
+    let files = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    pages.extend(files(root()).into_iter().filter(is_page));
+    while let Some(folder) = folders.pop() {
+        for path in files(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_page(&path) {
+                pages.push(path);
+            }
+        }
+    }
+    pages
+}
+
+/// The lines of a page that are not code.
+fn prose(page: &str) -> String {
+    let mut is_code = false;
+    let lines = page.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The anchors of a page's headings, as GitHub names them.
+fn anchors(page: &str) -> Vec<String> {
+    let heading = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    };
+    prose(page).lines().filter(|line| line.starts_with('#')).map(heading).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+    let pages = pages();
+    assert!(pages.len() > 30, "{} pages", pages.len());
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let prose = prose(&text);
+        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let place = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(place.exists(), "{}: {target} is not there", page.display());
+            if !anchor.is_empty() {
+                let known = anchors(&fs::read_to_string(place).unwrap());
+                assert!(known.iter().any(|a| a == anchor), "{}: no {target}", page.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_are_short_and_the_readme_is_read_in_two_screens() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with('|')) {
+            let length = line.chars().count();
+            assert!(length <= LONGEST_LINE, "{}: {length} characters: {line}", page.display());
+        }
+    }
+    let words = read("README.md").split_whitespace().count();
+    assert!(words < MOST_WORDS, "README has {words} words");
+}
+
+#[test]
+fn every_setting_is_in_the_page_on_operations() {
+    let page = read("docs/operations.md");
+    let command = Config::command();
+    let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+    for flag in flags.filter(|flag| !["help", "version"].contains(flag)) {
+        assert!(page.contains(&format!("`--{flag}`")), "docs/operations.md lacks --{flag}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_and_every_error_code_of_a_server_is_in_the_pages() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    let names: Vec<&str> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    assert!(names.len() > 15, "{metrics}");
+    let page = read("docs/operations.md");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "docs/operations.md lacks {name}");
+    }
+    let document = json(server.get("/openapi.json").await).await;
+    let page = read("docs/api.md");
+    let responses = document["components"]["responses"].as_object().unwrap();
+    assert!(responses.len() > 10);
+    for response in responses.values() {
+        let description = response["description"].as_str().unwrap();
+        let (_, codes) = description.split_once("`code`: ").unwrap();
+        for code in codes.trim_end_matches('.').split(", ") {
+            assert!(page.contains(&format!("| `{code}` |")), "docs/api.md lacks {code}");
+        }
+    }
+    server.stop().await;
+}
