@@ -10,7 +10,7 @@ use drsn_bundle::{
 use crate::median;
 
 const BATCHES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
-/// How long each batch is repeated in a round.
+/// Time for which each batch is repeated in a round.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
 
 /// A session and inputs for it.
@@ -29,7 +29,7 @@ impl Bare {
         Self { session: session.expect("a session"), inputs, elements }
     }
 
-    /// CPU microseconds an inference takes, for each batch.
+    /// CPU microseconds of an inference, for each batch.
     pub(crate) fn round(&mut self) -> Vec<f64> {
         BATCHES.map(|batch| self.at(batch)).to_vec()
     }
@@ -46,7 +46,7 @@ impl Bare {
     }
 }
 
-/// The batch with the smallest median, and what it took in each round.
+/// The batch with the smallest median, and its time in each round.
 pub(crate) fn best(rounds: &[Vec<f64>]) -> (usize, Vec<f64>) {
     let of = |place: usize| rounds.iter().map(|round| round[place]).collect::<Vec<_>>();
     let batches = BATCHES.iter().enumerate().map(|(place, &batch)| (batch, of(place)));

@@ -1,4 +1,4 @@
-//! Keep-alive clients that cost little themselves: all of them on one thread, for they share the server's processors.
+//! Cheap keep-alive clients: all on one thread, because they share the server's processors.
 
 use std::{cell::Cell, net::SocketAddr};
 
@@ -38,7 +38,7 @@ fn values(input: &InputSpec) -> Vec<f32> {
     (0..input.elements()).map(|n| (n as f32 * 0.37).sin() * 0.5 + 0.5).collect()
 }
 
-/// Nested lists with the shortest digits that are each number.
+/// Nested lists with the shortest digits of each number.
 fn nested(values: &[f32], shape: &[usize]) -> String {
     let parts: Vec<String> = match shape {
         [] | [_] => values.iter().map(f32::to_string).collect(),
@@ -50,8 +50,9 @@ fn nested(values: &[f32], shape: &[usize]) -> String {
     format!("[{}]", parts.join(","))
 }
 
-/// Sends so many requests over so many connections, each a new one as soon as the last was answered. Gives what the clock
-/// advanced by from the moment on in which every connection had had its first answer.
+/// Sends `requests` requests over `clients` connections, each the next one once the last is
+/// answered. Returns by how much the clock advanced from the moment when every connection had its
+/// first answer.
 pub(crate) fn send(
     address: SocketAddr,
     request: &Request,
@@ -80,7 +81,7 @@ pub(crate) fn send(
     })
 }
 
-/// The status of the answer to a request without a body; none where nobody answers.
+/// The status of the answer to a request without a body; `None` without an answer.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Option<u16> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
     on_this_thread(async {
@@ -94,7 +95,7 @@ fn on_this_thread<T>(work: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(work)
 }
 
-/// Sends a request and reads the whole answer; gives its status.
+/// Sends a request, reads the whole answer and returns its status.
 async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<u16> {
     stream.write_all(request).await.ok()?;
     let mut answer = Vec::with_capacity(16 << 10);

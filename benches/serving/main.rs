@@ -1,11 +1,13 @@
-//! What a request costs beside the network itself: `cargo xtask bench`, or with other bundles than `models/bearing/1`
-//! `cargo xtask bench -- FOLDER …`, each a model's folder with its versions as `models/bearing`.
+//! Measures what a request costs beside the network alone: `cargo xtask bench`, or for other
+//! bundles than `models/bearing/1` `cargo xtask bench -- FOLDER …`, each a model's folder with its
+//! versions, such as `models/bearing`.
 //!
-//! In interleaved rounds: the CPU time an inference takes in a bare loop over ONNX Runtime at its best batch, for the bundle's
-//! model as it is and for the graph that the server makes of it, and the CPU time of the server process for each request
-//! of one input, with 1, 8, 32 and 64 keep-alive clients that send JSON and 32-bit floats. Printed are medians, and the
-//! median of the rounds' shares that the loop's time, with the model as it is, has of a request's: rounds are short, so
-//! that a moment in which the machine is slow is one for both. Linux only.
+//! Interleaved rounds measure the CPU time of an inference in a bare loop over ONNX Runtime at its
+//! best batch, for the bundle's model as it is and for the graph that the server derives from it,
+//! and the server process's CPU time for each request of one input, with 1, 8, 32 and 64 keep-alive
+//! clients that send JSON and 32-bit floats. It prints medians, and the median of each round's
+//! ratio of the loop's time, with the model as it is, to the request's. Rounds are short, so that a
+//! slow moment of the machine affects both. Linux only.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
@@ -101,6 +103,6 @@ fn median(values: &[f64]) -> f64 {
 }
 
 fn say(line: &str) {
-    // Where standard output is closed there is nobody to tell.
+    // If standard output is closed, nobody reads this.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! The real program, started as users do.
+//! The real program, started as users start it.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use std::{
 
 use crate::client;
 
-/// A running server; it is ended when this is dropped.
+/// A running server; dropping this stops it.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
-    /// From its start until `/readyz` said so.
+    /// Time from its start until `/readyz` answered ready.
     pub(crate) ready_after: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Server {
         Self { process, address, ready_after: started.elapsed() }
     }
 
-    /// CPU time that the process has taken, threads that have ended among it.
+    /// CPU time of the process, including threads that have ended.
     #[expect(unsafe_code, reason = "the system is asked directly")]
     pub(crate) fn cpu_seconds(&self) -> f64 {
         let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
@@ -67,7 +67,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-"""What the scripts share: inputs, the answer of POST /classify to compare with, and the exit code for missing packages."""
+"""Shared by the scripts: inputs, the answer of POST /classify as reference, and the exit code for missing packages."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-//! Commands run to their end.
+//! Runs commands to their end.
 
 use std::{
     path::Path,
@@ -10,14 +10,14 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where what takes long to make is kept between runs.
+/// Folder for what is slow to build, kept between runs.
 pub(crate) fn cache() -> std::path::PathBuf {
     let folder = root().join("target/containers");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Runs the command, and gives what it wrote to standard output, or all that it wrote where it failed.
+/// Runs the command and returns its standard output, or all of its output if it failed.
 pub(crate) fn attempt(command: &mut Command) -> Result<String, String> {
     let output = command
         .stdin(Stdio::null())
@@ -31,12 +31,12 @@ pub(crate) fn attempt(command: &mut Command) -> Result<String, String> {
     Err(format!("{command:?} ended with {}:\n{text}{errors}", output.status))
 }
 
-/// Runs the command, which must succeed, and gives what it wrote to standard output.
+/// Runs the command, which must succeed, and returns its standard output.
 pub(crate) fn run(command: &mut Command) -> String {
     attempt(command).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// Whether the command can be run, and succeeds.
+/// Whether the command can be run and succeeds.
 pub(crate) fn works(command: &mut Command) -> bool {
     attempt(command).is_ok()
 }

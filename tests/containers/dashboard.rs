@@ -1,4 +1,4 @@
-//! The dashboard: every panel asks Prometheus for something that is there.
+//! The dashboard: every panel queries something that Prometheus has.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{
     serving::{classify_digit, text},
 };
 
-/// Title and query of everything that the dashboard asks for.
+/// Title and query of every target of the dashboard.
 fn queries() -> Vec<(String, String)> {
     let file = fs::read_to_string(root().join("docker/grafana/dashboards/drsn.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&file).unwrap();
@@ -26,7 +26,7 @@ fn queries() -> Vec<(String, String)> {
     queries.collect()
 }
 
-/// What Grafana writes in place of its variables where all servers and models are chosen.
+/// Grafana's values of its variables if all servers and models are selected.
 fn chosen(query: &str) -> String {
     let query =
         query.replace("$instance", ".*").replace("$model", ".*").replace("$__rate_interval", "1m");
@@ -40,7 +40,7 @@ pub(crate) async fn every_panel_has_an_answer(project: &Project<'_>) {
     assert!(queries.len() > 20);
     for (title, expression) in &queries {
         eventually(title, || async {
-            // What is a rate needs two scrapes with something between them.
+            // A rate needs two scrapes with requests between them.
             classify_digit(project, "DRSN_PORT").await?;
             let refused =
                 project.classify("DRSN_PORT", "/classify", "image/png", b"no image".to_vec()).await;
@@ -54,7 +54,8 @@ pub(crate) async fn every_panel_has_an_answer(project: &Project<'_>) {
     say(&format!("the dashboard's {} queries all have answers", queries.len()));
 }
 
-/// Step of the test: Grafana has the dashboard and the data source; Debian has no Grafana to stand in for it.
+/// Step of the test: Grafana has the dashboard and the data source. Debian has no Grafana as a
+/// stand-in.
 pub(crate) async fn grafana_shows_it(project: &Project<'_>) {
     let mut pull = project.compose(&["--profile=grafana", "pull", "--quiet", "grafana"]);
     if let Err(reason) = attempt(&mut pull) {

@@ -1,4 +1,4 @@
-//! A container engine: the one that runs here, or a private one of Debian's docker.io.
+//! A container engine: the running one, or a private one from Debian's docker.io.
 
 use std::{
     fs,
@@ -17,14 +17,14 @@ use crate::{
     traces::Traces,
 };
 
-/// Longest start, and longest end, of an engine.
+/// Longest start, and longest stop, of an engine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An engine that answers.
+/// A running engine.
 pub(crate) struct Engine {
-    /// `DOCKER_HOST`, where it is not the client's own choice.
+    /// `DOCKER_HOST`, unless it is the client's default.
     host: Option<String>,
-    /// `DOCKER_CONFIG`, where the client lacks plugins.
+    /// `DOCKER_CONFIG`, if the client lacks plugins.
     config: Option<PathBuf>,
     private: Option<Private>,
 }
@@ -33,7 +33,7 @@ impl Engine {
     /// The engine that the client finds, or a private one.
     ///
     /// # Errors
-    /// A sentence, where none can run on this machine.
+    /// A sentence, if no engine can run on this machine.
     pub(crate) fn find() -> Result<Self, String> {
         if !works(Command::new("docker").arg("--version")) {
             return Err("docker, the client, is not installed (Debian: docker.io)".to_owned());
@@ -45,7 +45,7 @@ impl Engine {
         }
         let private = Private::start()?;
         engine.host = Some(format!("unix://{}", private.socket().display()));
-        // From here on its end is certain, whatever happens.
+        // From here on it is stopped, whatever happens.
         engine.private = Some(private);
         let begun = Instant::now();
         while !engine.answers() {
@@ -69,17 +69,17 @@ impl Engine {
         command
     }
 
-    /// Runs `docker`, which must succeed, and gives what it wrote, without the line's end.
+    /// Runs `docker`, which must succeed, and returns its output without the trailing newline.
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         run(&mut self.docker(arguments)).trim_end().to_owned()
     }
 
     fn answers(&self) -> bool {
-        // The client succeeds without an engine, too, unless it is asked for something of the engine's.
+        // The client also succeeds without an engine, unless it is asked about the engine.
         works(&mut self.docker(&["version", "--format", "{{.Server.Version}}"]))
     }
 
-    /// Ends a private engine; the machine must be as it was before.
+    /// Stops a private engine; the machine must be as it was before.
     pub(crate) fn stop(mut self) {
         let Some(mut private) = self.private.take() else { return };
         private.end();
@@ -90,17 +90,17 @@ impl Engine {
     }
 }
 
-/// Says on standard error what is going on; a test of minutes needs that.
+/// Reports progress on standard error; a test of minutes needs that.
 pub(crate) fn say(what: &str) {
     eprintln!("containers: {what}");
 }
 
-/// A dockerd with everything in a folder of its own. It leaves the packet filter and the forwarding of the machine alone, has
-/// no bridge but those of the networks that are made, and publishes ports by its proxy.
+/// A dockerd with everything in a folder of its own. It does not change the machine's packet filter
+/// and forwarding, has only the bridges of created networks, and publishes ports by its proxy.
 struct Private {
     daemon: Child,
     folder: TempDir,
-    /// Name of its control group, and of its folder.
+    /// Name of its control group and its folder.
     mark: String,
     before: Traces,
     has_ended: bool,
@@ -120,7 +120,7 @@ impl Private {
         let path = |name: &str| folder.path().join(name);
         fs::write(path("daemon.json"), "{}").map_err(|error| error.to_string())?;
         let log = fs::File::create(path("log")).map_err(|error| error.to_string())?;
-        // It ends with this thread, even where no destructor runs any more.
+        // It ends with this thread, even if no destructor runs any more.
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "TERM", "dockerd"])
@@ -144,7 +144,7 @@ impl Private {
     }
 
     /// # Errors
-    /// The end of its log, where it has ended by itself.
+    /// The end of its log, if it has exited by itself.
     fn lives(&mut self) -> Result<(), String> {
         if matches!(self.daemon.try_wait(), Ok(None)) {
             return Ok(());
@@ -155,7 +155,7 @@ impl Private {
         Err(format!("dockerd cannot run here: {last}"))
     }
 
-    /// Ends it with all its containers, and puts the machine back.
+    /// Stops it with all its containers, and restores the machine.
     fn end(&mut self) {
         if std::mem::replace(&mut self.has_ended, true) {
             return;

@@ -1,4 +1,4 @@
-//! What goes wrong: a configuration that cannot work, and a server that is killed.
+//! Faults: a configuration that cannot work, and a killed server.
 
 use std::{fs, process::Command};
 
@@ -30,7 +30,8 @@ pub(crate) async fn what_cannot_be_served_is_said_in_the_log(project: &Project<'
     say("a wrong folder and a damaged model were each named in the log");
 }
 
-/// Starts the server with a variable of compose.yaml set so that it cannot serve, and gives the log's last error.
+/// Starts the server with a variable of compose.yaml set so that it cannot serve, and returns the
+/// log's last error.
 fn fails(project: &Project<'_>, variable: &str, value: &std::path::Path) -> String {
     let mut up = project.compose(&["up", "--detach", "--wait", "drsn-serve"]);
     let refusal = attempt(up.env(variable, value));
@@ -40,7 +41,8 @@ fn fails(project: &Project<'_>, variable: &str, value: &std::path::Path) -> Stri
     error.unwrap_or_else(|| panic!("no error in the log: {log}")).to_owned()
 }
 
-/// Step of the test: the process is killed, as when memory runs out, and compose's restart policy starts another.
+/// Step of the test: the process is killed, as when memory runs out, and compose's restart policy
+/// starts another.
 pub(crate) async fn a_killed_server_comes_back(project: &Project<'_>) {
     let container = project.container("drsn-serve");
     let before = starts(project, &container);
@@ -56,13 +58,13 @@ pub(crate) async fn a_killed_server_comes_back(project: &Project<'_>) {
     say("a killed server came back by itself");
 }
 
-/// How often the engine has started a container again.
+/// How often the engine has restarted a container.
 fn starts(project: &Project<'_>, container: &str) -> u32 {
     project.engine.ask(&["inspect", "--format", "{{.RestartCount}}", container]).parse().unwrap()
 }
 
-/// Kills the process in a container by its number on the engine's machine. `docker kill` would not do: the engine takes
-/// that for its user's wish, and starts nothing again.
+/// Kills the process in a container by its id on the engine's machine. `docker kill` would not do:
+/// the engine treats that as intended, and does not restart the container.
 pub(crate) fn kill(project: &Project<'_>, container: &str) {
     let process = project.engine.ask(&["inspect", "--format", "{{.State.Pid}}", container]);
     let debian = project.images.of("DEBIAN_IMAGE");

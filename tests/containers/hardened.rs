@@ -1,4 +1,4 @@
-//! The image by itself: its size, its start, and what it does without.
+//! The image by itself: its size, its start, and the privileges it does without.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -39,7 +39,7 @@ pub(crate) async fn the_image_is_small_and_runs_without_any_privilege(project: &
     assert_eq!(hardened.ask(&["inspect", "--format", "{{.State.ExitCode}}"]), "0");
 }
 
-/// Bytes that the image has more than its base, without the models.
+/// Bytes that the image adds to its base, without the models.
 fn own_bytes(project: &Project<'_>) -> u64 {
     let size = |image: &str| -> u64 {
         let size = project.engine.ask(&["image", "inspect", "--format", "{{.Size}}", image]);
@@ -49,10 +49,10 @@ fn own_bytes(project: &Project<'_>) -> u64 {
     size(project.image()) - base - bytes(&root().join("models"))
 }
 
-/// A container with all that a careful user takes away from it; it goes with its network when this is dropped.
+/// A container without privileges; it is removed with its network when this is dropped.
 struct Hardened<'a> {
     engine: &'a Engine,
-    /// Of the container and of its network.
+    /// Name of the container and of its network.
     name: String,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Hardened<'a> {
         assert_eq!(field("Name"), Some("drsn-serve"), "it is process 1");
         assert_eq!(field("CapEff"), Some("0000000000000000"));
         assert_eq!(field("NoNewPrivs"), Some("1"));
-        // Root owns these folders: what stops it is that they are read-only.
+        // Root owns these folders: only their being read-only stops it.
         for file in ["/models/x", "/tmp/x", "/usr/local/bin/x"] {
             let touch = ["exec", "--user=0", &self.name, "touch", file];
             let refusal = attempt(&mut self.engine.docker(&touch)).unwrap_err();

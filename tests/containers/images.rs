@@ -1,4 +1,4 @@
-//! The images that compose.yaml names: pulled, or else stand-ins made on this machine.
+//! The images of compose.yaml: pulled, or else stand-ins built on this machine.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     plugins::{RELEASE, mirror},
 };
 
-/// An image that compose.yaml takes from a variable.
+/// An image that a variable of compose.yaml names.
 struct Image {
     variable: &'static str,
     /// Its stage in standins.Dockerfile; Debian itself has none.
@@ -30,13 +30,14 @@ const IMAGES: [Image; 6] = [
 /// The stand-in for Debian's slim image.
 const DEBIAN: &str = "standin/debian-slim";
 
-/// What the variables of compose.yaml are set to.
+/// The values of the variables of compose.yaml.
 pub(crate) struct Images {
     pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Images {
-    /// Pulls all of them, or makes stand-ins for all: mixed, programs would meet libraries of another release.
+    /// Pulls all of them, or builds stand-ins for all: mixed, programs would get libraries of
+    /// another release.
     pub(crate) fn obtain(engine: &Engine) -> Result<Self, String> {
         let compose = fs::read_to_string(root().join("docker/compose.yaml")).unwrap();
         let defaults = IMAGES.iter().map(|image| (image.variable, named(&compose, image.variable)));
@@ -69,7 +70,7 @@ impl Images {
     }
 }
 
-/// The default of a variable in compose.yaml, or what the environment says instead.
+/// The value of a variable in the environment, or its default in compose.yaml.
 fn named(compose: &str, variable: &str) -> String {
     let written = || {
         let start = format!("${{{variable}:-");
@@ -94,7 +95,8 @@ fn make(engine: &Engine) -> Result<(), String> {
     Ok(())
 }
 
-/// Debian's smallest root file system as an archive, made once, with the certificates that this machine trusts.
+/// Debian's smallest root file system as an archive, built once, with this machine's trusted
+/// certificates.
 fn root_file_system() -> Result<PathBuf, String> {
     let archive = cache().join(format!("{RELEASE}.tar"));
     if archive.exists() {

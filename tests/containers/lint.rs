@@ -1,4 +1,4 @@
-//! The files of docker/ by the tools that read them, without an engine, and where two of them say the same.
+//! The files of docker/ checked by their own tools, without an engine, and against each other.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// A tool of Debian's, in the project's root; says that the test is skipped where it is missing.
+/// A tool of Debian's, run in the project's root; reports the test as skipped if it is missing.
 fn tool(name: &str, package: &str) -> Option<Command> {
     if !works(Command::new("sh").args(["-c", &format!("command -v {name}")])) {
         skip::skip(&format!("{name} is missing (Debian: {package})"));

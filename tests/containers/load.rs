@@ -14,13 +14,13 @@ use crate::serving::digit;
 
 const CLIENTS: usize = 16;
 
-/// A request that got no answer with status 200.
+/// A request without an answer of status 200.
 struct Lost {
     begun: SystemTime,
     reason: String,
 }
 
-/// What the clients met.
+/// The outcome of the clients' requests.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) answered: usize,
@@ -35,18 +35,19 @@ impl Outcome {
     }
 }
 
-/// Clients that run until they are told to end.
+/// Clients that run until they are stopped.
 pub(crate) struct Load {
     ends: Arc<AtomicBool>,
     clients: JoinSet<Outcome>,
 }
 
 impl Load {
-    /// Starts clients of which each tries a request `1 + retries` times; a quarter of them speaks HTTP/2 where that is
-    /// wanted. A client ends with its first lost request.
+    /// Starts clients that try each request `1 + retries` times; a quarter of them speaks HTTP/2 if
+    /// requested. A client ends with its first lost request.
     ///
-    /// Over HTTP/2 a request that meets the server's GOAWAY on its way was not begun, and clients send it again by
-    /// themselves (RFC 9113, section 6.8): it is not lost. In HTTP/1.1 there is nothing of the kind.
+    /// Over HTTP/2 a request that crosses the server's GOAWAY was not processed, and clients send
+    /// it again by themselves (RFC 9113, section 6.8): it is not lost. HTTP/1.1 has nothing of the
+    /// kind.
     pub(crate) fn start(url: &str, retries: usize, with_http2: bool) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
@@ -64,7 +65,7 @@ impl Load {
         Self { ends, clients }
     }
 
-    /// Ends the clients after their requests of the moment.
+    /// Stops the clients after their current requests.
     pub(crate) async fn finish(self) -> Outcome {
         self.ends.store(true, Ordering::Relaxed);
         let mut all = Outcome::default();

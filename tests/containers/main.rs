@@ -1,4 +1,5 @@
-//! Containers as they are run: `docker compose up` on a real engine, and the tools that check its files.
+//! Containers as users run them: `docker compose up` on a real engine, and the tools that check its
+//! files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../support/skip.rs"]
@@ -24,7 +25,8 @@ use engine::{Engine, say};
 use images::Images;
 use project::Project;
 
-/// An engine, unless this machine can run none: that is a skip, and with `REQUIRE_DOCKER=1` a failure.
+/// An engine. If this machine cannot run one, the test is skipped, or fails with
+/// `REQUIRE_DOCKER=1`.
 fn engine() -> Option<Engine> {
     match Engine::find() {
         Ok(engine) => Some(engine),
@@ -37,7 +39,8 @@ fn engine() -> Option<Engine> {
     }
 }
 
-/// One test, because the engine and the image are made once, and each step needs what the one before it left.
+/// One test, because engine and image are set up once, and each step needs the state of the one
+/// before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn docker_compose_up_serves_is_watched_survives_and_leaves_nothing_behind() {
     let Some(engine) = engine() else { return };

@@ -1,4 +1,4 @@
-//! Prometheus and Alertmanager, as they see the server.
+//! The server as Prometheus and Alertmanager see it.
 
 use std::{io::Write as _, process::Stdio, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     serving::text,
 };
 
-/// The results of a query at this moment: labels and value.
+/// The current results of a query: labels and value.
 pub(crate) async fn query(
     project: &Project<'_>,
     expression: &str,
@@ -26,7 +26,7 @@ pub(crate) async fn query(
     Ok(results.iter().map(|result| (result["metric"].clone(), value(result))).collect())
 }
 
-/// The only value of a query.
+/// The single value of a query.
 async fn value(project: &Project<'_>, expression: &str) -> Result<f64, String> {
     match query(project, expression).await?.as_slice() {
         [(_, value)] => Ok(*value),
@@ -47,7 +47,8 @@ pub(crate) async fn becomes(project: &Project<'_>, expression: &str, expected: f
     .await;
 }
 
-/// Step of the test: the server is scraped, its requests are counted, rules and Alertmanager are known.
+/// Step of the test: the server is scraped, its requests are counted, rules and Alertmanager are
+/// known.
 pub(crate) async fn prometheus_sees_the_server_and_its_requests(project: &Project<'_>) {
     becomes(project, r#"up{job="drsn-serve"}"#, 1.0).await;
     let classified = r#"drsn_requests_total{model="mnist",protocol="http",code="200"}"#;
@@ -71,7 +72,7 @@ pub(crate) async fn prometheus_sees_the_server_and_its_requests(project: &Projec
     );
 }
 
-/// `promtool check metrics`, in the container of Prometheus, on the text that the server gives.
+/// Runs `promtool check metrics`, in the container of Prometheus, on the server's metrics.
 async fn the_metrics_are_well_formed(project: &Project<'_>) {
     let metrics = project.client.get(project.url("DRSN_PORT", "/metrics")).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
@@ -89,7 +90,7 @@ async fn the_metrics_are_well_formed(project: &Project<'_>) {
     assert!(output.status.success() && said.concat().trim().is_empty(), "{}", said.concat());
 }
 
-/// Step of the test: the server has been stopped, and Alertmanager is told so.
+/// Step of the test: the server has been stopped, and Alertmanager gets the alert.
 pub(crate) async fn the_alert_that_it_is_down_arrives(project: &Project<'_>) {
     let alert = eventually("Alertmanager has DrsnDown", || async {
         let alerts = project.json("ALERTMANAGER_PORT", "/api/v2/alerts").await?;

@@ -1,4 +1,5 @@
-//! Compose and buildx as the docker client finds them, or else unpacked from the packages of a later Debian.
+//! The plugins compose and buildx: the docker client's own, or unpacked from a later Debian's
+//! packages.
 
 use std::{
     fs,
@@ -9,16 +10,16 @@ use std::{
 
 use crate::command::{attempt, cache, works};
 
-/// The release whose packages are used where this machine's own has none.
+/// The release whose packages are used if this machine's own has none.
 pub(crate) const RELEASE: &str = "trixie";
 const PLUGINS: [&str; 2] = ["compose", "buildx"];
 /// Tests run side by side; one of them unpacks.
 static UNPACKING: Mutex<()> = Mutex::new(());
 
-/// A folder for `DOCKER_CONFIG` that has the plugins; none where the client finds them by itself.
+/// A folder for `DOCKER_CONFIG` with the plugins; `None` if the client finds them by itself.
 ///
 /// # Errors
-/// A sentence, where they are neither here nor to be had.
+/// A sentence, if they are neither installed nor available.
 pub(crate) fn obtain() -> Result<Option<PathBuf>, String> {
     let _alone = UNPACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let found = |config: Option<&Path>, plugin: &str| {
@@ -39,7 +40,8 @@ pub(crate) fn obtain() -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Puts the plugins into a folder, without installing anything and without touching the system's own package lists.
+/// Unpacks the plugins into a folder, without installing anything or changing the system's package
+/// lists.
 fn unpack(folder: &Path) -> Result<(), String> {
     let scratch = tempfile::tempdir_in(cache()).map_err(|error| error.to_string())?;
     let path = |name: &str| scratch.path().join(name);
@@ -78,10 +80,10 @@ fn unpack(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Where this machine gets Debian's packages.
+/// This machine's source of Debian packages.
 ///
 /// # Errors
-/// A sentence, where this is no Debian.
+/// A sentence, if this is not Debian.
 pub(crate) fn mirror() -> Result<String, String> {
     let mut targets = Command::new("apt-get");
     targets.args([

@@ -15,7 +15,7 @@ use crate::{
     images::Images,
 };
 
-/// Longest wait for anything that must come about by itself.
+/// Longest wait for anything that must happen by itself.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Ports on this machine; compose.yaml has a variable for each.
@@ -29,7 +29,7 @@ const PORTS: [&str; 7] = [
     "GRAFANA_PORT",
 ];
 
-/// `docker compose` in the project's root; what it started goes with it.
+/// `docker compose` in the project's root; dropping it removes everything that it started.
 pub(crate) struct Project<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) images: &'a Images,
@@ -45,12 +45,12 @@ impl<'a> Project<'a> {
         variables.push(("DRSN_IMAGE", format!("{name}-image")));
         variables.push(("COMPOSE_PROJECT_NAME", name.clone()));
         variables.push(("BUILD_NETWORK", "host".to_owned()));
-        // All at once, so that they differ.
+        // All at once, so that the ports differ.
         let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports =
             listeners.iter().map(|listener| listener.local_addr().unwrap().port().to_string());
         variables.extend(PORTS.into_iter().zip(ports));
-        // A stopped server's connections must not be tried again unseen.
+        // Connections to a stopped server must not be retried silently.
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
         Self { engine, images, name, client, variables }
     }
@@ -71,15 +71,16 @@ impl<'a> Project<'a> {
         command
     }
 
-    /// Runs `docker compose`, which must succeed, and gives what it wrote, without the line's end.
+    /// Runs `docker compose`, which must succeed, and returns its output without the trailing
+    /// newline.
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         run(&mut self.compose(arguments)).trim_end().to_owned()
     }
 
-    /// What a service has logged.
+    /// The log of a service.
     pub(crate) fn log(&self, service: &str) -> String {
         let log = self.ask(&["logs", "--no-log-prefix", "--no-color", service]);
-        // Compose clears the terminal's line before each of the log, and where there is no terminal too.
+        // Compose clears the terminal's line before each line of the log, even without a terminal.
         log.replace("\x1b[2K", "")
     }
 
@@ -127,7 +128,7 @@ impl<'a> Project<'a> {
         serde_json::from_str(&body).map_err(|error| error.to_string())
     }
 
-    /// Takes down what was started, with its volumes; nothing of it may be left.
+    /// Takes down everything that was started, with its volumes; nothing may remain.
     pub(crate) fn down(self) {
         self.remove();
         let label = format!("label=com.docker.compose.project={}", self.name);
@@ -153,7 +154,7 @@ impl<'a> Project<'a> {
 
 impl Drop for Project<'_> {
     fn drop(&mut self) {
-        // After a failure the logs are the only witness.
+        // After a failure only the logs show the cause.
         if std::thread::panicking() {
             let logs =
                 attempt(&mut self.compose(&["--profile=*", "logs", "--tail=30", "--no-color"]));
@@ -167,7 +168,7 @@ async fn text(response: Response) -> Result<String, String> {
     response.text().await.map_err(|error| error.to_string())
 }
 
-/// Tries again and again until it succeeds.
+/// Retries until it succeeds.
 pub(crate) async fn eventually<T, F>(what: &str, attempt: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<T, String>>,

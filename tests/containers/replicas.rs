@@ -11,7 +11,8 @@ use crate::{
     serving::classify_digit,
 };
 
-/// Step of the test: one of three is killed under load, and clients that try a request once more lose none.
+/// Step of the test: one of three is killed under load, and clients that retry a request once lose
+/// none.
 pub(crate) async fn the_balancer_hides_a_killed_replica(project: &Project<'_>) {
     project.ask(&["--profile=replicas", "up", "--detach", "--wait"]);
     becomes(project, r#"sum(up{job="drsn-replica"})"#, 3.0).await;

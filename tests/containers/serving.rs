@@ -1,4 +1,4 @@
-//! What a client does first: classify.
+//! Classification, as a client's first requests.
 
 use std::{env, f64::consts::TAU, fs, path::PathBuf};
 
@@ -23,7 +23,7 @@ pub(crate) async fn classify_digit(project: &Project<'_>, port: &str) -> Result<
     if right { Ok(()) } else { Err(answer.to_string()) }
 }
 
-/// Step of the test: both kinds of input, over HTTP, and a sign of life over gRPC.
+/// Step of the test: both kinds of input over HTTP, and health over gRPC.
 pub(crate) async fn a_digit_and_a_recording_are_classified(project: &Project<'_>) {
     classify_digit(project, "DRSN_PORT").await.unwrap();
     let (content_type, query, body, label) = recording();
@@ -44,7 +44,8 @@ pub(crate) async fn a_digit_and_a_recording_are_classified(project: &Project<'_>
     say("a digit and a bearing recording were classified through the published port; gRPC serves");
 }
 
-/// A bearing recording with its type, options and right label: a real one, or a made one, for which no label is right.
+/// A bearing recording with its type, options and correct label: a real one, or a synthetic one,
+/// for which no label is correct.
 fn recording() -> (&'static str, &'static str, Vec<u8>, Option<&'static str>) {
     let data =
         env::var_os("DRSN_TEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
@@ -56,7 +57,7 @@ fn recording() -> (&'static str, &'static str, Vec<u8>, Option<&'static str>) {
     ("audio/wav", "top_k=1", wav(&made_signal()), None)
 }
 
-/// A shaft's turning with the ringing of a fault, at 48 kHz.
+/// A turning shaft with the ringing of a fault, at 48 kHz.
 fn made_signal() -> Vec<i16> {
     let sample = |n: u32| {
         let t = f64::from(n) / 48_000.0;

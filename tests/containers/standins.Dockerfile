@@ -1,5 +1,6 @@
-# Stand-ins for the images that compose.yaml names, where none can be pulled: Debian's packages on a root file system by
-# debootstrap, and the Rust toolchain of this machine, whose folder is the build context.
+# Stand-ins for the images that compose.yaml names, where none can be pulled: Debian's packages on a
+# root file system by debootstrap, and the Rust toolchain of this machine, whose folder is the build
+# context.
 FROM standin/debian-slim AS rust
 RUN apt-get update && apt-get install -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY bin/cargo bin/rustc /usr/local/bin/

@@ -1,4 +1,4 @@
-//! The end that users cause most: `docker compose stop`, and with it every upgrade.
+//! The most common shutdown: `docker compose stop`, also in every upgrade.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +11,14 @@ use tokio::{
 
 use crate::{command::run, engine::say, load::Load, project::Project, serving::text};
 
-/// A connection that comes this shortly before the listener closes may reach the engine's proxy only, which takes every
-/// connection at the published port before it asks the server for one.
+/// A connection that begins this shortly before the listener closes may reach only the engine's
+/// proxy, which accepts every connection at the published port before it connects to the server.
 const HAND_OVER: Duration = Duration::from_millis(50);
-/// What is lost is lost now and then.
+/// Requests are lost only now and then, so the test repeats.
 const ENDS: usize = 3;
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Step of the test: what was begun before the server closed its listener is answered.
+/// Step of the test: requests begun before the server closed its listener are answered.
 pub(crate) async fn a_stop_under_load_loses_no_request_in_flight(project: &Project<'_>) {
     for _ in 0..ENDS {
         project.ask(&["up", "--detach", "--wait", "drsn-serve"]);
@@ -46,7 +46,7 @@ pub(crate) async fn a_stop_under_load_loses_no_request_in_flight(project: &Proje
     }
 }
 
-/// When the server last said that it drains.
+/// When the server last logged that it drains.
 fn draining(project: &Project<'_>) -> SystemTime {
     let log = project.log("drsn-serve");
     let mut entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -54,7 +54,7 @@ fn draining(project: &Project<'_>) -> SystemTime {
     OffsetDateTime::parse(text(&said, "/timestamp"), &Rfc3339).unwrap().into()
 }
 
-/// A request whose body comes in two halves.
+/// A request whose body is sent in two halves.
 struct SlowUpload {
     stream: TcpStream,
 }
@@ -75,7 +75,7 @@ impl SlowUpload {
         Self { stream }
     }
 
-    /// Sends the second half, after the listener has closed; the answer must come all the same.
+    /// Sends the second half after the listener has closed; the request must still be answered.
     async fn finish(mut self) {
         self.stream.write_all(&[0; Self::BYTES / 2]).await.unwrap();
         let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! What an engine of ours could leave behind on the machine: compared before and after, and removed.
+//! Traces that our engine could leave on the machine: compared before and after, and removed.
 
 use std::{
     collections::BTreeSet,
@@ -9,16 +9,16 @@ use std::{
 
 use crate::command::attempt;
 
-/// Places where an engine writes, wherever it is told to keep its data.
+/// Paths that an engine writes to, whatever its data folder is.
 const PLACES: [&str; 5] =
     ["/run/docker", "/run/containerd", "/var/lib/docker", "/etc/docker/key.json", "/etc/docker"];
 
-/// The state of the machine, as far as an engine changes it.
+/// The part of the machine's state that an engine changes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Traces {
     /// Mounts that belong to containers.
     mounts: BTreeSet<String>,
-    /// Bridges, and the ends of containers' cables.
+    /// Bridges, and the host's ends of containers' interfaces.
     links: BTreeSet<String>,
     /// Rules of the packet filter.
     rules: BTreeSet<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Looks at the machine; `mark` is in the name of every mount and control group of ours.
+    /// Reads the machine's state; `mark` is in the name of all our mounts and control groups.
     pub(crate) fn now(mark: &str) -> Self {
         let rules = attempt(&mut Command::new("iptables-save")).unwrap_or_default();
         Self {
@@ -43,16 +43,16 @@ impl Traces {
         }
     }
 
-    /// Removes what has come since then.
+    /// Removes everything added since then.
     pub(crate) fn restore(&self, mark: &str) {
-        // The last mounted lies on the others.
+        // The last mount covers the others.
         for mount in mounts(mark).iter().rev().filter(|mount| !self.mounts.contains(*mount)) {
             note(attempt(Command::new("umount").arg("--lazy").arg(mount)));
         }
         for link in links().difference(&self.links) {
             note(attempt(Command::new("ip").args(["link", "delete", link])));
         }
-        // The innermost first.
+        // Innermost first.
         for group in control_groups(mark).iter().rev() {
             note(fs::remove_dir(group).map_err(|error| format!("{}: {error}", group.display())));
         }
@@ -71,7 +71,7 @@ fn note<T>(outcome: Result<T, String>) {
     }
 }
 
-/// Mounts with the mark, in the order in which they were made.
+/// Mounts with the mark, in the order of mounting.
 fn mounts(mark: &str) -> Vec<String> {
     let all = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let places = all.lines().filter_map(|line| line.split(' ').nth(1));

@@ -1,4 +1,5 @@
-//! A real HAProxy in front of servers, with health checks, a log of every request, and its runtime commands.
+//! A real HAProxy in front of servers, with health checks, a log of every request, and its runtime
+//! commands.
 
 use std::{
     fs,
@@ -37,13 +38,14 @@ pub(crate) struct Balancer {
 pub(crate) struct Logged {
     /// Name of the server that it was given to.
     pub(crate) server: String,
-    /// 200, or what HAProxy made of a server that gave none; below 0 where it could only close the client's connection.
+    /// 200, or HAProxy's status for a server without an answer; negative if it could only close the
+    /// client's connection.
     pub(crate) status: i32,
 }
 
 impl Balancer {
-    /// Starts one in front of these servers, with room for one more of the name `spare`; says that the test is skipped
-    /// where HAProxy is not installed.
+    /// Starts one in front of these servers, with room for one more of the name `spare`; says that
+    /// the test is skipped where HAProxy is not installed.
     pub(crate) fn start(servers: &[(&str, SocketAddr)], spare: &str) -> Option<Self> {
         if Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_err() {
             skip::skip("haproxy is not installed");
@@ -69,7 +71,7 @@ impl Balancer {
         Some(balancer)
     }
 
-    /// Tells HAProxy where its spare server is now, and to send requests there.
+    /// Tells HAProxy the address of its spare server, and to send requests there.
     pub(crate) fn add(&self, server: &str, address: SocketAddr) {
         let (ip, port) = (address.ip(), address.port());
         let told = self.command(&format!("set server replicas/{server} addr {ip} port {port}"));
@@ -135,8 +137,8 @@ impl Balancer {
     }
 }
 
-/// A request goes elsewhere where no connection is made; one that a server may have begun is not sent again. There is one
-/// thread, as two drop lines of the log where both have one to write.
+/// A request goes elsewhere where no connection is made; one that a server may have begun is not
+/// sent again. There is one thread, as two drop lines of the log where both have one to write.
 fn configure(port: u16, socket: &Path, servers: &[(&str, SocketAddr)], spare: &str) -> String {
     let (socket, interval) = (socket.display(), INTERVAL.as_millis());
     let servers = servers.iter().fold(String::new(), |lines, (name, address)| {

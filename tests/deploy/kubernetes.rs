@@ -1,4 +1,5 @@
-//! The resources in `deploy/`: they render, Kubernetes and KServe would take them, and the server does what they say.
+//! The resources in `deploy/`: they render, Kubernetes and KServe would take them, and the server
+//! does what they say.
 
 use std::{
     fs,
@@ -20,10 +21,11 @@ use crate::{
 
 /// Exit code of a script whose packages are not installed.
 const MISSING_PACKAGES: i32 = 77;
-/// Time that a kubelet may take around a stop, beside what the server takes.
+/// Time that a kubelet needs for a stop, in addition to the server's.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What `kubectl kustomize` makes of a folder, as YAML; says that the test is skipped where it is not installed.
+/// The output of `kubectl kustomize` for a folder, as YAML; reports the test as skipped if it is
+/// not installed.
 fn render(folder: &Path) -> Option<Vec<u8>> {
     let Ok(output) = Command::new("kubectl").arg("kustomize").arg(folder).output() else {
         skip::skip("kubectl is not installed");
@@ -44,7 +46,7 @@ fn checked(yaml: &[u8], mode: &[&str]) -> Option<Vec<Value>> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It reads when it has found its packages; where it has not, it is gone.
+    // It reads once it has found its packages; without them it has exited.
     let _ = script.stdin.take().unwrap().write_all(yaml);
     let output = script.wait_with_output().unwrap();
     let said = text(&output.stderr);
@@ -83,7 +85,8 @@ fn environment(container: &Value) -> Vec<(&str, &str)> {
     variables.iter().map(|v| (v["name"].as_str().unwrap(), v["value"].as_str().unwrap())).collect()
 }
 
-/// The configuration that such variables and arguments give; each variable must be the twin of a flag.
+/// The configuration that such variables and arguments give; each variable must be the twin of a
+/// flag.
 fn configuration(container: &Value) -> Config {
     let flags = environment(container).into_iter().map(|(name, value)| {
         let flag = name.strip_prefix("DRSN_").unwrap().to_lowercase().replace('_', "-");
@@ -141,7 +144,7 @@ fn a_pod_has_the_time_that_a_server_takes_to_end() {
     );
     assert!(grace >= before + config.linger() + config.drain_timeout() + MARGIN);
     assert!(config.drain_timeout() >= config.request_timeout(), "a request may be cut off");
-    // Who is told of the end by the probe hears it while the server still answers.
+    // Clients of the probe notice the shutdown while the server still answers.
     let probe = &container["readinessProbe"];
     let seconds =
         probe["periodSeconds"].as_u64().unwrap() * probe["failureThreshold"].as_u64().unwrap();
@@ -223,7 +226,7 @@ async fn serves(container: &Value) {
     let url = format!("http://{http}/v2/models/digits/ready");
     let is_ready = || async { reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) };
     eventually("the model has the service's name", is_ready).await;
-    // What KServe sends requests to is there.
+    // The routes that KServe sends requests to exist.
     let named = container["ports"][0]["name"].as_str().unwrap();
     let address = if named == "h2c" { &grpc } else { &http };
     assert!(std::net::TcpStream::connect(address).is_ok(), "{named}");

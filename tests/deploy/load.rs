@@ -1,4 +1,4 @@
-//! A bounded load of clients that each ask again as soon as they are answered.
+//! Clients in a closed loop: each sends its next request when the last one is answered.
 
 use std::{
     net::SocketAddr,
@@ -12,31 +12,31 @@ use std::{
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
-/// A request of which no right answer came.
+/// A request without a correct answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) started: Instant,
     pub(crate) ended: Instant,
-    /// Of the wrong answer; none where the connection ended without one.
+    /// Status of the wrong answer; `None` if the connection ended without one.
     pub(crate) status: Option<StatusCode>,
     pub(crate) attempt: Attempt,
 }
 
-/// Which of its client's tries a request is.
+/// Which try of its client a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempt {
-    /// Of a client that asks once.
+    /// Of a client without retries.
     Only,
-    /// Of a client that asks once more where this fails.
+    /// The first try of a client that retries once.
     First,
-    /// That one more.
+    /// The retry.
     Second,
 }
 
-/// What a load has seen.
+/// The outcome of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Requests that were sent, second tries too.
+    /// Requests sent, retries included.
     pub(crate) sent: usize,
     pub(crate) answered: usize,
     pub(crate) failures: Vec<Failure>,
@@ -49,21 +49,21 @@ impl Tally {
     }
 }
 
-/// Clients at work.
+/// Running clients.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     clients: JoinSet<()>,
     tally: Arc<Mutex<Tally>>,
 }
 
-/// What a client waits before it asks again: what the server's own Retry-After says. One that asks at once can meet the
-/// process while it dies: its listener is open a little longer than its connections are.
+/// A client's pause before a retry: the server's own Retry-After. An immediate retry can reach the
+/// dying process: its listener is open a little longer than its connections.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A client gives up after so long, whoever forgets to stop it.
+/// A client gives up after this time, even if nobody stops it.
 const LONGEST: Duration = Duration::from_secs(90);
 
 impl Load {
-    /// Starts `clients` clients that classify a picture of a seven; every second one asks once more where it got no answer.
+    /// Starts `clients` clients that classify a picture of a seven; every second one retries once.
     pub(crate) fn start(clients: usize, address: SocketAddr, picture: &[u8]) -> Self {
         let (stop, tally) = (Arc::default(), Arc::default());
         let mut load = Self { stop, clients: JoinSet::new(), tally };
@@ -86,14 +86,14 @@ impl Load {
         load
     }
 
-    /// Ends it after the requests that are under way.
+    /// Stops it after the current requests.
     pub(crate) async fn stop(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.join_all().await;
         Arc::into_inner(self.tally).unwrap().into_inner().unwrap()
     }
 
-    /// Requests that were answered so far.
+    /// Requests answered so far.
     pub(crate) fn answered(&self) -> usize {
         self.tally.lock().unwrap().answered
     }
@@ -134,7 +134,7 @@ impl Client {
         true
     }
 
-    /// Otherwise the status of a wrong answer, or none where none came.
+    /// Otherwise the status of a wrong answer, or `None` without an answer.
     async fn classify(&self) -> Result<(), Option<StatusCode>> {
         let request = self
             .http

@@ -1,4 +1,4 @@
-//! What lies around the server where it is deployed: Triton's repositories, load balancers, Kubernetes.
+//! The server's surroundings in a deployment: Triton's repositories, load balancers, Kubernetes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../serve/harness.rs"]

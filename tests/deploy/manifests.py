@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     print(f"not installed: {error.name}", file=sys.stderr)
     sys.exit(MISSING_PACKAGES)
 
-# Of other projects: Kubernetes has no schema of them.
+# Kinds of other projects: Kubernetes has no schema of them.
 CUSTOM = {"keda.sh", "monitoring.coreos.com"}
 # The oldest Kubernetes whose kubelet sleeps before a stop by default.
 OLDEST = "1.30.0"
@@ -36,14 +36,14 @@ def validate(resource):
 
 
 class Text:
-    """What Kubernetes' client reads: an answer of the API."""
+    """An answer of the API, as Kubernetes' client reads it."""
 
     def __init__(self, resource):
         self.data = json.dumps(resource)
 
 
 def read_and_write(resource):
-    """The resource, by way of the package's type."""
+    """The resource, converted to the package's type and back."""
     version, kind = resource["apiVersion"].split("/")[1], resource["kind"]
     client = kubernetes.client.ApiClient()
     read = client.deserialize(Text(resource), f"{version.capitalize()}{kind}")
@@ -52,7 +52,7 @@ def read_and_write(resource):
 
 
 def is_within(part, whole):
-    """Whether nothing of `part` is missing or other in `whole`, which may have empty fields besides: a type's defaults."""
+    """Whether `whole` contains all of `part`; other fields of `whole` may be empty: a type's defaults."""
     if isinstance(part, dict):
         extra = [whole[key] for key in whole.keys() - part.keys()]
         return not any(extra) and all(key in whole and is_within(value, whole[key]) for key, value in part.items())

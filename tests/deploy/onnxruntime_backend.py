@@ -1,4 +1,4 @@
-"""Stands in for Triton's ONNX backend, which nvidia-pytriton does not carry: Triton's Python backend with Python's onnxruntime.
+"""Stands in for Triton's ONNX backend, which nvidia-pytriton does not contain: Triton's Python backend with Python's onnxruntime.
 
 As <backends>/onnxruntime/model.py it is what Triton takes for every model whose configuration says `backend: "onnxruntime"`.
 """
@@ -26,7 +26,7 @@ class TritonPythonModel:
         assert said == given, f"the configuration says {said}, and the network gives {given}"
 
     def execute(self, requests):
-        # What Triton batched arrives together, and is one batch for the network.
+        # Requests that Triton batched arrive together, and are one batch for the network.
         inputs = [np.from_dlpack(triton.get_input_tensor_by_name(request, "input")) for request in requests]
         results = self.session.run(self.outputs, {"input": np.concatenate(inputs)})
         ends = np.cumsum([len(values) for values in inputs])[:-1]
@@ -35,6 +35,6 @@ class TritonPythonModel:
 
     @staticmethod
     def response(request, values):
-        # By DLPack: this Triton was built for NumPy 1, whose arrays are laid out otherwise.
+        # By DLPack: this Triton was built for NumPy 1, whose arrays have another layout.
         wanted = request.requested_output_names()
         return triton.InferenceResponse([triton.Tensor.from_dlpack(name, values[name]) for name in wanted])

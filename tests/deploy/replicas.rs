@@ -14,7 +14,7 @@ use crate::{
 };
 
 const CLIENTS: usize = 16;
-/// How long the servers that drain still answer new requests: longer than HAProxy takes to notice.
+/// How long draining servers still answer new requests: longer than HAProxy needs to notice.
 const LINGER: Duration = Duration::from_secs(3);
 /// Time between two events.
 const WHILE: Duration = Duration::from_secs(4);
@@ -33,7 +33,8 @@ async fn behind_a_balancer_only_requests_on_a_killed_server_fail_and_one_retry_s
     let load = Load::start(CLIENTS, balancer.address, &picture);
     tokio::time::sleep(WHILE).await;
 
-    // Child::kill is SIGKILL. From `dead` on its sockets are closed: nothing can be in flight there.
+    // Child::kill is SIGKILL. From `dead` on its sockets are closed: nothing can be in flight
+    // there.
     let before = Instant::now();
     killed.child.kill().unwrap();
     killed.child.wait().unwrap();
@@ -71,7 +72,7 @@ async fn behind_a_balancer_only_requests_on_a_killed_server_fail_and_one_retry_s
     );
 }
 
-/// On the killed server, that is: they began before it was dead, and did not end before it was killed.
+/// Requests on the killed server: begun before it was dead, and not ended before it was killed.
 fn only_what_was_in_flight_failed(tally: &Tally, before: Instant, dead: Instant) {
     let was_there = |failure: &&Failure| failure.started <= dead && failure.ended >= before;
     let others: Vec<_> = tally.failures.iter().filter(|failure| !was_there(failure)).collect();
@@ -81,14 +82,16 @@ fn only_what_was_in_flight_failed(tally: &Tally, before: Instant, dead: Instant)
     assert_eq!(lost, 0, "a client that asks twice always gets its answer: {tally:?}");
 }
 
-/// The clients, HAProxy and the servers that are left count the same; returns the requests that each server was given.
+/// Clients, HAProxy and the remaining servers count the same; returns the number of requests of
+/// each server.
 async fn counts_agree(
     tally: &Tally,
     balancer: &Balancer,
     left: [(&str, &Process); 2],
 ) -> BTreeMap<String, usize> {
     assert_eq!(tally.sent, tally.answered + tally.failures.len());
-    // Of a kept connection HAProxy says no more than the end where its server is gone, and logs nothing.
+    // If the server of a kept connection is gone, HAProxy only closes the connection and logs
+    // nothing.
     let closed = tally.failures.iter().filter(|failure| failure.status.is_none()).count();
     let (given, failed) = by_server(&balancer.requests(tally.sent - closed));
     assert_eq!(tally.sent, given.values().sum::<usize>() + closed);
@@ -105,7 +108,7 @@ fn server() -> Process {
     Process::start(&project().join("models"), &["--default-model", "mnist", "--linger-ms", &linger])
 }
 
-/// Requests by the server that HAProxy gave them to, and those of them that failed.
+/// Requests, and failed requests, by the server that HAProxy chose.
 fn by_server(requests: &[Logged]) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
     let (mut given, mut failed) = (BTreeMap::new(), BTreeMap::new());
     for request in requests {
@@ -117,7 +120,7 @@ fn by_server(requests: &[Logged]) -> (BTreeMap<String, usize>, BTreeMap<String, 
     (given, failed)
 }
 
-/// What a server says that it has answered.
+/// Requests that a server counts as answered.
 async fn counted(server: &Process) -> usize {
     let metrics = reqwest::get(server.url("/metrics")).await.unwrap().text().await.unwrap();
     let is_counter =

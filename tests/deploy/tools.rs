@@ -1,4 +1,4 @@
-//! Programs that the tests run beside the server, and free ports for them.
+//! Programs that tests run beside the server, and free ports for them.
 
 use std::{
     ffi::OsStr,
@@ -25,7 +25,7 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Python with the tests' packages; says that the test is skipped where it is not named.
+/// The Python with the tests' packages; reports the test as skipped without one.
 pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("DRSN_PYTHON").map(PathBuf::from);
     if python.is_none() {
@@ -34,19 +34,19 @@ pub(crate) fn python() -> Option<PathBuf> {
     python
 }
 
-/// Ports that nobody listens on now.
+/// Free ports.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-/// Runs this build's own command.
+/// Runs the built `drsn-serve`.
 pub(crate) fn drsn_serve(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_drsn-serve")).args(arguments).output().unwrap()
 }
 
-/// What a program wrote.
+/// The output of a program.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -39,7 +39,7 @@ def ask(client, model, values, outputs):
 
 
 def same(what, found, expected, rtol, atol):
-    """The bundles' own rule: each element within a share of the tensor's largest."""
+    """The bundles' tolerance: each element within a share of the tensor's largest."""
     for name, values in expected.items():
         distance, allowed = np.abs(found[name] - values).max(), rtol * np.abs(values).max() + atol
         assert found[name].shape == values.shape and distance <= allowed, (what, name, distance, allowed)
@@ -73,7 +73,7 @@ def check(exported, served, model):
         _, index, label = text.decode().split(":")
         assert int(index) == row.argmax() and label == manifest["classes"][int(index)], text
 
-    # What clients of drsn-serve send is raw; Triton's prepare it themselves.
+    # Clients of drsn-serve send raw numbers; Triton's clients prepare them.
     spec = json.loads(config["parameters"]["drsn.input"]["string_value"])
     raw = np.random.default_rng(7).random((5, *inputs.shape[1:]), np.float32)
     same(

@@ -1,4 +1,5 @@
-//! An exported repository in NVIDIA's tritonserver, which PyPI's nvidia-pytriton carries without the ONNX backend.
+//! An exported repository in NVIDIA's tritonserver, which PyPI's nvidia-pytriton contains without
+//! the ONNX backend.
 
 use std::{
     fs,
@@ -20,16 +21,16 @@ const MODELS: [&str; 3] = ["bearing", "cifar10", "mnist"];
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Exit code of a script whose packages are not installed.
 const MISSING_PACKAGES: i32 = 77;
-/// What tritonserver says of a backend that is not there.
+/// tritonserver's message about a missing backend.
 const NO_BACKEND: &str = "unable to find backend library for backend 'onnxruntime'";
 
-/// The program tritonserver, as pip lays it down.
+/// The program tritonserver, as pip installs it.
 struct Triton {
     program: PathBuf,
 }
 
 impl Triton {
-    /// Says that the test is skipped where the program is not named.
+    /// Reports the test as skipped if the program is not configured.
     fn find() -> Option<Self> {
         let Some(program) = std::env::var_os("DRSN_TRITONSERVER") else {
             skip::skip(
@@ -61,12 +62,12 @@ impl Triton {
             .arg(repository)
             .arg("--backend-directory")
             .arg(backends)
-            // The package's own libraries, for what the program starts.
+            // The package's own libraries, for the programs that it starts.
             .env("LD_LIBRARY_PATH", self.part("../../nvidia_pytriton.libs"));
         command
     }
 
-    /// What the program says of a repository that it cannot load.
+    /// The program's output for a repository that it cannot load.
     fn complaint(&self, repository: &Path) -> String {
         let output = self.command(repository, &self.part("backends")).output().unwrap();
         assert!(!output.status.success(), "{}", text(&output.stderr));
@@ -99,7 +100,7 @@ fn tritonserver_reads_the_configuration_and_misses_nothing_but_the_onnx_backend(
     assert_eq!(failures.len(), MODELS.len(), "{complaint}");
     assert!(failures.iter().all(|line| line.contains(NO_BACKEND)), "{complaint}");
 
-    // What is wrong in a configuration is found before that.
+    // Faults in a configuration are found before that.
     for (right, wrong, reason) in [
         ("max_batch_size: 64", "max_batch_size: -1", "'max_batch_size' must be non-negative"),
         ("data_type: TYPE_FP32", "data_type: FP32", "failed to read text proto"),
@@ -115,7 +116,8 @@ fn tritonserver_reads_the_configuration_and_misses_nothing_but_the_onnx_backend(
     }
 }
 
-/// Triton's backends, with one for ONNX on Python's onnxruntime; none where the package has none for this Python.
+/// Triton's backends, with one for ONNX on Python's onnxruntime; `None` if the package has none for
+/// this Python.
 fn backends(triton: &Triton, folder: &Path, minor: &str) -> Option<()> {
     let stub = triton.part("python_backend_stubs").join(minor).join("triton_python_backend_stub");
     if !stub.is_file() {

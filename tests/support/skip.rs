@@ -1,18 +1,20 @@
-//! Ends a test early, visibly, when the machine lacks a tool or data that it needs.
+//! Skips a test visibly if the machine lacks a tool or data that it needs.
 //!
-//! Include it with `#[path = "…/tests/support/skip.rs"] mod skip;`, and return from the test after the call.
+//! Include it with `#[path = "…/tests/support/skip.rs"] mod skip;`, and return from the test after
+//! the call.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Says on standard error that the running test is skipped and why, and notes it in the log that `DRSN_SKIP_LOG` names.
+/// Reports on standard error that the running test is skipped and why, and appends it to the log in
+/// `DRSN_SKIP_LOG`.
 ///
-/// The log lets `cargo xtask test` count skips, which cargo cannot tell from passes: one line
-/// `crate::test<TAB>reason` for each.
+/// By that log `cargo xtask test` counts skips, which cargo cannot tell from passes: one line
+/// `crate::test<TAB>reason` each.
 ///
 /// # Panics
 ///
-/// With `DRSN_REQUIRE_ALL=1`, where everything has to run, and when the log cannot be written.
+/// With `DRSN_REQUIRE_ALL=1`, and if the log cannot be written.
 pub(crate) fn skip(reason: &str) {
     let thread = std::thread::current();
     let test = format!("{}::{}", env!("CARGO_CRATE_NAME"), thread.name().unwrap_or("unnamed"));
@@ -21,7 +23,7 @@ pub(crate) fn skip(reason: &str) {
     eprintln!("SKIPPED {test}: {reason}");
 
     let Some(log) = std::env::var_os("DRSN_SKIP_LOG") else { return };
-    // One write of one line, so that test programs that run side by side do not mix theirs.
+    // A single write, so that concurrent test programs do not mix their lines.
     let line = format!("{test}\t{}\n", reason.replace(['\t', '\n', '\r'], " "));
     let written = OpenOptions::new()
         .create(true)

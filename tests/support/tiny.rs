@@ -1,7 +1,8 @@
 //! A network small enough to check by hand, as a bundle.
 //!
-//! `x = w · input` for two channels (w = 1 and −2, by a 1x1 convolution of the first input channel), one block that
-//! shrinks x with τ = α · A (α = 0.5 and 0.25), global average, and two classes with logits `[m₀ + m₁, m₀ − m₁]`.
+//! `x = w · input` for two channels (w = 1 and −2, by a 1x1 convolution of the first input
+//! channel), one block that shrinks x with τ = α · A (α = 0.5 and 0.25), global average, and two
+//! classes with logits `[m₀ + m₁, m₀ − m₁]`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ pub(crate) const SCALES: [f32; 2] = [0.5, 0.25];
 /// Name of the only block.
 pub(crate) const BLOCK: &str = "stage1.block1";
 
-/// Takes grey pictures of 4 x 4 pixels.
+/// Grey pictures of 4 x 4 pixels.
 pub(crate) fn image_input() -> InputSpec {
     InputSpec::Image(ImageSpec {
         channels: 1,
@@ -31,7 +32,7 @@ pub(crate) fn image_input() -> InputSpec {
     })
 }
 
-/// Takes signals of `channels` times 8 samples, as they are.
+/// Signals of `channels` times 8 samples, not normalised.
 pub(crate) fn signal_input(channels: usize) -> InputSpec {
     InputSpec::Signal(SignalSpec {
         channels,
@@ -77,7 +78,7 @@ pub(crate) fn model(manifest: &Manifest) -> Vec<u8> {
     model_with(manifest, |_, shrunk| shrunk.to_owned())
 }
 
-/// The same graph, but that the average is of what `rest` makes of the tensor with the shrunk features.
+/// The same graph, except that the average is over `rest` applied to the shrunk features.
 pub(crate) fn model_with(
     manifest: &Manifest,
     rest: impl FnOnce(&mut GraphBuilder, &str) -> String,
@@ -127,7 +128,7 @@ pub(crate) fn model_with(
     graph.finish("checked by hand")
 }
 
-/// One golden input, 0.1 · (−1)ⁿ · n, and what it must give, computed here.
+/// One golden input, 0.1 · (−1)ⁿ · n, and its outputs, computed here.
 pub(crate) fn golden(manifest: &Manifest) -> Golden {
     let shape = manifest.input.shape();
     let length: usize = shape.iter().product();
@@ -146,7 +147,7 @@ pub(crate) fn golden(manifest: &Manifest) -> Golden {
     Golden::new(Tensor { shape: input_shape, data }, outputs)
 }
 
-/// What the network gives for the first channel of an input.
+/// The network's outputs for the first channel of an input.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) probabilities: [f32; 2],
@@ -181,7 +182,7 @@ pub(crate) fn answer(input: &[f32]) -> Answer {
     }
 }
 
-/// Global average and the removal of the axes that it leaves.
+/// Global average, and removal of the axes that it leaves.
 fn average(graph: &mut GraphBuilder, from: &str, to: &str) {
     let pooled = format!("{to}.pooled");
     graph.node("GlobalAveragePool", &[from], &pooled, &[]);
