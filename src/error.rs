@@ -8,22 +8,22 @@ use tonic::Code;
 /// A request that was not answered, and why, in a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// What kind of failure it is.
-    pub kind: ErrorKind,
+    pub(crate) kind: ErrorKind,
     /// What was expected, what came, and what to do. Nothing of the host: no path, no type name.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 /// A word of a client in quotes, to show it what it wrote, but never at length.
-pub(crate) fn shown(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     const LONGEST: usize = 80;
     format!("{:?}", word.chars().take(LONGEST).collect::<String>())
 }
 
 /// The kinds of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(crate) enum ErrorKind {
     /// A malformed body, a wrong shape, length, type or option.
     InvalidArgument,
     /// No key, or one that is not known, where keys are set.
@@ -58,7 +58,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// The HTTP status.
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -77,7 +77,7 @@ impl ErrorKind {
     }
 
     /// The gRPC code.
-    pub fn grpc_code(self) -> Code {
+    pub(crate) fn grpc_code(self) -> Code {
         match self {
             Self::InvalidArgument | Self::UnsupportedMediaType => Code::InvalidArgument,
             Self::Unauthenticated => Code::Unauthenticated,
@@ -93,7 +93,7 @@ impl ErrorKind {
     }
 
     /// The stable word for programs.
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid_argument",
             Self::Unauthenticated => "unauthenticated",
@@ -114,7 +114,7 @@ impl ErrorKind {
     }
 
     /// The short title for people.
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::InvalidArgument => "The request cannot be understood",
             Self::Unauthenticated => "A key is needed",
@@ -135,7 +135,7 @@ impl ErrorKind {
     }
 
     /// The label under which `drsn_rejected_total` counts it; none where the fault is not a refusal.
-    pub fn rejection(self) -> Option<&'static str> {
+    pub(crate) fn rejection(self) -> Option<&'static str> {
         match self {
             Self::InvalidArgument | Self::UnsupportedMediaType => Some("invalid"),
             Self::Unauthenticated => Some("unauthenticated"),
@@ -154,7 +154,7 @@ impl ErrorKind {
     }
 
     /// Seconds after which it is worth to try again, for `Retry-After`.
-    pub fn retry_after_seconds(self) -> Option<u64> {
+    pub(crate) fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::QueueFull | Self::BytesFull | Self::NotReady | Self::Draining => Some(1),
             Self::InvalidArgument
@@ -172,14 +172,14 @@ impl ErrorKind {
     }
 
     /// This kind of failure, with its sentence.
-    pub fn because(self, detail: impl Into<String>) -> ApiError {
+    pub(crate) fn because(self, detail: impl Into<String>) -> ApiError {
         ApiError { kind: self, detail: detail.into() }
     }
 }
 
 impl ApiError {
     /// For what panicked, whose message is logged: nothing internal is told to a client.
-    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -189,8 +189,13 @@ impl ApiError {
         Self::internal()
     }
 
+    /// A malformed or unfit request, with the sentence for its client.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        ErrorKind::InvalidArgument.because(detail)
+    }
+
     /// A failure of ours. What happened goes into the log, and not to the client.
-    pub fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         ErrorKind::Internal.because("the server failed to answer this request; its log says why")
     }
 }

@@ -1,14 +1,12 @@
 //! The command `drsn-serve`: parse the command line, start the log, serve; or do what a small command says.
 
-mod commands;
-
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use commands::Cli;
 use drsn_serve::{
+    commands::Cli,
     config::Config,
-    memory,
+    return_freed_soon,
     server::{self, StartError},
     telemetry,
 };
@@ -23,7 +21,7 @@ const LAST_TASKS: Duration = Duration::from_millis(100);
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    memory::return_freed_soon();
+    return_freed_soon();
     let Cli { command, config } = Cli::parse();
     if let Some(command) = command {
         return command.run(&config);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use drsn_bundle::runtime::{Provider, Runtime};
 
-use drsn_serve::{config::Device, session::ModelSession};
+use crate::{config::Device, engine::session::ModelSession};
 
 /// Opens the bundle as serving would, and says what was found sound.
 pub(super) fn run(

@@ -15,7 +15,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use drsn_serve::config::Config;
+use crate::config::Config;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -14,8 +14,8 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, value_parser};
 
+use crate::config::{Config, Device};
 use drsn_bundle::{Bundle, BundleError, Name};
-use drsn_serve::config::{Config, Device};
 
 /// `drsn-serve`: without a command it serves.
 #[derive(Debug, Parser)]
@@ -26,18 +26,18 @@ use drsn_serve::config::{Config, Device};
     max_term_width = 110,
     args_conflicts_with_subcommands = true
 )]
-pub(crate) struct Cli {
+pub struct Cli {
     /// What to do other than to serve.
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    pub command: Option<Command>,
     /// How to serve.
     #[command(flatten)]
-    pub(crate) config: Config,
+    pub config: Config,
 }
 
 /// A command that ends by itself.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Checks a bundle: checksums, graph, and that it gives its golden outputs in ONNX Runtime.
     Check {
         /// Folder of the bundle, as models/mnist/1.
@@ -86,7 +86,8 @@ pub(crate) enum Command {
 
 impl Command {
     /// Does it, and says in a sentence how it went: on standard output where it went well.
-    pub(crate) fn run(self, config: &Config) -> ExitCode {
+    /// Runs it to its end.
+    pub fn run(self, config: &Config) -> ExitCode {
         let outcome = match self {
             Self::Check { folder, onnxruntime, device } => {
                 check::run(&folder, onnxruntime.as_deref(), device)

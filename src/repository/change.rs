@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Failures, Ledger, Repository, RepositoryError,
-    folder::{Folder, Found, fingerprint, wanted},
+    ChangeState, Failures, Repository, RepositoryError,
+    folder::{Folder, ModelVersionDir, fingerprint, wanted},
     locked,
     opening::open_all,
     snapshot::{Key, Served, Snapshot, Versions},
@@ -12,22 +12,27 @@ use super::{
 use crate::config::{ModelControl, VersionPolicy};
 
 impl Repository {
-    /// Serves what the folder has, of one model or of all. The ledger is there to show that it is held.
-    pub(super) fn apply(&self, ledger: &Ledger, folder: &Folder, only: Option<&str>) -> Failures {
+    /// Serves what the folder has, of one model or of all. The state is there to show that it is held.
+    pub(super) fn apply(
+        &self,
+        state: &ChangeState,
+        folder: &Folder,
+        only: Option<&str>,
+    ) -> Failures {
         let old = self.snapshot.load_full();
         let concerned = |name: &str| only.is_none_or(|only| only == name);
         let mut next = Snapshot { default: old.default.clone(), ..Snapshot::default() };
         for (name, versions) in old.models.iter().filter(|(name, _)| !concerned(name)) {
             next.models.insert(name.clone(), versions.clone());
         }
-        for (key, reason) in &old.troubles {
-            let is_unloaded = ledger.unloaded.contains(&key.0) && folder.contains_key(&key.0);
+        for (key, reason) in &old.load_errors {
+            let is_unloaded = state.unloaded.contains(&key.0) && folder.contains_key(&key.0);
             if !concerned(&key.0) || is_unloaded {
-                next.troubles.insert(key.clone(), reason.clone());
+                next.load_errors.insert(key.clone(), reason.clone());
             }
         }
         let names =
-            folder.iter().filter(|(name, _)| concerned(name) && !ledger.unloaded.contains(*name));
+            folder.iter().filter(|(name, _)| concerned(name) && !state.unloaded.contains(*name));
         let mut plans: Vec<Plan> = names
             .map(|(name, versions)| {
                 Plan::new(versions, old.models.get(name), &self.config.version_policy)
@@ -43,7 +48,7 @@ impl Repository {
             }
         }
         for (key, error) in &failures {
-            next.troubles.insert(key.clone(), error.public_reason());
+            next.load_errors.insert(key.clone(), error.public_reason());
         }
         self.publish(next);
         failures
@@ -51,7 +56,7 @@ impl Repository {
 
     /// Opens what the plans have to open. Where something fails, what was served of that model stays beside the rest.
     fn carry_out(&self, plans: &mut [Plan], old: &Snapshot) -> Failures {
-        let jobs: Vec<Found> =
+        let jobs: Vec<ModelVersionDir> =
             plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.to_open)).collect();
         let mut failures = Failures::new();
         for (found, opened) in self.open_versions(jobs, old) {
@@ -93,9 +98,9 @@ impl Repository {
 
     fn open_versions(
         &self,
-        jobs: Vec<Found>,
+        jobs: Vec<ModelVersionDir>,
         old: &Snapshot,
-    ) -> Vec<(Found, Result<Served, RepositoryError>)> {
+    ) -> Vec<(ModelVersionDir, Result<Served, RepositoryError>)> {
         let keys: Vec<Key> = jobs.iter().map(|f| (f.name.clone(), f.version.clone())).collect();
         locked(&self.loading).extend(keys.iter().cloned());
         let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics, &self.ending);
@@ -105,7 +110,7 @@ impl Repository {
             let Err(error) = outcome else { continue };
             // A folder that is still being written fails at each look, and is told once.
             if self.config.model_control != ModelControl::Fixed || !old.models.is_empty() {
-                if old.troubles.get(&key) == Some(&error.public_reason()) {
+                if old.load_errors.get(&key) == Some(&error.public_reason()) {
                     tracing::debug!("{error}");
                 } else {
                     tracing::warn!("{error}; what is served stays");
@@ -120,7 +125,7 @@ impl Repository {
         let next = Arc::new(next);
         let old = self.snapshot.swap(Arc::clone(&next));
         let mut unloading = locked(&self.unloading);
-        unloading.retain(|(_, remains)| !remains.is_over());
+        unloading.retain(|(_, retired)| !retired.is_over());
         for (name, versions) in &old.models {
             for (version, served) in versions {
                 let now = next.models.get(name).and_then(|versions| versions.get(version));
@@ -131,7 +136,7 @@ impl Repository {
                     served.model.metrics.ready.set(0);
                 }
                 tracing::info!(model = %name, %version, replaced = now.is_some(), "model takes no new requests");
-                unloading.push(((name.clone(), version.clone()), served.model.remains()));
+                unloading.push(((name.clone(), version.clone()), served.model.retire()));
             }
         }
         for model in next.models() {
@@ -146,13 +151,13 @@ struct Plan {
     name: String,
     /// What is served already and stays, and later what was opened.
     served: Versions,
-    to_open: Vec<Found>,
+    to_open: Vec<ModelVersionDir>,
     /// Versions below the lowest that is wanted.
-    lower: Vec<Found>,
+    lower: Vec<ModelVersionDir>,
 }
 
 impl Plan {
-    fn new(versions: &[Found], old: Option<&Versions>, policy: &VersionPolicy) -> Self {
+    fn new(versions: &[ModelVersionDir], old: Option<&Versions>, policy: &VersionPolicy) -> Self {
         let name = versions.first().map(|found| found.name.clone()).unwrap_or_default();
         let mut plan =
             Self { name, served: Versions::new(), to_open: Vec::new(), lower: Vec::new() };

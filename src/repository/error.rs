@@ -9,7 +9,7 @@ use drsn_bundle::{BundleError, Name, bundle::MANIFEST_FILE, runtime::RuntimeErro
 
 /// Why the models cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum RepositoryError {
+pub(crate) enum RepositoryError {
     /// The folder is not there, or cannot be read.
     #[error("the folder of models {path:?} cannot be read: {source}; name another with --models")]
     Folder {
@@ -96,7 +96,7 @@ pub enum RepositoryError {
 
 impl RepositoryError {
     /// The reason for clients: what is wrong with the model, and nothing of this machine.
-    pub fn public_reason(&self) -> String {
+    pub(crate) fn public_reason(&self) -> String {
         match self {
             Self::Bundle { source, .. } => {
                 if let BundleError::NoManifest { .. } = &**source {

@@ -35,7 +35,7 @@ impl fmt::Display for Version {
 
 /// A bundle's place, before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ModelVersionDir {
     pub(super) name: String,
     pub(super) version: Version,
     pub(super) path: PathBuf,
@@ -44,7 +44,7 @@ pub(super) struct Found {
 }
 
 /// All versions that are there, by name, each list from the lowest to the highest.
-pub(super) type Folder = BTreeMap<String, Vec<Found>>;
+pub(super) type Folder = BTreeMap<String, Vec<ModelVersionDir>>;
 
 /// Looks what is there. Hidden folders, as those in which a bundle is being written, and those whose name is no
 /// version are passed over; links are followed.
@@ -63,12 +63,12 @@ pub(super) fn discover(
     let mut found = BTreeMap::new();
     for (name, path) in by_name {
         // A folder that went away meanwhile has no versions.
-        let mut versions: Vec<Found> = folders(&path)
+        let mut versions: Vec<ModelVersionDir> = folders(&path)
             .unwrap_or_default()
             .into_iter()
             .filter_map(|(version, path)| {
                 let version = Version::new(&version)?;
-                Some(Found { name: name.clone(), version, path, in_place: true })
+                Some(ModelVersionDir { name: name.clone(), version, path, in_place: true })
             })
             .collect();
         versions.sort_by(|a, b| a.version.cmp(&b.version));
@@ -82,7 +82,7 @@ pub(super) fn discover(
 }
 
 /// The versions of a model that are to be served.
-pub(super) fn wanted(versions: &[Found], policy: &VersionPolicy) -> Vec<Found> {
+pub(super) fn wanted(versions: &[ModelVersionDir], policy: &VersionPolicy) -> Vec<ModelVersionDir> {
     match policy {
         VersionPolicy::Latest => versions.last().cloned().into_iter().collect(),
         VersionPolicy::All => versions.to_vec(),
@@ -111,7 +111,7 @@ pub(super) fn open(folder: &Path, model: &str) -> Result<Bundle, RepositoryError
 }
 
 /// One bundle, without folders for name and version.
-fn flat(folder: &Path, model_name: Option<&Name>) -> Result<Found, RepositoryError> {
+fn flat(folder: &Path, model_name: Option<&Name>) -> Result<ModelVersionDir, RepositoryError> {
     let read = || {
         let path = folder.join(MANIFEST_FILE);
         let json =
@@ -127,7 +127,7 @@ fn flat(folder: &Path, model_name: Option<&Name>) -> Result<Found, RepositoryErr
     let text = manifest.version.as_str();
     let version =
         Version::new(text).unwrap_or_else(|| Version { number: u64::MAX, text: text.to_owned() });
-    Ok(Found { name, version, path: folder.to_owned(), in_place: false })
+    Ok(ModelVersionDir { name, version, path: folder.to_owned(), in_place: false })
 }
 
 /// A bundle right below a folder that should hold models: then it is the folder of one model's versions.
@@ -157,9 +157,9 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, RepositoryError> {
 mod tests {
     use super::*;
 
-    fn found(number: u64) -> Found {
+    fn found(number: u64) -> ModelVersionDir {
         let version = Version { number, text: number.to_string() };
-        Found { name: "a".to_owned(), version, path: PathBuf::new(), in_place: true }
+        ModelVersionDir { name: "a".to_owned(), version, path: PathBuf::new(), in_place: true }
     }
 
     #[test]

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::snapshot::{Key, Snapshot};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 
 /// One version of a model, and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexEntry {
+pub(crate) struct IndexEntry {
     /// Name of the model.
-    pub name: String,
+    pub(crate) name: String,
     /// Its version.
-    pub version: String,
+    pub(crate) version: String,
     /// Whether it answers requests.
-    pub state: ModelState,
+    pub(crate) state: ModelState,
     /// Why it does not, without anything of this machine; empty where it does.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// How a version of a model stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ModelState {
+pub(crate) enum ModelState {
     /// It is being opened and checked.
     Loading,
     /// It answers requests.
@@ -33,7 +33,7 @@ pub enum ModelState {
 
 impl ModelState {
     /// The word of the Open Inference Protocol's repository extension.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Loading => "LOADING",
             Self::Ready => "READY",
@@ -49,7 +49,7 @@ pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -
     for key in unloading {
         states.insert(key.clone(), (ModelState::Unloading, String::new()));
     }
-    for (key, reason) in &snapshot.troubles {
+    for (key, reason) in &snapshot.load_errors {
         states.insert(key.clone(), (ModelState::Unavailable, reason.clone()));
     }
     for key in loading {
@@ -59,7 +59,7 @@ pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -
         for version in versions.keys() {
             let key = (name.clone(), version.clone());
             // A new content that cannot be served leaves the old one serving, and says why.
-            let reason = snapshot.troubles.get(&key).cloned().unwrap_or_default();
+            let reason = snapshot.load_errors.get(&key).cloned().unwrap_or_default();
             states.insert(key, (ModelState::Ready, reason));
         }
     }
@@ -77,11 +77,13 @@ pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
-pub fn check_parameters<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
+pub(crate) fn check_parameters<'a>(
+    mut names: impl Iterator<Item = &'a str>,
+) -> Result<(), ApiError> {
     if names.all(|name| name == "unload_dependents") {
         return Ok(());
     }
-    Err(ErrorKind::InvalidArgument.because(
+    Err(ApiError::invalid(
         "a load or unload takes no configuration, files or other parameters: a model is loaded as it lies in the repository",
     ))
 }

@@ -23,13 +23,13 @@ use drsn_bundle::runtime::Runtime;
 
 use crate::{
     config::{Config, ModelControl},
-    error::{ApiError, ErrorKind, shown},
-    metrics::Metrics,
-    model::{Model, Remains},
+    engine::model::{Model, RetiredModel},
+    error::{ApiError, ErrorKind, quoted},
+    observability::metrics::Metrics,
 };
-pub use error::RepositoryError;
+pub(crate) use error::RepositoryError;
 use folder::{Folder, discover, wanted};
-pub use index::{IndexEntry, ModelState, check_parameters};
+pub(crate) use index::{IndexEntry, ModelState, check_parameters};
 use snapshot::{Key, Snapshot};
 
 /// How long a version that is served and suddenly away may take to come back: a folder that is replaced is gone
@@ -40,28 +40,28 @@ const UNLOADED: &str = "it was unloaded";
 
 /// The models.
 #[derive(Debug)]
-pub struct Repository {
+pub(crate) struct Repository {
     config: Config,
     runtime: Runtime,
     metrics: Arc<Metrics>,
     snapshot: ArcSwap<Snapshot>,
     /// Held by whoever changes something: one change at a time.
-    ledger: Mutex<Ledger>,
+    state: Mutex<ChangeState>,
     /// Versions that are being opened.
     loading: Mutex<BTreeSet<Key>>,
     /// Versions that are served no more, until their last request is answered.
-    unloading: Mutex<Vec<(Key, Remains)>>,
+    unloading: Mutex<Vec<(Key, RetiredModel)>>,
     /// Where it is set, no further version is opened.
     ending: Arc<AtomicBool>,
 }
 
 /// What only changes need to know.
 #[derive(Debug, Default)]
-struct Ledger {
+struct ChangeState {
     /// Names that were unloaded and are not to come back by themselves.
     unloaded: BTreeSet<String>,
     /// Why the folder could not be read when it was last looked at.
-    folder_trouble: Option<String>,
+    folder_error: Option<String>,
     is_stopped: bool,
 }
 
@@ -74,7 +74,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] where the folder is not there. Where models are `fixed`, also of the first model, by name,
     /// that cannot be served; otherwise those that can are.
-    pub fn open(
+    pub(crate) fn open(
         config: &Config,
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
@@ -88,7 +88,7 @@ impl Repository {
             runtime: runtime.clone(),
             metrics: Arc::clone(metrics),
             snapshot: ArcSwap::from_pointee(snapshot),
-            ledger: Mutex::default(),
+            state: Mutex::default(),
             loading: Mutex::default(),
             unloading: Mutex::default(),
             ending: Arc::clone(ending),
@@ -103,12 +103,12 @@ impl Repository {
     }
 
     /// Every version that is served, by name and number.
-    pub fn models(&self) -> Vec<Arc<Model>> {
+    pub(crate) fn models(&self) -> Vec<Arc<Model>> {
         self.snapshot.load().models().cloned().collect()
     }
 
     /// The model that answers where a request names none.
-    pub fn default_model(&self) -> Option<Arc<Model>> {
+    pub(crate) fn default_model(&self) -> Option<Arc<Model>> {
         self.snapshot.load().default_model().cloned()
     }
 
@@ -118,12 +118,16 @@ impl Repository {
     /// [`ErrorKind::NotFound`] where there is none of that name or version, [`ErrorKind::NotReady`] where there is one
     /// that cannot be served, [`ErrorKind::InvalidArgument`] where several are served, none is the default, and none
     /// is named.
-    pub fn find(&self, name: Option<&str>, version: Option<&str>) -> Result<Arc<Model>, ApiError> {
+    pub(crate) fn find(
+        &self,
+        name: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<Arc<Model>, ApiError> {
         self.snapshot.load().find(name, version)
     }
 
     /// The versions of `model`'s name that are served, lowest first; only its own where that was asked for.
-    pub fn versions_beside(&self, model: &Model, asked: Option<&str>) -> Vec<String> {
+    pub(crate) fn versions_beside(&self, model: &Model, asked: Option<&str>) -> Vec<String> {
         let all = match asked {
             None => self.snapshot.load().versions(&model.labels.model),
             Some(_) => Vec::new(),
@@ -133,11 +137,11 @@ impl Repository {
     }
 
     /// Every version that is known, and how it stands.
-    pub fn index(&self) -> Vec<IndexEntry> {
+    pub(crate) fn index(&self) -> Vec<IndexEntry> {
         let loading: Vec<Key> = locked(&self.loading).iter().cloned().collect();
         let unloading: Vec<Key> = {
             let mut unloading = locked(&self.unloading);
-            unloading.retain(|(_, remains)| !remains.is_over());
+            unloading.retain(|(_, retired)| !retired.is_over());
             unloading.iter().map(|(key, _)| key.clone()).collect()
         };
         index::entries(&self.snapshot.load(), &loading, &unloading)
@@ -145,22 +149,22 @@ impl Repository {
 
     /// Looks at the folder again, and serves what is there now. A version that cannot be served leaves what is
     /// served of its model as it is. Takes as long as loading does.
-    pub fn rescan(&self) {
-        let mut ledger = self.lock();
-        if ledger.is_stopped {
+    pub(crate) fn rescan(&self) {
+        let mut state = self.lock();
+        if state.is_stopped {
             return;
         }
         match self.settled() {
             Ok(folder) => {
-                ledger.folder_trouble = None;
-                self.apply(&ledger, &folder, None);
+                state.folder_error = None;
+                self.apply(&state, &folder, None);
             }
             Err(error) => {
                 let trouble = error.to_string();
-                if ledger.folder_trouble.as_ref() != Some(&trouble) {
+                if state.folder_error.as_ref() != Some(&trouble) {
                     tracing::warn!("{trouble}; what is served stays");
                 }
-                ledger.folder_trouble = Some(trouble);
+                state.folder_error = Some(trouble);
             }
         }
     }
@@ -170,7 +174,7 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where the folder has no such
     /// model, [`ErrorKind::Unloadable`] with the reason where it cannot be served.
-    pub async fn load(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
+    pub(crate) async fn load(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
         self.change(name, Self::load_now).await
     }
 
@@ -178,18 +182,18 @@ impl Repository {
     ///
     /// # Errors
     /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where there is no such model.
-    pub async fn unload(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
+    pub(crate) async fn unload(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
         self.change(name, Self::unload_now).await
     }
 
     /// Ends every model's workers; what still waits is not answered any more, and nothing is loaded any more.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.lock().is_stopped = true;
         for model in self.models() {
             model.stop();
         }
-        for (_, remains) in locked(&self.unloading).drain(..) {
-            remains.stop();
+        for (_, retired) in locked(&self.unloading).drain(..) {
+            retired.stop();
         }
     }
 
@@ -211,7 +215,7 @@ impl Repository {
     }
 
     fn load_now(&self, name: &str) -> Result<(), ApiError> {
-        let mut ledger = self.lock();
+        let mut state = self.lock();
         let folder = self.discover().map_err(|error| {
             tracing::warn!("{error}");
             ErrorKind::Unloadable
@@ -220,13 +224,13 @@ impl Repository {
         let is_there = folder
             .get(name)
             .is_some_and(|versions| !wanted(versions, &self.config.version_policy).is_empty());
-        if !is_there || ledger.is_stopped {
+        if !is_there || state.is_stopped {
             return Err(ErrorKind::NotFound.because(
                 "the repository has no model of that name in a version that is to be served",
             ));
         }
-        ledger.unloaded.remove(name);
-        let failures = self.apply(&ledger, &folder, Some(name));
+        state.unloaded.remove(name);
+        let failures = self.apply(&state, &folder, Some(name));
         match failures.first() {
             None => Ok(()),
             Some(((name, version), error)) => Err(ErrorKind::Unloadable.because(format!(
@@ -237,20 +241,20 @@ impl Repository {
     }
 
     fn unload_now(&self, name: &str) -> Result<(), ApiError> {
-        let mut ledger = self.lock();
+        let mut state = self.lock();
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         let served = snapshot.models.remove(name);
-        if served.is_none() && !snapshot.troubles.keys().any(|(model, _)| model == name) {
-            return Err(ErrorKind::NotFound.because(format!("there is no model {}", shown(name))));
+        if served.is_none() && !snapshot.load_errors.keys().any(|(model, _)| model == name) {
+            return Err(ErrorKind::NotFound.because(format!("there is no model {}", quoted(name))));
         }
-        ledger.unloaded.insert(name.to_owned());
+        state.unloaded.insert(name.to_owned());
         let versions: Vec<Key> = served
             .iter()
             .flat_map(BTreeMap::keys)
             .map(|version| (name.to_owned(), version.clone()))
-            .chain(snapshot.troubles.keys().filter(|(model, _)| model == name).cloned())
+            .chain(snapshot.load_errors.keys().filter(|(model, _)| model == name).cloned())
             .collect();
-        snapshot.troubles.extend(versions.into_iter().map(|key| (key, UNLOADED.to_owned())));
+        snapshot.load_errors.extend(versions.into_iter().map(|key| (key, UNLOADED.to_owned())));
         self.publish(snapshot);
         Ok(())
     }
@@ -276,8 +280,8 @@ impl Repository {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        locked(&self.ledger)
+    fn lock(&self) -> MutexGuard<'_, ChangeState> {
+        locked(&self.state)
     }
 }
 
@@ -305,7 +309,7 @@ fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> 
 fn nothing_to_serve(config: &Config, folder: &Folder) -> RepositoryError {
     let path = config.models.clone();
     if !folder.is_empty() {
-        let versions = |versions: &Vec<folder::Found>| {
+        let versions = |versions: &Vec<folder::ModelVersionDir>| {
             versions.iter().map(|found| found.version.text.as_str()).collect::<Vec<_>>().join(", ")
         };
         let known = folder.iter().map(|(name, found)| format!("{name} has {}", versions(found)));

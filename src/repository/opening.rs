@@ -14,25 +14,25 @@ use tokio::runtime::Handle;
 
 use super::{
     RepositoryError,
-    folder::{Found, fingerprint, open},
+    folder::{ModelVersionDir, fingerprint, open},
     locked,
     snapshot::Served,
 };
 use crate::{
     config::Config,
-    metrics::{Metrics, ModelLabels},
-    model::Model,
+    engine::model::Model,
+    observability::metrics::{Metrics, ModelLabels},
 };
 
 /// Opens versions, as many at once as there are cores, and returns them in their order; those that are left out that were
 /// not begun when `ending` was set. To be called within the runtime that answers requests.
 pub(super) fn open_all(
-    jobs: Vec<Found>,
+    jobs: Vec<ModelVersionDir>,
     config: &Config,
     runtime: &Runtime,
     metrics: &Arc<Metrics>,
     ending: &AtomicBool,
-) -> Vec<(Found, Result<Served, RepositoryError>)> {
+) -> Vec<(ModelVersionDir, Result<Served, RepositoryError>)> {
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(jobs.len());
     let waiting = Mutex::new(jobs.into_iter().enumerate());
     let opened = Mutex::new(Vec::new());
@@ -56,7 +56,7 @@ pub(super) fn open_all(
 }
 
 fn start(
-    found: &Found,
+    found: &ModelVersionDir,
     config: &Config,
     runtime: &Runtime,
     metrics: &Arc<Metrics>,

@@ -6,8 +6,8 @@ use drsn_bundle::Name;
 
 use super::{UNLOADED, folder::Version};
 use crate::{
-    error::{ApiError, ErrorKind, shown},
-    model::Model,
+    engine::model::Model,
+    error::{ApiError, ErrorKind, quoted},
 };
 
 /// Name and version.
@@ -29,7 +29,7 @@ pub(super) struct Snapshot {
     /// By name; none of these is empty.
     pub(super) models: BTreeMap<String, Versions>,
     /// What is there and cannot be served, with the reason for clients.
-    pub(super) troubles: BTreeMap<Key, String>,
+    pub(super) load_errors: BTreeMap<Key, String>,
     /// The default that was asked for.
     pub(super) default: Option<Name>,
 }
@@ -69,7 +69,7 @@ impl Snapshot {
             ErrorKind::NotFound.because(format!(
                 "model {name} is served in version {}, and version {} was asked for",
                 served.join(", "),
-                shown(version.unwrap_or_default())
+                quoted(version.unwrap_or_default())
             ))
         })
     }
@@ -89,7 +89,7 @@ impl Snapshot {
         match (names.next(), names.next()) {
             (Some(name), None) => Ok(name),
             (None, _) => Err(ErrorKind::NotFound.because("no model is served; see GET /models")),
-            (Some(_), Some(_)) => Err(ErrorKind::InvalidArgument.because(format!(
+            (Some(_), Some(_)) => Err(ApiError::invalid(format!(
                 "the request names no model, and several are served: {}; name one, as the option model or in the path",
                 self.names()
             ))),
@@ -98,7 +98,7 @@ impl Snapshot {
 
     /// Why there is no model of this name.
     fn missing(&self, name: &str) -> ApiError {
-        let trouble = self.troubles.iter().rev().find(|((model, _), _)| model == name);
+        let trouble = self.load_errors.iter().rev().find(|((model, _), _)| model == name);
         match trouble {
             Some((_, reason)) if reason == UNLOADED => {
                 ErrorKind::NotFound.because(format!("model {name} is not served: {UNLOADED}"))
@@ -107,7 +107,7 @@ impl Snapshot {
                 .because(format!("version {version} of model {name} cannot be served: {reason}")),
             None => ErrorKind::NotFound.because(format!(
                 "there is no model {}; the models are: {}",
-                shown(name),
+                quoted(name),
                 self.names()
             )),
         }

@@ -5,7 +5,7 @@ mod streams;
 
 use std::time::Duration;
 
-use drsn_serve::grpc::proto::{
+use drsn_serve::proto::{
     drsn::{
         ClassifyRequest, Detail, Signal, Tensor, classifier_client::ClassifierClient,
         classify_request::Input,

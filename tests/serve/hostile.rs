@@ -145,7 +145,7 @@ async fn wrong_json_is_answered_with_what_was_expected_and_what_came() {
         invalid(JSON, "[null, null, null]", "a JSON object was expected"),
         invalid(JSON, r#"{"top_k": 0, "image": ""}"#, "top_k must be a whole number above 0"),
         invalid(JSON, "[".repeat(100_000), "a JSON object was expected"),
-        invalid(JSON, "{\"tensor\":".to_owned() + &"[".repeat(100_000), "nested more deeply"),
+        invalid(JSON, "{\"tensor\":".to_owned() + &"[".repeat(100_000), "nested deeper"),
     ];
     expect_refusals(&server, cases).await;
     server.stop().await;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use drsn_serve::grpc::proto::inference::{
+use drsn_serve::proto::inference::{
     ServerLiveRequest, ServerMetadataRequest, ServerReadyRequest,
     grpc_inference_service_client::GrpcInferenceServiceClient,
 };

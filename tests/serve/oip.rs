@@ -219,7 +219,7 @@ async fn requests_that_cannot_be_answered_are_told_why() {
         (with("datatype", json!("FP64")), "FP32"),
         (with("shape", json!([1, 8])), "N x 1 x 8"),
         (with("shape", json!([2, 1, 8])), "16 numbers"),
-        (with("data", json!([1, "a"])), "32-bit float"),
+        (with("data", json!([1, "a"])), "expected a number"),
         (json!({"inputs": []}), "one input tensor"),
         (
             json!({"inputs": request(&signal(0.0))["inputs"], "outputs": [{"name": "x"}]}),

@@ -39,7 +39,7 @@ async fn collector() -> (SocketAddr, mpsc::UnboundedReceiver<ExportTraceServiceR
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Routes::new(TraceServiceServer::new(Collector(sender))).into_axum_router();
-    let connections = drsn_serve::http::connection::Connections::new(router, 8);
+    let connections = drsn_serve::transport::Connections::new(router, 8);
     tokio::spawn(async move {
         connections.accept_until(listener, std::future::pending()).await;
     });

@@ -2,12 +2,16 @@
 
 use anyhow::{Result, bail};
 
+use crate::layout;
 use crate::workspace::{self, Workspace, everything_is_required, works};
 
 /// Runs the checks in order and stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     announce("format");
     workspace::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+
+    announce("layout");
+    layout::run(workspace)?;
 
     let complete = dependencies(workspace)?;
 

@@ -6,13 +6,15 @@
 //! | [`onnxruntime`] | obtains ONNX Runtime's shared library and checks it                 |
 //! | [`serve`]       | builds the server and starts it with the bundled models             |
 //! | [`mod@test`]    | runs every test that this machine can run, and counts them          |
-//! | [`check`]       | format, licences, lints and documentation                           |
+//! | [`check`]       | format, layout, licences, lints and documentation                   |
+//! | [`layout`]      | the order of the rooms, and no circles among files                  |
 //! | [`mod@bench`]   | measures what a request costs beside the network alone              |
 //!
 //! Progress goes to standard error, the outcome of the tests to standard output.
 
 mod bench;
 mod check;
+mod layout;
 mod onnxruntime;
 mod serve;
 mod test;
@@ -50,8 +52,10 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// Check format, licences, lints and documentation
+    /// Check format, layout, licences, lints and documentation
     Check,
+    /// Check that rooms use only rooms below them, and that no files use each other in a circle
+    Layout,
     /// Measure what a request costs beside the network alone
     Bench {
         /// Folders of models [default: models/bearing]
@@ -76,6 +80,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Onnxruntime => onnxruntime::obtain(&workspace).map(|_| ExitCode::SUCCESS),
         Command::Serve { arguments } => serve::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments),
+        Command::Layout => layout::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Check => check::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
     }

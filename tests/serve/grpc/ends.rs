@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use drsn_serve::grpc::proto::{
+use drsn_serve::proto::{
     drsn::StreamStart,
     inference::{ModelInferRequest, ModelReadyRequest, ServerReadyRequest},
 };
@@ -122,7 +122,7 @@ fn a_port_in_use_is_told_with_its_flag_and_grpc_can_be_off() {
     let output = start(&address, &[]);
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains(&address) && log.contains("choose another with --grpc"), "{log}");
+    assert!(log.contains(&address) && log.contains("choose another address with --grpc"), "{log}");
     let output = start("off", &["--onnxruntime", "/nowhere/lib.so"]);
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(log.contains("\"http\"") && !log.contains("\"grpc\""), "{log}");

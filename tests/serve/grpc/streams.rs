@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drsn_serve::grpc::proto::drsn::{
+use drsn_serve::proto::drsn::{
     ClassifyStreamRequest, ClassifyStreamResponse, Detail, Samples, StreamStart,
     classify_stream_request::Message, classify_stream_response::Message as Answer,
 };

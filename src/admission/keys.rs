@@ -1,0 +1,168 @@
+//! Keys of clients. In memory there are only their digests, and they are compared in a time that says nothing.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use arc_swap::ArcSwap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::error::{ApiError, ErrorKind};
+
+/// The header for clients that have no `Authorization`.
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Largest file of keys, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
+type KeyDigest = [u8; 32];
+
+/// The keys that are known.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    file: PathBuf,
+    digests: ArcSwap<Vec<KeyDigest>>,
+}
+
+/// A file of keys that cannot be used. Never shows a key.
+#[derive(Debug, thiserror::Error)]
+#[error("the file of keys {} cannot be used: {reason}; expected one key a line, with `#` before comments", path.display())]
+pub(crate) struct KeysError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl Keys {
+    /// Reads the keys of a file.
+    ///
+    /// # Errors
+    /// [`KeysError`] where it cannot be read, has no key, or a line that cannot be one.
+    pub(crate) fn open(file: &Path) -> Result<Self, KeysError> {
+        let digests = ArcSwap::from_pointee(read(file)?);
+        Ok(Self { file: file.to_owned(), digests })
+    }
+
+    /// Reads the file again, and says how many keys there are now.
+    ///
+    /// # Errors
+    /// [`KeysError`] as above; the old keys stay then.
+    pub(crate) fn reload(&self) -> Result<usize, KeysError> {
+        let digests = read(&self.file)?;
+        let count = digests.len();
+        self.digests.store(digests.into());
+        Ok(count)
+    }
+
+    /// Whether a request has a known key: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For gRPC the same, of its
+    /// metadata.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`].
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let bearer = headers
+            .get_all(header::AUTHORIZATION)
+            .into_iter()
+            .filter_map(|value| bearer(value.as_bytes()));
+        let given = headers.get_all(&API_KEY).into_iter().map(HeaderValue::as_bytes);
+        let (mut is_given, mut is_known) = (false, Choice::from(0));
+        let digests = self.digests.load();
+        for key in bearer.chain(given) {
+            is_given = true;
+            let digest = Sha256::digest(key);
+            for known in digests.iter() {
+                is_known |= known[..].ct_eq(&digest[..]);
+            }
+        }
+        if bool::from(is_known) {
+            return Ok(());
+        }
+        Err(ErrorKind::Unauthenticated.because(if is_given {
+            "the key of this request is not known; send another as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
+        } else {
+            "this server needs a key; send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
+        }))
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, key) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+}
+
+fn read(file: &Path) -> Result<Vec<KeyDigest>, KeysError> {
+    let error = |reason: String| KeysError { path: file.to_owned(), reason };
+    let whole = || -> io::Result<String> {
+        let mut text = String::new();
+        File::open(file)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > LARGEST_FILE {
+            return Err(io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
+        }
+        Ok(text)
+    };
+    parse(&whole().map_err(|e| error(e.to_string()))?).map_err(error)
+}
+
+fn parse(text: &str) -> Result<Vec<KeyDigest>, String> {
+    let mut digests = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let key = line.trim();
+        if key.is_empty() || key.starts_with('#') {
+            continue;
+        }
+        // What cannot stand in a header could never be sent.
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("line {number} has spaces or characters that a key cannot have"));
+        }
+        digests.push(Sha256::digest(key).into());
+    }
+    if digests.is_empty() {
+        return Err("it has no key".to_owned());
+    }
+    Ok(digests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> Keys {
+        let digests = ArcSwap::from_pointee(parse(text).unwrap_or_default());
+        Keys { file: PathBuf::new(), digests }
+    }
+
+    fn is_let_in(keys: &Keys, name: &'static str, value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        keys.check(&headers).is_ok()
+    }
+
+    #[test]
+    fn a_known_key_is_let_in_by_either_header_and_no_other() {
+        let keys = keys("# team a\nalpha\r\n\n  beta-2  \n");
+        assert!(is_let_in(&keys, "authorization", "Bearer alpha"));
+        assert!(is_let_in(&keys, "authorization", "bearer beta-2"));
+        assert!(is_let_in(&keys, "x-api-key", "beta-2"));
+        for (name, value) in [
+            ("authorization", "Bearer alph"),
+            ("authorization", "Bearer alphaa"),
+            ("authorization", "Basic alpha"),
+            ("authorization", "alpha"),
+            ("authorization", "Bearer "),
+            ("x-api-key", "# team a"),
+            ("x-api-key", ""),
+        ] {
+            assert!(!is_let_in(&keys, name, value), "{name}: {value}");
+        }
+        assert!(keys.check(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_file_without_keys_or_with_a_broken_line_is_refused_without_showing_it() {
+        assert!(parse("# nothing\n\n").is_err());
+        let error = parse("good\nsecret words\n").err().unwrap_or_default();
+        assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,320 @@
+//! What every call has: a deadline, a share of the memory, and a place in the metrics.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use hyper::body::{Body as HttpBody, Bytes, Frame};
+use tokio::time::timeout_at;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use super::{message_sizes::Messages, status};
+use crate::{
+    admission::Reservation,
+    app::App,
+    engine::model::Model,
+    error::{ApiError, ErrorKind},
+    inference::context::RequestContext,
+    observability::{
+        metrics::{Metrics, ResponseCode, grpc_name},
+        telemetry::RequestTrace,
+    },
+    transport::ExemptFromStallCheck,
+};
+
+/// Methods whose answer takes as long as its client wants.
+const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
+/// Health and reflection, which are not requests in the metrics' sense.
+const PROBES: &str = "/grpc.";
+/// Health in the Open Inference Protocol: it needs no key either.
+const HEALTH: [&str; 2] =
+    ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
+
+/// Marks the answer to a call that panicked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panicked;
+
+/// A call that is being answered.
+#[derive(Debug)]
+pub(super) struct Call {
+    metrics: Arc<Metrics>,
+    /// When its headers had been read.
+    pub(super) arrival: Instant,
+    /// When its answer is worthless.
+    pub(super) deadline: Instant,
+    /// The client's own deadline, which holds for streams too.
+    pub(super) client_deadline: Option<Instant>,
+    /// Whether it came compressed, and so wants its answer.
+    pub(super) is_compressed: bool,
+    /// The received bytes, until the call's method takes them over.
+    memory: Mutex<Option<Reservation>>,
+    /// The messages that were received and not yet taken in.
+    received: Mutex<Messages>,
+    model: OnceLock<Arc<Model>>,
+    failure: OnceLock<ErrorKind>,
+    is_counted: AtomicBool,
+}
+
+impl Call {
+    fn new(app: &App, headers: &HeaderMap) -> Self {
+        app.metrics.inflight_requests.inc();
+        let arrival = Instant::now();
+        let client_deadline = timeout_of(headers).and_then(|timeout| arrival.checked_add(timeout));
+        let longest = arrival + app.config.request_timeout();
+        Self {
+            metrics: Arc::clone(&app.metrics),
+            arrival,
+            deadline: client_deadline.map_or(longest, |deadline| deadline.min(longest)),
+            client_deadline,
+            is_compressed: headers.get("grpc-encoding").is_some_and(|e| e != "identity"),
+            memory: Mutex::new(Some(app.budget.open())),
+            received: Mutex::default(),
+            model: OnceLock::new(),
+            failure: OnceLock::new(),
+            is_counted: AtomicBool::new(false),
+        }
+    }
+
+    /// The call of a request.
+    pub(super) fn of<T>(request: &tonic::Request<T>) -> Result<Arc<Self>, Status> {
+        let call = request.extensions().get::<Arc<Self>>();
+        call.cloned().ok_or_else(|| status::of(&ApiError::internal()))
+    }
+
+    /// Notes which model was asked.
+    pub(super) fn asks(&self, model: &Arc<Model>) {
+        // A call asks one model.
+        let _ = self.model.set(Arc::clone(model));
+    }
+
+    /// An error as gRPC has it; its kind is noted for the metrics.
+    pub(super) fn refuse(&self, error: &ApiError) -> Status {
+        let _ = self.failure.set(error.kind);
+        status::of(error)
+    }
+
+    /// The context of a request that has been received, with the memory of its bytes.
+    pub(super) fn take_context<'a>(&self, app: &'a App) -> RequestContext<'a> {
+        let mut context = RequestContext::new(app, self.deadline);
+        if let Some(memory) = self.memory().take() {
+            context.memory = memory;
+        }
+        context
+    }
+
+    /// Gives back the memory of the message that was received first: it is counted elsewhere from now on.
+    pub(super) fn release_message(&self) {
+        let bytes = self.messages().take();
+        if let Some(memory) = self.memory().as_mut() {
+            memory.shrink_to(memory.bytes().saturating_sub(bytes));
+        }
+    }
+
+    fn received(&self, bytes: &[u8]) -> Result<(), Status> {
+        match self.memory().as_mut() {
+            Some(memory) => memory.grow(bytes.len() as u64).map_err(|error| self.refuse(&error))?,
+            None => return Ok(()),
+        }
+        self.messages().push(bytes);
+        Ok(())
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Option<Reservation>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the call as answered.
+    pub(super) fn finish(&self, code: Code) {
+        if self.is_counted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let model = self.model.get();
+        let labels = model.map(|model| &model.labels);
+        self.metrics.count_request(labels, ResponseCode::Grpc(grpc_name(code)));
+        if let Some(model) = model {
+            model.metrics.grpc_duration.observe(self.arrival.elapsed().as_secs_f64());
+        }
+        let reason = match self.failure.get() {
+            Some(kind) => kind.rejection(),
+            None => rejection(code),
+        };
+        if let Some(reason) = reason {
+            self.metrics.count_rejection(labels, reason);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.metrics.inflight_requests.dec();
+        if !*self.is_counted.get_mut() {
+            self.metrics.count_rejection(None, "cancelled");
+        }
+    }
+}
+
+/// The code for what the library found: it says INTERNAL of messages that cannot be read, which is their sender's fault.
+pub(super) fn by_library(code: Code) -> Code {
+    if code == Code::Internal { Code::InvalidArgument } else { code }
+}
+
+/// The reason of a refusal that the library made.
+fn rejection(code: Code) -> Option<&'static str> {
+    match code {
+        Code::InvalidArgument => Some("invalid"),
+        Code::OutOfRange | Code::ResourceExhausted => Some("too_large"),
+        Code::DeadlineExceeded => Some("deadline"),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => None,
+    }
+}
+
+/// Gives every call what it needs, ends it at its deadline, and counts it.
+pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path.starts_with(PROBES) {
+        return next.run(request).await;
+    }
+    let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
+    let (mut parts, body) = request.into_parts();
+    let call = Arc::new(Call::new(&app, &parts.headers));
+    parts.extensions.insert(Arc::clone(&call));
+    let keys = app.keys.as_ref().filter(|_| !is_open);
+    if let Some(Err(error)) = keys.map(|keys| keys.check(&parts.headers)) {
+        let refused = call.refuse(&error);
+        call.finish(refused.code());
+        return refused.into_http();
+    }
+    let body = Body::new(Metered { body, call: Arc::clone(&call) });
+    let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
+    trace.describe_grpc(parts.uri.path());
+    let answering = trace.around(next.run(Request::from_parts(parts, body)));
+    let answered = timeout_at(call.deadline.into(), answering).await;
+    let mut response = answered.unwrap_or_else(|_| {
+        let error =
+            ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered");
+        call.refuse(&error).into_http()
+    });
+    let code = response.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
+    let is_ours = call.failure.get().is_some() || response.extensions().get::<Panicked>().is_some();
+    let code = match code {
+        Some(code) if !is_ours && code != by_library(code) => {
+            let code = by_library(code);
+            let number = HeaderValue::from(i32::from(code));
+            response.headers_mut().insert("grpc-status", number);
+            Some(code)
+        }
+        code => code,
+    };
+    if is_stream {
+        response.extensions_mut().insert(ExemptFromStallCheck);
+    }
+    match code {
+        Some(code) => call.finish(code),
+        None if is_stream => {}
+        None => call.finish(Code::Ok),
+    }
+    response
+}
+
+/// A request's body whose bytes are reserved before they are kept.
+struct Metered {
+    body: Body,
+    call: Arc<Call>,
+}
+
+impl HttpBody for Metered {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
+        let frame = frame.map_err(Box::new)?;
+        if let Some(data) = frame.data_ref() {
+            self.call.received(data)?;
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// Reads `grpc-timeout`: a number of at most 8 digits, and its unit.
+fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if number.len() > 8 {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_hours(number)),
+        "M" => Some(Duration::from_mins(number)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_with_its_unit() {
+        let read = |text| {
+            timeout_of(&HeaderMap::from_iter([(
+                "grpc-timeout".parse().unwrap(),
+                HeaderValue::from_static(text),
+            )]))
+        };
+        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(read("99999999H"), Some(Duration::from_hours(99_999_999)));
+        for none in ["", "m", "1", "-1S", "123456789S", "1é"] {
+            assert_eq!(HeaderValue::from_str(none).ok().and_then(|_| read_or_none(none)), None);
+        }
+    }
+
+    fn read_or_none(text: &str) -> Option<Duration> {
+        let value = HeaderValue::from_str(text).ok()?;
+        timeout_of(&HeaderMap::from_iter([("grpc-timeout".parse().ok()?, value)]))
+    }
+}

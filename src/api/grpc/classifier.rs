@@ -1,0 +1,171 @@
+//! `drsn.v1.Classifier`: the answers of `POST /classify`, and streams of samples.
+
+use std::{sync::Arc, time::Instant};
+
+use drsn_bundle::InputSpec;
+use drsn_recording::{MOST_CHANNELS, RecordingFormat};
+use prost::{Message as _, bytes::Bytes};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{
+    call::Call,
+    options,
+    proto::drsn::{
+        ClassifyRequest, ClassifyResponse, ClassifyStreamRequest, ClassifyStreamResponse, Signal,
+        Tensor, classifier_server::Classifier, classify_request::Input,
+    },
+    stream,
+};
+use crate::{
+    app::App,
+    error::ApiError,
+    inference::{
+        classify::{Body, File, classify},
+        context::RequestContext,
+        decode::FileKind,
+        options::Options,
+    },
+};
+
+/// Answers of a stream that wait for its client; further ones are not computed before it has read some.
+const ANSWERS_AHEAD: usize = 4;
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Service {
+    app: Arc<App>,
+}
+
+impl Service {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    async fn answer(
+        &self,
+        call: &Call,
+        request: ClassifyRequest,
+    ) -> Result<ClassifyResponse, ApiError> {
+        let mut context = call.take_context(&self.app);
+        if call.is_compressed {
+            context.memory.grow(request.encoded_len() as u64)?;
+        }
+        let options = options::read(&request)?;
+        if options.model.is_some() {
+            // An unknown model is refused before anything is decoded for it.
+            let (name, version) = (options.model.as_deref(), options.version.as_deref());
+            call.asks(&context.find_model(name, version)?);
+        }
+        let answered = answer(&mut context, request.input, options).await;
+        if let Some(model) = &context.model {
+            call.asks(model);
+        }
+        answered
+    }
+}
+
+async fn answer(
+    context: &mut RequestContext<'_>,
+    input: Option<Input>,
+    options: Options,
+) -> Result<ClassifyResponse, ApiError> {
+    let body = body(context.app, &options, input)?;
+    let outcome = classify(context, body, options).await?;
+    context.memory.grow(outcome.bytes_of_windows())?;
+    let encoding = Instant::now();
+    let write = || outcome.answer().map(ClassifyResponse::from);
+    let response = context.app.compute(outcome.is_long(), context.deadline, write).await??;
+    outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
+    Ok(response)
+}
+
+#[async_trait]
+impl Classifier for Service {
+    async fn classify(
+        &self,
+        request: Request<ClassifyRequest>,
+    ) -> Result<Response<ClassifyResponse>, Status> {
+        let call = Call::of(&request)?;
+        let request = request.into_inner();
+        let answer = self.answer(&call, request).await;
+        let mut response = Response::new(answer.map_err(|error| call.refuse(&error))?);
+        if !call.is_compressed {
+            response.disable_compression();
+        }
+        Ok(response)
+    }
+
+    type ClassifyStreamStream = ReceiverStream<Result<ClassifyStreamResponse, Status>>;
+
+    async fn classify_stream(
+        &self,
+        request: Request<Streaming<ClassifyStreamRequest>>,
+    ) -> Result<Response<Self::ClassifyStreamStream>, Status> {
+        let call = Call::of(&request)?;
+        let (answers, receiver) = mpsc::channel(ANSWERS_AHEAD);
+        let is_compressed = call.is_compressed;
+        tokio::spawn(stream::serve(Arc::clone(&self.app), call, request.into_inner(), answers));
+        let mut response = Response::new(ReceiverStream::new(receiver));
+        if !is_compressed {
+            response.disable_compression();
+        }
+        Ok(response)
+    }
+}
+
+fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiError> {
+    let file = |bytes: Bytes, declared| Body::Files(vec![File { name: None, bytes, declared }]);
+    match input {
+        Some(Input::Signal(Signal { channels, samples })) => {
+            let channels = channels.max(1) as usize;
+            if channels > MOST_CHANNELS {
+                return Err(ApiError::invalid(format!(
+                    "the signal has {channels} channels, and at most {MOST_CHANNELS} are taken"
+                )));
+            }
+            if samples.is_empty() || !samples.len().is_multiple_of(channels) {
+                return Err(ApiError::invalid(format!(
+                    "a signal is as many samples for each of its {channels} channels, and {} samples came",
+                    samples.len()
+                )));
+            }
+            let length = samples.len() / channels;
+            Ok(Body::Signal(samples.chunks_exact(length).map(<[f32]>::to_vec).collect()))
+        }
+        Some(Input::Tensor(Tensor { shape, values })) => {
+            let model =
+                app.repository()?.find(options.model.as_deref(), options.version.as_deref())?;
+            check_shape(&shape, values.len(), &model.manifest().input)?;
+            Ok(Body::Tensor(values))
+        }
+        Some(Input::Image(bytes)) => Ok(file(bytes, None)),
+        // The only recordings without a mark at their beginning.
+        Some(Input::Recording(bytes)) => {
+            Ok(file(bytes, Some(FileKind::Recording(RecordingFormat::Csv))))
+        }
+        None => {
+            Err(ApiError::invalid("exactly one of signal, image, recording and tensor is expected"))
+        }
+    }
+}
+
+/// A tensor has the model's shape, with or without the number of inputs before it.
+fn check_shape(shape: &[i64], numbers: usize, spec: &InputSpec) -> Result<(), ApiError> {
+    let expected: Vec<i64> = spec.shape().iter().map(|&size| size as i64).collect();
+    let (batch, one) = shape.split_at(shape.len().saturating_sub(expected.len()));
+    let inputs = numbers / spec.elements().max(1);
+    let fits = match batch {
+        [] => inputs == 1,
+        [batch] => usize::try_from(*batch) == Ok(inputs),
+        _ => false,
+    };
+    if one == expected && fits && inputs * spec.elements() == numbers {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "a tensor of {} was expected, with the number of inputs before it where there are several, and the shape {shape:?} with {numbers} numbers came",
+        spec.shape_in_words()
+    )))
+}

@@ -1,0 +1,150 @@
+//! Predictions as messages: the fields of the JSON answer.
+
+use drsn_bundle::baseline::{InputLevel, InputShift};
+
+use super::proto::drsn as message;
+use crate::{
+    engine::model::Model,
+    inference::{
+        classify::{Answer, Timing},
+        diagnostics::{
+            BlockDiagnostics, ClassProbability, Detail, Diagnostics, Prediction, Shift, Spread,
+            WindowPrediction,
+        },
+    },
+};
+
+/// The detail that a message asks for; none where it is no detail.
+pub(super) fn detail(number: i32) -> Option<Detail> {
+    match message::Detail::try_from(number).ok()? {
+        message::Detail::Unspecified | message::Detail::Summary => Some(Detail::Summary),
+        message::Detail::None => Some(Detail::None),
+        message::Detail::Full => Some(Detail::Full),
+    }
+}
+
+pub(super) fn model(model: &Model) -> message::Model {
+    message::Model { name: model.labels.model.clone(), version: model.labels.version.clone() }
+}
+
+impl From<Answer<'_>> for message::ClassifyResponse {
+    fn from(answer: Answer<'_>) -> Self {
+        let Timing { decode_us, queue_us, inference_us, batch_size } = answer.timing;
+        Self {
+            model: Some(message::Model {
+                name: answer.model.name.to_owned(),
+                version: answer.model.version.to_owned(),
+            }),
+            predictions: answer.predictions.into_iter().map(Into::into).collect(),
+            timing: Some(message::Timing {
+                decode_us,
+                queue_us,
+                inference_us,
+                batch_size: batch_size as u64,
+            }),
+        }
+    }
+}
+
+impl From<Prediction<'_>> for message::Prediction {
+    fn from(prediction: Prediction<'_>) -> Self {
+        Self {
+            index: prediction.input.index as u64,
+            name: prediction.input.name,
+            label: prediction.label.to_owned(),
+            class_index: prediction.class_index as u32,
+            probability: prediction.probability,
+            probabilities: prediction.probabilities.into_iter().map(Into::into).collect(),
+            windows: prediction.windows.into_iter().map(Into::into).collect(),
+            diagnostics: prediction.diagnostics.map(Into::into),
+        }
+    }
+}
+
+impl From<ClassProbability<'_>> for message::ClassProbability {
+    fn from(class: ClassProbability<'_>) -> Self {
+        Self {
+            label: class.label.to_owned(),
+            class_index: class.class_index as u32,
+            probability: class.probability,
+        }
+    }
+}
+
+impl From<Diagnostics<'_>> for message::Diagnostics {
+    fn from(diagnostics: Diagnostics<'_>) -> Self {
+        Self {
+            input_shift: diagnostics.input_shift.map(Into::into),
+            input_level: diagnostics.input_level.map(Into::into),
+            blocks: diagnostics.blocks.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<WindowPrediction<'_>> for message::Window {
+    fn from(window: WindowPrediction<'_>) -> Self {
+        Self {
+            start: window.start as u64,
+            end: window.end as u64,
+            class_index: window.class_index as u32,
+            probability: window.probability,
+            input_shift: window.input_shift.flatten().map(Into::into),
+        }
+    }
+}
+
+impl From<Shift> for message::InputShift {
+    fn from(shift: Shift) -> Self {
+        match shift {
+            Shift::Input(shift) => shift.into(),
+            Shift::Windows(shift) => Self {
+                score: shift.score,
+                p_value: None,
+                alarm: shift.alarm,
+                alarm_share: Some(shift.alarm_share),
+            },
+        }
+    }
+}
+
+impl From<InputShift> for message::InputShift {
+    fn from(shift: InputShift) -> Self {
+        Self {
+            score: shift.score,
+            p_value: Some(shift.p_value),
+            alarm: shift.alarm,
+            alarm_share: None,
+        }
+    }
+}
+
+impl From<InputLevel> for message::InputLevel {
+    fn from(level: InputLevel) -> Self {
+        let InputLevel { rms, offset, peak, clipped, alarm } = level;
+        Self { rms, offset, peak, clipped, alarm }
+    }
+}
+
+impl From<BlockDiagnostics<'_>> for message::Block {
+    fn from(block: BlockDiagnostics<'_>) -> Self {
+        let channel = |channel: crate::inference::diagnostics::Channel| message::Channel {
+            threshold: channel.threshold,
+            scale: channel.scale,
+            mean_abs: channel.mean_abs,
+            zeroed: channel.zeroed,
+        };
+        Self {
+            name: block.name.to_owned(),
+            channels: block.channels as u32,
+            threshold: Some(block.threshold.into()),
+            scale: block.scale.map(Into::into),
+            channel: block.channel.into_iter().flatten().map(channel).collect(),
+        }
+    }
+}
+
+impl From<Spread> for message::Spread {
+    fn from(Spread { mean, min, max }: Spread) -> Self {
+        Self { mean, min, max }
+    }
+}

@@ -1,0 +1,66 @@
+//! The gRPC face: Open Inference Protocol, the classifier, health and reflection, on the core that HTTP uses.
+
+mod call;
+mod classifier;
+mod classify_messages;
+mod health;
+mod infer_messages;
+mod inference;
+mod message_sizes;
+mod options;
+pub mod proto;
+mod status;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use tonic::{codec::CompressionEncoding::Gzip, service::Routes};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{app::App, error::ApiError};
+use proto::{
+    DESCRIPTORS, drsn::classifier_server::ClassifierServer,
+    inference::grpc_inference_service_server::GrpcInferenceServiceServer,
+};
+
+/// Every service.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let limit = app.config.max_body_bytes.get();
+    let inference = GrpcInferenceServiceServer::new(inference::Inference::new(Arc::clone(app)))
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
+        .max_decoding_message_size(limit);
+    let classifier = ClassifierServer::new(classifier::Service::new(Arc::clone(app)))
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
+        .max_decoding_message_size(limit);
+    let mut routes = Routes::builder();
+    routes.add_service(inference).add_service(classifier).add_service(health::service(app));
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    match (described().build_v1(), described().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => {
+            routes.add_service(v1).add_service(v1alpha);
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "the services cannot be described by reflection");
+        }
+    }
+    routes
+        .routes()
+        .into_axum_router()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), call::observe))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::http::Response<axum::body::Body> {
+    let error = ApiError::panicked(&*panic);
+    let mut response: axum::http::Response<axum::body::Body> = status::of(&error).into_http();
+    response.extensions_mut().insert(call::Panicked);
+    response
+}

@@ -1,0 +1,82 @@
+//! What a gRPC client wants: the options of a request, checked.
+
+use std::sync::Arc;
+
+use drsn_bundle::InputSpec;
+
+use super::{classify_messages, proto::drsn::ClassifyRequest};
+use crate::{
+    app::App,
+    engine::model::Model,
+    error::ApiError,
+    inference::{decode::recording::same_rate, diagnostics::Wanted, options::Options},
+};
+
+/// The model of a name and version, of which both may be empty.
+pub(super) fn find(app: &App, name: &str, version: &str) -> Result<Arc<Model>, ApiError> {
+    let given = |word| Some(word).filter(|word: &&str| !word.is_empty());
+    app.repository()?.find(given(name), given(version))
+}
+
+/// What the client wants to know.
+pub(super) fn wanted(top_k: u32, detail: i32) -> Result<Wanted, ApiError> {
+    let detail = classify_messages::detail(detail).ok_or_else(|| {
+        ApiError::invalid("diagnostics must be DETAIL_NONE, DETAIL_SUMMARY or DETAIL_FULL")
+    })?;
+    Ok(Wanted { top_k: if top_k == 0 { usize::MAX } else { top_k as usize }, detail })
+}
+
+/// A rate that is known must be the model's, where that is known: windows are not resampled.
+pub(super) fn check_rate(rate: f64, spec: &InputSpec) -> Result<(), ApiError> {
+    if rate == 0.0 {
+        return Ok(());
+    }
+    if !rate.is_finite() || rate < 0.0 {
+        return Err(ApiError::invalid(
+            "sample_rate_hz must be a number above 0, or 0 where it is not known",
+        ));
+    }
+    match spec {
+        InputSpec::Image(_) => {
+            Err(ApiError::invalid("sample_rate_hz belongs to signals, and this model takes images"))
+        }
+        InputSpec::Signal(signal) => match signal.sample_rate_hz {
+            Some(expected) if !same_rate(rate, expected) => Err(ApiError::invalid(format!(
+                "the model takes samples at {expected} Hz, and these are at {rate} Hz; resample them before"
+            ))),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// The share of a window that the next one repeats.
+pub(super) fn check_overlap(overlap: f64) -> Result<(), ApiError> {
+    if (0.0..1.0).contains(&overlap) {
+        return Ok(());
+    }
+    Err(ApiError::invalid("overlap must be at least 0 and less than 1"))
+}
+
+/// The options of a request; what is empty or zero was not given.
+pub(super) fn read(request: &ClassifyRequest) -> Result<Options, ApiError> {
+    let given = |word: &String| Some(word.clone()).filter(|word| !word.is_empty());
+    let Wanted { detail, .. } = wanted(request.top_k, request.diagnostics)?;
+    check_overlap(request.overlap)?;
+    let mut options = Options {
+        model: given(&request.model),
+        version: given(&request.version),
+        top_k: Some(request.top_k as usize).filter(|&count| count > 0),
+        detail: Some(detail),
+        overlap: Some(request.overlap).filter(|&overlap| overlap > 0.0),
+        variable: given(&request.variable),
+        resample: request.resample.then_some(true),
+        ..Options::default()
+    };
+    if request.sample_rate_hz != 0.0 {
+        options.set("sample_rate_hz", &request.sample_rate_hz.to_string())?;
+    }
+    if !request.channel.is_empty() {
+        options.set("channel", &request.channel.join(","))?;
+    }
+    Ok(options)
+}

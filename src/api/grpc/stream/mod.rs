@@ -1,0 +1,151 @@
+//! `ClassifyStream`: samples in pieces of any size, a prediction for each full window.
+//!
+//! One task serves a stream. It reads no further piece while a full window is waiting, cuts no further window while
+//! as many as allowed are being classified, and takes no further answer while the client has not read the last ones:
+//! a client that is too fast is held back by the flow control of HTTP/2.
+
+mod signal;
+
+use std::{
+    future::pending,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use tokio::{sync::mpsc::Sender, time::sleep};
+use tonic::{Code, Status, Streaming};
+
+use super::{
+    call::{Call, by_library},
+    proto::drsn::{
+        ClassifyStreamRequest, ClassifyStreamResponse, StreamEnd, classify_stream_request::Message,
+        classify_stream_response::Message as Answer,
+    },
+};
+use crate::{
+    app::{App, Phase},
+    error::{ApiError, ErrorKind},
+};
+use signal::SignalStream;
+
+type Answers = Sender<Result<ClassifyStreamResponse, Status>>;
+
+/// Why a stream ended before its client ended it.
+enum Ended {
+    /// A fault, for the client.
+    Failed(ApiError),
+    /// What the library found.
+    Broken(Status),
+    /// The client does not listen any more.
+    Gone,
+}
+
+impl From<ApiError> for Ended {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Serves a stream to its end, and counts it.
+pub(super) async fn serve(
+    app: Arc<App>,
+    call: Arc<Call>,
+    messages: Streaming<ClassifyStreamRequest>,
+    answers: Answers,
+) {
+    let running = AssertUnwindSafe(run(&app, &call, messages, &answers)).catch_unwind();
+    let ended = tokio::select! {
+        ended = running => {
+            ended.unwrap_or_else(|panic| Err(Ended::Failed(ApiError::panicked(&*panic))))
+        }
+        () = answers.closed() => Err(Ended::Gone),
+        () = until(call.client_deadline) => Err(Ended::Failed(
+            ErrorKind::DeadlineExceeded.because("the stream's time was up before it ended"),
+        )),
+    };
+    let status = match ended {
+        Ok(()) => return call.finish(Code::Ok),
+        Err(Ended::Failed(error)) => call.refuse(&error),
+        Err(Ended::Broken(status)) => Status::new(by_library(status.code()), status.message()),
+        Err(Ended::Gone) => return,
+    };
+    call.finish(status.code());
+    // A client that does not read its answers is not waited for.
+    let _ = tokio::time::timeout(app.config.stream_idle(), answers.send(Err(status))).await;
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn run(
+    app: &Arc<App>,
+    call: &Call,
+    mut messages: Streaming<ClassifyStreamRequest>,
+    answers: &Answers,
+) -> Result<(), Ended> {
+    let idle = app.config.stream_idle();
+    let first = tokio::select! {
+        first = messages.message() => first.map_err(Ended::Broken)?,
+        () = sleep(idle) => return Err(silent(idle).into()),
+        () = app.reached(Phase::Closing) => return Err(ending().into()),
+    };
+    let Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) = first else {
+        return Err(ApiError::invalid("the first message of a stream must be start").into());
+    };
+    call.release_message();
+    let mut stream = SignalStream::open(app, call, &start)?;
+    let (mut is_open, mut is_draining, mut answered) = (true, false, 0);
+    loop {
+        stream.cut()?;
+        let is_reading = is_open && !is_draining && !stream.has_window();
+        tokio::select! {
+            biased;
+            prediction = stream.next(), if stream.is_classifying() => {
+                if let Some(prediction) = prediction {
+                    send(answers, Answer::Prediction(prediction?), idle).await?;
+                    answered += 1;
+                }
+            }
+            () = app.reached(Phase::Closing), if is_open && !is_draining => is_draining = true,
+            message = messages.message(), if is_reading => match message.map_err(Ended::Broken)? {
+                Some(message) => stream.take(call, message)?,
+                None => is_open = false,
+            },
+            () = sleep(idle), if is_reading && !stream.is_classifying() => return Err(silent(idle).into()),
+            else => break,
+        }
+    }
+    if is_open {
+        return Err(ending().into());
+    }
+    let end = StreamEnd { windows: answered, left_over: stream.left_over() };
+    send(answers, Answer::End(end), idle).await
+}
+
+async fn send(answers: &Answers, message: Answer, idle: Duration) -> Result<(), Ended> {
+    let answer = ClassifyStreamResponse { message: Some(message) };
+    match tokio::time::timeout(idle, answers.send(Ok(answer))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Ended::Gone),
+        Err(_) => Err(ErrorKind::RequestTimeout
+            .because("the client took no answer for too long; read them while you send")
+            .into()),
+    }
+}
+
+fn ending() -> ApiError {
+    ErrorKind::Draining.because("the server is about to end; open a new stream to another")
+}
+
+fn silent(idle: Duration) -> ApiError {
+    ErrorKind::RequestTimeout.because(format!(
+        "no message came for {} ms; end a stream that has no more samples",
+        idle.as_millis()
+    ))
+}

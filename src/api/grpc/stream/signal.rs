@@ -1,0 +1,170 @@
+//! The signal of one stream: pieces of samples to windows, and windows to predictions.
+
+use std::{sync::Arc, time::Instant};
+
+use drsn_bundle::InputSpec;
+use prost::Message as _;
+
+use super::super::{
+    call::Call,
+    classify_messages, options,
+    proto::drsn::{
+        ClassifyStreamRequest, StreamPrediction, StreamStart, classify_stream_request::Message,
+    },
+};
+use crate::{
+    admission::Reservation,
+    app::App,
+    engine::{model::Model, queue::StreamId},
+    error::ApiError,
+    inference::{
+        classify::in_flight::{Completed, InFlight, Piece, Span},
+        decode::WindowCutter,
+        diagnostics::{Detail, Wanted, reader::read},
+    },
+};
+
+/// Windows of one stream that are classified at once.
+const WINDOWS_AHEAD: usize = 8;
+
+/// A stream between its first and its last message.
+pub(super) struct SignalStream<'a> {
+    app: &'a App,
+    model: Arc<Model>,
+    /// Its place in the model's queue.
+    place: StreamId,
+    wanted: Wanted,
+    cutter: WindowCutter,
+    channels: usize,
+    /// Memory of the samples that wait for a window.
+    memory: Reservation,
+    /// Windows that are being classified.
+    in_flight: InFlight,
+}
+
+impl<'a> SignalStream<'a> {
+    pub(super) fn open(app: &'a App, call: &Call, start: &StreamStart) -> Result<Self, ApiError> {
+        let model = options::find(app, &start.model, &start.version)?;
+        call.asks(&model);
+        let spec = &model.manifest().input;
+        let InputSpec::Signal(signal) = spec else {
+            return Err(ApiError::invalid("a stream brings a signal, and this model takes images"));
+        };
+        let channels = signal.channels;
+        if start.channels != 0 && start.channels as usize != channels {
+            return Err(ApiError::invalid(format!(
+                "the model takes signals of {channels} channels, and the stream has {}",
+                start.channels
+            )));
+        }
+        options::check_rate(start.sample_rate_hz, spec)?;
+        options::check_overlap(start.overlap)?;
+        let wanted = options::wanted(start.top_k, start.diagnostics)?;
+        let cutter = WindowCutter::new(channels, signal.window, start.overlap);
+        // Once admitted, a stream waits for room in a full queue instead of being refused.
+        let place = model.admit()?;
+        let (memory, in_flight) = (app.budget.open(), InFlight::new(WINDOWS_AHEAD));
+        Ok(Self { app, model, place, wanted, cutter, channels, memory, in_flight })
+    }
+
+    /// Adds the samples of a message.
+    pub(super) fn take(
+        &mut self,
+        call: &Call,
+        message: ClassifyStreamRequest,
+    ) -> Result<(), ApiError> {
+        let bytes = message.encoded_len() as u64;
+        let Some(Message::Samples(samples)) = message.message else {
+            return Err(ApiError::invalid(
+                "each message of a stream but the first must be samples",
+            ));
+        };
+        // From now on the samples are counted here.
+        call.release_message();
+        let waiting = self.cutter.bytes();
+        self.memory.shrink_to(waiting);
+        self.memory.grow((waiting + bytes).saturating_sub(self.memory.bytes()))?;
+        self.cutter.push(channels_of(&samples.planar, self.channels)?);
+        Ok(())
+    }
+
+    /// Whether a window is full.
+    pub(super) fn has_window(&self) -> bool {
+        self.cutter.has_window()
+    }
+
+    /// Samples of each channel behind the last window.
+    pub(super) fn left_over(&self) -> u64 {
+        self.cutter.left_over() as u64
+    }
+
+    /// Cuts full windows and queues them, as many as may be in flight.
+    pub(super) fn cut(&mut self) -> Result<(), ApiError> {
+        let window = self.cutter.window();
+        while !self.in_flight.is_full() {
+            let mut piece = Piece::default();
+            let cut = piece.cut(|values| self.cutter.next_window(values), window);
+            let Some(Span { start, end }) = cut else { break };
+            let mut memory = self.app.budget.open();
+            memory.grow((window * self.channels * size_of::<f32>()) as u64)?;
+            piece.prepare_last(self.model.manifest()).map_err(|error| ApiError {
+                detail: format!("samples {start} to {end}: {}", error.detail),
+                ..error
+            })?;
+            let zeroed = self.wanted.detail == Detail::Full;
+            let deadline = Instant::now() + self.app.config.request_timeout();
+            self.in_flight.offer(&self.model, self.place, piece, zeroed, deadline, memory)?;
+        }
+        Ok(())
+    }
+
+    /// Whether windows are in flight.
+    pub(super) fn is_classifying(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Waits for the prediction of the oldest window; `None` if none is in flight.
+    pub(super) async fn next(&mut self) -> Option<Result<StreamPrediction, ApiError>> {
+        let completed = self.in_flight.next().await?;
+        Some(completed.and_then(|completed| self.prediction(&completed)))
+    }
+
+    fn prediction(&self, completed: &Completed) -> Result<StreamPrediction, ApiError> {
+        let Completed { slice, levels, spans } = completed;
+        let mut readings = read(&self.model, std::slice::from_ref(slice), levels.view());
+        let (Some(reading), [Span { start, end }]) = (readings.next(), &spans[..]) else {
+            return Err(ApiError::internal());
+        };
+        let prediction = reading?.prediction(None, self.wanted)?;
+        Ok(StreamPrediction {
+            model: Some(classify_messages::model(&self.model)),
+            start: *start as u64,
+            end: *end as u64,
+            prediction: Some(prediction.into()),
+        })
+    }
+}
+
+/// The samples of each channel of a piece, which has equally many of each, channel after channel.
+fn channels_of(planar: &[f32], channels: usize) -> Result<impl Iterator<Item = &[f32]>, ApiError> {
+    if !planar.len().is_multiple_of(channels) {
+        return Err(ApiError::invalid(format!(
+            "a piece has as many samples of each of the {channels} channels, and this has {} in all",
+            planar.len()
+        )));
+    }
+    Ok(planar.chunks((planar.len() / channels).max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_has_equally_many_samples_of_each_channel() {
+        let channels = channels_of(&[1.0, 2.0, 3.0, 4.0], 2).map(Vec::from_iter);
+        assert_eq!(channels, Ok(vec![&[1.0, 2.0][..], &[3.0, 4.0]]));
+        assert!(channels_of(&[], 2).is_ok_and(|mut channels| channels.next().is_none()));
+        assert!(channels_of(&[1.0], 2).is_err());
+    }
+}

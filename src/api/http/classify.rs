@@ -1,0 +1,222 @@
+//! `POST /classify`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::{Extension, Path, Request, State, rejection::PathRejection},
+    http::{HeaderValue, header, request::Parts},
+    response::{IntoResponse as _, Response},
+};
+use drsn_recording::RecordingFormat;
+
+use super::{
+    body::{self, Incoming},
+    exchange::{Arrival, StageTimes, conclude, reserved_body},
+    multipart, query,
+};
+use crate::{
+    app::App,
+    engine::model::Model,
+    error::{ApiError, ErrorKind},
+    inference::{
+        classify::{self, Body as Content, File, Outcome, StreamKind, Streaming, Timing},
+        context::RequestContext,
+        decode::{FileKind, MARK_BYTES, MediaType, refuse_files},
+        options::Options,
+    },
+};
+
+/// Raw numbers up to this many bytes are kept whole: that costs less than a stream.
+const LEAST_STREAMED: u64 = 1 << 20;
+
+pub(super) async fn default_model(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    request: Request,
+) -> Response {
+    classify(&app, arrival, None, None, request).await
+}
+
+pub(super) async fn named_model(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    model: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    match model {
+        Ok(Path(model)) => classify(&app, arrival, Some(model), None, request).await,
+        Err(_) => bad_path().into_response(),
+    }
+}
+
+pub(super) async fn named_version(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    match path {
+        Ok(Path((model, version))) => {
+            classify(&app, arrival, Some(model), Some(version), request).await
+        }
+        Err(_) => bad_path().into_response(),
+    }
+}
+
+fn bad_path() -> ApiError {
+    ErrorKind::NotFound.because("there is no model of that name: a name in the path is not UTF-8")
+}
+
+async fn classify(
+    app: &App,
+    arrival: Arrival,
+    model: Option<String>,
+    version: Option<String>,
+    request: Request,
+) -> Response {
+    let (parts, mut body) = request.into_parts();
+    let mut context = RequestContext::new(app, arrival.deadline);
+    let answered = answer(&mut context, (model, version), &parts, &mut body).await;
+    conclude(answered, context.model, arrival, body, &parts.headers).await
+}
+
+async fn answer(
+    context: &mut RequestContext<'_>,
+    (model, version): (Option<String>, Option<String>),
+    parts: &Parts,
+    body: &mut Body,
+) -> Result<Response, ApiError> {
+    let app = context.app;
+    app.repository()?;
+    let options =
+        query::options(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
+    if options.model.is_some() {
+        // An unknown model is refused before a body is read for it.
+        context.find_model(options.model.as_deref(), options.version.as_deref())?;
+    }
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media = MediaType::of(content_type)?;
+    let incoming = Incoming::new(body, &parts.headers, context.deadline)?;
+    let outcome = match media {
+        MediaType::Json => {
+            let limit = app.config.max_body_bytes.get();
+            let body = Content::Json(incoming.read(limit, &mut context.memory).await?);
+            classify::classify(context, body, options).await?
+        }
+        MediaType::Raw => raw(context, incoming, options).await?,
+        MediaType::File(kind) => Box::pin(file(context, kind, incoming, options)).await?,
+        MediaType::Multipart => {
+            let boundary = content_type.unwrap_or_default();
+            let (files, options) =
+                Box::pin(multipart::read(context, incoming, boundary, options)).await?;
+            classify::classify(context, Content::Files(files), options).await?
+        }
+    };
+    respond(context, outcome).await
+}
+
+/// Writes the answer as JSON.
+async fn respond(context: &mut RequestContext<'_>, outcome: Outcome) -> Result<Response, ApiError> {
+    let encoding = Instant::now();
+    context.memory.grow(outcome.bytes_of_windows())?;
+    let encode = || encode(&outcome);
+    let (json, timing) = context.app.compute(outcome.is_long(), context.deadline, encode).await??;
+    outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
+    drop(outcome);
+    let body = reserved_body(json, context.take_memory())?;
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((headers, Extension(stages(timing)), body).into_response())
+}
+
+/// Raw numbers: one channel of unknown or great length is classified as it arrives.
+async fn raw(
+    context: &mut RequestContext<'_>,
+    mut incoming: Incoming<'_>,
+    options: Options,
+) -> Result<Outcome, ApiError> {
+    let mut limit = context.app.config.max_body_bytes.get();
+    if incoming.declared().is_none_or(|length| length > LEAST_STREAMED) {
+        let model = Streaming::model(context, &options)?;
+        if model.manifest().input.kind() == "signal" {
+            limit = context.app.config.max_recording_bytes.get();
+        }
+        if Streaming::takes_floats(&model) && options.batch.is_none() && options.channel.is_none() {
+            refuse_files(incoming.peek(MARK_BYTES).await?)?;
+            // Boxed to keep the future of a common request small.
+            let streamed = stream(context, &model, StreamKind::Floats, incoming, &options);
+            return Box::pin(streamed).await;
+        }
+    }
+    let body = Content::Raw(incoming.read(limit, &mut context.memory).await?);
+    classify::classify(context, body, options).await
+}
+
+/// One file; a WAV file is classified as it arrives.
+async fn file(
+    context: &mut RequestContext<'_>,
+    declared: FileKind,
+    mut incoming: Incoming<'_>,
+    options: Options,
+) -> Result<Outcome, ApiError> {
+    let beginning = incoming.peek(MARK_BYTES).await?;
+    if beginning.is_empty() {
+        return Err(ApiError::invalid("the body is empty, and a file was expected"));
+    }
+    let kind = FileKind::sniff(beginning).unwrap_or(declared);
+    let config = &context.app.config;
+    let limit = match kind {
+        FileKind::Recording(RecordingFormat::Wav) => {
+            if options.batch.is_some_and(|batch| batch != 1) {
+                return Err(ApiError::invalid(
+                    "the option batch belongs to bodies of raw numbers; this body is one file",
+                ));
+            }
+            let model = Streaming::model(context, &options)?;
+            return stream(context, &model, StreamKind::Wav, incoming, &options).await;
+        }
+        FileKind::Recording(_) => config.max_recording_bytes,
+        FileKind::Image(_) => config.max_body_bytes,
+    };
+    let bytes = incoming.read(limit.get(), &mut context.memory).await?;
+    let body = Content::Files(vec![File { name: None, bytes, declared: Some(declared) }]);
+    classify::classify(context, body, options).await
+}
+
+async fn stream(
+    context: &mut RequestContext<'_>,
+    model: &Arc<Model>,
+    kind: StreamKind,
+    mut incoming: Incoming<'_>,
+    options: &Options,
+) -> Result<Outcome, ApiError> {
+    let limit = context.app.config.max_recording_bytes.get();
+    if incoming.declared().is_some_and(|length| length > limit as u64) {
+        return Err(body::too_large(limit));
+    }
+    let mut streaming = Streaming::open(context, model, options, kind)?;
+    while let Some(bytes) = incoming.next().await? {
+        streaming.push(&bytes).await?;
+    }
+    streaming.finish().await
+}
+
+fn encode(outcome: &Outcome) -> Result<(Vec<u8>, Timing), ApiError> {
+    let answer = outcome.answer()?;
+    let mut json = Vec::with_capacity(outcome.expected_text());
+    serde_json::to_writer(&mut json, &answer).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        ApiError::internal()
+    })?;
+    Ok((json, answer.timing))
+}
+
+/// For the header `Server-Timing`.
+fn stages(timing: Timing) -> StageTimes {
+    let Timing { decode_us, queue_us, inference_us, .. } = timing;
+    let stages = [("decode", decode_us), ("queue", queue_us), ("inference", inference_us)];
+    StageTimes(stages.map(|(stage, us)| (stage, Duration::from_micros(us))))
+}

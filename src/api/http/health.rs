@@ -1,0 +1,52 @@
+//! Probes and the scrape.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{
+    app::{App, Phase},
+    error::ApiError,
+    observability::metrics::Format,
+};
+
+/// `GET /healthz`: whether the process works. It fails only where a worker is dead and could not be replaced.
+pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
+    if app.is_healthy() {
+        status(StatusCode::OK, "ok")
+    } else {
+        status(StatusCode::SERVICE_UNAVAILABLE, "a worker is dead")
+    }
+}
+
+/// `GET /readyz`: whether requests should be sent here.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.phase() {
+        Phase::Starting => status(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Phase::Ready => status(StatusCode::OK, "ready"),
+        Phase::Draining | Phase::Closing => status(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    for model in app.repository().into_iter().flat_map(|repository| repository.models()) {
+        model.metrics.queue_depth.set(model.queue_depth() as i64);
+    }
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::accepted(accept.unwrap_or_default());
+    let text = app.metrics.render(format, app.budget.used()).map_err(|_| ApiError::internal())?;
+    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
+}
+
+fn status(code: StatusCode, word: &'static str) -> Response {
+    let body = format!("{{\"status\":\"{word}\"}}");
+    (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

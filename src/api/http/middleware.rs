@@ -1,0 +1,224 @@
+//! What every request goes through, and what every answer has.
+//!
+//! It is one function around the router and no layer of it, nor several: each layer costs every request a copy of all that
+//! is within.
+
+use std::{
+    fmt::Write as _,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
+    response::{IntoResponse as _, Response},
+};
+use futures_util::FutureExt as _;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use super::{
+    exchange::{Arrival, AskedModel, StageTimes, discard_body},
+    openapi, problem,
+};
+use crate::{
+    app::App,
+    error::ApiError,
+    observability::{
+        metrics::{Metrics, ResponseCode},
+        telemetry::{RequestTrace, TRACEPARENT},
+    },
+};
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The time that a client gives its request, in milliseconds.
+static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Longest request id of a client that is echoed, in bytes.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// Routes of probes and scrapes, which are not requests in the metrics' sense.
+const PROBES: [&str; 5] =
+    ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
+
+/// Routes that need no key, besides those that describe the API: a probe has none.
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"];
+
+/// Gives every answer a request id, its place in a trace, its times, and where it is an error, a body that says so.
+pub(super) async fn handle(app: &App, router: Router, request: Request) -> Response {
+    let arrival = Instant::now();
+    let given =
+        request.headers().get(&REQUEST_ID).filter(|id| id.len() <= LONGEST_REQUEST_ID).cloned();
+    let uuid = given
+        .as_ref()
+        .and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok())
+        .unwrap_or_else(Uuid::new_v4);
+    let id = given.or_else(|| {
+        HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
+    });
+    let is_http_1 = request.version() <= Version::HTTP_11;
+    let trace = if is_probe(request.uri().path()) {
+        RequestTrace::untold(request.headers())
+    } else {
+        RequestTrace::begin(request.headers(), uuid)
+    };
+    let asked = (request.method().clone(), request.uri().clone());
+    let mut response = trace.around(observe(app, router, request)).await;
+    let duration = arrival.elapsed();
+    let status = response.status().as_u16();
+    trace.log(|| {
+        let (method, path) = (asked.0.as_str(), asked.1.path());
+        tracing::debug!(method, path, status, us = duration.as_micros() as u64, "answered");
+    });
+    problem::write_body(&mut response, uuid);
+    let stages = response.extensions().get::<StageTimes>();
+    trace.describe_http(&asked.0, asked.1.path(), status);
+    for &(stage, duration) in stages.iter().flat_map(|stages| &stages.0) {
+        trace.describe_stage(stage, duration);
+    }
+    let timing = server_timing(stages, duration);
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+    if let Some(traceparent) = trace.header() {
+        headers.insert(TRACEPARENT.clone(), traceparent);
+    }
+    if let Ok(timing) = HeaderValue::try_from(timing) {
+        headers.insert(SERVER_TIMING.clone(), timing);
+    }
+    // HTTP/2 has GOAWAY for that, and forbids the header.
+    if !is_http_1 {
+        headers.remove(header::CONNECTION);
+    } else if app.is_draining() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// `decode;dur=0.041, total;dur=0.310`, in milliseconds.
+fn server_timing(stages: Option<&StageTimes>, total: Duration) -> String {
+    let stages = stages.map(|stages| stages.0.as_slice()).unwrap_or_default();
+    let mut timing = String::with_capacity(96);
+    for (name, duration) in stages.iter().chain([&("total", total)]) {
+        let separator = if timing.is_empty() { "" } else { ", " };
+        let (ms, us) = (duration.as_millis(), duration.subsec_micros() % 1000);
+        // Writing to a string does not fail.
+        let _ = write!(timing, "{separator}{name};dur={ms}.{us:03}");
+    }
+    timing
+}
+
+fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path) || openapi::is_description(path)
+}
+
+/// Counts requests, and how long they take.
+async fn observe(app: &App, router: Router, mut request: Request) -> Response {
+    let path = request.uri().path();
+    if is_probe(path) {
+        let response = caught(app, router, request).await;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            app.metrics.count_rejection(None, "unauthenticated");
+        }
+        return response;
+    }
+    let at = Instant::now();
+    request.extensions_mut().insert(Arrival { at, deadline: at + app.config.request_timeout() });
+    let mut inflight = Inflight::new(&app.metrics);
+    let response = caught(app, router, request).await;
+    inflight.answered = true;
+    let model = response.extensions().get::<AskedModel>().map(|asked| &asked.0);
+    let labels = model.map(|model| &model.labels);
+    match model {
+        Some(model) if response.status() == StatusCode::OK => {
+            model.metrics.answered.inc();
+        }
+        _ => {
+            let code = ResponseCode::Http(response.status().as_u16());
+            app.metrics.count_request(labels, code);
+        }
+    }
+    let error = response.extensions().get::<ApiError>();
+    if let Some(reason) = error.and_then(|error| error.kind.rejection()) {
+        app.metrics.count_rejection(labels, reason);
+    }
+    response
+}
+
+/// A request that is being answered. hyper drops it unanswered when its client has hung up.
+struct Inflight<'a> {
+    metrics: &'a Metrics,
+    answered: bool,
+}
+
+impl<'a> Inflight<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.inflight_requests.inc();
+        Self { metrics, answered: false }
+    }
+}
+
+impl Drop for Inflight<'_> {
+    fn drop(&mut self) {
+        self.metrics.inflight_requests.dec();
+        if !self.answered {
+            self.metrics.count_rejection(None, "cancelled");
+        }
+    }
+}
+
+/// Answers even where answering panics.
+async fn caught(app: &App, router: Router, request: Request) -> Response {
+    let answered = AssertUnwindSafe(admitted(app, router, request)).catch_unwind().await;
+    answered.unwrap_or_else(|panic| ApiError::panicked(&*panic).into_response())
+}
+
+/// Answers requests that have a key, where keys are set, and gives them no more time than their clients do.
+async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
+    if let Err(error) = authenticate(app, &request).and_then(|()| limit_time(&mut request)) {
+        discard_body(request).await;
+        return error.into_response();
+    }
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {
+    let Some(keys) = &app.keys else {
+        return Ok(());
+    };
+    let path = request.uri().path();
+    let is_open = OPEN.contains(&path)
+        || openapi::is_description(path)
+        || path == "/metrics" && app.config.metrics_open;
+    if is_open { Ok(()) } else { keys.check(request.headers()) }
+}
+
+fn limit_time(request: &mut Request) -> Result<(), ApiError> {
+    let limit = given_time(request.headers())?;
+    if let Some(arrival) = request.extensions_mut().get_mut::<Arrival>()
+        && let Some(end) = limit.and_then(|limit| arrival.at.checked_add(limit))
+    {
+        arrival.deadline = arrival.deadline.min(end);
+    }
+    Ok(())
+}
+
+fn given_time(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let Some(value) = headers.get(&REQUEST_TIMEOUT) else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|value| value.trim().parse::<u64>().ok());
+    number
+        .filter(|&number| number > 0)
+        .map(|number| Some(Duration::from_millis(number)))
+        .ok_or_else(|| {
+            ApiError::invalid(
+                "the header X-Request-Timeout-Ms must be a whole number of milliseconds above 0",
+            )
+        })
+}

@@ -1,0 +1,80 @@
+//! The HTTP face: routes, and what every answer has.
+
+mod body;
+mod classify;
+mod exchange;
+
+mod health;
+mod middleware;
+mod models;
+mod multipart;
+mod oip;
+mod openapi;
+mod problem;
+mod query;
+mod repository;
+mod routes;
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::Request,
+    response::Response,
+    routing::{get, post},
+};
+
+use exchange::discard_body;
+use routes::Routes;
+use tower::{Service, service_fn};
+
+use crate::{
+    app::App,
+    error::{ApiError, ErrorKind, quoted},
+};
+
+/// Every route.
+fn routes() -> Routes {
+    Routes::new()
+        .route("/classify", post(classify::default_model))
+        .route("/models/{model}/classify", post(classify::named_model))
+        .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
+        .route("/models", get(models::list))
+        .route("/models/{model}", get(models::one))
+        .merge(oip::routes())
+        .route("/v2/repository/index", post(repository::index))
+        .route("/v2/repository/models/{model}/load", post(repository::load))
+        .route("/v2/repository/models/{model}/unload", post(repository::unload))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .merge(openapi::routes())
+}
+
+/// The service: every route, and what all of them have in common.
+pub(crate) fn service(
+    app: Arc<App>,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone {
+    let router = routes()
+        .into_router()
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Arc::clone(&app));
+    service_fn(move |request| {
+        let (app, router) = (Arc::clone(&app), router.clone());
+        async move { Ok(middleware::handle(&app, router, request).await) }
+    })
+}
+
+async fn unknown_route(request: Request) -> ApiError {
+    discard_body(request).await;
+    ErrorKind::NotFound
+        .because("there is no such route; send inputs to POST /classify, and see GET /models")
+}
+
+async fn wrong_method(request: Request) -> ApiError {
+    let method = quoted(request.method().as_str());
+    discard_body(request).await;
+    ErrorKind::MethodNotAllowed.because(format!(
+        "this route has no method {method}; the header Allow names those that it has"
+    ))
+}

@@ -1,0 +1,218 @@
+//! `GET /models`: what is served, and all that a client needs to know to use it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse as _, Response},
+};
+use drsn_bundle::{Architecture, Baseline, InputSpec, ThresholdKind, Training};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    engine::model::Model,
+    error::{ApiError, ErrorKind},
+    repository::{IndexEntry, ModelState},
+    schema::{self, Schemas},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelList)]
+struct Models<'a> {
+    #[schema(required)]
+    default: Option<&'a str>,
+    models: Vec<Entry<'a>>,
+}
+
+/// A version that is served, or one that cannot be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelEntry)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Served(Box<Description<'a>>),
+    Other(ModelStatus<'a>),
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelStanding)]
+struct ModelStatus<'a> {
+    name: &'a str,
+    version: &'a str,
+    state: String,
+    reason: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelDescription)]
+struct Description<'a> {
+    name: &'a str,
+    version: &'a str,
+    state: &'static str,
+    /// Why a newer content of this version's folder is not served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// All versions of the model.
+    versions: Vec<VersionStanding<'a>>,
+    #[schema(schema_with = schema::model_input)]
+    input: Input<'a>,
+    classes: &'a [String],
+    blocks: Vec<BlockName<'a>>,
+    #[schema(schema_with = schema::architecture)]
+    architecture: &'a Architecture,
+    #[schema(required, schema_with = schema::training)]
+    training: Option<&'a Training>,
+    #[schema(required)]
+    baseline: Option<BaselineStory<'a>>,
+    execution_provider: &'static str,
+    max_batch: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+struct VersionStanding<'a> {
+    version: &'a str,
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+/// The input's kind and preparation, and its shape in one place.
+#[derive(Serialize)]
+struct Input<'a> {
+    #[serde(flatten)]
+    spec: &'a InputSpec,
+    shape: Vec<usize>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelBlock)]
+struct BlockName<'a> {
+    name: &'a str,
+    channels: usize,
+    #[schema(schema_with = schema::threshold_kind)]
+    threshold: ThresholdKind,
+}
+
+/// What a client must know of a baseline to read its answers; its numbers stay here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelBaseline)]
+struct BaselineStory<'a> {
+    data: &'a str,
+    alarm_level: f64,
+    /// Held-out inputs that the shift is ranked among; null without one.
+    shift_held_out_inputs: Option<u64>,
+    /// The same for the level.
+    level_held_out_inputs: Option<u64>,
+}
+
+impl<'a> BaselineStory<'a> {
+    fn of(baseline: &'a Baseline) -> Self {
+        Self {
+            data: &baseline.data,
+            alarm_level: baseline.alarm_level,
+            shift_held_out_inputs: baseline.shift.as_ref().map(|shift| shift.held_out.count),
+            level_held_out_inputs: baseline.level.as_ref().map(|level| level.held_out.count),
+        }
+    }
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let repository = app.repository()?;
+    let (models, index) = (repository.models(), repository.index());
+    let default = repository.default_model();
+    let entry = |entry| match served(&models, entry) {
+        Some(model) => Entry::Served(Box::new(describe(model, &index))),
+        None => Entry::Other(ModelStatus::of(entry)),
+    };
+    json(&Models {
+        default: default.as_ref().map(|model| model.labels.model.as_str()),
+        models: index.iter().map(entry).collect(),
+    })
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| {
+        ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8")
+    })?;
+    let repository = app.repository()?;
+    let index = repository.index();
+    match repository.find(Some(&name), None) {
+        Ok(model) => json(&describe(&model, &index)),
+        Err(error) => match index.iter().rev().find(|entry| entry.name == name) {
+            Some(entry) => json(&ModelStatus::of(entry)),
+            None => Err(error),
+        },
+    }
+}
+
+fn served<'a>(models: &'a [Arc<Model>], entry: &IndexEntry) -> Option<&'a Arc<Model>> {
+    models
+        .iter()
+        .find(|model| model.labels.model == entry.name && model.labels.version == entry.version)
+}
+
+fn word(state: ModelState) -> String {
+    state.as_str().to_lowercase()
+}
+
+fn reason(entry: &IndexEntry) -> Option<&str> {
+    Some(entry.reason.as_str()).filter(|reason| !reason.is_empty())
+}
+
+impl<'a> ModelStatus<'a> {
+    fn of(entry: &'a IndexEntry) -> Self {
+        let IndexEntry { name, version, state, reason } = entry;
+        Self { name, version, state: word(*state), reason }
+    }
+}
+
+fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
+    let manifest = model.manifest();
+    let of_model = || index.iter().filter(|entry| entry.name == model.labels.model);
+    Description {
+        name: &model.labels.model,
+        version: &model.labels.version,
+        state: "ready",
+        reason: of_model().find(|e| e.version == model.labels.version).and_then(reason),
+        versions: of_model()
+            .map(|entry| VersionStanding {
+                version: &entry.version,
+                state: word(entry.state),
+                reason: reason(entry),
+            })
+            .collect(),
+        input: Input { spec: &manifest.input, shape: manifest.input.shape() },
+        classes: &manifest.classes,
+        blocks: manifest
+            .blocks
+            .iter()
+            .map(|block| BlockName {
+                name: block.name.as_str(),
+                channels: block.channels,
+                threshold: block.threshold,
+            })
+            .collect(),
+        architecture: &manifest.architecture,
+        training: manifest.training.as_ref(),
+        baseline: manifest.baseline.as_ref().map(BaselineStory::of),
+        execution_provider: model.provider.name(),
+        max_batch: model.max_batch(),
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Response, ApiError> {
+    let json = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "a description could not be written as JSON");
+        ApiError::internal()
+    })?;
+    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+/// Adds the schemas of what is answered.
+pub(super) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Models<'_>>();
+}

@@ -1,0 +1,121 @@
+//! `POST /v2/models/{m}/infer`.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{Extension, Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::{IntoResponse as _, Response},
+};
+
+use super::{
+    describe::ModelPath,
+    encoding::Encoding,
+    request::{HEADER_LENGTH, InferRequest, json_length},
+    response,
+};
+use crate::{
+    api::http::{
+        body::Incoming,
+        exchange::{Arrival, conclude, reserved_body},
+    },
+    app::App,
+    engine::model::Model,
+    error::ApiError,
+    inference::{
+        INLINE_BYTES, classify::INLINE_INPUTS, context::RequestContext, decode::PARSING_FACTOR,
+        tensors,
+    },
+};
+
+pub(super) async fn infer(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    path: Result<Path<ModelPath>, PathRejection>,
+    request: Request,
+) -> Response {
+    let (mut parts, mut body) = request.into_parts();
+    let mut context = RequestContext::new(&app, arrival.deadline);
+    let answered = match ModelPath::find(path, &app) {
+        Ok(model) => {
+            context.model = Some(Arc::clone(&model));
+            answer(&mut context, &model, &mut parts, &mut body).await
+        }
+        Err(error) => Err(error),
+    };
+    conclude(answered, context.model, arrival, body, &parts.headers).await
+}
+
+async fn answer(
+    context: &mut RequestContext<'_>,
+    model: &Model,
+    parts: &mut Parts,
+    body: &mut Body,
+) -> Result<Response, ApiError> {
+    let wanted_encoding = Encoding::wanted(&parts.headers);
+    let InferRequest { id, infer, binary, all_binary } =
+        receive(context, model, parts, body).await?;
+    let answer = tensors::infer(context, model, infer).await?;
+    context.memory.shrink_to(0);
+    let encoding = Instant::now();
+    let is_binary = |position: usize| binary.get(position).copied().unwrap_or(all_binary);
+    let write = || {
+        let (plain, json_length) = response::write(model, &answer, id.as_deref(), is_binary)?;
+        let body = match wanted_encoding {
+            Some(encoding) => encoding.compress(&plain)?,
+            None => plain,
+        };
+        Ok::<_, ApiError>((body, json_length))
+    };
+    let is_long = answer.batch > INLINE_INPUTS;
+    let (body, json_length) = context.app.compute(is_long, context.deadline, write).await??;
+    let body = reserved_body(body, context.take_memory())?;
+    model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
+    Ok((headers(json_length, wanted_encoding), body).into_response())
+}
+
+/// Reads a body, decompresses it and parses it.
+async fn receive(
+    context: &mut RequestContext<'_>,
+    model: &Model,
+    parts: &mut Parts,
+    body: &mut Body,
+) -> Result<InferRequest, ApiError> {
+    let RequestContext { app, deadline, memory, .. } = context;
+    let deadline = *deadline;
+    let json_length = json_length(&parts.headers)?;
+    let encoding = Encoding::take(&mut parts.headers)?;
+    let limit = app.config.max_body_bytes.get();
+    let incoming = Incoming::new(body, &parts.headers, deadline)?;
+    let mut body = incoming.read(limit, memory).await?;
+    let decoding = Instant::now();
+    if let Some(encoding) = encoding {
+        let decompress = || encoding.decompress(&body, limit, memory);
+        body = app.compute(true, deadline, decompress).await??.into();
+    }
+    let shape = model.manifest().input.shape();
+    let json = json_length.unwrap_or(body.len()).min(body.len());
+    let parse = || {
+        memory.grow(PARSING_FACTOR * json as u64)?;
+        InferRequest::parse(&body, json_length, &shape)
+    };
+    let mut request = app.compute(json > INLINE_BYTES, deadline, parse).await??;
+    request.infer.parsing = decoding.elapsed();
+    Ok(request)
+}
+
+fn headers(json_length: Option<usize>, encoding: Option<Encoding>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let media_type =
+        if json_length.is_some() { "application/octet-stream" } else { "application/json" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(length) = json_length {
+        headers.insert(HEADER_LENGTH, HeaderValue::from(length));
+    }
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, encoding.name());
+    }
+    headers
+}

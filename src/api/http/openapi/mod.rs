@@ -1,0 +1,108 @@
+//! The API's description: `GET /openapi.json`, and `GET /docs`, a page to read and to try it, which needs nothing from
+//! elsewhere. The document is built when it is first asked for, once.
+
+mod document;
+mod operations;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{
+    body::Body,
+    extract::{Path, rejection::PathRejection},
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse as _, Redirect, Response},
+    routing::get,
+};
+use hyper::body::Bytes;
+use utoipa_swagger_ui::Config;
+
+use super::routes::Routes;
+use crate::error::{ApiError, ErrorKind};
+
+/// Where the document is.
+const DOCUMENT_PATH: &str = "/openapi.json";
+
+/// What the page may do: load what lies beside it, and talk to this server, to nobody else.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+
+static DOCUMENT: LazyLock<Result<Bytes, serde_json::Error>> =
+    LazyLock::new(|| serde_json::to_vec(&document::document()?).map(Bytes::from));
+
+/// The page's settings: no validator elsewhere is asked, and no link can bring other settings along.
+static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    let config = Config::new([DOCUMENT_PATH])
+        .validator_url("none")
+        .query_config_enabled(false)
+        .try_it_out_enabled(true)
+        .display_request_duration(true);
+    Arc::new(config)
+});
+
+/// The routes that describe the others.
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/", get(home))
+        .route(DOCUMENT_PATH, get(document))
+        .route("/docs", get(page))
+        .route("/docs/{file}", get(page_file))
+}
+
+/// Whether a path describes the API: such a path needs no key, for it tells nothing of the models, and is no request in
+/// the metrics' sense.
+pub(super) fn is_description(path: &str) -> bool {
+    path == "/" || path == DOCUMENT_PATH || path == "/docs" || path.starts_with("/docs/")
+}
+
+async fn home() -> Redirect {
+    Redirect::temporary("/docs")
+}
+
+async fn document() -> Result<Response, ApiError> {
+    let json = DOCUMENT.as_ref().map_err(|error| {
+        tracing::error!(%error, "the API's description could not be written as JSON");
+        ApiError::internal()
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response())
+}
+
+/// The page itself. It is ours, because Swagger's names its files relative to a place that ends with a slash.
+async fn page() -> Response {
+    (page_headers(HeaderValue::from_static("text/html")), include_str!("page.html")).into_response()
+}
+
+async fn page_file(name: Result<Path<String>, PathRejection>) -> Result<Response, ApiError> {
+    match name {
+        Ok(Path(name)) if !name.is_empty() => file(&name),
+        Ok(_) | Err(_) => Err(no_file()),
+    }
+}
+
+fn file(name: &str) -> Result<Response, ApiError> {
+    let found = utoipa_swagger_ui::serve(name, Arc::clone(&PAGE)).map_err(|error| {
+        tracing::error!(%error, "the page that describes the API could not be written");
+        ApiError::internal()
+    })?;
+    let found = found.ok_or_else(no_file)?;
+    let content_type =
+        HeaderValue::try_from(found.content_type).map_err(|_| ApiError::internal())?;
+    let body = match found.bytes {
+        std::borrow::Cow::Borrowed(bytes) => Body::from(Bytes::from_static(bytes)),
+        std::borrow::Cow::Owned(bytes) => Body::from(bytes),
+    };
+    Ok((page_headers(content_type), body).into_response())
+}
+
+fn page_headers(content_type: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ]
+}
+
+fn no_file() -> ApiError {
+    ErrorKind::NotFound.because("there is no such file of the page; open /docs")
+}

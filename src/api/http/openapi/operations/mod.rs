@@ -1,0 +1,258 @@
+//! Every operation.
+
+mod protocol;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+
+use super::parts::{header_references, options, schema};
+
+/// One method of one path.
+pub(super) struct Operation {
+    pub(super) path: String,
+    pub(super) method: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    description: Option<&'static str>,
+    body: Option<Value>,
+    parameters: Vec<Value>,
+    answers: Map<String, Value>,
+    is_open: bool,
+}
+
+/// The files that `/classify` takes as a body.
+const FILES: [&str; 10] = [
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/bmp",
+    "image/gif",
+    "audio/wav",
+    "text/csv",
+    "application/x-npy",
+    "application/x-npz",
+    "application/x-matlab-data",
+];
+
+/// A picture for examples: a seven of 28 by 28 pixels, which the bundled model `mnist` takes.
+const SEVEN: &[u8] = include_bytes!("../seven.png");
+const OF_CLASSIFY: &str = "The example is a picture for the bundled model `mnist`. A model of signals takes `{\"signal\": [0.1, 0.2, …]}` \
+    with at least as many numbers as its window; `GET /models` says of each model what it takes.";
+
+/// Errors of every route: what comes with a request may be wrong, and its time may be up.
+const ALWAYS: [u16; 3] = [400, 500, 504];
+
+impl Operation {
+    fn new(method: &'static str, path: &str, tag: &'static str, summary: &'static str) -> Self {
+        let mut parameters = vec![header(
+            "X-Request-Timeout-Ms",
+            &json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX }),
+            "Milliseconds within which the client wants its answer.",
+        )];
+        let text = json!({ "type": "string" });
+        parameters.push(header("X-Request-Id", &text, "An id that the answer repeats."));
+        parameters.push(header("traceparent", &text, "W3C trace context."));
+        let name = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
+        for (part, pattern) in [("model", name), ("version", r"^[1-9][0-9]{0,18}$")] {
+            if path.contains(&format!("{{{part}}}")) {
+                parameters.push(json!({
+                    "name": part, "in": "path", "required": true,
+                    "schema": { "type": "string", "pattern": pattern },
+                }));
+            }
+        }
+        let operation = Self {
+            path: path.to_owned(),
+            method,
+            tag,
+            summary,
+            description: None,
+            body: None,
+            parameters,
+            answers: Map::new(),
+            is_open: false,
+        };
+        operation.errors(&ALWAYS).errors(&[401])
+    }
+
+    fn described(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
+    }
+
+    /// Needs no key.
+    fn open(mut self) -> Self {
+        self.is_open = true;
+        self.answers.remove("401");
+        self
+    }
+
+    fn errors(mut self, statuses: &[u16]) -> Self {
+        for status in statuses {
+            let place = format!("#/components/responses/Error{status}");
+            self.answers.insert(status.to_string(), json!({ "$ref": place }));
+        }
+        self
+    }
+
+    /// An answer of this type of content.
+    fn answers_with(self, status: u16, text: &str, media_type: &str, schema: &Value) -> Self {
+        let content = json!({ media_type: { "schema": schema } });
+        self.answers_by(status, text, &content)
+    }
+
+    fn answers_by(mut self, status: u16, text: &str, content: &Value) -> Self {
+        let answer =
+            json!({ "description": text, "headers": header_references(&[]), "content": content });
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    fn json(self, name: &str) -> Self {
+        self.answers_with(200, "The answer.", "application/json", &schema(name))
+    }
+
+    fn takes(mut self, is_required: bool, content: &Value) -> Self {
+        self.body = Some(json!({ "required": is_required, "content": content }));
+        self
+    }
+
+    fn parameter(mut self, parameter: Value) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// As the document has it.
+    pub(super) fn to_json(&self) -> Value {
+        let words = self.path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+        let id = std::iter::once(self.method).chain(words).collect::<Vec<_>>().join("_");
+        let mut operation = json!({
+            "tags": [self.tag],
+            "summary": self.summary,
+            "operationId": id,
+            "parameters": self.parameters,
+            "responses": self.answers,
+        });
+        if let Some(description) = self.description {
+            operation["description"] = description.into();
+        }
+        if let Some(body) = &self.body {
+            operation["requestBody"] = body.clone();
+        }
+        if self.is_open {
+            operation["security"] = json!([]);
+        }
+        operation
+    }
+}
+
+fn header(name: &str, schema: &Value, description: &str) -> Value {
+    json!({ "name": name, "in": "header", "schema": schema, "description": description })
+}
+
+/// All of them.
+pub(super) fn all() -> Vec<Operation> {
+    let classify =
+        ["/classify", "/models/{model}/classify", "/models/{model}/versions/{version}/classify"];
+    let mut all: Vec<Operation> = classify.into_iter().map(classification).collect();
+    all.extend(models());
+    all.extend(probes());
+    all.extend(descriptions());
+    all.extend(protocol::all());
+    all
+}
+
+fn classification(path: &str) -> Operation {
+    let example = json!({ "image": STANDARD.encode(SEVEN), "top_k": 3, "diagnostics": "full" });
+    let mut content = json!({
+        "application/json": { "schema": schema("ClassifyRequest"), "example": example },
+        "multipart/form-data": { "schema": schema("ClassifyForm") },
+        "application/octet-stream": { "schema": {
+            "type": "string", "contentMediaType": "application/octet-stream",
+            "description": "Little-endian 32-bit floats: one recording [C, T], `batch` of them, or inputs [C, H, W] in a row.",
+        } },
+    });
+    for media_type in FILES {
+        content[media_type] =
+            json!({ "schema": { "type": "string", "contentMediaType": media_type } });
+    }
+    let mut operation = Operation::new("post", path, "classify", "Classify signals or images.")
+        .described(OF_CLASSIFY)
+        .takes(true, &content)
+        .json("Answer")
+        .errors(&[404, 408, 413, 415, 429, 503]);
+    for (name, _, schema, description) in options() {
+        // What the path says already may only be said again.
+        if !path.contains(&format!("{{{name}}}")) {
+            operation = operation.parameter(json!({
+                "name": name, "in": "query", "schema": schema, "description": description,
+            }));
+        }
+    }
+    operation
+}
+
+fn models() -> Vec<Operation> {
+    vec![
+        Operation::new("get", "/models", "models", "All that is served, and how it stands.")
+            .json("ModelList")
+            .errors(&[503]),
+        Operation::new("get", "/models/{model}", "models", "One model.")
+            .json("ModelEntry")
+            .errors(&[404, 503]),
+    ]
+}
+
+fn probes() -> Vec<Operation> {
+    let probe = |path, summary| {
+        let status = schema("Status");
+        Operation::new("get", path, "operation", summary).open().json("Status").answers_with(
+            503,
+            "It is not so.",
+            "application/json",
+            &status,
+        )
+    };
+    let text = json!({ "type": "string" });
+    let metrics = json!({
+        "text/plain": { "schema": text },
+        "application/openmetrics-text": { "schema": text },
+    });
+    vec![
+        probe("/healthz", "Whether the process works."),
+        probe("/readyz", "Whether requests should be sent here."),
+        Operation::new("get", "/metrics", "operation", "Metrics for Prometheus.").answers_by(
+            200,
+            "The metrics; OpenMetrics where `Accept` names it.",
+            &metrics,
+        ),
+    ]
+}
+
+fn descriptions() -> Vec<Operation> {
+    let operation = |path, summary| Operation::new("get", path, "operation", summary).open();
+    let mut redirect = operation("/", "To `/docs`.");
+    let mut headers = header_references(&[]);
+    headers.insert("Location".to_owned(), json!({ "schema": { "type": "string" } }));
+    let moved = json!({ "description": "It is at `Location`.", "headers": headers });
+    redirect.answers.insert("307".to_owned(), moved);
+    let text = json!({ "type": "string" });
+    let any = json!({ "*/*": { "schema": {} } });
+    vec![
+        redirect,
+        operation("/openapi.json", "This document.").answers_with(
+            200,
+            "An OpenAPI 3.1 document.",
+            "application/json",
+            &json!({ "type": "object" }),
+        ),
+        operation("/docs", "A page to read and try the API.")
+            .answers_with(200, "The page.", "text/html", &text),
+        operation("/docs/{file}", "A file of that page.")
+            .parameter(json!({
+                "name": "file", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 },
+            }))
+            .answers_by(200, "The file.", &any)
+            .errors(&[404]),
+    ]
+}

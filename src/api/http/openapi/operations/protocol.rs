@@ -1,0 +1,116 @@
+//! Operations of the Open Inference Protocol.
+
+use serde_json::json;
+
+use super::{Operation, header};
+use crate::api::http::openapi::parts::{header_references, schema};
+
+const PROTOCOL: &str = "open inference protocol";
+/// A signal for examples; a real one is as long as the model's window, or longer.
+const WAVE: [f32; 8] = [0.0, 0.5, 1.0, 0.5, 0.0, -0.5, -1.0, -0.5];
+const OF_INFER: &str = "The example shows the form only: the shape must be `[N, …]` with the sizes that `GET /v2/models/{model}` says, and \
+    `data` must have as many numbers.";
+
+/// All of them.
+pub(super) fn all() -> Vec<Operation> {
+    let models = ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"];
+    let mut all = server();
+    all.extend(models.into_iter().flat_map(of_a_model));
+    all.extend(repository());
+    all
+}
+
+fn server() -> Vec<Operation> {
+    let operation = |path, summary| Operation::new("get", path, PROTOCOL, summary);
+    let probe = |path, summary, name| {
+        operation(path, summary).open().json(name).answers_with(
+            503,
+            "It is not so.",
+            "application/json",
+            &schema(name),
+        )
+    };
+    vec![
+        operation("/v2", "The server.").json("ServerMetadata"),
+        probe("/v2/health/live", "Whether the process works.", "Live"),
+        probe("/v2/health/ready", "Whether requests should be sent here.", "Ready"),
+        operation("/v2/models/stats", "Statistics of all models.")
+            .json("AllStatistics")
+            .errors(&[503]),
+    ]
+}
+
+fn of_a_model(model: &str) -> Vec<Operation> {
+    let get = |ending: &str, summary, name| {
+        Operation::new("get", &format!("{model}{ending}"), PROTOCOL, summary)
+            .json(name)
+            .errors(&[404, 503])
+    };
+    let ready_or_problem = json!({
+        "application/json": { "schema": schema("ModelReady") },
+        "application/problem+json": { "schema": schema("Problem") },
+    });
+    vec![
+        get("", "Its tensors and its parameters.", "ModelMetadata"),
+        get("/ready", "Whether it answers.", "ModelReady").answers_by(
+            503,
+            "It does not.",
+            &ready_or_problem,
+        ),
+        get("/config", "Its configuration, as far as Triton's clients read it.", "ModelConfig"),
+        get("/stats", "Its statistics.", "AllStatistics"),
+        inference(&format!("{model}/infer")),
+    ]
+}
+
+fn inference(path: &str) -> Operation {
+    let binary = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
+    let length = |description: &str| {
+        let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+        header("Inference-Header-Content-Length", &number, description)
+    };
+    let encoding = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
+    let tensor =
+        json!({ "name": "input", "shape": [1, 1, WAVE.len()], "datatype": "FP32", "data": WAVE });
+    let example = json!({ "inputs": [tensor] });
+    let body = json!({
+        "application/json": { "schema": schema("InferRequest"), "example": example },
+        "application/octet-stream": { "schema": binary },
+    });
+    let answer = json!({
+        "application/json": { "schema": schema("InferResponse") },
+        "application/octet-stream": { "schema": binary },
+    });
+    Operation::new("post", path, PROTOCOL, "Infer: tensors in, tensors out.")
+        .described(OF_INFER)
+        .takes(true, &body)
+        .parameter(length("Length of the JSON, where binary data follow it."))
+        .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
+        .answers_by(
+            200,
+            "The outputs; binary data follow the JSON where they were asked for.",
+            &answer,
+        )
+        .errors(&[404, 408, 413, 415, 429, 503])
+}
+
+fn repository() -> Vec<Operation> {
+    let post = |path, summary, takes| {
+        Operation::new("post", path, PROTOCOL, summary)
+            .takes(false, &json!({ "application/json": { "schema": schema(takes) } }))
+            .errors(&[408, 413, 503])
+    };
+    let change = |path, summary| {
+        let mut operation = post(path, summary, "RepositoryChangeRequest").errors(&[403, 404, 422]);
+        let done = json!({ "description": "It is done.", "headers": header_references(&[]) });
+        operation.answers.insert("200".to_owned(), done);
+        operation
+    };
+    let entries = json!({ "type": "array", "items": schema("RepositoryEntry") });
+    vec![
+        post("/v2/repository/index", "Every version that is known.", "RepositoryIndexRequest")
+            .answers_with(200, "The versions.", "application/json", &entries),
+        change("/v2/repository/models/{model}/load", "Load a model, or load it again."),
+        change("/v2/repository/models/{model}/unload", "Unload a model."),
+    ]
+}

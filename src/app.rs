@@ -1,0 +1,146 @@
+//! What all requests share: the configuration, the models, the memory budget, the metrics, and the phase of the server.
+
+use std::{
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    thread,
+    time::Instant,
+};
+
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout_at,
+};
+
+use crate::{
+    admission::{ByteBudget, Keys},
+    config::Config,
+    error::{ApiError, ErrorKind},
+    observability::metrics::Metrics,
+    repository::Repository,
+    transport::Tls,
+};
+
+/// The state that all requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Memory for bodies and inputs.
+    pub(crate) budget: Arc<ByteBudget>,
+    /// The clients' keys; without them every client is answered.
+    pub(crate) keys: Option<Keys>,
+    /// The certificate; without it connections are in clear text.
+    pub(crate) tls: Option<Arc<Tls>>,
+    repository: OnceLock<Arc<Repository>>,
+    phase: watch::Sender<Phase>,
+    /// Limits long computations to one per core.
+    cores: Semaphore,
+    /// Set when shutdown is requested while models are being loaded.
+    loading_stopped: Arc<AtomicBool>,
+}
+
+/// The phases of the server's life, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Models are being loaded.
+    Starting,
+    /// Requests are answered.
+    Ready,
+    /// Shutdown was requested; requests are still answered.
+    Draining,
+    /// The listeners close; accepted requests are finished.
+    Closing,
+}
+
+impl App {
+    /// An app without models, in [`Phase::Starting`].
+    pub(crate) fn new(config: Config, keys: Option<Keys>, tls: Option<Arc<Tls>>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            keys,
+            tls,
+            metrics: Metrics::new(),
+            budget: ByteBudget::new(config.max_inflight_bytes.get()),
+            repository: OnceLock::new(),
+            phase: watch::Sender::new(Phase::Starting),
+            cores: Semaphore::new(cores),
+            loading_stopped: Arc::default(),
+            config,
+        }
+    }
+
+    /// The models.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotReady`] while they are being loaded.
+    pub(crate) fn repository(&self) -> Result<&Arc<Repository>, ApiError> {
+        self.repository.get().ok_or_else(|| {
+            ErrorKind::NotReady.because("the models are still being loaded; try again in a moment")
+        })
+    }
+
+    /// Serves these models from now on, in [`Phase::Ready`]. A second call changes nothing.
+    pub(crate) fn serve_models(&self, repository: Arc<Repository>) {
+        if self.repository.set(repository).is_ok() {
+            self.enter(Phase::Ready);
+        }
+    }
+
+    /// Asks the loading of models to stop after the one being loaded.
+    pub(crate) fn stop_loading(&self) {
+        self.loading_stopped.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Whether [`App::stop_loading`] was called.
+    pub(crate) fn loading_stopped(&self) -> &Arc<AtomicBool> {
+        &self.loading_stopped
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Waits until the server has reached a phase or is past it.
+    pub(crate) async fn reached(&self, phase: Phase) {
+        // The sender lives as long as the app, so waiting cannot fail.
+        let _ = self.phase.subscribe().wait_for(|&now| now >= phase).await;
+    }
+
+    /// Whether shutdown was requested.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.phase() >= Phase::Draining
+    }
+
+    /// Whether every worker of every model is alive.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.repository
+            .get()
+            .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
+    }
+
+    /// Runs a computation of a request. A long one waits for a free core and then runs off the threads that serve
+    /// connections.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DeadlineExceeded`] if no core was free before the deadline.
+    pub(crate) async fn compute<T>(
+        &self,
+        is_long: bool,
+        deadline: Instant,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, ApiError> {
+        if !is_long {
+            return Ok(work());
+        }
+        let permit = timeout_at(deadline.into(), self.cores.acquire()).await;
+        let Ok(_permit) = permit else {
+            return Err(ErrorKind::DeadlineExceeded
+                .because("the request's time was up before a core was free for it"));
+        };
+        Ok(tokio::task::block_in_place(work))
+    }
+}

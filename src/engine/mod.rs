@@ -1,0 +1,9 @@
+//! A model at work: its queue, the workers that take batches from it, and their sessions in ONNX Runtime.
+
+pub(crate) mod allocator;
+pub(crate) mod inputs;
+pub(crate) mod model;
+pub(crate) mod queue;
+pub(crate) mod session;
+pub(crate) mod tuning;
+pub(crate) mod worker;

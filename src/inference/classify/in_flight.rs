@@ -1,0 +1,169 @@
+//! Windows of one request on their way through the model: cut and prepared into pieces, a few of which wait for a
+//! worker or are computed at once, and are answered in their order.
+
+use std::{sync::Arc, time::Instant};
+
+use drsn_bundle::{Manifest, baseline::Level};
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesOrdered, StreamExt as _},
+};
+use ndarray::Array2;
+
+use crate::{
+    admission::Reservation,
+    engine::{
+        inputs::Inputs,
+        model::{Model, answer_of},
+        queue::{BatchSlice, StreamId},
+        session::Outputs,
+    },
+    error::ApiError,
+    inference::decode::{array, batch, level_channels, refused},
+};
+
+/// The samples of a signal that a window covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The first sample.
+    pub(crate) start: usize,
+    /// One past the last sample.
+    pub(crate) end: usize,
+}
+
+/// Prepared windows that are given to the model together.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    values: Vec<f32>,
+    /// The levels of each window's raw channels.
+    levels: Vec<Level>,
+    spans: Vec<Span>,
+}
+
+impl Piece {
+    /// Number of windows.
+    pub(crate) fn count(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Cuts the next raw window, which `next_window` appends; [`Piece::prepare_last`] must follow.
+    pub(crate) fn cut(
+        &mut self,
+        next_window: impl FnOnce(&mut Vec<f32>) -> Option<usize>,
+        window: usize,
+    ) -> Option<Span> {
+        let start = next_window(&mut self.values)?;
+        let span = Span { start, end: start + window };
+        self.spans.push(span);
+        Some(span)
+    }
+
+    /// Checks and normalises the window that was cut last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it has a non-finite number.
+    pub(crate) fn prepare_last(&mut self, manifest: &Manifest) -> Result<(), ApiError> {
+        let first = self.values.len() - manifest.input.elements();
+        let window = &mut self.values[first..];
+        let known = self.levels.len();
+        let channels = level_channels(&manifest.input, manifest.baseline.as_ref());
+        if channels > 0 {
+            self.levels.extend(Level::of_channels(window, channels));
+        }
+        manifest
+            .input
+            .prepare_measured(window, &self.levels[known..])
+            .map_err(|error| refused(&error))
+    }
+
+    /// The windows as inputs, `[N, C, L]`, with the levels of their raw channels, and where they lie.
+    fn into_inputs(self, manifest: &Manifest) -> Result<(Inputs, Vec<Span>), ApiError> {
+        let count = self.spans.len();
+        let levels = array((count, self.levels.len() / count.max(1)), self.levels)?;
+        Ok((Inputs::new(batch(self.values, &manifest.input)?, levels), self.spans))
+    }
+}
+
+/// A piece with its outputs.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    pub(crate) slice: BatchSlice<Outputs>,
+    /// The levels of each window's raw channels, `[N, C]`, or `[N, 0]` if the baseline has no levels.
+    pub(crate) levels: Array2<Level>,
+    /// Where the windows lie.
+    pub(crate) spans: Vec<Span>,
+}
+
+/// Pieces that wait or are computed, in their order.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pieces: FuturesOrdered<BoxFuture<'static, Result<Completed, ApiError>>>,
+    limit: usize,
+}
+
+impl InFlight {
+    /// At most `limit` pieces at once.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { pieces: FuturesOrdered::new(), limit }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.pieces.len() >= self.limit
+    }
+
+    /// Queues a piece of a recording, whose place in the queue was decided when it was admitted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Draining`](crate::error::ErrorKind::Draining) if the model accepts no more requests.
+    pub(crate) fn submit(
+        &mut self,
+        model: &Model,
+        place: StreamId,
+        piece: Piece,
+        zeroed: bool,
+        deadline: Instant,
+    ) -> Result<(), ApiError> {
+        let (mut inputs, spans) = piece.into_inputs(model.manifest())?;
+        let levels = inputs.take_levels();
+        let answer = model.submit(place, inputs, zeroed, deadline)?;
+        self.pieces.push_back(Box::pin(async move {
+            let slice = answer_of(answer, deadline).await?;
+            Ok(Completed { slice, levels, spans })
+        }));
+        Ok(())
+    }
+
+    /// Queues a window of a stream that lasts as long as its client wants: it waits for room in the queue, and keeps
+    /// `memory` until it is answered.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] if the piece is not one window.
+    pub(crate) fn offer(
+        &mut self,
+        model: &Arc<Model>,
+        place: StreamId,
+        piece: Piece,
+        zeroed: bool,
+        deadline: Instant,
+        memory: Reservation,
+    ) -> Result<(), ApiError> {
+        let (mut inputs, spans) = piece.into_inputs(model.manifest())?;
+        let levels = inputs.take_levels();
+        let model = Arc::clone(model);
+        self.pieces.push_back(Box::pin(async move {
+            let slice = model.infer_for(place, inputs, zeroed, deadline).await?;
+            drop(memory);
+            Ok(Completed { slice, levels, spans })
+        }));
+        Ok(())
+    }
+
+    /// Waits for the oldest piece; `None` if there is none.
+    pub(crate) async fn next(&mut self) -> Option<Result<Completed, ApiError>> {
+        self.pieces.next().await
+    }
+}

@@ -1,0 +1,265 @@
+//! Windows to the batcher: a few pieces in flight at a time, so that the memory of a recording does not grow with it.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use drsn_bundle::{InputSpec, baseline::Level};
+
+use super::{
+    Plan, Stopwatch,
+    answer::{Outcome, RawOutputs, Timing},
+    in_flight::{Completed, InFlight, Piece, Span},
+    summary::Summary,
+};
+use crate::{
+    admission::Reservation,
+    app::App,
+    engine::{model::Model, queue::StreamId},
+    error::{ApiError, ErrorKind},
+    inference::{
+        INLINE_BYTES,
+        context::RequestContext,
+        decode::{BLOCK, RawInput, Samples, Windower, level_channels, named},
+        diagnostics::reader::read,
+    },
+    observability::statistics::Tally,
+};
+
+/// Pieces of one request that wait or are computed.
+const IN_FLIGHT: usize = 4;
+/// Numbers of a piece beyond which it has one window only.
+const PIECE_BYTES: usize = 1 << 20;
+/// Windows for which memory is reserved at a time.
+const WINDOWS_AT_A_TIME: usize = 256;
+
+/// Feeds the windows of one request to its model.
+#[derive(Debug)]
+pub(super) struct Pipeline<'a> {
+    app: &'a App,
+    model: &'a Arc<Model>,
+    plan: Plan,
+    memory: &'a mut Reservation,
+    place: StreamId,
+    in_flight: InFlight,
+    piece: Piece,
+    /// The input of each window that is in flight or in the piece, oldest first.
+    owners: VecDeque<usize>,
+    /// Windows of a full piece.
+    capacity: usize,
+    summaries: Vec<Summary>,
+    /// Windows of all inputs.
+    windows: usize,
+    timing: Timing,
+    tally: Tally,
+    started: Instant,
+    decoding: Stopwatch,
+}
+
+impl<'a> Pipeline<'a> {
+    /// Takes a place in the model's queue, and the memory for what is in flight.
+    pub(super) fn open(
+        context: &'a mut RequestContext<'_>,
+        model: &'a Arc<Model>,
+        plan: Plan,
+    ) -> Result<Self, ApiError> {
+        let place = model.admit()?;
+        let input = &model.manifest().input;
+        let window_bytes = input.elements() * size_of::<f32>();
+        let capacity = (PIECE_BYTES / window_bytes).clamp(1, model.max_batch());
+        let levels = level_channels(input, model.manifest().baseline.as_ref()) * size_of::<Level>();
+        let app = context.app;
+        let memory = &mut context.memory;
+        memory.grow(((IN_FLIGHT + 1) * capacity * (window_bytes + levels)) as u64)?;
+        Ok(Self {
+            app,
+            model,
+            plan,
+            memory,
+            place,
+            in_flight: InFlight::new(IN_FLIGHT),
+            piece: Piece::default(),
+            owners: VecDeque::new(),
+            capacity,
+            summaries: Vec::new(),
+            windows: 0,
+            timing: Timing::default(),
+            tally: Tally::default(),
+            started: Instant::now(),
+            decoding: Stopwatch::default(),
+        })
+    }
+
+    pub(super) fn memory(&mut self) -> &mut Reservation {
+        self.memory
+    }
+
+    pub(super) fn decoding(&mut self) -> &mut Stopwatch {
+        &mut self.decoding
+    }
+
+    /// Begins the next input.
+    pub(super) fn begin(&mut self, name: Option<String>) -> Result<(), ApiError> {
+        self.memory.grow(Summary::bytes(self.model.manifest()))?;
+        self.summaries.push(Summary::new(name, self.model.manifest()));
+        Ok(())
+    }
+
+    /// Refuses more windows than a request may have.
+    pub(super) fn check_windows(&self, more: u64) -> Result<(), ApiError> {
+        let (count, most) = (self.windows as u64 + more, self.plan.most_windows as u64);
+        if count <= most {
+            return Ok(());
+        }
+        Err(ErrorKind::TooLarge.because(format!(
+            "the request has {count} windows, and at most {most} are taken at once: send shorter recordings, or let windows overlap less"
+        )))
+    }
+
+    /// Sends on the windows that are ready.
+    pub(super) async fn drain(&mut self, windower: &mut Windower) -> Result<(), ApiError> {
+        // Overlapping windows of a block can be many times its length.
+        let is_long = self.capacity * self.model.manifest().input.elements() * 4 > INLINE_BYTES * 4;
+        loop {
+            let (app, deadline) = (self.app, self.plan.deadline);
+            if !app.compute(is_long, deadline, || self.fill(windower)).await?? {
+                return Ok(());
+            }
+            self.submit().await?;
+        }
+    }
+
+    /// Fills the piece; returns whether it is full.
+    fn fill(&mut self, windower: &mut Windower) -> Result<bool, ApiError> {
+        let mut decoding = self.decoding;
+        let filled = decoding.time(|| {
+            while self.piece.count() < self.capacity {
+                let window = windower.window();
+                let Some(Span { start, end }) =
+                    self.piece.cut(|values| windower.next_window(values), window)
+                else {
+                    return Ok(false);
+                };
+                self.prepare().map_err(|error| {
+                    let detail =
+                        format!("the window of samples {start} to {end}: {}", error.detail);
+                    ApiError { kind: error.kind, detail }
+                })?;
+            }
+            Ok(true)
+        });
+        self.decoding = decoding;
+        filled
+    }
+
+    /// Admits and prepares the window that was cut last.
+    fn prepare(&mut self) -> Result<(), ApiError> {
+        self.check_windows(1)?;
+        if self.windows.is_multiple_of(WINDOWS_AT_A_TIME) {
+            self.memory.grow(WINDOWS_AT_A_TIME as u64 * Summary::BYTES_OF_A_WINDOW)?;
+        }
+        self.windows += 1;
+        self.owners.push_back(self.summaries.len().saturating_sub(1));
+        self.piece.prepare_last(self.model.manifest())
+    }
+
+    /// Queues the piece, as soon as few enough are in flight.
+    async fn submit(&mut self) -> Result<(), ApiError> {
+        if self.piece.count() == 0 {
+            return Ok(());
+        }
+        while self.in_flight.is_full() {
+            self.complete().await?;
+        }
+        let piece = std::mem::take(&mut self.piece);
+        let (zeroed, deadline) = (self.plan.wants_zeroed(), self.plan.deadline);
+        self.in_flight.submit(self.model, self.place, piece, zeroed, deadline)
+    }
+
+    /// Waits for the oldest piece in flight and adds its windows to their summaries.
+    async fn complete(&mut self) -> Result<(), ApiError> {
+        let Some(completed) = self.in_flight.next().await else { return Ok(()) };
+        let completed = completed.inspect_err(|_| {
+            self.model.metrics.statistics.answered(self.started.elapsed(), None);
+        })?;
+        let Completed { slice, levels, spans } = &completed;
+        self.timing.add(slice);
+        self.tally = self.tally.then(slice.tally());
+        let readings = read(self.model, std::slice::from_ref(slice), levels.view());
+        for (reading, span) in readings.zip(spans) {
+            let owner = self.owners.pop_front().and_then(|owner| self.summaries.get_mut(owner));
+            if let Some(summary) = owner {
+                summary.add(span.start, &reading?, self.model.manifest())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for everything.
+    pub(super) async fn finish(mut self, decoded_before: Duration) -> Result<Outcome, ApiError> {
+        self.submit().await?;
+        while !self.in_flight.is_empty() {
+            self.complete().await?;
+        }
+        self.model.metrics.statistics.answered(self.started.elapsed(), Some(self.tally));
+        let decode_time = decoded_before + self.decoding.0;
+        self.model.metrics.decode.observe(decode_time.as_secs_f64());
+        let raw = RawOutputs::Windows { summaries: self.summaries, timing: self.timing };
+        Ok(Outcome::new(Arc::clone(self.model), self.plan.wanted, decode_time, raw))
+    }
+}
+
+/// Classifies inputs that are in memory, some of which are longer than a window.
+pub(super) async fn classify(
+    context: &mut RequestContext<'_>,
+    model: &Arc<Model>,
+    recordings: Vec<RawInput>,
+    plan: Plan,
+    decode_time: Duration,
+) -> Result<Outcome, ApiError> {
+    let InputSpec::Signal(spec) = &model.manifest().input else { return Err(ApiError::internal()) };
+    context.memory.shrink_to(recordings.iter().map(RawInput::bytes).sum());
+    let mut pipeline = Pipeline::open(context, model, plan)?;
+    let count = recordings.len();
+    let mut tracks_bytes = 0;
+    for (index, RawInput { name, samples }) in recordings.into_iter().enumerate() {
+        let named = |error| named(error, index, name.as_deref(), count);
+        let (channels, rates) = match samples {
+            Samples::Whole(values) => {
+                (values.chunks_exact(spec.window).map(<[f32]>::to_vec).collect(), None)
+            }
+            Samples::Signal { channels, rates } => (channels, rates),
+        };
+        let bytes = Windower::bytes(spec, plan.overlap, rates).map_err(named)?;
+        // The memory of one windower is enough for all that come after it.
+        pipeline.memory().grow(bytes.saturating_sub(tracks_bytes))?;
+        tracks_bytes = tracks_bytes.max(bytes);
+        let mut windower = Windower::new(spec, plan.overlap, rates).map_err(named)?;
+        let length = channels.first().map_or(0, Vec::len);
+        pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(named)?;
+        pipeline.begin(name.clone())?;
+        feed(&mut pipeline, &mut windower, &channels).await.map_err(named)?;
+    }
+    pipeline.finish(decode_time).await
+}
+
+/// Sends all of a signal through its windower.
+async fn feed(
+    pipeline: &mut Pipeline<'_>,
+    windower: &mut Windower,
+    channels: &[Vec<f32>],
+) -> Result<(), ApiError> {
+    let length = channels.first().map_or(0, Vec::len);
+    for first in (0..length).step_by(BLOCK) {
+        let block: Vec<&[f32]> = channels
+            .iter()
+            .map(|samples| &samples[first..(first + BLOCK).min(samples.len())])
+            .collect();
+        pipeline.decoding().time(|| windower.push(&block))?;
+        pipeline.drain(windower).await?;
+    }
+    pipeline.decoding().time(|| windower.finish())?;
+    pipeline.drain(windower).await
+}

@@ -1,0 +1,208 @@
+//! The answers of a recording's windows to one: probabilities and blocks are averaged, shift and level are judged over
+//! all windows. Of a recording that is one window it tells what an input of that length is told.
+
+use drsn_bundle::{
+    Manifest,
+    baseline::{InputLevel, InputShift, most_likely, over_windows},
+};
+
+use ndarray::{ArrayView1, aview1};
+
+use crate::{
+    error::ApiError,
+    inference::diagnostics::{
+        BlockDiagnostics, Detail, Diagnostics, InputName, Magnitudes, Prediction, Shift, Wanted,
+        WindowPrediction, baseline::BaselineCheck, check_finite, ranked, reader::Reading, scales,
+    },
+    observability::metrics::ModelMetrics,
+};
+
+/// What is known of one input so far. It grows by [`Summary::BYTES_OF_A_WINDOW`] with each window.
+#[derive(Debug)]
+pub(super) struct Summary {
+    name: Option<String>,
+    windows: Vec<Window>,
+    /// Sum of the windows' probabilities.
+    probabilities: Vec<f64>,
+    blocks: Vec<Sums>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    start: usize,
+    class: usize,
+    probability: f32,
+    baseline: BaselineCheck,
+}
+
+/// Sums over windows of a block's channels.
+#[derive(Debug)]
+struct Sums {
+    threshold: Vec<f64>,
+    mean_abs: Vec<f64>,
+    /// Sum of the scales that could be told, and how many those were.
+    scale: Vec<(f64, u32)>,
+    zeroed: Vec<f64>,
+}
+
+impl Summary {
+    /// Memory of a window: its line here, twice while the list grows, and copies of what it was judged.
+    pub(super) const BYTES_OF_A_WINDOW: u64 =
+        (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
+
+    pub(super) fn new(name: Option<String>, manifest: &Manifest) -> Self {
+        let blocks = manifest.blocks.iter().map(|block| Sums {
+            threshold: vec![0.0; block.channels],
+            mean_abs: vec![0.0; block.channels],
+            scale: vec![(0.0, 0); block.channels],
+            zeroed: vec![0.0; block.channels],
+        });
+        Self {
+            name,
+            windows: Vec::new(),
+            probabilities: vec![0.0; manifest.classes.len()],
+            blocks: blocks.collect(),
+        }
+    }
+
+    /// Memory of one without windows.
+    pub(super) fn bytes(manifest: &Manifest) -> u64 {
+        let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
+        let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 40;
+        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
+    }
+
+    /// Windows so far.
+    pub(super) fn count(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Adds the window that starts at `start`.
+    pub(super) fn add(
+        &mut self,
+        start: usize,
+        reading: &Reading<'_>,
+        manifest: &Manifest,
+    ) -> Result<(), ApiError> {
+        let Reading { outputs, row, baseline, .. } = *reading;
+        let probabilities = outputs.probabilities.row(row);
+        check_finite(probabilities)?;
+        let class = most_likely(probabilities.to_slice().unwrap_or_default());
+        self.windows.push(Window { start, class, probability: probabilities[class], baseline });
+        add(&mut self.probabilities, probabilities);
+        let blocks = manifest.blocks.iter().zip(&outputs.blocks).zip(&mut self.blocks);
+        for ((block, outputs), sums) in blocks {
+            let found = Magnitudes::of(outputs, row)?;
+            add(&mut sums.threshold, found.threshold);
+            add(&mut sums.mean_abs, found.mean_abs);
+            if let Some(zeroed) = found.zeroed {
+                add(&mut sums.zeroed, zeroed);
+            }
+            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales(block.threshold, found)) {
+                *sum += f64::from(scale.unwrap_or_default());
+                *count += u32::from(scale.is_some());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the client is told.
+    pub(super) fn prediction<'a>(
+        &self,
+        index: usize,
+        manifest: &'a Manifest,
+        wanted: Wanted,
+    ) -> Result<Prediction<'a>, ApiError> {
+        let mut ranked = ranked(aview1(&self.mean(&self.probabilities)), manifest);
+        let best = *ranked.first().ok_or_else(ApiError::internal)?;
+        ranked.truncate(wanted.top_k);
+        let diagnostics =
+            (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
+        Ok(Prediction {
+            input: InputName { index, name: self.name.clone() },
+            label: best.label,
+            class_index: best.class_index,
+            probability: best.probability,
+            probabilities: ranked,
+            windows: self.timeline(manifest, wanted.detail),
+            diagnostics: diagnostics.transpose()?,
+        })
+    }
+
+    /// The windows, where there are several.
+    fn timeline<'a>(&self, manifest: &'a Manifest, detail: Detail) -> Vec<WindowPrediction<'a>> {
+        if self.count() < 2 {
+            return Vec::new();
+        }
+        let length = manifest.input.elements() / manifest.input.channels();
+        let told = |&Window { start, class, probability, baseline }: &Window| WindowPrediction {
+            start,
+            end: start + length,
+            label: &manifest.classes[class],
+            class_index: class,
+            probability,
+            input_shift: (detail != Detail::None).then_some(baseline.shift),
+        };
+        self.windows.iter().map(told).collect()
+    }
+
+    fn diagnostics<'a>(
+        &self,
+        manifest: &'a Manifest,
+        detail: Detail,
+    ) -> Result<Diagnostics<'a>, ApiError> {
+        let blocks = manifest.blocks.iter().zip(&self.blocks).map(|(block, sums)| {
+            let (threshold, mean_abs) = (self.mean(&sums.threshold), self.mean(&sums.mean_abs));
+            let zeroed = self.mean(&sums.zeroed);
+            let of_channel =
+                |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)) as f32);
+            let scales = sums.scale.iter().map(of_channel);
+            let means = Magnitudes {
+                threshold: aview1(&threshold),
+                mean_abs: aview1(&mean_abs),
+                zeroed: Some(aview1(&zeroed)),
+            };
+            let means = means.finite()?;
+            BlockDiagnostics::new(block, means, scales, detail)
+        });
+        let blocks = blocks.collect::<Result<_, _>>()?;
+        let (input_shift, input_level) = self.judged(manifest);
+        Ok(Diagnostics { input_shift, input_level, blocks })
+    }
+
+    fn judged(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
+        let Some(baseline) = &manifest.baseline else { return (None, None) };
+        if let [Window { baseline: check, .. }] = &self.windows[..] {
+            return (check.shift.map(Shift::Input), check.level);
+        }
+        let shifts: Vec<InputShift> =
+            self.windows.iter().filter_map(|w| w.baseline.shift).collect();
+        let levels: Vec<InputLevel> =
+            self.windows.iter().filter_map(|w| w.baseline.level).collect();
+        let shift = over_windows(&shifts, baseline.alarm_level).map(Shift::Windows);
+        (shift, InputLevel::over_windows(&levels, baseline.alarm_level))
+    }
+
+    /// Counts the prediction, and observes each block's mean threshold.
+    pub(super) fn observe(&self, prediction: &Prediction<'_>, metrics: &ModelMetrics) {
+        if let Some(counter) = metrics.predictions.get(prediction.class_index) {
+            counter.inc();
+        }
+        let numbers = self.windows.len().max(1) as f64;
+        for (sums, histogram) in self.blocks.iter().zip(&metrics.thresholds) {
+            let channels = sums.threshold.len().max(1) as f64;
+            histogram.observe(sums.threshold.iter().sum::<f64>() / numbers / channels);
+        }
+    }
+
+    fn mean(&self, sums: &[f64]) -> Vec<f32> {
+        let count = self.windows.len().max(1) as f64;
+        sums.iter().map(|sum| (sum / count) as f32).collect()
+    }
+}
+
+fn add(sums: &mut [f64], numbers: ArrayView1<'_, f32>) {
+    for (sum, &number) in sums.iter_mut().zip(numbers) {
+        *sum += f64::from(number);
+    }
+}

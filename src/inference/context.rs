@@ -1,0 +1,43 @@
+//! What every stage of a request needs: the app, the deadline, the reserved memory, and the model once it is known.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{admission::Reservation, app::App, engine::model::Model, error::ApiError};
+
+/// The context of one request.
+#[derive(Debug)]
+pub(crate) struct RequestContext<'a> {
+    pub(crate) app: &'a App,
+    /// When the answer is no longer worth computing.
+    pub(crate) deadline: Instant,
+    /// The memory reserved for the body, and later for what it is decoded to.
+    pub(crate) memory: Reservation,
+    /// The model, as soon as it is known; it stays set when the request is refused afterwards.
+    pub(crate) model: Option<Arc<Model>>,
+}
+
+impl<'a> RequestContext<'a> {
+    /// A context without reserved memory whose model is not known yet.
+    pub(crate) fn new(app: &'a App, deadline: Instant) -> Self {
+        Self { app, deadline, memory: app.budget.open(), model: None }
+    }
+
+    /// Looks up a model and remembers it. Without a name it is the default model, without a version the highest.
+    ///
+    /// # Errors
+    /// Those of [`Repository::find`](crate::repository::Repository::find).
+    pub(crate) fn find_model(
+        &mut self,
+        name: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<Arc<Model>, ApiError> {
+        let model = self.app.repository()?.find(name, version)?;
+        self.model = Some(Arc::clone(&model));
+        Ok(model)
+    }
+
+    /// Takes the reserved memory out, for an answer that outlives the request.
+    pub(crate) fn take_memory(&mut self) -> Reservation {
+        std::mem::replace(&mut self.memory, self.app.budget.open())
+    }
+}

@@ -1,0 +1,110 @@
+//! Bodies of little-endian 32-bit floats, without any header.
+
+use drsn_bundle::InputSpec;
+
+use super::media::refuse_files;
+use crate::error::ApiError;
+
+/// Raw numbers, and how many inputs they are.
+#[derive(Debug, PartialEq)]
+pub(super) struct Floats {
+    pub(super) values: Vec<f32>,
+    pub(super) count: usize,
+}
+
+/// Reads the numbers: of images any whole number of inputs, or `batch` of them; of signals one recording of at least a
+/// window, `[C, T]`, or `batch` of them, each as long.
+pub(super) fn floats(
+    body: &[u8],
+    batch: Option<usize>,
+    spec: &InputSpec,
+) -> Result<Floats, ApiError> {
+    refuse_files(body)?;
+    let input_bytes = spec.elements() * size_of::<f32>();
+    let (count, unit, fits) = match spec {
+        InputSpec::Image(_) => {
+            let count = batch.unwrap_or(body.len() / input_bytes);
+            (count, input_bytes, Some(body.len()) == count.checked_mul(input_bytes))
+        }
+        InputSpec::Signal(signal) => {
+            let count = batch.unwrap_or(1);
+            let unit = signal.channels * size_of::<f32>();
+            let fits =
+                count.checked_mul(unit).is_some_and(|frame| body.len().is_multiple_of(frame))
+                    && body.len() / count >= input_bytes;
+            (count, unit, fits)
+        }
+    };
+    if count == 0 || !fits {
+        return Err(wrong_size(body.len(), batch, input_bytes, unit, spec));
+    }
+    let (numbers, _) = body.as_chunks::<4>();
+    let values = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Ok(Floats { values, count })
+}
+
+fn wrong_size(
+    found: usize,
+    batch: Option<usize>,
+    input_bytes: usize,
+    unit: usize,
+    spec: &InputSpec,
+) -> ApiError {
+    let shape = spec.shape_in_words();
+    let floats = format!("{input_bytes} bytes of 32-bit floats ({shape})");
+    let expected = match (batch, spec) {
+        (None, InputSpec::Image(_)) => format!("each input has {floats}"),
+        (None, InputSpec::Signal(_)) => {
+            format!("a recording has at least {floats}, and a multiple of {unit}")
+        }
+        (Some(batch), InputSpec::Image(_)) => format!("each of batch={batch} inputs has {floats}"),
+        (Some(batch), InputSpec::Signal(_)) => {
+            format!("each of batch={batch} inputs has at least {floats}, and a multiple of {unit}")
+        }
+    };
+    ApiError::invalid(format!("{expected}; the body has {found} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use drsn_bundle::{Normalization, SignalSpec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spec(channels: usize) -> InputSpec {
+        InputSpec::Signal(SignalSpec {
+            channels,
+            window: 2,
+            sample_rate_hz: None,
+            normalization: Normalization::None,
+        })
+    }
+
+    #[test]
+    fn a_body_that_is_no_whole_number_of_samples_or_too_short_is_refused_with_both_sizes() {
+        let detail = floats(&[0; 10], None, &spec(1)).err().map(|e| e.detail);
+        assert_eq!(
+            detail.unwrap_or_default(),
+            "a recording has at least 8 bytes of 32-bit floats (1 x 2, channels x samples), and a multiple of 4; \
+             the body has 10 bytes"
+        );
+        assert!(floats(&[], None, &spec(1)).is_err());
+        assert!(floats(&[0; 4], None, &spec(1)).is_err());
+        assert!(floats(&[0; 20], None, &spec(2)).is_err());
+        assert!(floats(&[0; 16], Some(3), &spec(1)).is_err());
+        assert!(floats(&[0; 16], Some(usize::MAX), &spec(1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_read_as_they_were_written(values in prop::collection::vec(-1e9_f32..1e9, 1..50)) {
+            let values: Vec<f32> = values.iter().chain(&values).copied().collect();
+            let body: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            prop_assume!(refuse_files(&body).is_ok());
+            let count = values.len() / 2;
+            prop_assert_eq!(floats(&body, None, &spec(1)), Ok(Floats { values: values.clone(), count: 1 }));
+            prop_assert_eq!(floats(&body, Some(count), &spec(1)), Ok(Floats { values, count }));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A signal to windows, while it comes: resampled where that was asked for, cut, with the memory of about two windows.
+
+mod cutter;
+
+use drsn_bundle::SignalSpec;
+use drsn_recording::Resampler;
+
+use super::recording::refused;
+use crate::error::ApiError;
+pub(crate) use cutter::{WindowCutter, hop};
+
+/// Most samples of a channel that are given to [`Windower::push`] at a time.
+pub(crate) const BLOCK: usize = 1 << 14;
+
+/// The way of one recording from its samples to windows, `[C, window]`.
+#[derive(Debug)]
+pub(crate) struct Windower {
+    resampler: Option<Resampler>,
+    cutter: WindowCutter,
+    /// Samples of each channel that came, before they were resampled.
+    came: usize,
+}
+
+impl Windower {
+    /// A way for a model's signals; `rates` are the recording's and the model's, where they differ.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where nothing is converted between the rates.
+    pub(crate) fn new(
+        spec: &SignalSpec,
+        overlap: f64,
+        rates: Option<(f64, f64)>,
+    ) -> Result<Self, ApiError> {
+        let resampler = rates.map(|(from, to)| Resampler::new(from, to, spec.channels));
+        let cutter = WindowCutter::new(spec.channels, spec.window, overlap);
+        Ok(Self { resampler: resampler.transpose().map_err(|e| refused(&e))?, cutter, came: 0 })
+    }
+
+    /// Memory that it takes at most, in bytes, where no more than [`BLOCK`] samples come at a time.
+    ///
+    /// # Errors
+    /// As [`Windower::new`].
+    pub(crate) fn bytes(
+        spec: &SignalSpec,
+        overlap: f64,
+        rates: Option<(f64, f64)>,
+    ) -> Result<u64, ApiError> {
+        let channels = spec.channels as u64;
+        let (resampling, factor) = match rates {
+            None => (0, 1),
+            Some((from, to)) => {
+                let of_a_channel =
+                    Resampler::bytes_of_a_channel(from, to).map_err(|e| refused(&e))?;
+                (of_a_channel, (to / from).ceil() as u64)
+            }
+        };
+        // Vectors double as they grow.
+        let samples = 2 * (3 * spec.window + hop(spec.window, overlap).get()) as u64
+            + 4 * BLOCK as u64 * factor;
+        Ok(channels * (resampling + size_of::<f32>() as u64 * samples))
+    }
+
+    /// Samples of each window.
+    pub(crate) fn window(&self) -> usize {
+        self.cutter.window()
+    }
+
+    /// Windows of a recording of so many samples.
+    pub(crate) fn count_of_windows(&self, length: u64) -> u64 {
+        let length = self.resampler.as_ref().map_or(length, |r| r.length_of(length));
+        self.cutter.count_of_windows(length)
+    }
+
+    /// Takes the next samples of each channel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where one is not finite.
+    pub(crate) fn push(&mut self, block: &[&[f32]]) -> Result<(), ApiError> {
+        for (channel, samples) in block.iter().enumerate() {
+            if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
+                return Err(ApiError::invalid(format!(
+                    "sample {} of channel {channel} is not a finite 32-bit number: {}",
+                    self.came + index,
+                    samples[index]
+                )));
+            }
+        }
+        self.came += block.first().map_or(0, |samples| samples.len());
+        match &mut self.resampler {
+            None => self.cutter.push(block.iter().copied()),
+            Some(resampler) => {
+                let made = resampler.push(block).map_err(|e| refused(&e))?;
+                self.cutter.push(made.iter().map(Vec::as_slice));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that no more samples come.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where there were fewer than a window has.
+    pub(crate) fn finish(&mut self) -> Result<(), ApiError> {
+        let invalid = |sentence: String| Err(ApiError::invalid(sentence));
+        if self.came == 0 {
+            return invalid("the recording is empty: it has no samples".to_owned());
+        }
+        if let Some(resampler) = &mut self.resampler {
+            let made = resampler.finish().map_err(|e| refused(&e))?;
+            self.cutter.push(made.iter().map(Vec::as_slice));
+        }
+        self.cutter.end();
+        let (length, window) = (self.cutter.length(), self.cutter.window());
+        if length < window {
+            let resampled = if self.resampler.is_some() { " at the model's rate" } else { "" };
+            return invalid(format!(
+                "the recording is too short: it has {length} samples a channel{resampled}, and this model's window has {window}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Appends the next window to `values`, and gives the position of its first sample; none where more samples are
+    /// needed for it, or there is no further one.
+    pub(crate) fn next_window(&mut self, values: &mut Vec<f32>) -> Option<usize> {
+        self.cutter.next_window(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drsn_bundle::Normalization;
+    use drsn_recording::aligned_windows;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spec(channels: usize, window: usize) -> SignalSpec {
+        SignalSpec { channels, window, sample_rate_hz: None, normalization: Normalization::None }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_give_the_windows_of_the_whole(
+            length in 1_usize..400, window in 1_usize..40, overlap in 0.0_f64..0.999, step in 1_usize..100
+        ) {
+            let left: Vec<f32> = (0..length).map(|n| n as f32).collect();
+            let right: Vec<f32> = left.iter().map(|x| -x).collect();
+            let mut windower = Windower::new(&spec(2, window), overlap, None).unwrap();
+            let mut found = Vec::new();
+            let take = |windower: &mut Windower, found: &mut Vec<(usize, Vec<f32>)>| {
+                let mut values = Vec::new();
+                while let Some(start) = windower.next_window(&mut values) {
+                    found.push((start, std::mem::take(&mut values)));
+                }
+            };
+            for (l, r) in left.chunks(step).zip(right.chunks(step)) {
+                windower.push(&[l, r]).unwrap();
+                take(&mut windower, &mut found);
+            }
+            prop_assert_eq!(windower.finish().is_ok(), length >= window);
+            take(&mut windower, &mut found);
+            let expected: Vec<(usize, Vec<f32>)> = aligned_windows(length, window, hop(window, overlap))
+                .map(|w| (w.start, [&left[w.clone()], &right[w]].concat()))
+                .collect();
+            prop_assert_eq!(windower.count_of_windows(length as u64), expected.len() as u64);
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_short_empty_or_not_finite_is_refused_in_a_sentence() {
+        let mut windower = Windower::new(&spec(1, 4), 0.0, None).unwrap();
+        let sentence =
+            |result: Result<(), ApiError>| result.err().map(|e| e.detail).unwrap_or_default();
+        assert!(sentence(windower.finish()).contains("empty"));
+        windower.push(&[&[1.0, 2.0]]).unwrap();
+        assert_eq!(
+            sentence(windower.push(&[&[1.0, f32::NAN]])),
+            "sample 3 of channel 0 is not a finite 32-bit number: NaN"
+        );
+        assert_eq!(
+            sentence(windower.finish()),
+            "the recording is too short: it has 2 samples a channel, and this model's window has 4"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! The baseline check: how unusual an input is for its model. Every input is checked, even if its client wants no
+//! diagnostics: the metrics count them all.
+
+use drsn_bundle::{
+    Manifest,
+    baseline::{InputLevel, InputShift, Level, most_likely},
+};
+
+use ndarray::ArrayView1;
+
+use crate::{engine::session::Outputs, error::ApiError, observability::metrics::BaselineMetrics};
+
+/// What the baseline says of one input; nothing if the model has no baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct BaselineCheck {
+    /// How far the input lies from the training data.
+    pub(crate) shift: Option<InputShift>,
+    /// The level of its raw signal.
+    pub(crate) level: Option<InputLevel>,
+}
+
+/// Checks one row of a batch's outputs. `levels` are those of the input's raw channels, taken when it was decoded.
+///
+/// # Errors
+/// [`ApiError::internal`] if the model returned a non-finite number.
+pub(super) fn check(
+    outputs: &Outputs,
+    row: usize,
+    manifest: &Manifest,
+    levels: ArrayView1<'_, Level>,
+) -> Result<BaselineCheck, ApiError> {
+    let Some(baseline) = &manifest.baseline else { return Ok(BaselineCheck::default()) };
+    let channels = manifest.blocks.iter().map(|block| block.channels).sum();
+    let mut mean_abs = Vec::with_capacity(channels);
+    for outputs in &outputs.blocks {
+        mean_abs.extend(outputs.mean_abs.row(row));
+    }
+    let shift = baseline.judge_shift(&mean_abs).map_err(|error| {
+        tracing::error!(%error, "cannot compute the input shift");
+        ApiError::internal()
+    })?;
+    let class = most_likely(outputs.probabilities.row(row).to_slice().unwrap_or_default());
+    Ok(BaselineCheck {
+        shift,
+        level: baseline.judge_level(levels.to_slice().unwrap_or_default(), class),
+    })
+}
+
+impl BaselineCheck {
+    /// Counts it.
+    pub(super) fn observe(&self, metrics: &BaselineMetrics) {
+        if let Some(shift) = self.shift {
+            metrics.p_value.observe(shift.p_value);
+            if shift.alarm {
+                metrics.shift_alarms.inc();
+            }
+        }
+        if self.level.is_some_and(|level| level.alarm) {
+            metrics.level_alarms.inc();
+        }
+    }
+}

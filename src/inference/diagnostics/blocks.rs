@@ -1,0 +1,185 @@
+//! What the blocks of a network did to an input: thresholds, scales, shares of zeroed features.
+
+use drsn_bundle::{Block, ThresholdKind};
+use ndarray::ArrayView1;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Detail, check_finite};
+use crate::{engine::session::BlockOutputs, error::ApiError};
+
+/// What one block did to an input.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BlockDiagnostics<'a> {
+    /// Name of the block.
+    pub(crate) name: &'a str,
+    /// Number of its channels.
+    pub(crate) channels: usize,
+    /// Thresholds τ over the channels.
+    pub(crate) threshold: Spread,
+    /// Learned scales α over the channels; null where no channel has any magnitude.
+    pub(crate) scale: Option<Spread>,
+    /// Each channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) channel: Option<Vec<Channel>>,
+}
+
+/// Mean, least and largest of some numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Spread {
+    /// Mean.
+    pub(crate) mean: f32,
+    /// Least.
+    pub(crate) min: f32,
+    /// Largest.
+    pub(crate) max: f32,
+}
+
+/// What a block did in one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[schema(as = BlockChannel)]
+pub(crate) struct Channel {
+    /// Threshold τ.
+    pub(crate) threshold: f32,
+    /// Learned scale α = τ / A; null where A is zero, so that nothing tells it.
+    pub(crate) scale: Option<f32>,
+    /// Mean magnitude A before shrinkage.
+    pub(crate) mean_abs: f32,
+    /// BatchSlice of the channel's features that shrinkage set to exactly zero.
+    pub(crate) zeroed: f32,
+}
+
+/// What is known of a block's channels, of one window or as the mean of several.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Magnitudes<'a> {
+    /// τ of each channel.
+    pub(crate) threshold: ArrayView1<'a, f32>,
+    /// A of each channel.
+    pub(crate) mean_abs: ArrayView1<'a, f32>,
+    /// BatchSlice of each channel's features that are zero, where it was asked for.
+    pub(crate) zeroed: Option<ArrayView1<'a, f32>>,
+}
+
+impl<'a> Magnitudes<'a> {
+    /// A block's outputs for one input.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] if a number is not finite.
+    pub(crate) fn of(outputs: &'a BlockOutputs, row: usize) -> Result<Self, ApiError> {
+        Self {
+            threshold: outputs.threshold.row(row),
+            mean_abs: outputs.mean_abs.row(row),
+            zeroed: outputs.zeroed.as_ref().map(|zeroed| zeroed.row(row)),
+        }
+        .finite()
+    }
+
+    /// The same numbers, all of which are finite.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] if a number is not finite.
+    pub(crate) fn finite(self) -> Result<Self, ApiError> {
+        check_finite(self.threshold)?;
+        check_finite(self.mean_abs)?;
+        self.zeroed.map_or(Ok(()), check_finite)?;
+        Ok(self)
+    }
+}
+
+impl<'a> BlockDiagnostics<'a> {
+    /// What an answer tells of a block, with the scales α of its channels.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] for a block without channels.
+    pub(crate) fn new(
+        block: &'a Block,
+        Magnitudes { threshold, mean_abs, zeroed }: Magnitudes<'_>,
+        scales: impl Iterator<Item = Option<f32>> + Clone,
+        detail: Detail,
+    ) -> Result<Self, ApiError> {
+        let channel = match (detail, zeroed) {
+            (Detail::Full, Some(zeroed)) => {
+                let channels = threshold.iter().zip(scales.clone()).zip(mean_abs).zip(zeroed);
+                let channel = |(((&threshold, scale), &mean_abs), &zeroed)| Channel {
+                    threshold,
+                    scale,
+                    mean_abs,
+                    zeroed,
+                };
+                Some(channels.map(channel).collect())
+            }
+            (Detail::None | Detail::Summary | Detail::Full, _) => None,
+        };
+        Ok(Self {
+            name: block.name.as_str(),
+            channels: block.channels,
+            threshold: Spread::of(threshold.iter().copied()).ok_or_else(ApiError::internal)?,
+            scale: Spread::of(scales.flatten()),
+            channel,
+        })
+    }
+}
+
+/// α of each channel. CW: each channel's τ / A. CS: one τ over the mean of all A, for every channel.
+/// (Zhao et al. 2019, sections III-B and III-C.)
+pub(crate) fn scales(
+    kind: ThresholdKind,
+    Magnitudes { threshold, mean_abs, .. }: Magnitudes<'_>,
+) -> impl Iterator<Item = Option<f32>> + Clone {
+    let shared = match kind {
+        ThresholdKind::ChannelWise => None,
+        ThresholdKind::ChannelShared => Some(mean_abs.iter().sum::<f32>() / mean_abs.len() as f32),
+    };
+    threshold.into_iter().zip(mean_abs).map(move |(&threshold, &magnitude)| {
+        let scale = threshold / shared.unwrap_or(magnitude);
+        // Of a magnitude that is zero, or nearly so, no scale can be told.
+        scale.is_finite().then_some(scale.min(1.0))
+    })
+}
+
+impl Spread {
+    fn of(numbers: impl Iterator<Item = f32>) -> Option<Self> {
+        let (mut count, mut sum) = (0_u32, 0.0_f64);
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+        for number in numbers {
+            count += 1;
+            sum += f64::from(number);
+            min = min.min(number);
+            max = max.max(number);
+        }
+        (count > 0).then(|| Self { mean: (sum / f64::from(count)) as f32, min, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::aview1;
+
+    use super::*;
+
+    #[test]
+    fn a_channel_wise_scale_belongs_to_its_channel_and_a_shared_one_to_all() {
+        let magnitudes = Magnitudes {
+            threshold: aview1(&[0.1, 0.1]),
+            mean_abs: aview1(&[0.2, 0.4]),
+            zeroed: None,
+        };
+        let of = |kind| scales(kind, magnitudes).collect::<Vec<_>>();
+        assert_eq!(of(ThresholdKind::ChannelWise), [Some(0.5), Some(0.25)]);
+        let shared = of(ThresholdKind::ChannelShared);
+        assert_eq!(shared[0], shared[1]);
+        assert!(shared[0].is_some_and(|scale| (scale - 1.0 / 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_channel_without_magnitude_has_no_scale() {
+        let magnitudes = Magnitudes {
+            threshold: aview1(&[0.0, 0.1]),
+            mean_abs: aview1(&[0.0, 0.2]),
+            zeroed: None,
+        };
+        let wise = scales(ThresholdKind::ChannelWise, magnitudes);
+        assert!(wise.clone().eq([None, Some(0.5)]));
+        assert_eq!(Spread::of(wise.flatten()).map(|s| s.mean), Some(0.5));
+    }
+}

@@ -1,0 +1,230 @@
+//! A model's outputs to predictions: class probabilities, and what each block's thresholds did to the input.
+
+pub(crate) mod baseline;
+mod blocks;
+pub(crate) mod reader;
+
+use drsn_bundle::{
+    Manifest,
+    baseline::{InputLevel, InputShift, WindowsShift},
+};
+use ndarray::ArrayView1;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{error::ApiError, observability::metrics::ModelMetrics, schema};
+
+use baseline::BaselineCheck;
+pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
+use reader::Reading;
+
+/// How much a client wants to know of the thresholds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Detail {
+    /// Nothing.
+    None,
+    /// Mean, least and largest over a block's channels.
+    #[default]
+    Summary,
+    /// Each channel, too.
+    Full,
+}
+
+/// One input's answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Prediction<'a> {
+    /// Which input it is.
+    pub(crate) input: InputName,
+    /// Label of the most probable class.
+    pub(crate) label: &'a str,
+    /// Its position in the model's list of classes.
+    pub(crate) class_index: usize,
+    /// Its probability.
+    pub(crate) probability: f32,
+    /// The classes, most probable first.
+    pub(crate) probabilities: Vec<ClassProbability<'a>>,
+    /// The windows that a longer recording was cut into; empty where the input was one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) windows: Vec<WindowPrediction<'a>>,
+    /// What the thresholds did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) diagnostics: Option<Diagnostics<'a>>,
+}
+
+/// One window of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct WindowPrediction<'a> {
+    /// Its first sample, at the model's sample rate.
+    pub(crate) start: usize,
+    /// One past its last sample.
+    pub(crate) end: usize,
+    /// Label of its most probable class.
+    pub(crate) label: &'a str,
+    /// That class's position in the model's list.
+    pub(crate) class_index: usize,
+    /// That class's probability.
+    pub(crate) probability: f32,
+    /// How far it lies from the training data: null for a model without that baseline, missing where the client wants no
+    /// diagnostics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::input_shift)]
+    pub(crate) input_shift: Option<Option<InputShift>>,
+}
+
+/// Which of a request's inputs it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct InputName {
+    /// Position in the request, from 0.
+    pub(crate) index: usize,
+    /// Name of the file, where there is one.
+    #[schema(required)]
+    pub(crate) name: Option<String>,
+}
+
+/// A class and its probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct ClassProbability<'a> {
+    /// Label.
+    pub(crate) label: &'a str,
+    /// Position in the model's list of classes.
+    pub(crate) class_index: usize,
+    /// Probability, in [0, 1].
+    pub(crate) probability: f32,
+}
+
+/// What is known of an input besides its class.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Diagnostics<'a> {
+    /// How far the input lies from the training data; null for a model without that baseline.
+    #[schema(required, schema_with = schema::shift)]
+    pub(crate) input_shift: Option<Shift>,
+    /// Level of the raw signal; null for images, and for a model without that baseline.
+    #[schema(required, schema_with = schema::input_level)]
+    pub(crate) input_level: Option<InputLevel>,
+    /// The blocks that shrink, in the order in which data meets them.
+    pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
+}
+
+/// How far an input lies from the training data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Shift {
+    /// Of an input that is one window, or an image.
+    Input(InputShift),
+    /// Of a recording of several windows.
+    Windows(WindowsShift),
+}
+
+/// What of a prediction the client asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Classes in the answer; all where there are fewer.
+    pub(crate) top_k: usize,
+    /// How much of the diagnostics.
+    pub(crate) detail: Detail,
+}
+
+impl<'a> Prediction<'a> {
+    fn of(
+        input: InputName,
+        reading: &Reading<'_>,
+        manifest: &'a Manifest,
+        wanted: Wanted,
+    ) -> Result<Self, ApiError> {
+        let probabilities = reading.outputs.probabilities.row(reading.row);
+        check_finite(probabilities)?;
+        let mut ranked = ranked(probabilities, manifest);
+        let best = *ranked.first().ok_or_else(ApiError::internal)?;
+        ranked.truncate(wanted.top_k);
+        Ok(Self {
+            input,
+            label: best.label,
+            class_index: best.class_index,
+            probability: best.probability,
+            probabilities: ranked,
+            windows: Vec::new(),
+            diagnostics: Diagnostics::of(reading, manifest, wanted.detail)?,
+        })
+    }
+}
+
+impl<'a> Diagnostics<'a> {
+    fn of(
+        reading: &Reading<'_>,
+        manifest: &'a Manifest,
+        detail: Detail,
+    ) -> Result<Option<Self>, ApiError> {
+        if detail == Detail::None {
+            return Ok(None);
+        }
+        // Reserved for all: collecting results would not know their number.
+        let mut blocks = Vec::with_capacity(manifest.blocks.len());
+        for (block, outputs) in manifest.blocks.iter().zip(&reading.outputs.blocks) {
+            let mut found = Magnitudes::of(outputs, reading.row)?;
+            if detail != Detail::Full {
+                found.zeroed = None;
+            }
+            let scales = scales(block.threshold, found);
+            blocks.push(BlockDiagnostics::new(block, found, scales, detail)?);
+        }
+        let BaselineCheck { shift, level: input_level } = reading.baseline;
+        let input_shift = shift.map(Shift::Input);
+        Ok(Some(Self { input_shift, input_level, blocks }))
+    }
+}
+
+/// The classes, most probable first.
+pub(crate) fn ranked<'a>(
+    probabilities: ArrayView1<'_, f32>,
+    manifest: &'a Manifest,
+) -> Vec<ClassProbability<'a>> {
+    let mut ranked: Vec<ClassProbability<'a>> = manifest
+        .classes
+        .iter()
+        .zip(probabilities)
+        .enumerate()
+        .map(|(class_index, (label, &probability))| ClassProbability {
+            label,
+            class_index,
+            probability,
+        })
+        .collect();
+    // Stable: of two equal probabilities the class that is listed first comes first.
+    ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    ranked
+}
+
+/// Counts a prediction, and observes each block's mean threshold for its input.
+fn observe(prediction: &Prediction<'_>, reading: &Reading<'_>, metrics: &ModelMetrics) {
+    if let Some(counter) = metrics.predictions.get(prediction.class_index) {
+        counter.inc();
+    }
+    for (outputs, histogram) in reading.outputs.blocks.iter().zip(&metrics.thresholds) {
+        let thresholds = outputs.threshold.row(reading.row);
+        let mean = thresholds.iter().sum::<f32>() / thresholds.len() as f32;
+        histogram.observe(f64::from(mean));
+    }
+}
+
+/// Refuses non-finite numbers: they never leave the server.
+pub(crate) fn check_finite(numbers: ArrayView1<'_, f32>) -> Result<(), ApiError> {
+    if numbers.iter().all(|n| n.is_finite()) {
+        return Ok(());
+    }
+    tracing::error!("the model returned a non-finite number");
+    Err(ApiError::internal())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::aview1;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_not_finite_never_leaves_the_server() {
+        assert_eq!(check_finite(aview1(&[0.0, f32::NAN])), Err(ApiError::internal()));
+        assert_eq!(check_finite(aview1(&[f32::INFINITY])), Err(ApiError::internal()));
+        assert_eq!(check_finite(aview1(&[0.5])), Ok(()));
+    }
+}

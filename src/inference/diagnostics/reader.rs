@@ -1,0 +1,62 @@
+//! The one way from a model's outputs to predictions: each row is checked against the model's baseline, read and
+//! counted.
+
+use drsn_bundle::baseline::Level;
+use ndarray::ArrayView2;
+
+use super::{
+    InputName, Prediction, Wanted,
+    baseline::{self, BaselineCheck},
+    observe,
+};
+use crate::{
+    engine::{model::Model, queue::BatchSlice, session::Outputs},
+    error::ApiError,
+};
+
+/// The outputs for one input, checked against the baseline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    model: &'a Model,
+    pub(crate) outputs: &'a Outputs,
+    /// The input's row in the outputs.
+    pub(crate) row: usize,
+    /// The input's position among those that are read.
+    index: usize,
+    pub(crate) baseline: BaselineCheck,
+}
+
+/// Reads the rows of some slices in order. `levels` are those of each input's raw channels, `[N, C]`, or `[N, 0]` if
+/// the model's baseline has no levels. Every reading is counted in the metrics, whether or not its client
+/// wants diagnostics.
+pub(crate) fn read<'a>(
+    model: &'a Model,
+    slices: &'a [BatchSlice<Outputs>],
+    levels: ArrayView2<'a, Level>,
+) -> impl Iterator<Item = Result<Reading<'a>, ApiError>> {
+    let rows =
+        |slice: &'a BatchSlice<Outputs>| slice.rows.clone().map(|row| (&*slice.outputs, row));
+    let inputs = slices.iter().flat_map(rows).zip(levels.into_outer_iter());
+    inputs.enumerate().map(move |(index, ((outputs, row), levels))| {
+        let baseline = baseline::check(outputs, row, model.manifest(), levels)?;
+        baseline.observe(&model.metrics.baseline);
+        Ok(Reading { model, outputs, row, index, baseline })
+    })
+}
+
+impl<'a> Reading<'a> {
+    /// The prediction, which is counted: call it once.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] if the model returned a non-finite number.
+    pub(crate) fn prediction(
+        &self,
+        name: Option<String>,
+        wanted: Wanted,
+    ) -> Result<Prediction<'a>, ApiError> {
+        let input = InputName { index: self.index, name };
+        let prediction = Prediction::of(input, self, self.model.manifest(), wanted)?;
+        observe(&prediction, self, &self.model.metrics);
+        Ok(prediction)
+    }
+}

@@ -1,0 +1,295 @@
+//! What Prometheus sees. Labels have few values: names of served models, never what a client sent.
+
+mod baseline;
+mod code;
+mod labels;
+mod process;
+mod series;
+mod text;
+
+use std::sync::Arc;
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use baseline::BaselineFamilies;
+pub(crate) use baseline::BaselineMetrics;
+pub(crate) use code::{ResponseCode, grpc_name};
+pub(crate) use labels::ModelLabels;
+use labels::{
+    BlockLabels, BuildLabels, PredictionLabels, ProtocolLabels, ProviderLabels, RejectionLabels,
+    RequestLabels, StageLabels,
+};
+use process::ProcessCollector;
+pub(crate) use series::ModelStory;
+use series::{Series, Used};
+pub(crate) use text::Format;
+
+use crate::observability::statistics::Statistics;
+
+/// Every metric of the server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_duration: Histograms<ProtocolLabels>,
+    stage_duration: Histograms<StageLabels>,
+    batch_size: Histograms<ModelLabels>,
+    queue_depth: Family<ModelLabels, Gauge>,
+    /// Requests that are being answered.
+    pub(crate) inflight_requests: Gauge,
+    inflight_bytes: Gauge,
+    rejected: Family<RejectionLabels, Counter>,
+    predictions: Family<PredictionLabels, Counter>,
+    model_ready: Family<ModelLabels, Gauge>,
+    model_load_duration: Histograms<ModelLabels>,
+    execution_provider: Family<ProviderLabels, Gauge>,
+    threshold: Histograms<BlockLabels>,
+    baseline: BaselineFamilies,
+    used: Used,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The metrics of one model, looked up once, so that a request only adds to them.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelMetrics {
+    /// Requests answered with 200; others are looked up when they come.
+    pub(crate) answered: Counter,
+    /// From a request's headers to its answer.
+    pub(crate) request_duration: Histogram,
+    /// The same of gRPC.
+    pub(crate) grpc_duration: Histogram,
+    /// Counts and durations, as the Open Inference Protocol has them.
+    pub(crate) statistics: Arc<Statistics>,
+    /// Bodies to prepared inputs.
+    pub(crate) decode: Histogram,
+    /// Waiting for a worker.
+    pub(crate) queue: Histogram,
+    /// The runtime's work on a batch.
+    pub(crate) inference: Histogram,
+    /// Outputs to the answer's bytes.
+    pub(crate) encode: Histogram,
+    /// Inputs in a batch.
+    pub(crate) batch_size: Histogram,
+    /// Requests that wait.
+    pub(crate) queue_depth: Gauge,
+    /// 1 where the model answers requests.
+    pub(crate) ready: Gauge,
+    /// From the first byte read to ready.
+    pub(crate) load_duration: Histogram,
+    /// Predictions, by class.
+    pub(crate) predictions: Vec<Counter>,
+    /// Mean threshold of an input, by block.
+    pub(crate) thresholds: Vec<Histogram>,
+    /// How unusual inputs are.
+    pub(crate) baseline: BaselineMetrics,
+    /// With the last of these the model's series go.
+    _series: Arc<Series>,
+}
+
+/// 50 µs to 26 s, each bucket twice the one before.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(50e-6, 2.0, 20))
+}
+
+/// 1 to 256 inputs.
+fn sizes() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 9))
+}
+
+/// Thresholds are magnitudes of features: 0.001 to 33.
+fn magnitudes() -> Histogram {
+    Histogram::new(exponential_buckets(1e-3, 2.0, 16))
+}
+
+impl Metrics {
+    /// All metrics, with no values yet.
+    pub(crate) fn new() -> Arc<Self> {
+        let duration: fn() -> Histogram = durations;
+        let size: fn() -> Histogram = sizes;
+        let magnitude: fn() -> Histogram = magnitudes;
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(duration),
+            stage_duration: Family::new_with_constructor(duration),
+            batch_size: Family::new_with_constructor(size),
+            queue_depth: Family::default(),
+            inflight_requests: Gauge::default(),
+            inflight_bytes: Gauge::default(),
+            rejected: Family::default(),
+            predictions: Family::default(),
+            model_ready: Family::default(),
+            model_load_duration: Family::new_with_constructor(duration),
+            execution_provider: Family::default(),
+            threshold: Family::new_with_constructor(magnitude),
+            baseline: BaselineFamilies::new(),
+            used: Used::default(),
+        };
+        metrics.register();
+        Arc::new(metrics)
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        let seconds = || Unit::Seconds;
+        r.register(
+            "drsn_requests",
+            "Requests answered, by HTTP status or gRPC code",
+            self.requests.clone(),
+        );
+        r.register_with_unit(
+            "drsn_request_duration",
+            "From a request's headers to its answer",
+            seconds(),
+            self.request_duration.clone(),
+        );
+        r.register_with_unit(
+            "drsn_stage_duration",
+            "Time in each stage of a request: decode, queue, inference, encode",
+            seconds(),
+            self.stage_duration.clone(),
+        );
+        r.register(
+            "drsn_batch_size",
+            "Inputs that were given to the model at once",
+            self.batch_size.clone(),
+        );
+        r.register("drsn_queue_depth", "Requests that wait for a worker", self.queue_depth.clone());
+        r.register(
+            "drsn_inflight_requests",
+            "Requests that are being answered",
+            self.inflight_requests.clone(),
+        );
+        r.register(
+            "drsn_inflight_bytes",
+            "Bytes of bodies and decoded inputs in memory",
+            self.inflight_bytes.clone(),
+        );
+        r.register("drsn_rejected", "Requests that were refused, by reason", self.rejected.clone());
+        r.register(
+            "drsn_predictions",
+            "Inputs classified, by most probable class",
+            self.predictions.clone(),
+        );
+        r.register(
+            "drsn_model_ready",
+            "1 where the model answers requests",
+            self.model_ready.clone(),
+        );
+        r.register_with_unit(
+            "drsn_model_load_duration",
+            "Reading, checking and warming up a model",
+            seconds(),
+            self.model_load_duration.clone(),
+        );
+        r.register(
+            "drsn_execution_provider_info",
+            "The device that was asked for, and the execution provider in use",
+            self.execution_provider.clone(),
+        );
+        r.register(
+            "drsn_threshold",
+            "Mean threshold of a block for one input",
+            self.threshold.clone(),
+        );
+        self.baseline.register(r);
+        let build = Family::<BuildLabels, Gauge>::default();
+        build
+            .get_or_create(&BuildLabels {
+                version: env!("CARGO_PKG_VERSION"),
+                revision: option_env!("DRSN_REVISION").unwrap_or("unknown"),
+            })
+            .set(1);
+        r.register("drsn_build_info", "Version and source revision of the server", build);
+        r.register_collector(Box::new(ProcessCollector));
+    }
+
+    /// The metrics of one model; they exist, with zeros, from now on, until the last clone is dropped.
+    pub(crate) fn model(self: &Arc<Self>, story: ModelStory) -> ModelMetrics {
+        let series = Series::start(self, story);
+        let ModelStory { labels, classes, blocks, .. } = series.story();
+        let ModelLabels { model, version } = labels.clone();
+        let stage = |stage| {
+            let (model, version) = (model.clone(), version.clone());
+            self.stage_duration.get_or_create_owned(&StageLabels { model, version, stage })
+        };
+        let duration = |protocol| {
+            let (model, version) = (model.clone(), version.clone());
+            self.request_duration.get_or_create_owned(&ProtocolLabels { model, version, protocol })
+        };
+        let prediction = |class: &String| {
+            let (model, version, class) = (model.clone(), version.clone(), class.clone());
+            self.predictions.get_or_create_owned(&PredictionLabels { model, version, class })
+        };
+        let threshold = |block: &String| {
+            let (model, version, block) = (model.clone(), version.clone(), block.clone());
+            self.threshold.get_or_create_owned(&BlockLabels { model, version, block })
+        };
+        ModelMetrics {
+            answered: self.requests.get_or_create_owned(&RequestLabels {
+                model: model.clone(),
+                version: version.clone(),
+                protocol: "http",
+                code: ResponseCode::Http(200),
+            }),
+            request_duration: duration("http"),
+            grpc_duration: duration("grpc"),
+            statistics: Arc::default(),
+            decode: stage("decode"),
+            queue: stage("queue"),
+            inference: stage("inference"),
+            encode: stage("encode"),
+            batch_size: self.batch_size.get_or_create_owned(labels),
+            queue_depth: self.queue_depth.get_or_create_owned(labels),
+            ready: self.model_ready.get_or_create_owned(labels),
+            load_duration: self.model_load_duration.get_or_create_owned(labels),
+            predictions: classes.iter().map(prediction).collect(),
+            thresholds: blocks.iter().map(threshold).collect(),
+            baseline: self.baseline.of(labels),
+            _series: Arc::new(series),
+        }
+    }
+
+    /// Counts an answer; the model is none where the request was answered before one was chosen. Whoever counts for
+    /// a model holds it, so that nothing is counted after its series have gone.
+    pub(crate) fn count_request(&self, model: Option<&ModelLabels>, code: ResponseCode) {
+        let (model, version) = model
+            .map_or_else(Default::default, |labels| (labels.model.clone(), labels.version.clone()));
+        let labels = RequestLabels { model, version, protocol: code.protocol(), code };
+        self.requests.get_or_create(&labels).inc();
+        self.used.note_request(labels);
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn count_rejection(&self, model: Option<&ModelLabels>, reason: &'static str) {
+        let model = model.map_or_else(String::new, |labels| labels.model.clone());
+        let labels = RejectionLabels { model, reason };
+        self.rejected.get_or_create(&labels).inc();
+        self.used.note_rejection(labels);
+    }
+
+    /// All metrics as text, with what is measured at this moment only.
+    ///
+    /// # Errors
+    /// Writing to a string does not fail; the encoder's signature has an error all the same.
+    pub(crate) fn render(
+        &self,
+        format: Format,
+        inflight_bytes: u64,
+    ) -> Result<String, std::fmt::Error> {
+        self.inflight_bytes.set(i64::try_from(inflight_bytes).unwrap_or(i64::MAX));
+        let mut open_metrics = String::new();
+        encode(&mut open_metrics, &self.registry)?;
+        Ok(format.of(open_metrics))
+    }
+}

@@ -1,0 +1,56 @@
+//! Why the server did not start.
+
+use std::{io, net::SocketAddr, process::ExitCode};
+
+use drsn_bundle::runtime::RuntimeError;
+
+use crate::{admission::KeysError, repository::RepositoryError, transport::TlsError};
+
+/// Why the server did not start, in a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StartError(Cause);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cause {
+    #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
+    Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+impl<E: Into<Cause>> From<E> for StartError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl StartError {
+    /// 2 if something that the configuration names does not exist, 1 if something that exists does not work.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.0 {
+            Cause::Keys(_)
+            | Cause::Tls(_)
+            | Cause::Runtime(
+                RuntimeError::NotFound { .. }
+                | RuntimeError::NoSuchLibrary { .. }
+                | RuntimeError::Unusable { .. },
+            )
+            | Cause::Repository(
+                RepositoryError::Folder { .. }
+                | RepositoryError::Empty { .. }
+                | RepositoryError::OneModel { .. }
+                | RepositoryError::NoVersion { .. }
+                | RepositoryError::NoDefault { .. }
+                | RepositoryError::NoBundle { .. },
+            ) => ExitCode::from(2),
+            Cause::Bind { .. } | Cause::Runtime(_) | Cause::Repository(_) => ExitCode::FAILURE,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What happens beside requests: the folder of models is looked at again, and files are read again at SIGHUP.
+
+use std::sync::Arc;
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::app::App;
+use crate::config::ModelControl;
+
+/// Receives SIGHUP from now on.
+pub(super) fn hangup() -> Option<Signal> {
+    signal(SignalKind::hangup())
+        .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be received"))
+        .ok()
+}
+
+/// Looks at the folder when it is time and at SIGHUP, until it is aborted.
+pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
+    let mut polls = (app.config.model_control == ModelControl::Poll).then(|| {
+        let mut polls = interval(app.config.poll_interval());
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        polls
+    });
+    loop {
+        tokio::select! {
+            () = received(&mut hangup) => {
+                tracing::info!("SIGHUP: models, keys and certificates are read again");
+                reload(&app);
+            }
+            () = tick(&mut polls) => {}
+        }
+        rescan(&app).await;
+    }
+}
+
+/// Reads keys and certificate again. What cannot be used leaves the old as it is.
+fn reload(app: &App) {
+    if let Some(keys) = &app.keys {
+        match keys.reload() {
+            Ok(count) => tracing::info!(count, "keys are read"),
+            Err(error) => tracing::error!("{error}; the old keys stay"),
+        }
+    }
+    if let Some(tls) = &app.tls {
+        match tls.reload() {
+            Ok(()) => tracing::info!("certificate is read"),
+            Err(error) => tracing::error!("{error}; the old certificate stays"),
+        }
+    }
+}
+
+async fn rescan(app: &App) {
+    let Ok(repository) = app.repository().map(Arc::clone) else { return };
+    let looked = tokio::task::spawn_blocking(move || repository.rescan()).await;
+    if let Err(panic) = looked {
+        tracing::error!(%panic, "the folder of models could not be looked at");
+    }
+}
+
+/// Never ready where no signal can come.
+async fn received(hangup: &mut Option<Signal>) {
+    if let Some(signal) = hangup
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn tick(polls: &mut Option<Interval>) {
+    match polls {
+        Some(polls) => {
+            polls.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
