@@ -26,7 +26,7 @@ const LEAST_ROUNDS: u32 = 3;
 /// A batch is as good as the best where an input costs at most this share more.
 const TOLERANCE: f64 = 0.03;
 /// What a batch costs beside the network, in microseconds: it is put together, and its requests are woken. (Measured:
-/// `docs/results.md`, the server's time for a request by the largest batch.)
+/// `docs/results/serving.md`, the server's time for a request by the largest batch.)
 const OF_A_BATCH: f64 = 10.0;
 
 /// What an input costs in a batch of some size.
