@@ -36,10 +36,11 @@ impl Bare {
 
     fn at(&mut self, batch: usize) -> f64 {
         let inputs = &self.inputs[..batch * self.elements];
-        self.session.run(inputs, batch).expect("an inference");
+        let inputs = self.session.batch(inputs, batch).expect("a batch");
+        self.session.run(inputs.view()).expect("an inference");
         let (started, before, mut count) = (Instant::now(), thread_seconds(), 0);
         while started.elapsed() < LONG_ENOUGH {
-            self.session.run(inputs, batch).expect("an inference");
+            self.session.run(inputs.view()).expect("an inference");
             count += batch;
         }
         (thread_seconds() - before) * 1e6 / f64::from(u32::try_from(count).unwrap_or(u32::MAX))

@@ -1,4 +1,4 @@
-//! Compiles `proto/onnx.proto` with protox, so that no `protoc` is needed.
+//! Compiles `proto/onnx.proto` with protox, which does not need `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proto_dir = "../../proto";

@@ -6,10 +6,10 @@ use std::sync::Once;
 
 use drsn_bundle::{
     Bundle, BundleError, onnx,
-    runtime::{NamedTensor, Provider, Runtime, RuntimeError, Session, self_check},
+    runtime::{Provider, Runtime, RuntimeError, Session, self_check},
 };
 
-use ndarray::{Array2, ArrayD, ArrayViewD, Axis};
+use ndarray::{Array2, ArrayD, ArrayViewD};
 
 use crate::config::Device;
 
@@ -124,18 +124,15 @@ impl ModelSession {
             Some(session) if zeroed => session,
             _ => &mut self.plain,
         };
-        let batch = inputs.len_of(Axis(0));
-        let inputs = inputs.as_standard_layout();
-        let mut tensors = session.run(inputs.as_slice().unwrap_or_default(), batch)?;
-        let mut take = |name: &str| take(&mut tensors, name, batch);
-        let probabilities = take(onnx::PROBABILITIES)?;
-        let logits = take(onnx::LOGITS)?;
+        let mut outputs = session.run(inputs)?;
+        let probabilities = outputs.take(onnx::PROBABILITIES)?;
+        let logits = outputs.take(onnx::LOGITS)?;
         let mut blocks = Vec::with_capacity(self.names.len());
         for names in &self.names {
             blocks.push(BlockOutputs {
-                threshold: take(&names.threshold)?,
-                mean_abs: take(&names.mean_abs)?,
-                zeroed: if zeroed { Some(take(&names.zeroed)?) } else { None },
+                threshold: outputs.take(&names.threshold)?,
+                mean_abs: outputs.take(&names.mean_abs)?,
+                zeroed: if zeroed { Some(outputs.take(&names.zeroed)?) } else { None },
             });
         }
         Ok(Outputs { probabilities, logits, blocks })
@@ -174,21 +171,6 @@ fn open_graph(
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
 fn refused(error: BundleError) -> RuntimeError {
     RuntimeError::Load { reason: error.to_string() }
-}
-
-/// The output of a name, `[batch, width]`.
-fn take(
-    tensors: &mut [NamedTensor],
-    name: &str,
-    batch: usize,
-) -> Result<Array2<f32>, RuntimeError> {
-    let tensor = tensors.iter_mut().find(|tensor| tensor.name == name);
-    let data = tensor.map(|tensor| std::mem::take(&mut tensor.data));
-    data.and_then(|data| {
-        let width = data.len() / batch.max(1);
-        Array2::from_shape_vec((batch, width), data).ok()
-    })
-    .ok_or_else(|| RuntimeError::MissingOutput { output: name.to_owned() })
 }
 
 /// Said once in a process, however many models there are.

@@ -40,11 +40,11 @@ fn check_says_that_a_bundle_is_sound_or_what_is_wrong_with_it() {
 
     let manifest = tiny::manifest("tiny", "4", tiny::image_input());
     let (model, mut golden) = (tiny::model(&manifest), tiny::golden(&manifest));
-    golden.outputs.get_mut("logits").unwrap().data[1] += 0.01;
+    golden.outputs.get_mut("logits").unwrap()[[0, 1]] += 0.01;
     let bundle = drsn_bundle::write(models.path(), manifest, &model, &golden, false).unwrap();
     let output = run(&["check", bundle.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("does not give its golden output \"logits\""));
+    assert!(text(&output.stderr).contains("does not reproduce its golden output \"logits\""));
 }
 
 #[test]

@@ -90,7 +90,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
         invalid(PNG, "this is text", "a PNG, JPEG, WebP, BMP or GIF file was expected"),
         invalid(PNG, &png(4, 4)[..50], "PNG file cannot be decoded: it is damaged or cut short"),
         invalid("image/jpeg", half, "JPEG file cannot be decoded: it is damaged or cut short"),
-        invalid(PNG, png(5, 4), "5 x 4 pixels, and this model takes exactly 4 x 4"),
+        invalid(PNG, png(5, 4), "5 x 4 pixels, and this model requires exactly 4 x 4"),
         invalid(FLOATS, floats(&with_nan), "value 3 is not a finite 32-bit number: NaN"),
         invalid(
             FLOATS,

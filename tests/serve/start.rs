@@ -115,7 +115,7 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
     );
     refused(
         &edit("\"height\": 4", "\"height\": 5"),
-        "\"input\" has shape [batch, 1, 4, 4], and the manifest asks for [batch, 1, 5, 4]",
+        "\"input\" has shape [batch, 1, 4, 4], and the manifest requires [batch, 1, 5, 4]",
     );
     refused(
         &edit("\"version\": \"3\"", "\"version\": \"4\""),
@@ -123,7 +123,7 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
     );
     refused(
         &edit("\"format\": 1", "\"format\": 2"),
-        "it has format 2, and this program reads format 1",
+        "its format is 2, and this program supports format 1",
     );
     refused(
         &edit("stage1.block1.shrunk", "stage1.block1.gone"),
@@ -139,10 +139,10 @@ fn a_model_that_does_not_give_its_golden_outputs_is_refused() {
     let models = tempfile::tempdir().unwrap();
     let manifest = tiny::manifest("tiny", "1", tiny::image_input());
     let (model, mut golden) = (tiny::model(&manifest), tiny::golden(&manifest));
-    golden.outputs.get_mut("logits").unwrap().data[1] += 0.01;
+    golden.outputs.get_mut("logits").unwrap()[[0, 1]] += 0.01;
     drsn_bundle::write(models.path(), manifest, &model, &golden, false).unwrap();
     let message = failure(&run(models.path(), &[]), 1);
-    assert!(message.contains("does not give its golden output \"logits\""), "{message}");
+    assert!(message.contains("does not reproduce its golden output \"logits\""), "{message}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use drsn_bundle::{
     Normalization, SignalSpec, Stage, Stem, Tensor, ThresholdKind, Unit,
     onnx::{self, Attribute, GraphBuilder},
 };
+use ndarray::ArrayD;
 
 /// Weights of the two channels.
 pub(crate) const WEIGHTS: [f32; 2] = [1.0, -2.0];
@@ -136,15 +137,15 @@ pub(crate) fn golden(manifest: &Manifest) -> Golden {
         (0..length).map(|n| 0.1 * n as f32 * if n % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let first_channel = &data[..length / shape[0]];
     let answer = answer(first_channel);
-    let row = |data: [f32; 2]| Tensor { shape: vec![1, 2], data: data.to_vec() };
+    let row = |data: [f32; 2]| Tensor(ArrayD::from_shape_vec(vec![1, 2], data.to_vec()).unwrap());
     let outputs = BTreeMap::from([
         (onnx::PROBABILITIES.to_owned(), row(answer.probabilities)),
         (onnx::LOGITS.to_owned(), row(answer.logits)),
         (onnx::threshold_output(BLOCK), row(answer.threshold)),
         (onnx::mean_abs_output(BLOCK), row(answer.mean_abs)),
     ]);
-    let input_shape = std::iter::once(1).chain(shape).collect();
-    Golden::new(Tensor { shape: input_shape, data }, outputs)
+    let input_shape: Vec<usize> = std::iter::once(1).chain(shape).collect();
+    Golden::new(Tensor(ArrayD::from_shape_vec(input_shape, data).unwrap()), outputs)
 }
 
 /// The network's outputs for the first channel of an input.

@@ -1,4 +1,5 @@
-//! The network's shape in numbers: what `drsn-train` builds it from and what the manifest records.
+//! The dimensions of the network, from which `drsn-train` builds it, and which the manifest
+//! records.
 //!
 //! Source: M. Zhao et al., "Deep Residual Shrinkage Networks for Fault Diagnosis", IEEE TII 2019,
 //! DOI 10.1109/TII.2019.2943898, sections III and IV.
@@ -12,18 +13,19 @@ use serde::{Deserialize, Serialize};
 pub struct Architecture {
     /// The kind of building unit.
     pub unit: Unit,
-    /// What the thresholds do to a feature.
+    /// The function that the thresholds apply to a feature.
     #[serde(default)]
     pub shrinkage: ShrinkageFunction,
     /// The first convolution.
     pub stem: Stem,
-    /// The stages; the first unit of each may have a stride, every unit of one has the same channels.
+    /// The stages. Only the first unit of a stage may have a stride; all units of a stage have the
+    /// same channels.
     pub stages: Vec<Stage>,
-    /// Width of the units' kernels, square in 2-D.
+    /// Width of the units' kernels, which are square in 2-D.
     #[serde(default = "three")]
     pub kernel: usize,
-    /// Width of the hidden layer of each threshold network, as a divisor of the unit's channels C:
-    /// 1 for C, 4 for C/4 (at least one).
+    /// Divisor of the unit's channels C that gives the width of the hidden layer of each threshold
+    /// network: 1 for C, 4 for C/4 (at least one).
     pub threshold_reduction: usize,
     /// Trainable parameters of the network.
     pub parameters: usize,
@@ -38,13 +40,13 @@ pub enum Unit {
     Cw,
     /// RSBU-CS: a threshold shared by all channels (section III-B).
     Cs,
-    /// Squeeze and excitation in the place of shrinkage, a baseline (J. Hu et al., CVPR 2018).
+    /// Squeeze and excitation in place of shrinkage, for comparison (J. Hu et al., CVPR 2018).
     Se,
-    /// Plain pre-activation residual unit, the baseline.
+    /// Plain pre-activation residual unit, for comparison.
     Resnet,
 }
 
-/// What a threshold τ does to a feature x.
+/// The function that a threshold τ applies to a feature x.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -52,7 +54,7 @@ pub enum ShrinkageFunction {
     /// `sign(x) · max(|x| − τ, 0)`: the paper's soft threshold.
     #[default]
     Soft,
-    /// `x − τ² / x` outside [−τ, τ], and 0 within: large features keep nearly all of their size.
+    /// `x − τ² / x` outside [−τ, τ], and 0 within: large features are hardly reduced.
     /// Source: H.-Y. Gao, "Wavelet Shrinkage Denoising Using the Non-Negative Garrote", 1998.
     Garrote,
 }
@@ -61,20 +63,20 @@ fn three() -> usize {
     3
 }
 
-/// The first convolution: square kernel in 2-D, "same" padding, no bias of its own activation.
+/// The first convolution: square kernel in 2-D, "same" padding, no bias and no activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stem {
-    /// Channels it gives.
+    /// Output channels.
     pub channels: usize,
-    /// Width of its kernel in samples or pixels.
+    /// Width of the kernel in samples or pixels.
     pub kernel: usize,
-    /// Its stride.
+    /// Stride.
     pub stride: usize,
 }
 
-/// A run of units of one width.
+/// Consecutive units with the same number of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -87,10 +89,8 @@ pub struct Stage {
     pub stride: usize,
 }
 
-/// Padding of one axis as TensorFlow's SAME does it: the output has `ceil(size / stride)` elements,
-/// and where the padding is odd, the extra element comes after.
-///
-/// Returns the elements before and after.
+/// The padding before and after one axis, as TensorFlow's SAME: the output has `ceil(size /
+/// stride)` elements, and an odd element goes after the axis.
 ///
 /// ```
 /// use drsn_bundle::same_padding;

@@ -1,4 +1,4 @@
-//! Opening a bundle with every check, and writing one so that nobody ever sees half of it.
+//! Opening a bundle with every check, and writing one atomically.
 
 use std::{
     collections::BTreeMap,
@@ -12,33 +12,34 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{BundleError, Golden, Manifest, onnx};
 
-/// File with the manifest.
+/// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// File with the network.
+/// File name of the network.
 pub const MODEL_FILE: &str = "model.onnx";
-/// File with the golden inputs and outputs.
+/// File name of the golden inputs and outputs.
 pub const GOLDEN_FILE: &str = "golden.json";
 
-/// Largest file of a bundle that is read, in bytes: above every DRSN, below what would exhaust a machine.
-const LARGEST_FILE: u64 = 1 << 30;
+/// Largest file of a bundle, in bytes: above every DRSN, below the memory of any machine.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// A bundle that was read whole and found sound.
+/// A bundle that was read and passed every check.
 #[derive(Debug, Clone)]
 pub struct Bundle {
-    /// What the model is.
+    /// The description of the model.
     pub manifest: Manifest,
     /// Inputs with their outputs.
     pub golden: Golden,
-    /// The bytes of `model.onnx`: those that were checked are those that are used.
+    /// The bytes of `model.onnx`. The bytes that were checked are the ones used.
     pub model: Vec<u8>,
 }
 
 impl Bundle {
-    /// Reads a bundle from its folder and checks it: formats, checksums, and that manifest, model and golden data
-    /// agree. Running the model on the golden inputs needs a runtime and is a further step.
+    /// Reads a bundle from its folder and checks formats, checksums, and that manifest, model and
+    /// golden data agree. Running the model on the golden inputs is a separate step, as it needs a
+    /// runtime.
     ///
     /// # Errors
-    /// [`BundleError`] with the first thing that is wrong.
+    /// [`BundleError`] with the first fault.
     pub fn open(folder: &Path) -> Result<Self, BundleError> {
         if !folder.join(MANIFEST_FILE).exists() {
             return Err(BundleError::NoManifest { folder: folder.to_owned() });
@@ -55,12 +56,12 @@ impl Bundle {
 
 /// Writes a bundle to `<repository>/<name>/<version>` and returns that folder.
 ///
-/// The files are written to a folder beside it and renamed when they are complete. With `replace` an existing
-/// folder of that name is moved away first, and deleted at the end.
+/// The files are written to a temporary folder beside it, which is renamed when they are complete.
+/// With `replace`, an existing folder is moved away first and deleted at the end.
 ///
 /// # Errors
-/// [`BundleError`] where the parts do not fit one another, the folder exists and is not to be replaced, or the
-/// files cannot be written. Nothing is left behind then.
+/// [`BundleError`] if the parts do not fit one another, the folder exists and `replace` is not set,
+/// or the files cannot be written. Then nothing is left behind.
 pub fn write(
     repository: &Path,
     mut manifest: Manifest,
@@ -86,29 +87,35 @@ pub fn write(
         return Err(BundleError::Exists { path: target });
     }
     fs::create_dir_all(&versions).map_err(BundleError::file("create", &versions))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempdir_in(&versions)
-        .map_err(BundleError::file("write to", &versions))?;
-    let complete = staging.path().join("bundle");
-    fs::create_dir(&complete).map_err(BundleError::file("create", &complete))?;
-    write_file(&complete, MODEL_FILE, model)?;
-    write_file(&complete, GOLDEN_FILE, &golden)?;
-    write_file(&complete, MANIFEST_FILE, &manifest_json)?;
-    if target.exists() {
-        let old = staging.path().join("old");
-        fs::rename(&target, &old).map_err(BundleError::file("move", &target))?;
-    }
-    fs::rename(&complete, &target).map_err(BundleError::file("write", &target))?;
+    let files = [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)];
+    install(&versions, &target, &files)?;
     Ok(target)
 }
 
-/// Changes the manifest of a bundle that exists, as when a baseline is taken of a model later: `manifest.json` is
-/// replaced in one step, and nobody sees half of it.
+/// Writes files to a temporary folder in `versions`, and renames it to `target`.
+fn install(versions: &Path, target: &Path, files: &[(&str, &[u8])]) -> Result<(), BundleError> {
+    let staging = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempdir_in(versions)
+        .map_err(BundleError::file("write to", versions))?;
+    let complete = staging.path().join("bundle");
+    fs::create_dir(&complete).map_err(BundleError::file("create", &complete))?;
+    for (name, bytes) in files {
+        write_file(&complete, name, bytes)?;
+    }
+    if target.exists() {
+        let old = staging.path().join("old");
+        fs::rename(target, &old).map_err(BundleError::file("move", target))?;
+    }
+    fs::rename(&complete, target).map_err(BundleError::file("write", target))
+}
+
+/// Changes the manifest of an existing bundle, for instance to add a baseline. `manifest.json` is
+/// replaced atomically.
 ///
 /// # Errors
-/// [`BundleError`] where the bundle is not sound before or after the change, or the file cannot be written; the old
-/// manifest stays then.
+/// [`BundleError`] if the bundle is invalid before or after the change, or the file cannot be
+/// written. Then the old manifest stays.
 pub fn update_manifest(
     folder: &Path,
     change: impl FnOnce(&mut Manifest),
@@ -116,7 +123,7 @@ pub fn update_manifest(
     let Bundle { mut manifest, golden, model } = Bundle::open(folder)?;
     let files = manifest.files.clone();
     change(&mut manifest);
-    // The other files are as they were.
+    // The other files do not change.
     manifest.files = files;
     let json = manifest.to_json()?;
     Manifest::from_json(&json)?;
@@ -126,7 +133,7 @@ pub fn update_manifest(
     let replace = || -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
         file.write_all(&json)?;
-        // A temporary file is its owner's alone; whoever could read the manifest still can.
+        // Temporary files are private to their owner; the manifest keeps its permissions.
         file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
         file.as_file().sync_all()?;
         file.persist(&path)?;
@@ -165,9 +172,9 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, BundleError> {
     let path = folder.join(name);
     let whole = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        fs::File::open(&path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LARGEST_FILE {
-            return Err(io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
+        fs::File::open(&path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
         }
         Ok(bytes)
     };

@@ -1,4 +1,4 @@
-//! What can be wrong with a bundle, each in a sentence for the person who must mend it.
+//! What can be wrong with a bundle, each in a sentence for the person who has to fix it.
 
 use std::{io, path::PathBuf};
 
@@ -6,64 +6,67 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// A name that could not be a folder, a URL part and a label.
+    /// A name that cannot be a folder, a part of a URL and a metric label.
     #[error(
-        "\"{name}\" is not a name: use letters, digits, '.', '_' and '-', at most 128 of them, without a leading dot"
+        "\"{name}\" is not a name: use at most 128 letters, digits, '.', '_' and '-', without a \
+         leading dot"
     )]
     Name {
-        /// The name as it was given.
+        /// The rejected name.
         name: String,
     },
     /// A file that is missing or cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried: `read`, `write`, …
+        /// The action that failed: `read`, `write`, …
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A folder that is no bundle.
+    /// A folder that is not a bundle.
     #[error(
-        "there is no manifest.json in {folder:?}: a bundle is one version of a model, as models/mnist/1"
+        "there is no manifest.json in {folder:?}: a bundle is one version of a model, such as \
+         models/mnist/1"
     )]
     NoManifest {
         /// The folder.
         folder: PathBuf,
     },
-    /// A manifest that is not one, or contradicts itself.
+    /// A manifest that is malformed or contradicts itself.
     #[error("manifest.json is not valid: {reason}")]
     Manifest {
         /// What is wrong.
         reason: String,
     },
-    /// A file whose bytes are not those the manifest was written for.
+    /// A file whose checksum is not the one in the manifest.
     #[error(
-        "{file} is damaged or was changed: its SHA-256 is {found}, and the manifest says {expected}"
+        "{file} is damaged or was changed: its SHA-256 is {found}, and the manifest has {expected}"
     )]
     Checksum {
         /// Name of the file.
         file: String,
         /// Digest in the manifest.
         expected: String,
-        /// Digest of the bytes that are there.
+        /// Digest of the file's bytes.
         found: String,
     },
-    /// A golden file that is not one, or does not fit the manifest.
+    /// Golden data that is malformed or does not fit the manifest.
     #[error("golden.json is not valid: {reason}")]
     Golden {
         /// What is wrong.
         reason: String,
     },
-    /// A model that is not one, uses what is not allowed, or disagrees with the manifest.
+    /// A model that is malformed, uses something that is not allowed, or disagrees with the
+    /// manifest.
     #[error("model.onnx is not valid: {reason}")]
     Model {
         /// What is wrong.
         reason: String,
     },
-    /// The folder to be written exists already.
-    #[error("{} exists already: choose another version, or ask for it to be replaced", path.display())]
+    /// The folder to write already exists.
+    #[error("{} already exists: choose another version, or replace it explicitly", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,

@@ -1,7 +1,11 @@
-//! `golden.json`: a few inputs with the outputs that they must give, on any engine.
+//! `golden.json`: a few inputs with the outputs that every engine must reproduce.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
+use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
 use crate::{BundleError, Manifest, onnx};
@@ -9,16 +13,16 @@ use crate::{BundleError, Manifest, onnx};
 /// The golden format this crate reads and writes.
 const FORMAT: u32 = 1;
 
-/// Tolerance that is used where none is named for a provider.
+/// Key of the tolerance for providers without one of their own.
 pub const DEFAULT_TOLERANCE: &str = "default";
 
-/// Inputs and outputs of a model, and how far another engine may be from them.
+/// Inputs and outputs of a model, and the tolerance for other engines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
     /// Version of this format.
     pub format: u32,
-    /// Tolerances by the name of the execution provider; `default` for the others.
+    /// Tolerances by execution provider; `default` for the others.
     pub tolerances: BTreeMap<String, Tolerance>,
     /// The prepared inputs, `[batch, …]`.
     pub input: Tensor,
@@ -26,39 +30,74 @@ pub struct Golden {
     pub outputs: BTreeMap<String, Tensor>,
 }
 
-/// A dense array of 32-bit floats in row-major order.
+/// A dense array of 32-bit floats. In JSON it is `{"shape": […], "data": […]}`, with the elements
+/// in row-major order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "StoredTensor", try_from = "StoredTensor")]
+pub struct Tensor(pub ArrayD<f32>);
+
+/// A tensor in JSON.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tensor {
-    /// Size of each dimension.
-    pub shape: Vec<usize>,
-    /// The elements.
-    pub data: Vec<f32>,
+struct StoredTensor {
+    shape: Vec<usize>,
+    data: Vec<f32>,
 }
 
-/// How far an output tensor may lie from the golden one: for each element
-/// `|a − b| ≤ rtol · max|b| + atol`, with b the golden tensor.
+impl TryFrom<StoredTensor> for Tensor {
+    type Error = String;
+
+    fn try_from(StoredTensor { shape, data }: StoredTensor) -> Result<Self, String> {
+        let values = data.len();
+        ArrayD::from_shape_vec(&shape[..], data)
+            .map(Self)
+            .map_err(|_| format!("a tensor of shape {shape:?} cannot have {values} values"))
+    }
+}
+
+impl From<Tensor> for StoredTensor {
+    fn from(Tensor(array): Tensor) -> Self {
+        Self { shape: array.shape().to_vec(), data: array.into_iter().collect() }
+    }
+}
+
+impl Deref for Tensor {
+    type Target = ArrayD<f32>;
+
+    fn deref(&self) -> &ArrayD<f32> {
+        &self.0
+    }
+}
+
+impl DerefMut for Tensor {
+    fn deref_mut(&mut self) -> &mut ArrayD<f32> {
+        &mut self.0
+    }
+}
+
+/// The allowed difference of an output from the golden one: `|a − b| ≤ rtol · max|b| + atol` for
+/// each element, with b the golden tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
-    /// Share of the golden tensor's largest magnitude.
+    /// Relative to the golden tensor's largest magnitude.
     pub rtol: f32,
-    /// Absolute part.
+    /// Absolute.
     pub atol: f32,
 }
 
-/// Two tensors that should agree and do not.
+/// A difference between two tensors that should agree.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Mismatch {
     /// They have different sizes.
-    #[error("{expected} values were expected and {found} came")]
+    #[error("{found} values were returned, and {expected} were expected")]
     Size {
         /// Elements of the golden tensor.
         expected: usize,
         /// Elements of the other.
         found: usize,
     },
-    /// One element is too far off.
+    /// One element differs too much.
     #[error("element {index} is {found}, expected {expected} (within {allowed:e})")]
     Value {
         /// Position in row-major order.
@@ -67,7 +106,7 @@ pub enum Mismatch {
         expected: f32,
         /// The other value.
         found: f32,
-        /// The distance that is allowed.
+        /// The allowed difference.
         allowed: f32,
     },
 }
@@ -75,21 +114,25 @@ pub enum Mismatch {
 impl Tolerance {
     /// The tolerance between two CPU engines.
     pub const CPU: Self = Self { rtol: 1e-4, atol: 1e-5 };
-    /// The tolerance for CUDA with TF32 off: other orders of summation.
+    /// The tolerance for CUDA without TF32, which sums in another order.
     pub const CUDA: Self = Self { rtol: 1e-3, atol: 1e-4 };
 
-    /// Compares a tensor with the golden one, element by element.
+    /// Compares an output with the golden one, element by element.
     ///
     /// # Errors
-    /// The first element that is too far off; a value that is not a number is always.
-    pub fn check(&self, expected: &[f32], found: &[f32]) -> Result<(), Mismatch> {
+    /// The first element that differs too much; NaN always does.
+    pub fn check<'v>(
+        &self,
+        expected: impl IntoIterator<Item = &'v f32, IntoIter: ExactSizeIterator + Clone>,
+        found: impl IntoIterator<Item = &'v f32, IntoIter: ExactSizeIterator>,
+    ) -> Result<(), Mismatch> {
+        let (expected, found) = (expected.into_iter(), found.into_iter());
         if expected.len() != found.len() {
             return Err(Mismatch::Size { expected: expected.len(), found: found.len() });
         }
-        let largest = expected.iter().fold(0.0_f32, |max, b| max.max(b.abs()));
+        let largest = expected.clone().fold(0.0_f32, |max, b| max.max(b.abs()));
         let allowed = self.rtol * largest + self.atol;
-        let pairs = expected.iter().zip(found).enumerate();
-        for (index, (&expected, &found)) in pairs {
+        for (index, (&expected, &found)) in expected.zip(found).enumerate() {
             let close = (expected - found).abs() <= allowed;
             if !close {
                 return Err(Mismatch::Value { index, expected, found, allowed });
@@ -100,7 +143,7 @@ impl Tolerance {
 }
 
 impl Golden {
-    /// Golden data with the usual tolerances.
+    /// Golden data with the default tolerances.
     pub fn new(input: Tensor, outputs: BTreeMap<String, Tensor>) -> Self {
         Self {
             format: FORMAT,
@@ -124,13 +167,13 @@ impl Golden {
 
     /// Number of golden inputs.
     pub fn batch(&self) -> usize {
-        self.input.shape.first().copied().unwrap_or(0)
+        self.input.shape().first().copied().unwrap_or(0)
     }
 
     /// Reads golden data from JSON and checks that it fits a manifest.
     ///
     /// # Errors
-    /// [`BundleError::Golden`] with what is wrong, in words.
+    /// [`BundleError::Golden`] with what is wrong.
     pub fn from_json(json: &[u8], manifest: &Manifest) -> Result<Self, BundleError> {
         let wrong = |reason: String| BundleError::Golden { reason };
         let golden: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
@@ -148,7 +191,7 @@ impl Golden {
     pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), String> {
         if self.format != FORMAT {
             return Err(format!(
-                "it has format {}, and this program reads format {FORMAT}",
+                "its format is {}, and this program supports format {FORMAT}",
                 self.format
             ));
         }
@@ -158,11 +201,10 @@ impl Golden {
         }
         let sized = |name: &str, tensor: &Tensor, inner: &[usize]| {
             let shape: Vec<usize> = std::iter::once(batch).chain(inner.iter().copied()).collect();
-            if tensor.shape != shape || tensor.data.len() != shape.iter().product::<usize>() {
+            if tensor.shape() != shape {
                 return Err(format!(
-                    "\"{name}\" has shape {:?} and {} values, and the manifest asks for shape {shape:?}",
-                    tensor.shape,
-                    tensor.data.len()
+                    "\"{name}\" has shape {:?}, and the manifest requires {shape:?}",
+                    tensor.shape()
                 ));
             }
             Ok(())
@@ -191,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_a_number_never_agrees() {
+    fn nan_never_agrees() {
         assert!(Tolerance::CPU.check(&[0.0], &[f32::NAN]).is_err());
     }
 

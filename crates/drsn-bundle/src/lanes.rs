@@ -1,13 +1,14 @@
-//! Sums and extremes over samples in several lanes at once: one after the other, each addition would wait for the last.
+//! Sums and extremes over samples in several lanes: in a single one, each addition would wait for
+//! the last.
 
 #![expect(
     clippy::inline_always,
-    reason = "what a vectorized function calls must be inlined into it, or it is compiled for the poorest processor"
+    reason = "vectorized functions inline what they call, or it is compiled for the baseline CPU"
 )]
 
 const LANES: usize = 8;
 
-/// The sum of `of` each sample, in 64 bits.
+/// The sum of `of` over the samples, in 64 bits.
 #[inline(always)]
 pub(crate) fn sum(samples: &[f32], of: impl Fn(f64) -> f64) -> f64 {
     let (chunks, rest) = samples.as_chunks::<LANES>();
@@ -20,10 +21,10 @@ pub(crate) fn sum(samples: &[f32], of: impl Fn(f64) -> f64) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().map(|&sample| of(f64::from(sample))).sum::<f64>()
 }
 
-/// The least and the largest sample; infinite the wrong way round where there is none.
+/// The smallest and the largest sample; (+∞, −∞) for an empty slice.
 #[inline(always)]
 pub(crate) fn extremes(samples: &[f32]) -> (f32, f32) {
-    // One after the other: of both at once the compiler makes shuffles, five times as slow.
+    // In two passes: for both at once the compiler emits shuffles, five times as slow.
     let least = fold(samples, f32::INFINITY, |least, x| if x < least { x } else { least });
     let largest =
         fold(samples, f32::NEG_INFINITY, |largest, x| if x > largest { x } else { largest });
@@ -42,10 +43,10 @@ fn fold(samples: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().chain(rest).copied().fold(start, join)
 }
 
-/// Samples for which `is` holds.
+/// The number of samples for which `is` holds.
 #[inline(always)]
 pub(crate) fn count(samples: &[f32], is: impl Fn(f32) -> bool) -> usize {
-    // Small counters, so that eight of them fit into a register; a block is short enough for them.
+    // 32-bit counters, so that eight of them fit in a register; a block cannot overflow them.
     samples
         .chunks(1 << 12)
         .map(|block| block.iter().map(|&sample| u32::from(is(sample))).sum::<u32>() as usize)
@@ -60,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lanes_give_what_a_loop_gives(samples in prop::collection::vec(-1e6_f32..1e6, 0..70)) {
+        fn lanes_agree_with_a_loop(samples in prop::collection::vec(-1e6_f32..1e6, 0..70)) {
             let square = |x: f64| x * x;
             let expected: f64 = samples.iter().map(|&x| square(f64::from(x))).sum();
             prop_assert!((sum(&samples, square) - expected).abs() <= 1e-9 * expected);

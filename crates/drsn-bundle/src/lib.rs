@@ -1,7 +1,7 @@
-//! The contract between the two halves of drsn: `drsn-train` writes bundles, `drsn-serve` reads them.
+//! The contract between the two programs: `drsn-train` writes bundles, `drsn-serve` reads them.
 //!
 //! ```text
-//! models/<name>/<version>/   manifest.json   what the model is, how input is prepared, how it was trained
+//! models/<name>/<version>/   manifest.json   the model, the preparation of its input, its training
 //!                            model.onnx      the network, with its thresholds as named outputs
 //!                            golden.json     a few inputs with their outputs, for a self-check
 //! ```
@@ -9,14 +9,15 @@
 //! # Layout
 //!
 //! * [`manifest`]: `manifest.json` as one typed structure.
-//! * [`architecture`]: the network's shape in numbers.
-//! * [`input`]: what a network takes, and how raw pixels and samples become that; one code for training and serving.
-//! * [`baseline`]: what inputs look like as long as nothing has changed, and how unusual a new one is.
+//! * [`architecture`]: the dimensions of the network.
+//! * [`input`]: a network's input, and its preparation from raw pixels and samples, shared by
+//!   training and serving.
+//! * [`baseline`]: the distribution of unchanged inputs, and how unusual a new one is.
 //! * [`golden`]: inputs with their outputs, and the tolerance between engines.
 //! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
-//! * [`bundle`]: opening a bundle with every check, and writing one so that nobody ever sees half of it.
-//! * [`vectorized!`]: functions for the vector instructions that the processor has.
-//! * [`runtime`] (feature `runtime`): finding ONNX Runtime, running a graph in it, the golden self-check.
+//! * [`bundle`]: opening a bundle with every check, and writing one atomically.
+//! * [`runtime`]: finding ONNX Runtime, running a graph in it, the golden self-check.
+//! * [`vectorized!`]: functions compiled for several sets of vector instructions.
 
 pub mod architecture;
 pub mod baseline;
@@ -28,7 +29,6 @@ mod lanes;
 pub mod manifest;
 mod name;
 pub mod onnx;
-#[cfg(feature = "runtime")]
 pub mod runtime;
 mod vectorized;
 

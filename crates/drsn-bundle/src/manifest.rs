@@ -1,136 +1,139 @@
-//! `manifest.json`: all that a server must know of a model, in one typed structure.
+//! `manifest.json`: everything that a server needs to know about a model, in one typed structure.
 //!
-//! A JSON Schema of it is kept in `docs/manifest.schema.json`; a test holds the two together.
+//! Its JSON Schema is `docs/manifest.schema.json`; a test keeps the two in step.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, Baseline, BundleError, InputSpec, Name, onnx};
+use crate::{Architecture, Baseline, BundleError, InputSpec, Name, onnx::names};
 
 /// The manifest format this crate reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// What a bundle says of itself.
+/// The description of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
-    /// Version of this format; readers refuse one they do not know.
+    /// Version of this format; readers reject versions that they do not know.
     pub format: u32,
-    /// Name of the model: the first folder below the repository.
+    /// Name of the model, which is also its folder in the repository.
     pub name: Name,
-    /// Version of the model, a positive number in decimal digits: the second folder.
+    /// Version of the model, a positive number in decimal digits, which is also the folder below
+    /// the name.
     pub version: Name,
-    /// The network, as it was built.
+    /// The architecture of the network.
     pub architecture: Architecture,
-    /// What the network takes, and how raw input is prepared for it.
+    /// The network's input, and its preparation from raw data.
     pub input: InputSpec,
     /// Class labels, in the order of the network's outputs.
     pub classes: Vec<String>,
-    /// The building units that shrink, in the order in which data meets them; empty for a plain ResNet.
+    /// The units that shrink, in the order of the data flow; empty for a plain ResNet.
     pub blocks: Vec<Block>,
-    /// SHA-256 of the bundle's other files, in lower-case hexadecimal digits, by file name.
+    /// SHA-256 of the bundle's other files by file name, in lower-case hexadecimal digits.
     pub files: BTreeMap<String, String>,
-    /// How the model came to be and how well it does.
+    /// How the model was trained, and its accuracy.
     pub training: Option<Training>,
-    /// What inputs look like as long as nothing has changed.
+    /// The distribution of unchanged inputs.
     pub baseline: Option<Baseline>,
 }
 
-/// One building unit with a threshold, and where the graph shows it.
+/// One unit with a threshold, and its tensors in the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Block {
-    /// Name, like `stage1.block1`.
+    /// Name, such as `stage1.block1`.
     pub name: Name,
     /// Number of channels C of the unit.
     pub channels: usize,
-    /// Whether each channel has a threshold of its own.
+    /// Whether each channel has its own threshold.
     pub threshold: ThresholdKind,
     /// Graph output with the thresholds τ, `[batch, C]`.
     pub threshold_output: String,
     /// Graph output with the mean magnitudes A before shrinkage, `[batch, C]`.
     pub mean_abs_output: String,
-    /// Tensor inside the graph that holds the features after shrinkage, `[batch, C, …]`.
-    /// The share of zeros in it is computed only when a client asks for it.
+    /// Tensor inside the graph with the features after shrinkage, `[batch, C, …]`. The share of
+    /// zeros in it is computed on request only.
     pub shrunk_tensor: String,
 }
 
-/// How a unit's thresholds belong to its channels.
+/// How a unit's thresholds relate to its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ThresholdKind {
-    /// DRSN-CW: one threshold a channel.
+    /// DRSN-CW: one threshold per channel.
     ChannelWise,
     /// DRSN-CS: one threshold for all channels.
     ChannelShared,
 }
 
-/// How the model was trained, and how well it does.
+/// How the model was trained, and its accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Training {
-    /// Program and version that made the bundle.
+    /// Program and version that wrote the bundle.
     pub tool: String,
-    /// The data, in words: name, source, licence.
+    /// Description of the data: name, source, licence.
     pub data: String,
-    /// SHA-256 of classes, places, labels and some of the values, in lower-case hexadecimal digits: another one is of
-    /// other data.
+    /// SHA-256 of the data's classes, positions, labels and some of its values, in lower-case
+    /// hexadecimal digits. Other data has another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
-    /// Inputs that were trained on.
+    /// Number of training inputs.
     pub training_inputs: usize,
-    /// Inputs of the training set that were held out.
+    /// Number of inputs of the training set that were held out.
     pub held_out_inputs: usize,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Passes over the training data that were made.
+    /// Number of passes over the training data.
     pub epochs: usize,
-    /// The whole configuration, as `drsn-train train` understands it.
+    /// The whole configuration, as `drsn-train train` reads it.
     pub configuration: serde_json::Value,
-    /// What else the exact bytes of the model depend on: threads, processor features, versions.
+    /// Everything else that the exact bytes of the model depend on: threads, CPU features,
+    /// versions.
     pub environment: BTreeMap<String, String>,
-    /// How well the network does on held-out inputs, depending on where its normalizations take their statistics.
+    /// Accuracy on held-out inputs, by the source of the normalizations' statistics.
     #[serde(default)]
     pub held_out_accuracy: Option<HeldOutAccuracy>,
-    /// What each epoch gave.
+    /// The results of each epoch.
     #[serde(default)]
     pub history: Vec<Epoch>,
-    /// How well the exported model does, by data set and noise.
+    /// Accuracy of the exported model, by data set and noise.
     pub evaluations: Vec<Evaluation>,
 }
 
-/// What one epoch of a training gave.
+/// The results of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Epoch {
-    /// Mean loss of its batches, without penalties, while the weights changed.
+    /// Mean loss of its batches, without penalties, during the updates.
     pub loss: f64,
     /// Accuracy on the same batches.
     pub accuracy: f64,
-    /// Loss on the held-out inputs after it, with each batch's statistics.
+    /// Loss on the held-out inputs after the epoch, with each batch's statistics.
     pub held_out_loss: f64,
-    /// Accuracy on them.
+    /// Accuracy on the held-out inputs.
     pub held_out_accuracy: f64,
     /// Learning rate of its last batch.
     pub learning_rate: f64,
 }
 
-/// Accuracy on the held-out inputs by the statistics of the normalizations. The exported model has the exact ones.
+/// Accuracy on the held-out inputs, by the statistics of the normalizations. The exported model has
+/// the exact ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldOutAccuracy {
-    /// With the running averages that training leaves behind.
+    /// With the running averages of the training.
     pub running: f64,
     /// With mean and variance over all training data.
     pub exact: f64,
-    /// With those of each batch, as while training.
+    /// With those of each batch, as during training.
     pub batch: f64,
 }
 
@@ -139,21 +142,21 @@ pub struct HeldOutAccuracy {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evaluation {
-    /// The data set, like `MNIST test`.
+    /// The data set, such as `MNIST test`.
     pub data: String,
-    /// The noise that was added, in words; none for clean data.
+    /// Description of the added noise; null for clean data.
     pub noise: Option<String>,
     /// Number of inputs.
     pub inputs: usize,
-    /// Share of inputs whose most probable class is the right one, in [0, 1].
+    /// Share of inputs whose most probable class is the correct one, in [0, 1].
     pub accuracy: f64,
 }
 
 impl Manifest {
-    /// Reads a manifest from JSON and checks it in itself.
+    /// Reads a manifest from JSON and checks its consistency.
     ///
     /// # Errors
-    /// [`BundleError::Manifest`] with what is wrong, in words.
+    /// [`BundleError::Manifest`] with what is wrong.
     pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
         #[derive(Deserialize)]
         struct Version {
@@ -163,7 +166,7 @@ impl Manifest {
         let version: Version = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
         if version.format != FORMAT {
             return Err(wrong(format!(
-                "it has format {}, and this program reads format {FORMAT}",
+                "its format is {}, and this program supports format {FORMAT}",
                 version.format
             )));
         }
@@ -172,10 +175,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest as JSON for people to read, with a line feed at its end.
+    /// The manifest as indented JSON, with a final newline.
     ///
     /// # Errors
-    /// [`BundleError::Manifest`] where a value cannot be written as JSON.
+    /// [`BundleError::Manifest`] if a value cannot be written as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, BundleError> {
         let mut json = serde_json::to_vec_pretty(self)
             .map_err(|e| BundleError::Manifest { reason: e.to_string() })?;
@@ -183,11 +186,11 @@ impl Manifest {
         Ok(json)
     }
 
-    /// Every output of the model with its width, the sizes `[batch, width]` without the batch.
+    /// The name and width of every output of the model, `[batch, width]`.
     pub fn outputs(&self) -> Vec<(String, usize)> {
         let classes = self.classes.len();
         let mut outputs =
-            vec![(onnx::PROBABILITIES.to_owned(), classes), (onnx::LOGITS.to_owned(), classes)];
+            vec![(names::PROBABILITIES.to_owned(), classes), (names::LOGITS.to_owned(), classes)];
         for block in &self.blocks {
             outputs.push((block.threshold_output.clone(), block.channels));
             outputs.push((block.mean_abs_output.clone(), block.channels));
@@ -195,42 +198,45 @@ impl Manifest {
         outputs
     }
 
-    /// What the fields say of one another: sizes, names, doubles.
+    /// Checks that the fields are consistent: sizes, names, duplicates.
     fn check(&self) -> Result<(), String> {
         if !self.version.as_str().bytes().all(|b| b.is_ascii_digit())
             || self.version.as_str().starts_with('0')
         {
             return Err(format!(
-                "version must be a positive whole number without leading zeros, and is \"{}\"",
+                "version must be a positive integer without leading zeros, and is \"{}\"",
                 self.version
             ));
         }
         self.input.check()?;
         if self.classes.len() < 2 {
             return Err(format!(
-                "a classifier has at least two classes, and this has {}",
+                "a classifier has at least two classes, and this one has {}",
                 self.classes.len()
             ));
         }
-        if let Some(double) = first_double(self.classes.iter().map(String::as_str)) {
-            return Err(format!("class \"{double}\" is named twice"));
+        if let Some(duplicate) = first_duplicate(self.classes.iter().map(String::as_str)) {
+            return Err(format!("class \"{duplicate}\" is named twice"));
         }
-        if let Some(double) = first_double(self.blocks.iter().map(|b| b.name.as_str())) {
-            return Err(format!("block \"{double}\" is named twice"));
+        if let Some(duplicate) = first_duplicate(self.blocks.iter().map(|b| b.name.as_str())) {
+            return Err(format!("block \"{duplicate}\" is named twice"));
         }
         if let Some(block) = self.blocks.iter().find(|b| b.channels == 0) {
             return Err(format!("block \"{}\" has no channels", block.name));
         }
-        match &self.baseline {
-            Some(baseline) => baseline
-                .check(&self.input, self.classes.len(), &self.blocks)
-                .map_err(|reason| format!("its baseline: {reason}")),
-            None => Ok(()),
-        }
+        let Some(baseline) = &self.baseline else { return Ok(()) };
+        let signal_channels = match &self.input {
+            InputSpec::Image(_) => None,
+            InputSpec::Signal(signal) => Some(signal.channels),
+        };
+        let channels = self.blocks.iter().fold(0, |sum: usize, b| sum.saturating_add(b.channels));
+        baseline
+            .check(channels, signal_channels, self.classes.len())
+            .map_err(|reason| format!("its baseline: {reason}"))
     }
 }
 
-fn first_double<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn first_duplicate<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut seen = std::collections::HashSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
 }
@@ -239,7 +245,7 @@ fn first_double<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// `UPDATE_SCHEMA=1 cargo test -p drsn-bundle schema` writes it anew.
+    /// `UPDATE_SCHEMA=1 cargo test -p drsn-bundle schema` rewrites it.
     #[test]
     fn the_schema_in_docs_is_the_schema_of_this_code() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manifest.schema.json");

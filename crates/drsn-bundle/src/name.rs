@@ -1,4 +1,5 @@
-//! Names of models, versions and blocks: safe as a folder, as a part of a URL and as a metric label.
+//! Names of models, versions and blocks, which are safe as a folder, a part of a URL and a metric
+//! label.
 
 use std::fmt;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::BundleError;
 
 /// Longest name, in bytes.
-const LONGEST: usize = 128;
+const MAX_BYTES: usize = 128;
 
 /// A name of ASCII letters, digits, `.`, `_` and `-`, without a leading dot.
 ///
@@ -26,12 +27,12 @@ impl Name {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`BundleError::Name`] where it is empty, too long, or has a character that is not allowed.
+    /// [`BundleError::Name`] if it is empty, too long, or has a character that is not allowed.
     pub fn new(name: impl Into<String>) -> Result<Self, BundleError> {
         let name = name.into();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if name.is_empty()
-            || name.len() > LONGEST
+            || name.len() > MAX_BYTES
             || name.starts_with('.')
             || !name.bytes().all(allowed)
         {

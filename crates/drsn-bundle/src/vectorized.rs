@@ -1,8 +1,9 @@
-//! Functions for the vector instructions that the processor has, whatever the program was compiled for.
+//! Functions that use the CPU's vector instructions, whatever the program was compiled for.
 
-/// Declares a function whose body is compiled for several sets of vector instructions, of which a call takes the
-/// best that the processor has. All its references have the one lifetime; what it calls must be inlined into it, or
-/// it would be compiled for the poorest set, where a fused multiplication is a call into a library.
+/// Declares a function whose body is compiled for several sets of vector instructions; a call uses
+/// the best one that the CPU supports. All its references share one lifetime. Functions that it
+/// calls must be inlined, or they are compiled for the baseline instruction set, in which a fused
+/// multiply-add is a library call.
 #[macro_export]
 macro_rules! vectorized {
     ($(#[$about:meta])* $vis:vis fn $name:ident<$life:lifetime>($($arg:ident: $kind:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {

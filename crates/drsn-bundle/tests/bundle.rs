@@ -14,7 +14,7 @@ fn write(repository: &Path, manifest: Manifest, replace: bool) -> Result<(), Bun
 }
 
 #[test]
-fn the_tiny_network_zeroes_what_its_thresholds_say() {
+fn the_tiny_network_zeroes_features_below_its_thresholds() {
     let input: Vec<f32> = vec![4.0, -4.0, 1.0, -1.0, 2.0, -2.0, 0.0, 0.0];
     assert!(tiny::answer(&input).zeroed.iter().all(|share| (share - 0.25).abs() < 1e-6));
 }
@@ -33,7 +33,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_is_written_is_what_is_opened() {
+fn a_bundle_is_opened_as_it_was_written() {
     let repository = tempfile::tempdir().unwrap();
     for input in [tiny::image_input(), tiny::signal_input(2)] {
         let manifest = tiny::manifest("tiny", "7", input);
@@ -48,7 +48,7 @@ fn what_is_written_is_what_is_opened() {
 }
 
 #[test]
-fn an_existing_bundle_is_replaced_only_when_that_is_asked_for() {
+fn an_existing_bundle_is_replaced_only_on_request() {
     let repository = tempfile::tempdir().unwrap();
     write(repository.path(), tiny_image("1"), false).unwrap();
     let mut other = tiny_image("1");
@@ -78,12 +78,12 @@ fn parts_that_do_not_fit_leave_nothing_behind() {
     assert!(error.to_string().contains("the output \"logits\" is missing"), "{error}");
     let error =
         drsn_bundle::write(repository.path(), manifest, b"no model", &golden, false).unwrap_err();
-    assert!(error.to_string().contains("no ONNX model"), "{error}");
+    assert!(error.to_string().contains("not an ONNX model"), "{error}");
     assert!(names(repository.path()).is_empty());
 }
 
 #[test]
-fn a_manifest_that_contradicts_itself_is_refused_in_words() {
+fn a_manifest_that_contradicts_itself_is_rejected_with_a_reason() {
     let change = |change: &dyn Fn(&mut Manifest)| {
         let mut manifest = tiny_image("1");
         change(&mut manifest);

@@ -1,4 +1,5 @@
-//! WebP, BMP and GIF files to pixels, held against Pillow where there is a Python; and damaged files of all formats.
+//! WebP, BMP and GIF files to pixels, compared with Pillow if there is a Python, and damaged files
+//! of all formats.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../../../tests/support/skip.rs"]
@@ -15,7 +16,8 @@ use proptest::{prelude::*, sample::Index};
 
 const MOST_PIXELS: u64 = 10_000;
 
-/// Writes pictures in every format, and beside each what Pillow decodes it to, as bytes of `[3, height, width]`.
+/// Writes pictures in every format, and beside each the bytes that Pillow decodes it to,
+/// `[3, height, width]`.
 const PILLOW: &str = r"
 import sys, warnings
 import numpy as np
@@ -72,10 +74,12 @@ fn spec(height: usize, width: usize, geometry: Geometry) -> ImageSpec {
 }
 
 fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
-    ImageFile::open(file, MOST_PIXELS)?.pixels(spec)
+    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec)?;
+    assert_eq!(pixels.dim(), (spec.channels, spec.height, spec.width));
+    Ok(pixels.into_raw_vec_and_offset().0)
 }
 
-/// Files of Pillow with their pixels; none where there is no Python.
+/// Files written by Pillow with their pixels; `None` without a Python.
 fn files_of_pillow(folder: &Path) -> Option<Vec<File>> {
     let Some(python) = std::env::var_os("DRSN_PYTHON") else {
         skip::skip("DRSN_PYTHON names no Python with Pillow");
@@ -115,7 +119,7 @@ fn files_of_pillow_are_decoded_to_its_numbers() {
         let largest = differences.fold(0.0, f32::max);
         let allowed = match &name[..] {
             "photo.jpg" => 2.01,
-            // Colour is stored at half the size, and enlarged by another filter than libwebp's.
+            // Chroma is subsampled, and enlarged by another filter than libwebp's.
             "lossy.webp" => 12.0,
             _ => 1e-3,
         };
@@ -145,7 +149,7 @@ fn files() -> Vec<(ImageFormat, Vec<u8>)> {
 }
 
 #[test]
-fn a_format_is_told_by_its_first_bytes_and_two_letters_are_not_enough() {
+fn a_format_is_detected_from_its_first_bytes_and_two_letters_are_not_enough() {
     for (format, file) in files() {
         assert_eq!(ImageFormat::of(&file), Some(format));
     }
@@ -154,7 +158,7 @@ fn a_format_is_told_by_its_first_bytes_and_two_letters_are_not_enough() {
 }
 
 #[test]
-fn what_declares_more_pixels_than_are_taken_is_refused_before_it_is_decoded() {
+fn a_file_that_declares_too_many_pixels_is_rejected_before_it_is_decoded() {
     let large = RgbaImage::new(101, 100);
     for codec in [Codec::Png, Codec::WebP, Codec::Bmp, Codec::Gif] {
         let mut file = Cursor::new(Vec::new());
@@ -166,9 +170,10 @@ fn what_declares_more_pixels_than_are_taken_is_refused_before_it_is_decoded() {
     }
 }
 
-/// The frame of an extended WebP file can be larger than its canvas, and was decoded before the two were compared.
+/// A frame of an extended WebP file may be larger than its canvas, and used to be decoded before the
+/// two were compared.
 #[test]
-fn a_webp_file_with_a_part_beyond_its_canvas_is_refused() {
+fn a_webp_file_with_a_frame_beyond_its_canvas_is_rejected() {
     let lossless = [b"VP8L\x0a\0\0\0\x2f\xff\xff\xff\x0f", &[0; 5][..]].concat();
     let chunks = [b"WEBPVP8X\x0a\0\0\0\0\0\0\0\x03\0\0\x03\0\0", &lossless[..]].concat();
     let file = [b"RIFF", &(chunks.len() as u32).to_le_bytes()[..], &chunks].concat();
@@ -179,9 +184,10 @@ fn a_webp_file_with_a_part_beyond_its_canvas_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_refused() {
+fn a_truncated_file_is_rejected() {
     for (format, file) in files() {
-        // The last bytes are end marks, padding, or pixels of the last block that decoders do without.
+        // The last bytes are end marks, padding, or pixels of the last block that decoders do not
+        // need.
         let end = match format {
             ImageFormat::Png => file.len() - 12,
             ImageFormat::Gif => file.len() - 3,
@@ -198,13 +204,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn a_damaged_file_is_decoded_or_refused(
+    fn a_damaged_file_is_decoded_or_rejected(
         file in any::<Index>(), changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..6), cut in any::<Option<Index>>()
     ) {
         let files = files();
         let (_, mut bytes) = files[file.index(files.len())].clone();
         for (at, byte) in changes {
-            // Most of what matters lies near the front: half of the changes are made there.
+            // The headers are near the front: half of the changes are made there.
             let place = at.index(2 * bytes.len());
             let place = place.checked_sub(bytes.len()).unwrap_or(place % bytes.len().min(64));
             bytes[place] = byte;

@@ -1,5 +1,6 @@
-//! Image files to pixels, held against Pillow 12 (`tests/data/pixels.json`: what it decodes each file to, alpha
-//! multiplied in, EXIF orientation applied, as `[C, H, W]`; JPEG in levels from 0 to 255).
+//! Image files to pixels, compared with Pillow 12. `tests/data/pixels.json` has Pillow's pixels as
+//! `[C, H, W]`, with alpha multiplied in and EXIF orientation applied; those of JPEG files in levels
+//! from 0 to 255.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf};
@@ -33,10 +34,12 @@ fn spec(channels: usize, height: usize, width: usize) -> ImageSpec {
 }
 
 fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
-    ImageFile::open(file, MOST_PIXELS)?.pixels(spec)
+    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec)?;
+    assert_eq!(pixels.dim(), (spec.channels, spec.height, spec.width));
+    Ok(pixels.into_raw_vec_and_offset().0)
 }
 
-/// The largest difference between two lists of numbers of one length.
+/// The largest difference between two lists of equal length.
 fn distance(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
@@ -79,10 +82,10 @@ fn jpeg_files_decode_within_two_levels_of_libjpeg() {
     }
 }
 
-/// zune-jpeg interpolates halved colour into the padding below the picture, libjpeg repeats the last row of colour:
-/// where the height is no multiple of 16, the last row alone differs by more.
+/// zune-jpeg interpolates subsampled chroma into the padding below the picture, while libjpeg
+/// repeats its last row: if the height is not a multiple of 16, only the last row differs more.
 #[test]
-fn jpeg_files_with_halved_colour_do_so_but_for_their_last_row() {
+fn jpeg_files_with_subsampled_chroma_do_so_except_for_their_last_row() {
     let (height, width) = (24, 32);
     let differences = levels_from_libjpeg("subsampled.jpg", height, width);
     for (position, difference) in differences.into_iter().enumerate() {
@@ -93,10 +96,10 @@ fn jpeg_files_with_halved_colour_do_so_but_for_their_last_row() {
 }
 
 #[test]
-fn every_cut_of_a_file_is_refused_and_none_is_filled_with_grey() {
+fn every_truncated_file_is_rejected_and_none_is_filled_with_grey() {
     for file in ["rgb.png", "photo.jpg", "progressive.jpg", "turned.jpg"] {
         let whole = data(file);
-        // The last bytes of a PNG are an end mark that decoders do without.
+        // The last bytes of a PNG are an end mark that decoders do not need.
         let end = if file.ends_with("png") { whole.len() - 12 } else { whole.len() };
         for length in 0..end {
             let (height, width) = if file == "rgb.png" { (6, 8) } else { (24, 32) };
@@ -109,7 +112,7 @@ fn every_cut_of_a_file_is_refused_and_none_is_filled_with_grey() {
 }
 
 #[test]
-fn no_flipped_byte_ends_in_a_panic() {
+fn no_flipped_byte_causes_a_panic() {
     for file in ["rgb.png", "palette.png", "photo.jpg", "turned.jpg"] {
         let whole = data(file);
         for position in 0..whole.len() {
@@ -118,7 +121,7 @@ fn no_flipped_byte_ends_in_a_panic() {
                 damaged[position] ^= 1 << bit;
                 let mut any_size = spec(3, 24, 32);
                 any_size.geometry = Geometry::Stretch;
-                // What it decodes to matters less than that it returns.
+                // Only a return matters, not the result.
                 if let Ok(values) = pixels(&damaged, &any_size) {
                     assert_eq!(values.len(), 3 * 24 * 32);
                 }
@@ -128,7 +131,7 @@ fn no_flipped_byte_ends_in_a_panic() {
 }
 
 #[test]
-fn other_sizes_are_refused_stretched_or_cropped_as_the_manifest_says() {
+fn other_sizes_are_rejected_stretched_or_cropped_as_in_the_manifest() {
     let file = data("rgb.png");
     let mut model = spec(3, 4, 4);
     let refused = pixels(&file, &model);
@@ -145,7 +148,7 @@ fn other_sizes_are_refused_stretched_or_cropped_as_the_manifest_says() {
 }
 
 #[test]
-fn a_centre_crop_takes_the_middle() {
+fn a_centre_crop_keeps_the_middle() {
     let mut picture = image::GrayImage::new(12, 4);
     for (x, _, pixel) in picture.enumerate_pixels_mut() {
         *pixel = image::Luma([if (4..8).contains(&x) { 200 } else { 0 }]);
@@ -159,14 +162,14 @@ fn a_centre_crop_takes_the_middle() {
 }
 
 #[test]
-fn formats_are_told_by_their_first_bytes() {
+fn formats_are_detected_from_their_first_bytes() {
     assert_eq!(ImageFormat::of(&data("rgb.png")), Some(ImageFormat::Png));
     assert_eq!(ImageFormat::of(&data("photo.jpg")), Some(ImageFormat::Jpeg));
     assert_eq!(ImageFormat::of(b"GIF89b"), None);
     assert_eq!(ImageFormat::of(b""), None);
 }
 
-/// A PNG of 4 x 4 pixels with a colour profile that inflates to `mebibytes`.
+/// A PNG of 4 x 4 pixels with a colour profile that decompresses to `mebibytes`.
 fn png_with_profile(mebibytes: usize) -> Vec<u8> {
     const END_OF_HEADER: usize = 33;
     let mut png = std::io::Cursor::new(Vec::new());
@@ -186,9 +189,10 @@ fn png_with_profile(mebibytes: usize) -> Vec<u8> {
     png
 }
 
-/// A colour profile is inflated while the header is read, before any size is known: 1 MiB of it once grew to 1 GiB.
+/// A colour profile is decompressed while the header is read, before any size is known: 1 MiB of it
+/// once grew to 1 GiB.
 #[test]
-fn a_compressed_profile_takes_no_more_memory_than_decoders_may_have() {
+fn a_compressed_profile_needs_no_more_memory_than_the_decoder_limit() {
     let peak = || {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

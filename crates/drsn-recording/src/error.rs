@@ -2,96 +2,99 @@
 
 use std::{fmt, io};
 
-use super::{MOST_CHANNELS, RecordingFormat};
+use crate::RecordingFormat;
 
-/// A recording that cannot be read; the sentence does not name the file, which its caller knows.
+/// A recording that cannot be read. The message does not name the file, which the caller knows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// The file cannot be read at all.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Neither its first bytes nor its name tell what it is.
+    /// Neither its first bytes nor its name identify the format.
     #[error(
-        "neither its first bytes nor its name tell its format: recordings are read from .mat, .npy, .npz, .wav and .csv"
+        "its format is not recognized from its first bytes or its name: \
+         expected a .mat, .npy, .npz, .wav or .csv file"
     )]
     UnknownFormat,
     /// More bytes than the limit, in the file or unpacked from it.
-    #[error("it holds {bytes} bytes, and {limit} are the limit: split it into shorter recordings")]
+    #[error("it has {bytes} bytes, above the limit of {limit}: split it into shorter recordings")]
     TooLarge {
-        /// Bytes that it holds, or at least so many.
+        /// Its bytes, or a lower bound of them.
         bytes: u64,
-        /// [`super::Limits::max_bytes`].
+        /// The limit on bytes.
         limit: u64,
     },
     /// More samples than the limit, all channels together.
     #[error(
-        "it holds {samples} samples, and {limit} are the limit: split it into shorter recordings"
+        "it has {samples} samples, above the limit of {limit}: split it into shorter recordings"
     )]
     TooManySamples {
-        /// Samples that it declares, or at least so many.
+        /// The samples that it declares, or a lower bound of them.
         samples: u64,
-        /// [`super::Limits::max_samples`].
+        /// The limit on samples.
         limit: u64,
     },
-    /// Bytes that break the rules of their format.
+    /// Bytes that violate their format.
     #[error("it is not a valid {format} file: {reason}")]
     Malformed {
-        /// The format that was expected.
+        /// The expected format.
         format: RecordingFormat,
         /// What is wrong.
         reason: String,
     },
-    /// A valid file of a kind that is not read.
+    /// A valid file with something that is not supported.
     #[error("{0}")]
     Unsupported(String),
-    /// A variable, or a member of an archive, that is not there.
-    #[error("it has no numeric variable named \"{wanted}\" or ending so; it has {available}")]
+    /// A variable, or a member of an archive, that does not exist.
+    #[error(
+        "it has no numeric variable named \"{wanted}\" or ending with that name; it has {available}"
+    )]
     NoVariable {
-        /// What was asked for.
+        /// The name that was given.
         wanted: String,
-        /// The numeric variables that are there.
+        /// The numeric variables that exist.
         available: Names,
     },
-    /// Several variables could be meant.
-    #[error("name the variable to be read: it could be {candidates}")]
-    WhichVariable {
-        /// Those that could be meant.
+    /// Several variables match.
+    #[error("the variable to read is ambiguous: name one of {candidates}")]
+    AmbiguousVariable {
+        /// The variables that match.
         candidates: Names,
     },
-    /// A channel that is not there.
+    /// A channel that does not exist.
     #[error("it has no channel {wanted}; it has {available}")]
     NoChannel {
-        /// What was asked for, as a number or a quoted name.
+        /// The channel that was given, as a number or a quoted name.
         wanted: String,
-        /// The channels that are there.
+        /// The channels that exist.
         available: Names,
     },
     /// Nothing to read.
     #[error("it is empty: a recording has at least one sample in at least one channel")]
     Empty,
-    /// A sample that is no number, or too large for 32 bits.
+    /// A sample that is not a number, or too large for 32 bits.
     #[error("sample {index} of channel {channel} is not a finite 32-bit number: {value}")]
     NotFinite {
         /// The channel in the file, from 0.
         channel: usize,
         /// The sample in its channel, from 0.
         index: usize,
-        /// What it is: `NaN`, `inf` or `-inf`.
+        /// Its value: `NaN`, `inf` or `-inf`.
         value: f32,
     },
-    /// A cell of a table that is no number.
+    /// A cell of a table that is not a number.
     #[error("line {line}, column {column}: \"{cell}\" is not a number")]
     NotNumeric {
         /// Line, from 1.
         line: u64,
         /// Column, from 1.
         column: usize,
-        /// The cell's beginning.
+        /// The start of the cell.
         cell: String,
     },
-    /// A row of a table with more or fewer cells than the others.
-    #[error("line {line} ends at column {found}, and {expected} columns were expected")]
+    /// A row of a table with more or fewer cells than the first one.
+    #[error("line {line} has {found} columns, and {expected} were expected")]
     Ragged {
         /// Line, from 1.
         line: u64,
@@ -100,24 +103,18 @@ pub enum RecordingError {
         /// Cells in the first row.
         expected: usize,
     },
-    /// Sample rates between which nothing is converted.
+    /// Sample rates that cannot be converted into each other.
     #[error("it cannot be resampled: {0}")]
     Resample(String),
 }
 
 impl RecordingError {
-    pub(super) fn too_many_channels(channels: u64) -> Self {
-        Self::Unsupported(format!(
-            "it has {channels} channels, and {MOST_CHANNELS} are the most: are its axes the other way round?"
-        ))
-    }
-
-    pub(super) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {
+    pub(crate) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {
         Self::Malformed { format, reason: reason.into() }
     }
 }
 
-/// Names in a message: the first twenty, and how many more there are.
+/// Names in a message: the first twenty, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 

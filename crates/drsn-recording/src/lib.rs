@@ -14,6 +14,8 @@
 
 mod csv;
 mod error;
+mod filter;
+mod limits;
 mod mat;
 mod npy;
 mod npz;
@@ -31,7 +33,10 @@ use std::{
     path::Path,
 };
 
+use ndarray::Array2;
+
 pub use error::{Names, RecordingError};
+pub use limits::{Limits, MAX_CHANNELS};
 pub use npy::Array;
 pub use resample::resample;
 pub use resampler::Resampler;
@@ -39,65 +44,47 @@ pub use select::{ChannelId, Selection};
 pub use wav::WavReader;
 pub use windows::{aligned_windows, windows};
 
-/// Bytes in which every format that has a mark shows it.
-const LONGEST_MARK: u64 = 520;
-/// Most channels of a recording: far above every real one; a channel costs memory of its own.
-pub const MOST_CHANNELS: usize = 1024;
-/// Far above every real file with variables; each costs time to look at.
-const MOST_VARIABLES: usize = 10_000;
-/// Arrays that are shorter are parameters, and not meant where no variable is named.
-const SHORTEST: u64 = 64;
+/// Bytes from the start of a file that show the mark of every format that has one.
+const MARK_BYTES: u64 = 520;
 
 /// Signals that were sampled together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
-    /// At least one; all have the same number of samples, at least one, all finite.
-    pub channels: Vec<Channel>,
-    /// Samples in a second, where the file says so.
+    /// Samples, `[C, T]`: at least one channel of at least one sample, all finite, each row
+    /// contiguous. In the unit of the file; integers of a WAV file are scaled to [-1, 1).
+    pub samples: Array2<f32>,
+    /// One name a channel, if the file has it: a column's header, or the variable that holds this
+    /// channel alone.
+    pub names: Vec<Option<String>>,
+    /// Samples per second, if the file states it.
     pub sample_rate_hz: Option<f64>,
 }
 
-/// One signal of a recording.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Channel {
-    /// Its name, where the file gives one: a column's header, or the variable that holds this channel alone.
-    pub name: Option<String>,
-    /// Its samples, in the unit of the file; whole numbers of a WAV file are scaled to [-1, 1).
-    pub samples: Vec<f32>,
-}
-
-/// Formats of recordings.
+/// File formats of recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecordingFormat {
     /// MATLAB's MAT-file, version 5 (`-v6`, `-v7`).
     Mat,
-    /// One array of NumPy.
+    /// One NumPy array.
     Npy,
-    /// A ZIP archive of NumPy's arrays.
+    /// A ZIP archive of NumPy arrays.
     Npz,
     /// RIFF WAVE.
     Wav,
-    /// A table in text, a column for each channel.
+    /// A text table with a column for each channel.
     Csv,
 }
 
-/// What a recording may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the file, and of each part of it that is stored compressed, unpacked.
-    pub max_bytes: u64,
-    /// Samples, all channels together, including those that are not selected.
-    pub max_samples: u64,
-}
-
-/// Whether it begins as WAV files do, those that are not read among them. A table can have the word in its first line.
+/// Whether the bytes start like a WAV file, including the kinds that are not supported. A table may
+/// start with the same four letters.
 fn is_wav(bytes: &[u8]) -> bool {
     let kinds: [&[u8]; 4] = [b"RIFF", b"RIFX", b"RF64", b"BW64"];
     kinds.iter().any(|kind| bytes.starts_with(kind)) && bytes.get(8..12) == Some(b"WAVE")
 }
 
 impl RecordingFormat {
-    /// Tells the format by the first bytes of a file (520 are enough); a table has none that tell it.
+    /// Detects the format from the first bytes of a file (520 are enough). Text tables have no
+    /// mark.
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"\x93NUMPY") {
             Some(Self::Npy)
@@ -112,7 +99,7 @@ impl RecordingFormat {
         }
     }
 
-    /// Tells the format by the ending of a file's name, without its dot, whatever its case.
+    /// Detects the format from a file name's extension, without its dot and in any case.
     pub fn from_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
             "mat" => Some(Self::Mat),
@@ -141,8 +128,8 @@ impl Recording {
     /// Reads a recording from the bytes of a file.
     ///
     /// # Errors
-    /// [`RecordingError`] where the bytes are none of that format, exceed the limits, hold no samples or one that is not
-    /// finite, or where what `selection` names is not there.
+    /// [`RecordingError`] if the bytes are not of that format or exceed the limits, if there are no
+    /// samples or one is not finite, or if the selected variable or channel does not exist.
     pub fn read(
         format: RecordingFormat,
         bytes: &[u8],
@@ -159,11 +146,12 @@ impl Recording {
         }
     }
 
-    /// Reads a recording from a file, whose format its first bytes or else its name tell.
+    /// Reads a recording from a file, whose format is detected from its first bytes or else its
+    /// name.
     ///
     /// # Errors
-    /// As [`Recording::read`]; [`RecordingError::Io`] where the file cannot be read, and
-    /// [`RecordingError::UnknownFormat`] where nothing tells its format.
+    /// As [`Recording::read`]; [`RecordingError::Io`] if the file cannot be read, and
+    /// [`RecordingError::UnknownFormat`] if its format is not recognized.
     pub fn open(
         path: &Path,
         selection: &Selection,
@@ -172,7 +160,7 @@ impl Recording {
         let mut file = File::open(path)?;
         limits.check_bytes(file.metadata()?.len())?;
         let mut start = Vec::new();
-        file.by_ref().take(LONGEST_MARK).read_to_end(&mut start)?;
+        file.by_ref().take(MARK_BYTES).read_to_end(&mut start)?;
         let extension = path.extension().and_then(|extension| extension.to_str());
         let format = RecordingFormat::sniff(&start)
             .or_else(|| extension.and_then(RecordingFormat::from_extension))
@@ -184,47 +172,56 @@ impl Recording {
             RecordingFormat::Npy => {
                 Array::read_from(reader, None, limits)?.into_recording(selection)
             }
-            // Their parts are found by their places in the file.
+            // Their parts are found by offsets, so the whole file is read first.
             RecordingFormat::Mat | RecordingFormat::Npz => {
                 let mut bytes = Vec::new();
-                // The file may have grown since its length was asked for, or have none.
+                // The file may have grown since its length was read, or have none.
                 reader.by_ref().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
                 Self::read(format, &bytes, selection, limits)
             }
         }
     }
 
+    /// The selected channels of an array `[C, T]`, without a sample rate. Nothing is copied if they
+    /// are all its channels, in order, in row-major order.
+    ///
+    /// `name` becomes the name of the channel if the array has only one.
+    ///
+    /// # Errors
+    /// [`RecordingError`] if there are no samples, one is not finite, there are more channels than
+    /// [`MAX_CHANNELS`], or a selected channel does not exist.
+    pub fn from_array(
+        samples: Array2<f32>,
+        name: Option<String>,
+        selection: &Selection,
+    ) -> Result<Self, RecordingError> {
+        if samples.is_empty() {
+            return Err(RecordingError::Empty);
+        }
+        let count = samples.nrows();
+        limits::check_channels(count as u64)?;
+        let name = name.filter(|_| count == 1);
+        let wanted = selection.channels(count, name.as_slice())?;
+        for &channel in &wanted {
+            select::check_finite(channel, 0, &samples.row(channel))?;
+        }
+        let names = vec![name; wanted.len()];
+        let samples = select::rows(samples, &wanted);
+        Ok(Self { samples, names, sample_rate_hz: None })
+    }
+
     /// Samples of each channel.
     pub fn len(&self) -> usize {
-        self.channels.first().map_or(0, |channel| channel.samples.len())
+        self.samples.ncols()
     }
 
-    /// Whether there are no samples; no recording that was read is so.
+    /// Whether there are no samples, which is never true of a recording that was read.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Whether an array of these sizes can be meant where no variable is named.
-fn is_likely(shape: &[u64]) -> bool {
-    shape.iter().any(|&size| size >= SHORTEST) && !shape.contains(&0)
-}
-
-impl Limits {
-    fn check_bytes(&self, bytes: u64) -> Result<(), RecordingError> {
-        if bytes > self.max_bytes {
-            return Err(RecordingError::TooLarge { bytes, limit: self.max_bytes });
-        }
-        Ok(())
+        self.samples.is_empty()
     }
 
-    /// The number of samples in an array of these sizes, if it is within the limit.
-    fn check_shape(&self, shape: impl IntoIterator<Item = u64>) -> Result<usize, RecordingError> {
-        let samples = shape.into_iter().fold(1_u64, u64::saturating_mul);
-        if samples > self.max_samples {
-            return Err(RecordingError::TooManySamples { samples, limit: self.max_samples });
-        }
-        usize::try_from(samples)
-            .map_err(|_| RecordingError::TooManySamples { samples, limit: usize::MAX as u64 })
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.samples.nrows()
     }
 }

@@ -1,16 +1,19 @@
-//! ZIP archives of NumPy's arrays, as `numpy.savez` and `savez_compressed` write them.
+//! ZIP archives of NumPy arrays, as `numpy.savez` and `savez_compressed` write them.
 //!
-//! The reader is our own, after PKWARE's APPNOTE: an archive is small structures around stored or deflated members, and
-//! of what the format allows beyond that (encryption, other methods, several disks, more than 4 GiB) nothing is wanted.
-//! Members are found by the directory at the archive's end, and compared with its checksums.
+//! The reader is our own, after PKWARE's APPNOTE: an archive is small structures around stored or
+//! deflated members, and the rest of the format (encryption, other methods, several disks, more
+//! than 4 GiB) is not needed. Members are found by the directory at the end of the archive, and
+//! verified by its checksums.
 
 use std::io::Read;
 
 use flate2::{CrcReader, read::DeflateDecoder};
 
-use super::{
-    Limits, MOST_VARIABLES, Recording, RecordingError, RecordingFormat, Selection,
+use crate::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection,
+    limits::MAX_VARIABLES,
     npy::{Array, Header},
+    select::is_likely,
 };
 
 const STORED: u16 = 0;
@@ -21,22 +24,24 @@ struct Member<'a> {
     name: String,
     method: u16,
     checksum: u32,
-    /// Bytes when it is unpacked.
+    /// Uncompressed size in bytes.
     size: u32,
     packed: &'a [u8],
 }
 
-/// An array of an archive, its numbers not read yet.
+/// An array of an archive, before its numbers are read.
 struct Entry<'a> {
     member: Member<'a>,
     header: Header,
 }
 
 impl Array {
-    /// Reads an array of an NPZ file: the one that `variable` names by its whole name or its ending, or else the only one.
+    /// Reads an array of an NPZ file: the one whose name is or ends with `variable`, or else the
+    /// only one.
     ///
     /// # Errors
-    /// [`RecordingError`] where it is none, the array is not there, holds no real numbers, or exceeds the limits.
+    /// [`RecordingError`] if the bytes are not an NPZ file, the array does not exist, its numbers
+    /// are not real, or it exceeds the limits.
     pub fn read_npz(
         bytes: &[u8],
         variable: Option<&str>,
@@ -45,7 +50,7 @@ impl Array {
         limits.check_bytes(bytes.len() as u64)?;
         let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
         let entries = entries(bytes)?;
-        let likely = |entry: &Entry| super::is_likely(&entry.header.shape);
+        let likely = |entry: &Entry| is_likely(&entry.header.shape);
         let entry = selection.variable(&entries, |entry| &entry.member.name, likely)?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
@@ -53,7 +58,7 @@ impl Array {
         let array = Self::read_from(&mut reader, Some(member.name.clone()), limits)?;
         if reader.crc().sum() != member.checksum {
             return Err(malformed(format!(
-                "the checksum of {} does not fit: the file is damaged",
+                "the checksum of {} does not match: the file is damaged",
                 member.name
             )));
         }
@@ -90,7 +95,8 @@ impl<'a> Member<'a> {
             DEFLATED => Box::new(DeflateDecoder::new(self.packed)),
             other => {
                 return Err(RecordingError::Unsupported(format!(
-                    "{} is compressed by method {other}, which is not read: save it with numpy.savez_compressed",
+                    "{} is compressed by method {other}, which is not supported: \
+                     save it with numpy.savez_compressed",
                     self.name
                 )));
             }
@@ -99,18 +105,18 @@ impl<'a> Member<'a> {
     }
 }
 
-/// What the directory lists. It stands before the record that ends an archive.
+/// The members in the directory, which precedes the record that ends an archive.
 fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, RecordingError> {
     let (count, offset) = end(bytes).ok_or_else(cut)?;
     if count == u16::MAX || offset == u32::MAX {
         return Err(RecordingError::Unsupported(
-            "it is a ZIP archive of more than 4 GiB or 65534 members, which is not read: split it"
+            "it is a ZIP archive of more than 4 GiB or 65534 members, which is not supported: split it"
                 .to_owned(),
         ));
     }
-    if usize::from(count) > MOST_VARIABLES {
+    if usize::from(count) > MAX_VARIABLES {
         return Err(malformed(format!(
-            "it has {count} members, and {MOST_VARIABLES} are the most"
+            "it has {count} members, above the limit of {MAX_VARIABLES}"
         )));
     }
     let mut directory = bytes.get(offset as usize..).ok_or_else(cut)?;
@@ -123,7 +129,8 @@ fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, RecordingError> {
     Ok(members)
 }
 
-/// Finds the record that ends an archive, and takes from it how many members there are and where the directory begins.
+/// Finds the record that ends an archive, and returns the number of members and the offset of the
+/// directory.
 fn end(bytes: &[u8]) -> Option<(u16, u32)> {
     const LENGTH: usize = 22;
     let last = bytes.len().checked_sub(LENGTH)?;
@@ -137,7 +144,7 @@ fn end(bytes: &[u8]) -> Option<(u16, u32)> {
     })
 }
 
-/// Reads an entry of the directory, and the place in the archive that it points to.
+/// Reads an entry of the directory, and the part of the archive that it points to.
 fn member<'a>(
     bytes: &'a [u8],
     directory: &'a [u8],
@@ -165,14 +172,14 @@ fn member<'a>(
     let (member, rest, flags) = parse().ok_or_else(cut)?;
     if flags & 1 != 0 {
         return Err(RecordingError::Unsupported(format!(
-            "{} is encrypted, which is not read: save it without",
+            "{} is encrypted, which is not supported: save it without encryption",
             member.name
         )));
     }
     Ok((member, rest))
 }
 
-/// Little-endian numbers at places of a record.
+/// Little-endian numbers at offsets of a record.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -186,7 +193,7 @@ impl Fields<'_> {
 }
 
 fn cut() -> RecordingError {
-    malformed("it ends before its directory, or the directory points beyond it: it was cut short")
+    malformed("it ends before its directory, or the directory points beyond it: it was truncated")
 }
 
 fn malformed(reason: impl Into<String>) -> RecordingError {

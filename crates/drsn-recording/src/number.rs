@@ -5,12 +5,12 @@ use std::{
     io::{self, Read},
 };
 
-/// Which byte of a number comes first.
+/// The order of the bytes in a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ByteOrder {
-    /// The least significant.
+    /// Least significant byte first.
     Little,
-    /// The most significant.
+    /// Most significant byte first.
     Big,
 }
 
@@ -50,8 +50,8 @@ impl NumberKind {
         }
     }
 
-    /// Appends the numbers in `bytes`, each rounded to the nearest 32-bit float; a rest that is no whole number is
-    /// left out.
+    /// Appends the numbers in `bytes`, each rounded to the nearest 32-bit float. An incomplete
+    /// number at the end is ignored.
     pub(super) fn decode(self, order: ByteOrder, bytes: &[u8], numbers: &mut Vec<f32>) {
         macro_rules! each {
             ($type:ty, $convert:expr) => {{
@@ -87,7 +87,7 @@ impl NumberKind {
         }
     }
 
-    /// Reads `count` numbers. Memory grows with what has been read, so that a count that lies costs nothing.
+    /// Reads `count` numbers. Memory grows with the bytes read, so a false count costs nothing.
     pub(super) fn read(
         self,
         order: ByteOrder,
@@ -108,7 +108,7 @@ impl NumberKind {
     }
 }
 
-/// A 16-bit float of IEEE 754: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
+/// An IEEE 754 16-bit float: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits.
 fn half(bits: u16) -> f32 {
     let fraction = f32::from(bits & 0x3ff) / 1024.0;
     let magnitude = match i32::from(bits >> 10 & 0x1f) {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_lies_ends_with_an_error() {
+    fn a_false_count_is_an_error() {
         let read = NumberKind::F64.read(ByteOrder::Big, usize::MAX, &[0; 1000][..]);
         assert_eq!(read.map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
     }

@@ -1,27 +1,34 @@
-//! From one sample rate to another.
+//! Conversion of a whole recording to another sample rate.
 //!
-//! The crate rubato does it by Fourier transforms: what the lower of the two rates cannot carry is removed, up to 97 % of
-//! half that rate all is kept, and the filter's delay is taken out again. Beyond its ends a recording counts as silent, so
-//! that its first and last samples are weaker than they were.
+//! It removes what the lower of the two rates cannot represent, and keeps everything up to 97 % of
+//! half that rate; the filter's delay is taken out. Beyond its ends a recording counts as silent, so
+//! its first and last samples are attenuated.
 
-use rubato::{
-    Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::SequentialSlice,
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use crate::{
+    Limits, Recording, RecordingError,
+    filter::{Converter, Plan},
+    select::check_finite,
 };
 
-use super::{Channel, Limits, Recording, RecordingError};
-
-/// The largest factor between two rates, and the largest term of their ratio in lowest terms; both bound the transform.
-const LARGEST_FACTOR: usize = 256;
-const LARGEST_TERM: usize = 100_000;
+/// The largest factor between two rates, and the largest term of their ratio in lowest terms. Both
+/// bound the length of the transform.
+const MAX_FACTOR: usize = 256;
+const MAX_TERM: usize = 100_000;
 /// Length of the filter in samples of the lower rate.
-pub(super) const FILTER: usize = 1024;
+const FILTER: usize = 1024;
 
-/// The recording at `to_hz` samples in a second, each channel with round(L · `to_hz` / rate) of its L samples.
+/// The recording at `to_hz` samples per second: each channel of L samples gets
+/// round(L · `to_hz` / rate) of them.
 ///
 /// # Errors
-/// [`RecordingError::Resample`] where the recording's rate is not known, a rate is not positive or not a whole number of
-/// millihertz, or their ratio is beyond 256, needs terms above 100,000 or leaves no sample, and
-/// [`RecordingError::TooManySamples`] where the result would exceed `limits`: a file can claim a rate of 1 Hz.
+/// [`RecordingError::Resample`] if the recording's rate is not known, a rate is not positive or not
+/// a whole number of millihertz, or their ratio is beyond 256, needs terms above 100,000 or leaves
+/// no sample; [`RecordingError::TooManySamples`] if the result would exceed `limits`, as a file may
+/// declare a rate of 1 Hz.
 pub fn resample(
     recording: &Recording,
     to_hz: f64,
@@ -29,85 +36,91 @@ pub fn resample(
 ) -> Result<Recording, RecordingError> {
     let from_hz = recording
         .sample_rate_hz
-        .ok_or_else(|| refused("its sample rate is not known: the file does not say it"))?;
+        .ok_or_else(|| refused("its sample rate is not known: the file does not state it"))?;
     let (from, to) = ratio(from_hz, to_hz)?;
-    // Half up; 128 bits hold the product of any two lengths.
-    let length = (recording.len() as u128 * to as u128 * 2 + from as u128) / (2 * from as u128);
-    let length = u64::try_from(length).unwrap_or(u64::MAX);
-    limits.check_shape([length, recording.channels.len() as u64])?;
+    let length = converted_length(recording.len() as u64, (from, to));
+    limits.check_shape([length, recording.channels() as u64])?;
     if from == to {
         return Ok(recording.clone());
     }
     if length == 0 {
-        return Err(refused("it is so short that no sample would be left"));
+        return Err(refused(TOO_SHORT));
     }
-    let mut resampler = transform(from, to)?;
-    let channels = recording.channels.iter().map(|channel| {
-        let samples = convert(&mut resampler, &channel.samples, length as usize)?;
-        Ok(Channel { name: channel.name.clone(), samples })
-    });
-    let channels = channels.collect::<Result<_, RecordingError>>()?;
-    Ok(Recording { channels, sample_rate_hz: Some(to_hz) })
+    let plan = plan(from, to)?;
+    let mut samples = Array2::zeros((recording.channels(), length as usize));
+    for (source, mut target) in recording.samples.rows().into_iter().zip(samples.rows_mut()) {
+        let mut converter = Converter::new(&plan);
+        let mut source = source.iter().map(|&x| f64::from(x));
+        let mut remaining = target.iter_mut();
+        let mut delay = plan.delay();
+        while remaining.len() > 0 {
+            let block = converter.convert(source.by_ref().take(plan.input))?;
+            for (&sample, target) in block.iter().skip(delay).zip(&mut remaining) {
+                *target = sample as f32;
+            }
+            delay = 0;
+        }
+        // The filter can exceed the range of 32-bit floats.
+        check_finite(0, 0, &target)?;
+    }
+    Ok(Recording { samples, names: recording.names.clone(), sample_rate_hz: Some(to_hz) })
 }
 
-/// The conversion of one channel, for rates in lowest terms.
-pub(super) fn transform(from: usize, to: usize) -> Result<Fft<f64>, RecordingError> {
-    // An even number of blocks gives both filters a whole number of samples as delay.
-    let blocks = FILTER.div_ceil(from.min(to)).next_multiple_of(2);
-    let window = WindowFunction::BlackmanHarris2;
-    Fft::<f64>::new_custom(from, to, blocks * from, 1, 1, window, FixedSync::Both)
-        .map_err(|error| refused(error.to_string()))
+/// Why a very short recording is rejected.
+pub(crate) const TOO_SHORT: &str = "it is so short that no sample would be left";
+
+/// Samples that `length` samples become, rounded half up, for rates in lowest terms.
+pub(crate) fn converted_length(length: u64, (from, to): (usize, usize)) -> u64 {
+    // 128 bits hold the product of any two lengths.
+    let (from, to) = (from as u128, to as u128);
+    u64::try_from((u128::from(length) * to * 2 + from) / (2 * from)).unwrap_or(u64::MAX)
 }
 
-fn convert(
-    resampler: &mut Fft<f64>,
-    samples: &[f32],
-    length: usize,
-) -> Result<Vec<f32>, RecordingError> {
-    let input: Vec<f64> = samples.iter().map(|&x| f64::from(x)).collect();
-    let adapter = SequentialSlice::new(&input[..], 1, input.len())
-        .map_err(|error| refused(error.to_string()))?;
-    let output = resampler
-        .process_all(&adapter, input.len(), None)
-        .map_err(|error| refused(error.to_string()))?;
-    // It makes as many as the ratio gives, rounded up; a filter can leave the range of 32 bits, which is no number then.
-    let samples: Vec<f32> = output.take_data().into_iter().take(length).map(|x| x as f32).collect();
-    super::select::check_finite(0, 0, &samples)?;
-    Ok(samples)
+/// Sizes of the blocks that are converted at a time, for rates in lowest terms.
+pub(crate) fn blocks(from: usize, to: usize) -> (usize, usize) {
+    // An even number of terms makes the delay a whole number of samples.
+    let terms = FILTER.div_ceil(from.min(to)).next_multiple_of(2);
+    (terms * from, terms * to)
 }
 
-/// Both rates divided by what they have in common.
-pub(super) fn ratio(from_hz: f64, to_hz: f64) -> Result<(usize, usize), RecordingError> {
+/// The conversion for rates in lowest terms.
+pub(crate) fn plan(from: usize, to: usize) -> Result<Arc<Plan>, RecordingError> {
+    let (input, output) = blocks(from, to);
+    Plan::new(input, output).map(Arc::new)
+}
+
+/// Both rates divided by their greatest common divisor.
+pub(crate) fn ratio(from_hz: f64, to_hz: f64) -> Result<(usize, usize), RecordingError> {
     // Up to here every whole number of millihertz is exact.
     let valid = |hz: f64| hz > 0.0 && hz < 1e12;
     let thousandths = |hz: f64| (hz * 1000.0).round();
     let exact = |hz: f64| (hz * 1000.0 - thousandths(hz)).abs() < 1e-3;
     if ![from_hz, to_hz].iter().all(|&hz| valid(hz) && exact(hz)) {
         return Err(refused(format!(
-            "the rates {from_hz} Hz and {to_hz} Hz must be positive, in whole millihertz"
+            "the rates {from_hz} Hz and {to_hz} Hz must be positive whole numbers of millihertz"
         )));
     }
     let (from, to) = (thousandths(from_hz) as usize, thousandths(to_hz) as usize);
-    let common = common(from, to);
-    let (from, to) = (from / common, to / common);
-    if from.max(to) > LARGEST_TERM || from.max(to) / from.min(to) > LARGEST_FACTOR {
+    let divisor = greatest_common_divisor(from, to);
+    let (from, to) = (from / divisor, to / divisor);
+    if from.max(to) > MAX_TERM || from.max(to) / from.min(to) > MAX_FACTOR {
         return Err(refused(format!(
-            "the ratio of {from_hz} Hz to {to_hz} Hz, {from}:{to}, must be below {LARGEST_FACTOR} with terms of at most \
-             {LARGEST_TERM}"
+            "the ratio of {from_hz} Hz to {to_hz} Hz, {from}:{to}, must be below {MAX_FACTOR}, \
+             with terms of at most {MAX_TERM}"
         )));
     }
     Ok((from, to))
 }
 
-/// The greatest common divisor, by Euclid.
-fn common(mut a: usize, mut b: usize) -> usize {
+/// By Euclid.
+fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
     while b > 0 {
         (a, b) = (b, a % b);
     }
     a
 }
 
-pub(super) fn refused(reason: impl Into<String>) -> RecordingError {
+pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
     RecordingError::Resample(reason.into())
 }
 
@@ -126,18 +139,19 @@ mod tests {
     }
 
     fn recording(samples: Vec<f32>, rate: f64) -> Recording {
-        let channels = vec![Channel { name: Some("x".to_owned()), samples }];
-        Recording { channels, sample_rate_hz: Some(rate) }
+        let samples = Array2::from_shape_vec((1, samples.len()), samples).unwrap();
+        Recording { samples, names: vec![Some("x".to_owned())], sample_rate_hz: Some(rate) }
     }
 
     fn converted(hz: f64, from: f64, to: f64, length: usize) -> Vec<f32> {
         let source = recording(sine(hz, from, length), from);
-        let Recording { channels, sample_rate_hz } = resample(&source, to, &LIMITS).unwrap();
+        let Recording { samples, names, sample_rate_hz } = resample(&source, to, &LIMITS).unwrap();
         assert_eq!(sample_rate_hz, Some(to));
-        channels.into_iter().next().unwrap().samples
+        assert_eq!(names, source.names);
+        samples.row(0).to_vec()
     }
 
-    /// The middle half: at the ends, over half a filter's length, the silence around a recording is felt.
+    /// The middle half: the silence around a recording affects half a filter's length at each end.
     fn middle(samples: &[f32]) -> &[f32] {
         &samples[samples.len() / 4..samples.len() / 4 * 3]
     }
@@ -162,7 +176,7 @@ mod tests {
             for hz in [50.0, 997.0, 0.485 * from.min(to)] {
                 let found = converted(hz, from, to, 120_000);
                 let expected = sine(hz, to, found.len());
-                // Sample by sample, so that amplitude and phase are both held.
+                // Sample by sample, so that both amplitude and phase are checked.
                 let pairs = middle(&found).iter().zip(middle(&expected));
                 let error = largest(pairs.map(|(a, b)| a - b));
                 assert!(error < 1e-4, "{hz} Hz, {from} to {to}: {error}");
@@ -171,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_new_rate_cannot_carry_is_removed() {
+    fn what_the_new_rate_cannot_represent_is_removed() {
         for hz in [6_010.0, 7_000.0, 11_000.0, 23_000.0] {
             let found = converted(hz, 48_000.0, 12_000.0, 24_000);
             let left = largest(middle(&found).iter().copied());
@@ -180,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_that_lie_are_refused_and_not_worked_on() {
+    fn false_rates_are_rejected_before_any_work() {
         for (from, to, message) in [
             (1.0, 48_000.0, "the ratio of 1 Hz to 48000 Hz, 1:48000, must be below 256"),
             (f64::NAN, 1.0, "the rates NaN Hz and 1 Hz must be positive"),
@@ -192,7 +206,7 @@ mod tests {
             assert!(error.starts_with(&format!("it cannot be resampled: {message}")), "{error}");
         }
         let error = resample(&recording(vec![0.0; 100_000], 48.0), 4_800.0, &LIMITS).unwrap_err();
-        assert!(error.to_string().starts_with("it holds 10000000 samples"), "{error}");
+        assert!(error.to_string().starts_with("it has 10000000 samples"), "{error}");
         let mut unknown = recording(vec![1.0], 1.0);
         unknown.sample_rate_hz = None;
         assert!(resample(&unknown, 1.0, &LIMITS).unwrap_err().to_string().contains("not known"));

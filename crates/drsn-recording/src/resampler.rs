@@ -1,36 +1,36 @@
-//! From one sample rate to another while a recording comes, with the memory of a few blocks.
+//! Conversion to another sample rate while a recording arrives, in the memory of a few blocks.
 //!
-//! It gives the samples that [`super::resample()`] gives for the whole recording.
+//! The samples are those that [`crate::resample()`] returns for the whole recording.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use rubato::{Fft, Indexing, Resampler as _, audioadapter_buffers::direct::SequentialSlice};
+use ndarray::{Array2, ArrayView1};
 
-use super::{
+use crate::{
     RecordingError,
-    resample::{ratio, refused, transform},
-    select::check_finite,
+    filter::{Converter, Plan},
+    resample::{TOO_SHORT, blocks, converted_length, plan, ratio, refused},
+    select::{check_finite, stack},
 };
 
 /// Converts channels that are sampled together, block by block.
 pub struct Resampler {
     from: usize,
     to: usize,
-    channels: Vec<Conversion>,
-    /// Samples of each channel that came.
-    came: u64,
-    /// Samples of each channel that were given.
-    given: u64,
-    /// Samples of the filter's delay that are still to be left out.
+    plan: Arc<Plan>,
+    channels: Vec<Channel>,
+    /// Samples of each channel received so far.
+    received: u64,
+    /// Samples of each channel returned so far.
+    returned: u64,
+    /// Samples of the filter's delay that are still to be dropped.
     delay: usize,
 }
 
-/// One channel's filter.
-struct Conversion {
-    filter: Fft<f64>,
-    /// What came and does not fill a block yet.
+struct Channel {
+    converter: Converter,
+    /// Samples that do not fill a block yet.
     waiting: Vec<f64>,
-    block: Vec<f64>,
 }
 
 impl fmt::Debug for Resampler {
@@ -41,150 +41,137 @@ impl fmt::Debug for Resampler {
 }
 
 impl Resampler {
-    /// A conversion of so many channels.
+    /// A conversion of this number of channels.
     ///
     /// # Errors
-    /// [`RecordingError::Resample`] as [`super::resample()`].
+    /// [`RecordingError::Resample`] as [`crate::resample()`].
     pub fn new(from_hz: f64, to_hz: f64, channels: usize) -> Result<Self, RecordingError> {
         let (from, to) = ratio(from_hz, to_hz)?;
-        let conversion = || {
-            let filter = transform(from, to)?;
-            let block = vec![0.0; filter.output_frames_max()];
-            Ok(Conversion { filter, waiting: Vec::new(), block })
-        };
-        let channels =
-            (0..channels).map(|_| conversion()).collect::<Result<Vec<_>, RecordingError>>()?;
-        let delay = channels.first().map_or(0, |channel| channel.filter.output_delay());
-        Ok(Self { from, to, channels, came: 0, given: 0, delay })
+        let plan = plan(from, to)?;
+        let channel = |_| Channel { converter: Converter::new(&plan), waiting: Vec::new() };
+        let channels = (0..channels).map(channel).collect();
+        Ok(Self { from, to, channels, received: 0, returned: 0, delay: plan.delay(), plan })
     }
 
-    /// Memory that a conversion between these rates takes for each channel, at most, in bytes; it does not grow with the
-    /// recording.
+    /// Upper bound, in bytes, of the memory that a conversion between these rates needs for each
+    /// channel. It does not grow with the recording.
     ///
     /// # Errors
-    /// [`RecordingError::Resample`] as [`super::resample()`].
+    /// [`RecordingError::Resample`] as [`crate::resample()`].
     pub fn bytes_of_a_channel(from_hz: f64, to_hz: f64) -> Result<u64, RecordingError> {
-        /// Input, output, overlap, transforms and filter, each as 64-bit floats, some of them complex.
+        /// Input, output, overlap, transforms and filter, as 64-bit floats, some of them complex.
         const NUMBERS_OF_A_SAMPLE: u64 = 10;
         let (from, to) = ratio(from_hz, to_hz)?;
-        let blocks = super::resample::FILTER.div_ceil(from.min(to)).next_multiple_of(2);
-        Ok(NUMBERS_OF_A_SAMPLE * 8 * (blocks * (from + to)) as u64)
+        let (input, output) = blocks(from, to);
+        Ok(NUMBERS_OF_A_SAMPLE * 8 * (input + output) as u64)
     }
 
-    /// How many samples come out of a channel that has `length` of them.
+    /// The number of samples that a channel of `length` samples becomes.
     pub fn length_of(&self, length: u64) -> u64 {
-        // Half up, as the whole conversion does it; 128 bits hold the product of any two lengths.
-        let (from, to) = (self.from as u128, self.to as u128);
-        u64::try_from((u128::from(length) * to * 2 + from) / (2 * from)).unwrap_or(u64::MAX)
+        converted_length(length, (self.from, self.to))
     }
 
-    /// Takes the next samples of each channel, and gives those that are ready, as many for each.
+    /// Adds the next samples of each channel, all equally many, and returns those that are ready,
+    /// `[C, T]`.
     ///
     /// # Errors
-    /// [`RecordingError`] where a sample leaves the range of 32 bits.
-    pub fn push(&mut self, block: &[&[f32]]) -> Result<Vec<Vec<f32>>, RecordingError> {
-        self.came += block.first().map_or(0, |samples| samples.len()) as u64;
+    /// [`RecordingError`] if a sample leaves the range of 32-bit floats.
+    pub fn push<'a>(
+        &mut self,
+        block: impl IntoIterator<Item = ArrayView1<'a, f32>>,
+    ) -> Result<Array2<f32>, RecordingError> {
+        let mut length = 0;
         for (channel, samples) in self.channels.iter_mut().zip(block) {
+            length = samples.len();
             channel.waiting.extend(samples.iter().map(|&x| f64::from(x)));
         }
-        let made = self.channels.iter_mut().map(Conversion::convert_whole_blocks);
-        let made = made.collect::<Result<Vec<_>, _>>()?;
-        self.give(made, u64::MAX)
+        self.received += length as u64;
+        let size = self.plan.input;
+        let converted = self.channels.iter_mut().map(|channel| channel.convert_whole_blocks(size));
+        let converted = converted.collect::<Result<Vec<_>, _>>()?;
+        self.trim(converted, u64::MAX).map(stack)
     }
 
-    /// Gives what is left at the end.
+    /// Returns the samples that are left at the end, `[C, T]`.
     ///
     /// # Errors
-    /// [`RecordingError`] where the recording is so short that no sample is left, or one leaves the range of 32 bits.
-    pub fn finish(&mut self) -> Result<Vec<Vec<f32>>, RecordingError> {
-        let length = self.length_of(self.came);
+    /// [`RecordingError`] if the recording is so short that no sample is left, or one leaves the
+    /// range of 32-bit floats.
+    pub fn finish(&mut self) -> Result<Array2<f32>, RecordingError> {
+        let length = self.length_of(self.received);
         if length == 0 {
-            return Err(refused("it is so short that no sample would be left"));
+            return Err(refused(TOO_SHORT));
         }
         let mut all = vec![Vec::new(); self.channels.len()];
-        while self.given < length {
-            let made = self.channels.iter_mut().map(Conversion::convert_rest);
-            let made = made.collect::<Result<Vec<_>, _>>()?;
-            for (all, given) in all.iter_mut().zip(self.give(made, length)?) {
-                all.extend(given);
+        while self.returned < length {
+            let converted = self.channels.iter_mut().map(Channel::convert_rest);
+            let converted = converted.collect::<Result<Vec<_>, _>>()?;
+            for (all, samples) in all.iter_mut().zip(self.trim(converted, length)?) {
+                all.extend(samples);
             }
         }
-        Ok(all)
+        Ok(stack(all))
     }
 
-    /// Leaves out the delay, and what is beyond the recording's length.
-    fn give(&mut self, made: Vec<Vec<f32>>, length: u64) -> Result<Vec<Vec<f32>>, RecordingError> {
-        let count = made.first().map_or(0, Vec::len);
+    /// Drops the delay, and what lies beyond the recording's length.
+    fn trim(
+        &mut self,
+        converted: Vec<Vec<f32>>,
+        length: u64,
+    ) -> Result<Vec<Vec<f32>>, RecordingError> {
+        let count = converted.first().map_or(0, Vec::len);
         let delay = self.delay.min(count);
         self.delay -= delay;
-        let room = usize::try_from(length - self.given).unwrap_or(usize::MAX);
-        let first = self.given as usize;
-        self.given += (count - delay).min(room) as u64;
-        let cut = |(channel, mut samples): (usize, Vec<f32>)| {
+        let room = usize::try_from(length - self.returned).unwrap_or(usize::MAX);
+        let first = self.returned as usize;
+        self.returned += (count - delay).min(room) as u64;
+        let trim = |(channel, mut samples): (usize, Vec<f32>)| {
             samples.drain(..delay);
             samples.truncate(room);
-            check_finite(channel, first, &samples)?;
+            check_finite(channel, first, &ArrayView1::from(&samples))?;
             Ok(samples)
         };
-        made.into_iter().enumerate().map(cut).collect()
+        converted.into_iter().enumerate().map(trim).collect()
     }
 }
 
-impl Conversion {
-    fn convert_whole_blocks(&mut self) -> Result<Vec<f32>, RecordingError> {
-        let size = self.filter.input_frames_next();
-        let whole = self.waiting.len() / size * size;
-        let mut made = Vec::new();
-        for first in (0..whole).step_by(size) {
-            let block = &self.waiting[first..first + size];
-            made.extend(convert(&mut self.filter, block, &mut self.block, None)?);
+impl Channel {
+    fn convert_whole_blocks(&mut self, size: usize) -> Result<Vec<f32>, RecordingError> {
+        let mut converted = Vec::new();
+        let blocks = self.waiting.chunks_exact(size);
+        let rest = blocks.remainder().len();
+        for block in blocks {
+            let block = self.converter.convert(block.iter().copied())?;
+            converted.extend(block.iter().map(|&x| x as f32));
         }
-        self.waiting.drain(..whole);
-        Ok(made)
+        self.waiting.drain(..self.waiting.len() - rest);
+        Ok(converted)
     }
 
-    /// What waits, and then silence.
+    /// Converts the waiting samples, followed by silence.
     fn convert_rest(&mut self) -> Result<Vec<f32>, RecordingError> {
-        let size = self.filter.input_frames_next();
-        let partial = self.waiting.len();
-        self.waiting.resize(size, 0.0);
-        let made = convert(&mut self.filter, &self.waiting, &mut self.block, Some(partial))?;
-        self.waiting.clear();
-        Ok(made)
+        let block = self.converter.convert(self.waiting.drain(..))?;
+        Ok(block.iter().map(|&x| x as f32).collect())
     }
-}
-
-/// Converts one block, of which only `partial` samples count.
-fn convert(
-    filter: &mut Fft<f64>,
-    input: &[f64],
-    output: &mut [f64],
-    partial: Option<usize>,
-) -> Result<Vec<f32>, RecordingError> {
-    let source = SequentialSlice::new(input, 1, input.len()).map_err(|e| refused(e.to_string()))?;
-    let frames = output.len();
-    let mut target =
-        SequentialSlice::new_mut(output, 1, frames).map_err(|e| refused(e.to_string()))?;
-    let indexing = Indexing {
-        input_offset: 0,
-        output_offset: 0,
-        partial_len: partial,
-        active_channels_mask: None,
-    };
-    let (_, made) = filter
-        .process_into_buffer(&source, &mut target, Some(&indexing))
-        .map_err(|e| refused(e.to_string()))?;
-    Ok(output.iter().take(made).map(|&x| x as f32).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Axis, array, concatenate};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Channel, Limits, Recording, resample};
+    use crate::{Limits, Recording, resample};
 
     const LIMITS: Limits = Limits { max_bytes: 0, max_samples: 2_000_000 };
+
+    #[test]
+    fn channels_are_returned_as_rows_of_one_array() {
+        let mut resampler = Resampler::new(2.0, 1.0, 2).unwrap();
+        let block = array![[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]];
+        assert_eq!(resampler.push(block.rows()).unwrap().dim(), (2, 0));
+        assert_eq!(resampler.finish().unwrap().dim(), (2, 2));
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
@@ -199,25 +186,21 @@ mod tests {
         ) {
             let (from, to) = rates;
             let other: Vec<f32> = samples.iter().map(|x| 1.0 - x).collect();
-            let channel = |samples: &[f32]| Channel { name: None, samples: samples.to_vec() };
-            let recording = Recording { channels: vec![channel(&samples), channel(&other)], sample_rate_hz: Some(from) };
+            let samples = stack(vec![samples, other]);
+            let names = vec![None; 2];
+            let recording = Recording { samples, names, sample_rate_hz: Some(from) };
             let Ok(whole) = resample(&recording, to, &LIMITS) else { return Ok(()) };
             let mut resampler = Resampler::new(from, to, 2).unwrap();
-            let mut found = vec![Vec::new(); 2];
-            let mut add = |block: Vec<Vec<f32>>| {
-                for (found, samples) in found.iter_mut().zip(block) {
-                    found.extend(samples);
-                }
-            };
-            for (a, b) in samples.chunks(step).zip(other.chunks(step)) {
-                add(resampler.push(&[a, b]).unwrap());
+            let mut found = Vec::new();
+            for block in recording.samples.axis_chunks_iter(Axis(1), step) {
+                found.push(resampler.push(block.rows()).unwrap());
             }
-            add(resampler.finish().unwrap());
-            for (found, channel) in found.iter().zip(&whole.channels) {
-                prop_assert_eq!(found.len(), channel.samples.len());
-                let error = found.iter().zip(&channel.samples).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                prop_assert!(error < 1e-6, "{}", error);
-            }
+            found.push(resampler.finish().unwrap());
+            let found: Vec<_> = found.iter().map(|block| block.view()).collect();
+            let found = concatenate(Axis(1), &found).unwrap();
+            prop_assert_eq!(found.dim(), whole.samples.dim());
+            let error = (&found - &whole.samples).iter().fold(0.0, |most, x| x.abs().max(most));
+            prop_assert!(error < 1e-6, "{}", error);
         }
     }
 }

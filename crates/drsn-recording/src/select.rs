@@ -1,39 +1,34 @@
-//! Which variable and which channels of a file are read.
+//! The variable and the channels of a file to read.
 
-use super::{Channel, MOST_CHANNELS, Names, RecordingError};
+use ndarray::{Array2, ArrayRef1};
 
-/// What of a file is read; by default all channels of the only variable that can be meant.
+use crate::{Names, RecordingError};
+
+/// Arrays with a longest axis below this are parameters, and not meant if no variable is named.
+const MIN_SAMPLES: u64 = 64;
+
+/// The part of a file to read: by default all channels of the only variable that can be meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Channels in this order; empty for all of them in the file's order.
+    /// The channels in this order; empty for all of them in the file's order.
     pub channel: Vec<ChannelId>,
-    /// A variable of a MAT or NPZ file: its whole name or its ending, such as `DE_time` for `X097_DE_time`.
-    ///
-    /// The other formats have no variables, and do not look at it.
+    /// A variable of a MAT or NPZ file: its whole name or its ending, such as `DE_time` for
+    /// `X097_DE_time`. Other formats have no variables and ignore it.
     pub variable: Option<String>,
 }
 
 /// One channel of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelId {
-    /// Its position in the file, from 0; a table's columns of time are not counted.
+    /// Its position in the file, from 0; the time columns of a table are not counted.
     Index(usize),
     /// Its name, such as a column's header.
     Name(String),
 }
 
-/// How an array of `channels` times `length` numbers is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// All samples of a channel, then those of the next.
-    Planar,
-    /// The first sample of each channel, then the second of each.
-    Interleaved,
-}
-
 impl Selection {
     /// Positions of the selected channels in a file that has `count`, named or not.
-    pub(super) fn channels(
+    pub(crate) fn channels(
         &self,
         count: usize,
         names: &[String],
@@ -59,23 +54,25 @@ impl Selection {
             .collect()
     }
 
-    /// The variable that is meant among those with these names; `likely` tells which can be meant if none is named.
-    pub(super) fn variable<'a, T>(
+    /// The selected one of these variables. If none is named, it is the only `likely` one, or the
+    /// only one at all.
+    pub(crate) fn variable<'a, T>(
         &self,
         variables: &'a [T],
         name: impl Fn(&T) -> &str,
         likely: impl Fn(&T) -> bool,
     ) -> Result<&'a T, RecordingError> {
         let list = |of: &[&T]| Names(of.iter().map(|v| name(v).to_owned()).collect());
+        let ambiguous = |of: &[&T]| RecordingError::AmbiguousVariable { candidates: list(of) };
         let all: Vec<&T> = variables.iter().collect();
         let Some(wanted) = &self.variable else {
             let candidates: Vec<&T> = all.iter().copied().filter(|v| likely(v)).collect();
             return match (&candidates[..], &all[..]) {
-                // Where there is only one, it can be short.
+                // The only variable may be short.
                 ([one], _) | ([], [one]) => Ok(one),
                 ([], []) => Err(RecordingError::Empty),
-                ([], _) => Err(RecordingError::WhichVariable { candidates: list(&all) }),
-                _ => Err(RecordingError::WhichVariable { candidates: list(&candidates) }),
+                ([], _) => Err(ambiguous(&all)),
+                _ => Err(ambiguous(&candidates)),
             };
         };
         if let Some(exact) = all.iter().find(|v| name(v) == wanted) {
@@ -85,65 +82,14 @@ impl Selection {
         match ending[..] {
             [one] => Ok(one),
             [] => Err(RecordingError::NoVariable { wanted: wanted.clone(), available: list(&all) }),
-            _ => Err(RecordingError::WhichVariable { candidates: list(&ending) }),
+            _ => Err(ambiguous(&ending)),
         }
-    }
-
-    /// Takes the selected channels out of an array of `channels` times `length` numbers.
-    ///
-    /// The name goes to the channel if it is the only one of the array.
-    pub(super) fn take(
-        &self,
-        numbers: Vec<f32>,
-        channels: usize,
-        layout: Layout,
-        name: Option<String>,
-    ) -> Result<Vec<Channel>, RecordingError> {
-        let Some(length) = numbers.len().checked_div(channels).filter(|&length| length > 0) else {
-            return Err(RecordingError::Empty);
-        };
-        if channels > MOST_CHANNELS {
-            return Err(RecordingError::too_many_channels(channels as u64));
-        }
-        let names: Vec<String> = name.clone().filter(|_| channels == 1).into_iter().collect();
-        let wanted = self.channels(channels, &names)?;
-        if channels == 1 && wanted.len() == 1 {
-            check_finite(0, 0, &numbers)?;
-            return Ok(vec![Channel { name, samples: numbers }]);
-        }
-        let samples_of = |channel: usize| -> Vec<f32> {
-            match layout {
-                Layout::Planar => {
-                    numbers.chunks_exact(length).nth(channel).unwrap_or_default().to_vec()
-                }
-                Layout::Interleaved => {
-                    numbers.iter().skip(channel).step_by(channels).copied().collect()
-                }
-            }
-        };
-        wanted
-            .into_iter()
-            .map(|channel| {
-                let samples = samples_of(channel);
-                check_finite(channel, 0, &samples)?;
-                Ok(Channel { name: names.get(channel).cloned(), samples })
-            })
-            .collect()
     }
 }
 
-/// Refuses what is not finite among samples of a channel of which `first` came before.
-pub(super) fn check_finite(
-    channel: usize,
-    first: usize,
-    samples: &[f32],
-) -> Result<(), RecordingError> {
-    match samples.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        None => Ok(()),
-        Some((index, &value)) => {
-            Err(RecordingError::NotFinite { channel, index: first + index, value })
-        }
-    }
+/// Whether an array of this shape can be meant if no variable is named.
+pub(crate) fn is_likely(shape: &[u64]) -> bool {
+    shape.iter().any(|&size| size >= MIN_SAMPLES) && !shape.contains(&0)
 }
 
 fn available(count: usize, names: &[String]) -> Names {
@@ -152,4 +98,46 @@ fn available(count: usize, names: &[String]) -> Names {
         return Names(vec![format!("channels 0 to {last}")]);
     }
     Names(names.to_vec())
+}
+
+/// These rows of an array `[C, T]`, in row-major order. Without a copy if the array is what is
+/// wanted.
+pub(crate) fn rows(array: Array2<f32>, wanted: &[usize]) -> Array2<f32> {
+    let is_all = wanted.iter().copied().eq(0..array.nrows());
+    if is_all && array.is_standard_layout() {
+        return array;
+    }
+    let mut rows = Array2::zeros((wanted.len(), array.ncols()));
+    for (mut row, &channel) in rows.rows_mut().into_iter().zip(wanted) {
+        row.assign(&array.row(channel));
+    }
+    rows
+}
+
+/// Channels of equal length as one array `[C, T]`; a single channel is not copied.
+pub(crate) fn stack(mut channels: Vec<Vec<f32>>) -> Array2<f32> {
+    let shape = (channels.len(), channels.first().map_or(0, Vec::len));
+    let samples = if channels.len() == 1 {
+        channels.remove(0)
+    } else {
+        // Spare capacity would be held beside the copy.
+        channels.iter_mut().for_each(Vec::shrink_to_fit);
+        channels.concat()
+    };
+    debug_assert_eq!(samples.len(), shape.0 * shape.1);
+    Array2::from_shape_vec(shape, samples).unwrap_or_default()
+}
+
+/// Rejects a channel with a sample that is not finite; `first` samples of it came before these.
+pub(crate) fn check_finite(
+    channel: usize,
+    first: usize,
+    samples: &ArrayRef1<f32>,
+) -> Result<(), RecordingError> {
+    match samples.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((index, &value)) => {
+            Err(RecordingError::NotFinite { channel, index: first + index, value })
+        }
+    }
 }

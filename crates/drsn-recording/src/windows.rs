@@ -1,11 +1,12 @@
-//! Where windows of a fixed length lie in a recording.
+//! The positions of windows of a fixed length in a recording.
 
 use std::{num::NonZeroUsize, ops::Range};
 
-/// Windows of `window` samples, a new one every `hop` samples, as ranges of samples: `0..window`, `hop..hop + window`, …
+/// Windows of `window` samples, one every `hop` samples, as ranges: `0..window`,
+/// `hop..hop + window`, …
 ///
-/// What is left at the end and does not fill a window belongs to none. There are no windows where `window` is 0 or above
-/// `length`.
+/// Samples at the end that do not fill a window are left out. There are no windows if `window` is 0
+/// or above `length`.
 pub fn windows(
     length: usize,
     window: usize,
@@ -18,7 +19,8 @@ pub fn windows(
     (0..count).map(move |index| index * hop.get()..index * hop.get() + window)
 }
 
-/// The same as [`windows`], and one more that ends with the recording where samples would be left over at the end.
+/// The same as [`windows`], and one more that ends with the recording if samples are left at the
+/// end.
 pub fn aligned_windows(
     length: usize,
     window: usize,

@@ -12,7 +12,8 @@ use proptest::{prelude::*, sample::Index};
 
 const LIMITS: Limits = Limits { max_bytes: 1 << 20, max_samples: 4096 };
 
-/// Samples twice, in the file's layout and in channels, and 96 KiB for blocks and inflating.
+/// Samples twice, in the layout of the file and by channel, and 96 KiB for blocks and
+/// decompression.
 const MOST_MEMORY: usize = 2 * 4 * LIMITS.max_samples as usize + (96 << 10);
 
 /// The small files that other tools wrote; see `recordings.rs`.
@@ -30,14 +31,14 @@ static FILES: LazyLock<Vec<(RecordingFormat, Vec<u8>)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// One change of a file.
+/// One change to a file.
 #[derive(Debug, Clone)]
 enum Change {
     /// Another byte.
     Byte(Index, u8),
-    /// Four bytes that are often a length.
+    /// Another 32-bit number, which is often a length.
     Number(Index, u32),
-    /// Nothing behind this.
+    /// Nothing after this offset.
     Cut(Index),
     /// A part of another file in place of a part of this.
     Splice(Index, Index, Index, Index, Index),
@@ -76,7 +77,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
     if bytes.is_empty() {
         return;
     }
-    // Most of what matters lies near the front: half of the changes are made there.
+    // The headers are near the front: half of the changes are made there.
     let place = |at: &Index| {
         let at = at.index(2 * bytes.len());
         at.checked_sub(bytes.len()).unwrap_or(at % bytes.len().min(300))
@@ -108,8 +109,9 @@ fn read(format: RecordingFormat, bytes: &[u8], variable: Option<&str>) {
     match read {
         Ok(recording) => {
             assert!(!recording.is_empty());
-            assert!(recording.channels.iter().all(|c| c.samples.len() == recording.len()));
-            assert!(recording.channels.iter().flat_map(|c| &c.samples).all(|x| x.is_finite()));
+            assert_eq!(recording.names.len(), recording.channels());
+            assert!(recording.samples.is_standard_layout());
+            assert!(recording.samples.iter().all(|x| x.is_finite()));
         }
         Err(error) => assert!(error.to_string().len() < 10_000),
     }
@@ -119,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn a_damaged_file_is_read_or_refused_within_the_limits(
+    fn a_damaged_file_is_read_or_rejected_within_the_limits(
         file in any::<Index>(), changes in prop::collection::vec(change(), 1..6)
     ) {
         let (format, mut bytes) = FILES[file.index(FILES.len())].clone();
@@ -133,7 +135,7 @@ proptest! {
 }
 
 #[test]
-fn every_file_cut_short_anywhere_is_read_or_refused() {
+fn every_truncated_file_is_read_or_rejected() {
     for (format, bytes) in FILES.iter() {
         for length in 0..bytes.len() {
             read(*format, &bytes[..length], None);
@@ -142,7 +144,7 @@ fn every_file_cut_short_anywhere_is_read_or_refused() {
 }
 
 #[test]
-fn bytes_of_every_other_format_are_read_or_refused() {
+fn bytes_of_every_other_format_are_read_or_rejected() {
     use RecordingFormat::{Csv, Mat, Npy, Npz, Wav};
     for (_, bytes) in FILES.iter() {
         for format in [Csv, Mat, Npy, Npz, Wav] {
@@ -168,7 +170,7 @@ fn bomb(rows: u32) -> Vec<u8> {
 }
 
 #[test]
-fn what_unpacks_to_more_than_the_limit_is_refused_before_it_is_unpacked() {
+fn data_beyond_the_limit_is_rejected_before_it_is_decompressed() {
     let read =
         |file: &[u8]| Recording::read(RecordingFormat::Mat, file, &Selection::default(), &LIMITS);
     let file = bomb(4096);
@@ -183,7 +185,7 @@ fn what_unpacks_to_more_than_the_limit_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
-fn many_members_that_share_their_bytes_take_no_more_memory_than_their_names() {
+fn many_members_that_share_their_bytes_need_no_more_memory_than_their_names() {
     let member =
         b"\x93NUMPY\x01\x00\x3a\x00{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }\n";
     let size = (member.len() as u32).to_le_bytes();

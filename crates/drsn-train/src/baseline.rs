@@ -9,8 +9,9 @@ use drsn_bundle::{
         held_out_needed, most_likely,
     },
     onnx::PROBABILITIES,
-    runtime::{NamedTensor, RuntimeError, Session},
+    runtime::Session,
 };
+use ndarray::ArrayView2;
 
 use crate::{TrainError, training::Batches};
 
@@ -178,40 +179,34 @@ pub(crate) fn each_answer(
             batches.raw(index, 0, input)?;
             levels.push(match batches.input {
                 InputSpec::Image(_) => Vec::new(),
-                InputSpec::Signal(signal) => Level::of_channels(input, signal.channels),
+                InputSpec::Signal(signal) => {
+                    let shape = (signal.channels, signal.window);
+                    ArrayView2::from_shape(shape, &*input)
+                        .map_or_else(|_| Vec::new(), |input| Level::of_channels(&input))
+                }
             });
             batches.prepare(index, input)?;
         }
-        let outputs = session.run(&values, indices.len())?;
-        let probabilities = named(&outputs, PROBABILITIES)?;
+        let mut outputs = session.run(session.batch(&values, indices.len())?)?;
+        let probabilities = outputs.take(PROBABILITIES)?;
         let magnitudes: Vec<_> = blocks
             .iter()
-            .map(|block| named(&outputs, &block.mean_abs_output))
+            .map(|block| outputs.take(&block.mean_abs_output))
             .collect::<Result<_, _>>()?;
         for (row, (&index, levels)) in indices.iter().zip(levels).enumerate() {
             of(Answer {
                 index,
-                class: most_likely(row_of(probabilities, row, indices.len())),
+                class: most_likely(probabilities.row(row)),
                 mean_abs: magnitudes
                     .iter()
-                    .flat_map(|tensor| row_of(tensor, row, indices.len()).iter().copied())
+                    .flat_map(|magnitudes| magnitudes.row(row))
+                    .copied()
                     .collect(),
                 levels,
             })?;
         }
     }
     Ok(true)
-}
-
-fn named<'a>(outputs: &'a [NamedTensor], name: &str) -> Result<&'a NamedTensor, RuntimeError> {
-    let missing = || RuntimeError::MissingOutput { output: name.to_owned() };
-    outputs.iter().find(|tensor| tensor.name == name).ok_or_else(missing)
-}
-
-/// One row of a tensor `[rows, …]`.
-fn row_of(tensor: &NamedTensor, row: usize, rows: usize) -> &[f32] {
-    let width = tensor.data.len() / rows.max(1);
-    tensor.data.get(row * width..(row + 1) * width).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use drsn_bundle::InputSpec;
-use drsn_recording::{MOST_CHANNELS, RecordingFormat};
+use drsn_recording::{MAX_CHANNELS, RecordingFormat};
+use ndarray::Array2;
 use prost::{Message as _, bytes::Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -120,9 +121,9 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
     match input {
         Some(Input::Signal(Signal { channels, samples })) => {
             let channels = channels.max(1) as usize;
-            if channels > MOST_CHANNELS {
+            if channels > MAX_CHANNELS {
                 return Err(ApiError::invalid(format!(
-                    "the signal has {channels} channels, and at most {MOST_CHANNELS} are taken"
+                    "the signal has {channels} channels, and at most {MAX_CHANNELS} are taken"
                 )));
             }
             if samples.is_empty() || !samples.len().is_multiple_of(channels) {
@@ -131,8 +132,9 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
                     samples.len()
                 )));
             }
-            let length = samples.len() / channels;
-            Ok(Body::Signal(samples.chunks_exact(length).map(<[f32]>::to_vec).collect()))
+            let shape = (channels, samples.len() / channels);
+            let samples = Array2::from_shape_vec(shape, samples);
+            Ok(Body::Signal(samples.map_err(|_| ApiError::internal())?))
         }
         Some(Input::Tensor(Tensor { shape, values })) => {
             let model =

@@ -8,7 +8,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{FuturesOrdered, StreamExt as _},
 };
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::{
     admission::Reservation,
@@ -68,7 +68,10 @@ impl Piece {
         let known = self.levels.len();
         let channels = level_channels(&manifest.input, manifest.baseline.as_ref());
         if channels > 0 {
-            self.levels.extend(Level::of_channels(window, channels));
+            let shape = (channels, window.len() / channels);
+            let window = ArrayView2::from_shape(shape, &*window);
+            let window = window.map_err(|_| ApiError::internal())?;
+            self.levels.extend(Level::of_channels(&window));
         }
         manifest
             .input

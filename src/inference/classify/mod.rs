@@ -28,6 +28,7 @@ use std::{
 
 use drsn_bundle::InputSpec;
 use hyper::body::Bytes;
+use ndarray::Array2;
 use tokio::task::yield_now;
 
 use crate::{
@@ -62,7 +63,7 @@ pub(crate) enum Body {
     /// Files, each one input (an array `[N, C, L]` is N of them).
     Files(Vec<File>),
     /// One signal: the samples of each channel.
-    Signal(Vec<Vec<f32>>),
+    Signal(Array2<f32>),
     /// One or more inputs in the model's own shape, before normalisation, one after the other.
     Tensor(Vec<f32>),
 }
@@ -101,9 +102,7 @@ impl Body {
         match self {
             Self::Json(bytes) | Self::Raw(bytes) => bytes.len() > INLINE_BYTES,
             Self::Files(_) => true,
-            Self::Signal(channels) => {
-                channels.iter().map(Vec::len).sum::<usize>() > INLINE_BYTES / 4
-            }
+            Self::Signal(channels) => channels.len() > INLINE_BYTES / 4,
             Self::Tensor(values) => values.len() > INLINE_BYTES / 4,
         }
     }
@@ -283,8 +282,8 @@ fn find(context: &mut RequestContext<'_>, options: &Options) -> Result<Arc<Model
 }
 
 /// One signal: the samples of each channel.
-fn signal(decoder: &mut Decoder<'_>, channels: Vec<Vec<f32>>) -> Result<Decoded, ApiError> {
-    decoder.memory.grow(channels.iter().map(|c| size_of_val(&c[..]) as u64).sum())?;
+fn signal(decoder: &mut Decoder<'_>, channels: Array2<f32>) -> Result<Decoded, ApiError> {
+    decoder.memory.grow((channels.len() * size_of::<f32>()) as u64)?;
     let samples = decoder.channels(channels)?;
     decoder.decoded(vec![RawInput { name: None, samples }])
 }

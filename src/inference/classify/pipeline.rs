@@ -7,6 +7,7 @@ use std::{
 };
 
 use drsn_bundle::{InputSpec, baseline::Level};
+use ndarray::{Array2, Axis};
 
 use super::{
     Plan, Stopwatch,
@@ -22,7 +23,7 @@ use crate::{
     inference::{
         INLINE_BYTES,
         context::RequestContext,
-        decode::{BLOCK, RawInput, Samples, Windower, level_channels, named},
+        decode::{BLOCK, RawInput, Samples, Windower, array, level_channels, named},
         diagnostics::reader::read,
     },
     observability::statistics::Tally,
@@ -227,9 +228,7 @@ pub(super) async fn classify(
     for (index, RawInput { name, samples }) in recordings.into_iter().enumerate() {
         let named = |error| named(error, index, name.as_deref(), count);
         let (channels, rates) = match samples {
-            Samples::Whole(values) => {
-                (values.chunks_exact(spec.window).map(<[f32]>::to_vec).collect(), None)
-            }
+            Samples::Whole(values) => (array((spec.channels, spec.window), values)?, None),
             Samples::Signal { channels, rates } => (channels, rates),
         };
         let bytes = Windower::bytes(spec, plan.overlap, rates).map_err(named)?;
@@ -237,7 +236,7 @@ pub(super) async fn classify(
         pipeline.memory().grow(bytes.saturating_sub(tracks_bytes))?;
         tracks_bytes = tracks_bytes.max(bytes);
         let mut windower = Windower::new(spec, plan.overlap, rates).map_err(named)?;
-        let length = channels.first().map_or(0, Vec::len);
+        let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(named)?;
         pipeline.begin(name.clone())?;
         feed(&mut pipeline, &mut windower, &channels).await.map_err(named)?;
@@ -249,14 +248,11 @@ pub(super) async fn classify(
 async fn feed(
     pipeline: &mut Pipeline<'_>,
     windower: &mut Windower,
-    channels: &[Vec<f32>],
+    channels: &Array2<f32>,
 ) -> Result<(), ApiError> {
-    let length = channels.first().map_or(0, Vec::len);
-    for first in (0..length).step_by(BLOCK) {
-        let block: Vec<&[f32]> = channels
-            .iter()
-            .map(|samples| &samples[first..(first + BLOCK).min(samples.len())])
-            .collect();
+    for block in channels.axis_chunks_iter(Axis(1), BLOCK) {
+        let block: Vec<&[f32]> =
+            block.outer_iter().filter_map(|samples| samples.to_slice()).collect();
         pipeline.decoding().time(|| windower.push(&block))?;
         pipeline.drain(windower).await?;
     }

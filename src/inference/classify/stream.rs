@@ -282,7 +282,7 @@ impl Wav {
             return Ok(false);
         };
         let selected: Vec<&[f32]> =
-            self.selected.iter().map(|&channel| channels[channel].as_slice()).collect();
+            self.selected.iter().filter_map(|&channel| channels.row(channel).to_slice()).collect();
         self.windower.push(&selected)?;
         Ok(true)
     }

@@ -19,8 +19,8 @@ pub(super) fn pixels(file: &[u8], decoder: &mut Decoder<'_>) -> Result<Vec<f32>,
     decoder.memory.grow(file.decoded_bytes(spec))?;
     let pixels = file.pixels(spec).map_err(|e| refused(&e))?;
     // What decoding took is free again; the pixels stay.
-    decoder.memory.shrink_to(before + size_of_val(&pixels[..]) as u64);
-    Ok(pixels)
+    decoder.memory.shrink_to(before + (pixels.len() * size_of::<f32>()) as u64);
+    Ok(pixels.into_raw_vec_and_offset().0)
 }
 
 fn refused(error: &ImageError) -> ApiError {

@@ -10,7 +10,7 @@ mod windower;
 use std::time::Instant;
 
 use drsn_bundle::{Baseline, InputSpec, Manifest, PrepareError, baseline::Level};
-use ndarray::{Array, ArrayD, Dimension, StrideShape};
+use ndarray::{Array, Array2, ArrayD, Dimension, StrideShape};
 
 use crate::{
     admission::Reservation,
@@ -54,8 +54,8 @@ pub(crate) enum Samples {
     Whole(Vec<f32>),
     /// A signal in the model's channels, of another length or rate.
     Signal {
-        /// Its channels, all as long.
-        channels: Vec<Vec<f32>>,
+        /// Its channels, `[C, T]`.
+        channels: Array2<f32>,
         /// Its sample rate and the model's, where it is to be converted.
         rates: Option<(f64, f64)>,
     },
@@ -66,7 +66,7 @@ impl RawInput {
     pub(crate) fn bytes(&self) -> u64 {
         let numbers = match &self.samples {
             Samples::Whole(values) => values.len(),
-            Samples::Signal { channels, .. } => channels.iter().map(Vec::len).sum(),
+            Samples::Signal { channels, .. } => channels.len(),
         };
         (size_of::<Self>() + numbers * size_of::<f32>()) as u64
     }
@@ -137,9 +137,9 @@ impl Decoder<'_> {
         // Beside the numbers as they came.
         self.memory.grow(body.len() as u64)?;
         let length = values.len() / (count * signal.channels);
-        let sources = values.chunks_exact(length * signal.channels).map(|input| {
-            let channels = input.chunks_exact(length).map(<[f32]>::to_vec).collect();
-            Ok(RawInput { name: None, samples: self.signal(signal, channels, None)? })
+        let inputs = array((count, signal.channels, length), values)?;
+        let sources = inputs.outer_iter().map(|input| {
+            Ok(RawInput { name: None, samples: self.signal(signal, input.to_owned(), None)? })
         });
         Ok(Decoded::Recordings(sources.collect::<Result<_, ApiError>>()?))
     }
@@ -176,20 +176,14 @@ impl Decoder<'_> {
         self.ready(values)
     }
 
-    /// A signal as lists of numbers.
+    /// A signal, `[C, T]`.
     ///
     /// # Errors
     /// [`ApiError`] with what was expected and what came.
-    pub(crate) fn channels(&mut self, channels: Vec<Vec<f32>>) -> Result<Samples, ApiError> {
+    pub(crate) fn channels(&mut self, channels: Array2<f32>) -> Result<Samples, ApiError> {
         let InputSpec::Signal(spec) = self.spec else {
             return Err(expect_kind(self.spec, "signal").err().unwrap_or_else(ApiError::internal));
         };
-        let lengths: Vec<usize> = channels.iter().map(Vec::len).collect();
-        if lengths.iter().any(|&length| length != lengths[0]) {
-            return Err(ApiError::invalid(
-                "the channels of a signal must have the same number of samples, and theirs differ",
-            ));
-        }
         let channels = self.select(channels)?;
         self.signal(spec, channels, None)
     }
@@ -256,11 +250,16 @@ impl Decoder<'_> {
         self.check_count(count)?;
         let channels = level_channels(self.spec, self.baseline);
         self.memory.grow((count * channels * size_of::<Level>()) as u64)?;
-        // Inputs with non-finite numbers are refused below.
-        let levels =
-            if channels == 0 { Vec::new() } else { Level::of_channels(&values, count * channels) };
-        let levels = array((count, channels), levels)?;
         let mut values = batch(values, self.spec)?;
+        // Inputs with non-finite numbers are refused below.
+        let levels = if channels == 0 {
+            Vec::new()
+        } else {
+            let rows = (count * channels, self.spec.elements() / channels);
+            let channels = values.view().into_shape_with_order(rows);
+            Level::of_channels(&channels.map_err(|_| ApiError::internal())?)
+        };
+        let levels = array((count, channels), levels)?;
         for (index, mut input) in values.outer_iter_mut().enumerate() {
             let levels = levels.row(index);
             let input = input.as_slice_mut().unwrap_or_default();

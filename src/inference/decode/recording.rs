@@ -2,8 +2,9 @@
 
 use drsn_bundle::{InputSpec, SignalSpec};
 use drsn_recording::{
-    Array, Channel, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
+    Array, Limits, MAX_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
 };
+use ndarray::{Array2, Ix3};
 
 use super::{Decoder, Samples, expect_kind};
 use crate::{
@@ -111,9 +112,9 @@ pub(crate) fn check_choosable(
     if options.channel.is_none() {
         return check_channels(spec, channels);
     }
-    if channels > MOST_CHANNELS {
+    if channels > MAX_CHANNELS {
         return Err(ApiError::invalid(format!(
-            "the recording has {channels} channels, and at most {MOST_CHANNELS} are taken"
+            "the recording has {channels} channels, and at most {MAX_CHANNELS} are taken"
         )));
     }
     Ok(())
@@ -178,15 +179,14 @@ impl Decoder<'_> {
         let before = self.memory.bytes();
         let recordings = match self.read(format, file)? {
             Content::Recording(recording) => vec![recording],
-            Content::Array(array) => self.in_array(spec, &array)?,
+            Content::Array(array) => self.in_array(spec, array)?,
         };
-        let samples: usize = recordings.iter().map(|r| r.len() * r.channels.len()).sum();
+        let samples: usize = recordings.iter().map(|r| r.samples.len()).sum();
         self.memory.shrink_to(before + (samples * size_of::<f32>()) as u64);
         recordings
             .into_iter()
-            .map(|Recording { channels, sample_rate_hz }| {
-                let channels = channels.into_iter().map(|channel| channel.samples).collect();
-                self.signal(spec, channels, sample_rate_hz)
+            .map(|Recording { samples, sample_rate_hz, .. }| {
+                self.signal(spec, samples, sample_rate_hz)
             })
             .collect()
     }
@@ -195,13 +195,13 @@ impl Decoder<'_> {
     pub(super) fn signal(
         &self,
         spec: &SignalSpec,
-        channels: Vec<Vec<f32>>,
+        channels: Array2<f32>,
         declared_rate: Option<f64>,
     ) -> Result<Samples, ApiError> {
-        check_channels(spec, channels.len())?;
+        check_channels(spec, channels.nrows())?;
         let rates = rates(spec, declared_rate, self.options)?;
-        if rates.is_none() && channels.iter().all(|samples| samples.len() == spec.window) {
-            return Ok(Samples::Whole(channels.concat()));
+        if rates.is_none() && channels.ncols() == spec.window {
+            return Ok(Samples::Whole(channels.into_raw_vec_and_offset().0));
         }
         Ok(Samples::Signal { channels, rates })
     }
@@ -240,37 +240,35 @@ impl Decoder<'_> {
                 return Recording::read(format, file, &selection, limits).map(Content::Recording);
             }
         };
-        if array.shape.len() == 3 {
+        if array.values.ndim() == 3 {
             return Ok(Content::Array(array));
         }
         array.into_recording(&selection).map(Content::Recording)
     }
 
     /// The inputs of an array `[N, C, L]`.
-    fn in_array(&self, spec: &SignalSpec, array: &Array) -> Result<Vec<Recording>, ApiError> {
-        let [count, channels, length] = array.shape[..] else { return Err(ApiError::internal()) };
-        if array.data.is_empty() {
+    fn in_array(&self, spec: &SignalSpec, array: Array) -> Result<Vec<Recording>, ApiError> {
+        let Array { name, values } = array;
+        let values = values.into_dimensionality::<Ix3>().map_err(|_| ApiError::internal())?;
+        if values.is_empty() {
             return Err(refused(&RecordingError::Empty));
         }
+        let (count, channels, _) = values.dim();
         self.check_count(count)?;
         check_choosable(spec, channels, self.options)?;
-        debug_assert_eq!(array.data.len(), count * channels * length);
         let selection = selection(self.options);
-        let inputs = array.data.chunks_exact(channels * length).map(|input| {
-            let (name, shape, data) = (array.name.clone(), vec![channels, length], input.to_vec());
-            Array { name, shape, data }.into_recording(&selection).map_err(|error| refused(&error))
+        let inputs = values.outer_iter().map(|input| {
+            Recording::from_array(input.to_owned(), name.clone(), &selection)
+                .map_err(|error| refused(&error))
         });
         inputs.collect()
     }
 
     /// The channels that are selected, of numbers that came without names.
-    pub(super) fn select(&self, channels: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, ApiError> {
+    pub(super) fn select(&self, channels: Array2<f32>) -> Result<Array2<f32>, ApiError> {
         let Some(wanted) = &self.options.channel else { return Ok(channels) };
-        let length = channels.first().map_or(0, Vec::len);
-        let recording =
-            Array { name: None, shape: vec![channels.len(), length], data: channels.concat() };
         let selection = Selection { channel: wanted.clone(), variable: None };
-        let selected = recording.into_recording(&selection).map_err(|error| refused(&error))?;
-        Ok(selected.channels.into_iter().map(|Channel { samples, .. }| samples).collect())
+        let selected = Recording::from_array(channels, None, &selection);
+        selected.map(|recording| recording.samples).map_err(|error| refused(&error))
     }
 }

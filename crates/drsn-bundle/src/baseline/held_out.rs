@@ -1,32 +1,34 @@
-//! Ranks among inputs that took no part in training.
+//! Ranks among held-out inputs.
 
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineError, Numbers, held_out_needed};
 
-/// Most values that are stored; of more, this many order statistics at even ranks stand for all.
-const MOST_STORED: u64 = 5000;
-/// Far above every data set, and far below what could overflow.
-const MOST_INPUTS: u64 = 1 << 40;
+/// Most values stored. Of more, this many order statistics at evenly spaced ranks are kept.
+const MAX_STORED: u64 = 5000;
+/// Most inputs: far above every data set, and far below any overflow.
+const MAX_INPUTS: u64 = 1 << 40;
 
-/// How unusual the inputs were that took no part in training: the larger, the more so.
+/// How unusual held-out inputs were: the larger the value, the more unusual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldOut {
     /// Number n of inputs.
     pub count: u64,
-    /// Their values, ascending, as base64 of little-endian 32-bit floats: all of them up to 5,000. Of more, 5,000
-    /// order statistics; value j, from 0, is then that of rank (j + 1) · n / 5,000, rounded down, from 1.
+    /// Their values, ascending, as base64 of little-endian 32-bit floats: all of them up to 5,000.
+    /// Of more, 5,000 order statistics: value j, from 0, has the rank (j + 1) · n / 5,000, rounded
+    /// down, from 1.
     #[cfg_attr(test, schemars(with = "String"))]
     pub values: Numbers,
 }
 
 impl HeldOut {
-    /// Sorts and, where there are many, thins the values.
+    /// Sorts the values, and thins them if there are too many.
     ///
     /// # Errors
-    /// [`BaselineError`] where a value is not finite as a 32-bit float, or there are too few of them for the level.
+    /// [`BaselineError`] if a value is not finite as a 32-bit float, or there are too few of them
+    /// for the level.
     pub fn new(values: &[f64], alarm_level: f64) -> Result<Self, BaselineError> {
         let needed = held_out_needed(alarm_level)?;
         let count = values.len() as u64;
@@ -38,22 +40,22 @@ impl HeldOut {
             return Err(BaselineError::NotFinite);
         }
         all.sort_by(f32::total_cmp);
-        let stored = count.min(MOST_STORED);
+        let stored = count.min(MAX_STORED);
         let kept = (0..stored).map(|j| all[rank(j, count, stored) as usize - 1]);
         Ok(Self { count, values: kept.collect::<Vec<f32>>().into() })
     }
 
-    /// (1 + held-out inputs that lay at least as far) / (1 + held-out inputs). Where only some order statistics are
+    /// (1 + held-out inputs at least as far) / (1 + held-out inputs). If only order statistics are
     /// stored, it is the largest value that they allow.
     pub fn p_value(&self, value: f64) -> f64 {
-        let nearer = self.values.partition_point(|&stored| f64::from(stored) < value) as u64;
-        let surely_nearer =
-            if nearer == 0 { 0 } else { rank(nearer - 1, self.count, self.values.len() as u64) };
-        (1 + self.count - surely_nearer) as f64 / (1 + self.count) as f64
+        let below = self.values.partition_point(|&stored| f64::from(stored) < value) as u64;
+        let surely_below =
+            if below == 0 { 0 } else { rank(below - 1, self.count, self.values.len() as u64) };
+        (1 + self.count - surely_below) as f64 / (1 + self.count) as f64
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.count > MOST_INPUTS || self.values.len() as u64 != self.count.min(MOST_STORED) {
+        if self.count > MAX_INPUTS || self.values.len() as u64 != self.count.min(MAX_STORED) {
             return Err(format!(
                 "{} held-out inputs have {} values",
                 self.count,
@@ -67,7 +69,7 @@ impl HeldOut {
     }
 }
 
-/// Rank, from 1, of the value that is stored at position j.
+/// Rank, from 1, of the value stored at position j.
 fn rank(j: u64, count: u64, stored: u64) -> u64 {
     (j + 1) * count / stored
 }
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_p_value_is_the_share_that_lay_at_least_as_far() {
+    fn the_p_value_is_the_share_at_least_as_far() {
         let values: Vec<f64> = (1..=199).rev().map(f64::from).collect();
         let held_out = HeldOut::new(&values, 0.01).unwrap();
         for (value, expected) in [(0.0, 200), (1.0, 200), (1.5, 199), (199.0, 2), (200.0, 1)] {
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn order_statistics_stand_for_all_within_their_distance_and_never_below() {
+    fn p_values_of_order_statistics_are_close_and_never_too_small() {
         let values: Vec<f64> = (0..12_345).map(f64::from).collect();
         let held_out = HeldOut::new(&values, 0.01).unwrap();
         assert_eq!((held_out.values.len(), held_out.count), (5000, 12_345));
@@ -100,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_the_level_needs_are_refused_in_a_sentence() {
+    fn fewer_than_the_level_needs_are_rejected_with_both_numbers() {
         assert!(HeldOut::new(&[1.0; 100], 0.01).is_ok());
         let error = HeldOut::new(&[1.0; 99], 0.01).unwrap_err().to_string();
         assert_eq!(
             error,
-            "an alarm level of 0.01 needs at least 100 inputs that took no part in training, and there are 99"
+            "an alarm level of 0.01 needs at least 100 held-out inputs, and there are 99"
         );
         assert_eq!(HeldOut::new(&[f64::NAN; 200], 0.01), Err(BaselineError::NotFinite));
         assert!(HeldOut::new(&[1.0; 200], 1.0).is_err());

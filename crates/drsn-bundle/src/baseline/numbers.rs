@@ -5,8 +5,8 @@ use std::ops::Deref;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-/// 32-bit floats that JSON holds as one string: their little-endian bytes in base64. A covariance of 112 dimensions
-/// would otherwise be 6,328 lines of the manifest.
+/// 32-bit floats, stored in JSON as one string: the base64 of their little-endian bytes. As a list,
+/// a covariance of 112 dimensions would take 6,328 lines of the manifest.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Numbers(Vec<f32>);
@@ -40,7 +40,7 @@ impl TryFrom<String> for Numbers {
         let bytes = STANDARD.decode(text).map_err(|error| format!("{wrong}: {error}"))?;
         let (numbers, rest) = bytes.as_chunks::<4>();
         if !rest.is_empty() {
-            return Err(format!("{wrong}, and it has {} bytes", bytes.len()));
+            return Err(format!("{wrong}, and the data has {} bytes", bytes.len()));
         }
         Ok(Self(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()))
     }

@@ -1,59 +1,65 @@
-//! Input shift: the squared Mahalanobis distance of an input's mean magnitudes from the training data's.
+//! Input shift: the squared Mahalanobis distance of an input's mean magnitudes from those of the
+//! training data.
 
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
-use super::{BaselineError, HeldOut, MOST_DIMENSIONS, Numbers, covariance::triangle};
+use super::{BaselineError, HeldOut, MAX_DIMENSIONS, Numbers};
 use crate::vectorized;
 
-/// The distance from the training data. Vectors hold the mean magnitudes A of all blocks' channels, in the blocks'
-/// order: D numbers.
+/// The distance from the training data. Vectors have the mean magnitudes A of all blocks' channels,
+/// in the blocks' order: D numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Distance {
-    /// Training inputs that it was taken on.
+    /// Number of training inputs.
     pub inputs: u64,
-    /// How far the correlations were shrunk towards none, in (0, 1].
+    /// Shrinkage of the correlations towards zero, in (0, 1].
     pub shrinkage: f32,
     /// Mean μ, D numbers, as base64 of little-endian 32-bit floats.
     #[cfg_attr(test, schemars(with = "String"))]
     pub mean: Numbers,
-    /// Lower triangle of the L with covariance L Lᵀ, column by column, each from its diagonal down: D (D + 1) / 2
-    /// numbers, as base64 of little-endian 32-bit floats.
+    /// Lower triangle of L, where L Lᵀ is the covariance, column by column, each from its diagonal
+    /// down: D (D + 1) / 2 numbers, as base64 of little-endian 32-bit floats.
     #[cfg_attr(test, schemars(with = "String"))]
     pub factor: Numbers,
 }
 
-/// The distance, and how far inputs lay that took no part in training.
+/// The distance, and the distances of held-out inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShiftBaseline {
     /// The distance from the training data.
     pub distance: Distance,
-    /// Squared distances of inputs that took no part in training.
+    /// Squared distances of held-out inputs.
     pub held_out: HeldOut,
 }
 
-/// How far one input lies from the training data.
+/// The distance of one input from the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct InputShift {
     /// Squared Mahalanobis distance.
     pub score: f64,
-    /// Share of held-out inputs that lay at least as far: (1 + those) / (1 + all).
+    /// Share of held-out inputs at least as far: (1 + those) / (1 + all).
     pub p_value: f64,
     /// Whether the p-value is below the model's alarm level.
     pub alarm: bool,
 }
 
 impl Distance {
-    /// (x − μ)ᵀ (L Lᵀ)⁻¹ (x − μ) = |y|² with L y = x − μ, in f64. By columns, because a processor subtracts a column
-    /// from many numbers at once, while a row's sum waits for each of its additions.
+    /// (x − μ)ᵀ (L Lᵀ)⁻¹ (x − μ) = |y|² with L y = x − μ, in f64. It goes by columns, as a CPU
+    /// subtracts a column from many numbers at once, while the sum of a row waits for each of its
+    /// additions.
     ///
     /// # Errors
-    /// [`BaselineError`] where the vector has another length, or the distance is not finite.
-    pub fn score(&self, mean_abs: &[f32]) -> Result<f64, BaselineError> {
-        let dimensions = self.mean.len();
+    /// [`BaselineError`] if the vector has another length, or the distance is not finite.
+    pub fn score<'a>(
+        &self,
+        mean_abs: impl Into<ArrayView1<'a, f32>>,
+    ) -> Result<f64, BaselineError> {
+        let (mean_abs, dimensions) = (mean_abs.into(), self.mean.len());
         if mean_abs.len() != dimensions {
             return Err(BaselineError::Length { expected: dimensions, found: mean_abs.len() });
         }
@@ -65,11 +71,12 @@ impl Distance {
 }
 
 vectorized! {
-    /// |y|² with L y = `rest`, which is used up.
+    /// |y|² with L y = `rest`, which is overwritten.
     fn squared_solution<'a>(factor: &'a [f32], rest: &'a mut [f64]) -> f64 {
         let mut score = 0.0;
         for (j, column) in columns(factor, rest.len()).enumerate() {
-            // The division waits for no other column; dividing what is left would wait for each in turn.
+            // The reciprocal does not depend on other columns; dividing the rest would wait for
+            // each.
             let y = rest[j] * (1.0 / f64::from(column[0]));
             score += y * y;
             for (rest, &below) in rest[j + 1..].iter_mut().zip(&column[1..]) {
@@ -78,6 +85,11 @@ vectorized! {
         }
         score
     }
+}
+
+/// Number of elements in a lower triangle of n rows.
+const fn triangle(n: usize) -> usize {
+    n * (n + 1) / 2
 }
 
 /// The columns of a packed lower triangle, each from its diagonal down.
@@ -91,10 +103,10 @@ fn columns(factor: &[f32], dimensions: usize) -> impl Iterator<Item = &[f32]> {
 }
 
 impl ShiftBaseline {
-    /// A distance with the scores, by that distance, of inputs that took no part in training.
+    /// A distance with the scores of held-out inputs.
     ///
     /// # Errors
-    /// [`BaselineError`] where there are too few of them for the level, or one is not finite.
+    /// [`BaselineError`] if there are too few of them for the level, or one is not finite.
     pub fn new(
         distance: Distance,
         held_out_scores: &[f64],
@@ -106,12 +118,15 @@ impl ShiftBaseline {
     /// The squared distance of one input's mean magnitudes, of all blocks in their order.
     ///
     /// # Errors
-    /// [`BaselineError`] where the vector has another length, or the distance is not finite.
-    pub fn score(&self, mean_abs: &[f32]) -> Result<f64, BaselineError> {
+    /// [`BaselineError`] if the vector has another length, or the distance is not finite.
+    pub fn score<'a>(
+        &self,
+        mean_abs: impl Into<ArrayView1<'a, f32>>,
+    ) -> Result<f64, BaselineError> {
         self.distance.score(mean_abs)
     }
 
-    /// (1 + held-out inputs that lay at least as far) / (1 + held-out inputs).
+    /// (1 + held-out inputs at least as far) / (1 + held-out inputs).
     pub fn p_value(&self, score: f64) -> f64 {
         self.held_out.p_value(score)
     }
@@ -119,14 +134,15 @@ impl ShiftBaseline {
     pub(super) fn check(&self, channels: usize) -> Result<(), String> {
         let Distance { shrinkage, mean, factor, .. } = &self.distance;
         let dimensions = mean.len();
-        if dimensions != channels || !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+        if dimensions != channels || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(format!(
-                "the mean has {dimensions} numbers, and the blocks have {channels} channels (of 1 to {MOST_DIMENSIONS})"
+                "the mean has {dimensions} values, and the blocks have {channels} channels (1 to \
+                 {MAX_DIMENSIONS} are supported)"
             ));
         }
         if factor.len() != triangle(dimensions) {
             return Err(format!(
-                "the factor must have {} numbers, and has {}",
+                "the factor must have {} values, and has {}",
                 triangle(dimensions),
                 factor.len()
             ));

@@ -1,10 +1,10 @@
-//! The input shift of a whole recording, from that of its windows.
+//! The input shift of a whole recording, from the shifts of its windows.
 
 use serde::Serialize;
 
 use super::InputShift;
 
-/// How far a recording lies from the training data.
+/// The distance of a recording from the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct WindowsShift {
     /// Median of the windows' scores.
@@ -15,11 +15,11 @@ pub struct WindowsShift {
     pub alarm: bool,
 }
 
-/// Sums up the windows of one recording; none where there are none.
+/// Summarises the windows of one recording; `None` if there are none.
 ///
-/// It alarms where so many alarming windows, each of which has the level as its probability, would themselves be
-/// rarer than the level (a one-sided binomial test). Windows that overlap, or follow one another in a steady signal,
-/// are no independent draws; then it alarms more readily.
+/// It alarms if so many alarming windows, each with a probability equal to the level, would be
+/// rarer than the level (a one-sided binomial test). Windows that overlap, or follow one another in
+/// a steady signal, are not independent: then it alarms more often.
 pub fn over_windows(windows: &[InputShift], alarm_level: f64) -> Option<WindowsShift> {
     let count = windows.len();
     let mut scores: Vec<f64> = windows.iter().map(|window| window.score).collect();
@@ -32,13 +32,13 @@ pub fn over_windows(windows: &[InputShift], alarm_level: f64) -> Option<WindowsS
 
 /// Whether so many alarms among `count` windows are no rarer than the level.
 pub(super) fn is_explained(alarms: usize, count: usize, alarm_level: f64) -> bool {
-    // A single window that alarms has exactly the level's probability, but for rounding.
+    // A single alarming window has exactly the level's probability, except for rounding.
     at_least(alarms, count, alarm_level) > alarm_level * (1.0 + 1e-9)
 }
 
 /// Probability of at least `successes` in `count` trials of probability `p` each, 0 < p < 1.
 fn at_least(successes: usize, count: usize, p: f64) -> f64 {
-    // In logarithms: (1 − p)^count is zero in f64 for long recordings.
+    // In logarithms, as (1 − p)^count underflows in f64 for long recordings.
     let odds = (p / (1.0 - p)).ln();
     let mut log_term = count as f64 * (-p).ln_1p();
     let mut sum = 0.0;
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_the_binomial_distribution_is_that_of_the_definition() {
+    fn the_binomial_tail_is_that_of_the_definition() {
         assert!((at_least(2, 3, 0.5) - 0.5).abs() < 1e-12);
         assert!((at_least(0, 20_000, 0.5) - 1.0).abs() < 1e-9);
         assert!((at_least(10_000, 20_000, 0.5) - 0.502_820).abs() < 1e-5);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_alarms_where_more_windows_do_than_the_level_explains() {
+    fn a_recording_alarms_if_more_windows_do_than_the_level_explains() {
         // P(X ≥ 4) is 0.018 for 100 windows at 0.01, and P(X ≥ 5) is 0.0034.
         for (alarms, count, expected) in
             [(0, 100, false), (4, 100, false), (5, 100, true), (0, 1, false), (1, 1, true)]
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_score_is_the_median_and_nothing_comes_of_nothing() {
+    fn the_score_is_the_median_and_no_windows_give_none() {
         assert_eq!(over_windows(&windows(0, 3), 0.01).map(|w| w.score), Some(1.0));
         assert_eq!(over_windows(&windows(2, 4), 0.01).map(|w| w.score), Some(1.5));
         assert_eq!(over_windows(&windows(2, 4), 0.01).map(|w| w.alarm_share), Some(0.5));

@@ -1,29 +1,30 @@
-//! The formats of image files: how they are told, and what is checked of a file before a decoder sees it.
+//! Image file formats: detecting them, and checking a file before it is decoded.
 
-/// The formats that are read.
+/// The supported formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageFormat {
     /// Portable Network Graphics.
     Png,
     /// JPEG, baseline and progressive.
     Jpeg,
-    /// WebP, with and without loss.
+    /// WebP, lossy and lossless.
     WebP,
     /// Windows bitmap.
     Bmp,
-    /// Graphics Interchange Format; the first picture.
+    /// Graphics Interchange Format; the first picture of an animation.
     Gif,
 }
 
 impl ImageFormat {
-    /// Tells the format by a file's first bytes (26 are enough).
+    /// Detects the format from a file's first bytes (26 are enough).
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            // Two letters alone are often the beginning of something else: the length of the second header tells.
+            // Two letters alone often start something else; the length of the second header
+            // decides.
             [
                 b'B',
                 b'M',
@@ -60,7 +61,7 @@ impl ImageFormat {
         }
     }
 
-    /// What people call it.
+    /// Its usual name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Png => "PNG",
@@ -81,40 +82,42 @@ impl ImageFormat {
         }
     }
 
-    /// Memory that the decoder takes beside the picture that it gives, for so many pixels, at most.
+    /// Upper bound, in bytes, of the decoder's memory besides the decoded picture of this many
+    /// pixels.
     pub(super) fn decoder_bytes(self, pixels: u64) -> u64 {
         match self {
             Self::Png | Self::Jpeg | Self::Bmp => 0,
-            // The first picture before it is laid on the canvas.
+            // The first picture, before it is drawn on the canvas.
             Self::Gif => 4 * pixels,
-            // Planes of brightness and colour, or of codes; a canvas for an animation.
+            // Planes of luma and chroma, or of codes; a canvas for an animation.
             Self::WebP => 8 * pixels,
         }
     }
 
-    /// Whether a file is whole and no part of it is larger than the whole, as far as decoders leave that unchecked.
-    pub(super) fn is_sound(self, bytes: &[u8], most_pixels: u64) -> bool {
+    /// Whether a file is complete and none of its parts is larger than the whole, in so far as
+    /// decoders do not check that.
+    pub(super) fn is_sound(self, bytes: &[u8], max_pixels: u64) -> bool {
         match self {
             Self::Png | Self::Bmp | Self::Gif => true,
             Self::Jpeg => jpeg_is_whole(bytes),
-            Self::WebP => webp_is_sound(bytes, most_pixels),
+            Self::WebP => webp_is_sound(bytes, max_pixels),
         }
     }
 }
 
-/// Whether a JPEG file has its end-of-image marker after the first scan: decoders fill what is missing with grey,
-/// and a picture that is half grey must not be classified.
+/// Whether a JPEG file has its end-of-image marker after the first scan. Decoders fill missing
+/// parts with grey, and a picture that is half grey must not be classified.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     let mut rest = &bytes[2..];
-    // Segments up to the first scan: marker, length, content (an embedded thumbnail is content).
+    // Segments up to the first scan: marker, length, content, which may be an embedded thumbnail.
     while let [0xff, marker, tail @ ..] = rest {
         if *marker == 0xff {
             rest = &rest[1..];
             continue;
         }
         if *marker == START_OF_SCAN {
-            // In a scan 0xff is followed by 0 or a marker: this pair is the end of the image.
+            // In a scan, 0xff precedes 0 or a marker: this pair is the end of the image.
             return tail.windows(2).any(|pair| pair == [0xff, 0xd9]);
         }
         let [high, low, ..] = tail else { return false };
@@ -127,15 +130,16 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// Whether the chunks of a WebP file lie within it, and no picture among them declares more pixels than are allowed:
-/// the decoder takes memory for lengths and pictures before it compares them with the whole.
-fn webp_is_sound(bytes: &[u8], most_pixels: u64) -> bool {
+/// Whether the chunks of a WebP file lie within it, and no picture in them declares more pixels
+/// than allowed: the decoder allocates declared lengths and pictures before it compares them with
+/// the file.
+fn webp_is_sound(bytes: &[u8], max_pixels: u64) -> bool {
     let (Some(size), Some(chunks)) = (number(bytes, 4, 4), bytes.get(12..)) else { return false };
-    size + 8 <= bytes.len() as u64 && are_sound(chunks, most_pixels, true)
+    size + 8 <= bytes.len() as u64 && are_sound(chunks, max_pixels, true)
 }
 
-fn are_sound(mut chunks: &[u8], most_pixels: u64, outermost: bool) -> bool {
-    // What ends in less than a chunk's header is padding.
+fn are_sound(mut chunks: &[u8], max_pixels: u64, outermost: bool) -> bool {
+    // A rest shorter than a chunk's header is padding.
     while let Some(size) = number(chunks, 4, 4) {
         let size = size as usize;
         let Some(content) = chunks.get(8..8 + size) else { return false };
@@ -147,7 +151,7 @@ fn are_sound(mut chunks: &[u8], most_pixels: u64, outermost: bool) -> bool {
                 .map(|bits| ((bits & 0x3fff) + 1) * ((bits >> 14 & 0x3fff) + 1)),
             b"ANMF" => {
                 let is_sound = outermost
-                    && content.get(16..).is_some_and(|frame| are_sound(frame, most_pixels, false));
+                    && content.get(16..).is_some_and(|frame| are_sound(frame, max_pixels, false));
                 number(content, 6, 3)
                     .zip(number(content, 9, 3))
                     .filter(|_| is_sound)
@@ -155,7 +159,7 @@ fn are_sound(mut chunks: &[u8], most_pixels: u64, outermost: bool) -> bool {
             }
             _ => Some(0),
         };
-        if pixels.is_none_or(|pixels| pixels > most_pixels) {
+        if pixels.is_none_or(|pixels| pixels > max_pixels) {
             return false;
         }
         chunks = chunks.get(8 + size.next_multiple_of(2)..).unwrap_or_default();
@@ -163,7 +167,7 @@ fn are_sound(mut chunks: &[u8], most_pixels: u64, outermost: bool) -> bool {
     true
 }
 
-/// A little-endian number of so many bytes.
+/// A little-endian integer of `width` bytes.
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + width)?;
     Some(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))

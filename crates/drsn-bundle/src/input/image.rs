@@ -1,7 +1,8 @@
-//! Image files to pixels in [0, 1], `[channels, height, width]`; of an animation its first picture.
+//! Image files to pixels in [0, 1], `[channels, height, width]`. Of an animation, the first picture
+//! is used.
 //!
-//! Alpha lies over black, EXIF orientation is applied, grey follows ITU-R BT.601. Pictures of 8 bits stay in 8 bits
-//! until they have the network's size, as in Pillow; deeper ones become floats first.
+//! Alpha is composited over black, EXIF orientation is applied, grey follows ITU-R BT.601. Pictures
+//! of 8 bits are resized in 8 bits, as in Pillow; deeper ones become floats first.
 
 use std::io::Cursor;
 
@@ -11,31 +12,32 @@ use image::{
     imageops::{self, FilterType},
     metadata::Orientation,
 };
+use ndarray::Array3;
 
 use super::{Filter, Geometry, ImageFormat, ImageSpec};
 
-/// Memory that a decoder may take for itself: above a row of any real picture, below what a compressed colour
-/// profile could grow to.
-const MOST_DECODER_BYTES: u64 = 16 << 20;
+/// Memory that a decoder may allocate for itself: above a row of any real picture, below the size
+/// of a malicious compressed colour profile.
+const MAX_DECODER_BYTES: u64 = 16 << 20;
 /// Red, green, blue and alpha as 32-bit floats.
 const FLOATS_OF_A_PIXEL: u64 = 16;
 
-/// A picture that cannot be taken.
+/// An image that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// The bytes are no image of a known format.
+    /// The bytes are not an image of a supported format.
     #[error(
-        "a PNG, JPEG, WebP, BMP or GIF file was expected, and the first bytes are of none of them"
+        "a PNG, JPEG, WebP, BMP or GIF file was expected, and the first bytes match none of them"
     )]
     Unknown,
-    /// The file is of a known format and cannot be decoded.
+    /// The file is of a supported format but cannot be decoded.
     #[error("the {format} file cannot be decoded: it is damaged or cut short")]
     Damaged {
         /// `PNG`, `JPEG` and so on.
         format: &'static str,
     },
-    /// The file declares more pixels than are allowed.
-    #[error("the picture is {width} x {height} pixels, and at most {most} pixels are taken")]
+    /// The file declares more pixels than allowed.
+    #[error("the picture is {width} x {height} pixels, above the limit of {most} pixels")]
     TooLarge {
         /// Columns.
         width: u32,
@@ -44,23 +46,24 @@ pub enum ImageError {
         /// The limit.
         most: u64,
     },
-    /// The network takes pictures of one size only.
+    /// The model accepts one size only.
     #[error(
-        "the picture is {width} x {height} pixels, and this model takes exactly {expected_width} x {expected_height}"
+        "the picture is {width} x {height} pixels, and this model requires exactly \
+         {expected_width} x {expected_height}"
     )]
     Size {
         /// Columns.
         width: u32,
         /// Rows.
         height: u32,
-        /// Columns that are expected.
+        /// Required columns.
         expected_width: usize,
-        /// Rows that are expected.
+        /// Required rows.
         expected_height: usize,
     },
 }
 
-/// An image file whose header was read and found acceptable; its pixels are not decoded yet.
+/// An image file whose header was read and accepted, and whose pixels are not decoded yet.
 pub struct ImageFile<'a> {
     format: ImageFormat,
     decoder: Box<dyn ImageDecoder + 'a>,
@@ -70,29 +73,30 @@ impl<'a> ImageFile<'a> {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`ImageError`] where the bytes are no image, are cut short, or declare more than `most_pixels`.
-    pub fn open(bytes: &'a [u8], most_pixels: u64) -> Result<Self, ImageError> {
+    /// [`ImageError`] if the bytes are not an image, are cut short, or declare more than
+    /// `max_pixels`.
+    pub fn open(bytes: &'a [u8], max_pixels: u64) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
         let damaged = ImageError::Damaged { format: format.name() };
-        if !format.is_sound(bytes, most_pixels) {
+        if !format.is_sound(bytes, max_pixels) {
             return Err(damaged);
         }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
-        // Metadata can be compressed, and is inflated before the size is known.
+        // Metadata may be compressed, and is decompressed before the size is known.
         let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MOST_DECODER_BYTES);
+        limits.max_alloc = Some(MAX_DECODER_BYTES);
         reader.limits(limits);
         let decoder = reader.into_decoder().map_err(|_| damaged)?;
         let (width, height) = decoder.dimensions();
-        if u64::from(width) * u64::from(height) > most_pixels {
-            return Err(ImageError::TooLarge { width, height, most: most_pixels });
+        if u64::from(width) * u64::from(height) > max_pixels {
+            return Err(ImageError::TooLarge { width, height, most: max_pixels });
         }
         Ok(Self { format, decoder: Box::new(decoder) })
     }
 
-    /// Memory that decoding and preparing take at most, in bytes: the decoded pixels (twice where the picture is
-    /// to be turned), what the decoder keeps for itself, four floats for each where they have more than 8 bits, and what changing the size holds
-    /// between its vertical and its horizontal pass.
+    /// Upper bound, in bytes, of the memory for decoding and preparing: the decoded pixels (twice
+    /// if the picture is rotated), the decoder's own memory, four floats per pixel of more than 8
+    /// bits, and the intermediate result of resizing between its vertical and its horizontal pass.
     pub fn decoded_bytes(&mut self, spec: &ImageSpec) -> u64 {
         let (width, height) = self.decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
@@ -109,19 +113,19 @@ impl<'a> ImageFile<'a> {
             + if fits { 0 } else { between_passes }
     }
 
-    /// Decodes the pixels, fits them to the network's size and returns them as `[channels, height, width]`
-    /// in [0, 1], before the model's own scaling.
+    /// Decodes the pixels and resizes them to the network's size: `[C, H, W]` in [0, 1], before the
+    /// model's own scaling.
     ///
     /// # Errors
-    /// [`ImageError`] where the picture is damaged, or of a size that the model refuses.
-    pub fn pixels(mut self, spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
+    /// [`ImageError`] if the picture is damaged, or of a size that the model rejects.
+    pub fn pixels(mut self, spec: &ImageSpec) -> Result<Array3<f32>, ImageError> {
         let damaged = ImageError::Damaged { format: self.format.name() };
         self.check_size(spec)?;
         let orientation = self.orientation();
-        let mut picture = DynamicImage::from_decoder(self.decoder).map_err(|_| damaged)?;
+        let mut picture = DynamicImage::from_decoder(self.decoder).map_err(|_| damaged.clone())?;
         picture.apply_orientation(orientation);
         let is_grey = !picture.color().has_color();
-        Ok(if is_deep(picture.color()) {
+        let planes = if is_deep(picture.color()) {
             let mut picture = picture.into_rgba32f();
             for Rgba([r, g, b, alpha]) in picture.pixels_mut() {
                 for value in [r, g, b] {
@@ -130,7 +134,7 @@ impl<'a> ImageFile<'a> {
             }
             let pixels = fit(&picture, spec).into_raw();
             let (pixels, _) = pixels.as_chunks::<4>();
-            planes(pixels, spec.channels, |&[r, g, b, _]| {
+            planes(pixels, spec, |&[r, g, b, _]| {
                 // Cubic filters overshoot at edges.
                 let rgb = [r, g, b].map(|value| value.clamp(0.0, 1.0));
                 (rgb, if is_grey { rgb[0] } else { luma(rgb) })
@@ -139,15 +143,16 @@ impl<'a> ImageFile<'a> {
             lay_over_black(&mut picture);
             let pixels = fit(&picture, spec).into_raw();
             let (pixels, _) = pixels.as_chunks::<4>();
-            planes(pixels, spec.channels, |&[r, g, b, _]| {
+            planes(pixels, spec, |&[r, g, b, _]| {
                 let grey = if is_grey { r } else { luma_of_8_bits([r, g, b]) };
                 ([r, g, b].map(|level| f32::from(level) / 255.0), f32::from(grey) / 255.0)
             })
-        })
+        };
+        planes.ok_or(damaged)
     }
 
-    /// Refuses a picture of a size that the model does not take: that shows in the header, before any pixel is
-    /// decoded.
+    /// Rejects a picture of a size that the model does not accept, from its header, before any
+    /// pixel is decoded.
     ///
     /// # Errors
     /// [`ImageError::Size`].
@@ -176,18 +181,18 @@ impl<'a> ImageFile<'a> {
         Ok(())
     }
 
-    /// How the camera was held; a file that does not say it, or not legibly, is taken as it is.
+    /// The EXIF orientation; upright if it is missing or unreadable.
     fn orientation(&mut self) -> Orientation {
         self.decoder.orientation().unwrap_or(Orientation::NoTransforms)
     }
 }
 
-/// Whether a picture has more than 8 bits a channel.
+/// Whether a picture has more than 8 bits per channel.
 fn is_deep(colour: ColorType) -> bool {
     colour.bytes_per_pixel() > colour.channel_count()
 }
 
-/// Multiplies alpha in, rounded to 8 bits.
+/// Composites the picture over black, rounded to 8 bits.
 fn lay_over_black(picture: &mut DynamicImage) {
     let over_black =
         |level: u8, alpha: u8| ((u32::from(level) * u32::from(alpha) * 2 + 255) / 510) as u8;
@@ -204,7 +209,7 @@ fn lay_over_black(picture: &mut DynamicImage) {
     }
 }
 
-/// Takes the part that the geometry keeps, and changes its size to the network's.
+/// Crops the part that the geometry keeps, and resizes it to the network's size.
 fn fit<I>(
     picture: &I,
     spec: &ImageSpec,
@@ -216,7 +221,7 @@ where
 {
     let (width, height) = picture.dimensions();
     let (to_width, to_height) = (spec.width as u32, spec.height as u32);
-    // Cut first, then scale: the other order would let a 1 x 50,000,000 picture grow without bound.
+    // Resizing before cropping would let a 1 x 50,000,000 picture grow without bound.
     let (part_width, part_height) = match spec.geometry {
         Geometry::Refuse | Geometry::Stretch => (width, height),
         Geometry::CenterCrop => {
@@ -238,14 +243,23 @@ where
     imageops::resize(&*part, to_width, to_height, filter)
 }
 
-/// Pixels to planes, `[channels, height, width]`; `read` gives a pixel's colours and its grey.
-fn planes<P>(pixels: &[P], channels: usize, read: impl Fn(&P) -> ([f32; 3], f32)) -> Vec<f32> {
-    if channels == 1 {
-        return pixels.iter().map(|pixel| read(pixel).1).collect();
-    }
-    (0..channels)
-        .flat_map(|c| pixels.iter().map(|pixel| read(pixel).0[c]).collect::<Vec<_>>())
-        .collect()
+/// Pixels as planes, `[C, H, W]`; `read` returns a pixel's colours and its grey. `None` if they are
+/// not as many as the network's.
+fn planes<P>(
+    pixels: &[P],
+    spec: &ImageSpec,
+    read: impl Fn(&P) -> ([f32; 3], f32),
+) -> Option<Array3<f32>> {
+    let values = if spec.channels == 1 {
+        pixels.iter().map(|pixel| read(pixel).1).collect()
+    } else {
+        let mut planes = Vec::with_capacity(spec.channels * pixels.len());
+        for channel in 0..spec.channels {
+            planes.extend(pixels.iter().map(|pixel| read(pixel).0[channel]));
+        }
+        planes
+    };
+    Array3::from_shape_vec((spec.channels, spec.height, spec.width), values).ok()
 }
 
 /// ITU-R BT.601 luma.

@@ -1,6 +1,6 @@
-//! What a network takes, and how raw pixels and samples become that.
+//! A network's input, and its preparation from raw pixels and samples.
 //!
-//! Training and serving prepare their inputs by this code alone, so that they cannot differ.
+//! Training and serving share this code, so their preparation cannot differ.
 
 mod format;
 mod image;
@@ -12,18 +12,18 @@ pub use self::image::{ImageError, ImageFile};
 pub use format::ImageFormat;
 pub use prepare::PrepareError;
 
-/// The input of a network: its shape, and the preparation that its training assumed.
+/// The input of a network: its shape, and the preparation used in training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum InputSpec {
-    /// Pictures.
+    /// Images.
     Image(ImageSpec),
     /// Windows of a sampled signal.
     Signal(SignalSpec),
 }
 
-/// Pictures of one size, `[channels, height, width]`.
+/// Images of one size, `[channels, height, width]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -34,9 +34,9 @@ pub struct ImageSpec {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// What becomes of a picture of another size.
+    /// Handling of images of another size.
     pub geometry: Geometry,
-    /// The filter for changing the size.
+    /// The filter for resizing.
     pub filter: Filter,
     /// Subtracted from each channel; a pixel's raw value is in [0, 1].
     pub mean: Vec<f32>,
@@ -44,29 +44,29 @@ pub struct ImageSpec {
     pub std: Vec<f32>,
 }
 
-/// What becomes of a picture whose size is not the network's.
+/// Handling of images whose size is not the network's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Geometry {
-    /// It is refused.
+    /// They are rejected.
     Refuse,
-    /// It is scaled to the network's size, whatever its proportions.
+    /// They are resized to the network's size, whatever their proportions.
     Stretch,
-    /// Its middle part of the network's proportions is scaled to the network's size.
+    /// Their central part of the network's proportions is resized to the network's size.
     CenterCrop,
 }
 
-/// Filters for changing the size of a picture.
+/// Filters for resizing images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Filter {
     /// The nearest pixel.
     Nearest,
-    /// Linear, with antialiasing where the picture shrinks.
+    /// Linear, with antialiasing when reducing.
     Triangle,
-    /// Cubic, with antialiasing where the picture shrinks.
+    /// Cubic, with antialiasing when reducing.
     CatmullRom,
 }
 
@@ -75,24 +75,25 @@ pub enum Filter {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SignalSpec {
-    /// Channels that are recorded together.
+    /// Channels, sampled together.
     pub channels: usize,
     /// Samples of each channel.
     pub window: usize,
-    /// Samples in a second, where training fixed it.
+    /// Samples per second, if training fixed it.
     pub sample_rate_hz: Option<f64>,
-    /// How each window is normalised.
+    /// Normalisation of each window.
     pub normalization: Normalization,
 }
 
-/// How each window of a signal is normalised.
+/// Normalisation of each window of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Normalization {
-    /// Not at all.
+    /// No normalisation.
     None,
-    /// `(x − μ) / max(σ, ε)`, with each channel's mean μ and population deviation σ over the window, in f64.
+    /// `(x − μ) / max(σ, ε)`, with each channel's mean μ and population standard deviation σ over
+    /// the window, in f64.
     ZScore {
         /// ε, in the signal's unit.
         epsilon: f64,
@@ -100,7 +101,7 @@ pub enum Normalization {
 }
 
 impl InputSpec {
-    /// Sizes of one input, without the batch: `[C, H, W]` or `[C, L]`.
+    /// Shape of one input, without the batch: `[C, H, W]` or `[C, L]`.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Image(image) => vec![image.channels, image.height, image.width],
@@ -108,7 +109,7 @@ impl InputSpec {
         }
     }
 
-    /// Numbers in one input.
+    /// Number of values in one input.
     pub fn elements(&self) -> usize {
         self.shape().iter().product()
     }
@@ -121,7 +122,7 @@ impl InputSpec {
         }
     }
 
-    /// The word for what it takes: `image` or `signal`.
+    /// `image` or `signal`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Image(_) => "image",
@@ -130,13 +131,13 @@ impl InputSpec {
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
-        // Far above every real model, and far below what could overflow a size or exhaust memory.
-        const MOST_ELEMENTS: usize = 1 << 26;
+        // Far above every real model, and far below any overflow or exhaustion of memory.
+        const MAX_ELEMENTS: usize = 1 << 26;
         let elements =
             self.shape().iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        if !elements.is_some_and(|n| (1..=MOST_ELEMENTS).contains(&n)) {
+        if !elements.is_some_and(|n| (1..=MAX_ELEMENTS).contains(&n)) {
             return Err(format!(
-                "the input's shape {:?} must hold between 1 and {MOST_ELEMENTS} numbers",
+                "the input's shape {:?} must have between 1 and {MAX_ELEMENTS} values",
                 self.shape()
             ));
         }
@@ -151,15 +152,15 @@ impl ImageSpec {
     fn check(&self) -> Result<(), String> {
         if !matches!(self.channels, 1 | 3) {
             return Err(format!(
-                "an image input has 1 or 3 channels, and this has {}",
+                "an image input has 1 or 3 channels, and this one has {}",
                 self.channels
             ));
         }
         if self.mean.len() != self.channels || self.std.len() != self.channels {
-            return Err("an image input has one mean and one std a channel".to_owned());
+            return Err("an image input needs one mean and one std per channel".to_owned());
         }
         if !self.mean.iter().all(|m| m.is_finite()) || !self.std.iter().all(|s| s.is_normal()) {
-            return Err("mean must be finite, and std finite and not zero".to_owned());
+            return Err("mean must be finite, and std finite and nonzero".to_owned());
         }
         Ok(())
     }

@@ -1,31 +1,33 @@
-//! Raw numbers to what the network was trained on: scaling of images, normalisation of signals.
+//! Preparation of raw values as in training: scaling of images, normalisation of signals.
 
-use super::{ImageSpec, InputSpec, Normalization};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3};
+
+use super::{ImageSpec, InputSpec, Normalization, SignalSpec};
 use crate::{
     baseline::Level,
     lanes::{count, extremes, sum},
     vectorized,
 };
 
-/// Numbers that cannot be prepared.
+/// Values that cannot be prepared.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PrepareError {
-    /// Another number of values than the network takes.
-    #[error("{expected} values were expected ({shape}), and {found} came")]
+    /// Another number of values than one input has.
+    #[error("{expected} values were expected ({shape}), and {found} were given")]
     Length {
         /// Values of one input.
         expected: usize,
-        /// The input's shape in words.
+        /// Description of the input's shape.
         shape: String,
-        /// Values that came.
+        /// Values given.
         found: usize,
     },
-    /// A value that is no number, or too large for 32 bits.
+    /// A value that is not a number, or too large for 32 bits.
     #[error("value {index} is not a finite 32-bit number: {value}")]
     NotFinite {
         /// Position in row-major order.
         index: usize,
-        /// What it is: `NaN`, `inf` or `-inf`.
+        /// Its value: `NaN`, `inf` or `-inf`.
         value: f32,
     },
     /// A channel that never changes cannot be normalised.
@@ -42,13 +44,14 @@ impl InputSpec {
     /// Prepares one raw input in place: pixels in [0, 1], `[C, H, W]`, or samples, `[C, L]`.
     ///
     /// # Errors
-    /// [`PrepareError`] where the length is another, a value is not finite, or a channel that is to be
+    /// [`PrepareError`] if the number of values is wrong, one is not finite, or a channel to be
     /// normalised is constant.
     pub fn prepare(&self, values: &mut [f32]) -> Result<(), PrepareError> {
         self.prepare_measured(values, &[])
     }
 
-    /// The same for a signal whose channels' levels are known, so that they are not taken again; none where they are not.
+    /// As [`Self::prepare`], for a signal whose channels' levels are known and need not be measured
+    /// again; empty if they are not.
     ///
     /// # Errors
     /// As [`Self::prepare`].
@@ -58,33 +61,31 @@ impl InputSpec {
         levels: &[Level],
     ) -> Result<(), PrepareError> {
         if values.len() != self.elements() {
-            return Err(PrepareError::Length {
-                expected: self.elements(),
-                shape: self.shape_in_words(),
-                found: values.len(),
-            });
+            return Err(self.wrong_length(values.len()));
         }
         check_finite(values)?;
+        let wrong_length = |_| self.wrong_length(self.elements());
         match self {
-            Self::Image(image) => scale(values, image),
-            Self::Signal(signal) => match signal.normalization {
-                Normalization::None => {}
-                Normalization::ZScore { epsilon } => {
-                    for (channel, samples) in values.chunks_exact_mut(signal.window).enumerate() {
-                        let (mean, deviation) = match levels.get(channel) {
-                            Some(level) => not_constant(channel, level)?,
-                            None => mean_and_deviation(channel, samples)?,
-                        };
-                        normalize(samples, mean, 1.0 / deviation.max(epsilon));
-                    }
-                }
-            },
+            Self::Image(image) => {
+                let shape = (image.channels, image.height, image.width);
+                let planes = ArrayViewMut3::from_shape(shape, &mut *values);
+                scale(planes.map_err(wrong_length)?, image);
+            }
+            Self::Signal(signal) => {
+                let shape = (signal.channels, signal.window);
+                let channels = ArrayViewMut2::from_shape(shape, &mut *values);
+                normalize_channels(channels.map_err(wrong_length)?, signal, levels)?;
+            }
         }
-        // Finite raw values can still leave the range of 32 bits when they are scaled.
+        // Scaling can take finite raw values out of the range of 32 bits.
         check_finite(values)
     }
 
-    /// The shape as a person would say it: `1 x 28 x 28, channels x height x width`.
+    fn wrong_length(&self, found: usize) -> PrepareError {
+        PrepareError::Length { expected: self.elements(), shape: self.shape_in_words(), found }
+    }
+
+    /// The shape in words: `1 x 28 x 28, channels x height x width`.
     pub fn shape_in_words(&self) -> String {
         let sizes: Vec<String> = self.shape().iter().map(ToString::to_string).collect();
         let axes = match self {
@@ -96,7 +97,7 @@ impl InputSpec {
 }
 
 fn check_finite(values: &[f32]) -> Result<(), PrepareError> {
-    // Looking for the place is slower than looking whether there is one.
+    // Finding the position is slower than checking all values.
     if are_finite(values) {
         return Ok(());
     }
@@ -112,16 +113,31 @@ vectorized! {
     }
 }
 
-fn scale(values: &mut [f32], image: &ImageSpec) {
-    let planes = values.chunks_exact_mut(image.height * image.width);
-    for (plane, (&mean, &std)) in planes.zip(image.mean.iter().zip(&image.std)) {
-        for value in plane {
-            *value = (*value - mean) / std;
-        }
+fn scale(mut planes: ArrayViewMut3<'_, f32>, image: &ImageSpec) {
+    for (mut plane, (&mean, &std)) in planes.outer_iter_mut().zip(image.mean.iter().zip(&image.std))
+    {
+        plane.mapv_inplace(|value| (value - mean) / std);
     }
 }
 
-/// Mean and deviation of a channel whose level is known.
+fn normalize_channels(
+    mut channels: ArrayViewMut2<'_, f32>,
+    signal: &SignalSpec,
+    levels: &[Level],
+) -> Result<(), PrepareError> {
+    let Normalization::ZScore { epsilon } = signal.normalization else { return Ok(()) };
+    let rows = channels.rows_mut().into_iter().filter_map(ArrayViewMut1::into_slice);
+    for (channel, samples) in rows.enumerate() {
+        let (mean, deviation) = match levels.get(channel) {
+            Some(level) => not_constant(channel, level)?,
+            None => mean_and_deviation(channel, samples)?,
+        };
+        normalize(samples, mean, 1.0 / deviation.max(epsilon));
+    }
+    Ok(())
+}
+
+/// Mean and standard deviation of a channel whose level is known.
 fn not_constant(channel: usize, level: &Level) -> Result<(f64, f64), PrepareError> {
     match level.constant {
         Some(value) => Err(PrepareError::Constant { channel, value }),
@@ -173,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_channel_is_refused_by_its_number() {
+    fn a_dead_channel_is_rejected_by_its_number() {
         let mut values = [1.0, 3.0, 0.5, 0.5];
         assert_eq!(
             signal(2, 2).prepare(&mut values),
@@ -187,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_is_refused_with_both_lengths() {
+    fn a_wrong_length_is_rejected_with_both_lengths() {
         let error = signal(1, 4).prepare(&mut [0.0; 3]).map_err(|e| e.to_string());
         assert_eq!(
             error,
-            Err("4 values were expected (1 x 4, channels x samples), and 3 came".to_owned())
+            Err("4 values were expected (1 x 4, channels x samples), and 3 were given".to_owned())
         );
     }
 
@@ -220,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_prepared_is_finite_or_refused(
+        fn prepared_values_are_finite_or_rejected(
             mut samples in prop::collection::vec(prop::num::f32::ANY, 4)
         ) {
             if signal(1, 4).prepare(&mut samples).is_ok() {

@@ -1,4 +1,4 @@
-//! Builds an ONNX model node by node, with names that stay.
+//! Builds an ONNX model node by node, with stable names.
 
 use prost::Message as _;
 
@@ -8,24 +8,24 @@ use super::proto::{
     tensor_proto::DataType, tensor_shape_proto, type_proto,
 };
 
-/// IR version 8 and operator set 17: read by every ONNX Runtime since 1.12 and by what embeds one.
+/// IR version 8 and operator set 17, which ONNX Runtime supports since 1.12.
 const IR_VERSION: i64 = 8;
 const OPERATOR_SET: i64 = 17;
 
 /// An attribute of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A list of whole numbers.
+    /// A list of integers.
     Ints(Vec<i64>),
-    /// A real number.
+    /// A float.
     Float(f32),
-    /// A list of real numbers.
+    /// A list of floats.
     Floats(Vec<f32>),
 }
 
-/// A model in the making. Nodes must come in an order in which each input exists already.
+/// A model under construction. A node's inputs must exist before it is added.
 ///
 /// ```
 /// use drsn_bundle::onnx::GraphBuilder;
@@ -51,12 +51,12 @@ impl GraphBuilder {
         }
     }
 
-    /// Declares an input of 32-bit floats; −1 stands for the batch.
+    /// Declares an input of 32-bit floats; −1 stands for the batch size.
     pub fn input(&mut self, name: &str, shape: &[i64]) {
         self.graph.input.push(value_info(name, shape));
     }
 
-    /// Declares an output of 32-bit floats; −1 stands for the batch.
+    /// Declares an output of 32-bit floats; −1 stands for the batch size.
     pub fn output(&mut self, name: &str, shape: &[i64]) {
         self.graph.output.push(value_info(name, shape));
     }
@@ -67,13 +67,13 @@ impl GraphBuilder {
         self.initializer(name, shape, DataType::Float, bytes)
     }
 
-    /// Stores 64-bit whole numbers in the model and returns the tensor's name.
+    /// Stores 64-bit integers in the model and returns the tensor's name.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.initializer(name, &[values.len()], DataType::Int64, bytes)
     }
 
-    /// Adds a node of the standard operators with one output, and returns that output's name.
+    /// Adds a node of a standard operator with one output, and returns the output's name.
     pub fn node(
         &mut self,
         operator: &str,
@@ -100,7 +100,7 @@ impl GraphBuilder {
         });
     }
 
-    /// The model's bytes: the same graph gives the same bytes.
+    /// The model's bytes, which are the same for the same graph.
     pub fn finish(self, description: &str) -> Vec<u8> {
         ModelProto {
             ir_version: Some(IR_VERSION),

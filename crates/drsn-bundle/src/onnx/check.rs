@@ -1,4 +1,4 @@
-//! Whether a model is one that a bundle may hold, and whether it is the one that the manifest describes.
+//! Checks that a model is allowed in a bundle, and that it is the one that the manifest describes.
 
 use prost::Message as _;
 
@@ -13,16 +13,17 @@ use super::{
 };
 use crate::{BundleError, Manifest, manifest};
 
-/// Checks a model's bytes: standard operators only, weights inside, input, outputs and metadata as the manifest says.
+/// Checks a model's bytes: only standard operators, weights inside the file, and input, outputs and
+/// metadata as in the manifest.
 ///
 /// # Errors
-/// [`BundleError::Model`] with what is wrong, in words.
+/// [`BundleError::Model`] with what is wrong.
 pub fn check_model(model: &[u8], manifest: &Manifest) -> Result<(), BundleError> {
     check(model, manifest).map_err(|reason| BundleError::Model { reason })
 }
 
 fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
-    let model = ModelProto::decode(bytes).map_err(|_| "it is no ONNX model".to_owned())?;
+    let model = ModelProto::decode(bytes).map_err(|_| "it is not an ONNX model".to_owned())?;
     let graph = model.graph.as_ref().ok_or("it has no graph")?;
     check_operators(&model, graph)?;
     check_weights(graph)?;
@@ -35,24 +36,24 @@ fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
 fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String> {
     if let Some(function) = model.functions.first() {
         return Err(format!(
-            "it defines a function of its own, \"{}\": only the standard operators are allowed",
+            "it defines the function \"{}\": only standard operators are allowed",
             function.name()
         ));
     }
     if !model.training_info.is_empty() {
-        return Err("it holds graphs for training: only the network itself is allowed".to_owned());
+        return Err("it has training graphs: only the network itself is allowed".to_owned());
     }
     for node in &graph.node {
         if !matches!(node.domain(), "" | "ai.onnx") {
             return Err(format!(
-                "it uses the operator {}.{}, and only the standard operators are allowed",
+                "it uses the operator {}.{}: only standard operators are allowed",
                 node.domain(),
                 node.op_type()
             ));
         }
         if node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty()) {
             return Err(format!(
-                "its operator {} holds a graph: control flow is not allowed",
+                "its operator {} contains a graph: control flow is not allowed",
                 node.op_type()
             ));
         }
@@ -61,7 +62,8 @@ fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String>
         };
         if node.attribute.iter().any(holds_others) {
             return Err(format!(
-                "its operator {} holds sparse tensors or a list of tensors: only single, dense ones are allowed",
+                "its operator {} contains sparse tensors or a list of tensors: only single, dense \
+                 tensors are allowed",
                 node.op_type()
             ));
         }
@@ -71,7 +73,7 @@ fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String>
 
 fn check_weights(graph: &GraphProto) -> Result<(), String> {
     if !graph.sparse_initializer.is_empty() {
-        return Err("it has sparse weights: only dense ones are allowed".to_owned());
+        return Err("it has sparse weights: only dense weights are allowed".to_owned());
     }
     let in_nodes = graph
         .node
@@ -84,7 +86,7 @@ fn check_weights(graph: &GraphProto) -> Result<(), String> {
     match graph.initializer.iter().chain(in_nodes).find(is_external) {
         None => Ok(()),
         Some(tensor) => Err(format!(
-            "its tensor \"{}\" lies in another file: weights must be inside model.onnx",
+            "its tensor \"{}\" is in another file: weights must be inside model.onnx",
             tensor.name()
         )),
     }
@@ -95,10 +97,7 @@ fn check_input(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
     let inputs: Vec<&ValueInfoProto> =
         graph.input.iter().filter(|input| !weights.contains(&input.name())).collect();
     let [input] = inputs[..] else {
-        return Err(format!(
-            "it has {} inputs, and one named \"{INPUT}\" is expected",
-            inputs.len()
-        ));
+        return Err(format!("it has {} inputs, and only \"{INPUT}\" is expected", inputs.len()));
     };
     if input.name() != INPUT {
         return Err(format!(
@@ -112,10 +111,11 @@ fn check_input(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
 fn check_outputs(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
     let expected = manifest.outputs();
     for (name, width) in &expected {
-        let output =
-            graph.output.iter().find(|output| output.name() == name).ok_or_else(|| {
-                format!("the manifest names an output \"{name}\", and it has none")
-            })?;
+        let output = graph
+            .output
+            .iter()
+            .find(|output| output.name() == name)
+            .ok_or_else(|| format!("it has no output \"{name}\", which the manifest names"))?;
         check_shape(output, &[*width])?;
     }
     let unknown =
@@ -128,27 +128,28 @@ fn check_outputs(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> 
     }
 }
 
-/// The second graph counts zeros in these tensors: see [`super::with_zeroed_outputs`].
+/// The second graph counts zeros in these tensors; see [`super::with_zeroed_outputs`].
 fn check_shrunk_tensors(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
     let made = |name: &String| graph.node.iter().any(|node| node.output.contains(name));
     match manifest.blocks.iter().find(|b| !made(&b.shrunk_tensor)) {
         None => Ok(()),
         Some(block) => Err(format!(
-            "the manifest says that block \"{}\" shrinks into a tensor \"{}\", and it has none",
+            "the block \"{}\" shrinks into the tensor \"{}\" according to the manifest, and it has no \
+             such tensor",
             block.name, block.shrunk_tensor
         )),
     }
 }
 
-/// Expects 32-bit floats of shape `[batch, inner…]`, with a batch that is not fixed.
+/// Requires 32-bit floats of shape `[batch, inner…]`, with a variable batch size.
 fn check_shape(value: &ValueInfoProto, inner: &[usize]) -> Result<(), String> {
     let Some(type_proto::Value::TensorType(tensor)) =
         value.r#type.as_ref().and_then(|t| t.value.as_ref())
     else {
-        return Err(format!("\"{}\" is no tensor", value.name()));
+        return Err(format!("\"{}\" is not a tensor", value.name()));
     };
     if tensor.elem_type() != DataType::Float as i32 {
-        return Err(format!("\"{}\" does not hold 32-bit floats", value.name()));
+        return Err(format!("\"{}\" does not have 32-bit floats", value.name()));
     }
     let sizes: Vec<Option<i64>> = tensor
         .shape
@@ -163,7 +164,7 @@ fn check_shape(value: &ValueInfoProto, inner: &[usize]) -> Result<(), String> {
         std::iter::once(None).chain(inner.iter().map(|&size| Some(size as i64))).collect();
     if sizes != expected {
         return Err(format!(
-            "\"{}\" has shape {}, and the manifest asks for {}",
+            "\"{}\" has shape {}, and the manifest requires {}",
             value.name(),
             shape_in_words(&sizes),
             shape_in_words(&expected)
@@ -192,13 +193,13 @@ fn check_metadata(model: &ModelProto, manifest: &Manifest) -> Result<(), String>
     let format = entry(METADATA_FORMAT)?;
     if format != manifest::FORMAT.to_string() {
         return Err(format!(
-            "its metadata says format {format}, and this program reads format {}",
+            "its format is {format} according to its metadata, and this program supports format {}",
             manifest::FORMAT
         ));
     }
     let list = |key: &str| {
         serde_json::from_str::<Vec<String>>(&entry(key)?)
-            .map_err(|_| format!("its metadata \"{key}\" is no list of names"))
+            .map_err(|_| format!("its metadata \"{key}\" is not a list of names"))
     };
     let classes = list(METADATA_CLASSES)?;
     if classes != manifest.classes {
@@ -222,7 +223,7 @@ mod tests {
     use super::*;
     use crate::{Bundle, onnx::proto::StringStringEntryProto};
 
-    /// What is said of a real model after `change`.
+    /// The result for a real model after `change`.
     fn checked(change: impl FnOnce(&mut ModelProto, &mut GraphProto)) -> Result<(), String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/bearing/1");
         let bundle = Bundle::open(&folder).unwrap();
@@ -242,18 +243,19 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_as_the_manifest_says_is_taken() {
+    fn a_model_that_agrees_with_the_manifest_is_accepted() {
         assert_eq!(checked(|_, _| ()), Ok(()));
     }
 
-    /// ONNX Runtime opens the files that sparse tensors name, from the folder that a server was started in.
+    /// ONNX Runtime opens the files that sparse tensors name, relative to the server's working
+    /// directory.
     #[test]
-    fn weights_that_could_lie_in_other_files_are_refused_wherever_they_are_named() {
+    fn weights_in_other_files_are_rejected_wherever_they_are_named() {
         let elsewhere = StringStringEntryProto {
             key: Some("location".to_owned()),
             value: Some("secret.bin".to_owned()),
         };
-        for refused in [
+        for rejected in [
             checked(|_, graph| graph.initializer[0].external_data.push(elsewhere.clone())),
             checked(|_, graph| graph.sparse_initializer.push(Vec::new())),
             attribute(|attribute| {
@@ -266,19 +268,19 @@ mod tests {
             attribute(|attribute| attribute.sparse_tensor = Some(Vec::new())),
             attribute(|attribute| attribute.sparse_tensors.push(Vec::new())),
         ] {
-            assert!(refused.is_err());
+            assert!(rejected.is_err());
         }
     }
 
     #[test]
-    fn what_is_no_plain_network_is_refused() {
-        for refused in [
+    fn anything_but_a_plain_network_is_rejected() {
+        for rejected in [
             attribute(|attribute| attribute.g = Some(GraphProto::default())),
             attribute(|attribute| attribute.graphs.push(Vec::new())),
             checked(|model, _| model.training_info.push(Vec::new())),
             checked(|_, graph| graph.node[0].domain = Some("com.microsoft".to_owned())),
         ] {
-            assert!(refused.is_err());
+            assert!(rejected.is_err());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The second graph of a model: the same, and for each block the share of features that shrinkage set to zero.
+//! The second graph of a model, which also has the share of features that each block sets to zero.
 //!
-//! A runtime computes every output of a graph, asked for or not; so these outputs have a graph of their own,
-//! which is run only for the clients that want them.
+//! A runtime computes every output of a graph, requested or not. So these outputs have their own
+//! graph, which is run only for clients that request them.
 
 use prost::Message as _;
 
@@ -19,16 +19,16 @@ pub fn zeroed_output(block: &str) -> String {
     format!("zeroed.{block}")
 }
 
-/// Adds an output `zeroed.<block>`, `[batch, C]`, for each block: the mean over space of `[y = 0]`, where y is
-/// the block's tensor after shrinkage.
+/// Adds an output `zeroed.<block>`, `[batch, C]`, for each block: the mean over the spatial axes of
+/// `[y = 0]`, where y is the block's tensor after shrinkage.
 ///
-/// The soft threshold gives exact zeros: within [−τ, τ] it computes x − x.
+/// The soft threshold returns exact zeros: within [−τ, τ] it computes x − x.
 ///
 /// # Errors
-/// [`BundleError::Model`] where the bytes are no ONNX model.
+/// [`BundleError::Model`] if the bytes are not an ONNX model.
 pub fn with_zeroed_outputs(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, BundleError> {
     let wrong = |reason: &str| BundleError::Model { reason: reason.to_owned() };
-    let mut model = ModelProto::decode(model).map_err(|_| wrong("it is no ONNX model"))?;
+    let mut model = ModelProto::decode(model).map_err(|_| wrong("it is not an ONNX model"))?;
     let graph = model.graph.as_mut().ok_or_else(|| wrong("it has no graph"))?;
     let zero = "zeroed.zero";
     graph.initializer.push(TensorProto {

@@ -1,4 +1,4 @@
-//! Finds ONNX Runtime's shared library and loads it, once in a process.
+//! Finds and loads ONNX Runtime's shared library, once per process.
 
 use std::{
     env, fmt,
@@ -12,10 +12,10 @@ use super::{RuntimeError, operators};
 pub const LIBRARY_NAME: &str =
     if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
 
-/// The environment variable that names the library.
+/// The environment variable with the path of the library.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// Folders where a system keeps shared libraries.
+/// The system's folders of shared libraries.
 const SYSTEM_FOLDERS: [&str; 5] = [
     "/usr/local/lib",
     "/usr/lib",
@@ -24,21 +24,21 @@ const SYSTEM_FOLDERS: [&str; 5] = [
     "/usr/lib/aarch64-linux-gnu",
 ];
 
-/// ONNX Runtime, loaded.
+/// The loaded ONNX Runtime.
 #[derive(Clone)]
 pub struct Runtime {
     pub(super) environment: ort::environment::Environment,
     library: PathBuf,
 }
 
-/// ONNX Runtime has one environment in a process; it stays until the process ends.
+/// ONNX Runtime has one environment per process, until the process ends.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 impl Runtime {
-    /// Loads the library, or returns it where this process has loaded one already.
+    /// Loads the library, or returns the one that this process has loaded before.
     ///
-    /// It is looked for at `explicit`, else at `ORT_DYLIB_PATH`, else beside the executable, in the folder
-    /// `onnxruntime` of the build directory above it, and in the system's folders.
+    /// It is searched at `explicit`, else at `ORT_DYLIB_PATH`, else beside the executable, in the
+    /// folder `onnxruntime` of the build directory above it, and in the system's folders.
     ///
     /// # Errors
     /// [`RuntimeError::NotFound`] or [`RuntimeError::Unusable`].
@@ -62,11 +62,11 @@ impl Runtime {
         let environment = ort::init_from(&library)
             .map_err(|e| unusable(e.to_string()))?
             .with_name("drsn")
-            // Microsoft's builds report usage home unless they are told not to.
+            // Microsoft's builds send telemetry by default.
             .with_telemetry(false)
             .build()
             .map_err(|e| unusable(e.to_string()))?;
-        // Its log goes to standard error in a format of its own; what matters comes back as errors.
+        // Its log goes to standard error in its own format; all that matters is returned as errors.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
         operators::register(&environment).map_err(|e| unusable(e.to_string()))?;
         Ok(Self { environment, library })
@@ -90,10 +90,10 @@ fn find(explicit: Option<&Path>) -> Result<PathBuf, RuntimeError> {
             Err(RuntimeError::NoSuchLibrary { by, path })
         };
     }
-    let looked_for: Vec<PathBuf> = folders().iter().flat_map(|f| candidates(f)).collect();
-    match looked_for.iter().find(|path| path.is_file()) {
+    let searched: Vec<PathBuf> = folders().iter().flat_map(|f| candidates(f)).collect();
+    match searched.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
-        None => Err(RuntimeError::NotFound { looked_for }),
+        None => Err(RuntimeError::NotFound { searched }),
     }
 }
 
@@ -102,7 +102,7 @@ fn folders() -> Vec<PathBuf> {
     if let Some(beside) =
         env::current_exe().ok().and_then(|executable| executable.parent().map(Path::to_owned))
     {
-        // target/release/drsn-serve and target/debug/deps/some-test both find target/onnxruntime.
+        // Both target/release/drsn-serve and target/debug/deps/some-test find target/onnxruntime.
         let caches = beside.ancestors().skip(1).take(2).map(|f| f.join("onnxruntime"));
         folders.extend(caches);
         folders.insert(0, beside);
@@ -111,7 +111,7 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The library's plain name, and whatever versions of it lie in the folder, the last name in the alphabet first.
+/// The library's plain name, then the versioned names in the folder in descending order.
 fn candidates(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()

@@ -1,85 +1,94 @@
 //! ONNX Runtime: finding the shared library, running a graph in it, and the golden self-check.
 
-mod by_size;
+mod buckets;
 mod library;
+mod load;
 mod operators;
+mod provider;
 mod reason;
 mod self_check;
 mod session;
 
 pub use library::{LIBRARY_NAME, Runtime};
+pub use provider::Provider;
 pub use self_check::self_check;
-pub use session::{NamedTensor, Provider, Session};
+pub use session::{NamedTensor, Outputs, Session};
 
 use std::path::PathBuf;
 
 use crate::Mismatch;
 
-/// What can go wrong between this process and ONNX Runtime.
+/// An error of ONNX Runtime, or of finding it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// No library was found at any of the places where it is looked for.
+    /// No library was found in any of the places searched.
     #[error(
-        "ONNX Runtime was not found: run `cargo xtask onnxruntime`, or set ORT_DYLIB_PATH to {LIBRARY_NAME} (looked for {})",
-        looked_for.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+        "ONNX Runtime was not found: run `cargo xtask onnxruntime`, or set ORT_DYLIB_PATH to \
+         {LIBRARY_NAME} (searched {})",
+        searched.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NotFound {
         /// The paths that were tried.
-        looked_for: Vec<PathBuf>,
+        searched: Vec<PathBuf>,
     },
-    /// The library that was named is not there.
-    #[error("{by} names {path:?} as ONNX Runtime's library, and there is no such file")]
+    /// The given library does not exist.
+    #[error("{by} names {path:?} as ONNX Runtime's library, but there is no such file")]
     NoSuchLibrary {
-        /// Who named it: a flag or a variable.
+        /// The flag or environment variable that names it.
         by: &'static str,
         /// The path.
         path: PathBuf,
     },
-    /// The library is there and cannot be used.
+    /// The library exists but cannot be used.
     #[error(
-        "ONNX Runtime at {} cannot be used: {reason}; run `cargo xtask onnxruntime` for a library that can", path.display()
+        "ONNX Runtime at {} cannot be used: {reason}; run `cargo xtask onnxruntime` to obtain one \
+         that works",
+        path.display()
     )]
     Unusable {
         /// The library.
         path: PathBuf,
-        /// What the system or the runtime said.
+        /// The message of the system or the runtime.
         reason: String,
     },
-    /// The device that was asked for is not there, or the library was built without it.
+    /// The requested device does not exist, or the library was built without support for it.
     #[error(
-        "the device {device} cannot be used: {reason}; take another with --device, as cpu or auto"
+        "the device {device} cannot be used: {reason}; choose another with --device, such as cpu \
+         or auto"
     )]
     Device {
         /// The device, as `cuda:0`.
         device: String,
-        /// What the runtime said.
+        /// The message of the runtime.
         reason: String,
     },
-    /// The runtime refused the model.
+    /// The runtime rejected the model.
     #[error("ONNX Runtime cannot load model.onnx: {reason}")]
     Load {
-        /// What the runtime said.
+        /// The message of the runtime.
         reason: String,
     },
     /// The runtime failed while it ran the model.
     #[error("ONNX Runtime failed: {reason}")]
     Run {
-        /// What the runtime said.
+        /// The message of the runtime.
         reason: String,
     },
-    /// The model does not give its golden outputs on this machine.
-    #[error("the model does not give its golden output \"{output}\" on {provider}: {mismatch}")]
+    /// The model does not reproduce its golden outputs on this machine.
+    #[error(
+        "the model does not reproduce its golden output \"{output}\" on {provider}: {mismatch}"
+    )]
     SelfCheck {
         /// Name of the output.
         output: String,
-        /// The execution provider it was run on.
+        /// The execution provider.
         provider: String,
         /// The first difference.
         mismatch: Mismatch,
     },
-    /// The runtime gave an output that the golden data has not, or the other way round.
-    #[error("the model gave no output \"{output}\"")]
+    /// The model did not return an output.
+    #[error("the model returned no output \"{output}\"")]
     MissingOutput {
         /// Name of the output.
         output: String,

@@ -1,17 +1,18 @@
-//! What ONNX Runtime says, without where in its source it says so.
+//! ONNX Runtime's messages without the places in its source code.
 
-/// The words of an error that are for people.
+/// The part of a message that is meant for people.
 pub(super) fn reason(error: &ort::Error) -> String {
     plain(&error.to_string())
 }
 
 fn plain(text: &str) -> String {
-    // `/onnxruntime_src/…cc:2043 onnxruntime::…::Get() [ONNXRuntimeError] : 1 : FAIL : ` and then the words.
+    // `/onnxruntime_src/…cc:2043 onnxruntime::…::Get() [ONNXRuntimeError] : 1 : FAIL : ` precedes
+    // it.
     let text = match text.split_once("[ONNXRuntimeError]") {
         Some((_, rest)) => rest.splitn(4, " : ").nth(3).unwrap_or(rest),
         None => text,
     };
-    // `CUDA failure 100: … ; GPU=-1 ; hostname=… ; file=…` is the cause, whatever it happened to.
+    // `CUDA failure 100: … ; GPU=-1 ; hostname=… ; file=…` is the cause of whatever failed.
     let text = match text.find("CUDA failure") {
         Some(start) => text[start..].split(" ; ").next().unwrap_or(text),
         None => text,
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_in_the_source_are_left_out() {
+    fn places_in_the_source_are_removed() {
         for (said, expected) in [
             (
                 "/onnxruntime_src/onnxruntime/core/session/provider_bridge_ort.cc:2043 onnxruntime::Provider& \

@@ -1,4 +1,5 @@
-//! The golden self-check: does this model, in this runtime, on this device, answer what it answered when it was made?
+//! The golden self-check: whether a model, in this runtime and on this device, reproduces the
+//! outputs that were recorded when it was made.
 
 use super::{RuntimeError, Session};
 use crate::Golden;
@@ -6,17 +7,14 @@ use crate::Golden;
 /// Runs the golden inputs and compares every output with the golden one.
 ///
 /// # Errors
-/// [`RuntimeError::SelfCheck`] with the first output that differs, or what the runtime says.
+/// [`RuntimeError::SelfCheck`] with the first output that differs, or any error of the run.
 pub fn self_check(session: &mut Session, golden: &Golden) -> Result<(), RuntimeError> {
     let provider = session.provider().name();
     let tolerance = golden.tolerance(provider);
-    let found = session.run(&golden.input.data, golden.batch())?;
+    let found = session.run(golden.input.view())?;
     for (name, expected) in &golden.outputs {
-        let output = found
-            .iter()
-            .find(|tensor| tensor.name == *name)
-            .ok_or_else(|| RuntimeError::MissingOutput { output: name.clone() })?;
-        tolerance.check(&expected.data, &output.data).map_err(|mismatch| {
+        let found = found.get(name)?;
+        tolerance.check(expected.iter(), found.iter()).map_err(|mismatch| {
             RuntimeError::SelfCheck {
                 output: name.clone(),
                 provider: provider.to_owned(),

@@ -1,93 +1,106 @@
 //! A model in ONNX Runtime: prepared inputs in, named outputs out.
 
-use std::fmt;
-
+use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Dimension as _, IxDyn, Slice};
 use ort::{
-    ep::cuda::ConvAlgorithmSearch,
-    session::{RunOptions, Session as OrtSession, builder::GraphOptimizationLevel},
+    session::{RunOptions, Session as OrtSession},
     value::TensorRef,
 };
 
-use super::{
-    Runtime, RuntimeError,
-    by_size::{self, BySize},
-    operators,
-    reason::reason,
-};
-
-/// Where a session computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// The processor, on the calling thread.
-    Cpu,
-    /// An NVIDIA device, by its number.
-    Cuda(u32),
-}
-
-impl Provider {
-    /// Sizes in which batches of up to `largest` inputs are best run, ascending; the processor takes all others as well.
-    pub fn batch_sizes(self, largest: usize) -> Vec<usize> {
-        match self {
-            Self::Cpu => vec![1, largest],
-            Self::Cuda(_) => by_size::ladder(largest),
-        }
-    }
-
-    /// ONNX Runtime's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "CPUExecutionProvider",
-            Self::Cuda(_) => "CUDAExecutionProvider",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(device) => write!(f, "cuda:{device}"),
-        }
-    }
-}
+use super::{Provider, Runtime, RuntimeError, buckets::Buckets, load::load, reason::reason};
 
 /// One output of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
     /// Name of the graph's output.
     pub name: String,
-    /// Sizes, the batch first.
-    pub shape: Vec<usize>,
-    /// Elements in row-major order.
-    pub data: Vec<f32>,
+    /// Its values, `[batch, …]`, in row-major order.
+    pub values: ArrayD<f32>,
 }
 
-/// A model loaded into ONNX Runtime. One thread owns it: running needs `&mut`.
+/// The outputs of a run, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outputs(Vec<NamedTensor>);
+
+impl Outputs {
+    /// The output of this name, `[batch, …]`, in row-major order.
+    ///
+    /// # Errors
+    /// [`RuntimeError::MissingOutput`] if there is none.
+    pub fn get(&self, name: &str) -> Result<ArrayViewD<'_, f32>, RuntimeError> {
+        self.0
+            .iter()
+            .find(|tensor| tensor.name == name)
+            .map(|tensor| tensor.values.view())
+            .ok_or_else(|| missing(name))
+    }
+
+    /// Moves the output of this name out, `[batch, width]`, without a copy.
+    ///
+    /// # Errors
+    /// [`RuntimeError::MissingOutput`] if there is none of two axes.
+    pub fn take(&mut self, name: &str) -> Result<Array2<f32>, RuntimeError> {
+        self.0
+            .iter()
+            .position(|tensor| tensor.name == name && tensor.values.ndim() == 2)
+            .and_then(|at| self.0.swap_remove(at).values.into_dimensionality().ok())
+            .ok_or_else(|| missing(name))
+    }
+
+    /// The outputs, in the graph's order unless one was taken.
+    pub fn iter(&self) -> std::slice::Iter<'_, NamedTensor> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Outputs {
+    type Item = NamedTensor;
+    type IntoIter = std::vec::IntoIter<NamedTensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'o> IntoIterator for &'o Outputs {
+    type Item = &'o NamedTensor;
+    type IntoIter = std::slice::Iter<'o, NamedTensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+fn missing(name: &str) -> RuntimeError {
+    RuntimeError::MissingOutput { output: name.to_owned() }
+}
+
+/// A model loaded into ONNX Runtime. Running it needs `&mut`: it belongs to one thread at a time.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
     provider: Provider,
-    /// Sizes of one input, without the batch.
+    /// Shape of one input, without the batch.
     input_shape: Vec<usize>,
 }
 
 #[derive(Debug)]
 enum Engine {
     /// One session for batches of any size.
-    Any(OrtSession),
-    /// A session for each size.
-    BySize(BySize),
+    Single(OrtSession),
+    /// A session for each batch size.
+    Buckets(Buckets),
 }
 
 impl Session {
-    /// Loads a model's bytes for one provider; `input_shape` has the sizes of one input, without the batch.
+    /// Loads a model's bytes for one provider; `input_shape` is that of one input, without the
+    /// batch.
     ///
-    /// Computes on the calling thread: one session a core, each with its own thread, is faster than one session
-    /// with many threads for networks of this size.
+    /// It computes on the calling thread: for networks of this size, one session per core, each
+    /// with its own thread, is faster than one session with many threads.
     ///
     /// # Errors
-    /// [`RuntimeError::Device`] where the provider cannot be used (it never falls back to another), and
-    /// [`RuntimeError::Load`] where the model is refused.
+    /// [`RuntimeError::Device`] if the provider cannot be used (it never falls back to another),
+    /// and [`RuntimeError::Load`] if the runtime rejects the model.
     pub fn open(
         runtime: &Runtime,
         model: &[u8],
@@ -95,131 +108,96 @@ impl Session {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         let engine = match provider {
-            Provider::Cpu => Engine::Any(load(runtime, model, provider)?),
-            Provider::Cuda(_) => Engine::BySize(BySize::open(runtime, model, provider)?),
+            Provider::Cpu => Engine::Single(load(runtime, model, provider)?),
+            Provider::Cuda(_) => Engine::Buckets(Buckets::open(runtime, model, provider)?),
         };
         Ok(Self { engine, provider, input_shape: input_shape.to_vec() })
     }
 
-    /// Where it computes.
+    /// The device on which it computes.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// Runs `batch` prepared inputs, `[batch, …]` in row-major order, and returns every output.
+    /// A batch of this size over inputs that lie one after the other in row-major order, without a
+    /// copy, as [`Self::run`] expects it.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails or an output is not of 32-bit floats.
-    pub fn run(&mut self, input: &[f32], batch: usize) -> Result<Vec<NamedTensor>, RuntimeError> {
-        let (session, input, rows) = match &mut self.engine {
-            Engine::Any(session) => (session, input, batch),
-            Engine::BySize(sessions) => sessions.fitting(input, batch)?,
+    /// [`RuntimeError::Run`] if the number of values is not that of the batch.
+    pub fn batch<'i>(
+        &self,
+        inputs: &'i [f32],
+        batch: usize,
+    ) -> Result<ArrayViewD<'i, f32>, RuntimeError> {
+        ArrayViewD::from_shape(self.shape(batch), inputs)
+            .map_err(|error| RuntimeError::Run { reason: error.to_string() })
+    }
+
+    /// Runs prepared inputs, `[batch, …]` in row-major order, and returns every output. The inputs
+    /// are not copied, except to pad them to a bucket on a GPU.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] if the runtime fails or an output does not have 32-bit floats.
+    pub fn run(&mut self, inputs: ArrayViewD<'_, f32>) -> Result<Outputs, RuntimeError> {
+        let batch = inputs.shape().first().copied().unwrap_or(0);
+        let (session, inputs) = match &mut self.engine {
+            Engine::Single(session) => (session, inputs),
+            Engine::Buckets(buckets) => buckets.session_for(inputs)?,
         };
-        let tensor = tensor(&self.input_shape, input, rows)?;
-        let outputs = session.run(ort::inputs![tensor]).map_err(failed)?;
+        let inputs = TensorRef::from_array_view(inputs).map_err(failed)?;
+        let outputs = session.run(ort::inputs![inputs]).map_err(failed)?;
         let mut tensors = Vec::with_capacity(outputs.len());
         for (name, value) in &outputs {
-            let (sizes, data) = value.try_extract_tensor::<f32>().map_err(failed)?;
-            let mut shape: Vec<usize> = sizes.iter().map(|&size| size as usize).collect();
-            let row: usize = shape.iter().skip(1).product();
-            // Beyond the batch are answers to what it was filled up with.
-            if let Some(rows) = shape.first_mut() {
-                *rows = batch.min(*rows);
+            let mut values = value.try_extract_array::<f32>().map_err(failed)?;
+            // Rows beyond the batch belong to its padding.
+            if values.shape().first().is_some_and(|&rows| rows > batch) {
+                values.slice_axis_inplace(Axis(0), Slice::from(..batch));
             }
-            let kept = data.len().min(batch * row);
-            tensors.push(NamedTensor { name: name.to_owned(), shape, data: data[..kept].to_vec() });
+            tensors.push(NamedTensor { name: name.to_owned(), values: values.to_owned() });
         }
-        Ok(tensors)
+        Ok(Outputs(tensors))
     }
 
-    /// Runs zeros in batches of these sizes, ascending, so that no request pays for what is done once. On a GPU, batches
-    /// are filled up to the next of these sizes from now on.
+    /// Runs zeros in batches of these sizes, ascending, so that no request pays for one-time work.
+    /// On a GPU, they become the buckets that batches are padded to.
     ///
     /// # Errors
-    /// [`RuntimeError`] where the runtime fails.
+    /// [`RuntimeError`] if the runtime fails.
     pub fn warm_up(&mut self, sizes: &[usize]) -> Result<(), RuntimeError> {
-        if let Engine::BySize(sessions) = &mut self.engine {
-            sessions.choose(sizes);
+        if let Engine::Buckets(buckets) = &mut self.engine {
+            buckets.set_sizes(sizes);
         }
-        let elements = self.input_shape.iter().product::<usize>();
         for &batch in sizes {
-            self.run(&vec![0.0; batch * elements], batch)?;
+            self.run(ArrayD::zeros(self.shape(batch)).view())?;
         }
         Ok(())
     }
 
-    /// Runs one input of zeros and gives back what larger batches before it left allocated, on the processor.
+    /// Runs one input of zeros on the CPU, and frees the memory that larger batches left allocated.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails.
+    /// [`RuntimeError::Run`] if the runtime fails.
     pub fn give_back_memory(&mut self) -> Result<(), RuntimeError> {
-        let Engine::Any(session) = &mut self.engine else { return Ok(()) };
-        let zeros = vec![0_f32; self.input_shape.iter().product()];
+        let shape = self.shape(1);
+        let Engine::Single(session) = &mut self.engine else { return Ok(()) };
+        let zeros = ArrayD::<f32>::zeros(shape);
         let mut options = RunOptions::new().map_err(failed)?;
         options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(failed)?;
-        let tensor = tensor(&self.input_shape, &zeros, 1)?;
-        session.run_with_options(ort::inputs![tensor], &options).map_err(failed)?;
+        let inputs = TensorRef::from_array_view(zeros.view()).map_err(failed)?;
+        session.run_with_options(ort::inputs![inputs], &options).map_err(failed)?;
         Ok(())
     }
-}
 
-/// A batch of inputs of this shape, as the runtime takes it.
-fn tensor<'i>(
-    input_shape: &[usize],
-    input: &'i [f32],
-    batch: usize,
-) -> Result<TensorRef<'i, f32>, RuntimeError> {
-    let mut shape = Vec::with_capacity(1 + input_shape.len());
-    shape.push(batch);
-    shape.extend_from_slice(input_shape);
-    TensorRef::from_array_view((shape, input)).map_err(failed)
+    /// Shape of a batch of this size.
+    fn shape(&self, batch: usize) -> IxDyn {
+        let mut shape = IxDyn::zeros(1 + self.input_shape.len());
+        shape[0] = batch;
+        shape.slice_mut()[1..].copy_from_slice(&self.input_shape);
+        shape
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
 fn failed(error: ort::Error) -> RuntimeError {
     RuntimeError::Run { reason: reason(&error) }
-}
-
-pub(super) fn load(
-    runtime: &Runtime,
-    model: &[u8],
-    provider: Provider,
-) -> Result<OrtSession, RuntimeError> {
-    fn refused(e: impl Into<ort::Error>) -> RuntimeError {
-        RuntimeError::Load { reason: reason(&e.into()) }
-    }
-    let builder = OrtSession::builder(&runtime.environment)
-        .map_err(refused)?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
-        .map_err(refused)?
-        .with_intra_threads(1)
-        .map_err(refused)?
-        .with_intra_op_spinning(false)
-        .map_err(refused)?;
-    let mut builder = match provider {
-        Provider::Cpu => {
-            let operators = operators::domain().map_err(refused)?;
-            builder.with_operators(operators).map_err(refused)?
-        }
-        Provider::Cuda(device) => {
-            let cuda = ort::ep::CUDA::default()
-                .with_device_id(i32::try_from(device).unwrap_or(i32::MAX))
-                // 19 bits of mantissa instead of 24 would not give the golden outputs.
-                .with_tf32(false)
-                // Trying every algorithm takes six times as long at the start, and gains nothing up to 64 (docs/results.md).
-                .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
-                .build()
-                .error_on_failure();
-            builder
-                .with_execution_providers([cuda])
-                .map_err(|e| RuntimeError::Device {
-                    device: provider.to_string(),
-                    reason: reason(&e.into()),
-                })?
-                // A node that CUDA cannot run is an error, not a silent trip to the processor and back.
-                .with_disable_cpu_fallback()
-                .map_err(refused)?
-        }
-    };
-    builder.commit_from_memory(model).map_err(refused)
 }

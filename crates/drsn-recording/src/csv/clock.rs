@@ -1,7 +1,7 @@
-//! A table's sample rate, told from its column of time: where the column's name has a unit, as `time [s]` or `t (ms)`.
+//! The sample rate of a table, from a time column whose name has a unit, as `time [s]` or `t (ms)`.
 //!
-//! Without a unit nobody knows whether 0.001 is a second's or a millisecond's thousandth, and numbers that were rounded to
-//! a few digits are no clock either: then the rate is not known.
+//! Without a unit, 0.001 could be milliseconds or seconds; and times rounded to a few digits do not
+//! determine a rate. In both cases the rate is not known.
 
 /// Units of time, in seconds.
 const UNITS: [(&str, f64); 14] = [
@@ -20,18 +20,19 @@ const UNITS: [(&str, f64); 14] = [
     ("μs", 1e-6),
     ("ns", 1e-9),
 ];
-/// How far a step may be from the mean one, as a share of it: what is farther is a gap, or was rounded.
+/// Largest deviation of a step from the mean one, as a share of it: beyond it there is a gap, or
+/// the times were rounded.
 const UNEVEN: f64 = 0.25;
-/// How well a rate that is no whole number must be known, as a share of it.
+/// Largest error of a rate that is not a whole number, as a share of it.
 const EXACT: f64 = 1e-6;
-/// What floating point takes away, as a share of a rate.
+/// Error of floating-point arithmetic, as a share of a rate.
 const ROUNDING: f64 = 1e-9;
 
-/// A column of time while its cells are read.
+/// A time column while its cells are read.
 #[derive(Debug)]
 pub(super) struct Clock {
     pub(super) column: usize,
-    /// What its numbers count, in seconds.
+    /// The unit of its numbers, in seconds.
     unit: f64,
     first: Option<f64>,
     last: f64,
@@ -43,7 +44,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A column with this name; none where it says no unit of time.
+    /// A column with this name; `None` if the name has no unit of time.
     pub(super) fn of(column: usize, name: &str) -> Option<Self> {
         Some(Self {
             column,
@@ -57,7 +58,7 @@ impl Clock {
         })
     }
 
-    /// Takes the next cell, a number or none.
+    /// Adds the next cell, `None` if it is not a number.
     pub(super) fn tick(&mut self, time: Option<f64>) {
         let Some(time) = time.filter(|time| time.is_finite()) else {
             self.is_sound = false;
@@ -74,19 +75,19 @@ impl Clock {
         self.last = time;
     }
 
-    /// Samples in a second; none where the column does not tell.
+    /// Samples per second; `None` if the column does not determine it.
     pub(super) fn rate(&self) -> Option<f64> {
         let first = self.first.filter(|_| self.is_sound && self.steps > 0)?;
         let step = (self.last - first) / self.steps as f64;
         let is_even = self.shortest > (1.0 - UNEVEN) * step && self.longest < (1.0 + UNEVEN) * step;
         let rate = 1.0 / (step * self.unit);
         let whole = rate.round();
-        // Steps differ by what was rounded away of times, which is what the first and the last one can be wrong by.
+        // Steps differ by the rounding of the times, and the first and last one are off by as much.
         let error = rate * ((self.longest - self.shortest) / (self.last - first) + ROUNDING);
         if step <= 0.0 || !is_even {
             return None;
         }
-        // Of a short table more than one whole number can be meant.
+        // In a short table, more than one whole number can fit.
         if error < 0.5 && (rate - whole).abs() <= error && whole >= 1.0 {
             return Some(whole);
         }
@@ -94,7 +95,7 @@ impl Clock {
     }
 }
 
-/// The unit of time, in seconds, that stands in brackets behind a column's name.
+/// The unit of time, in seconds, in brackets after a column's name.
 pub(super) fn unit(name: &str) -> Option<f64> {
     let (_, unit) = name.split_once(['[', '('])?;
     let unit = unit.trim_end_matches([']', ')', ' ']).trim().to_lowercase();

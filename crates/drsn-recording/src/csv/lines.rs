@@ -1,28 +1,29 @@
-//! The lines of a table, one at a time, without comments, blank lines at its end and what Windows adds.
+//! The lines of a table, one at a time, without comments, blank lines at the end, byte-order marks
+//! and carriage returns.
 
 use std::io::{BufRead, Read as _, Take};
 
 use super::malformed;
 use crate::{Limits, RecordingError};
 
-/// Enough for a thousand columns.
-const LONGEST: u64 = 1 << 16;
+/// Longest line, in bytes: enough for a thousand columns.
+const MAX_LINE_BYTES: u64 = 1 << 16;
 
-/// The lines that hold cells.
+/// The lines with cells.
 pub(super) struct Lines<R> {
     reader: Take<R>,
     limits: Limits,
     bytes: Vec<u8>,
     text: String,
     number: u64,
-    /// Whether a line with cells has come.
+    /// Whether a line with cells was read.
     begun: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R, limits: &Limits) -> Self {
         Self {
-            // One more, so that the limit and the file's end can be told apart.
+            // One more byte distinguishes the limit from the end of the file.
             reader: reader.take(limits.max_bytes.saturating_add(1)),
             limits: *limits,
             bytes: Vec::new(),
@@ -56,7 +57,7 @@ impl<R: BufRead> Lines<R> {
     /// Reads a line, if there is one.
     fn read(&mut self) -> Result<bool, RecordingError> {
         self.bytes.clear();
-        self.reader.by_ref().take(LONGEST + 1).read_until(b'\n', &mut self.bytes)?;
+        self.reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.bytes)?;
         if self.reader.limit() == 0 {
             let bytes = self.limits.max_bytes.saturating_add(1);
             return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
@@ -65,9 +66,9 @@ impl<R: BufRead> Lines<R> {
             return Ok(false);
         }
         self.number += 1;
-        if self.bytes.len() as u64 > LONGEST {
+        if self.bytes.len() as u64 > MAX_LINE_BYTES {
             return Err(malformed(format!(
-                "line {} is longer than {LONGEST} bytes: a row holds one sample of each channel",
+                "line {} is longer than {MAX_LINE_BYTES} bytes: a row holds one sample of each channel",
                 self.number
             )));
         }
@@ -75,13 +76,13 @@ impl<R: BufRead> Lines<R> {
         if self.number == 1 {
             if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
                 return Err(RecordingError::Unsupported(
-                    "it is text in UTF-16, which is not read: save it as UTF-8".to_owned(),
+                    "it is UTF-16 text, which is not supported: save it as UTF-8".to_owned(),
                 ));
             }
             bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         }
         self.text.clear();
-        // Numbers are ASCII; a header in another encoding is shown as well as it can be.
+        // Numbers are ASCII; a header in another encoding is shown with replacement characters.
         self.text.push_str(&String::from_utf8_lossy(bytes));
         Ok(true)
     }

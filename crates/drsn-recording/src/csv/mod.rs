@@ -1,7 +1,7 @@
-//! Tables in text: a row for each moment, a column for each channel.
+//! Text tables: a row for each moment, a column for each channel.
 //!
-//! Lines are read one at a time. The parser is our own: the crate csv knows neither decimal commas nor columns that blanks
-//! separate, and lets a record grow without a limit.
+//! Lines are read one at a time. The parser is our own: the crate csv supports neither decimal
+//! commas nor columns separated by blanks, and does not limit the length of a record.
 
 mod clock;
 mod lines;
@@ -9,17 +9,20 @@ mod shape;
 
 use std::io::BufRead;
 
+use ndarray::ArrayView1;
+
 use self::{
     clock::Clock,
     lines::Lines,
     shape::{Shape, number},
 };
-use super::{
-    Channel, Limits, Recording, RecordingError, RecordingFormat, Selection, select::check_finite,
+use crate::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection,
+    select::{check_finite, stack},
 };
 
-/// Lines from which separator and header are told.
-const LOOKED_AT: usize = 20;
+/// Lines from which separator and header are detected.
+const INSPECTED_LINES: usize = 20;
 
 pub(super) fn read(
     reader: impl BufRead,
@@ -28,7 +31,7 @@ pub(super) fn read(
 ) -> Result<Recording, RecordingError> {
     let mut lines = Lines::new(reader, limits);
     let mut first = Vec::new();
-    while first.len() < LOOKED_AT
+    while first.len() < INSPECTED_LINES
         && let Some((number, line)) = lines.next()?
     {
         first.push((number, line.to_owned()));
@@ -45,15 +48,17 @@ pub(super) fn read(
     table.finish()
 }
 
-/// What has been read of a table.
+/// The part of a table read so far.
 struct Table {
     shape: Shape,
-    /// For each column the places among the channels that take its cells.
-    takers: Vec<Vec<usize>>,
-    channels: Vec<Channel>,
-    /// The channels' columns, without those of time.
+    /// For each column, the positions among the selected channels that its cells belong to.
+    targets: Vec<Vec<usize>>,
+    /// Samples of each selected channel.
+    channels: Vec<Vec<f32>>,
+    names: Vec<Option<String>>,
+    /// Positions of the selected channels among the columns that are not time columns.
     sources: Vec<usize>,
-    /// The first column of time that says its unit.
+    /// The first time column whose name has a unit.
     clock: Option<Clock>,
     rows: u64,
     limits: Limits,
@@ -69,19 +74,19 @@ impl Table {
         let names: Vec<String> =
             signals.iter().filter_map(|&column| shape.names.get(column).cloned()).collect();
         let sources = selection.channels(signals.len(), &names)?;
-        let mut takers = vec![Vec::new(); shape.columns];
-        let mut channels = Vec::new();
-        for (place, &source) in sources.iter().enumerate() {
-            let column = signals.get(source).and_then(|&column| takers.get_mut(column));
-            if let Some(takers) = column {
-                takers.push(place);
+        let mut targets = vec![Vec::new(); shape.columns];
+        for (position, &source) in sources.iter().enumerate() {
+            let column = signals.get(source).and_then(|&column| targets.get_mut(column));
+            if let Some(targets) = column {
+                targets.push(position);
             }
-            let name = names.get(source).filter(|name| !name.is_empty()).cloned();
-            channels.push(Channel { name, samples: Vec::new() });
         }
+        let name = |&source: &usize| names.get(source).filter(|name| !name.is_empty()).cloned();
+        let names = sources.iter().map(name).collect();
+        let channels = vec![Vec::new(); sources.len()];
         let clock =
             shape.time.iter().find_map(|&column| Clock::of(column, shape.names.get(column)?));
-        Ok(Self { shape, takers, channels, sources, clock, rows: 0, limits: *limits })
+        Ok(Self { shape, targets, channels, names, sources, clock, rows: 0, limits: *limits })
     }
 
     fn row(&mut self, line: u64, text: &str) -> Result<(), RecordingError> {
@@ -90,12 +95,12 @@ impl Table {
         let ragged = |found| RecordingError::Ragged { line, found, expected: self.shape.columns };
         let mut found = 0;
         for cell in self.shape.separator.split(text) {
-            let Some(takers) = self.takers.get(found) else {
+            let Some(targets) = self.targets.get(found) else {
                 return Err(ragged(self.shape.separator.split(text).count()));
             };
             found += 1;
-            // A column of time can hold dates and the like.
-            if takers.is_empty() && self.shape.time.contains(&(found - 1)) {
+            // A time column may hold dates and the like.
+            if targets.is_empty() && self.shape.time.contains(&(found - 1)) {
                 if let Some(clock) = self.clock.as_mut().filter(|clock| clock.column == found - 1) {
                     clock.tick(number(cell, self.shape.separator));
                 }
@@ -104,9 +109,9 @@ impl Table {
             let value = number(cell, self.shape.separator).ok_or_else(|| {
                 RecordingError::NotNumeric { line, column: found, cell: beginning(cell) }
             })?;
-            for &place in takers {
-                if let Some(channel) = self.channels.get_mut(place) {
-                    channel.samples.push(value as f32);
+            for &position in targets {
+                if let Some(samples) = self.channels.get_mut(position) {
+                    samples.push(value as f32);
                 }
             }
         }
@@ -118,10 +123,10 @@ impl Table {
             return Err(RecordingError::Empty);
         }
         for (channel, &source) in self.channels.iter().zip(&self.sources) {
-            check_finite(source, 0, &channel.samples)?;
+            check_finite(source, 0, &ArrayView1::from(channel))?;
         }
         let sample_rate_hz = self.clock.and_then(|clock| clock.rate());
-        Ok(Recording { channels: self.channels, sample_rate_hz })
+        Ok(Recording { samples: stack(self.channels), names: self.names, sample_rate_hz })
     }
 }
 

@@ -1,13 +1,13 @@
-//! What separates the cells of a table, and what its columns are, told from its first lines.
+//! The separator and the columns of a table, detected from its first lines.
 
 use super::clock;
-use crate::{MOST_CHANNELS, RecordingError};
+use crate::{RecordingError, limits::check_channels};
 
-/// Names of columns that hold time and not a signal, in any letters. A small `t` is one, too; a large one is a temperature,
-/// unless its unit is one of time.
+/// Names of time columns, in any case. So is `t`, while `T` is a temperature unless its unit is one
+/// of time.
 const TIME: [&str; 5] = ["time", "timestamp", "zeit", "index", "sample"];
 
-/// What stands between cells.
+/// The separator of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     Tab,
@@ -15,25 +15,25 @@ pub(super) enum Separator {
     Comma,
     /// One or more blanks.
     Blanks,
-    /// The only column needs none.
+    /// There is only one column.
     Nothing,
 }
 
-/// What a table looks like.
+/// The layout of a table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) separator: Separator,
     pub(super) columns: usize,
     /// Whether the first line names the columns.
     pub(super) header: bool,
-    /// Those names, or none.
+    /// Those names; empty without a header.
     pub(super) names: Vec<String>,
-    /// The columns of time.
+    /// The time columns.
     pub(super) time: Vec<usize>,
 }
 
 impl Separator {
-    /// The cells of a line, without blanks and quotes around them.
+    /// The cells of a line, without surrounding blanks and quotes.
     pub(super) fn split(self, line: &str) -> impl Iterator<Item = &str> {
         let mut rest = Some(if self == Self::Blanks { line.trim() } else { line });
         std::iter::from_fn(move || {
@@ -64,38 +64,37 @@ impl Separator {
     }
 }
 
-/// The number in a cell; a comma is its decimal point where the separator cannot be meant by it.
+/// The number in a cell. A comma is the decimal point if it cannot be the separator.
 pub(super) fn number(cell: &str, separator: Separator) -> Option<f64> {
     if matches!(separator, Separator::Semicolon | Separator::Tab) && cell.contains(',') {
-        // One such comma: a number with points or further commas as well is written in groups, and fails here.
+        // A number with a point or further commas too has grouped digits, and is not parsed.
         return if cell.contains('.') { None } else { cell.replace(',', ".").parse().ok() };
     }
     cell.parse().ok()
 }
 
 impl Shape {
-    /// Tells the shape from the first lines; the first may be a header.
+    /// Detects the layout from the first lines, of which the first may be a header.
     pub(super) fn of(lines: &[&str]) -> Result<Self, RecordingError> {
         let Some(first) = lines.first() else { return Err(RecordingError::Empty) };
         let separator = separator(lines);
         let columns = separator.split(first).count();
-        if columns > MOST_CHANNELS {
-            return Err(RecordingError::too_many_channels(columns as u64));
-        }
+        check_channels(columns as u64)?;
         let cells: Vec<&str> = separator.split(first).collect();
         let time = |cell: &str| {
             let name = without_unit(cell);
             let is_t = name == "t" || name == "T" && clock::unit(cell).is_some();
             is_t || TIME.contains(&name.to_lowercase().as_str())
         };
-        // One number among other cells is a row with a mistake, unless a column of time is named.
+        // A number among other cells makes it a row with a mistake, unless a cell names a time
+        // column.
         let header = cells.iter().all(|cell| number(cell, separator).is_none())
             || cells.iter().any(|cell| time(cell));
         if !header {
             return Ok(Self { separator, columns, header, names: Vec::new(), time: Vec::new() });
         }
         let names = cells.iter().map(|&cell| cell.to_owned()).collect();
-        // pandas gives no name to the column in which it numbers the rows.
+        // pandas leaves the name of its index column empty.
         let numbers_rows = |i: usize, cell: &str| i == 0 && columns > 1 && cell.is_empty();
         let is_time =
             |&i: &usize| cells.get(i).is_some_and(|cell| time(cell) || numbers_rows(i, cell));
@@ -104,18 +103,18 @@ impl Shape {
     }
 }
 
-/// The separator that cuts the most lines into at least two cells of which at least one is a number.
+/// The separator that splits the most lines into at least two cells, at least half of them numbers.
 fn separator(lines: &[&str]) -> Separator {
     let score = |separator: Separator| {
         let is_row = |line: &&&str| {
             let cells = separator.split(line).count();
             let numbers = separator.split(line).filter_map(|cell| number(cell, separator)).count();
-            // A column can hold dates, and a row can end with a separator or hold a mistake.
+            // A column may hold dates, and a row may end with a separator or contain a mistake.
             cells >= 2 && numbers * 2 >= cells
         };
         lines.iter().filter(is_row).count()
     };
-    // Where two cut as many, the one that comes first here is taken: a comma can stand in a number, and a blank anywhere.
+    // Of equals the first wins: a comma may be part of a number, and a blank may be anywhere.
     let mut best = (Separator::Nothing, 0);
     for separator in [Separator::Tab, Separator::Semicolon, Separator::Comma, Separator::Blanks] {
         let score = score(separator);
@@ -126,7 +125,7 @@ fn separator(lines: &[&str]) -> Separator {
     best.0
 }
 
-/// A column's name without a unit in brackets.
+/// A column's name without its unit in brackets.
 fn without_unit(name: &str) -> &str {
     name.split(['[', '(']).next().unwrap_or(name).trim()
 }

@@ -1,5 +1,6 @@
 //! Tables as people and programs write them.
 
+use ndarray::array;
 use proptest::prelude::*;
 
 use super::*;
@@ -9,13 +10,13 @@ const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
 
 fn table(text: &str) -> Result<Vec<(String, Vec<f32>)>, String> {
     let recording = read(text.as_bytes(), &Selection::default(), &LIMITS);
-    recording
-        .map(|r| r.channels.into_iter().map(|c| (c.name.unwrap_or_default(), c.samples)).collect())
-        .map_err(|e| e.to_string())
+    let Recording { samples, names, .. } = recording.map_err(|e| e.to_string())?;
+    let channels = names.into_iter().zip(samples.rows());
+    Ok(channels.map(|(name, samples)| (name.unwrap_or_default(), samples.to_vec())).collect())
 }
 
 #[test]
-fn separators_decimal_commas_and_headers_are_told() {
+fn separators_decimal_commas_and_headers_are_detected() {
     let two = |a: &str, b: &str| {
         Ok(vec![(a.to_owned(), vec![1.5, 2.0]), (b.to_owned(), vec![-3.0, 4e3])])
     };
@@ -41,18 +42,18 @@ fn separators_decimal_commas_and_headers_are_told() {
         assert_eq!(table(text), two("de", "fe"), "{text:?}");
     }
     let warm = table("T [degC];vibration\n20,5;1\n");
-    assert_eq!(warm.map(|channels| channels.len()), Ok(2), "a temperature is no time");
+    assert_eq!(warm.map(|channels| channels.len()), Ok(2), "a temperature is not a time");
     assert_eq!(table("value\n1.5\n2"), Ok(vec![("value".to_owned(), vec![1.5, 2.0])]));
 }
 
-/// A table of another rate than the model's was classified as if it had the model's.
+/// A table with another rate than the model's used to be classified as if it had the model's.
 #[test]
-fn a_column_of_time_with_its_unit_tells_the_sample_rate() {
+fn a_time_column_with_a_unit_gives_the_sample_rate() {
     let rate = |name: &str, times: &[&str]| {
         let rows: Vec<String> = times.iter().map(|time| format!("{time},1")).collect();
         let text = format!("{name},x\n{}\n", rows.join("\n"));
         let recording = read(text.as_bytes(), &Selection::default(), &LIMITS).unwrap();
-        assert_eq!(recording.channels.len(), 1);
+        assert_eq!(recording.channels(), 1);
         recording.sample_rate_hz
     };
     assert_eq!(rate("Time [s]", &["0", "0.5", "1"]), Some(2.0));
@@ -62,9 +63,9 @@ fn a_column_of_time_with_its_unit_tells_the_sample_rate() {
     let fine: Vec<String> = (0..4900).map(|n| format!("{:.7}", f64::from(n) / 25_600.0)).collect();
     let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
     assert_eq!(rate("timestamp[s]", &fine), Some(25_600.0));
-    // As rounded as that, some fifty rows can have 25,599 Hz as well.
+    // With that rounding, fifty rows also fit 25,599 Hz.
     assert_eq!(rate("timestamp[s]", &fine[..50]), None);
-    // Without a unit, in other units, uneven, rounded, backwards, alone or as dates it tells nothing.
+    // No unit, another unit, uneven, rounded, backwards, alone or dates: the rate is not known.
     let rounded = ["0.0000", "0.0000", "0.0001", "0.0001", "0.0001"];
     for (name, times) in [
         ("time", &["0", "0.5", "1"][..]),
@@ -80,12 +81,12 @@ fn a_column_of_time_with_its_unit_tells_the_sample_rate() {
 }
 
 #[test]
-fn mistakes_are_refused_with_their_place() {
+fn mistakes_are_rejected_with_their_position() {
     for (text, message) in [
         ("a,b\n1,2\n3,x\n", "line 3, column 2: \"x\" is not a number"),
         ("1,oops\n3,4\n", "line 1, column 2: \"oops\" is not a number"),
-        ("1,2\n3\n", "line 2 ends at column 1, and 2 columns were expected"),
-        ("#\n\n1,2\n3,4,5\n", "line 4 ends at column 3, and 2 columns were expected"),
+        ("1,2\n3\n", "line 2 has 1 columns, and 2 were expected"),
+        ("#\n\n1,2\n3,4,5\n", "line 4 has 3 columns, and 2 were expected"),
         (
             "1,2\n\n3,4\n",
             "it is not a valid CSV file: line 2 is blank, and rows follow it: remove it",
@@ -107,11 +108,11 @@ fn mistakes_are_refused_with_their_place() {
         assert_eq!(table(text), Err(message.to_owned()), "{text:?}");
     }
     let rows = "1,2\n".repeat(5_001);
-    assert!(table(&rows).unwrap_err().starts_with("it holds 10002 samples"));
+    assert!(table(&rows).unwrap_err().starts_with("it has 10002 samples"));
     assert!(table(&"1".repeat(70_000)).unwrap_err().contains("line 1 is longer than 65536 bytes"));
     assert!(table(&"1,".repeat(2_000)).unwrap_err().starts_with("it has 2001 channels"));
     let utf16 = read(&b"\xff\xfe1\0"[..], &Selection::default(), &LIMITS).unwrap_err();
-    assert!(utf16.to_string().starts_with("it is text in UTF-16"));
+    assert!(utf16.to_string().starts_with("it is UTF-16 text"));
 }
 
 #[test]
@@ -120,8 +121,7 @@ fn channels_are_selected_by_header_or_by_position_without_time() {
     let select = |channel| Selection { channel, ..Selection::default() };
     let (b, c) = (ChannelId::Name("b".to_owned()), ChannelId::Index(2));
     let recording = read(text.as_bytes(), &select(vec![c, b.clone(), b]), &LIMITS).unwrap();
-    let found: Vec<f32> = recording.channels.iter().map(|c| c.samples[0]).collect();
-    assert_eq!(found, [3.0, 2.0, 2.0]);
+    assert_eq!(recording.samples, array![[3.0], [2.0], [2.0]]);
     let missing = select(vec![ChannelId::Name("time".to_owned())]);
     let error = read(text.as_bytes(), &missing, &LIMITS).unwrap_err();
     assert_eq!(error.to_string(), "it has no channel \"time\"; it has a, b, c");

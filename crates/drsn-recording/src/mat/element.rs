@@ -1,4 +1,4 @@
-//! The elements that a MAT-file consists of: tags, small elements, and the parts of a matrix before its numbers.
+//! The elements of a MAT-file: tags, small elements, and the parts of a matrix before its numbers.
 
 use std::io::{self, Read};
 
@@ -8,14 +8,15 @@ use crate::{
     number::{ByteOrder, NumberKind},
 };
 
-/// Type of an element that holds a variable.
+/// Type of an element with a variable.
 pub(super) const MATRIX: u32 = 14;
-/// Type of an element that holds another, compressed by zlib.
+/// Type of an element with another one, compressed by zlib.
 pub(super) const COMPRESSED: u32 = 15;
 
-/// Axes that a matrix may have, and bytes of its name; MATLAB writes at most 63 of them.
-const MOST_AXES: u32 = 32;
-const LONGEST_NAME: u32 = 256;
+/// Most axes of a matrix.
+const MAX_AXES: u32 = 32;
+/// Longest name of a variable, in bytes; MATLAB writes at most 63.
+const MAX_NAME_BYTES: u32 = 256;
 
 /// Type and length of an element.
 #[derive(Debug, Clone, Copy)]
@@ -23,33 +24,33 @@ pub(super) struct Tag {
     pub(super) kind: u32,
     /// Bytes of its contents, without padding.
     pub(super) bytes: u32,
-    /// The contents of an element of at most four bytes, which are stored in its tag.
+    /// The contents of an element of at most four bytes, stored in its tag.
     small: Option<[u8; 4]>,
 }
 
 impl Tag {
-    /// Takes the tag of an element of a file off its front.
+    /// Splits the tag of an element off its front.
     pub(super) fn split(bytes: &[u8], order: ByteOrder) -> Result<(Self, &[u8]), RecordingError> {
         let (tag, rest) = bytes
             .split_first_chunk()
-            .ok_or_else(|| malformed("it ends within the tag of a variable: it was cut short"))?;
+            .ok_or_else(|| malformed("it ends within the tag of a variable: it was truncated"))?;
         Ok((Self::parse(*tag, order)?, rest))
     }
 
     fn parse(tag: [u8; 8], order: ByteOrder) -> Result<Self, RecordingError> {
         let [a, b, c, d, data @ ..] = tag;
         let first = order.u32([a, b, c, d]);
-        // No type needs the upper half; where it is not zero, it is the length of a small element.
+        // No type needs the upper half. If it is not zero, it is the length of a small element.
         match first >> 16 {
             0 => Ok(Self { kind: first, bytes: order.u32(data), small: None }),
             bytes @ 1..=4 => Ok(Self { kind: first & 0xffff, bytes, small: Some(data) }),
-            bytes => {
-                Err(malformed(format!("a small element claims {bytes} bytes, and four fit in it")))
-            }
+            bytes => Err(malformed(format!(
+                "a small element declares {bytes} bytes, and holds at most four"
+            ))),
         }
     }
 
-    /// How the element stores numbers, if it does.
+    /// The type of the element's numbers, if it has any.
     pub(super) fn number(&self) -> Option<NumberKind> {
         match self.kind {
             1 => Some(NumberKind::I8),
@@ -67,11 +68,11 @@ impl Tag {
     }
 }
 
-/// What a matrix is.
+/// The description of a matrix.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     pub(super) name: String,
-    /// Sizes of its axes, the fastest first.
+    /// Sizes of its axes, the fastest-varying first.
     pub(super) sizes: Vec<u64>,
     pub(super) complex: bool,
     class: u8,
@@ -79,18 +80,19 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Whether it is an array of numbers; truth values are none, and what has no name is MATLAB's own.
+    /// Whether it is an array of numbers. Logical arrays are not, and unnamed ones are MATLAB's
+    /// own.
     pub(super) fn is_numeric(&self) -> bool {
-        // From 6, double, over 7, single, to 15, unsigned with 64 bits.
+        // Double is 6, single 7, and integers follow up to 15, unsigned 64 bits.
         (6..=15).contains(&self.class) && !self.logical && !self.name.is_empty()
     }
 }
 
-/// The contents of a matrix, front to back.
+/// A reader of the contents of a matrix, front to back.
 pub(super) struct Source<R> {
     reader: R,
     order: ByteOrder,
-    /// Bytes that the element says are left of it.
+    /// Bytes left, according to the element.
     left: u64,
 }
 
@@ -99,7 +101,7 @@ impl<R: Read> Source<R> {
         Self { reader, order, left }
     }
 
-    /// Sets how many bytes are left, from the tag of the matrix that is inside.
+    /// Sets the bytes left, from the tag of the inner matrix.
     pub(super) fn narrow(&mut self, left: u64) {
         self.left = left;
     }
@@ -110,24 +112,24 @@ impl<R: Read> Source<R> {
         Tag::parse(bytes, self.order)
     }
 
-    /// What the matrix is; none where it is empty or of a class without an array.
+    /// Reads the description; `None` if the matrix is empty or of a class without an array.
     pub(super) fn header(&mut self) -> Result<Option<Header>, RecordingError> {
         if self.left == 0 {
             return Ok(None);
         }
-        let flags = self.part("flags", 8)?;
+        let flags = self.part("flags field", 8)?;
         let flags = self.u32s(&flags).first().copied().unwrap_or(0);
         let class = (flags & 0xff) as u8;
-        // The classes from 16 on have parts of their own.
+        // Classes from 16 on have other parts.
         if !(1..=15).contains(&class) {
             return Ok(None);
         }
-        let sizes = self.part("sizes", 4 * MOST_AXES)?;
+        let sizes = self.part("shape", 4 * MAX_AXES)?;
         let sizes: Vec<u64> = self.u32s(&sizes).into_iter().map(u64::from).collect();
         if sizes.len() < 2 || sizes.iter().any(|&size| size > i32::MAX as u64) {
             return Err(malformed("a variable has fewer than two axes, or one of a negative size"));
         }
-        let name = self.part("name", LONGEST_NAME)?;
+        let name = self.part("name", MAX_NAME_BYTES)?;
         Ok(Some(Header {
             name: String::from_utf8_lossy(&name).into_owned(),
             sizes,
@@ -137,7 +139,7 @@ impl<R: Read> Source<R> {
         }))
     }
 
-    /// Reads the numbers that follow their tag.
+    /// Reads the numbers after their tag.
     pub(super) fn numbers(
         mut self,
         tag: &Tag,
@@ -153,12 +155,13 @@ impl<R: Read> Source<R> {
         self.take(u64::from(tag.bytes))?;
         let numbers =
             kind.read(self.order, count, &mut self.reader).map_err(|error| damaged(&error))?;
-        // A compressed variable ends with a checksum, which is compared once its end is reached; there can be padding before.
+        // The decoder verifies the checksum of a compressed variable at its end, which may follow
+        // padding.
         io::copy(&mut self.reader.take(16), &mut io::sink()).map_err(|error| damaged(&error))?;
         Ok(numbers)
     }
 
-    /// Reads one of the parts before the numbers, with the bytes that pad it to a multiple of eight.
+    /// Reads one of the parts before the numbers, with its padding to a multiple of eight bytes.
     fn part(&mut self, what: &str, most: u32) -> Result<Vec<u8>, RecordingError> {
         let tag = self.tag()?;
         if let Some(small) = tag.small {
@@ -166,7 +169,7 @@ impl<R: Read> Source<R> {
         }
         if tag.bytes > most {
             return Err(malformed(format!(
-                "the {what} of a variable take {} bytes, and {most} are the most",
+                "the {what} of a variable has {} bytes, above the limit of {most}",
                 tag.bytes
             )));
         }
@@ -197,8 +200,8 @@ impl<R: Read> Source<R> {
 
 fn damaged(error: &io::Error) -> RecordingError {
     malformed(if error.kind() == io::ErrorKind::UnexpectedEof {
-        "a variable ends too early: the file was cut short".to_owned()
+        "a variable ends too early: the file was truncated".to_owned()
     } else {
-        format!("a compressed variable cannot be unpacked ({error}): the file is damaged")
+        format!("a compressed variable cannot be decompressed ({error}): the file is damaged")
     })
 }

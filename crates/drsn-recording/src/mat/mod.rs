@@ -1,35 +1,38 @@
-//! MATLAB's MAT-file, version 5, as the document "MAT-File Format" of `MathWorks` describes it.
+//! MATLAB's MAT-file, version 5, after the document "MAT-File Format" by `MathWorks`.
 //!
-//! A header of 128 bytes is followed by elements, each with a tag of type and length. A variable is an element of type
-//! matrix, or one that is compressed by zlib and holds such. Numeric arrays are read, whatever type their numbers are
-//! stored as; text, cells, structures, objects and sparse arrays are passed over.
+//! A header of 128 bytes is followed by elements, each with a tag of type and length. A variable is
+//! an element of type matrix, or a zlib-compressed element that contains one. Numeric arrays are
+//! read, whatever type their numbers are stored as; text, cells, structures, objects and sparse
+//! arrays are skipped.
 //!
-//! A first pass reads what each variable is (for a compressed one that inflates a few hundred bytes), and the second
-//! reads the numbers of the one that is meant.
+//! A first pass reads the description of each variable, which decompresses a few hundred bytes of a
+//! compressed one. A second pass reads the numbers of the selected one.
 
 mod element;
 
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
+use ndarray::{Array2, ShapeBuilder as _};
 
 use self::element::{COMPRESSED, Header, MATRIX, Source, Tag};
-use super::{
-    Limits, MOST_VARIABLES, Recording, RecordingError, RecordingFormat, Selection, is_likely,
-    number::ByteOrder, select::Layout,
+use crate::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection, limits::MAX_VARIABLES,
+    number::ByteOrder, select::is_likely,
 };
 
 const HEADER: usize = 128;
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// A numeric variable and where it lies.
+/// A numeric variable and its bytes.
 struct Variable<'a> {
     header: Header,
     compressed: bool,
     bytes: &'a [u8],
 }
 
-/// Whether the bytes begin like a MAT-file of version 5, or of version 7.3, which is only told apart to be refused.
+/// Whether the bytes start like a MAT-file of version 5, or of version 7.3, which is recognized to
+/// be rejected with a reason.
 pub(super) fn is_mat(bytes: &[u8]) -> bool {
     byte_order(bytes).is_some() || is_hdf5(bytes)
 }
@@ -41,7 +44,7 @@ pub(super) fn read(
 ) -> Result<Recording, RecordingError> {
     if is_hdf5(bytes) {
         return Err(RecordingError::Unsupported(
-            "it is a MAT-file of version 7.3 (HDF5), which is not read: save it with `-v7`"
+            "it is a MAT-file of version 7.3 (HDF5), which is not supported: save it with `-v7`"
                 .to_owned(),
         ));
     }
@@ -53,19 +56,17 @@ pub(super) fn read(
     let variables = variables(bytes, order)?;
     let variable =
         selection.variable(&variables, |v| &v.header.name, |v| is_likely(&v.header.sizes))?;
-    let numbers = variable.numbers(order, limits)?;
-    let (channels, layout) = variable.layout()?;
-    let name = Some(variable.header.name.clone());
-    let channels = selection.take(numbers, channels, layout, name)?;
-    Ok(Recording { channels, sample_rate_hz: None })
+    let samples = variable.samples(order, limits)?;
+    Recording::from_array(samples, Some(variable.header.name.clone()), selection)
 }
 
-/// Version 7.3 is HDF5, mostly with MATLAB's block of 512 bytes before it.
+/// Version 7.3 is HDF5, usually after a 512-byte block of MATLAB's.
 fn is_hdf5(bytes: &[u8]) -> bool {
     bytes.starts_with(HDF5) || bytes.get(512..).is_some_and(|rest| rest.starts_with(HDF5))
 }
 
-/// Bytes 124 to 127 are a version and the letters `MI`, both as 16-bit numbers of the file's byte order.
+/// Bytes 124 to 127 are a version and the letters `MI`, both as 16-bit numbers in the file's byte
+/// order.
 fn byte_order(bytes: &[u8]) -> Option<ByteOrder> {
     match bytes.get(124..HEADER)? {
         [0, 1, b'I', b'M'] => Some(ByteOrder::Little),
@@ -81,13 +82,13 @@ fn variables(bytes: &[u8], order: ByteOrder) -> Result<Vec<Variable<'_>>, Record
     let mut elements = 0;
     while !rest.is_empty() {
         elements += 1;
-        if elements > MOST_VARIABLES {
-            return Err(malformed(format!("it has more than {MOST_VARIABLES} variables")));
+        if elements > MAX_VARIABLES {
+            return Err(malformed(format!("it has more than {MAX_VARIABLES} variables")));
         }
         let (tag, body) = Tag::split(rest, order)?;
         let (body, after) = body
             .split_at_checked(tag.bytes as usize)
-            .ok_or_else(|| malformed("it ends within a variable: it was cut short"))?;
+            .ok_or_else(|| malformed("it ends within a variable: it was truncated"))?;
         rest = after;
         let compressed = tag.kind == COMPRESSED;
         if !(compressed || tag.kind == MATRIX) {
@@ -101,7 +102,7 @@ fn variables(bytes: &[u8], order: ByteOrder) -> Result<Vec<Variable<'_>>, Record
     Ok(variables)
 }
 
-/// The contents of a variable's element, inflated where they are compressed.
+/// The contents of a variable's element, decompressed if necessary.
 fn open(
     body: &[u8],
     compressed: bool,
@@ -117,44 +118,55 @@ fn open(
     );
     let tag = source.tag()?;
     if tag.kind != MATRIX {
-        return Err(malformed("a compressed element holds no variable"));
+        return Err(malformed("a compressed element contains no variable"));
     }
     source.narrow(u64::from(tag.bytes));
     Ok(source)
 }
 
 impl Variable<'_> {
-    /// Channels, and how its numbers are laid out: columns are stored one after another, and the longer axis is time.
-    fn layout(&self) -> Result<(usize, Layout), RecordingError> {
+    /// Rows and columns. The longer axis is time.
+    fn shape(&self) -> Result<[usize; 2], RecordingError> {
         match self.header.sizes[..] {
-            [rows, columns] if rows >= columns => Ok((columns as usize, Layout::Planar)),
-            [rows, _] => Ok((rows as usize, Layout::Interleaved)),
+            [rows, columns] => Ok([rows as usize, columns as usize]),
             _ => Err(self.unsupported("has more than two axes: save it as samples x channels")),
         }
     }
 
-    fn numbers(&self, order: ByteOrder, limits: &Limits) -> Result<Vec<f32>, RecordingError> {
+    /// Its samples, `[C, T]`.
+    fn samples(&self, order: ByteOrder, limits: &Limits) -> Result<Array2<f32>, RecordingError> {
         if self.header.complex {
-            return Err(
-                self.unsupported("holds complex numbers: save their real part or magnitude")
-            );
+            return Err(self.unsupported("has complex numbers: save their real part or magnitude"));
         }
         let count = limits.check_shape(self.header.sizes.iter().copied())?;
-        self.layout()?;
+        let [rows, columns] = self.shape()?;
+        let numbers = self.numbers(order, limits, count)?;
+        // MATLAB stores one column after another.
+        let matrix = Array2::from_shape_vec((rows, columns).f(), numbers)
+            .map_err(|_| malformed("the numbers of a variable do not fill its shape"))?;
+        Ok(if rows >= columns { matrix.reversed_axes() } else { matrix })
+    }
+
+    fn numbers(
+        &self,
+        order: ByteOrder,
+        limits: &Limits,
+        count: usize,
+    ) -> Result<Vec<f32>, RecordingError> {
         let mut source = open(self.bytes, self.compressed, order)?;
         source.header()?;
         let name = &self.header.name;
         let tag = source.tag()?;
         let kind = tag.number().ok_or_else(|| {
             malformed(format!(
-                "the variable {name} stores its numbers as the unknown type {}",
+                "the numbers of the variable {name} have the unknown type {}",
                 tag.kind
             ))
         })?;
         limits.check_bytes(u64::from(tag.bytes))?;
         if count.checked_mul(kind.size()) != Some(tag.bytes as usize) {
             return Err(malformed(format!(
-                "the variable {name} has {} bytes, and its {count} numbers take {}",
+                "the variable {name} has {} bytes, and its {count} numbers need {}",
                 tag.bytes,
                 count.saturating_mul(kind.size())
             )));

@@ -1,4 +1,4 @@
-//! The header of NumPy's arrays: a dictionary in Python's notation with three entries.
+//! The header of a NumPy array: a dictionary in Python's notation with three entries.
 
 use std::io::{self, Read};
 
@@ -8,20 +8,20 @@ use crate::{
     number::{ByteOrder, NumberKind},
 };
 
-/// NumPy reads no longer header either.
-const LONGEST: u32 = 10_000;
-/// NumPy's arrays have at most so many axes.
-const MOST_AXES: usize = 64;
+/// Longest header, in bytes, as in NumPy.
+const MAX_HEADER_BYTES: u32 = 10_000;
+/// Most axes of a NumPy array.
+const MAX_AXES: usize = 64;
 
-/// What an array is.
+/// The description of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// How its numbers are stored; none where they are no real numbers.
+    /// Type of its numbers; `None` if they are not real.
     pub(crate) kind: Option<NumberKind>,
     pub(crate) order: ByteOrder,
-    /// NumPy's name of that.
+    /// NumPy's name of that type.
     pub(crate) type_name: String,
-    /// Whether the first axis is the fastest.
+    /// Whether the first axis varies fastest.
     pub(crate) fortran: bool,
     /// Sizes of the axes.
     pub(crate) shape: Vec<u64>,
@@ -34,7 +34,7 @@ impl Header {
         fill(reader, &mut start)?;
         let [magic @ .., major, _] = start;
         if magic != *b"\x93NUMPY" {
-            return Err(malformed("it does not begin with NumPy's mark"));
+            return Err(malformed("it does not start with NumPy's magic string"));
         }
         let length = match major {
             1 => {
@@ -48,32 +48,41 @@ impl Header {
                 u32::from_le_bytes(length)
             }
             other => {
-                return Err(malformed(format!("its version is {other}, and 1 to 3 are known")));
+                return Err(malformed(format!(
+                    "its version is {other}, and only 1 to 3 are supported"
+                )));
             }
         };
-        if length > LONGEST {
+        if length > MAX_HEADER_BYTES {
             return Err(malformed(format!(
-                "its header has {length} bytes, and {LONGEST} are the most"
+                "its header has {length} bytes, above the limit of {MAX_HEADER_BYTES}"
             )));
         }
         let mut text = vec![0; length as usize];
         fill(reader, &mut text)?;
         Parser(&String::from_utf8_lossy(&text)).header().ok_or_else(|| {
-            malformed("its header is not the dictionary of descr, fortran_order and shape")
+            malformed("its header is not a dictionary of descr, fortran_order and shape")
         })
+    }
+}
+
+impl Header {
+    /// Sizes of the axes, if this machine can address them.
+    pub(crate) fn sizes(&self) -> Option<Vec<usize>> {
+        self.shape.iter().map(|&size| usize::try_from(size).ok()).collect()
     }
 }
 
 fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), RecordingError> {
     reader.read_exact(bytes).map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            return malformed("it ends within its header: it was cut short");
+            return malformed("it ends within its header: it was truncated");
         }
         error.into()
     })
 }
 
-/// The rest of a header's text.
+/// The unparsed rest of a header.
 struct Parser<'a>(&'a str);
 
 impl<'a> Parser<'a> {
@@ -100,7 +109,7 @@ impl<'a> Parser<'a> {
         Some(Header { kind, order, type_name: descr, fortran: fortran?, shape: shape? })
     }
 
-    /// Takes a token, if it comes next.
+    /// Consumes a token, if it is next.
     fn token(&mut self, token: &str) -> bool {
         let rest = self.0.trim_start();
         self.0 = rest.strip_prefix(token).unwrap_or(rest);
@@ -119,13 +128,13 @@ impl<'a> Parser<'a> {
         Some(text)
     }
 
-    /// The type; fields are a list, and none of them is looked at.
+    /// The type. A structured type is a list of fields, which is not parsed.
     fn descr(&mut self) -> Option<String> {
         if !self.0.trim_start().starts_with('[') {
             return self.string().map(str::to_owned);
         }
         let (_, rest) = self.0.rsplit_once(']')?;
-        // What follows the list is the rest of the dictionary, as long as no other list comes.
+        // The rest of the dictionary follows the list; it contains no other one.
         self.0 = rest;
         Some("with fields".to_owned())
     }
@@ -138,9 +147,9 @@ impl<'a> Parser<'a> {
             let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
             let (digits, rest) = rest.split_at_checked(end)?;
             sizes.push(digits.parse().ok()?);
-            // Python 2 wrote an L after a long number.
+            // Python 2 wrote an L after long integers.
             self.0 = rest.strip_prefix('L').unwrap_or(rest);
-            if sizes.len() > MOST_AXES {
+            if sizes.len() > MAX_AXES {
                 return None;
             }
             if !self.token(",") {
@@ -152,7 +161,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// How numbers of a type such as `<f8` are stored; none where they are no real numbers.
+/// The type and byte order of a name such as `<f8`; no type if its numbers are not real.
 fn number(descr: &str) -> (Option<NumberKind>, ByteOrder) {
     let (order, name) = match descr.split_at_checked(1) {
         Some((">", name)) => (ByteOrder::Big, name),

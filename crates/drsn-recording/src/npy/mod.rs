@@ -1,39 +1,41 @@
-//! NumPy's arrays, as NEP 1 describes their files (versions 1 to 3): a header that is a dictionary in Python's notation,
-//! then the numbers.
+//! NumPy arrays, as NEP 1 describes their files (versions 1 to 3): a header that is a dictionary in
+//! Python's notation, then the numbers.
 //!
-//! The reader is our own: memory is taken only after the header has been held against the limits, and grows with what
-//! comes, and every real type of number becomes the same 32-bit float. The crate ndarray-npy asks for the type in advance,
-//! and takes memory for a header as long as the file says.
+//! The reader is our own: it checks the header against the limits before it allocates memory,
+//! memory grows with the bytes read, and every real type of number becomes the same 32-bit float.
+//! The crate ndarray-npy needs to know the type in advance, and allocates whatever length a header
+//! declares.
 
 mod header;
 
 use std::io::{self, Read};
 
-pub(super) use self::header::Header;
-use super::{Limits, Recording, RecordingError, RecordingFormat, Selection, select::Layout};
+use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder as _};
+
+pub(crate) use self::header::Header;
+use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection};
 
 /// An array of numbers, such as `[N, C, L]`: N inputs of C channels and L samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     /// Its name in an archive.
     pub name: Option<String>,
-    /// Sizes of its axes, the slowest first; a size can be 0.
-    pub shape: Vec<usize>,
-    /// Its numbers in row-major order, rounded to 32 bits; they need not be finite.
-    pub data: Vec<f32>,
+    /// Its numbers in row-major order, rounded to 32 bits. They may be non-finite, and an axis may
+    /// be empty.
+    pub values: ArrayD<f32>,
 }
 
 impl Array {
     /// Reads an NPY file.
     ///
     /// # Errors
-    /// [`RecordingError`] where it is none, holds no real numbers, or exceeds the limits.
+    /// [`RecordingError`] if it is not one, its numbers are not real, or it exceeds the limits.
     pub fn read_npy(bytes: &[u8], limits: &Limits) -> Result<Self, RecordingError> {
         limits.check_bytes(bytes.len() as u64)?;
         Self::read_from(bytes, None, limits)
     }
 
-    pub(super) fn read_from(
+    pub(crate) fn read_from(
         mut reader: impl Read,
         name: Option<String>,
         limits: &Limits,
@@ -41,76 +43,54 @@ impl Array {
         let header = Header::read(&mut reader)?;
         let kind = header.kind.ok_or_else(|| {
             RecordingError::Unsupported(format!(
-                "its numbers have NumPy's type {}, which is not read: convert it to float32",
+                "its numbers have NumPy's type {}, which is not supported: convert it to float32",
                 header.type_name
             ))
         })?;
         let count = limits.check_shape(header.shape.iter().copied())?;
-        let mut data =
+        let numbers =
             kind.read(header.order, count, &mut reader).map_err(|error| cut(error, count))?;
         if reader.read(&mut [0])? > 0 {
-            return Err(malformed(format!("more follows after its {count} numbers")));
+            return Err(malformed(format!("there are more bytes after its {count} numbers")));
         }
-        // A size can only be above this machine's where another is 0.
-        let shape: Vec<usize> =
-            header.shape.iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
-        if header.fortran && count > 0 {
-            data = to_row_major(&data, &shape);
-        }
-        Ok(Self { name, shape, data })
+        let values = header
+            .sizes()
+            .and_then(|sizes| {
+                let shape = IxDyn(&sizes).set_f(header.fortran);
+                ArrayD::from_shape_vec(shape, numbers).ok()
+            })
+            // Only a shape with an empty axis can have others that are too large for this machine.
+            .ok_or(RecordingError::Empty)?;
+        let values = if values.is_standard_layout() {
+            values
+        } else {
+            values.as_standard_layout().into_owned()
+        };
+        Ok(Self { name, values })
     }
 
-    /// Takes it for one recording, `[L]` or `[C, L]`.
+    /// Converts it to one recording, if its shape is `[L]` or `[C, L]`.
     ///
     /// # Errors
-    /// [`RecordingError`] where it has another shape, no samples or one that is not finite, or a selected channel is not
-    /// there.
+    /// [`RecordingError`] if it has another shape, no samples or one that is not finite, or a
+    /// selected channel does not exist.
     pub fn into_recording(self, selection: &Selection) -> Result<Recording, RecordingError> {
-        let channels = match self.shape[..] {
-            [_] => 1,
-            [channels, _] => channels,
-            _ => {
-                return Err(RecordingError::Unsupported(format!(
-                    "it has the shape {:?}, and a recording is [samples] or [channels, samples]",
-                    self.shape
-                )));
-            }
-        };
-        let channels = selection.take(self.data, channels, Layout::Planar, self.name)?;
-        Ok(Recording { channels, sample_rate_hz: None })
+        let Self { name, values } = self;
+        let shape = values.shape().to_vec();
+        let channels = if shape.len() == 1 { values.insert_axis(Axis(0)) } else { values };
+        let channels = channels.into_dimensionality().map_err(|_| {
+            RecordingError::Unsupported(format!(
+                "it has the shape {shape:?}, and a recording has [samples] or [channels, samples]"
+            ))
+        })?;
+        Recording::from_array(channels, name, selection)
     }
-}
-
-/// Reorders numbers whose first axis is the fastest, so that the last is.
-fn to_row_major(numbers: &[f32], shape: &[usize]) -> Vec<f32> {
-    let mut steps = Vec::with_capacity(shape.len());
-    let mut step = 1;
-    for &size in shape {
-        steps.push(step);
-        step *= size;
-    }
-    let mut place = vec![0; shape.len()];
-    let mut offset = 0;
-    let mut ordered = Vec::with_capacity(numbers.len());
-    for _ in 0..numbers.len() {
-        ordered.extend(numbers.get(offset));
-        for ((place, &size), &step) in place.iter_mut().zip(shape).zip(&steps).rev() {
-            *place += 1;
-            offset += step;
-            if *place < size {
-                break;
-            }
-            offset -= *place * step;
-            *place = 0;
-        }
-    }
-    ordered
 }
 
 fn cut(error: io::Error, count: usize) -> RecordingError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return malformed(format!(
-            "it ends before the {count} numbers that it declares: it was cut short"
+            "it ends before the {count} numbers that it declares: it was truncated"
         ));
     }
     error.into()
@@ -139,23 +119,23 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_lie_are_refused() {
+    fn false_headers_are_rejected() {
         for (header, message) in [
             (
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
-                "it is not a valid NPY file: it ends before the 3 numbers that it declares: it was cut short",
+                "it is not a valid NPY file: it ends before the 3 numbers that it declares: it was truncated",
             ),
             (
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }",
-                "it is not a valid NPY file: more follows after its 1 numbers",
+                "it is not a valid NPY file: there are more bytes after its 1 numbers",
             ),
             (
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999, 999999999999), }",
-                "it holds 18446744073709551615 samples, and 10000 are the limit: split it into shorter recordings",
+                "it has 18446744073709551615 samples, above the limit of 10000: split it into shorter recordings",
             ),
             (
                 "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }",
-                "its numbers have NumPy's type |O, which is not read: convert it to float32",
+                "its numbers have NumPy's type |O, which is not supported: convert it to float32",
             ),
         ] {
             let error =
@@ -171,7 +151,7 @@ mod tests {
         ) {
             let count = shape.iter().product::<usize>();
             let data: Vec<f32> = (0..count).map(|i| (i as u32 ^ seed) as f32).collect();
-            // Column-major numbers of the array whose row-major numbers are `data`.
+            // The column-major order of the array whose row-major order is `data`.
             let mut columns = vec![0.0; count];
             for (index, &number) in data.iter().enumerate() {
                 let (mut rest, mut offset, mut step) = (index, 0, count);
@@ -186,7 +166,8 @@ mod tests {
             for (fortran, numbers) in [("False", &data), ("True", &columns)] {
                 let header = format!("{{'descr': '<f4', 'fortran_order': {fortran}, 'shape': ({list}), }}\n");
                 let array = Array::read_npy(&file(&header, numbers), &LIMITS).unwrap();
-                prop_assert_eq!((&array.shape, &array.data), (&shape, &data));
+                prop_assert_eq!(array.values.shape(), &shape[..]);
+                prop_assert_eq!(array.values.as_slice(), Some(&data[..]));
                 list = list.replace(' ', "");
             }
         }

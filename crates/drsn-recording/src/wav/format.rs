@@ -1,12 +1,13 @@
-//! The chunk of a WAV file that says how its samples are stored.
+//! The chunk of a WAV file that describes its samples.
 
-use super::{MOST_CHANNELS, malformed};
+use super::malformed;
 use crate::{
     RecordingError,
+    limits::check_channels,
     number::{ByteOrder, NumberKind},
 };
 
-/// How samples are stored.
+/// The format of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
     /// At least 1.
@@ -18,10 +19,10 @@ pub(super) struct Format {
     pub(super) encoding: Encoding,
 }
 
-/// How one sample is stored.
+/// The encoding of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// Whole numbers in one to four bytes; in one byte with 128 for zero. Fewer bits than that lie at the upper end.
+    /// Integers of one to four bytes; 128 stands for zero in one byte. Fewer bits are left-aligned.
     Pcm1,
     Pcm2,
     Pcm3,
@@ -29,7 +30,7 @@ pub(super) enum Encoding {
     Float(NumberKind),
 }
 
-/// What follows the code in the identifier of an extensible format.
+/// The bytes after the code in the identifier of an extensible format.
 const EXTENSIBLE: [u8; 14] = [0, 0, 0, 0, 16, 0, 128, 0, 0, 170, 0, 56, 155, 113];
 
 impl Format {
@@ -52,13 +53,11 @@ impl Format {
         if channels == 0 || sample_rate == 0 {
             return Err(malformed("it has no channels, or a sample rate of zero"));
         }
-        if channels > MOST_CHANNELS {
-            return Err(RecordingError::too_many_channels(channels as u64));
-        }
+        check_channels(channels as u64)?;
         let encoding = Encoding::of(code, bits)?;
         if frame_bytes != channels * encoding.bytes() {
             return Err(malformed(format!(
-                "{channels} channels of {bits} bits do not take {frame_bytes} bytes"
+                "{channels} channels of {bits} bits do not fill frames of {frame_bytes} bytes"
             )));
         }
         Ok(Self { channels, sample_rate, frame_bytes, encoding })
@@ -74,8 +73,8 @@ impl Encoding {
             (1, 25..=32) => Ok(Self::Pcm4),
             (3, 32) => Ok(Self::Float(NumberKind::F32)),
             (3, 64) => Ok(Self::Float(NumberKind::F64)),
-            (1, _) => Err(unsupported(&format!("whole numbers of {bits} bits"))),
-            (3, _) => Err(unsupported(&format!("floats of {bits} bits"))),
+            (1, _) => Err(unsupported(&format!("{bits}-bit integers"))),
+            (3, _) => Err(unsupported(&format!("{bits}-bit floats"))),
             (code, _) => Err(unsupported(&codec(code))),
         }
     }
@@ -90,10 +89,10 @@ impl Encoding {
         }
     }
 
-    /// Appends the samples in `bytes`: whole numbers of n bits divided by 2ⁿ⁻¹, floats as they are.
+    /// Appends the samples in `bytes`: n-bit integers divided by 2ⁿ⁻¹, floats as they are.
     pub(super) fn decode(self, bytes: &[u8], numbers: &mut Vec<f32>) {
         const FULL: f32 = 2_147_483_648.0;
-        // Dividing by a power of two is exact, so that only the 32 bits are rounded, to 24.
+        // Dividing by a power of two is exact: only 32 bits are rounded, to 24.
         let scale = |sample: [u8; 4]| i32::from_le_bytes(sample) as f32 / FULL;
         match self {
             Self::Pcm1 => numbers.extend(bytes.iter().map(|&b| (f32::from(b) - 128.0) / 128.0)),
@@ -111,7 +110,8 @@ impl Encoding {
 
 fn unsupported(what: &str) -> RecordingError {
     RecordingError::Unsupported(format!(
-        "it is a WAV file that holds {what}, which is not read: save it as PCM of 8, 16, 24 or 32 bits, or as floats"
+        "it is a WAV file of {what}, which is not supported: save it as PCM of 8, 16, 24 or 32 bits, \
+         or as floats"
     ))
 }
 

@@ -1,33 +1,37 @@
-//! RIFF WAVE, read as a stream: PCM of 8 to 32 bits and IEEE floats of 32 and 64 bits, extensible or not.
+//! RIFF WAVE, read as a stream: PCM of 8 to 32 bits and IEEE floats of 32 and 64 bits, extensible
+//! or not.
 //!
-//! The reader is our own: the crate hound reads floats of 32 bits only, and takes a length of zero, as programs leave it
-//! that write into a pipe, for a recording without samples.
+//! The reader is our own: the crate hound reads 32-bit floats only, and takes a length of zero,
+//! which programs leave that write to a pipe, for a recording without samples.
 
 mod format;
 
 use std::io::{self, Read, Take};
 
+use ndarray::{Array2, ArrayView2, ShapeBuilder as _};
+
 use self::format::Format;
-use super::{
-    Channel, ChannelId, Limits, MOST_CHANNELS, Recording, RecordingError, RecordingFormat,
-    Selection, select::check_finite,
+use crate::{
+    ChannelId, Limits, Recording, RecordingError, RecordingFormat, Selection,
+    select::{check_finite, stack},
 };
 
 /// Bytes that are decoded at a time for a whole recording.
 const BLOCK: usize = 1 << 16;
-/// Lengths from here on may be placeholders of programs that cannot seek: `SoX` writes `7FFFF000`, arecord `80000000`, `FFmpeg`
-/// `FFFFFFFF`. They may be true as well, of more than six hours at 48 kHz: then no more samples follow.
+/// Lengths from here on may be placeholders of programs that cannot seek: `SoX` writes `7FFFF000`,
+/// arecord `80000000`, `FFmpeg` `FFFFFFFF`. They may also be true, of more than six hours at 48
+/// kHz: then no more samples follow.
 const PLACEHOLDERS: u32 = 0x7fff_0000;
 
-/// A WAV file that is read block by block, with the memory of one block.
+/// A WAV file that is read block by block, in the memory of one block.
 #[derive(Debug)]
 pub struct WavReader<R> {
     reader: Take<R>,
     limits: Limits,
     format: Format,
-    /// Most bytes of samples that still follow.
+    /// Upper bound of the bytes of samples that still follow.
     left: u64,
-    /// Samples of each channel that the file is sure to have.
+    /// Samples of each channel, if the file declares them.
     frames: Option<u64>,
     read: u64,
     bytes: Vec<u8>,
@@ -38,27 +42,27 @@ impl<R: Read> WavReader<R> {
     /// Reads up to the first sample.
     ///
     /// # Errors
-    /// [`RecordingError`] where it is no WAV file, its samples are of a kind that is not read, or it declares more of
-    /// them than the limits allow.
+    /// [`RecordingError`] if it is not a WAV file, its encoding is not supported, or it declares
+    /// more samples than the limits allow.
     pub fn new(reader: R, limits: &Limits) -> Result<Self, RecordingError> {
-        // One more, so that the limit and the file's end can be told apart.
+        // One more byte distinguishes the limit from the end of the file.
         let mut reader = reader.take(limits.max_bytes.saturating_add(1));
-        let (format, Length { most: left, is_sure }) =
+        let (format, Length { most: left, is_exact }) =
             read_header(&mut reader).map_err(|error| {
                 if let RecordingError::Io(io) = &error
                     && io.kind() == io::ErrorKind::UnexpectedEof
                 {
-                    return malformed("it ends before its first sample: it was cut short");
+                    return malformed("it ends before its first sample: it was truncated");
                 }
                 error
             })?;
-        let frames = is_sure.then_some(left / format.frame_bytes as u64);
+        let frames = is_exact.then_some(left / format.frame_bytes as u64);
         limits.check_shape([frames.unwrap_or(1), format.channels as u64])?;
-        if is_sure {
+        if is_exact {
             limits.check_bytes(left)?;
             if left % format.frame_bytes as u64 != 0 {
                 return Err(malformed(format!(
-                    "its {left} bytes of samples are no whole number of frames of {} bytes",
+                    "its {left} bytes of samples are not a multiple of its frames of {} bytes",
                     format.frame_bytes
                 )));
             }
@@ -67,15 +71,17 @@ impl<R: Read> WavReader<R> {
         Ok(Self { reader, limits: *limits, format, left, frames, read: 0, bytes, numbers })
     }
 
-    /// Whether the beginning of a file suffices to open it, or to refuse it: [`WavReader::new`] does not come to its end.
+    /// Whether the start of a file is enough to open or reject it: [`WavReader::new`] does not
+    /// reach its end.
     pub fn is_header_whole(start: &[u8]) -> bool {
         let read = read_header(&mut &*start);
         !matches!(read, Err(RecordingError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof)
     }
 
-    /// What it reads from, so that more can be given to a reader that keeps what came and was not read yet.
+    /// The underlying reader, so that more bytes can be added to one that buffers them.
     ///
-    /// Such a reader must hold all that [`WavReader::next_block`] is asked for, or the end of the file.
+    /// Such a reader must contain all bytes that [`WavReader::next_block`] needs, or the end of the
+    /// file.
     pub fn reader_mut(&mut self) -> &mut R {
         self.reader.get_mut()
     }
@@ -85,12 +91,13 @@ impl<R: Read> WavReader<R> {
         self.format.frame_bytes
     }
 
-    /// Channels.
+    /// Number of channels.
     pub fn channels(&self) -> usize {
         self.format.channels
     }
 
-    /// Positions of these channels in the file, whose channels have no names; all of them where none is named.
+    /// Positions of these channels in the file, whose channels have no names; all of them for an
+    /// empty list.
     ///
     /// # Errors
     /// [`RecordingError::NoChannel`].
@@ -99,39 +106,37 @@ impl<R: Read> WavReader<R> {
         selection.channels(self.channels(), &[])
     }
 
-    /// Samples of each channel in a second.
+    /// Samples of each channel per second.
     pub fn sample_rate_hz(&self) -> f64 {
         f64::from(self.format.sample_rate)
     }
 
-    /// Samples of each channel that the file declares; none where it was written into a pipe, and goes on to its end.
+    /// Samples of each channel that the file declares; `None` if it was written to a pipe, and
+    /// extends to its end.
     pub fn frames(&self) -> Option<u64> {
         self.frames
     }
 
-    /// The next samples of each channel: `frames` of them (at least one), fewer at the end, and none after it.
+    /// Reads the next samples, `[C, T]`, of which T is `frames` (at least one), or less at the end;
+    /// `None` after it.
     ///
-    /// Whole numbers are scaled to [-1, 1). After an error the reader is not used any more.
+    /// Integers are scaled to [-1, 1). The reader must not be used after an error.
     ///
     /// # Errors
-    /// [`RecordingError`] where the file ends before what it declares or cannot be read, exceeds the limits, or holds a
-    /// sample that is not finite.
-    pub fn next_block(&mut self, frames: usize) -> Result<Option<Vec<Vec<f32>>>, RecordingError> {
+    /// [`RecordingError`] if the file ends before its declared length or cannot be read, exceeds
+    /// the limits, or contains a sample that is not finite.
+    pub fn next_block(&mut self, frames: usize) -> Result<Option<Array2<f32>>, RecordingError> {
         let channels = self.format.channels;
         let first = self.read as usize;
         let numbers = self.next_frames(frames)?;
         if numbers.is_empty() {
             return Ok(None);
         }
-        (0..channels)
-            .map(|channel| {
-                let samples: Vec<f32> =
-                    numbers.iter().skip(channel).step_by(channels).copied().collect();
-                check_finite(channel, first, &samples)?;
-                Ok(samples)
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
+        let block = by_channel(numbers, channels)?.as_standard_layout().into_owned();
+        for (channel, samples) in block.rows().into_iter().enumerate() {
+            check_finite(channel, first, &samples)?;
+        }
+        Ok(Some(block))
     }
 
     /// The next frames, one after another; empty at the end.
@@ -139,25 +144,25 @@ impl<R: Read> WavReader<R> {
         let frame = self.format.frame_bytes as u64;
         let wanted = (frames.max(1) as u64).saturating_mul(frame).min(self.left);
         self.bytes.clear();
-        // Grows with what comes, so that a length that lies costs nothing.
+        // Memory grows with the bytes read, so a false length costs nothing.
         self.reader.by_ref().take(wanted).read_to_end(&mut self.bytes)?;
         if self.reader.limit() == 0 {
             self.limits.check_bytes(self.limits.max_bytes.saturating_add(1))?;
         }
-        let came = self.bytes.len() as u64;
-        self.read += came / frame;
-        self.left -= came;
+        let received = self.bytes.len() as u64;
+        self.read += received / frame;
+        self.left -= received;
         if let Some(frames) = self.frames
-            && came < wanted
+            && received < wanted
         {
             let read = self.read;
             return Err(malformed(format!(
-                "it ends after {read} of the {frames} samples that it declares: it was cut short"
+                "it ends after {read} of the {frames} samples that it declares: it was truncated"
             )));
         }
         self.limits.check_shape([self.read, self.format.channels as u64])?;
-        // A program that was stopped can leave the last frame incomplete.
-        self.bytes.truncate((came - came % frame) as usize);
+        // A program that was stopped may leave the last frame incomplete.
+        self.bytes.truncate((received - received % frame) as usize);
         self.numbers.clear();
         self.format.encoding.decode(&self.bytes, &mut self.numbers);
         Ok(&self.numbers)
@@ -182,37 +187,49 @@ pub(super) fn read(
             samples.extend(numbers.iter().skip(channel).step_by(count));
         }
     }
-    for (samples, &channel) in channels.iter().zip(&wanted) {
-        check_finite(channel, 0, samples)?;
-    }
     if wav.read == 0 {
         return Err(RecordingError::Empty);
     }
-    let channels = channels.into_iter().map(|samples| Channel { name: None, samples }).collect();
-    Ok(Recording { channels, sample_rate_hz: Some(wav.sample_rate_hz()) })
+    let samples = stack(channels);
+    for (samples, &channel) in samples.rows().into_iter().zip(&wanted) {
+        check_finite(channel, 0, &samples)?;
+    }
+    let names = vec![None; wanted.len()];
+    Ok(Recording { samples, names, sample_rate_hz: Some(wav.sample_rate_hz()) })
 }
 
-/// How many bytes of samples a file has.
+/// Interleaved samples as `[C, T]`.
+fn by_channel(numbers: &[f32], channels: usize) -> Result<ArrayView2<'_, f32>, RecordingError> {
+    let shape = (channels, numbers.len() / channels.max(1)).f();
+    ArrayView2::from_shape(shape, numbers).map_err(|_| malformed("its last frame is incomplete"))
+}
+
+/// The number of bytes of samples in a file.
 struct Length {
     most: u64,
-    /// Whether it has no fewer.
-    is_sure: bool,
+    /// Whether there are no fewer.
+    is_exact: bool,
 }
 
-/// Reads the chunks before the samples, and says how many bytes of samples follow.
-fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingError> {
+/// Reads the header of the file, and returns the declared length of the file.
+fn read_riff(reader: &mut impl Read) -> Result<u64, RecordingError> {
     let [id, size, form] = [bytes(reader)?, bytes(reader)?, bytes(reader)?];
     match (&id, &form) {
         (b"RIFF", b"WAVE") => {}
         (b"RIFX" | b"RF64" | b"BW64", b"WAVE") => {
             return Err(RecordingError::Unsupported(format!(
-                "it is a WAV file of the kind {}, which is not read: save it as RIFF, below 4 GiB",
+                "it is a WAV file of the kind {}, which is not supported: save it as RIFF, below 4 GiB",
                 String::from_utf8_lossy(&id)
             )));
         }
-        _ => return Err(malformed("it does not begin with RIFF and WAVE")),
+        _ => return Err(malformed("it does not start with RIFF and WAVE")),
     }
-    let riff = u64::from(u32::from_le_bytes(size)) + 8;
+    Ok(u64::from(u32::from_le_bytes(size)) + 8)
+}
+
+/// Reads the chunks before the samples, and returns the number of bytes of samples after them.
+fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingError> {
+    let riff = read_riff(reader)?;
     let mut position = 12_u64;
     let mut format = None;
     loop {
@@ -222,13 +239,13 @@ fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingErro
         match &id {
             b"data" => {
                 let format = format.ok_or_else(|| {
-                    malformed("its samples come before the chunk that describes them")
+                    malformed("its samples precede the chunk that describes them")
                 })?;
-                // A file whose whole length does not reach beyond this was never finished.
+                // A file whose declared length ends here was never finished.
                 let is_open = size == 0 && riff <= position;
                 let most = if is_open { u64::MAX } else { u64::from(size) };
-                let is_sure = !is_open && size < PLACEHOLDERS;
-                return Ok((format, Length { most, is_sure }));
+                let is_exact = !is_open && size < PLACEHOLDERS;
+                return Ok((format, Length { most, is_exact }));
             }
             b"fmt " => {
                 let mut chunk = Vec::new();
@@ -242,7 +259,7 @@ fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingErro
     }
 }
 
-/// A chunk's length with the byte that makes it even.
+/// A chunk's length with its padding to an even number.
 fn padded(size: u32) -> u64 {
     u64::from(size).next_multiple_of(2)
 }

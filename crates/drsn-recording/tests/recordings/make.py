@@ -52,11 +52,11 @@ def mat():
         expect(file, [loaded["X097_DE_time"].ravel()], ["X097_DE_time"], variable="DE_time")
         expect(file, [loaded["X097RPM"].ravel()], ["X097RPM"], variable="X097RPM")
         names = "X097_DE_time, X097_FE_time"
-        refuse(file, f"name the variable to be read: it could be {names}, complex, cube")
-        refuse(file, f"name the variable to be read: it could be {names}", "E_time")
-        refuse(file, 'it has no numeric variable named "BA_time" or ending so; '
+        refuse(file, f"the variable to read is ambiguous: name one of {names}, complex, cube")
+        refuse(file, f"the variable to read is ambiguous: name one of {names}", "E_time")
+        refuse(file, 'it has no numeric variable named "BA_time" or ending with that name; '
                f"it has {names}, X097RPM, complex, cube", "BA_time")
-        refuse(file, "the variable complex holds complex numbers: save their real part or magnitude", "complex")
+        refuse(file, "the variable complex has complex numbers: save their real part or magnitude", "complex")
         refuse(file, "the variable cube has more than two axes: save it as samples x channels", "cube")
     scipy.io.savemat(HERE / "wide.mat", {"wide": wide})
     expect("wide.mat", wide)
@@ -73,7 +73,7 @@ def mat():
         expect(f"{kind}.mat", [scipy.io.loadmat(HERE / f"{kind}.mat")["x"].ravel()], ["x"])
     big_endian_mat(signal.ravel())
     (HERE / "v73.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384) + b"\x89HDF\r\n\x1a\n")
-    refuse("v73.mat", "it is a MAT-file of version 7.3 (HDF5), which is not read: save it with `-v7`")
+    refuse("v73.mat", "it is a MAT-file of version 7.3 (HDF5), which is not supported: save it with `-v7`")
 
 
 def big_endian_mat(signal):
@@ -112,16 +112,16 @@ def npy():
         np.lib.format.write_array(file, values, version=(3, 0))
     expect("version3.npy", values)
     np.save(HERE / "three.npy", values.reshape(2, 4, 5))
-    refuse("three.npy", "it has the shape [2, 4, 5], and a recording is [samples] or [channels, samples]")
+    refuse("three.npy", "it has the shape [2, 4, 5], and a recording has [samples] or [channels, samples]")
     for file, array, name in (
         ("object.npy", np.array([1, "a"], dtype=object), "|O"), ("truth.npy", values > 0, "|b1"),
         ("complex.npy", values + 1j, "<c16"), ("text.npy", np.array(["a", "bc"]), "<U2"),
         ("fields.npy", np.zeros(3, dtype=[("a", "f4"), ("b", "i2")]), "with fields"),
     ):
         np.save(HERE / file, array)
-        refuse(file, f"its numbers have NumPy's type {name}, which is not read: convert it to float32")
+        refuse(file, f"its numbers have NumPy's type {name}, which is not supported: convert it to float32")
     np.save(HERE / "tall.npy", np.zeros((1025, 2), dtype=np.int8))
-    refuse("tall.npy", "it has 1025 channels, and 1024 are the most: are its axes the other way round?")
+    refuse("tall.npy", "it has 1025 channels, above the limit of 1024: are its axes swapped?")
 
 
 def npz():
@@ -132,14 +132,14 @@ def npz():
         save(HERE / file, **arrays)
         expect(file, values, variable="DE_time")
         expect(file, values[::-1], variable="X1_FE_time")
-        refuse(file, "name the variable to be read: it could be X1_DE_time, X1_FE_time")
-        refuse(file, 'it has no numeric variable named "label" or ending so; it has X1_DE_time, X1_FE_time, rate',
+        refuse(file, "the variable to read is ambiguous: name one of X1_DE_time, X1_FE_time")
+        refuse(file, 'it has no numeric variable named "label" or ending with that name; it has X1_DE_time, X1_FE_time, rate',
                variable="label")
     np.savez(HERE / "single.npz", values[0, :20])
     expect("single.npz", values[:1, :20], ["arr_0"])
     with zipfile.ZipFile(HERE / "bzip2.npz", "w", zipfile.ZIP_BZIP2) as archive:
         archive.write(HERE / "line.npy", "x.npy")
-    refuse("bzip2.npz", "x is compressed by method 12, which is not read: save it with numpy.savez_compressed")
+    refuse("bzip2.npz", "x is compressed by method 12, which is not supported: save it with numpy.savez_compressed")
 
 
 def wav():
@@ -174,10 +174,10 @@ def wav():
         file = f"sox_{encoding}.wav"
         arguments = ["-e", encoding] + ([] if bits == 16 else ["-b", str(bits)])
         subprocess.run(["sox", "-V1", source, "-c", "1", *arguments, HERE / file], check=True)
-        refuse(file, f"it is a WAV file that holds {codec}, which is not read: "
+        refuse(file, f"it is a WAV file of {codec}, which is not supported: "
                "save it as PCM of 8, 16, 24 or 32 bits, or as floats")
     (HERE / "rifx.wav").write_bytes(b"RIFX" + piped.stdout[4:])
-    refuse("rifx.wav", "it is a WAV file of the kind RIFX, which is not read: save it as RIFF, below 4 GiB")
+    refuse("rifx.wav", "it is a WAV file of the kind RIFX, which is not supported: save it as RIFF, below 4 GiB")
 
 
 def csv():

@@ -1,7 +1,7 @@
 //! Counts the memory that a thread holds.
 #![expect(
     unsafe_code,
-    reason = "an allocator can only be written so; it passes everything on to the system's"
+    reason = "implementing GlobalAlloc is unsafe; every call is passed on to the system's allocator"
 )]
 
 use std::{
@@ -24,22 +24,22 @@ fn add(bytes: usize) {
     MOST.set(MOST.get().max(HELD.get()));
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
+// SAFETY: every call goes to the system's allocator unchanged; counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller upholds the contract, which is that of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.set(HELD.get().saturating_sub(layout.size()));
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller upholds the contract, which is that of the system's allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// Runs something, and says how many bytes it held at most beyond what was held before.
+/// Runs something, and returns its peak of memory, in bytes above those held before.
 pub(crate) fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     MOST.set(before);

@@ -122,7 +122,7 @@ impl Source for ImageFiles {
 
     fn read(&self, index: usize, _shift: isize, values: &mut [f32]) -> Result<(), DatasetError> {
         let pixels = with_file(&self.entries[index].path, |file| file.pixels(&self.spec))?;
-        values.copy_from_slice(&pixels);
+        values.copy_from_slice(&pixels.into_raw_vec_and_offset().0);
         Ok(())
     }
 }

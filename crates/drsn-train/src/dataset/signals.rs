@@ -150,7 +150,7 @@ impl<'a> Gathering<'a> {
                 resample(&recording, wanted, &LIMITS).map_err(|error| bad(error.to_string()))?;
         }
         self.check_rate(&recording, entry).map_err(bad)?;
-        let channels = recording.channels.len();
+        let channels = recording.channels();
         if let Some((expected, first)) = &self.channels
             && *expected != channels
         {
@@ -178,12 +178,8 @@ impl<'a> Gathering<'a> {
     }
 
     fn keep(&mut self, recording: &Recording) -> Result<u64, DatasetError> {
-        let mut first = None;
-        for channel in &recording.channels {
-            let place = self.spool.push(&channel.samples)?;
-            first.get_or_insert(place);
-        }
-        Ok(first.unwrap_or(0))
+        let samples = recording.samples.as_standard_layout();
+        self.spool.push(samples.as_slice().unwrap_or_default())
     }
 
     /// Refuses a recording whose first part, the one that it is there for, does not hold a window.

@@ -193,11 +193,11 @@ fn golden(network: &Drsn, task: Task<'_>, session: &mut Session) -> Result<Golde
     };
     let outputs = compare(network, session, &inputs, planes(input))?
         .into_iter()
-        .map(|NamedTensor { name, shape, data }| (name, Tensor { shape, data }))
+        .map(|NamedTensor { name, values }| (name, Tensor(values)))
         .collect();
     let batch = inputs.len() / input.elements().max(1);
-    let shape = std::iter::once(batch).chain(input.shape()).collect();
-    Ok(Golden::new(Tensor { shape, data: inputs }, outputs))
+    let inputs = session.batch(&inputs, batch)?.to_owned();
+    Ok(Golden::new(Tensor(inputs), outputs))
 }
 
 /// Inputs of a public set, as the model meets them.

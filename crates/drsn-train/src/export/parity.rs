@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation::softmax};
 use drsn_bundle::{
     Tolerance,
     onnx::{LOGITS, PROBABILITIES, mean_abs_output, threshold_output},
-    runtime::{NamedTensor, Session},
+    runtime::{Outputs, Session},
 };
 
 use crate::{
@@ -50,16 +50,16 @@ pub fn compare(
     session: &mut Session,
     inputs: &[f32],
     shape: [usize; 3],
-) -> Result<Vec<NamedTensor>, TrainError> {
+) -> Result<Outputs, TrainError> {
     let expected = network_outputs(network, inputs, shape)?;
     let batch = inputs.len() / shape.iter().product::<usize>();
-    let found = session.run(inputs, batch)?;
+    let found = session.run(session.batch(inputs, batch)?)?;
     for (output, expected) in &expected {
         let differs = |reason: String| TrainError::Parity { output: output.clone(), reason };
         let tensor = found.iter().find(|tensor| tensor.name == *output);
         let tensor = tensor.ok_or_else(|| differs("the model has no such output".to_owned()))?;
         Tolerance::CPU
-            .check(expected, &tensor.data)
+            .check(expected, &tensor.values)
             .map_err(|mismatch| differs(mismatch.to_string()))?;
     }
     Ok(found)

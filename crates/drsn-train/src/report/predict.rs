@@ -5,11 +5,7 @@ use std::{
     thread,
 };
 
-use drsn_bundle::{
-    InputSpec,
-    onnx::PROBABILITIES,
-    runtime::{RuntimeError, Session},
-};
+use drsn_bundle::{InputSpec, onnx::PROBABILITIES, runtime::Session};
 
 use super::{Predictions, ReportError};
 use crate::{
@@ -95,12 +91,8 @@ impl Task<'_> {
                 }
                 self.push(index, &mut inputs)?;
             }
-            let outputs = session.run(&inputs, batch.len())?;
-            let output = outputs
-                .into_iter()
-                .find(|tensor| tensor.name == PROBABILITIES)
-                .ok_or_else(|| RuntimeError::MissingOutput { output: PROBABILITIES.to_owned() })?;
-            probabilities.extend(output.data);
+            let mut outputs = session.run(session.batch(&inputs, batch.len())?)?;
+            probabilities.extend(outputs.take(PROBABILITIES)?);
         }
         Ok(Some(probabilities))
     }

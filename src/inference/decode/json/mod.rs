@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use drsn_bundle::InputSpec;
+use ndarray::ArrayView3;
 use serde::Deserialize;
 
 use super::{Decoded, Decoder, RawInput, Samples, expect_kind, image, named};
@@ -196,10 +197,11 @@ impl Decoder<'_> {
         self.check_count(count)?;
         super::recording::check_choosable(spec, channels, options)?;
         self.memory.grow(2 * size_of_val(&signals.values[..]) as u64)?;
-        let inputs = signals.values.chunks_exact(channels * length).enumerate();
-        let sources = inputs.map(|(index, input)| {
-            let channels = input.chunks_exact(length).map(<[f32]>::to_vec).collect();
-            let samples = self.channels(channels).map_err(|e| named(e, index, None, count))?;
+        let inputs = ArrayView3::from_shape((count, channels, length), &signals.values)
+            .map_err(|_| ApiError::internal())?;
+        let sources = inputs.outer_iter().enumerate().map(|(index, input)| {
+            let samples =
+                self.channels(input.to_owned()).map_err(|e| named(e, index, None, count))?;
             Ok(RawInput { name: None, samples })
         });
         let sources = sources.collect::<Result<Vec<_>, ApiError>>()?;

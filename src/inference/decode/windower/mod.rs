@@ -4,6 +4,7 @@ mod cutter;
 
 use drsn_bundle::SignalSpec;
 use drsn_recording::Resampler;
+use ndarray::{Array2, ArrayView1};
 
 use super::recording::refused;
 use crate::error::ApiError;
@@ -89,8 +90,9 @@ impl Windower {
         match &mut self.resampler {
             None => self.cutter.push(block.iter().copied()),
             Some(resampler) => {
+                let block = block.iter().map(|&samples| ArrayView1::from(samples));
                 let made = resampler.push(block).map_err(|e| refused(&e))?;
-                self.cutter.push(made.iter().map(Vec::as_slice));
+                self.cutter.push(rows(&made));
             }
         }
         Ok(())
@@ -107,7 +109,7 @@ impl Windower {
         }
         if let Some(resampler) = &mut self.resampler {
             let made = resampler.finish().map_err(|e| refused(&e))?;
-            self.cutter.push(made.iter().map(Vec::as_slice));
+            self.cutter.push(rows(&made));
         }
         self.cutter.end();
         let (length, window) = (self.cutter.length(), self.cutter.window());
@@ -125,6 +127,11 @@ impl Windower {
     pub(crate) fn next_window(&mut self, values: &mut Vec<f32>) -> Option<usize> {
         self.cutter.next_window(values)
     }
+}
+
+/// The channels of an array `[C, T]`.
+fn rows(channels: &Array2<f32>) -> impl Iterator<Item = &[f32]> {
+    channels.rows().into_iter().filter_map(|samples| samples.to_slice())
 }
 
 #[cfg(test)]

@@ -1,45 +1,46 @@
-//! Which levels are usual, and how unusual one is.
+//! The usual levels, and how unusual a level is.
 
 use serde::{Deserialize, Serialize};
 
-use super::{LEAST_MAGNITUDE, Level, STATISTICS};
+use super::{Level, MIN_MAGNITUDE, STATISTICS};
 use crate::baseline::{BaselineError, HeldOut};
 
-/// Least distance of a limit of logarithms from their middle: 3 dB. A recording can be steadier than any sensor is
-/// over months, and a change below this is no fault of one.
-const LEAST_RATIO: f64 = std::f64::consts::LN_2 / 2.0;
-/// Least distance of a limit of the offset, as a share of the middle RMS.
-const LEAST_OFFSET: f64 = 0.5;
-/// Least distance of a limit of the clipped share.
-const LEAST_CLIPPED: f64 = 0.01;
-/// Training inputs of a class below which its limits are those of all classes together.
-const LEAST_OF_A_CLASS: usize = 30;
+/// Least distance of a logarithmic limit from the middle: 3 dB. A recording can be steadier than a
+/// sensor is over months, and a smaller change is not a fault.
+const MIN_LOG_DISTANCE: f64 = std::f64::consts::LN_2 / 2.0;
+/// Least distance of a limit of the offset from the middle, relative to the middle RMS.
+const MIN_OFFSET_DISTANCE: f64 = 0.5;
+/// Least distance of a limit of the clipped share from the middle.
+const MIN_CLIPPED_DISTANCE: f64 = 0.01;
+/// Training inputs of a class below which the limits of all classes together are used.
+const MIN_CLASS_INPUTS: usize = 30;
 
-/// Usual levels of each class and channel, and how unusual inputs were that took no part in training.
+/// Usual levels of each class and channel, and how unusual held-out inputs were.
 ///
-/// Classes often differ in level more than a sensor's fault would change it, as a damaged bearing is louder than a
-/// sound one: so an input is compared with what is usual for the class that it was taken for.
+/// Classes often differ in level by more than a faulty sensor would change it, as a damaged bearing
+/// is louder than a healthy one. So an input is compared with the usual levels of its predicted
+/// class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LevelBaseline {
     /// Limits of each class's channels.
     pub classes: Vec<Vec<ChannelLimits>>,
-    /// How far inputs that took no part in training lay from the middle of the class that they were taken for, as a
-    /// share of the way to the limit: for each the largest of all channels and limits.
+    /// Distances of held-out inputs from the middle of their predicted class, relative to the
+    /// distance of the limit: for each input the largest over all channels and limits.
     pub held_out: HeldOut,
 }
 
 /// The levels of one input's channels, and a class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassLevels {
-    /// In training the class that it is of; else the one that the network takes it for.
+    /// The true class in training, and the predicted one otherwise.
     pub class: usize,
-    /// One a channel.
+    /// One per channel.
     pub channels: Vec<Level>,
 }
 
-/// What the training data's levels in one channel were.
+/// The usual levels of one channel in the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -56,29 +57,29 @@ pub struct ChannelLimits {
     pub clipped: Limits,
 }
 
-/// Where a number usually lies; low < middle < high.
+/// The usual range of a number; low < middle < high.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
-    /// Quantile of the training data at half the alarm level's share for this number.
+    /// Quantile of the training data at half of this number's share of the alarm level.
     pub low: f32,
     /// Median.
     pub middle: f32,
-    /// Quantile at one less that share.
+    /// Quantile at one minus that.
     pub high: f32,
 }
 
 impl LevelBaseline {
-    /// Takes limits from the training data, and ranks from data that took no part in training.
+    /// Computes limits from the training data, and ranks from held-out data.
     ///
-    /// The limits only bring the numbers to one scale, so that none of them drowns the others; the rate of alarms
-    /// comes from the ranks of held-out inputs, which had no part in the limits. A class with few inputs has the
-    /// limits of all together.
+    /// The limits only bring the numbers to one scale, so that none dominates. The alarm rate comes
+    /// from the ranks of held-out inputs, which do not affect the limits. A class with few inputs
+    /// gets the limits of all classes together.
     ///
     /// # Errors
-    /// [`BaselineError`] where an input has another number of channels or a class that is none, a number is not
-    /// finite, or there are too few inputs.
+    /// [`BaselineError`] if an input has another number of channels or an unknown class, a number
+    /// is not finite, or there are too few inputs.
     pub fn new(
         training: &[ClassLevels],
         held_out: &[ClassLevels],
@@ -107,7 +108,7 @@ impl LevelBaseline {
         let all = limits(&training.iter().collect::<Vec<_>>());
         let of_class = |class: usize| {
             let own: Vec<_> = training.iter().filter(|input| input.class == class).collect();
-            if own.len() < LEAST_OF_A_CLASS { all.clone() } else { limits(&own) }
+            if own.len() < MIN_CLASS_INPUTS { all.clone() } else { limits(&own) }
         };
         let classes: Vec<_> = (0..classes).map(of_class).collect();
         let excesses = held_out.iter().map(|input| excess(&classes[input.class], &input.channels));
@@ -116,8 +117,8 @@ impl LevelBaseline {
         if baseline.are_limits_sound() { Ok(baseline) } else { Err(BaselineError::NotFinite) }
     }
 
-    /// (1 + held-out inputs that were at least as unusual) / (1 + held-out inputs), for the levels of an input's
-    /// channels and the class that it was taken for; none for a class that is none.
+    /// (1 + held-out inputs at least as unusual) / (1 + held-out inputs), for the levels of an
+    /// input's channels and its predicted class; `None` for an unknown class.
     pub fn p_value(&self, levels: &[Level], class: usize) -> Option<f64> {
         Some(self.held_out.p_value(excess(self.classes.get(class)?, levels)))
     }
@@ -160,13 +161,13 @@ impl ChannelLimits {
             numbers
         };
         let limits = |statistic: usize, least: f64| Limits::of(&sorted(statistic), tail, least);
-        let log_rms = limits(0, LEAST_RATIO);
+        let log_rms = limits(0, MIN_LOG_DISTANCE);
         Self {
             log_rms,
-            log_deviation: limits(1, LEAST_RATIO),
-            offset: limits(2, LEAST_OFFSET * f64::from(log_rms.middle).exp()),
-            log_peak: limits(3, LEAST_RATIO),
-            clipped: limits(4, LEAST_CLIPPED),
+            log_deviation: limits(1, MIN_LOG_DISTANCE),
+            offset: limits(2, MIN_OFFSET_DISTANCE * f64::from(log_rms.middle).exp()),
+            log_peak: limits(3, MIN_LOG_DISTANCE),
+            clipped: limits(4, MIN_CLIPPED_DISTANCE),
         }
     }
 
@@ -177,13 +178,13 @@ impl ChannelLimits {
 }
 
 impl Limits {
-    /// Of ascending numbers, with limits at least so far from the middle.
+    /// Limits of ascending numbers, at least `least` from the middle.
     fn of(sorted: &[f64], tail: f64, least: f64) -> Self {
         let end = sorted.len().saturating_sub(1);
         let at = |share: f64| sorted[((share * end as f64).round() as usize).min(end)];
         let (low, middle, high) = (at(tail), at(0.5), at(1.0 - tail));
-        // A distance that the middle's own rounding would swallow is none.
-        let least = least.max(middle.abs() * 1e-6).max(LEAST_MAGNITUDE);
+        // A smaller distance would be lost in the rounding of the middle.
+        let least = least.max(middle.abs() * 1e-6).max(MIN_MAGNITUDE);
         Self {
             low: low.min(middle - least) as f32,
             middle: middle as f32,
@@ -191,7 +192,7 @@ impl Limits {
         }
     }
 
-    /// Distance from the middle, as a share of the way to the limit on that side.
+    /// Distance from the middle, relative to the limit on that side.
     fn excess(&self, number: f64) -> f64 {
         let from_middle = number - f64::from(self.middle);
         let limit = if from_middle < 0.0 { self.low } else { self.high };

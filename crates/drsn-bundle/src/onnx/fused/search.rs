@@ -1,4 +1,4 @@
-//! Finds what is to be replaced: nodes by their operators and by the tensors between them.
+//! Finds the nodes to replace, by their operators and the tensors between them.
 
 use crate::{
     Block,
@@ -8,28 +8,28 @@ use crate::{
     },
 };
 
-/// The nodes of a block's mean magnitudes, and the features that they are of.
+/// The nodes of a block's mean magnitude, and its features.
 pub(super) struct Magnitude<'g> {
     pub(super) inner: Vec<usize>,
-    /// The last one.
+    /// The last node.
     pub(super) mean: usize,
     pub(super) features: &'g str,
-    /// Axes of space, where the nodes tell how many there are.
+    /// Number of spatial axes, if the nodes determine it.
     pub(super) space: Option<i64>,
 }
 
-/// The nodes of a soft threshold, and the number of axes that it adds to the thresholds.
+/// The nodes of a soft threshold, and the number of axes that they add to the thresholds.
 pub(super) struct Shrinkage {
     pub(super) nodes: [usize; 5],
     pub(super) space: i64,
 }
 
-/// Where a shortcut comes from.
+/// The origin of a shortcut.
 pub(super) struct Shortcut<'g> {
-    /// The nodes that take every so many-th feature, and that put channels around them.
+    /// The nodes of stride and padding.
     pub(super) nodes: Vec<usize>,
     pub(super) source: &'g str,
-    /// Along a signal; 1 for images, of which ONNX Runtime takes every so many-th feature as fast.
+    /// Stride along a signal; 1 for images, whose strides ONNX Runtime computes as fast.
     pub(super) stride: i64,
     /// Channels of zeros before and after.
     pub(super) pads: [i64; 2],
@@ -41,7 +41,7 @@ pub(super) struct Search<'g> {
 }
 
 impl<'g> Search<'g> {
-    /// The mean over space of `|x|`: of signals one node gives it, of images two.
+    /// The mean of `|x|` over the spatial axes: one node after Abs for signals, two for images.
     pub(super) fn mean_magnitude(&self, block: &Block) -> Option<Magnitude<'g>> {
         if let Some(mean) = self.producer(&block.mean_abs_output, "ReduceMean") {
             let abs = self.sole(self.input(mean, 0)?, "Abs", 1)?;
@@ -79,8 +79,9 @@ impl<'g> Search<'g> {
         is_it.then_some(Shrinkage { nodes, space: axes.len() as i64 })
     }
 
-    /// How a shortcut comes from the sum of the unit before: strided where the unit's first convolution is, and with channels
-    /// of zeros where it has fewer. None where it is stored, and may be for one input.
+    /// The way of a shortcut from the sum of the previous unit: with the stride of the unit's first
+    /// convolution, and padded with channels of zeros if it has fewer. `None` if it is a stored
+    /// tensor, which may be for one input only.
     pub(super) fn shortcut(&self, tensor: &'g str, space: i64) -> Option<Shortcut<'g>> {
         let mut shortcut = Shortcut { nodes: Vec::new(), source: tensor, stride: 1, pads: [0; 2] };
         if let Some((node, pads)) = self.padding(shortcut.source, space) {
@@ -97,12 +98,12 @@ impl<'g> Search<'g> {
         (!is_stored).then_some(shortcut)
     }
 
-    /// A node that puts channels of zeros around a tensor's, and how many.
+    /// A node that pads a tensor with channels of zeros, and their numbers before and after.
     fn padding(&self, tensor: &str, space: i64) -> Option<(usize, [i64; 2])> {
         let pad = self.sole(tensor, "Pad", 1)?;
         let [_, pads] = self.inputs(pad) else { return None };
         let pads = self.integers(pads)?;
-        // Before each axis, then after each axis; the channels are the second one.
+        // Sizes before each axis, then after each axis; channels are the second axis.
         let axes = 2 + usize::try_from(space).ok()?;
         let (before, after) = (1, axes + 1);
         let is_of_channels = pads.len() == 2 * axes
@@ -112,7 +113,7 @@ impl<'g> Search<'g> {
         is_of_channels.then(|| (pad, [pads[before], pads[after]]))
     }
 
-    /// A node that takes every so many-th feature of a signal, beginning with the first.
+    /// A node that takes every n-th feature of a signal, from the first, and n.
     fn stride(&self, tensor: &str) -> Option<(usize, i64)> {
         let slice = self.sole(tensor, "Slice", 1)?;
         let [_, start, end, axis, step] = self.inputs(slice) else { return None };
@@ -135,7 +136,7 @@ impl<'g> Search<'g> {
         is_it.then_some([equal, cast, pool, flatten])
     }
 
-    /// The node of this kind that gives a tensor.
+    /// The node of this operator that produces a tensor.
     fn producer(&self, tensor: &str, operator: &str) -> Option<usize> {
         let is_it = |node: &NodeProto| {
             is_standard(node, operator) && node.output.iter().any(|output| output == tensor)
@@ -143,7 +144,8 @@ impl<'g> Search<'g> {
         self.graph.node.iter().position(is_it)
     }
 
-    /// The same, where the tensor is no output of the graph and is taken by exactly so many inputs of nodes.
+    /// The same, if the tensor is not an output of the graph and has exactly this number of
+    /// consumers.
     pub(super) fn sole(&self, tensor: &str, operator: &str, consumers: usize) -> Option<usize> {
         let inputs = self.graph.node.iter().flat_map(|node| &node.input);
         let is_inner = self.graph.output.iter().all(|output| output.name() != tensor);
@@ -151,7 +153,7 @@ impl<'g> Search<'g> {
         if is_so { self.producer(tensor, operator) } else { None }
     }
 
-    /// The node of this kind that takes a tensor.
+    /// A node of this operator that consumes a tensor.
     pub(super) fn consumer(&self, tensor: &str, operator: &str) -> Option<usize> {
         let is_it = |node: &NodeProto| {
             is_standard(node, operator) && node.input.iter().any(|input| input == tensor)
@@ -167,7 +169,7 @@ impl<'g> Search<'g> {
         self.inputs(node).get(position).map(String::as_str)
     }
 
-    /// The one output of a node.
+    /// The output of a node that has only one.
     pub(super) fn output(&self, node: usize) -> Option<&'g str> {
         match &self.graph.node[node].output[..] {
             [output] => Some(output),
@@ -175,7 +177,8 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// What a normalization with stored statistics does to each channel: scale γ / √(σ² + ε), bias β − μ · scale.
+    /// Scale γ / √(σ² + ε) and bias β − μ · scale of each channel, of a normalization with stored
+    /// statistics.
     pub(super) fn affine(&self, norm: usize, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
         let stored = |position| self.floats(self.input(norm, position)?, channels);
         let (gamma, beta, mean, variance) = (stored(1)?, stored(2)?, stored(3)?, stored(4)?);
@@ -194,7 +197,7 @@ impl<'g> Search<'g> {
         Some((scale, bias))
     }
 
-    /// The numbers of a stored tensor `[C]`.
+    /// The values of a stored tensor `[C]`.
     fn floats(&self, name: &str, channels: usize) -> Option<Vec<f32>> {
         let (numbers, _) = self.stored(name, DataType::Float)?.as_chunks();
         let is_one_each = numbers.len() == channels;
@@ -206,7 +209,7 @@ impl<'g> Search<'g> {
         Some(numbers.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
     }
 
-    /// The bytes of a stored tensor, where no other has its name.
+    /// The bytes of a stored tensor, if no other tensor has its name.
     fn stored(&self, name: &str, kind: DataType) -> Option<&'g [u8]> {
         let is_given = self.graph.node.iter().any(|node| node.output.iter().any(|o| o == name));
         let mut tensors = self.graph.initializer.iter().filter(|tensor| tensor.name() == name);

@@ -4,14 +4,14 @@ use crate::{
     onnx::{GraphBuilder, INPUT, with_zeroed_outputs},
 };
 
-/// A graph in the making, and what is done to it before it is finished.
+/// A change to a graph before it is written.
 type Change = fn(&mut Graph);
 
-/// How one block's graph is written, node by node, so that a test can write one of them otherwise.
+/// The nodes of one block's graph, so that a test can change one of them.
 struct Graph {
     axes: Vec<i64>,
     keepdims: i64,
-    /// The axis from which on a pooled image is flattened, in place of a mean over axes.
+    /// The axis from which a pooled image is flattened, in place of a mean over axes.
     flattened: Option<i64>,
     new_axes: Vec<i64>,
     lower: [&'static str; 2],
@@ -19,19 +19,19 @@ struct Graph {
     subtrahend: &'static str,
     kept: &'static str,
     shortcut: &'static str,
-    /// Start, end, axis and step of the features of the shortcut that are kept.
+    /// Start, end, axis and step of the slice of the shortcut.
     slice: Option<[i64; 4]>,
     /// Zeros around the shortcut.
     pads: Option<Vec<i64>>,
-    /// What the zeros are.
+    /// The mode of the padding.
     mode: Vec<(&'static str, Attribute)>,
     normalized: &'static str,
     training_mode: i64,
     activation: &'static str,
     inner_output: Option<&'static str>,
-    /// A tensor that another node takes, too.
+    /// A tensor that another node consumes, too.
     taken: Option<&'static str>,
-    /// A tensor that is stored once more.
+    /// A tensor that is stored twice.
     stored_again: Option<&'static str>,
     /// The normalization's mean.
     mean: Vec<f32>,
@@ -150,7 +150,7 @@ fn operators(model: &ModelProto) -> Vec<&str> {
 }
 
 #[test]
-fn two_operators_stand_where_ten_nodes_were() {
+fn two_operators_replace_ten_nodes() {
     let model = fused(&Graph::default().model());
     assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
     let node = &model.graph.as_ref().unwrap().node[3];
@@ -161,7 +161,7 @@ fn two_operators_stand_where_ten_nodes_were() {
 }
 
 #[test]
-fn the_mean_over_an_image_is_known_as_well() {
+fn the_mean_over_an_image_is_recognized() {
     for (new_axes, space) in [(vec![2, 3], 2), (vec![2], 1)] {
         let graph = Graph { flattened: Some(1), new_axes, ..Graph::default() };
         let model = fused(&graph.model());
@@ -182,7 +182,7 @@ fn the_share_of_zeroed_features_is_a_third_output() {
 }
 
 #[test]
-fn a_shortcut_that_is_strided_and_padded_is_taken_from_where_it_comes() {
+fn stride_and_padding_of_a_shortcut_are_part_of_the_operator() {
     let whole = [0, i64::MAX, 2, 2];
     let graph =
         Graph { slice: Some(whole), pads: Some(vec![0, 1, 0, 0, 2, 0]), ..Graph::default() };
@@ -228,7 +228,7 @@ fn a_shortcut_that_is_strided_and_padded_is_taken_from_where_it_comes() {
 }
 
 #[test]
-fn a_block_that_is_written_otherwise_stays_as_it_is() {
+fn a_block_of_another_form_does_not_change() {
     let changes: [(&str, Change); 17] = [
         ("mean over other axes", |graph| graph.axes = vec![1]),
         ("mean that keeps its axis", |graph| graph.keepdims = 1),
@@ -257,7 +257,7 @@ fn a_block_that_is_written_otherwise_stays_as_it_is() {
 }
 
 #[test]
-fn a_block_of_which_more_is_asked_than_its_outputs_stays_as_it_is() {
+fn a_block_with_other_consumers_of_its_tensors_does_not_change() {
     for name in ["abs", "tau", "minus", "low", "middle", "shrunk", "norm"] {
         for graph in [
             Graph { inner_output: Some(name), ..Graph::default() },
@@ -267,7 +267,7 @@ fn a_block_of_which_more_is_asked_than_its_outputs_stays_as_it_is() {
             assert_eq!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{name}");
         }
     }
-    // These are given by the operators, too.
+    // The operators provide these tensors, too.
     for name in ["x", "mean", "threshold", "sum", "active"] {
         let model = Graph { taken: Some(name), ..Graph::default() }.model();
         assert_ne!(with_fused_shrinkage(&model, &[block()]).unwrap(), model, "{name}");

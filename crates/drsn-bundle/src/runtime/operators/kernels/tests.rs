@@ -4,7 +4,7 @@ use super::*;
 
 const INPUTS: usize = 2;
 
-/// A shortcut's place, and features, thresholds and shortcut that fit together.
+/// Features, thresholds and shortcut that fit together.
 #[derive(Debug, Clone)]
 struct Case {
     channels: usize,
@@ -17,12 +17,12 @@ struct Case {
 }
 
 impl Case {
-    /// Channels of the sum: two more than the shortcut's and those before it, or as many where nothing is before it.
+    /// Channels of the sum: two after those of the shortcut, or none if there is none before it.
     fn all_channels(&self) -> usize {
         self.channels + if self.before == 0 { 0 } else { self.before + 2 }
     }
 
-    /// What is to be added in one place, by its definition.
+    /// The shortcut at one position, by definition.
     fn addend(&self, input: usize, channel: usize, at: usize) -> f32 {
         if channel < self.before || channel - self.before >= self.channels {
             return 0.0;
@@ -58,7 +58,7 @@ fn cases() -> impl Strategy<Value = Case> {
 
 proptest! {
     #[test]
-    fn rows_are_computed_as_the_formulas_say(case in cases()) {
+    fn rows_agree_with_the_formulas(case in cases()) {
         let channels = case.all_channels();
         let scale: Vec<f32> = (0..channels).map(|c| 0.5 - c as f32).collect();
         let bias: Vec<f32> = (0..channels).map(|c| 0.1 * c as f32 - 0.2).collect();
@@ -99,9 +99,9 @@ proptest! {
     }
 }
 
-/// The memory is ONNX Runtime's, and held something else before.
+/// The memory is ONNX Runtime's, and not initialised.
 #[test]
-fn no_number_is_left_over_where_there_is_no_space() {
+fn outputs_are_zero_without_spatial_elements() {
     let (mut means, mut shares) = ([7.0; 2], [7.0; 2]);
     mean_magnitudes(&[], &mut means);
     zeroed_shares(Rows { features: &[], thresholds: &[1.0; 2] }, &mut shares);
@@ -109,7 +109,7 @@ fn no_number_is_left_over_where_there_is_no_space() {
 }
 
 #[test]
-fn what_is_no_number_is_not_hidden() {
+fn nan_is_not_hidden() {
     let (mut sum, mut activated, mut mean) = ([0.0; 2], [0.0; 2], [0.0]);
     let affine = Affine { scale: &[1.0], bias: &[0.0] };
     let shortcut = Shortcut { features: &[0.0; 2], length: 2, channels: 1, before: 0, stride: 1 };

@@ -1,4 +1,4 @@
-//! The operators of [`onnx::with_fused_shrinkage`], for the processor.
+//! The operators of [`onnx::with_fused_shrinkage`], for the CPU.
 
 mod kernels;
 
@@ -18,11 +18,11 @@ use crate::onnx::{self, GraphBuilder, fused};
 
 const FLOATS: TensorElementType = TensorElementType::Float32;
 
-/// Makes the domain known in this process, through a session of a model that does nothing. ONNX Runtime itself does that
-/// when the first session is opened, and refuses one of two that are opened at the same time.
+/// Registers the domain in this process, by a session of a trivial model. ONNX Runtime registers it
+/// with the first session, and rejects one of two that are opened at the same time.
 ///
 /// # Errors
-/// What ONNX Runtime says.
+/// Those of ONNX Runtime.
 pub(super) fn register(environment: &Environment) -> Result<()> {
     let mut nothing = GraphBuilder::new("nothing");
     nothing.input(onnx::INPUT, &[-1]);
@@ -33,7 +33,7 @@ pub(super) fn register(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// All of them, for one session.
+/// The domain of all operators, for one session.
 pub(super) fn domain() -> Result<OperatorDomain> {
     OperatorDomain::new(fused::DOMAIN)?.add(MeanMagnitude)?.add(ShrinkAndAdd)
 }
@@ -72,8 +72,9 @@ impl Operator for MeanMagnitude {
     }
 }
 
-/// The mean over so many axes of space.
+/// The mean over the spatial axes.
 struct Mean {
+    /// Number of spatial axes.
     space: usize,
 }
 
@@ -129,11 +130,11 @@ impl Operator for ShrinkAndAdd {
     }
 }
 
-/// How the shortcut comes, and what follows the sum in each channel.
+/// The form of the shortcut, and the normalization after the sum.
 struct Normalization {
-    /// Axes of space.
+    /// Number of spatial axes.
     space: usize,
-    /// Along the last of them.
+    /// Stride along the last axis.
     stride: usize,
     /// Channels of zeros before and after the shortcut's.
     before: usize,
@@ -144,7 +145,7 @@ struct Normalization {
 }
 
 impl Normalization {
-    /// The shortcut, where it fits to features of this shape.
+    /// The shortcut, if it fits features of this shape.
     fn shortcut<'s>(
         &self,
         shape: &[i64],
@@ -207,7 +208,7 @@ fn size(number: i64) -> Result<usize> {
     usize::try_from(number).map_err(|_| unexpected())
 }
 
-/// The sizes of batch and channels of features with so many axes of space.
+/// Batch size and channels of features with this number of spatial axes.
 fn rows(shape: &[i64], space: usize) -> Result<[i64; 2]> {
     match shape {
         &[batch, channels, ref rest @ ..] if rest.len() == space => Ok([batch, channels]),
@@ -227,7 +228,8 @@ fn output(
     context.output(index, shape)?.ok_or_else(unexpected)
 }
 
-/// The type of both operators' first input, `[batch, C, …]`; none where a size is neither known nor named before it comes.
+/// The type of both operators' first input, `[batch, C, …]`; `None` if a size is neither known nor
+/// named in advance.
 fn features(context: &ShapeInferenceContext) -> Option<ValueType> {
     let is_known = |input: &ValueType| {
         let ValueType::Tensor { shape, dimension_symbols, .. } = input else { return false };

@@ -1,7 +1,7 @@
-//! The graph as a processor runs it, with two operators of our own for what follows the last convolution of a block: in
-//! standard operators it takes ten nodes, most of which go through all features.
+//! The graph for the CPU, with two custom operators for everything after the last convolution of a
+//! block. In standard operators that takes ten nodes, most of which pass over all features.
 //!
-//! It is a graph for this process only: a bundle's model has none but the standard operators.
+//! This graph exists only in this process: a bundle's model has only standard operators.
 
 mod search;
 
@@ -18,31 +18,35 @@ use crate::{Block, BundleError};
 pub(crate) const DOMAIN: &str = "drsn";
 /// Features `[batch, C, …]` to the mean magnitude A of each channel, `[batch, C]`.
 pub(crate) const MEAN_MAGNITUDE: &str = "MeanMagnitude";
-/// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to what the next unit makes of it
-/// first, `relu(scale · sum + bias)`, with a scale and a bias for each channel. Of a signal's shortcut every so many-th feature
-/// is taken, and channels of zeros are put around a shortcut. A third output, where it is named, is the share of each channel's
-/// features that are zero after shrinkage, `[batch, C]`.
+/// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to the
+/// first step of the next unit, `relu(scale · sum + bias)`, with a scale and a bias for each
+/// channel. The shortcut may have a stride (every n-th feature of a signal) and padding (channels
+/// of zeros around it). An optional third output is the share of each channel's features that are
+/// zero after shrinkage, `[batch, C]`.
 pub(crate) const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
-/// Name of both operators' attribute with the number of axes of space, 1 for signals and 2 for images.
+/// Name of both operators' attribute with the number of spatial axes, 1 for signals and 2 for
+/// images.
 pub(crate) const SPACE: &str = "space";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the shortcut's stride along a signal.
 pub(crate) const STRIDE: &str = "stride";
-/// Name of [`SHRINK_AND_ADD`]'s attribute with the channels of zeros before and after the shortcut's.
+/// Name of [`SHRINK_AND_ADD`]'s attribute with the channels of zeros before and after the
+/// shortcut's.
 pub(crate) const PADS: &str = "pads";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the scale of each channel.
 pub(crate) const SCALE: &str = "scale";
 /// Name of [`SHRINK_AND_ADD`]'s attribute with the bias of each channel.
 pub(crate) const BIAS: &str = "bias";
 
-/// Puts two operators in the place of what they do, `MeanMagnitude` and `ShrinkAndAdd` of the domain `drsn`, in each block
-/// with a soft threshold that is written as `drsn-train` writes it; other blocks stay as they are. The model may be one that
-/// [`super::with_zeroed_outputs`] gave. What it returns can be run by `runtime::Session`, on a processor.
+/// Replaces nodes by the operators `MeanMagnitude` and `ShrinkAndAdd` of the domain `drsn`, in each
+/// block whose soft threshold has the form that `drsn-train` writes; other blocks do not change.
+/// The model may come from [`super::with_zeroed_outputs`]. A CPU `runtime::Session` can
+/// run the result.
 ///
 /// # Errors
-/// [`BundleError::Model`] where the bytes are no ONNX model.
+/// [`BundleError::Model`] if the bytes are not an ONNX model.
 pub fn with_fused_shrinkage(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, BundleError> {
     let wrong = |reason: &str| BundleError::Model { reason: reason.to_owned() };
-    let mut fused = ModelProto::decode(model).map_err(|_| wrong("it is no ONNX model"))?;
+    let mut fused = ModelProto::decode(model).map_err(|_| wrong("it is not an ONNX model"))?;
     let graph = fused.graph.as_mut().ok_or_else(|| wrong("it has no graph"))?;
     let nodes = graph.node.len();
     for block in blocks {
@@ -58,15 +62,15 @@ pub fn with_fused_shrinkage(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, B
     Ok(fused.encode_to_vec())
 }
 
-/// What is to be replaced in a block: nodes by their positions in the graph.
+/// The replacement in one block; nodes are given by their positions in the graph.
 struct Fusion {
-    /// The last node of the mean magnitudes.
+    /// The last node of the mean magnitude.
     mean: usize,
     mean_magnitude: NodeProto,
     /// The sum of branch and shortcut.
     add: usize,
     shrink_and_add: NodeProto,
-    /// The nodes that the two do not replace, but make superfluous.
+    /// The other nodes, which become superfluous.
     superfluous: Vec<usize>,
 }
 
@@ -90,8 +94,6 @@ impl Fusion {
         let normalized = search.output(norm)?;
         search.sole(normalized, "BatchNormalization", 1)?;
         let relu = search.consumer(normalized, "Relu")?;
-        let (scale, bias) = search.affine(norm, block.channels)?;
-
         let inputs = [magnitude.features, &block.threshold_output, shortcut.source];
         let mut outputs = vec![sum, search.output(relu)?];
         let shrunk = shrinkage.nodes.to_vec();
@@ -100,17 +102,13 @@ impl Fusion {
             outputs.push(search.output(chain[3])?);
             superfluous.extend(chain);
         }
-        let attributes = [
-            (SPACE, Attribute::Int(shrinkage.space)),
-            (STRIDE, Attribute::Int(shortcut.stride)),
-            (PADS, Attribute::Ints(shortcut.pads.to_vec())),
-            (SCALE, Attribute::Floats(scale)),
-            (BIAS, Attribute::Floats(bias)),
-        ];
+        let space = [(SPACE, Attribute::Int(shrinkage.space))];
+        let affine = search.affine(norm, block.channels)?;
+        let attributes = attributes(shrinkage.space, (shortcut.stride, shortcut.pads), affine);
         let means = [block.mean_abs_output.as_str()];
         Some(Self {
             mean: magnitude.mean,
-            mean_magnitude: node(MEAN_MAGNITUDE, &[magnitude.features], &means, &attributes[..1]),
+            mean_magnitude: node(MEAN_MAGNITUDE, &[magnitude.features], &means, &space),
             add,
             shrink_and_add: node(SHRINK_AND_ADD, &inputs, &outputs, &attributes),
             superfluous,
@@ -123,6 +121,22 @@ impl Fusion {
         let mut positions = 0..;
         graph.node.retain(|_| positions.next().is_none_or(|at| !self.superfluous.contains(&at)));
     }
+}
+
+/// The attributes of [`SHRINK_AND_ADD`], from stride and padding of the shortcut and the scale and bias
+/// of each channel.
+fn attributes(
+    space: i64,
+    (stride, pads): (i64, [i64; 2]),
+    (scale, bias): (Vec<f32>, Vec<f32>),
+) -> [(&'static str, Attribute); 5] {
+    [
+        (SPACE, Attribute::Int(space)),
+        (STRIDE, Attribute::Int(stride)),
+        (PADS, Attribute::Ints(pads.to_vec())),
+        (SCALE, Attribute::Floats(scale)),
+        (BIAS, Attribute::Floats(bias)),
+    ]
 }
 
 fn node(

@@ -1,13 +1,13 @@
-//! The operators' loops over rows: a row has the features of one input in one channel.
+//! The operators' loops over rows. A row has the features of one channel of one input.
 
 #![expect(
     clippy::inline_always,
-    reason = "what a vectorized function calls must be inlined into it, or it is compiled for the poorest processor"
+    reason = "vectorized functions inline what they call, or it is compiled for the baseline CPU"
 )]
 
 use crate::vectorized;
 
-/// Sums that a row's magnitudes are spread over: in one, each addition would wait for the last.
+/// Number of partial sums: in a single one, each addition would wait for the last.
 const LANES: usize = 32;
 
 /// Rows of features, and a threshold τ for each of them.
@@ -17,7 +17,7 @@ pub(super) struct Rows<'a> {
     pub(super) thresholds: &'a [f32],
 }
 
-/// Features of fewer channels, with channels of zeros around them, and of longer rows, of which every so many-th is taken.
+/// The features of a shortcut: padded with channels of zeros, and with a stride along the rows.
 #[derive(Clone, Copy)]
 pub(super) struct Shortcut<'a> {
     pub(super) features: &'a [f32],
@@ -40,7 +40,7 @@ vectorized! {
     /// The mean magnitude of each row.
     pub(super) fn mean_magnitudes<'a>(features: &'a [f32], means: &'a mut [f32]) {
         let length = length(features, means);
-        // Where there is no space, there is no row either.
+        // Without spatial elements there are no rows.
         means.fill(0.0);
         for (row, mean) in features.chunks_exact(length).zip(means) {
             let (chunks, rest) = row.as_chunks::<LANES>();
@@ -57,8 +57,8 @@ vectorized! {
 }
 
 vectorized! {
-    /// The sum of the shrunk features and the shortcut, and what normalization and activation make of it. Rows have the
-    /// channels in turn; `scratch` is as long as one.
+    /// The sum of the shrunk features and the shortcut, and its normalization and activation. Rows
+    /// are ordered by input, then channel; `scratch` has the length of one.
     pub(super) fn shrink_and_add<'a>(
         rows: Rows<'a>,
         shortcut: Shortcut<'a>,
@@ -100,7 +100,7 @@ vectorized! {
 }
 
 impl Shortcut<'_> {
-    /// What is added to one row, written to `scratch` where it does not lie there as it is.
+    /// The shortcut of one row, written to `scratch` if it is not stored in this form.
     #[inline(always)]
     fn row<'r>(&'r self, input: usize, channel: usize, scratch: &'r mut [f32]) -> &'r [f32] {
         let row = channel
@@ -129,7 +129,7 @@ fn every(step: usize, row: &[f32], target: &mut [f32]) {
         }
         return;
     }
-    // The usual step, which the compiler does for several numbers at once.
+    // The usual step, which the compiler vectorizes.
     let (pairs, rest) = row.as_chunks();
     for (target, &[number, _]) in target.iter_mut().zip(pairs) {
         *target = number;
@@ -139,13 +139,14 @@ fn every(step: usize, row: &[f32], target: &mut [f32]) {
     }
 }
 
-/// Features in a row, where there is one of `rows` for each.
+/// Length of a row, with one of `rows` for each.
 #[inline(always)]
 fn length(features: &[f32], rows: &[f32]) -> usize {
     (features.len() / rows.len().max(1)).max(1)
 }
 
-/// `x − max(min(x, τ), −τ)`: within [−τ, τ] exactly zero (Zhao et al. 2019, section III-B); NaN where either is.
+/// `x − max(min(x, τ), −τ)`: exactly zero within [−τ, τ] (Zhao et al. 2019, section III-B), and NaN
+/// if either is.
 #[inline(always)]
 fn soft_threshold(x: f32, threshold: f32) -> f32 {
     let low = if x < threshold { x } else { threshold };

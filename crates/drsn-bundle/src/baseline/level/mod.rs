@@ -1,7 +1,9 @@
-//! Input level: how strong a raw signal is before normalisation, which hides a dead, clipped or mis-scaled sensor.
+//! Input level: the strength of a raw signal before normalisation, which would hide a dead, clipped
+//! or mis-scaled sensor.
 
 mod limits;
 
+use ndarray::ArrayRef2;
 use serde::Serialize;
 
 use crate::{
@@ -11,9 +13,9 @@ use crate::{
 
 pub use limits::{ChannelLimits, ClassLevels, LevelBaseline, Limits};
 
-/// Stands for no signal at all, so that its logarithm is a number.
-const LEAST_MAGNITUDE: f64 = 1e-30;
-/// Things that are watched in each channel.
+/// Stands for a magnitude of zero, so that its logarithm is finite.
+const MIN_MAGNITUDE: f64 = 1e-30;
+/// Number of statistics of each channel.
 const STATISTICS: usize = 5;
 
 /// The level of one channel's samples in one window, in the signal's unit.
@@ -21,16 +23,16 @@ const STATISTICS: usize = 5;
 pub struct Level {
     /// Root of the mean square.
     pub rms: f64,
-    /// Root of the mean square about the mean: a sensor that is stuck at its offset has an RMS, but no deviation.
+    /// Standard deviation. A sensor stuck at its offset has an RMS, but no deviation.
     pub deviation: f64,
     /// Mean.
     pub offset: f64,
     /// Largest magnitude.
     pub peak: f64,
-    /// Share of samples that equal the window's largest or smallest value and stand beside an equal one: what hits
-    /// a limit stays there, while a free signal only touches its extremes.
+    /// Share of samples that equal the window's largest or smallest value and are next to an equal
+    /// one: a clipped signal stays at its limit, while a free one only touches its extremes.
     pub clipped: f64,
-    /// The value of all samples, where they have the same one.
+    /// The value of all samples, if they are equal.
     pub constant: Option<f32>,
 }
 
@@ -55,14 +57,14 @@ impl Level {
         measure(samples)
     }
 
-    /// The levels of a raw signal's channels, `[channels, samples]`.
-    pub fn of_channels(raw: &[f32], channels: usize) -> Vec<Self> {
-        raw.chunks((raw.len() / channels.max(1)).max(1)).map(Self::of).collect()
+    /// The levels of a raw signal's channels, `[C, L]` in row-major order.
+    pub fn of_channels(raw: &ArrayRef2<f32>) -> Vec<Self> {
+        raw.rows().into_iter().filter_map(|samples| samples.to_slice()).map(Self::of).collect()
     }
 
-    /// What limits are kept for, in the order of [`ChannelLimits::all`].
+    /// The statistics that have limits, in the order of [`ChannelLimits::all`].
     fn statistics(&self) -> [f64; STATISTICS] {
-        let log = |magnitude: f64| magnitude.max(LEAST_MAGNITUDE).ln();
+        let log = |magnitude: f64| magnitude.max(MIN_MAGNITUDE).ln();
         [log(self.rms), log(self.deviation), self.offset, log(self.peak), self.clipped]
     }
 }
@@ -86,7 +88,7 @@ vectorized! {
     }
 }
 
-/// Samples at the window's extremes that have an equal neighbour.
+/// Number of samples at the window's extremes with an equal neighbour.
 fn clipped(samples: &[f32], least: f32, largest: f32) -> usize {
     samples
         .chunk_by(|a, b| a.total_cmp(b).is_eq())
@@ -108,9 +110,10 @@ impl InputLevel {
         }
     }
 
-    /// The level of a whole recording, from that of its windows; none where there are none.
+    /// The level of a whole recording, from the levels of its windows; `None` if there are none.
     ///
-    /// It alarms where more windows do than the alarm level explains, by the test of [`super::over_windows`].
+    /// It alarms if more windows do than the alarm level explains, by the test of
+    /// [`super::over_windows`].
     pub fn over_windows(windows: &[Self], alarm_level: f64) -> Option<Self> {
         let alarms = windows.iter().filter(|window| window.alarm).count();
         let count = windows.len() as f64;
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_has_the_mean_level_of_its_windows_and_alarms_where_too_many_of_them_do() {
+    fn a_recording_has_the_mean_level_of_its_windows_and_alarms_if_too_many_do() {
         let window = |rms: f64, alarm: bool| InputLevel {
             rms,
             offset: rms - 3.0,
@@ -151,14 +154,14 @@ mod tests {
         let level = level.unwrap();
         let found = [level.rms, level.offset, level.peak, level.clipped];
         assert!(found.iter().zip([5.0, 1.0, 14.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-12));
-        // Of pairs without any change 2 % have one that alarms.
+        // 2 % of unchanged pairs have a window that alarms.
         assert!(!level.alarm);
         assert!(InputLevel::over_windows(&[window(1.0, true); 2], 0.01).unwrap().alarm);
         assert_eq!(InputLevel::over_windows(&[], 0.01), None);
     }
 
     #[test]
-    fn clipped_samples_stay_at_an_extreme_and_do_not_only_touch_it() {
+    fn clipped_samples_stay_at_an_extreme() {
         let share = |samples: &[f32]| Level::of(samples).clipped;
         assert!((share(&[0.0, 1.0, 1.0, 1.0, 0.0, 0.0, -1.0, 0.5]) - 0.375).abs() < 1e-12);
         assert!((share(&[0.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.0, 0.0]) - 0.5).abs() < 1e-12);

@@ -1,0 +1,25 @@
+//! Names of a model's input, outputs and metadata.
+
+/// Name of the network's input, `[batch, C, L]` or `[batch, C, H, W]`.
+pub const INPUT: &str = "input";
+/// Name of the output with the class probabilities, `[batch, classes]`.
+pub const PROBABILITIES: &str = "probabilities";
+/// Name of the output with the input of the softmax, `[batch, classes]`.
+pub const LOGITS: &str = "logits";
+
+/// Metadata key of the bundle format, in decimal digits.
+pub const METADATA_FORMAT: &str = "drsn.format";
+/// Metadata key of the class labels, a JSON list.
+pub const METADATA_CLASSES: &str = "drsn.classes";
+/// Metadata key of the block names, a JSON list.
+pub const METADATA_BLOCKS: &str = "drsn.blocks";
+
+/// Name of the output with a block's thresholds τ.
+pub fn threshold_output(block: &str) -> String {
+    format!("threshold.{block}")
+}
+
+/// Name of the output with a block's mean magnitudes A before shrinkage.
+pub fn mean_abs_output(block: &str) -> String {
+    format!("mean_abs.{block}")
+}

@@ -1,0 +1,117 @@
+//! The input shift on data whose distribution is known.
+
+use drsn_bundle::baseline::{ALARM_LEVEL, ShiftAccumulator, ShiftBaseline};
+use proptest::prelude::*;
+
+use crate::source::{DIMENSIONS, Source, fit, vectors};
+
+#[test]
+fn unchanged_inputs_have_uniform_p_values_and_alarm_at_the_level() {
+    let mut source = Source::new(1);
+    let baseline = fit(&vectors(&mut source, 5000, 0.0), &vectors(&mut source, 4000, 0.0));
+    let mut p_values: Vec<f64> = vectors(&mut source, 10_000, 0.0)
+        .iter()
+        .map(|v| baseline.p_value(baseline.score(v).unwrap()))
+        .collect();
+    p_values.sort_by(f64::total_cmp);
+    // Kolmogorov and Smirnov: 1.63 · sqrt(1/4000 + 1/10000) is exceeded once in a hundred.
+    let furthest = p_values
+        .iter()
+        .enumerate()
+        .fold(0.0_f64, |furthest, (rank, p)| furthest.max((p - rank as f64 / 10_000.0).abs()));
+    assert!(furthest < 0.0305, "{furthest}");
+    let rate = p_values.iter().filter(|&&p| p < ALARM_LEVEL).count() as f64 / 10_000.0;
+    // Three standard deviations, of the held-out sample and of this one.
+    assert!((rate - ALARM_LEVEL).abs() < 0.006, "{rate}");
+}
+
+#[test]
+fn shifted_inputs_are_nearly_always_farther_than_unchanged_ones() {
+    let mut source = Source::new(2);
+    let baseline = fit(&vectors(&mut source, 3000, 0.0), &vectors(&mut source, 1000, 0.0));
+    let mut scores = |shift| -> Vec<f64> {
+        vectors(&mut source, 1000, shift).iter().map(|v| baseline.score(v).unwrap()).collect()
+    };
+    let (same, shifted) = (scores(0.0), scores(4.0));
+    let wins: usize =
+        shifted.iter().map(|far| same.iter().filter(|&&near| near < *far).count()).sum();
+    let auroc = wins as f64 / 1e6;
+    assert!(auroc > 0.999, "{auroc}");
+    let far = baseline.score(&[1e4; DIMENSIONS]).unwrap();
+    assert!((baseline.p_value(far) - 1.0 / 1001.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_constant_channel_may_change_a_little() {
+    let mut source = Source::new(3);
+    let baseline = fit(&vectors(&mut source, 3000, 0.0), &vectors(&mut source, 1000, 0.0));
+    let mut vector = source.vector(0.0);
+    let before = baseline.score(&vector).unwrap();
+    vector[DIMENSIONS - 1] += 1e-3;
+    assert!((baseline.score(&vector).unwrap() - before).abs() < 1.0);
+}
+
+#[test]
+fn unsuitable_data_is_rejected_in_a_sentence() {
+    assert!(ShiftAccumulator::new(0).is_err());
+    assert!(ShiftAccumulator::new(5000).is_err());
+    let mut sums = ShiftAccumulator::new(2).unwrap();
+    assert!(sums.distance().unwrap_err().to_string().contains("two training inputs"));
+    for _ in 0..10 {
+        sums.add(&[1.1, 2.3]).unwrap();
+    }
+    assert!(sums.distance().unwrap_err().to_string().contains("all alike"));
+    let mut source = Source::new(4);
+    for vector in vectors(&mut source, 50, 0.0) {
+        sums.add(&vector[..2]).unwrap();
+    }
+    let distance = sums.distance().unwrap();
+    assert!(distance.score(&[1.0]).is_err());
+    assert!(distance.score(&[f32::NAN, 1.0]).is_err());
+    let error = ShiftBaseline::new(distance, &[1.0; 99], ALARM_LEVEL).unwrap_err().to_string();
+    assert!(error.contains("at least 100 held-out inputs"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// With copies of a channel, or more channels than inputs, the covariance has no inverse.
+    #[test]
+    fn degenerate_data_gives_finite_distances(seed in 0_u64..1000, copies in 1_usize..20, count in 5_usize..40) {
+        let mut source = Source::new(seed);
+        let wide = |vector: &Vec<f32>| vector.iter().copied().cycle().take(copies * vector.len()).collect();
+        let all: Vec<Vec<f32>> = vectors(&mut source, count + 100, 0.0).iter().map(wide).collect();
+        let baseline = fit(&all[..count], &all[count..]);
+        prop_assert!(baseline.held_out.values.iter().all(|d| d.is_finite() && *d >= 0.0));
+    }
+
+    /// Other units and offsets of the channels have no effect; mixing channels has little.
+    #[test]
+    fn the_distance_does_not_depend_on_units(
+        seed in 0_u64..1000,
+        gains in prop::collection::vec(0.3_f32..3.0, DIMENSIONS),
+        offset in -10.0_f32..10.0,
+    ) {
+        let mut source = Source::new(seed);
+        let (training, held_out) = (vectors(&mut source, 400, 0.0), vectors(&mut source, 100, 0.0));
+        // The variance of the constant channel is the floor, which does not scale with it.
+        let units = |vector: &Vec<f32>| -> Vec<f32> {
+            let last = vector.len() - 1;
+            let scaled = vector[..last].iter().zip(&gains).map(|(x, gain)| (x + offset) * gain);
+            scaled.chain([vector[last]]).collect()
+        };
+        let mixed = |vector: &Vec<f32>| -> Vec<f32> {
+            let first = vector[0] * 10.0 + vector[1];
+            std::iter::once(first).chain(vector[1..].iter().copied()).collect()
+        };
+        let plain = fit(&training, &held_out);
+        let map = |of: &dyn Fn(&Vec<f32>) -> Vec<f32>, all: &[Vec<f32>]| all.iter().map(of).collect::<Vec<_>>();
+        for (of, tolerance) in [(&units as &dyn Fn(&Vec<f32>) -> Vec<f32>, 0.01), (&mixed, 0.1)] {
+            let other = fit(&map(of, &training), &map(of, &held_out));
+            for vector in &held_out {
+                let (a, b) = (plain.score(vector).unwrap(), other.score(&of(vector)).unwrap());
+                prop_assert!((a - b).abs() <= tolerance * (1.0 + a), "{a} {b}");
+            }
+        }
+    }
+}
