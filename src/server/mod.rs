@@ -12,6 +12,7 @@ use std::{
 use drsn_bundle::runtime::Runtime;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{net::TcpListener, signal::unix::Signal, task::JoinHandle, time::timeout};
+use tower::util::Either;
 
 use crate::{
     admission::Keys,
@@ -72,8 +73,10 @@ async fn serve(
 ) -> Result<(), StartError> {
     let started = Instant::now();
     let app = Arc::new(open(config)?);
-    let http = connections(&app, http::service(Arc::clone(&app)));
-    let grpc = connections(&app, grpc::router(&app));
+    // One type for both protocols: the code that serves connections is large, and is compiled once.
+    let services =
+        [Either::Left(http::service(Arc::clone(&app))), Either::Right(grpc::router(&app))];
+    let [http, grpc] = services.map(|service| connections(&app, service));
     announce("http", Some(&listeners.http), app.tls.is_some());
     announce("grpc", listeners.grpc.as_ref(), app.tls.is_some());
     // Received from now on: without a receiver, the signal would end the process.

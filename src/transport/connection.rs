@@ -22,6 +22,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
+use tokio_util::either::Either;
 use tower::{Service, ServiceExt as _};
 
 use super::{
@@ -187,14 +188,17 @@ impl<S: HttpService> Connections<S> {
         let (stage, limit) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            match tls {
-                None => serve_connection(stream, service, server, stage, limit).await,
-                // A client that does not come through the handshake is no fault of ours.
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
-                        serve_connection(stream, service, server, stage, limit).await;
-                    }
-                }
+            // One type for both kinds of streams: the code that serves them is large, and is compiled once.
+            let stream = match tls {
+                None => Some(Either::Left(stream)),
+                Some(tls) => match timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => Some(Either::Right(Box::new(stream))),
+                    // A client that fails the handshake is no fault of ours.
+                    Ok(Err(_)) | Err(_) => None,
+                },
+            };
+            if let Some(stream) = stream {
+                serve_connection(stream, service, server, stage, limit).await;
             }
             drop(place);
         });
