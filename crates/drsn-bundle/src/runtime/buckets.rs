@@ -2,7 +2,7 @@
 //!
 //! ONNX Runtime's CUDA provider plans every convolution anew if a batch has another size than the
 //! one before it, even a size that it has planned before: 12 to 230 ms for a network that runs in
-//! half a millisecond to two (`docs/results.md`;
+//! half a millisecond to two (`docs/results/serving.md`;
 //! <https://github.com/microsoft/onnxruntime/issues/23006>). So there are few sizes, each with a
 //! session of its own, and a batch is padded with zeros to the next of them. More sizes would cost
 //! GPU memory and save little: a small network hardly takes longer for 64 inputs than for one.

@@ -41,7 +41,7 @@ fn with_cuda(builder: SessionBuilder, device: u32) -> Result<SessionBuilder, Run
         // With 10 bits of mantissa in place of 23, golden outputs would not match.
         .with_tf32(false)
         // Trying every algorithm makes the start six times as long, without a gain up to batches of
-        // 64 (docs/results.md).
+        // 64 (docs/results/serving.md).
         .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
         .build()
         .error_on_failure();
