@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use drsn_bundle::baseline::Level;
-use ndarray::{Array2, ArrayD, Axis};
+use ndarray::{Array2, ArrayD, ArrayView, Axis, Dimension};
 
 /// The prepared inputs of one request, in one buffer.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,14 @@ impl Inputs {
         let count = self.count();
         let pieces = (0..count).step_by(most).map(move |first| first..count.min(first + most));
         (Arc::new(self.values), pieces)
+    }
+}
+
+/// Appends an array's values in row-major order.
+pub(crate) fn append<D: Dimension>(values: &mut Vec<f32>, array: &ArrayView<'_, f32, D>) {
+    match array.to_slice() {
+        Some(slice) => values.extend_from_slice(slice),
+        None => values.extend(array),
     }
 }
 

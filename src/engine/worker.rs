@@ -28,6 +28,7 @@ use tokio::{
 use crate::{
     engine::{
         allocator,
+        inputs::append,
         queue::{BatchSlice, Job, JobError, Queue},
         session::{ModelSession, Outputs},
     },
@@ -284,10 +285,7 @@ fn gather<'a>(
     for job in jobs {
         let inputs = job.inputs();
         shape = inputs.raw_dim();
-        match inputs.to_slice() {
-            Some(values) => buffer.extend_from_slice(values),
-            None => buffer.extend(inputs),
-        }
+        append(buffer, &inputs);
     }
     shape[0] = batch;
     ArrayViewD::from_shape(shape, buffer)

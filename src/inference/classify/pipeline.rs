@@ -251,9 +251,7 @@ async fn feed(
     channels: &Array2<f32>,
 ) -> Result<(), ApiError> {
     for block in channels.axis_chunks_iter(Axis(1), BLOCK) {
-        let block: Vec<&[f32]> =
-            block.outer_iter().filter_map(|samples| samples.to_slice()).collect();
-        pipeline.decoding().time(|| windower.push(&block))?;
+        pipeline.decoding().time(|| windower.push(block))?;
         pipeline.drain(windower).await?;
     }
     pipeline.decoding().time(|| windower.finish())?;

@@ -9,6 +9,7 @@ use std::{
 
 use drsn_bundle::{InputSpec, SignalSpec};
 use drsn_recording::{Limits, WavReader};
+use ndarray::{Array1, Axis};
 
 use super::{Outcome, Plan, find, pipeline::Pipeline};
 use crate::{
@@ -281,9 +282,11 @@ impl Wav {
             self.is_over = true;
             return Ok(false);
         };
-        let selected: Vec<&[f32]> =
-            self.selected.iter().filter_map(|&channel| channels.row(channel).to_slice()).collect();
-        self.windower.push(&selected)?;
+        if self.selected.iter().copied().eq(0..channels.nrows()) {
+            self.windower.push(channels.view())?;
+        } else {
+            self.windower.push(channels.select(Axis(0), &self.selected).view())?;
+        }
         Ok(true)
     }
 }
@@ -291,7 +294,7 @@ impl Wav {
 /// Decodes the whole numbers among the bytes, and leaves the rest.
 fn decode_floats(bytes: &mut Vec<u8>, windower: &mut Windower) -> Result<(), ApiError> {
     let (numbers, _) = bytes.as_chunks::<4>();
-    let numbers: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let numbers: Array1<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     bytes.drain(..4 * numbers.len());
-    windower.push(&[&numbers])
+    windower.push(numbers.view().insert_axis(Axis(0)))
 }

@@ -87,7 +87,7 @@ impl Summary {
         let Reading { outputs, row, baseline, .. } = *reading;
         let probabilities = outputs.probabilities.row(row);
         check_finite(probabilities)?;
-        let class = most_likely(probabilities.to_slice().unwrap_or_default());
+        let class = most_likely(probabilities);
         self.windows.push(Window { start, class, probability: probabilities[class], baseline });
         add(&mut self.probabilities, probabilities);
         let blocks = manifest.blocks.iter().zip(&outputs.blocks).zip(&mut self.blocks);

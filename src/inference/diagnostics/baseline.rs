@@ -39,10 +39,10 @@ pub(super) fn check(
         tracing::error!(%error, "cannot compute the input shift");
         ApiError::internal()
     })?;
-    let class = most_likely(outputs.probabilities.row(row).to_slice().unwrap_or_default());
+    let class = most_likely(outputs.probabilities.row(row));
     Ok(BaselineCheck {
         shift,
-        level: baseline.judge_level(levels.to_slice().unwrap_or_default(), class),
+        level: baseline.judge_level(levels.to_slice().ok_or_else(ApiError::internal)?, class),
     })
 }
 

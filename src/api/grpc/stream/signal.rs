@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use drsn_bundle::InputSpec;
+use ndarray::ArrayView2;
 use prost::Message as _;
 
 use super::super::{
@@ -84,7 +85,7 @@ impl<'a> SignalStream<'a> {
         let waiting = self.cutter.bytes();
         self.memory.shrink_to(waiting);
         self.memory.grow((waiting + bytes).saturating_sub(self.memory.bytes()))?;
-        self.cutter.push(channels_of(&samples.planar, self.channels)?);
+        self.cutter.push(signal(&samples.planar, self.channels)?);
         Ok(())
     }
 
@@ -145,26 +146,30 @@ impl<'a> SignalStream<'a> {
     }
 }
 
-/// The samples of each channel of a piece, which has equally many of each, channel after channel.
-fn channels_of(planar: &[f32], channels: usize) -> Result<impl Iterator<Item = &[f32]>, ApiError> {
-    if !planar.len().is_multiple_of(channels) {
-        return Err(ApiError::invalid(format!(
-            "a piece has as many samples of each of the {channels} channels, and this has {} in all",
+/// The samples of a message, channel after channel, as `[C, T]`.
+fn signal(planar: &[f32], channels: usize) -> Result<ArrayView2<'_, f32>, ApiError> {
+    let length = planar.len() / channels;
+    // A view may be smaller than its slice, so the sizes are compared first.
+    let view = (planar.len() == channels * length)
+        .then(|| ArrayView2::from_shape((channels, length), planar).ok());
+    view.flatten().ok_or_else(|| {
+        ApiError::invalid(format!(
+            "a message must have equally many samples for each of the {channels} channels, and this one has {} in all",
             planar.len()
-        )));
-    }
-    Ok(planar.chunks((planar.len() / channels).max(1)))
+        ))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::aview2;
+
     use super::*;
 
     #[test]
     fn a_piece_has_equally_many_samples_of_each_channel() {
-        let channels = channels_of(&[1.0, 2.0, 3.0, 4.0], 2).map(Vec::from_iter);
-        assert_eq!(channels, Ok(vec![&[1.0, 2.0][..], &[3.0, 4.0]]));
-        assert!(channels_of(&[], 2).is_ok_and(|mut channels| channels.next().is_none()));
-        assert!(channels_of(&[1.0], 2).is_err());
+        assert_eq!(signal(&[1.0, 2.0, 3.0, 4.0], 2), Ok(aview2(&[[1.0, 2.0], [3.0, 4.0]])));
+        assert!(signal(&[], 2).is_ok_and(|samples| samples.is_empty()));
+        assert!(signal(&[1.0], 2).is_err());
     }
 }

@@ -2,6 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use ndarray::ArrayView2;
+
+use crate::engine::inputs::append;
+
 /// Where windows lie: a new one every `hop` samples; if the signal is ended, a last one aligned to its end.
 #[derive(Debug)]
 pub(crate) struct WindowCutter {
@@ -61,8 +65,8 @@ impl WindowCutter {
         count_of_windows(length, self.window, self.hop)
     }
 
-    /// Adds the next samples of each channel.
-    pub(crate) fn push<'a>(&mut self, block: impl IntoIterator<Item = &'a [f32]>) {
+    /// Adds the next samples, `[C, T]`.
+    pub(crate) fn push(&mut self, block: ArrayView2<'_, f32>) {
         // The window aligned to the end can start anywhere behind the last one.
         let needed = self.last.map_or(0, |last| last + 1);
         let surplus = needed - self.first;
@@ -73,8 +77,8 @@ impl WindowCutter {
             }
             self.first = needed;
         }
-        for (samples, new) in self.samples.iter_mut().zip(block) {
-            samples.extend_from_slice(new);
+        for (samples, new) in self.samples.iter_mut().zip(block.outer_iter()) {
+            append(samples, &new);
         }
     }
 
@@ -122,6 +126,7 @@ impl WindowCutter {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array2, aview2, s};
     use proptest::prelude::*;
 
     use super::*;
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn windows_follow_one_another_and_overlap_as_they_are_told() {
         let mut cutter = WindowCutter::new(1, 4, 0.5);
-        cutter.push([[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0].as_slice()]);
+        cutter.push(aview2(&[[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]));
         let cut = cut_all(&mut cutter);
         assert_eq!(cut[1], (2, vec![2.0, 3.0, 4.0, 5.0]));
         assert_eq!((cut.len(), cutter.left_over()), (2, 1));
@@ -146,7 +151,7 @@ mod tests {
     #[test]
     fn a_stream_without_a_full_window_is_all_left_over() {
         let mut cutter = WindowCutter::new(2, 4, 0.999);
-        cutter.push([[1.0, 2.0].as_slice(), [3.0, 4.0].as_slice()]);
+        cutter.push(aview2(&[[1.0, 2.0], [3.0, 4.0]]));
         assert!(!cutter.has_window());
         assert_eq!((cut_all(&mut cutter), cutter.left_over()), (vec![], 2));
     }
@@ -157,14 +162,13 @@ mod tests {
             sizes in prop::collection::vec(0_usize..9, 1..20), overlap in 0.0_f64..1.0,
         ) {
             let total: usize = sizes.iter().sum();
-            let samples: Vec<f32> = (0..total).map(|n| n as f32).collect();
-            let negative: Vec<f32> = samples.iter().map(|x| -x).collect();
+            let signal = Array2::from_shape_fn((2, total), |(channel, n)| (1000 * channel + n) as f32);
             let mut whole = WindowCutter::new(2, 5, overlap);
-            whole.push([&samples[..], &negative]);
+            whole.push(signal.view());
             let expected = cut_all(&mut whole);
             let (mut cutter, mut from, mut found) = (WindowCutter::new(2, 5, overlap), 0, Vec::new());
             for size in sizes {
-                cutter.push([&samples[from..from + size], &negative[from..from + size]]);
+                cutter.push(signal.slice(s![.., from..from + size]));
                 found.extend(cut_all(&mut cutter));
                 from += size;
             }

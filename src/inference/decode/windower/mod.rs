@@ -4,7 +4,7 @@ mod cutter;
 
 use drsn_bundle::SignalSpec;
 use drsn_recording::Resampler;
-use ndarray::{Array2, ArrayView1};
+use ndarray::ArrayView2;
 
 use super::recording::refused;
 use crate::error::ApiError;
@@ -18,8 +18,8 @@ pub(crate) const BLOCK: usize = 1 << 14;
 pub(crate) struct Windower {
     resampler: Option<Resampler>,
     cutter: WindowCutter,
-    /// Samples of each channel that came, before they were resampled.
-    came: usize,
+    /// Samples of each channel that received, before they were resampled.
+    received: usize,
 }
 
 impl Windower {
@@ -34,7 +34,7 @@ impl Windower {
     ) -> Result<Self, ApiError> {
         let resampler = rates.map(|(from, to)| Resampler::new(from, to, spec.channels));
         let cutter = WindowCutter::new(spec.channels, spec.window, overlap);
-        Ok(Self { resampler: resampler.transpose().map_err(|e| refused(&e))?, cutter, came: 0 })
+        Ok(Self { resampler: resampler.transpose().map_err(|e| refused(&e))?, cutter, received: 0 })
     }
 
     /// Memory that it takes at most, in bytes, where no more than [`BLOCK`] samples come at a time.
@@ -72,27 +72,26 @@ impl Windower {
         self.cutter.count_of_windows(length)
     }
 
-    /// Takes the next samples of each channel.
+    /// Adds the next samples, `[C, T]`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where one is not finite.
-    pub(crate) fn push(&mut self, block: &[&[f32]]) -> Result<(), ApiError> {
-        for (channel, samples) in block.iter().enumerate() {
-            if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if one is not finite.
+    pub(crate) fn push(&mut self, block: ArrayView2<'_, f32>) -> Result<(), ApiError> {
+        for (channel, samples) in block.outer_iter().enumerate() {
+            if let Some((index, sample)) = samples.iter().enumerate().find(|(_, x)| !x.is_finite())
+            {
                 return Err(ApiError::invalid(format!(
-                    "sample {} of channel {channel} is not a finite 32-bit number: {}",
-                    self.came + index,
-                    samples[index]
+                    "sample {} of channel {channel} is not a finite 32-bit number: {sample}",
+                    self.received + index,
                 )));
             }
         }
-        self.came += block.first().map_or(0, |samples| samples.len());
+        self.received += block.ncols();
         match &mut self.resampler {
-            None => self.cutter.push(block.iter().copied()),
+            None => self.cutter.push(block),
             Some(resampler) => {
-                let block = block.iter().map(|&samples| ArrayView1::from(samples));
-                let made = resampler.push(block).map_err(|e| refused(&e))?;
-                self.cutter.push(rows(&made));
+                let resampled = resampler.push(block.outer_iter()).map_err(|e| refused(&e))?;
+                self.cutter.push(resampled.view());
             }
         }
         Ok(())
@@ -104,12 +103,12 @@ impl Windower {
     /// [`ErrorKind::InvalidArgument`] where there were fewer than a window has.
     pub(crate) fn finish(&mut self) -> Result<(), ApiError> {
         let invalid = |sentence: String| Err(ApiError::invalid(sentence));
-        if self.came == 0 {
+        if self.received == 0 {
             return invalid("the recording is empty: it has no samples".to_owned());
         }
         if let Some(resampler) = &mut self.resampler {
-            let made = resampler.finish().map_err(|e| refused(&e))?;
-            self.cutter.push(rows(&made));
+            let resampled = resampler.finish().map_err(|e| refused(&e))?;
+            self.cutter.push(resampled.view());
         }
         self.cutter.end();
         let (length, window) = (self.cutter.length(), self.cutter.window());
@@ -129,15 +128,11 @@ impl Windower {
     }
 }
 
-/// The channels of an array `[C, T]`.
-fn rows(channels: &Array2<f32>) -> impl Iterator<Item = &[f32]> {
-    channels.rows().into_iter().filter_map(|samples| samples.to_slice())
-}
-
 #[cfg(test)]
 mod tests {
     use drsn_bundle::Normalization;
     use drsn_recording::aligned_windows;
+    use ndarray::{Array2, Axis, aview2, s};
     use proptest::prelude::*;
 
     use super::*;
@@ -151,8 +146,7 @@ mod tests {
         fn pieces_of_any_size_give_the_windows_of_the_whole(
             length in 1_usize..400, window in 1_usize..40, overlap in 0.0_f64..0.999, step in 1_usize..100
         ) {
-            let left: Vec<f32> = (0..length).map(|n| n as f32).collect();
-            let right: Vec<f32> = left.iter().map(|x| -x).collect();
+            let signal = Array2::from_shape_fn((2, length), |(channel, n)| (1000 * channel + n) as f32);
             let mut windower = Windower::new(&spec(2, window), overlap, None).unwrap();
             let mut found = Vec::new();
             let take = |windower: &mut Windower, found: &mut Vec<(usize, Vec<f32>)>| {
@@ -161,14 +155,14 @@ mod tests {
                     found.push((start, std::mem::take(&mut values)));
                 }
             };
-            for (l, r) in left.chunks(step).zip(right.chunks(step)) {
-                windower.push(&[l, r]).unwrap();
+            for block in signal.axis_chunks_iter(Axis(1), step) {
+                windower.push(block).unwrap();
                 take(&mut windower, &mut found);
             }
             prop_assert_eq!(windower.finish().is_ok(), length >= window);
             take(&mut windower, &mut found);
             let expected: Vec<(usize, Vec<f32>)> = aligned_windows(length, window, hop(window, overlap))
-                .map(|w| (w.start, [&left[w.clone()], &right[w]].concat()))
+                .map(|w| (w.start, signal.slice(s![.., w]).iter().copied().collect()))
                 .collect();
             prop_assert_eq!(windower.count_of_windows(length as u64), expected.len() as u64);
             prop_assert_eq!(found, expected);
@@ -181,9 +175,9 @@ mod tests {
         let sentence =
             |result: Result<(), ApiError>| result.err().map(|e| e.detail).unwrap_or_default();
         assert!(sentence(windower.finish()).contains("empty"));
-        windower.push(&[&[1.0, 2.0]]).unwrap();
+        windower.push(aview2(&[[1.0, 2.0]])).unwrap();
         assert_eq!(
-            sentence(windower.push(&[&[1.0, f32::NAN]])),
+            sentence(windower.push(aview2(&[[1.0, f32::NAN]]))),
             "sample 3 of channel 0 is not a finite 32-bit number: NaN"
         );
         assert_eq!(
