@@ -103,7 +103,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
             png_that_declares(60_000, 60_000),
             413,
             "too_large",
-            "60000 x 60000 pixels, and at most 50000000",
+            "60000 x 60000 pixels, above the limit of 50000000",
         ),
         (FLOATS, vec![0; 17 * 1024 * 1024], 413, "too_large", "larger than the 16777216 bytes"),
         (

@@ -127,7 +127,7 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
     );
     refused(
         &edit("stage1.block1.shrunk", "stage1.block1.gone"),
-        "shrinks into a tensor \"stage1.block1.gone\", and it has none",
+        "shrinks into the tensor \"stage1.block1.gone\" according to the manifest, and it has no such tensor",
     );
 }
 
