@@ -1,5 +1,5 @@
-//! Makes the versions of the compiler and of Burn known to the program: the bytes of a trained model
-//! depend on both, so the manifest records them.
+//! Makes the versions of the compiler and of Burn known to the program: the bytes of a trained
+//! model depend on both, so the manifest records them.
 
 use std::{env, error::Error, fs, process::Command};
 

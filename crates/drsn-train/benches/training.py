@@ -1,8 +1,9 @@
-"""Inputs a second of training in PyTorch's CPU build, for the networks of benches/training.rs.
+"""Training rate of PyTorch's CPU build in inputs per second, for the networks of benches/training.rs.
 
     python3 crates/drsn-train/benches/training.py
 
-Same layers, batch and optimizer step; made-up inputs that cost nothing to read. Interleaved rounds, medians.
+The same layers, batches and optimizer steps, on synthetic inputs that are cheap to read. Reported are
+medians of interleaved rounds.
 """
 
 import statistics

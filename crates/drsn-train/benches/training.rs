@@ -1,10 +1,11 @@
-//! Inputs a second of training: the three reference networks on one thread and on two, in interleaved rounds; beside
-//! them two trainings on one thread each at the same time, which share nothing: more than they do, two threads cannot.
+//! Training rate of the three reference networks in inputs per second, on one thread and on two, in
+//! interleaved rounds. Two independent trainings on one thread each, at the same time, give the
+//! upper limit for two threads.
 //!
-//! `cargo bench -p drsn-train --bench training`, and `python3 crates/drsn-train/benches/training.py` for `PyTorch`'s CPU
-//! build on the same networks.
+//! Run with `cargo bench -p drsn-train --bench training`. For the same networks in `PyTorch` on the
+//! CPU, run `python3 crates/drsn-train/benches/training.py`.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+#![expect(clippy::expect_used, reason = "without its setup a benchmark cannot run")]
 
 use std::{
     io::Write as _,
@@ -15,25 +16,27 @@ use std::{
 
 use drsn_bundle::{Filter, Geometry, ImageSpec, InputSpec, Normalization, SignalSpec};
 use drsn_train::{
-    dataset::{Data, DatasetError, Part, Source},
+    dataset::{Data, DatasetError, DatasetSource, Part},
     recipe::{DataConfig, Recipe, preset},
-    training::{EpochRecord, Progress, Task, Trainer, Workers},
+    training::{EpochRecord, Progress, Trainer, TrainingContext, Workers},
 };
+use ndarray::ArrayViewMutD;
 
-/// As in the program.
+/// The same as in the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of each network and number of threads; the median of rates and of each round's ratio counts.
+/// Rounds for each network and number of threads. Reported are the medians of the rates and of the
+/// ratios within each round.
 const ROUNDS: usize = 15;
-/// Batches in a round.
+/// Batches in each round.
 const BATCHES: usize = 30;
 
-/// Inputs that cost nothing to read.
+/// DataOptions that cost nothing to read.
 #[derive(Debug)]
 struct Synthetic(usize);
 
-impl Source for Synthetic {
+impl DatasetSource for Synthetic {
     fn len(&self) -> usize {
         self.0
     }
@@ -46,18 +49,23 @@ impl Source for Synthetic {
         index.to_string()
     }
 
-    fn read(&self, index: usize, _: isize, values: &mut [f32]) -> Result<(), DatasetError> {
-        for (place, value) in values.iter_mut().enumerate() {
-            *value = ((index * 31 + place * 17) % 255) as f32 / 255.0;
+    fn read(
+        &self,
+        index: usize,
+        _: isize,
+        mut values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), DatasetError> {
+        for (position, value) in values.iter_mut().enumerate() {
+            *value = ((index * 31 + position * 17) % 255) as f32 / 255.0;
         }
         Ok(())
     }
 }
 
-/// Notes how long an epoch took.
-struct Seconds(f64);
+/// Records the rate of the last epoch.
+struct Rate(f64);
 
-impl Progress for Seconds {
+impl Progress for Rate {
     fn epoch(&mut self, _: usize, _: usize, record: &EpochRecord) {
         self.0 = record.inputs as f64 / record.seconds;
     }
@@ -87,7 +95,7 @@ fn data(recipe: &Recipe) -> Data {
         }),
     };
     let inputs = recipe.batch * BATCHES;
-    let source: Arc<dyn Source> = Arc::new(Synthetic(inputs + 2 * recipe.batch));
+    let source: Arc<dyn DatasetSource> = Arc::new(Synthetic(inputs + 2 * recipe.batch));
     Data {
         input,
         classes: (0..10).map(|class| class.to_string()).collect(),
@@ -103,15 +111,15 @@ fn data(recipe: &Recipe) -> Data {
 fn rate(recipe: &Recipe, data: &Data, threads: usize) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let workers = Workers::new(threads).expect("threads");
-    let task = Task { recipe, data, digest: "", workers: &workers };
-    let mut trainer = Trainer::new(task).expect("a network");
-    let mut seconds = Seconds(0.0);
+    let context = TrainingContext { recipe, data, digest: "", workers: &workers };
+    let mut trainer = Trainer::new(context).expect("a network");
+    let mut rate = Rate(0.0);
     let checkpoint = folder.path().join("checkpoint");
-    trainer.run(&checkpoint, &mut seconds, &AtomicBool::new(false)).expect("a training");
-    seconds.0
+    trainer.run(&checkpoint, &mut rate, &AtomicBool::new(false)).expect("a training");
+    rate.0
 }
 
-/// The sum of both rates.
+/// The sum of the rates of two simultaneous trainings.
 fn two_trainings(recipe: &Recipe, data: &Data) -> f64 {
     thread::scope(|scope| {
         let other = scope.spawn(|| rate(recipe, data, 1));
@@ -146,7 +154,8 @@ fn main() {
         let (times_two, times_apart) = (times(&two), times(&apart));
         let _ = writeln!(
             out,
-            "{name}: {:.0} inputs/s on one thread, {:.0} on two, {times_two:.2} times; two trainings {times_apart:.2} times ({:.0} s)",
+            "{name}: {:.0} inputs/s on one thread, {:.0} on two ({times_two:.2} times); two \
+             trainings {times_apart:.2} times ({:.0} s)",
             median(one),
             median(two),
             started.elapsed().as_secs_f64()

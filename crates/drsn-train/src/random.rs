@@ -1,12 +1,13 @@
-//! Random numbers that depend on nothing but the seed, what they are for and where they are used.
+//! Random numbers that depend only on the seed, their purpose and where they are used.
 //!
-//! There is no generator that runs along with the training: each use begins a stream of its own.
-//! So a training that was interrupted goes on with the same numbers, and the order in which inputs
-//! are prepared does not matter.
+//! No generator runs along with the training: each use starts its own stream. An interrupted
+//! training therefore continues with the same numbers, and the order in which inputs are prepared
+//! does not matter.
 
 use rand::{SeedableRng as _, rngs::ChaCha8Rng};
 
-/// What random numbers are for. The numbers are part of what a seed means: never change one.
+/// Purposes of random numbers. The discriminants are part of the meaning of a seed: never change
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
@@ -16,24 +17,24 @@ pub enum Purpose {
     HeldOut = 2,
     /// The order of the inputs in an epoch.
     Order = 3,
-    /// Shift and noise of one input in one epoch of training.
+    /// Augmentation and noise of one input in one epoch of training.
     Training = 4,
-    /// Noise of one input while statistics are measured.
-    Calibration = 5,
-    /// Noise of one input while the network is evaluated.
+    /// Noise of one input during the measurement of statistics.
+    Statistics = 5,
+    /// Noise of one input during an evaluation.
     Evaluation = 6,
-    /// Which files are held out and tested on.
+    /// Which files are held out and which are for testing.
     Files = 7,
-    /// Which inputs are trained on where a limit leaves some out.
+    /// Which inputs are trained on, if there is a limit.
     Limit = 8,
-    /// Made-up inputs of a bundle's golden data.
+    /// Synthetic inputs of a bundle's golden data.
     Golden = 9,
-    /// Which inputs are evaluated where a limit leaves some out.
-    Subset = 10,
+    /// Which inputs are evaluated, if there is a limit.
+    EvaluationLimit = 10,
 }
 
-/// A stream of random numbers for one purpose, told apart by two more numbers (an epoch and an
-/// input, as a rule).
+/// A stream of random numbers for one purpose, identified by two more numbers, usually an epoch and
+/// an input.
 pub fn stream(seed: u64, purpose: Purpose, a: u64, b: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, word) in key.chunks_exact_mut(8).zip([seed, purpose as u64, a, b]) {

@@ -1,30 +1,31 @@
-//! A digest of a data set, by which another one in its place is noticed.
+//! A digest of a data set, which detects that the data was exchanged.
 
+use ndarray::ArrayD;
 use sha2::{Digest as _, Sha256};
 
 use super::{Data, DatasetError, Part};
-use crate::fetch::hexadecimal;
+use crate::hexadecimal::hexadecimal;
 
-/// Inputs of a part whose values are read: enough to notice files that were swapped, and soon done.
-const READ: usize = 64;
+/// Number of inputs of a part whose values are read: enough to detect swapped files, and fast.
+const SAMPLED_INPUTS: usize = 64;
 
 impl Data {
-    /// SHA-256, in lower-case hexadecimal digits, of the classes, the shape of an input, and of each part: places and
-    /// labels of all inputs, and raw values of up to 64 that are spread evenly over it.
+    /// SHA-256 in lower-case hexadecimal digits of the classes, the shape of an input, and for each
+    /// part the indices and labels of all inputs and the raw values of up to 64 evenly spaced ones.
     ///
     /// # Errors
-    /// [`DatasetError`] where an input cannot be read.
+    /// [`DatasetError`] if an input cannot be read.
     pub fn digest(&self) -> Result<String, DatasetError> {
         let mut sum = Sha256::new();
         add_numbers(&mut sum, [self.classes.len()]);
         for class in &self.classes {
-            // With their lengths, so that no two lists of classes read the same.
+            // With their lengths, so that different lists of classes never give the same bytes.
             add_numbers(&mut sum, [class.len()]);
             sum.update(class);
         }
         let shape = self.input.shape();
         add_numbers(&mut sum, shape.iter().copied().chain([shape.len()]));
-        let mut values = vec![0.0; self.input.elements()];
+        let mut values = ArrayD::zeros(shape);
         for part in [Some(&self.training), Some(&self.held_out), self.test.as_ref()] {
             add_part(&mut sum, part, &mut values)?;
         }
@@ -32,17 +33,21 @@ impl Data {
     }
 }
 
-/// Adds a part; `values` has the length of an input.
-fn add_part(sum: &mut Sha256, part: Option<&Part>, values: &mut [f32]) -> Result<(), DatasetError> {
+/// Adds a part; `values` is a buffer for one input.
+fn add_part(
+    sum: &mut Sha256,
+    part: Option<&Part>,
+    values: &mut ArrayD<f32>,
+) -> Result<(), DatasetError> {
     let indices = part.map_or(&[][..], |part| &part.indices[..]);
     add_numbers(sum, [indices.len()]);
     let Some(Part { source, .. }) = part else { return Ok(()) };
     for &index in indices {
         add_numbers(sum, [index, source.label(index)]);
     }
-    let read = indices.len().min(READ);
+    let read = indices.len().min(SAMPLED_INPUTS);
     for place in 0..read {
-        source.read(indices[place * indices.len() / read], 0, values)?;
+        source.read(indices[place * indices.len() / read], 0, values.view_mut())?;
         for value in &*values {
             sum.update(value.to_le_bytes());
         }
@@ -61,15 +66,16 @@ mod tests {
     use std::sync::Arc;
 
     use drsn_bundle::{InputSpec, Normalization, SignalSpec};
+    use ndarray::ArrayViewMutD;
 
     use super::*;
-    use crate::dataset::Source;
+    use crate::dataset::DatasetSource;
 
-    /// Inputs of two numbers; every second one is of the second class.
+    /// Inputs of two numbers; every second one belongs to the second class.
     #[derive(Debug)]
     struct Numbers(Vec<[f32; 2]>);
 
-    impl Source for Numbers {
+    impl DatasetSource for Numbers {
         fn len(&self) -> usize {
             self.0.len()
         }
@@ -82,15 +88,20 @@ mod tests {
             index.to_string()
         }
 
-        fn read(&self, index: usize, _: isize, values: &mut [f32]) -> Result<(), DatasetError> {
-            values.copy_from_slice(&self.0[index]);
+        fn read(
+            &self,
+            index: usize,
+            _: isize,
+            mut values: ArrayViewMutD<'_, f32>,
+        ) -> Result<(), DatasetError> {
+            values.iter_mut().zip(self.0[index]).for_each(|(value, number)| *value = number);
             Ok(())
         }
     }
 
     fn data(numbers: Vec<[f32; 2]>) -> Data {
         let count = numbers.len();
-        let source: Arc<dyn Source> = Arc::new(Numbers(numbers));
+        let source: Arc<dyn DatasetSource> = Arc::new(Numbers(numbers));
         let part = |indices| Part { source: Arc::clone(&source), indices };
         Data {
             input: InputSpec::Signal(SignalSpec {

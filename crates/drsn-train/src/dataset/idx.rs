@@ -1,10 +1,11 @@
 //! The IDX format of the MNIST family.
 //!
 //! ```text
-//! 0x00 0x00 | type (0x08: unsigned bytes) | number of dimensions | sizes, 32 bits big-endian each | data
+//! 0x00 0x00 | type (0x08: unsigned bytes) | dimensions | sizes, 32 bits big-endian each | data
 //! ```
 //!
-//! Source: the format's description at the end of the MNIST page of Y. Le Cun, C. Cortes and C. Burges.
+//! Source: the format's description at the end of the MNIST page of Y. Le Cun, C. Cortes and C.
+//! Burges.
 
 use std::{
     fs,
@@ -16,43 +17,55 @@ use flate2::read::GzDecoder;
 
 use super::{DatasetError, packed::Bytes};
 
-/// Largest file that is read, in bytes after decompression: far above MNIST's 47 MB.
-const LARGEST_FILE: u64 = 1 << 30;
-/// Type byte of unsigned bytes.
+/// Names of the four files of the MNIST family: training images and labels, test images and labels.
+pub const IDX_FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+/// Name of the optional file with the class names of an IDX set, one on each line in the order of
+/// the labels.
+pub(crate) const CLASSES_FILE: &str = "classes.txt";
+
+/// Maximum size of a file in bytes after decompression; MNIST's largest has 47 MB.
+const MAX_BYTES: u64 = 1 << 30;
+/// Type code of unsigned bytes.
 const UNSIGNED_BYTES: u8 = 0x08;
 
-/// An array of bytes with its sizes.
+/// An array of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdxArray {
+pub(super) struct IdxArray {
     /// Size of each dimension; the first counts the records.
-    pub shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     /// The elements in row-major order.
-    pub data: Vec<u8>,
+    pub(super) data: Vec<u8>,
 }
 
-/// Reads `<folder>/<name>`, or `<folder>/<name>.gz` where only that is there, with `dimensions` dimensions.
+/// Reads the array in `<folder>/<name>`, or in `<folder>/<name>.gz` if only that exists.
 ///
 /// # Errors
-/// [`DatasetError`] with the file and what is wrong with it.
-pub fn read(folder: &Path, name: &str, dimensions: usize) -> Result<IdxArray, DatasetError> {
+/// [`DatasetError`] with the file, if it is missing or unreadable, or its array does not have
+/// `dimensions` dimensions.
+pub(super) fn read(folder: &Path, name: &str, dimensions: usize) -> Result<IdxArray, DatasetError> {
     let path = locate(folder, name)?;
     let bytes = contents(&path)
         .map_err(|source| DatasetError::Unreadable { path: path.clone(), source })?;
     parse(&bytes, dimensions).map_err(|reason| DatasetError::Malformed { path, reason })
 }
 
-/// An array of bytes whose elements are read when they are asked for.
+/// An array of bytes whose elements are read on demand.
 #[derive(Debug)]
 pub(super) struct OpenIdx {
     pub(super) path: PathBuf,
     /// Size of each dimension.
     pub(super) shape: Vec<usize>,
     pub(super) bytes: Bytes,
-    /// Where the elements begin.
+    /// Offset of the first element in bytes.
     pub(super) begin: u64,
 }
 
-/// Opens `<folder>/<name>`, or takes `<folder>/<name>.gz` into memory where only that is there.
+/// Opens `<folder>/<name>`, or decompresses `<folder>/<name>.gz` into memory if only that exists.
 pub(super) fn open(folder: &Path, name: &str, dimensions: usize) -> Result<OpenIdx, DatasetError> {
     let path = locate(folder, name)?;
     let begin = 4 + 4 * dimensions as u64;
@@ -83,34 +96,35 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
     let mut bytes = Vec::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(file).take(LARGEST_FILE).read_to_end(&mut bytes)?;
+        GzDecoder::new(file).take(MAX_BYTES).read_to_end(&mut bytes)?;
     } else {
-        file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
 
-/// Reads an IDX array of unsigned bytes with `dimensions` dimensions.
+/// Parses an IDX array of unsigned bytes with `dimensions` dimensions.
 ///
 /// # Errors
-/// What was expected and what came, in words.
-pub fn parse(bytes: &[u8], dimensions: usize) -> Result<IdxArray, String> {
+/// A message with what was expected and what was found.
+fn parse(bytes: &[u8], dimensions: usize) -> Result<IdxArray, String> {
     let shape = shape(bytes, dimensions, bytes.len() as u64)?;
     Ok(IdxArray { shape, data: bytes[4 + 4 * dimensions..].to_vec() })
 }
 
-/// Reads the header of a file of `length` bytes, of which `bytes` are the first.
+/// Parses the header at the start of `bytes`, of a file of `length` bytes.
 fn shape(bytes: &[u8], dimensions: usize, length: u64) -> Result<Vec<usize>, String> {
     let magic = [0, 0, UNSIGNED_BYTES, dimensions as u8];
     let Some((found, rest)) = bytes.split_first_chunk::<4>() else {
-        return Err(format!("it has {} bytes, too few for a header", bytes.len()));
+        return Err(format!("its {} bytes are too few for a header", bytes.len()));
     };
     if *found != magic {
         return Err(format!(
-            "it begins with {found:02x?}, and unsigned bytes in {dimensions} dimensions begin with {magic:02x?}"
+            "expected {magic:02x?}, the magic number of unsigned bytes in {dimensions} dimensions, \
+             found {found:02x?}"
         ));
     }
-    let header = rest.get(..4 * dimensions).ok_or("its header ends too early")?;
+    let header = rest.get(..4 * dimensions).ok_or("its header is truncated")?;
     let elements = length.saturating_sub(4 + header.len() as u64);
     let shape: Vec<usize> = header
         .chunks_exact(4)
@@ -118,7 +132,7 @@ fn shape(bytes: &[u8], dimensions: usize, length: u64) -> Result<Vec<usize>, Str
         .collect();
     let expected = shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size as u64));
     if expected != Some(elements) {
-        return Err(format!("its header promises {shape:?} elements, and {elements} bytes follow"));
+        return Err(format!("its header declares {shape:?} elements, but {elements} bytes follow"));
     }
     Ok(shape)
 }
@@ -143,9 +157,9 @@ mod tests {
 
     #[test]
     fn a_wrong_magic_number_and_a_wrong_length_are_named() {
-        assert!(parse(&TWO_BY_TWO, 1).unwrap_err().contains("begins with"));
+        assert!(parse(&TWO_BY_TWO, 1).unwrap_err().contains("magic number"));
         assert!(parse(&TWO_BY_TWO[..15], 2).unwrap_err().contains("3 bytes follow"));
-        assert!(parse(&TWO_BY_TWO[..6], 2).unwrap_err().contains("ends too early"));
+        assert!(parse(&TWO_BY_TWO[..6], 2).unwrap_err().contains("header is truncated"));
         assert!(parse(&[], 2).unwrap_err().contains("too few"));
     }
 

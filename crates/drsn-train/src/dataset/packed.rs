@@ -1,4 +1,4 @@
-//! Images of one size that lie behind one another in a few files, as bytes.
+//! Images of equal size stored consecutively in a few files, as bytes.
 
 use std::{
     fs::File,
@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DatasetError, Source};
+use ndarray::ArrayViewMutD;
 
-/// Bytes that are read at any place: from a file, or from memory where the file is compressed.
+use super::{DatasetError, DatasetSource};
+
+/// Bytes with random access: in a file, or in memory if the file is compressed.
 #[derive(Debug)]
 pub(super) enum Bytes {
-    /// In memory.
     Memory(Vec<u8>),
-    /// In a file, which stays open, so that it may be moved meanwhile.
+    /// An open file, which may be moved or deleted in the meantime.
     File(File),
 }
 
@@ -37,22 +38,22 @@ impl Bytes {
 pub(super) struct PackedFile {
     pub(super) path: PathBuf,
     pub(super) bytes: Bytes,
-    /// Where the first image begins.
+    /// Offset of the first image in bytes.
     pub(super) begin: u64,
-    /// Bytes from the beginning of one image to that of the next.
+    /// Bytes from the start of one image to the start of the next.
     pub(super) stride: usize,
-    /// Labels of its images.
+    /// Labels of the images.
     pub(super) labels: Vec<u8>,
 }
 
-/// The images of several files, one after another.
+/// The images of several files, in the order of the files.
 #[derive(Debug)]
 pub(super) struct PackedImages {
     pub(super) files: Vec<PackedFile>,
 }
 
 impl PackedImages {
-    /// The file that holds an input, and its place there.
+    /// Finds the file that contains an input, and the input's index in it.
     fn find(&self, index: usize) -> Option<(&PackedFile, usize)> {
         let mut index = index;
         for file in &self.files {
@@ -65,7 +66,7 @@ impl PackedImages {
     }
 }
 
-impl Source for PackedImages {
+impl DatasetSource for PackedImages {
     fn len(&self) -> usize {
         self.files.iter().map(|file| file.labels.len()).sum()
     }
@@ -81,14 +82,19 @@ impl Source for PackedImages {
         })
     }
 
-    fn read(&self, index: usize, _shift: isize, values: &mut [f32]) -> Result<(), DatasetError> {
+    fn read(
+        &self,
+        index: usize,
+        _shift: isize,
+        mut values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), DatasetError> {
         let Some((file, index)) = self.find(index) else { return Ok(()) };
         let mut pixels = vec![0; values.len()];
         let offset = file.begin + index as u64 * file.stride as u64;
         file.bytes
             .read_at(offset, &mut pixels)
             .map_err(|source| DatasetError::Unreadable { path: file.path.clone(), source })?;
-        // The division gives the pixel values that serving gives: see `ImageFile::pixels` of drsn-bundle.
+        // The same pixel values as when serving: see `ImageFile::pixels` in drsn-bundle.
         for (value, &pixel) in values.iter_mut().zip(&pixels) {
             *value = f32::from(pixel) / 255.0;
         }

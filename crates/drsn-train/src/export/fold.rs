@@ -1,13 +1,14 @@
-//! Folding of a normalization with fixed statistics into the layer before it.
+//! Folding a normalization with fixed statistics into the preceding layer.
 //!
-//! `BN(w · x + b) = (s · w) · x + (s · (b − mean) + β)` with `s = γ / √(variance + ε)` for each output of the
-//! layer. It holds only where the normalization is the sole consumer of the layer's output.
+//! `BN(w · x + b) = (s · w) · x + (s · (b − mean) + β)` with `s = γ / √(variance + ε)` for each
+//! output of the layer. Only valid if the normalization is the sole consumer of the layer's output.
 
 use burn::nn::BatchNorm;
+use ndarray::ArrayViewMut2;
 
-use crate::{TrainError, training::read};
+use crate::tensor::{TensorError, read};
 
-/// A normalization as one multiplication and one addition for each channel.
+/// A normalization as a multiplication and an addition for each channel.
 pub(super) struct Affine {
     /// s, `[channels]`.
     scale: Vec<f64>,
@@ -16,7 +17,7 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    pub(super) fn of(layer: &BatchNorm) -> Result<Self, TrainError> {
+    pub(super) fn of(layer: &BatchNorm) -> Result<Self, TensorError> {
         let gamma = read(layer.gamma.val())?;
         let beta = read(layer.beta.val())?;
         let mean = read(layer.running_mean.value())?;
@@ -37,15 +38,10 @@ impl Affine {
         Ok(Self { scale, offset })
     }
 
-    /// Folds into weights of which `channel_of` says to which output the weight at a position belongs.
-    pub(super) fn fold(
-        &self,
-        weights: &mut [f32],
-        bias: &mut [f32],
-        channel_of: impl Fn(usize) -> usize,
-    ) {
-        for (position, weight) in weights.iter_mut().enumerate() {
-            *weight = (f64::from(*weight) * self.scale[channel_of(position)]) as f32;
+    /// Folds the normalization into weights, `[outputs, inputs]`, and biases.
+    pub(super) fn fold(&self, mut weights: ArrayViewMut2<'_, f32>, bias: &mut [f32]) {
+        for (mut weights, scale) in weights.rows_mut().into_iter().zip(&self.scale) {
+            weights.mapv_inplace(|weight| (f64::from(weight) * scale) as f32);
         }
         for ((bias, scale), offset) in bias.iter_mut().zip(&self.scale).zip(&self.offset) {
             *bias = (f64::from(*bias) * scale + offset) as f32;

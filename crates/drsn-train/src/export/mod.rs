@@ -1,10 +1,18 @@
-//! Export: the trained network as an ONNX graph, proven and put into a bundle.
+//! Export of a trained network: its ONNX graph, the comparison of both, and the bundle.
 
+mod blocks;
 mod bundle;
+mod destination;
+mod environment;
+mod error;
 mod fold;
+mod golden;
 mod graph;
 mod parity;
 
-pub use bundle::{Destination, Trained, blocks, write_bundle};
-pub use graph::{shrunk_tensor, to_onnx};
+pub use blocks::blocks;
+pub(crate) use bundle::{Trained, write_bundle};
+pub use destination::Destination;
+pub use error::ExportError;
+pub use graph::to_onnx;
 pub use parity::{compare, network_outputs};

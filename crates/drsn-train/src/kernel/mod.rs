@@ -1,19 +1,20 @@
-//! The heavy operations of the network, written for small channels on a processor, as operations of Burn.
+//! The network's expensive operations as Burn operations, optimized for few channels on a CPU.
 //!
-//! Burn's Flex backend computes a convolution's gradients as convolutions with kernels as large as the image, which
-//! takes most of a step of networks with 4 to 64 channels (docs/decisions/0009-kernels.md; figures: docs/results.md).
+//! Burn's Flex backend computes the gradients of a convolution as convolutions with kernels as
+//! large as the image, which takes most of the time in networks with 4 to 64 channels (see
+//! docs/decisions/0009-kernels.md).
 //!
-//! Every tensor has the batch as its last axis, `[channels, height, width, batch]`, so that neighbouring numbers in
-//! memory belong to neighbouring inputs and every operation is one on vectors.
+//! Every tensor has the batch as its last axis, `[channels, height, width, batch]`: adjacent
+//! numbers in memory belong to adjacent inputs, so every operation works on vectors.
 //!
-//! * [`convolution()`]: convolution with stride and zeros around the input.
-//! * [`normalize()`]: batch normalization with the batch's statistics, and the rectifier behind it.
-//! * [`mean_abs()`]: the mean magnitude of each channel.
+//! * [`convolution()`]: convolution with stride and zero padding.
+//! * [`normalize()`]: batch normalization with the batch's statistics, followed by ReLU.
+//! * [`mean_abs()`]: mean magnitude of each channel.
 //! * [`channel_wise()`]: soft threshold, garrote or scaling of each channel.
 
 #![expect(
     clippy::inline_always,
-    reason = "what a vectorized function calls must be inlined into it, or it is compiled for the poorest processor"
+    reason = "callees of a vectorized function that are not inlined lack its instruction set"
 )]
 
 mod autodiff;
@@ -27,15 +28,17 @@ mod tests;
 use burn::{backend::Dispatch, tensor::Tensor};
 
 use autodiff::Kernels;
-pub use shrinkage::ChannelWise;
+pub(crate) use shrinkage::ChannelWise;
 
-/// A convolution: `y[o] = bias[o] + Σ_i weight[o, i] ⋆ x[i]`, with `ceil(size / stride)` outputs along each axis.
+/// A convolution: `y[o] = bias[o] + Σ_i weight[o, i] ⋆ x[i]`, with `ceil(size / stride)` outputs
+/// along each axis.
 ///
 /// * `input`: `[channels_in, height, width, batch]`
 /// * `weight`: `[channels_out, channels_in, kernel height, kernel width]`
-/// * `before`: rows and columns of zeros before the input; what is missing behind it is added.
+/// * `before`: rows and columns of zeros before the input; the zeros after it follow from the
+///   output.
 /// * output: `[channels_out, ceil(height / stride), ceil(width / stride), batch]`
-pub fn convolution(
+pub(crate) fn convolution(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Tensor<1>,
@@ -51,20 +54,20 @@ pub fn convolution(
     ))
 }
 
-/// What [`normalize()`] gives.
+/// Result of [`normalize()`].
 #[derive(Debug, Clone)]
-pub struct Normalized<const D: usize> {
+pub(crate) struct Normalized<const D: usize> {
     /// The normalised values, in the shape of the input.
-    pub output: Tensor<D>,
-    /// The batch's mean of each channel, without gradients.
-    pub mean: Tensor<1>,
-    /// The batch's population variance of each channel, without gradients.
-    pub variance: Tensor<1>,
+    pub(crate) output: Tensor<D>,
+    /// Mean of each channel over the batch, without gradients.
+    pub(crate) mean: Tensor<1>,
+    /// Population variance of each channel over the batch, without gradients.
+    pub(crate) variance: Tensor<1>,
 }
 
-/// Normalises each channel of `input`, `[channels, …]`, by its own mean and variance over all else, then scales by
-/// `gamma`, adds `beta`, and sets what is negative to zero.
-pub fn normalize<const D: usize>(
+/// Normalises each channel of `input`, `[channels, …]`, with its own mean and variance, scales by
+/// `gamma`, adds `beta`, and applies ReLU.
+pub(crate) fn normalize<const D: usize>(
     input: Tensor<D>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
@@ -84,13 +87,17 @@ pub fn normalize<const D: usize>(
 }
 
 /// `A = mean over space of |x|`: `[channels, height, width, batch]` to `[channels, batch]`.
-pub fn mean_abs(features: Tensor<4>) -> Tensor<2> {
+pub(crate) fn mean_abs(features: Tensor<4>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Kernels>::mean_abs(features.into_dispatch()))
 }
 
-/// Applies `kind` to the features, `[channels, height, width, batch]`, with one number for each channel and input,
-/// `[channels, batch]`.
-pub fn channel_wise(kind: ChannelWise, features: Tensor<4>, parameter: Tensor<2>) -> Tensor<4> {
+/// Applies `kind` to the features, `[channels, height, width, batch]`, with one parameter for each
+/// channel and input, `[channels, batch]`.
+pub(crate) fn channel_wise(
+    kind: ChannelWise,
+    features: Tensor<4>,
+    parameter: Tensor<2>,
+) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Kernels>::channel_wise(
         features.into_dispatch(),
         parameter.into_dispatch(),

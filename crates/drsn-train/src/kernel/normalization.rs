@@ -1,6 +1,6 @@
-//! Batch normalization with the batch's own statistics and the rectifier behind it, in one pass each way.
+//! Batch normalization with the batch's own statistics followed by ReLU, in one pass each way.
 //!
-//! Tensors are `[channels, …]`: each channel lies in one piece.
+//! Tensors are `[channels, …]`: each channel is contiguous.
 //!
 //! ```text
 //! x̂ = (x − mean) / √(variance + ε),  y = max(γ · x̂ + β, 0)
@@ -13,7 +13,7 @@ use drsn_bundle::vectorized;
 
 use super::lanes::{LANES, Lanes, load};
 
-/// Values that are summed in 32 bits before they are added up in 64.
+/// Number of values summed in 32 bits before the sums are added in 64 bits.
 const BLOCK: usize = 32 * LANES;
 
 /// Mean and population variance of each channel.
@@ -23,7 +23,7 @@ pub(super) struct Statistics {
     pub(super) variance: Vec<f32>,
 }
 
-/// What the backward pass must know besides the input.
+/// State for the backward pass besides the input.
 #[derive(Debug, Clone)]
 pub(super) struct Normalized {
     pub(super) statistics: Statistics,
@@ -31,7 +31,7 @@ pub(super) struct Normalized {
 }
 
 impl Normalized {
-    /// Factor and offset of one channel: `y = factor · x + offset` before the rectifier.
+    /// Factor and offset of one channel: `y = factor · x + offset` before ReLU.
     fn affine(&self, channel: usize, gamma: &[f32], beta: &[f32]) -> [f32; 2] {
         let factor = gamma[channel] * self.inverse_deviation(channel);
         [factor, beta[channel] - factor * self.statistics.mean[channel]]
@@ -42,7 +42,7 @@ impl Normalized {
     }
 }
 
-/// Statistics of `channels` channels, each of which lies in one piece.
+/// Statistics of `channels` contiguous channels.
 pub(super) fn statistics(values: &[f32], channels: usize) -> Statistics {
     let size = (values.len() / channels).max(1);
     let (mean, variance) = values.chunks_exact(size).map(moments).unzip();
@@ -61,7 +61,7 @@ vectorized! {
     }
 }
 
-/// The normalised values.
+/// Normalises, scales, shifts and applies ReLU.
 pub(super) fn forward(values: &[f32], gamma: &[f32], beta: &[f32], how: &Normalized) -> Vec<f32> {
     let size = (values.len() / gamma.len()).max(1);
     let mut output = vec![0.0; values.len()];
@@ -102,7 +102,7 @@ pub(super) fn backward(
 }
 
 vectorized! {
-    /// Writes one channel's gradient of the input and gives those of γ and β.
+    /// Writes the gradient of one channel of the input and returns those of γ and β.
     fn backward_plane<'a>(
         x: &'a [f32],
         dy: &'a [f32],
@@ -124,7 +124,7 @@ vectorized! {
     }
 }
 
-/// Sum of each channel's values.
+/// Sums of the channels.
 pub(super) fn sums(values: &[f32], channels: usize) -> Vec<f32> {
     let size = (values.len() / channels).max(1);
     values.chunks_exact(size).map(total).collect()

@@ -1,15 +1,16 @@
-//! What acts on whole channels of single inputs: their mean magnitude, and what is done to their features by it.
+//! Operations on the channels of single inputs: mean magnitude, thresholds and scaling.
 //!
-//! Features are `[channels, pixels, batch]`, what belongs to a channel of an input `[channels, batch]`.
+//! Features are `[channels, pixels, batch]`, parameters of a channel of an input `[channels,
+//! batch]`.
 
 use drsn_bundle::vectorized;
 
-/// What one number for each channel and input, τ or s, does to the features x.
+/// An operation on features x with one parameter for each channel and input, τ or s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelWise {
+pub(crate) enum ChannelWise {
     /// `sign(x) · max(|x| − τ, 0)`.
     Soft,
-    /// `x − τ² / x` where `|x| > τ`, else 0.
+    /// `x − τ² / x` if `|x| > τ`, else 0.
     Garrote,
     /// `s · x`.
     Scale,
@@ -19,7 +20,7 @@ impl ChannelWise {
     #[inline(always)]
     fn value(self, x: f32, t: f32) -> f32 {
         match self {
-            // The same as the exported graph: exactly zero within [−τ, τ].
+            // As in the exported graph: exactly zero within [−τ, τ].
             Self::Soft => x - x.min(t).max(-t),
             Self::Garrote => {
                 let safe = if x.abs() > t { x } else { f32::INFINITY };
@@ -29,7 +30,7 @@ impl ChannelWise {
         }
     }
 
-    /// Derivatives by x and by τ or s.
+    /// Derivatives with respect to x and to τ or s.
     #[inline(always)]
     fn slopes(self, x: f32, t: f32) -> [f32; 2] {
         match self {
@@ -38,7 +39,7 @@ impl ChannelWise {
                 [kept, -kept * 1.0_f32.copysign(x)]
             }
             Self::Garrote => {
-                // Divided by infinity where nothing is kept: 0 / 0 in the unused branch would be no number.
+                // Divides by infinity in the unused branch, because 0 / 0 would be NaN.
                 let kept = if x.abs() > t { 1.0 } else { 0.0 };
                 let safe = if x.abs() > t { x } else { f32::INFINITY };
                 let ratio = t / safe;
@@ -122,7 +123,7 @@ vectorized! {
         to: &'a mut [f32],
         parameter: &'a [f32],
     ) {
-        // A loop for each kind, so that none decides within it.
+        // A separate loop for each kind, without branches inside.
         match kind {
             ChannelWise::Soft => forward_of(ChannelWise::Soft, from, to, parameter),
             ChannelWise::Garrote => forward_of(ChannelWise::Garrote, from, to, parameter),
@@ -141,7 +142,7 @@ fn forward_of(kind: ChannelWise, from: &[f32], to: &mut [f32], parameter: &[f32]
     }
 }
 
-/// Gradients of features and parameter.
+/// Gradients of features and parameters.
 pub(super) fn backward(
     kind: ChannelWise,
     features: &[f32],
@@ -161,7 +162,8 @@ pub(super) fn backward(
 }
 
 vectorized! {
-    /// Features and the gradient that comes back for them; gradients of features and parameter.
+    /// `input` are the features and the gradient of the output; `output` the gradients of features
+    /// and parameter.
     fn backward_plane<'a>(
         kind: ChannelWise,
         input: (&'a [f32], &'a [f32]),

@@ -1,4 +1,4 @@
-//! The kernels give what the same formulas give in Burn's own operations, forwards and backwards.
+//! The kernels against the same formulas in Burn's own operations, forward and backward.
 
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
 use rand::RngExt as _;
@@ -6,12 +6,12 @@ use rand::RngExt as _;
 use super::{ChannelWise, channel_wise, mean_abs, normalize};
 use crate::{
     random::{Purpose, stream},
-    training::read,
+    tensor::read,
 };
 
 const SHAPE: [usize; 4] = [3, 4, 5, 11];
 
-/// Numbers that are never near a place where a derivative jumps, apart from exact zeros.
+/// Numbers that are never close to a discontinuity of a derivative, apart from exact zeros.
 fn numbers<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
     let mut rng = stream(seed, Purpose::Evaluation, 0, 0);
     let count = shape.iter().product();
@@ -34,7 +34,8 @@ fn assert_close(a: &[f32], b: &[f32]) {
     }
 }
 
-/// Compares two outputs and the gradients of `inputs` for a loss that weighs each output differently.
+/// Compares two outputs, and the gradients of the inputs for a loss with a different weight for
+/// each output.
 macro_rules! assert_same {
     ($kernel:expr, $formula:expr, [$($input:expr),+]) => {{
         let (kernel, formula) = ($kernel, $formula);
@@ -84,9 +85,9 @@ fn soft_threshold_garrote_and_scale_are_their_formulas() {
     assert_same!(channel_wise(ChannelWise::Scale, x.clone(), t.clone()), scale, [x, t]);
 }
 
-/// In `τ² / x` a zero would give 0 / 0, and its gradient no number, though the branch is not used.
+/// In `τ² / x` a zero would give 0 / 0, and a gradient of NaN even in the unused branch.
 #[test]
-fn a_feature_of_zero_has_numbers_for_gradients() {
+fn a_feature_of_zero_has_finite_gradients() {
     let device = Device::flex().autodiff();
     for kind in [ChannelWise::Soft, ChannelWise::Garrote] {
         for threshold in [0.0, 0.5] {

@@ -16,21 +16,21 @@ use crate::kernel;
 /// * input: `[channels_in, height, width, batch]`
 /// * output: `[channels_out, ceil(height / stride), ceil(width / stride), batch]`
 ///
-/// Where the padding is odd, the additional row or column comes after the data, as in TensorFlow.
-/// A signal is an image of height one.
+/// If the padding is odd, the extra row or column is after the data, as in TensorFlow. A signal is
+/// an image of height one.
 #[derive(Module, Debug)]
 pub struct Convolution {
     /// Kernels, `[channels_out, channels_in, kernel height, kernel width]`.
     pub weight: Param<Tensor<4>>,
-    /// What is added to each output channel, `[channels_out]`.
+    /// Bias of each output channel, `[channels_out]`.
     pub bias: Param<Tensor<1>>,
-    /// Steps along height and width.
+    /// Strides along height and width.
     pub stride: [usize; 2],
 }
 
 impl Convolution {
-    /// A convolution with He-normal kernels and a bias of zeros.
-    pub fn new(
+    /// A convolution with He-normal kernels and zero bias.
+    pub(crate) fn new(
         initializer: &mut Initializer<'_>,
         channels: [usize; 2],
         kernel: [usize; 2],
@@ -49,14 +49,14 @@ impl Convolution {
     }
 
     /// Convolves a batch.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [_, height, width, _] = input.dims();
         let before = self.padding([height, width]).map(|(before, _)| before);
         kernel::convolution(input, self.weight.val(), self.bias.val(), self.stride, before)
     }
 
     /// Rows and columns of zeros before and after an input of `[height, width]`.
-    pub fn padding(&self, size: [usize; 2]) -> [(usize, usize); 2] {
+    pub(crate) fn padding(&self, size: [usize; 2]) -> [(usize, usize); 2] {
         let [_, _, kernel_height, kernel_width] = self.weight.shape().dims();
         [
             same_padding(size[0], kernel_height, self.stride[0]),
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
 
-    /// A kernel of ones sums what it covers, so the output shows where the padding lies.
+    /// A kernel of ones sums the values it covers, so the output shows where the padding is.
     fn sums(size: usize, stride: usize) -> Vec<f32> {
         let device = Device::flex();
         let mut initializer = Initializer::new(stream(0, Purpose::Weights, 0, 0), &device);

@@ -1,4 +1,5 @@
-//! Squeeze and excitation, a baseline that scales channels instead of shrinking their features.
+//! Squeeze and excitation, which scales channels instead of shrinking their features; for
+//! comparison.
 
 use burn::{
     module::Module,
@@ -11,7 +12,7 @@ use burn::{
 use super::{FullyConnected, Initializer};
 use crate::kernel::{ChannelWise, channel_wise};
 
-/// Scales each channel by what a small network makes of all channels' means.
+/// Scales each channel by a factor that a small network computes from the means of all channels.
 ///
 /// ```text
 /// z_c = mean over space of x_c             [C, batch]
@@ -29,8 +30,8 @@ pub struct Excitation {
 }
 
 impl Excitation {
-    /// A module for `channels` channels with a hidden layer of `hidden`.
-    pub fn new(initializer: &mut Initializer<'_>, channels: usize, hidden: usize) -> Self {
+    /// A module for `channels` channels with `hidden` units in the hidden layer.
+    pub(crate) fn new(initializer: &mut Initializer<'_>, channels: usize, hidden: usize) -> Self {
         Self {
             squeeze: FullyConnected::he(initializer, channels, hidden),
             excite: FullyConnected::glorot(initializer, hidden, channels),
@@ -38,7 +39,7 @@ impl Excitation {
     }
 
     /// Scales a batch of features, `[C, height, width, batch]`.
-    pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, features: Tensor<4>) -> Tensor<4> {
         let hidden = relu(self.squeeze.forward(mean_over_space(features.clone())));
         channel_wise(ChannelWise::Scale, features, sigmoid(self.excite.forward(hidden)))
     }

@@ -15,21 +15,21 @@ use super::Initializer;
 pub struct FullyConnected {
     /// Weights, `[inputs, outputs]`.
     pub weight: Param<Tensor<2>>,
-    /// What is added to each output, `[outputs]`.
+    /// Bias of each output, `[outputs]`.
     pub bias: Param<Tensor<1>>,
 }
 
 impl FullyConnected {
-    /// A layer with He-normal weights, for a rectifier or a loss behind it.
-    pub fn he(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
+    /// A layer with He-normal weights, to be followed by ReLU or the loss.
+    pub(crate) fn he(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
         Self {
             weight: initializer.he_normal([inputs, outputs], inputs),
             bias: initializer.zeros(outputs),
         }
     }
 
-    /// A layer with Glorot-uniform weights, for a sigmoid behind it.
-    pub fn glorot(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
+    /// A layer with Glorot-uniform weights, to be followed by a sigmoid.
+    pub(crate) fn glorot(initializer: &mut Initializer<'_>, inputs: usize, outputs: usize) -> Self {
         Self {
             weight: initializer.glorot_uniform(inputs, outputs),
             bias: initializer.zeros(outputs),
@@ -37,7 +37,7 @@ impl FullyConnected {
     }
 
     /// Applies the layer to a batch.
-    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         self.weight.val().transpose().matmul(input) + self.bias.val().unsqueeze_dim(1)
     }
 }

@@ -1,6 +1,7 @@
-//! The network: layers, units and how they are put together; one layer a file.
+//! The network: its layers, its units and their composition, with one layer per file.
 //!
-//! A signal is an image of height one, so the same layers serve both. The batch is every tensor's last axis.
+//! A signal is an image of height one, so both use the same layers. The batch is the last axis of
+//! every tensor.
 
 mod convolution;
 mod excitation;
@@ -16,8 +17,8 @@ pub use convolution::Convolution;
 pub use excitation::Excitation;
 pub use fully_connected::FullyConnected;
 pub use initializer::Initializer;
-pub use network::{Answer, Drsn};
+pub use network::{Drsn, NetworkOutput};
 pub use normalization::{BatchStatistics, LayerStatistics, Normalize};
-pub use shortcut::{channel_padding, shortcut};
-pub use shrinkage::{Shrinkage, Shrunk};
-pub use unit::{ResidualUnit, UnitShape};
+pub(crate) use shortcut::channel_padding;
+pub use shrinkage::{Shrinkage, ShrinkageOutput};
+pub use unit::ResidualUnit;

@@ -6,8 +6,8 @@ use burn::{module::Module, nn::BatchNorm, tensor::Tensor};
 use drsn_bundle::Architecture;
 
 use super::{
-    Convolution, FullyConnected, Initializer, LayerStatistics, Normalize, ResidualUnit, Shrunk,
-    UnitShape, excitation::mean_over_space, normalization::batch_norm,
+    Convolution, FullyConnected, Initializer, LayerStatistics, Normalize, ResidualUnit,
+    ShrinkageOutput, excitation::mean_over_space, normalization::batch_norm, unit::UnitShape,
 };
 
 /// A Deep Residual Shrinkage Network for images, or for signals as images of height one:
@@ -30,20 +30,19 @@ pub struct Drsn {
     pub head: FullyConnected,
 }
 
-/// What the network gives for a batch.
+/// Output of the network for a batch.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct NetworkOutput {
     /// Values before the softmax, `[classes, batch]`.
     pub logits: Tensor<2>,
-    /// What each unit's shrinkage did, in the order in which data meets them; empty for a ResNet.
-    pub blocks: Vec<Shrunk>,
+    /// Output of each unit's shrinkage, in order; empty without shrinkage.
+    pub blocks: Vec<ShrinkageOutput>,
 }
 
 impl Drsn {
-    /// A network with random weights for inputs of `[channels, height, width]` and `classes` classes; kernels and
-    /// strides along the height are 1 where it is.
-    ///
-    /// `epsilon` is the ε of every normalization.
+    /// A network with random weights for inputs of `[channels, height, width]` and `classes`
+    /// classes, with ε = `epsilon` in every normalization. If the height is 1, so are kernels and
+    /// strides along it.
     pub fn new(
         architecture: &Architecture,
         input: [usize; 3],
@@ -55,12 +54,8 @@ impl Drsn {
         let [channels, height, _] = input;
         let along = |size| if height == 1 { [1, size] } else { [size, size] };
         let mut width = stem.channels;
-        let stem = Convolution::new(
-            initializer,
-            [channels, stem.channels],
-            along(stem.kernel),
-            along(stem.stride),
-        );
+        let (kernel, stride) = (along(stem.kernel), along(stem.stride));
+        let stem = Convolution::new(initializer, [channels, width], kernel, stride);
         let mut stages = Vec::new();
         for stage in &architecture.stages {
             let units = (0..stage.blocks).map(|index| {
@@ -86,14 +81,14 @@ impl Drsn {
         }
     }
 
-    /// The units with their names, in the order in which data meets them.
+    /// The units with their names, in order.
     pub fn units(&self) -> impl Iterator<Item = (String, &ResidualUnit)> {
         self.stages.iter().enumerate().flat_map(|(stage, units)| {
             units.iter().enumerate().map(move |(unit, layer)| (block_name(stage, unit), layer))
         })
     }
 
-    /// The normalizations, in the order in which data meets them.
+    /// The normalizations, in the order in which data passes them.
     pub fn normalizations_mut(&mut self) -> Vec<&mut BatchNorm> {
         let units = self.stages.iter_mut().flatten();
         let mut layers: Vec<_> = units
@@ -107,7 +102,7 @@ impl Drsn {
         layers
     }
 
-    /// Number of parameters that training changes: not the statistics of the normalizations.
+    /// Number of trainable parameters, which excludes the statistics of the normalizations.
     pub fn parameters(&self) -> usize {
         let mut network = self.clone();
         let layers = network.normalizations_mut();
@@ -115,18 +110,19 @@ impl Drsn {
         self.num_params() - statistics
     }
 
-    /// Sends a batch, `[channels, height, width, batch]`, through the network, with the layers' own statistics.
-    pub fn forward(&self, input: Tensor<4>) -> Answer {
-        let ControlFlow::Continue(answer) = self.forward_with(input, &mut LayerStatistics);
-        answer
+    /// Applies the network to a batch, `[channels, height, width, batch]`, with the layers'
+    /// statistics.
+    pub fn forward(&self, input: Tensor<4>) -> NetworkOutput {
+        let ControlFlow::Continue(output) = self.forward_with(input, &mut LayerStatistics);
+        output
     }
 
-    /// Sends a batch through the network with statistics of the caller's choice.
+    /// Applies the network to a batch with statistics chosen by the caller.
     pub fn forward_with<N: Normalize>(
         &self,
         input: Tensor<4>,
         normalize: &mut N,
-    ) -> ControlFlow<N::End, Answer> {
+    ) -> ControlFlow<N::End, NetworkOutput> {
         let mut stream = self.stem.forward(input);
         let mut blocks = Vec::new();
         for unit in self.stages.iter().flatten() {
@@ -135,11 +131,11 @@ impl Drsn {
             blocks.extend(shrunk);
         }
         let features = mean_over_space(normalize.normalize(&self.norm, stream)?);
-        ControlFlow::Continue(Answer { logits: self.head.forward(features), blocks })
+        ControlFlow::Continue(NetworkOutput { logits: self.head.forward(features), blocks })
     }
 }
 
-/// The name of a unit by its place, both counted from zero: `stage1.block1` is the first.
+/// Name of a unit by the indices of its stage and unit: `stage1.block1` is the first.
 fn block_name(stage: usize, unit: usize) -> String {
     format!("stage{}.block{}", stage + 1, unit + 1)
 }
@@ -174,7 +170,8 @@ mod tests {
         Drsn::new(&architecture, input, 10, 1e-3, &mut initializer)
     }
 
-    /// The first author's two programs have so many parameters: github.com/zhao62/Deep-Residual-Shrinkage-Networks.
+    /// The numbers of parameters of the first author's two programs:
+    /// github.com/zhao62/Deep-Residual-Shrinkage-Networks.
     #[test]
     fn the_published_networks_have_their_number_of_parameters() {
         let keras = network(Unit::Cw, 8, &[(8, 2)], 1, [1, 28, 28]);
@@ -184,21 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn each_unit_answers_its_thresholds_and_halves_the_size_with_its_stride() {
-        let answer = network(Unit::Cs, 4, &[(4, 1), (6, 2)], 1, [1, 9, 9])
+    fn each_unit_returns_its_thresholds_and_halves_the_size_with_its_stride() {
+        let output = network(Unit::Cs, 4, &[(4, 1), (6, 2)], 1, [1, 9, 9])
             .forward(Tensor::ones([1, 9, 9, 2], &Device::flex()));
-        assert_eq!(answer.logits.dims(), [10, 2]);
-        let sizes: Vec<_> = answer.blocks.iter().map(|b| b.features.dims()).collect();
+        assert_eq!(output.logits.dims(), [10, 2]);
+        let sizes: Vec<_> = output.blocks.iter().map(|b| b.features.dims()).collect();
         assert_eq!(sizes, [[4, 9, 9, 2], [6, 5, 5, 2]]);
-        assert_eq!(answer.blocks[1].threshold.dims(), [6, 2]);
-        assert_eq!(answer.blocks[1].mean_abs.dims(), [6, 2]);
+        assert_eq!(output.blocks[1].threshold.dims(), [6, 2]);
+        assert_eq!(output.blocks[1].mean_abs.dims(), [6, 2]);
     }
 
     #[test]
     fn a_plain_network_has_no_thresholds() {
-        let answer = network(Unit::Resnet, 4, &[(4, 2)], 1, [1, 8, 8])
+        let output = network(Unit::Resnet, 4, &[(4, 2)], 1, [1, 8, 8])
             .forward(Tensor::ones([1, 8, 8, 1], &Device::flex()));
-        assert!(answer.blocks.is_empty());
+        assert!(output.blocks.is_empty());
     }
 
     #[test]

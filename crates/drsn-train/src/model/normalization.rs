@@ -1,11 +1,12 @@
-//! Batch normalization with the rectifier behind it, and the ways to take its mean and variance.
+//! Batch normalization followed by ReLU, with different sources of mean and variance.
 //!
-//! `y = max(γ · (x − mean) / √(variance + ε) + β, 0)` for each channel (S. Ioffe and C. Szegedy, ICML 2015). Every
-//! normalization of these networks has a rectifier behind it, so the two are one operation.
+//! `y = max(γ · (x − mean) / √(variance + ε) + β, 0)` for each channel (S. Ioffe and C. Szegedy,
+//! ICML 2015). Every normalization of these networks is followed by ReLU, so both are one
+//! operation.
 //!
-//! Where mean and variance come from depends on what a pass through the network is for: training takes the batch's,
-//! an exported network has fixed ones, and the calibration measures them. The network's `forward` is therefore
-//! generic over a [`Normalize`].
+//! Training uses the mean and variance of the batch, an exported network has fixed ones, and
+//! reestimation measures them. The network's forward pass is therefore generic over a
+//! [`Normalize`].
 
 use std::{convert::Infallible, ops::ControlFlow};
 
@@ -16,17 +17,17 @@ use burn::{
 
 use crate::kernel;
 
-/// A layer for `channels` channels with γ = 1 and β = 0. Its statistics are kept by what trains the network.
+/// A layer for `channels` channels with γ = 1 and β = 0. The trainer maintains its statistics.
 pub(super) fn batch_norm(channels: usize, epsilon: f64, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).with_epsilon(epsilon).init(device)
 }
 
-/// How the normalizations of one pass through the network take their statistics.
+/// Source of the statistics of all normalizations in one forward pass.
 pub trait Normalize {
-    /// What a pass that ends early gives; [`Infallible`] where every pass runs to the end.
+    /// Result of a pass that ends early; [`Infallible`] if no pass does.
     type End;
 
-    /// Normalizes and rectifies `input`, `[channels, …]`, or ends the pass here.
+    /// Normalizes `input`, `[channels, …]`, and applies ReLU, or ends the pass here.
     fn normalize<const D: usize>(
         &mut self,
         layer: &BatchNorm,
@@ -55,10 +56,11 @@ impl Normalize for LayerStatistics {
     }
 }
 
-/// Statistics of the batch, which are noted, and nothing else is changed.
+/// The statistics of the batch, which are recorded; the layers are not changed.
 #[derive(Debug, Clone, Default)]
 pub struct BatchStatistics {
-    /// Mean and population variance of each normalization's input, in the order in which data meets them.
+    /// Mean and population variance of each normalization's input, in the order in which data
+    /// passes them.
     pub noted: Vec<[Tensor<1>; 2]>,
 }
 

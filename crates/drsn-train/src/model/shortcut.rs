@@ -2,12 +2,12 @@
 
 use burn::tensor::{Tensor, s};
 
-/// Brings a unit's input to the shape of its output: average pooling with window 1 and the unit's
-/// stride, which keeps every `stride`-th element, then channels of zeros on both sides.
+/// Converts a unit's input to the shape of its output: keeps every n-th element, for a stride of n,
+/// and adds channels of zeros on both sides.
 ///
 /// * input: `[C, height, width, batch]`
 /// * output: `[channels, ceil(height / stride), ceil(width / stride), batch]`
-pub fn shortcut(input: Tensor<4>, channels: usize, stride: [usize; 2]) -> Tensor<4> {
+pub(crate) fn shortcut(input: Tensor<4>, channels: usize, stride: [usize; 2]) -> Tensor<4> {
     let kept = match stride {
         [1, 1] => input,
         [down, across] => input.slice(s![.., ..;down as isize, ..;across as isize, ..]),
@@ -23,11 +23,11 @@ pub fn shortcut(input: Tensor<4>, channels: usize, stride: [usize; 2]) -> Tensor
     Tensor::cat(padded, 0)
 }
 
-/// Channels of zeros before and after `present` channels that make `wanted` of them;
-/// where their number is odd, the additional one comes after.
+/// Numbers of channels of zeros before and after `present` channels for a total of `wanted`; if
+/// their sum is odd, the extra one is after.
 ///
-/// A unit never has fewer channels than its input; if it had, nothing would be padded.
-pub fn channel_padding(present: usize, wanted: usize) -> (usize, usize) {
+/// A unit never has fewer channels than its input; otherwise nothing would be padded.
+pub(crate) fn channel_padding(present: usize, wanted: usize) -> (usize, usize) {
     let missing = wanted.saturating_sub(present);
     (missing / 2, missing - missing / 2)
 }

@@ -1,4 +1,4 @@
-//! The shrinkage module: a small network that learns thresholds, and what they do to the features.
+//! The shrinkage module: a small network that learns thresholds, and their application to features.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use drsn_bundle::ShrinkageFunction;
 use super::{FullyConnected, Initializer, Normalize, normalization::batch_norm};
 use crate::kernel::{ChannelWise, channel_wise, mean_abs};
 
-/// Learns thresholds from the features' mean magnitudes A and shrinks the features by them.
+/// Computes thresholds from the features' mean magnitudes A and shrinks the features with them.
 ///
 /// ```text
 /// A_c = mean over space of |x_c|                                        [C, batch]
@@ -29,26 +29,27 @@ pub struct Shrinkage {
     pub squeeze: FullyConnected,
     /// Normalization between the layers.
     pub norm: BatchNorm,
-    /// Second layer: C outputs, or one that all channels share.
+    /// Second layer: C outputs, or one for all channels.
     pub excite: FullyConnected,
-    /// Whether the garrote takes the soft threshold's place.
+    /// Whether the garrote replaces the soft threshold.
     pub garrote: bool,
 }
 
-/// What the shrinkage module of one unit did to a batch.
+/// Output of the shrinkage module of one unit for a batch.
 #[derive(Debug, Clone)]
-pub struct Shrunk {
+pub struct ShrinkageOutput {
     /// The features after shrinkage, `[C, height, width, batch]`.
     pub features: Tensor<4>,
-    /// Thresholds τ, `[C, batch]`; where channels share one, it stands in each.
+    /// Thresholds τ, `[C, batch]`; a shared threshold is repeated for each channel.
     pub threshold: Tensor<2>,
     /// Mean magnitudes A before shrinkage, `[C, batch]`.
     pub mean_abs: Tensor<2>,
 }
 
 impl Shrinkage {
-    /// A module for `channels` channels with a hidden layer of `hidden` and `thresholds` outputs.
-    pub fn new(
+    /// A module for `channels` channels with `hidden` units in the hidden layer and `thresholds`
+    /// outputs.
+    pub(crate) fn new(
         initializer: &mut Initializer<'_>,
         [channels, hidden, thresholds]: [usize; 3],
         function: ShrinkageFunction,
@@ -63,11 +64,11 @@ impl Shrinkage {
     }
 
     /// Shrinks a batch of features, `[C, height, width, batch]`.
-    pub fn forward<N: Normalize>(
+    pub(crate) fn forward<N: Normalize>(
         &self,
         features: Tensor<4>,
         normalize: &mut N,
-    ) -> ControlFlow<N::End, Shrunk> {
+    ) -> ControlFlow<N::End, ShrinkageOutput> {
         let mean_abs = mean_abs(features.clone());
         let [channels, batch] = mean_abs.dims();
         let hidden = normalize.normalize(&self.norm, self.squeeze.forward(mean_abs.clone()))?;
@@ -78,7 +79,7 @@ impl Shrinkage {
         let threshold = (scale * magnitude).expand([channels, batch]);
         let function = if self.garrote { ChannelWise::Garrote } else { ChannelWise::Soft };
         let features = channel_wise(function, features, threshold.clone());
-        ControlFlow::Continue(Shrunk { features, threshold, mean_abs })
+        ControlFlow::Continue(ShrinkageOutput { features, threshold, mean_abs })
     }
 }
 
@@ -97,7 +98,8 @@ mod tests {
     const CHANNELS: usize = 3;
     const TOLERANCE: f32 = 1e-5;
 
-    /// The features, their shrunk selves, τ and A of one random module and input of scale `scale`.
+    /// Features before and after shrinkage, τ and A, of a random module and an input of scale
+    /// `scale`.
     fn shrink(seed: u64, thresholds: usize, scale: f32) -> [Vec<f32>; 4] {
         let device = Device::flex();
         let mut initializer = Initializer::new(stream(seed, Purpose::Weights, 0, 0), &device);

@@ -6,8 +6,8 @@ use burn::{module::Module, nn::BatchNorm, tensor::Tensor};
 use drsn_bundle::{ShrinkageFunction, Unit as Kind};
 
 use super::{
-    Convolution, Excitation, Initializer, Normalize, Shrinkage, Shrunk, normalization::batch_norm,
-    shortcut,
+    Convolution, Excitation, Initializer, Normalize, Shrinkage, ShrinkageOutput,
+    normalization::batch_norm, shortcut::shortcut,
 };
 
 /// A pre-activation residual unit:
@@ -20,11 +20,12 @@ use super::{
 /// * input: `[channels_in, height, width, batch]`
 /// * output: `[channels, ceil(height / stride), ceil(width / stride), batch]`
 ///
-/// With a channel-wise shrinkage it is the paper's RSBU-CW, with a shared one RSBU-CS; with an excitation that of the
-/// baseline `SENet`, with neither the baseline ResNet's unit. There is no activation after the sum.
+/// With channel-wise shrinkage it is the paper's RSBU-CW, with shared shrinkage RSBU-CS, with
+/// excitation the unit of a `SENet`, and with neither that of a ResNet. There is no activation
+/// after the sum.
 #[derive(Module, Debug)]
 pub struct ResidualUnit {
-    /// Normalization before the first convolution. Its input is the shortcut's input as well.
+    /// Normalization before the first convolution. Its input is also that of the shortcut.
     pub norm1: BatchNorm,
     /// First convolution, which has the unit's stride.
     pub conv1: Convolution,
@@ -32,32 +33,32 @@ pub struct ResidualUnit {
     pub norm2: BatchNorm,
     /// Second convolution.
     pub conv2: Convolution,
-    /// The shrinkage module of an RSBU.
+    /// Shrinkage module of an RSBU.
     pub shrinkage: Option<Shrinkage>,
-    /// The excitation module of a `SENet`'s unit.
+    /// Excitation module of a `SENet` unit.
     pub excitation: Option<Excitation>,
 }
 
-/// The shape of one unit.
+/// Shape of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnitShape {
-    /// The kind of unit.
-    pub kind: Kind,
-    /// What its thresholds do.
-    pub function: ShrinkageFunction,
+pub(super) struct UnitShape {
+    /// Kind of unit.
+    pub(super) kind: Kind,
+    /// Shrinkage function.
+    pub(super) function: ShrinkageFunction,
     /// Channels in and out.
-    pub channels: [usize; 2],
+    pub(super) channels: [usize; 2],
     /// Kernel height and width.
-    pub kernel: [usize; 2],
+    pub(super) kernel: [usize; 2],
     /// Stride along height and width.
-    pub stride: [usize; 2],
-    /// Width of the threshold network's hidden layer.
-    pub hidden: usize,
+    pub(super) stride: [usize; 2],
+    /// Width of the hidden layer of the threshold or excitation network.
+    pub(super) hidden: usize,
 }
 
 impl ResidualUnit {
     /// A unit with random weights.
-    pub fn new(initializer: &mut Initializer<'_>, shape: UnitShape, epsilon: f64) -> Self {
+    pub(super) fn new(initializer: &mut Initializer<'_>, shape: UnitShape, epsilon: f64) -> Self {
         let [channels_in, channels] = shape.channels;
         let thresholds = match shape.kind {
             Kind::Cw => Some(channels),
@@ -86,12 +87,12 @@ impl ResidualUnit {
         channels
     }
 
-    /// Sends a batch through the unit; gives the output and what the shrinkage did, if there is one.
-    pub fn forward<N: Normalize>(
+    /// Applies the unit to a batch; returns its output and that of the shrinkage, if there is one.
+    pub(super) fn forward<N: Normalize>(
         &self,
         input: Tensor<4>,
         normalize: &mut N,
-    ) -> ControlFlow<N::End, (Tensor<4>, Option<Shrunk>)> {
+    ) -> ControlFlow<N::End, (Tensor<4>, Option<ShrinkageOutput>)> {
         let hidden = normalize.normalize(&self.norm1, input.clone())?;
         let hidden = normalize.normalize(&self.norm2, self.conv1.forward(hidden))?;
         let features = self.conv2.forward(hidden);

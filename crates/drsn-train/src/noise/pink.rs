@@ -1,14 +1,16 @@
-//! Pink noise: power per hertz falls as 1/f, 10 dB a decade.
+//! Pink noise: power per hertz falls with 1/f, by 10 dB per decade.
 //!
-//! White noise runs through Paul Kellet's "refined" filter (musicdsp.org, 1999): one-pole low-passes whose sum follows
-//! 1/√f in amplitude within ±0.05 dB from 0.0002 to 0.5 of the sample rate; it is white below. A window of up to
-//! 4,800 samples has no frequency that low. The filter begins in its steady state instead of at rest, so that a
-//! window is pink from its first sample and nothing has to be drawn and thrown away.
+//! White noise passes Paul Kellet's "refined" filter (musicdsp.org, 1999): one-pole low-passes
+//! whose sum follows 1/√f in amplitude within ±0.05 dB from 0.0002 to 0.5 of the sample rate. Below
+//! that it is white, but windows of up to 4,800 samples contain no lower frequency. The filter
+//! starts in its steady state instead of at rest, so that a window is pink from its first sample
+//! and no samples have to be discarded.
 
 use rand::{Rng, RngExt as _};
 use rand_distr::StandardNormal;
 
-/// Pole and gain of each low-pass. The last is the white noise one sample earlier, a low-pass without memory.
+/// Pole and gain of each low-pass. The last one is the previous sample of the white noise, a
+/// low-pass without memory.
 const POLES: [(f64, f64); 7] = [
     (0.99886, 0.055_517_9),
     (0.99332, 0.075_075_9),
@@ -19,10 +21,11 @@ const POLES: [(f64, f64); 7] = [
     (0.0, 0.115_926),
 ];
 
-/// Gain of the white noise that passes as it is.
+/// Gain of the unfiltered white noise.
 const DIRECT: f64 = 0.5362;
 
-/// `length` samples of mean zero and population deviation one; all zero where there are fewer than two.
+/// Draws `length` samples with mean zero and population deviation one; zeros if `length` is below
+/// two.
 pub(super) fn window(length: usize, rng: &mut impl Rng) -> Vec<f32> {
     let mut states = steady(rng);
     let samples: Vec<f64> =
@@ -34,7 +37,8 @@ pub(super) fn window(length: usize, rng: &mut impl Rng) -> Vec<f32> {
     samples.iter().map(|x| ((x - mean) * scale) as f32).collect()
 }
 
-/// One step of the filter. The last low-pass is added before it takes the new sample: it is the one of before.
+/// One step of the filter. The last low-pass is added before its update, which delays it by a
+/// sample.
 fn next(states: &mut [f64; 7], white: f64) -> f64 {
     let before = states[6];
     for (state, (pole, gain)) in states.iter_mut().zip(POLES) {
@@ -43,15 +47,15 @@ fn next(states: &mut [f64; 7], white: f64) -> f64 {
     states[..6].iter().sum::<f64>() + before + DIRECT * white
 }
 
-/// States as they are after the filter has run for ever: normal, with the covariance `gᵢ gⱼ / (1 − pᵢ pⱼ)` that
-/// low-passes with the poles p and gains g have when the same white noise of unit variance drives them.
+/// Draws the states of the filter in its steady state: normal, with the covariance `gᵢ gⱼ / (1 − pᵢ
+/// pⱼ)` of low-passes with poles p and gains g driven by the same white noise of unit variance.
 fn steady(rng: &mut impl Rng) -> [f64; 7] {
     let factor = cholesky();
     let normal: [f64; 7] = std::array::from_fn(|_| rng.sample(StandardNormal));
     factor.map(|row| row.iter().zip(normal).map(|(a, b)| a * b).sum())
 }
 
-/// Lower-triangular L with L Lᵀ = covariance.
+/// The lower-triangular L with L Lᵀ = covariance.
 fn cholesky() -> [[f64; 7]; 7] {
     let mut factor = [[0.0_f64; 7]; 7];
     for row in 0..7 {
@@ -71,7 +75,8 @@ mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
 
-    /// Mean power of a window's k-th frequency over many windows, by its definition, with a Hann window against leakage.
+    /// Mean power of the k-th frequency over many windows, by definition, with a Hann window
+    /// against leakage.
     fn power(windows: &[Vec<f32>], k: usize) -> f64 {
         let length = windows[0].len();
         let step = std::f64::consts::TAU / length as f64;
@@ -90,7 +95,7 @@ mod tests {
     fn power_falls_by_ten_decibels_a_decade() {
         let mut rng = stream(1, Purpose::Evaluation, 0, 0);
         let windows: Vec<_> = (0..400).map(|_| window(2_048, &mut rng)).collect();
-        // Octaves from the fourth to the 512th frequency, that is 0.002 to 0.25 of the sample rate.
+        // Octaves from the 4th to the 512th frequency: 0.002 to 0.25 of the sample rate.
         let points: Vec<(f64, f64)> = (2..10)
             .map(|octave| 1_usize << octave)
             .map(|k| ((k as f64).log10(), 10.0 * power(&windows, k).log10()))

@@ -1,57 +1,58 @@
-//! The data of a recipe: what it is, how recordings are cut into windows, how all is split.
+//! The data of a recipe: its kind, how recordings are cut into windows, and how it is split.
 
 use drsn_bundle::{Filter, Geometry};
 use serde::{Deserialize, Serialize};
 
-/// What the data is.
+/// The kind of data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DataConfig {
-    /// Four IDX files as of MNIST and Fashion-MNIST, compressed or not.
+    /// Four IDX files, such as those of MNIST and Fashion-MNIST, gzip-compressed or not.
     Idx(IdxConfig),
     /// The binary version of CIFAR-10.
     Cifar10(IdxConfig),
-    /// PNG and JPEG files in folders named after their class, or listed in an index.
+    /// PNG and JPEG files in folders named after their classes, or listed in an index.
     Images(ImageConfig),
-    /// Recordings (MAT v5, NPY, NPZ, WAV, CSV) in folders named after their class, or listed in an index.
+    /// Recordings (MAT v5, NPY, NPZ, WAV, CSV) in folders named after their classes, or listed in
+    /// an index.
     Signals(SignalConfig),
 }
 
-/// Public sets of images, which come with a test set of their own.
+/// Public sets of images, which have their own test set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdxConfig {
-    /// Inputs of the training set that take no part in training, chosen at random by the seed.
+    /// Inputs of the training set that are held out, drawn at random by the seed.
     pub held_out: usize,
-    /// Trains on so many inputs only; on all that are not held out where it is missing.
+    /// Maximum number of inputs to train on; all that are not held out if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Subtracts each channel's mean over the training inputs, as they are met with their noise.
+    /// Whether to subtract each channel's mean over the training inputs with their training noise.
     #[serde(default)]
     pub zero_centre: bool,
 }
 
-/// Pictures of any size in files.
+/// Image files of any size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConfig {
-    /// 1 for grey, 3 for colour.
+    /// 1 for greyscale, 3 for colour.
     pub channels: usize,
-    /// Rows that the network takes.
+    /// Rows of the network's input.
     pub height: usize,
-    /// Columns that it takes.
+    /// Columns of the network's input.
     pub width: usize,
-    /// What becomes of a picture of another size.
+    /// What happens to an image of another size.
     pub geometry: Geometry,
-    /// The filter for changing the size.
+    /// The resampling filter.
     pub filter: Filter,
-    /// Subtracts each channel's mean over the training inputs, as they are met with their noise.
+    /// Whether to subtract each channel's mean over the training inputs with their training noise.
     #[serde(default)]
     pub zero_centre: bool,
-    /// Trains on so many inputs only.
+    /// Maximum number of inputs to train on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Which inputs are trained on, held out and tested on.
+    /// How the images are split into training, held-out and test inputs.
     pub split: Split,
 }
 
@@ -59,31 +60,32 @@ pub struct ImageConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalConfig {
-    /// Samples of a window.
+    /// Samples in a window.
     pub window: usize,
-    /// Samples between the beginnings of two windows that are trained on, and of two that are held out.
+    /// Samples between the starts of consecutive training windows, and of held-out windows.
     pub hop: usize,
-    /// The same for test windows; the window's length where it is missing.
+    /// The same for test windows; the window's length if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_hop: Option<usize>,
-    /// Channels to take, by name or number from 0; all where it is empty.
+    /// Channels to read, by name or by number from 0; all if empty.
     #[serde(default)]
     pub channels: Vec<String>,
-    /// Variable of a MAT or NPZ file, by its whole name or its ending, as `DE_time`.
+    /// Variable of a MAT or NPZ file, by its full name or its ending, such as `DE_time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
-    /// Samples in a second. A file that says otherwise is refused, or resampled where `resample` says so.
+    /// Sample rate in hertz. A file with another rate is rejected, or resampled if `resample` is
+    /// set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_rate_hz: Option<f64>,
-    /// Whether recordings of another rate are resampled.
+    /// Whether recordings with another sample rate are resampled.
     #[serde(default)]
     pub resample: bool,
     /// How each window is normalised.
     pub normalization: NormalizationConfig,
-    /// Trains on so many windows only.
+    /// Maximum number of windows to train on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Which windows are trained on, held out and tested on.
+    /// How the windows are split into training, held-out and test inputs.
     pub split: Split,
 }
 
@@ -91,61 +93,66 @@ pub struct SignalConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NormalizationConfig {
-    /// Not at all.
+    /// No normalisation.
     None,
-    /// Mean zero and deviation one for each channel.
+    /// Mean zero and standard deviation one for each channel.
     ZScore {
-        /// The least deviation that is divided by, in the signal's unit.
+        /// Lower bound of the divisor, in the signal's unit.
         epsilon: f64,
     },
 }
 
-/// Which inputs are trained on, held out and tested on. Windows that overlap are never on two sides.
+/// How inputs are split into training, held-out and test inputs. Overlapping windows are always in
+/// the same subset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Split {
-    /// Each recording in time: its beginning is trained on, what follows is held out, its end is tested on.
+    /// Splits each recording in time: the start for training, then held out, and the rest for
+    /// testing.
     Time {
-        /// Share of each recording that is trained on.
+        /// Share of each recording to train on.
         training: f64,
-        /// Share that is held out.
+        /// Share of each recording to hold out.
         held_out: f64,
     },
-    /// Whole files by their group, a column of the index (or the folder between class and file).
+    /// Splits whole files by their group, which is a column of the index or the folder between
+    /// class and file.
     Group {
-        /// Groups that are tested on.
+        /// Groups to test on.
         test: Vec<String>,
-        /// Groups that are held out; where it is empty, the last `held_out_share` of the training recordings' time
-        /// (of the training files, for pictures).
+        /// Groups to hold out. If empty, `held_out_share` of the training data is held out instead:
+        /// the end of each training recording, or the last training files for images.
         #[serde(default)]
         held_out: Vec<String>,
-        /// Share of the training data that is held out where no group is.
+        /// Share of the training data to hold out if `held_out` is empty.
         #[serde(default)]
         held_out_share: f64,
     },
-    /// As the column `split` of the index says: `training`, `held-out` or `test`. (Folders of these names at the
-    /// top do the same.)
+    /// Follows the index column `split`: `training`, `held-out` or `test`. Top-level folders with
+    /// these names have the same effect.
     List,
-    /// Whole files at random by the seed, class by class. For pictures; refused for signals, whose files are too
-    /// few and whose windows overlap.
+    /// Splits whole files at random by the seed, class by class. For images only: signals have too
+    /// few files, and their windows overlap.
     Random {
-        /// Share that is held out.
+        /// Share of the files to hold out.
         held_out: f64,
-        /// Share that is tested on.
+        /// Share of the files to test on.
         test: f64,
     },
 }
 
-/// What an input meets in training besides noise.
+/// Random changes to training inputs besides noise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Images: mirrors every second one, left to right.
+    /// Images: mirrors half of them left to right.
     pub flip: bool,
-    /// Images: most pixels of shift along each axis, with zeros behind: a crop of the picture padded so far.
+    /// Images: maximum shift along each axis in pixels, filled with zeros: a random crop of the
+    /// padded image.
     pub crop: usize,
-    /// Signals: most decibels by which a window becomes louder or softer.
+    /// Signals: maximum change of a window's level in decibels, up or down.
     pub gain_db: f64,
-    /// Signals: most samples by which a window begins earlier or later, within its part of the recording.
+    /// Signals: maximum number of samples by which a window starts earlier or later, within its
+    /// part of the recording.
     pub shift: usize,
 }

@@ -3,34 +3,34 @@
 use drsn_bundle::{Architecture, ShrinkageFunction, Stage, Stem, Unit};
 use serde::{Deserialize, Serialize};
 
-/// The network: its units, and how they are normalised.
+/// The network: its units and their normalization.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Kind of the building units: `cw`, `cs`, `se` or `resnet`.
+    /// Kind of residual unit: `cw`, `cs`, `se` or `resnet`.
     pub unit: Unit,
-    /// What the thresholds do: `soft` or `garrote`.
+    /// Shrinkage function: `soft` or `garrote`.
     #[serde(default)]
     pub shrinkage: ShrinkageFunction,
     /// The first convolution.
     pub stem: Stem,
-    /// The stages of units; none has fewer channels than the one before.
+    /// The stages of units; none may have fewer channels than the one before.
     pub stages: Vec<Stage>,
-    /// Width of the units' kernels.
+    /// Kernel size of the units' convolutions.
     #[serde(default = "three")]
     pub kernel: usize,
-    /// Width of the threshold networks' hidden layer, as a divisor of the unit's channels.
+    /// The unit's channels divided by the width of the threshold network's hidden layer.
     #[serde(default = "one")]
     pub threshold_reduction: usize,
     /// ε of every batch normalization.
     pub norm_epsilon: f64,
-    /// Share of the running statistics that each batch leaves in place, as Keras counts it. They serve for a
-    /// comparison only: what is exported has exact statistics.
+    /// Momentum of the running statistics, as defined by Keras: the share that a batch leaves
+    /// unchanged. They serve for comparison only: the exported model has exact statistics.
     pub norm_momentum: f64,
 }
 
 impl NetworkConfig {
-    /// The network's shape, without a count of its parameters: that is known once it is built.
+    /// The architecture, with `parameters` 0: their number is known once the network is built.
     pub fn architecture(&self) -> Architecture {
         Architecture {
             unit: self.unit,

@@ -1,41 +1,41 @@
-//! Noise and other disturbances: their kind and their strength.
+//! Noise and other disturbances: kind and strength.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
 
-/// Distributions of noise, and what else can happen to an input.
+/// Distributions of noise, and other disturbances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoiseKind {
-    /// U(0, 1): as the first author's programs have it, with a mean of one half.
+    /// U(0, 1), with mean 0.5, as in the programs of the paper's first author.
     Uniform,
     /// Normal, mean zero.
     Gaussian,
     /// Laplacian, mean zero.
     Laplacian,
-    /// Power falling with the frequency, 1/f, mean zero.
+    /// Power proportional to 1/f, mean zero.
     Pink,
-    /// A share of the values becomes the input's largest one, as `salt:0.05`.
+    /// Sets a share of the values to the input's maximum, such as `salt:0.05`.
     Salt,
-    /// A share of the values becomes zero, as `drop:0.1`.
+    /// Sets a share of the values to zero, such as `drop:0.1`.
     Drop,
-    /// All values are multiplied by a factor, as `gain:2`.
+    /// Multiplies all values by a factor, such as `gain:2`.
     Gain,
 }
 
-/// How strong noise is.
+/// Strength of noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NoiseStrength {
-    /// Factor of the noise: the width of U(0, 1), or the standard deviation of the others, in the raw input's unit;
-    /// the share of `salt` and `drop`; the factor of `gain`.
+    /// Factor of the noise: the width of U(0, 1), or the standard deviation of the others, in the
+    /// raw input's unit; the share of `salt` and `drop`; the factor of `gain`.
     Amplitude(f64),
-    /// 10 · log10(signal power / noise power) in decibels, where the signal's power is the variance of the raw
-    /// window, before normalisation.
+    /// 10 · log10(signal power / noise power) in decibels. The signal power is the variance of the
+    /// raw window, before normalisation.
     SnrDb(f64),
 }
 
-/// Noise of one strength. Its text form is `gaussian@-5dB` or `uniform:0.5`.
+/// Noise of fixed strength. Its text form is `gaussian@-5dB` or `uniform:0.5`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
     /// The distribution.
@@ -44,16 +44,16 @@ pub struct Noise {
     pub strength: NoiseStrength,
 }
 
-/// Noise of random strength in training: exactly one of `amplitude` and `snr_db` is given.
+/// Noise of random strength in training: exactly one of `amplitude` and `snr_db` is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingNoise {
     /// The distribution.
     pub kind: NoiseKind,
-    /// Range from which each input's amplitude is drawn.
+    /// Range of the amplitude, which is drawn for each input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amplitude: Option<[f64; 2]>,
-    /// Range from which each input's signal-to-noise ratio is drawn, in decibels.
+    /// Range of the signal-to-noise ratio in decibels, which is drawn for each input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snr_db: Option<[f64; 2]>,
     /// Share of the inputs that stay clean.
@@ -64,9 +64,26 @@ pub struct TrainingNoise {
     pub drawn_once: bool,
 }
 
+impl TrainingNoise {
+    /// Describes the noise, such as `uniform noise of amplitude 0 to 0.5`.
+    pub(crate) fn describe(&self) -> String {
+        let strength = match (self.amplitude, self.snr_db) {
+            (Some([low, high]), _) => format!("of amplitude {low} to {high}"),
+            (None, Some([low, high])) => format!("at {low} to {high} dB"),
+            (None, None) => String::new(),
+        };
+        let clean = if self.clean > 0.0 {
+            format!(", {:.0} % of the inputs clean", 100.0 * self.clean)
+        } else {
+            String::new()
+        };
+        format!("{} noise {strength}{clean}", self.kind)
+    }
+}
+
 impl NoiseKind {
-    /// Whether it is added to the input, so that it has a power.
-    pub fn adds(self) -> bool {
+    /// Whether the noise is added to the input, and so has a power.
+    pub(crate) fn adds(self) -> bool {
         match self {
             Self::Uniform | Self::Gaussian | Self::Laplacian | Self::Pink => true,
             Self::Salt | Self::Drop | Self::Gain => false,
@@ -103,9 +120,9 @@ impl FromStr for Noise {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "\"{text}\" is no noise: expected a kind (uniform, gaussian, laplacian, pink) with an amplitude, as \
-                 uniform:0.5, or with a signal-to-noise ratio, as gaussian@-5dB; or salt or drop with a share of the \
-                 values, as salt:0.05, or gain with a factor, as gain:2"
+                "\"{text}\" is not a valid noise: expected uniform, gaussian, laplacian or pink \
+                 with an amplitude (uniform:0.5) or a signal-to-noise ratio (gaussian@-5dB), salt \
+                 or drop with a share of the values (salt:0.05), or gain with a factor (gain:2)"
             )
         };
         let kind = |word: &str| match word {

@@ -1,8 +1,8 @@
-//! How the weights are changed: optimizer, learning rate, penalty, and when to stop.
+//! Optimizer, learning rate schedule, L2 penalty, class weights and early stopping.
 
 use serde::{Deserialize, Serialize};
 
-/// How weights are changed.
+/// The optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
@@ -10,21 +10,21 @@ pub struct OptimizerConfig {
     pub kind: OptimizerKind,
     /// Highest learning rate.
     pub learning_rate: f64,
-    /// SGD: share of the last step that is repeated.
+    /// SGD: momentum.
     #[serde(default = "nine_tenths")]
     pub momentum: f64,
     /// Adam and `AdamW`: ε.
     #[serde(default = "adam_epsilon")]
     pub epsilon: f64,
-    /// `AdamW`: decoupled decay of kernels and matrices; biases and normalizations have none.
+    /// `AdamW`: decoupled decay of kernels and matrices, but not of biases and normalizations.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Penalty on kernels and matrices, as a part of the loss; none where it is missing.
+    /// L2 penalty on kernels and matrices as part of the loss; none if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l2: Option<L2>,
 }
 
-/// Methods.
+/// Optimization methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -36,26 +36,26 @@ pub enum OptimizerKind {
     AdamW,
 }
 
-/// L2 penalty on kernels and matrices: never on biases and normalizations.
+/// L2 penalty on kernels and matrices, but not on biases and normalizations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct L2 {
     /// λ.
     pub lambda: f64,
-    /// What λ multiplies.
+    /// The definition of the penalty.
     pub form: L2Form,
-    /// Whether the classifier's matrix is exempt.
+    /// Whether to exempt the classifier's matrix.
     #[serde(default)]
     pub except_head: bool,
 }
 
-/// What the factor of an L2 penalty multiplies.
+/// Definitions of an L2 penalty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum L2Form {
-    /// λ · Σw², as Keras: a gradient of 2λw.
+    /// λ · Σw², as in Keras: its gradient is 2λw.
     Sum,
-    /// λ · Σw² / 2, as `TFLearn` and the usual weight decay: a gradient of λw.
+    /// λ · Σw² / 2, as in `TFLearn` and the usual weight decay: its gradient is λw.
     Half,
 }
 
@@ -63,55 +63,56 @@ pub enum L2Form {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// It stays.
+    /// Constant rate.
     Constant,
-    /// It is multiplied at given epochs.
+    /// Multiplies the rate at given epochs.
     Step {
-        /// Epochs, counted from 0, before which it is multiplied.
+        /// Epochs, counted from 0, at whose start the rate is multiplied.
         epochs: Vec<usize>,
-        /// By this.
+        /// Factor of each multiplication.
         factor: f64,
     },
-    /// It is multiplied again and again.
+    /// Multiplies the rate at regular intervals.
     Staircase {
-        /// After so many batches.
+        /// Interval in batches.
         steps: usize,
-        /// By this.
+        /// Factor of each multiplication.
         factor: f64,
     },
-    /// A half cosine from the highest rate to zero.
+    /// A half cosine from the highest rate to zero, after a linear warm-up.
     Cosine {
-        /// Share of the training in which it rises linearly before.
+        /// Share of the training spent on the warm-up.
         warm_up: f64,
     },
-    /// From a low rate up to the highest and down to almost nothing, both as half cosines.
+    /// From a low rate up to the highest and down to nearly zero, both as half cosines.
     /// Source: L. N. Smith and N. Topin, "Super-Convergence", 2018.
     OneCycle {
-        /// Share of the training in which it rises.
+        /// Share of the training in which the rate rises.
         warm_up: f64,
-        /// The first rate is the highest divided by this.
+        /// Highest rate divided by the first.
         start_divisor: f64,
-        /// The last rate is the first divided by this.
+        /// First rate divided by the last.
         end_divisor: f64,
     },
 }
 
-/// How much an input counts by its class.
+/// How the loss weighs classes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeights {
-    /// Every input counts the same.
+    /// Every input has the same weight.
     #[default]
     Equal,
-    /// Every class counts the same: inputs / (classes · inputs of the class).
+    /// Every class has the same total weight: each of its inputs counts
+    /// inputs / (classes · inputs of the class).
     Balanced,
 }
 
-/// Ends a training when the held-out accuracy has not risen for a while.
+/// Ends a training when the held-out accuracy has stopped rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without a better one.
+    /// Epochs without a new best accuracy.
     pub patience: usize,
 }
 

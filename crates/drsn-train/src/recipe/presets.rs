@@ -1,14 +1,13 @@
-//! The recipes that come with the program.
+//! The recipes built into the program.
 
-use super::Recipe;
-use crate::TrainError;
+use super::{Recipe, RecipeError};
 
-/// A recipe that comes with the program.
+/// A recipe built into the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
     /// Its name.
     pub name: &'static str,
-    /// Its TOML text, with the reasons as comments.
+    /// Its TOML text, with comments.
     pub text: &'static str,
 }
 
@@ -22,16 +21,14 @@ pub const PRESETS: [Preset; 6] = [
     Preset { name: "bearing", text: include_str!("../../presets/bearing.toml") },
 ];
 
-/// The recipe of a preset.
+/// Parses the recipe of a preset.
 ///
 /// # Errors
-/// [`TrainError::Config`] with the names that there are.
-pub fn preset(name: &str) -> Result<Recipe, TrainError> {
+/// [`RecipeError`] with the known names if there is no preset of this name.
+pub fn preset(name: &str) -> Result<Recipe, RecipeError> {
     let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
         let names = PRESETS.map(|preset| preset.name).join(", ");
-        return Err(TrainError::Config {
-            reason: format!("there is no preset \"{name}\": choose one of {names}"),
-        });
+        return Err(RecipeError::new(format!("unknown preset \"{name}\": choose one of {names}")));
     };
     Recipe::from_toml(preset.text)
 }
@@ -46,13 +43,17 @@ mod tests {
         for Preset { name, .. } in PRESETS {
             let recipe = preset(name).unwrap();
             recipe.check().unwrap();
-            assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe, "{name}");
+            assert_eq!(
+                Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap(),
+                recipe,
+                "{name}"
+            );
             let json = serde_json::to_string(&recipe).unwrap();
             assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe, "{name}");
         }
     }
 
-    /// `drsn-train presets` shows the first line of each, and two of them broke off in mid-sentence.
+    /// `drsn-train presets` shows the first line of each; two of them once broke off mid-sentence.
     #[test]
     fn the_first_line_of_a_preset_is_a_sentence() {
         for Preset { name, text } in PRESETS {
@@ -61,7 +62,7 @@ mod tests {
         }
     }
 
-    /// Names of a table's fields and of all tables in it.
+    /// Collects the names of a table's fields, recursively.
     fn names(value: &toml::Value, names: &mut Vec<String>) {
         for (name, value) in value.as_table().into_iter().flatten() {
             names.push(name.clone());

@@ -1,14 +1,15 @@
-//! Several bundles, evaluated on the same data, side by side.
+//! Comparison of several bundles evaluated on the same data.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EvaluationReport, NoiseCurve, ReportError,
-    curve::{noise_name, noises},
+    curve::{NoiseCurve, noise_name, noises},
+    error::ReportError,
+    evaluation::EvaluationReport,
     text::{Table, percent, plain},
 };
 
-/// Marks the best of a column.
+/// Marks the best value of a column.
 const MARK: &str = " *";
 
 /// Evaluations of several bundles on the same data.
@@ -18,18 +19,19 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Combines evaluations of different bundles.
+    ///
     /// # Errors
-    /// [`ReportError::Comparison`] where there is none, or they were evaluated on different data or with noise of
-    /// different seeds.
+    /// [`ReportError::Comparison`] if there are none, or they have different data or noise seeds.
     pub fn new(reports: Vec<EvaluationReport>) -> Result<Self, ReportError> {
         let wrong = |reason: String| ReportError::Comparison { reason };
         let Some(first) = reports.first() else {
-            return Err(wrong("there is none".to_owned()));
+            return Err(wrong("there are no evaluations".to_owned()));
         };
         let other = |r: &&EvaluationReport| r.data != first.data || r.seed != first.seed;
         if let Some(other) = reports.iter().find(other) {
             return Err(wrong(format!(
-                "{} was evaluated on {} with seed {}, and {} on {} with seed {}",
+                "{} was evaluated on {} with seed {}, but {} on {} with seed {}",
                 first.name(),
                 first.data,
                 first.seed,
@@ -42,18 +44,18 @@ impl Comparison {
     }
 
     /// The evaluations, at least one.
-    pub fn reports(&self) -> &[EvaluationReport] {
+    pub(super) fn reports(&self) -> &[EvaluationReport] {
         &self.reports
     }
 
     /// One curve for each bundle.
-    pub fn curves(&self) -> Vec<NoiseCurve> {
+    pub(super) fn curves(&self) -> Vec<NoiseCurve> {
         self.reports.iter().map(EvaluationReport::curve).collect()
     }
 
-    /// A row for each bundle, a column for each noise. The best accuracy of a column is marked with a star where it
-    /// lies above the 95 % intervals of all others: a smaller lead may be chance.
-    pub fn table(&self) -> Table {
+    /// A row for each bundle and a column for each noise. The best accuracy of a column has a star
+    /// if it is above the 95 % intervals of all others, because a smaller lead may be chance.
+    pub(super) fn table(&self) -> Table {
         let curves = self.curves();
         let noises = noises(&curves);
         let mut table = Table::new("model");
@@ -83,10 +85,10 @@ impl Comparison {
         table
     }
 
-    /// What the star means.
-    pub const LEGEND: &str = "* above the 95 % intervals of all other models";
+    /// Explanation of the star.
+    pub(super) const LEGEND: &str = "* above the 95 % intervals of all other models";
 
-    /// For a terminal.
+    /// The comparison as text for a terminal.
     pub fn text(&self) -> String {
         let data = self.reports.first().map_or_else(String::new, |report| plain(&report.data));
         format!("accuracy on {data}\n\n{}\n{}\n", self.table().text(), Self::LEGEND)
@@ -95,12 +97,12 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::samples, *};
+    use super::{super::fixtures, *};
 
     #[test]
     fn only_a_lead_beyond_chance_is_marked() {
         let lead = |a, b| {
-            let reports = vec![samples::report("a", a), samples::report("b", b)];
+            let reports = vec![fixtures::report("a", a), fixtures::report("b", b)];
             Comparison::new(reports).unwrap().text()
         };
         let text = lead(0.95, 0.70);
@@ -110,8 +112,8 @@ mod tests {
 
     #[test]
     fn evaluations_on_other_data_are_not_compared() {
-        let other = EvaluationReport { data: "other".to_owned(), ..samples::report("b", 0.9) };
-        let refusal = Comparison::new(vec![samples::report("a", 0.9), other]).unwrap_err();
+        let other = EvaluationReport { data: "other".to_owned(), ..fixtures::report("b", 0.9) };
+        let refusal = Comparison::new(vec![fixtures::report("a", 0.9), other]).unwrap_err();
         assert!(refusal.to_string().contains("other"), "{refusal}");
         assert!(Comparison::new(Vec::new()).is_err());
     }

@@ -1,37 +1,37 @@
-//! Accuracy under noise of growing strength.
+//! Accuracy under noises of increasing strength.
 
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Noise;
 
-/// Accuracy of one model, or of several trainings of it, under some noises.
+/// Accuracy of one model, or of several trainings, under some noises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NoiseCurve {
-    /// What the legend calls it.
+    /// Name in the legend.
     pub name: String,
-    /// One point a noise, in the order in which they are shown.
+    /// One point for each noise, in display order.
     pub points: Vec<CurvePoint>,
 }
 
-/// How well a model does under one noise.
+/// Accuracy under one noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
-    /// The noise; none for clean inputs.
+    /// The noise; `None` for clean inputs.
     pub noise: Option<Noise>,
     /// Accuracy, or its mean over trainings, in [0, 1].
     pub accuracy: f64,
-    /// Macro F1, where it is known.
+    /// Macro F1, if known.
     pub macro_f1: Option<f64>,
-    /// What the error bar spans: the accuracy's interval of 95 %, or mean ± sample standard deviation.
+    /// Error bar: the 95 % interval of the accuracy, or mean ± sample standard deviation.
     pub bar: Option<[f64; 2]>,
 }
 
-/// What tables and plots call a noise: `clean`, or its text form.
-pub fn noise_name(noise: Option<&Noise>) -> String {
+/// Name of a noise in tables and plots: `clean`, or its text form.
+pub(super) fn noise_name(noise: Option<&Noise>) -> String {
     noise.map_or_else(|| "clean".to_owned(), ToString::to_string)
 }
 
-/// Every noise of some curves once, in the order of their first appearance.
+/// The distinct noises of some curves, in order of first appearance.
 pub(super) fn noises(curves: &[NoiseCurve]) -> Vec<Option<Noise>> {
     let mut all: Vec<Option<Noise>> = Vec::new();
     for point in curves.iter().flat_map(|curve| &curve.points) {
@@ -44,7 +44,7 @@ pub(super) fn noises(curves: &[NoiseCurve]) -> Vec<Option<Noise>> {
 
 impl NoiseCurve {
     /// The point of one noise.
-    pub fn point(&self, noise: Option<&Noise>) -> Option<&CurvePoint> {
+    pub(super) fn point(&self, noise: Option<&Noise>) -> Option<&CurvePoint> {
         self.points.iter().find(|point| point.noise.as_ref() == noise)
     }
 }

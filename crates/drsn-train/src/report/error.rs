@@ -1,19 +1,13 @@
-//! Why a report cannot be made.
+//! The error of reports.
 
 use std::{io, path::PathBuf};
 
-/// Why a report cannot be made or written.
+/// A report that cannot be made or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// Labels and probabilities that do not belong together.
-    #[error("the predictions cannot be scored: {reason}")]
-    Predictions {
-        /// What does not fit.
-        reason: String,
-    },
-    /// Evaluations that cannot be set side by side.
-    #[error("the evaluations cannot be compared: {reason}")]
+    /// The evaluations are not comparable.
+    #[error("cannot compare the evaluations: {reason}")]
     Comparison {
         /// What differs.
         reason: String,
@@ -23,21 +17,21 @@ pub enum ReportError {
     Unwritable {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A plot cannot be drawn.
-    #[error("the plot {name} cannot be drawn: {reason}")]
+    #[error("cannot draw the plot {name}: {reason}")]
     Plot {
-        /// The file's name without its ending.
+        /// File name without extension.
         name: String,
-        /// What the drawing library said.
+        /// The error of the drawing library.
         reason: String,
     },
     /// The report cannot be written as JSON.
-    #[error("the report cannot be written as JSON: {reason}")]
+    #[error("cannot write the report as JSON: {reason}")]
     Json {
-        /// What is wrong.
+        /// The error of the serializer.
         reason: String,
     },
 }

@@ -1,31 +1,33 @@
-//! How well one bundle does: its facts, and its scores under each noise.
+//! The evaluation of one bundle: its scores under each noise, and facts about the model.
 
 use drsn_bundle::{Architecture, InputSpec, Manifest, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CurvePoint, NoiseCurve, Scores, Watched,
-    curve::noise_name,
-    text::{Table, percent, plain, share},
+    curve::{CurvePoint, NoiseCurve, noise_name},
+    text::{Table, decimal, percent, plain},
 };
-use crate::recipe::Noise;
+use crate::{
+    evaluation::{AlarmRates, Scores},
+    recipe::Noise,
+};
 
-/// An evaluation of one bundle, as `report.json` holds it.
+/// An evaluation of one bundle, as written to `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
-    /// Program and version that made the report.
+    /// Program and version.
     pub tool: String,
     /// The model.
     pub model: ModelFacts,
-    /// What it was evaluated on, like `MNIST test`.
+    /// Name of the data, such as `MNIST test`.
     pub data: String,
     /// Seed of the noise.
     pub seed: u64,
-    /// Scores under each noise; the first are shown in full.
+    /// Scores under each noise; reports show details of the first.
     pub results: Vec<NoiseScores>,
 }
 
-/// What the manifest says of a model.
+/// Facts about a model, from its manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelFacts {
     /// Name of the model.
@@ -34,24 +36,24 @@ pub struct ModelFacts {
     pub version: String,
     /// The network.
     pub architecture: Architecture,
-    /// What it takes.
+    /// The input.
     pub input: InputSpec,
     /// Labels of its classes.
     pub classes: Vec<String>,
-    /// How it was trained.
+    /// The training.
     pub training: Option<Training>,
 }
 
 /// Scores under one noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NoiseScores {
-    /// The noise; none for clean inputs.
+    /// The noise; `None` for clean inputs.
     pub noise: Option<Noise>,
     /// The scores.
     pub scores: Scores,
-    /// What the model's baseline says of the inputs; none for a model without one.
+    /// Alarms of the model's baseline; `None` if it has none.
     #[serde(default)]
-    pub watched: Option<Watched>,
+    pub watched: Option<AlarmRates>,
 }
 
 impl From<&Manifest> for ModelFacts {
@@ -67,8 +69,8 @@ impl From<&Manifest> for ModelFacts {
     }
 }
 
-/// Reads one figure of what a baseline said.
-type Figure = fn(&Watched) -> Option<f64>;
+/// Selects one of the alarm rates.
+type Rate = fn(&AlarmRates) -> Option<f64>;
 
 impl EvaluationReport {
     /// A report of the model with this manifest.
@@ -87,13 +89,13 @@ impl EvaluationReport {
         }
     }
 
-    /// What tables and legends call the model: its name and version.
-    pub fn name(&self) -> String {
+    /// Name and version of the model, for tables and legends.
+    pub(super) fn name(&self) -> String {
         format!("{} {}", self.model.name, self.model.version)
     }
 
-    /// Accuracy and macro F1 by noise; the bars are intervals of 95 %.
-    pub fn curve(&self) -> NoiseCurve {
+    /// Accuracy and macro F1 by noise; the bars are 95 % intervals.
+    pub(super) fn curve(&self) -> NoiseCurve {
         let point = |result: &NoiseScores| CurvePoint {
             noise: result.noise,
             accuracy: result.scores.accuracy,
@@ -104,12 +106,12 @@ impl EvaluationReport {
     }
 
     /// A row for each noise.
-    pub fn noise_table(&self) -> Table {
+    pub(super) fn noise_table(&self) -> Table {
         let mut table = Table::new("noise");
         let heads = ["inputs", "accuracy", "95 % interval", "macro F1", "calibration error"];
         let watched =
-            |of: Figure| self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some());
-        let columns: [(&str, Figure); 3] = [
+            |of: Rate| self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some());
+        let columns: [(&str, Rate); 3] = [
             ("shift AUROC", |w| w.auroc),
             ("shift alarms", |w| w.shift_alarms),
             ("level alarms", |w| w.level_alarms),
@@ -123,20 +125,20 @@ impl EvaluationReport {
                 scores.inputs.to_string(),
                 percent(scores.accuracy),
                 format!("{:.2} to {}", 100.0 * low, percent(high)),
-                share(Some(scores.macro_f1)),
+                decimal(Some(scores.macro_f1)),
                 percent(scores.calibration_error),
             ];
-            let watched = columns.iter().map(|(_, of)| share(watched.as_ref().and_then(of)));
+            let watched = columns.iter().map(|(_, of)| decimal(watched.as_ref().and_then(of)));
             table.row(&noise_name(noise.as_ref()), cells.into_iter().chain(watched));
         }
         table
     }
 
-    /// For a terminal.
+    /// The evaluation as text for a terminal.
     pub fn text(&self) -> String {
         let (name, data) = (self.name(), plain(&self.data));
         let noises = self.noise_table().text();
-        let noises = format!("{name} on {data}, noise of seed {}\n\n{noises}", self.seed);
+        let noises = format!("{name} on {data}, noise seed {}\n\n{noises}", self.seed);
         let Some(first) = self.results.first() else {
             return noises;
         };
@@ -147,15 +149,15 @@ impl EvaluationReport {
 
 impl Scores {
     /// A row for each class.
-    pub fn class_table(&self) -> Table {
+    pub(super) fn class_table(&self) -> Table {
         let mut table = Table::new("class");
         table.columns(["inputs", "precision", "recall", "F1"].map(str::to_owned));
         for class in &self.classes {
             let cells = [
                 class.support.to_string(),
-                share(class.precision),
-                share(class.recall),
-                share(class.f1),
+                decimal(class.precision),
+                decimal(class.recall),
+                decimal(class.f1),
             ];
             table.row(&class.name, cells);
         }

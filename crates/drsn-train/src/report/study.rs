@@ -1,44 +1,43 @@
-//! Several trainings of several kinds of network, compared.
+//! Comparison of several kinds of network, each trained several times.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CurvePoint, NoiseCurve,
-    curve::{noise_name, noises},
+    curve::{CurvePoint, NoiseCurve, noise_name, noises},
     text::{Table, percent},
 };
 use crate::recipe::Noise;
 
-/// Accuracy of kinds of network under noises, each over several seeds.
+/// Accuracy of kinds of network under noises, over several seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Study {
-    /// What the reports are headed with.
+    /// Title of the report.
     pub title: String,
-    /// The data that was evaluated on, in words.
+    /// Description of the evaluation data.
     pub data: String,
-    /// Each kind of network under each noise.
+    /// A row for each kind of network and noise.
     pub rows: Vec<StudyRow>,
 }
 
 /// One kind of network under one noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StudyRow {
-    /// The kind of network, like `cw`.
+    /// Kind of network, such as `cw`.
     pub unit: String,
-    /// The noise; none for clean inputs.
+    /// The noise; `None` for clean inputs.
     pub noise: Option<Noise>,
     /// Accuracy for each seed, in [0, 1].
     pub accuracies: Vec<f64>,
 }
 
 impl StudyRow {
-    /// Mean over the seeds; 0 where there is none.
-    pub fn mean(&self) -> f64 {
+    /// Mean over the seeds; 0 if there are none.
+    pub(super) fn mean(&self) -> f64 {
         self.accuracies.iter().sum::<f64>() / self.accuracies.len().max(1) as f64
     }
 
-    /// Sample standard deviation (n − 1) over the seeds; none for fewer than two.
-    pub fn deviation(&self) -> Option<f64> {
+    /// Sample standard deviation (n − 1) over the seeds; `None` for fewer than two.
+    pub(super) fn deviation(&self) -> Option<f64> {
         let count = self.accuracies.len();
         let mean = self.mean();
         let squares: f64 = self.accuracies.iter().map(|x| (x - mean).powi(2)).sum();
@@ -47,8 +46,9 @@ impl StudyRow {
 }
 
 impl Study {
-    /// One curve for each kind of network, in the order of their first rows; the bars are ± one deviation.
-    pub fn curves(&self) -> Vec<NoiseCurve> {
+    /// One curve for each kind of network, in order of first appearance; the bars are ± one
+    /// deviation.
+    pub(super) fn curves(&self) -> Vec<NoiseCurve> {
         let mut curves: Vec<NoiseCurve> = Vec::new();
         for row in &self.rows {
             let (mean, deviation) = (row.mean(), row.deviation());
@@ -66,8 +66,8 @@ impl Study {
         curves
     }
 
-    /// A row for each kind of network, a column for each noise: mean ± deviation in percent.
-    pub fn table(&self) -> Table {
+    /// A row for each kind of network and a column for each noise: mean ± deviation in percent.
+    pub(super) fn table(&self) -> Table {
         let curves = self.curves();
         let noises = noises(&curves);
         let mut table = Table::new("network");
@@ -90,7 +90,7 @@ impl Study {
         table
     }
 
-    /// For a terminal.
+    /// The study as text for a terminal.
     pub fn text(&self) -> String {
         format!(
             "{}\n{}\naccuracy, mean ± sample standard deviation over seeds\n\n{}",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_was_not_tried_under_a_noise_has_a_dash() {
+    fn a_network_without_a_result_under_a_noise_has_a_dash() {
         let noise = "gaussian@-5dB".parse().ok();
         let row =
             |unit: &str, noise, accuracies| StudyRow { unit: unit.to_owned(), noise, accuracies };

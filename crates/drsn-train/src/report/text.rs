@@ -1,12 +1,12 @@
-//! Tables for a terminal, which the HTML report shows too.
+//! Tables for terminals and HTML reports.
 
-/// A table: the first column is left-aligned text, the others are right-aligned.
+/// A table: the first column is left-aligned, the others are right-aligned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
-    /// Heads of the columns.
-    pub head: Vec<String>,
-    /// Cells, row by row.
-    pub rows: Vec<Vec<String>>,
+pub(super) struct Table {
+    /// Headings of the columns.
+    pub(super) head: Vec<String>,
+    /// Cells of each row.
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Table {
@@ -22,8 +22,8 @@ impl Table {
         self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 
-    /// The table with its columns aligned, one line a row, a line feed at the end.
-    pub fn text(&self) -> String {
+    /// The table as text, with aligned columns and one line for each row.
+    pub(super) fn text(&self) -> String {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| {
             lines()
@@ -51,19 +51,19 @@ impl Table {
     }
 }
 
-/// A cell without control characters: names are what somebody typed, and a terminal obeys escape sequences.
+/// Replaces control characters: names are user input, and terminals execute escape sequences.
 pub(super) fn plain(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A share as percent with two decimals.
+/// Formats a share in percent with two decimals.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A share with four decimals, or a dash.
-pub(super) fn share(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{share:.4}"))
+/// Formats a number with four decimals, or `None` as a dash.
+pub(super) fn decimal(number: Option<f64>) -> String {
+    number.map_or_else(|| "–".to_owned(), |number| format!("{number:.4}"))
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_characters_and_escape_sequences_are_shown() {
+    fn columns_are_aligned_by_characters_and_escape_sequences_are_replaced() {
         let mut table = Table::new("name");
         table.columns(["a".to_owned(), "long".to_owned()]);
         table.row("Ärger\u{1b}[31m", ["1".to_owned(), "–".to_owned()]);

@@ -10,12 +10,15 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::{
-    Comparison, EvaluationReport, ReportError, Study,
+    comparison::Comparison,
+    error::ReportError,
+    evaluation::EvaluationReport,
     html::{self, Rendered},
     plot::Figure,
+    study::Study,
 };
 
-/// What can be written.
+/// A report to write.
 #[derive(Debug, Clone, Copy)]
 pub enum Report<'a> {
     /// One bundle.
@@ -26,10 +29,11 @@ pub enum Report<'a> {
     Study(&'a Study),
 }
 
-/// Writes a report into `folder`, which is created where it is missing, and returns the path of `report.html`.
+/// Writes a report into `folder`, which is created if necessary, and returns the path of
+/// `report.html`.
 ///
-/// Files of an earlier report are replaced, each as a whole: who reads one meanwhile sees the old or the new one.
-/// Nothing else in the folder is touched. `report.html` comes last, so that it never shows what is not there.
+/// Files of an earlier report are replaced atomically; other files in the folder are kept.
+/// `report.html` is written last, so that it never refers to missing files.
 ///
 /// # Errors
 /// [`ReportError`] with the path that cannot be written.
@@ -58,37 +62,37 @@ fn json(report: &impl Serialize) -> Result<Vec<u8>, ReportError> {
     Ok(json)
 }
 
-/// Puts a file in the place of another in one step.
+/// Writes a file atomically.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let write = || -> io::Result<()> {
         let mut file = temporary(path)?;
         file.write_all(bytes)?;
-        put(file, path)
+        persist(file, path)
     };
     write().map_err(|source| unwritable(path, source))
 }
 
-/// The same for a plot, which the drawing library writes by itself.
+/// Writes a plot, which the drawing library saves itself, atomically.
 fn replace_png(path: &Path, figure: &Figure) -> Result<(), ReportError> {
     let file = temporary(path).map_err(|source| unwritable(path, source))?;
     figure.png(file.path())?;
-    put(file, path).map_err(|source| unwritable(path, source))
+    persist(file, path).map_err(|source| unwritable(path, source))
 }
 
-/// A file beside `path`, which goes away unless it is put there.
+/// A temporary file next to `path`, deleted unless it is moved there.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    // The drawing library takes the format from the ending.
+    // The drawing library derives the format from the extension.
     let folder = path.parent().unwrap_or(Path::new("."));
     tempfile::Builder::new().prefix(".report").suffix(".png").tempfile_in(folder)
 }
 
-fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
+fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     readable(file.as_file())?;
     file.persist(path)?;
     Ok(())
 }
 
-/// Temporary files are their owner's alone; a report is for others too.
+/// Makes a file readable by others, unlike a temporary file.
 #[cfg(unix)]
 fn readable(file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -106,7 +110,7 @@ fn unwritable(path: &Path, source: io::Error) -> ReportError {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::samples, *};
+    use super::{super::fixtures, *};
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
@@ -118,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_written_whole_and_again_over_itself() {
+    fn a_report_is_written_completely_and_replaces_an_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("new/report");
-        let report = samples::report("digits", 0.95);
+        let report = fixtures::report("digits", 0.95);
         for _ in 0..2 {
             write(&target, Report::Evaluation(&report)).unwrap();
         }
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_is_named() {
+    fn a_folder_that_cannot_be_created_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -158,14 +162,16 @@ mod tests {
         assert!(error.starts_with("cannot write") && error.contains("file/report"), "{error}");
     }
 
-    /// `DRSN_PLOTS=folder cargo test -p drsn-train --lib reports_to_look_at` writes them for eyes to judge.
+    /// `DRSN_PLOTS=folder cargo test -p drsn-train --lib reports_to_look_at` writes them for
+    /// inspection.
     #[test]
     fn reports_to_look_at() {
         let Some(folder) = std::env::var_os("DRSN_PLOTS") else { return };
         let folder = Path::new(&folder);
-        let report = samples::report("digits", 0.95);
+        let report = fixtures::report("digits", 0.95);
         write(&folder.join("one"), Report::Evaluation(&report)).unwrap();
-        let reports = vec![report, samples::report("plain", 0.91), samples::report("other", 0.90)];
+        let reports =
+            vec![report, fixtures::report("plain", 0.91), fixtures::report("other", 0.90)];
         let comparison = Comparison::new(reports).unwrap();
         write(&folder.join("several"), Report::Comparison(&comparison)).unwrap();
     }

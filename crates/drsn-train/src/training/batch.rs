@@ -2,14 +2,14 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use drsn_bundle::InputSpec;
-use rand::{RngExt as _, rngs::ChaCha8Rng};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeError};
+use rand::RngExt as _;
 
+use super::{disturbance::Disturbance, error::InputError};
 use crate::{
-    TrainError,
     dataset::{Part, augmentation},
     noise,
-    random::{Purpose, stream},
-    recipe::{Augmentation, Noise, Recipe, TrainingNoise},
+    random::stream,
 };
 
 /// Prepared inputs with their classes.
@@ -23,148 +23,106 @@ pub struct Batch {
     pub labels: Vec<usize>,
 }
 
-/// What happens to a raw input before it is prepared.
-#[derive(Debug, Clone)]
-pub struct Disturbance {
-    /// Shifts, flips, gains.
-    augmentation: Augmentation,
-    noise: Noisy,
-    purpose: Purpose,
-    seed: u64,
-}
-
-#[derive(Debug, Clone)]
-enum Noisy {
-    Random(Option<TrainingNoise>),
-    Fixed(Option<Noise>),
-}
-
-impl Disturbance {
-    /// What an input meets while the network is trained.
-    pub fn training(recipe: &Recipe) -> Self {
-        Self {
-            augmentation: recipe.augmentation.clone(),
-            noise: Noisy::Random(recipe.noise.clone()),
-            purpose: Purpose::Training,
-            seed: recipe.seed,
-        }
-    }
-
-    /// What an input meets while statistics are measured: noise as in training, and nothing else.
-    pub fn calibration(recipe: &Recipe) -> Self {
-        // Noise that is drawn once is a part of the data: it is the same as in training.
-        let once = recipe.noise.as_ref().is_some_and(|noise| noise.drawn_once);
-        Self {
-            augmentation: Augmentation::default(),
-            noise: Noisy::Random(recipe.noise.clone()),
-            purpose: if once { Purpose::Training } else { Purpose::Calibration },
-            seed: recipe.seed,
-        }
-    }
-
-    /// An input as it lies in the data: noise that is drawn once is a part of it, other noise is not.
-    pub(crate) fn data(recipe: &Recipe) -> Self {
-        let part_of_data = recipe.noise.clone().filter(|noise| noise.drawn_once);
-        Self {
-            augmentation: Augmentation::default(),
-            noise: Noisy::Random(part_of_data),
-            purpose: Purpose::Training,
-            seed: recipe.seed,
-        }
-    }
-
-    /// Noise of one strength, or none.
-    pub fn evaluation(noise: Option<Noise>, seed: u64) -> Self {
-        Self {
-            augmentation: Augmentation::default(),
-            noise: Noisy::Fixed(noise),
-            purpose: Purpose::Evaluation,
-            seed,
-        }
-    }
-
-    fn drawn_once(&self) -> bool {
-        matches!(&self.noise, Noisy::Random(Some(noise)) if noise.drawn_once)
-    }
-
-    fn add_noise(&self, values: &mut [f32], parts: usize, rng: &mut ChaCha8Rng) {
-        let noise = match &self.noise {
-            Noisy::Random(random) => random.as_ref().and_then(|random| random.draw(rng)),
-            Noisy::Fixed(noise) => *noise,
-        };
-        if let Some(noise) = noise {
-            noise::add(&noise, values, parts, rng);
-        }
-    }
-}
-
-/// Makes batches of a part of a data set.
+/// Makes batches of inputs of a part of a data set.
 #[derive(Debug, Clone)]
 pub struct Batches<'a> {
     /// The data.
     pub part: &'a Part,
     /// How inputs are prepared.
     pub input: &'a InputSpec,
-    /// What happens to them before that.
+    /// What is done to raw inputs before they are prepared.
     pub disturbance: Disturbance,
 }
 
 impl Batches<'_> {
-    /// The prepared inputs with these indices of the source one behind another, as they are met in `epoch`.
+    /// Reads and prepares the inputs with these indices of the source, as in `epoch`:
+    /// `[inputs, channels, height, width]`, or `[inputs, channels, samples]` for signals.
     ///
     /// # Errors
-    /// [`TrainError::Input`] where one cannot be read or prepared, with its name.
-    pub fn values(&self, indices: &[usize], epoch: usize) -> Result<Vec<f32>, TrainError> {
-        let size = self.input.elements();
-        let mut values = vec![0.0; indices.len() * size];
-        for (&index, input) in indices.iter().zip(values.chunks_exact_mut(size.max(1))) {
-            self.raw(index, epoch, input)?;
-            self.prepare(index, input)?;
+    /// [`InputError`] with the name of the input that cannot be read or prepared.
+    pub fn values(&self, indices: &[usize], epoch: usize) -> Result<ArrayD<f32>, InputError> {
+        let mut values = self.buffer(indices.len());
+        for (&index, input) in indices.iter().zip(values.outer_iter_mut()) {
+            self.read(index, epoch, input)?;
         }
         Ok(values)
     }
 
-    /// Prepares an input that was read.
-    ///
-    /// # Errors
-    /// [`TrainError::Input`] with its name.
-    pub(crate) fn prepare(&self, index: usize, values: &mut [f32]) -> Result<(), TrainError> {
-        self.input.prepare(values).map_err(|e| TrainError::Input {
-            input: self.part.source.name(index),
-            reason: e.to_string(),
-        })
+    /// Zeros in the shape of [`Self::values`].
+    pub(crate) fn buffer(&self, inputs: usize) -> ArrayD<f32> {
+        let shape: Vec<usize> = std::iter::once(inputs).chain(self.input.shape()).collect();
+        ArrayD::zeros(shape)
     }
 
-    /// One input as it is met in `epoch`, before it is prepared.
+    /// Reads and prepares one input, as in `epoch`.
     ///
     /// # Errors
-    /// [`TrainError::Dataset`] where it cannot be read.
-    pub fn raw(&self, index: usize, epoch: usize, values: &mut [f32]) -> Result<(), TrainError> {
+    /// As [`Self::values`].
+    pub(crate) fn read(
+        &self,
+        index: usize,
+        epoch: usize,
+        mut values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), InputError> {
+        self.raw(index, epoch, values.view_mut())?;
+        self.prepare(index, values)
+    }
+
+    /// Prepares a raw input.
+    ///
+    /// # Errors
+    /// [`InputError::Preparation`] with its name.
+    pub(crate) fn prepare(
+        &self,
+        index: usize,
+        values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), InputError> {
+        prepare(self.input, values, || self.part.source.name(index))
+    }
+
+    /// Reads one raw input as in `epoch`, with augmentation and noise.
+    ///
+    /// # Errors
+    /// [`InputError`] if it cannot be read, or does not have its shape.
+    pub(crate) fn raw(
+        &self,
+        index: usize,
+        epoch: usize,
+        mut values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), InputError> {
         let Disturbance { purpose, seed, augmentation, .. } = &self.disturbance;
+        let wrong_shape = |error: ShapeError| InputError::Preparation {
+            input: self.part.source.name(index),
+            reason: error.to_string(),
+        };
         let stream = |epoch: usize| stream(*seed, *purpose, epoch as u64, index as u64);
         let mut rng = stream(epoch);
         let reach = augmentation.shift as i64;
         let shift = if reach > 0 { rng.random_range(-reach..=reach) } else { 0 };
-        self.part.source.read(index, shift as isize, values)?;
-        let parts = noise::parts(self.input);
+        self.part.source.read(index, shift as isize, values.view_mut())?;
         if self.disturbance.drawn_once() {
-            self.disturbance.add_noise(values, parts, &mut stream(0));
+            let parts = noise::parts(self.input, values.view_mut()).map_err(wrong_shape)?;
+            self.disturbance.add_noise(parts, &mut stream(0));
         }
         match self.input {
             InputSpec::Image(image) => {
-                // What lies outside the picture becomes zero once it is prepared.
+                // Preparation turns the mean into zero.
                 let outside = &image.mean;
-                augmentation::image(augmentation, values, planes(self.input), outside, &mut rng);
+                let values = values.view_mut().into_dimensionality().map_err(wrong_shape)?;
+                augmentation::image(augmentation, values, outside, &mut rng);
             }
-            InputSpec::Signal(_) => augmentation::signal(augmentation, values, &mut rng),
+            InputSpec::Signal(_) => {
+                augmentation::signal(augmentation, values.view_mut(), &mut rng);
+            }
         }
         if !self.disturbance.drawn_once() {
-            self.disturbance.add_noise(values, parts, &mut rng);
+            let parts = noise::parts(self.input, values).map_err(wrong_shape)?;
+            self.disturbance.add_noise(parts, &mut rng);
         }
         Ok(())
     }
 
-    /// The prepared inputs as tensors on a device, with their classes.
+    /// Prepares the inputs with these indices and puts them on a device, with their classes.
     ///
     /// # Errors
     /// As [`Self::values`].
@@ -173,34 +131,46 @@ impl Batches<'_> {
         indices: &[usize],
         epoch: usize,
         device: &Device,
-    ) -> Result<Batch, TrainError> {
+    ) -> Result<Batch, InputError> {
         let values = self.values(indices, epoch)?;
         let labels: Vec<usize> = indices.iter().map(|&i| self.part.source.label(i)).collect();
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         Ok(Batch {
-            inputs: Tensor::from_data(batch_last(&values, planes(self.input)), device),
+            inputs: Tensor::from_data(batch_last(values.view()), device),
             targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), device),
             labels,
         })
     }
 }
 
-/// Prepared inputs of `[channels, height, width]` that lie one behind another as `[channels, height, width, batch]`.
-pub fn batch_last(values: &[f32], shape: [usize; 3]) -> TensorData {
-    let [channels, height, width] = shape;
-    let size = channels * height * width;
-    let batch = values.len() / size.max(1);
-    let mut turned = vec![0.0; values.len()];
-    for (n, input) in values.chunks_exact(size.max(1)).enumerate() {
-        for (&value, place) in input.iter().zip(turned.iter_mut().skip(n).step_by(batch)) {
-            *place = value;
-        }
-    }
-    TensorData::new(turned, [channels, height, width, batch])
+/// Prepares a raw input; `name` is its name in an error.
+pub(crate) fn prepare(
+    spec: &InputSpec,
+    values: ArrayViewMutD<'_, f32>,
+    name: impl Fn() -> String,
+) -> Result<(), InputError> {
+    let unprepared = |reason: String| InputError::Preparation { input: name(), reason };
+    let values = values.into_slice();
+    let values = values.ok_or_else(|| unprepared("its values are not contiguous".to_owned()))?;
+    spec.prepare(values).map_err(|error| unprepared(error.to_string()))
 }
 
-/// `[channels, height, width]` of one input; a signal has height one.
-pub fn planes(spec: &InputSpec) -> [usize; 3] {
+/// Transposes inputs, `[batch, channels, height, width]` or `[batch, channels, samples]`, to
+/// `[channels, height, width, batch]`; a signal has height 1.
+pub fn batch_last(inputs: ArrayViewD<'_, f32>) -> TensorData {
+    let inputs = if inputs.ndim() == 3 { inputs.insert_axis(Axis(2)) } else { inputs };
+    let (batch, shape) = inputs.shape().split_first().unwrap_or((&0, &[]));
+    let shape: Vec<usize> = shape.iter().chain([batch]).copied().collect();
+    let mut turned = ArrayD::zeros(&shape[..]);
+    let last = Axis(inputs.ndim() - 1);
+    for (input, mut place) in inputs.outer_iter().zip(turned.axis_iter_mut(last)) {
+        place.assign(&input);
+    }
+    TensorData::new(turned.into_raw_vec_and_offset().0, shape)
+}
+
+/// Shape `[channels, height, width]` of one input; a signal has height 1.
+pub fn chw_shape(spec: &InputSpec) -> [usize; 3] {
     match spec {
         InputSpec::Image(image) => [image.channels, image.height, image.width],
         InputSpec::Signal(signal) => [signal.channels, 1, signal.window],
@@ -209,11 +179,15 @@ pub fn planes(spec: &InputSpec) -> [usize; 3] {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::array;
+
     use super::*;
 
     #[test]
     fn the_batch_becomes_the_last_axis() {
-        let data = batch_last(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 1, 3]);
+        let inputs = array![[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]];
+        let data = batch_last(inputs.view().into_dyn());
+        assert_eq!(data.shape().to_vec(), [1, 1, 3, 2]);
         assert_eq!(data.try_to_vec::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     }
 }

@@ -1,6 +1,7 @@
-//! Checkpoints: all that a training needs to go on as if it had never stopped.
+//! Checkpoints: everything that a training needs to continue as if it had never stopped.
 //!
-//! Random numbers come from streams (see [`crate::random`]), so a position takes the place of a generator's state.
+//! Random numbers come from streams (see [`crate::random`]), so a position replaces the state of a
+//! generator.
 
 use std::{
     fs,
@@ -10,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{EpochRecord, EpochSums};
+use super::history::{EpochRecord, EpochSums};
 use crate::recipe::Recipe;
 
 const MAGIC: &[u8; 8] = b"drsn-ck4";
@@ -19,24 +20,27 @@ const MAGIC: &[u8; 8] = b"drsn-ck4";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// There is none.
-    #[error("there is no checkpoint at {}: correct the path, or train without --resume", path.display())]
+    /// The file does not exist.
+    #[error(
+        "there is no checkpoint at {}: correct the path, or train without --resume",
+        path.display()
+    )]
     Missing {
-        /// Where it was looked for.
+        /// The file.
         path: PathBuf,
     },
     /// A file cannot be written or read.
     #[error("cannot {action} the checkpoint {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is no checkpoint, or not of this version.
-    #[error("{} is no checkpoint that this version can read: {reason}", path.display())]
+    /// The file is not a checkpoint of this version.
+    #[error("{} is not a checkpoint of this version of drsn-train: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -45,7 +49,7 @@ pub enum CheckpointError {
     },
     /// The checkpoint belongs to another recipe.
     #[error(
-        "the checkpoint {} was made with other settings: repeat the flags it was made with, or train without --resume",
+        "the checkpoint {} was made with other settings: repeat its flags, or omit --resume",
         path.display()
     )]
     OtherConfiguration {
@@ -54,34 +58,36 @@ pub enum CheckpointError {
     },
     /// The checkpoint belongs to other data.
     #[error(
-        "the checkpoint {} was made with other data: give --data and --index as they were, or delete it and train anew",
+        "the checkpoint {} was made with other data: pass the same --data and --index, or start \
+         again with --restart",
         path.display()
     )]
     OtherData {
         /// The file.
         path: PathBuf,
     },
-    /// The checkpoint of the best epoch is one of another epoch.
+    /// The checkpoint of the best epoch was made after another epoch.
     #[error(
-        "the checkpoint {} was made after epoch {found}, and the best epoch is {best}: train anew with --restart",
+        "the checkpoint {} was made after epoch {found}, but the best epoch is {best}: start again \
+         with --restart",
         path.display()
     )]
     NotBest {
         /// The file.
         path: PathBuf,
-        /// Epochs that it has behind it.
+        /// Epochs complete in the checkpoint.
         found: usize,
         /// The best epoch, counted from 1.
         best: usize,
     },
 }
 
-/// Where in a training one is.
+/// A position in a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Position {
-    /// Epochs that are complete.
+    /// Complete epochs.
     pub epoch: usize,
-    /// Batches of the next epoch that are done.
+    /// Complete batches of the next epoch.
     pub batch: usize,
 }
 
@@ -90,17 +96,17 @@ pub struct Position {
 pub struct Checkpoint {
     /// The recipe.
     pub recipe: Recipe,
-    /// Digest of the data: see [`crate::dataset::Data::digest`].
+    /// Digest of the data, see [`crate::dataset::Data::digest`].
     pub data_digest: String,
-    /// How far it has got.
+    /// The position.
     pub position: Position,
-    /// What the batches of the epoch at that position gave.
+    /// Sums over the batches of the current epoch.
     pub sums: EpochSums,
-    /// What the complete epochs gave.
+    /// Results of the complete epochs.
     pub history: Vec<EpochRecord>,
-    /// The network's weights, as Burn writes them.
+    /// The network's weights in Burn's format.
     pub weights: Vec<u8>,
-    /// What the optimizer remembers, as it writes it.
+    /// The state of the optimizer.
     pub optimizer: Vec<u8>,
 }
 
@@ -116,20 +122,21 @@ struct Header {
 }
 
 impl Checkpoint {
-    /// Where the checkpoint of the best epoch lies beside that of the last one.
+    /// Path of the checkpoint of the best epoch, next to that of the last one.
     pub fn best(path: &Path) -> PathBuf {
         path.with_extension("best.checkpoint")
     }
 
-    /// The folder of a checkpoint's file.
+    /// Folder of a checkpoint.
     pub(crate) fn folder(path: &Path) -> &Path {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// Writes the checkpoint beside `path` and renames it: an older one stays whole until then.
+    /// Writes the checkpoint to a temporary file and renames it to `path`, so that an older one
+    /// stays intact until then.
     ///
     /// # Errors
-    /// [`CheckpointError::File`].
+    /// [`CheckpointError::File`] if that fails.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let folder = Self::folder(path);
         let written = || -> io::Result<()> {
@@ -180,15 +187,15 @@ impl Checkpoint {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it begins otherwise")?;
-        let (length, rest) = rest.split_first_chunk::<8>().ok_or("it ends too early")?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or("wrong magic number")?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or("it is truncated")?;
         let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let (header, rest) = rest.split_at_checked(length).ok_or("it ends too early")?;
+        let (header, rest) = rest.split_at_checked(length).ok_or("it is truncated")?;
         let header: Header = serde_json::from_slice(header).map_err(|e| e.to_string())?;
         let (weights, optimizer) = rest
             .split_at_checked(header.weights)
             .filter(|(_, optimizer)| optimizer.len() == header.optimizer)
-            .ok_or("its length is not what its header says")?;
+            .ok_or("its length does not match its header")?;
         Ok(Self {
             recipe: header.recipe,
             data_digest: header.data_digest,
@@ -229,8 +236,8 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
-    /// Numbers that a fast reader of JSON gives back in another last digit: a training that went on was refused for a
-    /// learning rate that it had been given itself.
+    /// A fast JSON parser once changed the last digit of a number, and resuming was refused because
+    /// of the learning rate.
     #[test]
     fn numbers_are_loaded_as_they_were_to_the_last_digit() {
         let folder = tempfile::tempdir().unwrap();

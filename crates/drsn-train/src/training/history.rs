@@ -1,51 +1,52 @@
-//! What a training gave, epoch by epoch.
+//! Results of a training, epoch by epoch.
 
 use drsn_bundle::Epoch;
 use serde::{Deserialize, Serialize};
 
-/// One epoch, and how long it took.
+/// Results and duration of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// What it gave.
+    /// Loss, accuracy and learning rate.
     pub epoch: Epoch,
-    /// Time that it took, in seconds, as far as this run saw it.
+    /// Duration in seconds, without the part before a resume.
     pub seconds: f64,
-    /// Inputs that were trained on in that time.
+    /// Inputs trained on in that time.
     pub inputs: usize,
 }
 
-/// What the batches of an epoch gave so far. A checkpoint keeps it, so that an epoch that was interrupted counts whole.
+/// Sums over the batches of an epoch so far. A checkpoint saves them, so that the results of an
+/// interrupted epoch cover all of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochSums {
-    /// Batches that are done.
+    /// Complete batches.
     pub batches: usize,
     /// Sum of their losses.
     pub loss: f64,
-    /// Inputs of them that were classified rightly.
+    /// Their correctly classified inputs.
     pub right: usize,
 }
 
 impl EpochSums {
-    /// Counts a batch.
-    pub(super) fn add(&mut self, loss: f32, right: usize) {
+    /// Adds a batch.
+    pub(super) fn add(&mut self, loss: f32, correct: usize) {
         self.batches += 1;
         self.loss += f64::from(loss);
-        self.right += right;
+        self.right += correct;
     }
 
-    /// The mean loss of the batches.
+    /// Mean loss of the batches.
     pub(super) fn mean_loss(&self) -> f64 {
         self.loss / self.batches.max(1) as f64
     }
 
-    /// The accuracy on the batches, of `batch` inputs each.
+    /// Accuracy on the batches, which have `batch` inputs each.
     pub(super) fn accuracy(&self, batch: usize) -> f64 {
         self.right as f64 / (self.batches.max(1) * batch) as f64
     }
 }
 
-/// The epoch with the highest held-out accuracy, counted from 0; the first of several. None before the first.
-pub fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
+/// The first epoch with the highest held-out accuracy, counted from 0; `None` if there is no epoch.
+pub(crate) fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
     let best = history.iter().map(|record| record.epoch.held_out_accuracy).fold(f64::MIN, f64::max);
     history.iter().position(|record| record.epoch.held_out_accuracy >= best)
 }

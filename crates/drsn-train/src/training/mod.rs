@@ -1,25 +1,33 @@
-//! Training: batches, learning rate, the loop, checkpoints, and what is told meanwhile.
+//! Training: batches, the training loop, checkpoints and progress.
 
 mod batch;
+mod channel_moments;
 mod checkpoint;
+mod context;
+mod disturbance;
+mod error;
+mod ghost_batches;
 pub(crate) mod held_out;
 mod history;
+mod loss;
 mod optimizer;
-mod pace;
 mod parameters;
 mod progress;
-mod running;
+mod rate;
+mod running_statistics;
 mod schedule;
-mod shard;
-mod task;
 mod trainer;
 mod workers;
 
-pub use batch::{Batch, Batches, Disturbance, batch_last, planes};
+pub(crate) use batch::prepare;
+pub use batch::{Batch, Batches, batch_last, chw_shape};
 pub use checkpoint::{Checkpoint, CheckpointError, Position};
-pub use history::{EpochRecord, EpochSums, best_epoch};
-pub use progress::{BatchReport, Progress, Quiet};
-pub use task::Task;
-pub(crate) use task::in_words;
-pub use trainer::{Trainer, count_right, read};
+pub use context::TrainingContext;
+pub(crate) use context::describe_data;
+pub use disturbance::Disturbance;
+pub use error::{InputError, TrainingError};
+pub(crate) use history::best_epoch;
+pub use history::{EpochRecord, EpochSums};
+pub use progress::{BatchReport, NoProgress, Progress};
+pub use trainer::Trainer;
 pub use workers::Workers;

@@ -1,15 +1,17 @@
-//! A network's parameters in one row, one after the other: what an optimizer changes, threads start from, and
-//! gradients of shards are added up in.
+//! All parameters of a network in one vector: the optimizer updates it, threads copy it, and the
+//! gradients of ghost batches are summed in the same order.
 
 use burn::{
     module::{Module as _, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor, TensorData},
 };
 
-use super::read;
-use crate::{TrainError, model::Drsn};
+use crate::{
+    model::Drsn,
+    tensor::{TensorError, read},
+};
 
-/// What a parameter is to an optimizer.
+/// The role of a parameter for the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Part of the classifier's matrix.
@@ -20,41 +22,36 @@ pub(super) enum Role {
     Other,
 }
 
-/// The values of all parameters that are trained, and their roles.
-///
-/// # Errors
-/// [`TrainError::Tensor`] where a tensor cannot be read.
-pub(super) fn parameters(network: &Drsn) -> Result<(Vec<f32>, Vec<Role>), TrainError> {
-    let mut reader = Reader::default();
+/// Returns the values of all trainable parameters, and their roles.
+pub(super) fn parameters(network: &Drsn) -> Result<(Vec<f32>, Vec<Role>), TensorError> {
+    let mut reader = ParameterReader::default();
     network.visit(&mut reader);
     reader.failure.map_or(Ok((reader.values, reader.roles)), Err)
 }
 
-/// The network with these values, on a device with gradients; each call gives it tensors of its own, so that threads
-/// do not wait for one another's gradients.
+/// Returns the network with these values on a device with gradients. Each call makes new tensors,
+/// so that threads do not wait for one another's gradients.
 pub(super) fn with_parameters(network: &Drsn, values: &[f32], device: &Device) -> Drsn {
-    network.clone().map(&mut Writer { values, device })
+    network.clone().map(&mut ParameterWriter { values, device })
 }
 
-/// The gradients of all parameters in the row's order; zero where the loss does not depend on one.
-///
-/// # Errors
-/// [`TrainError::Tensor`] where a tensor cannot be read.
-pub(super) fn gradients(network: &Drsn, gradients: Gradients) -> Result<Vec<f32>, TrainError> {
-    let mut taker = Taker { gradients, values: Vec::new(), failure: None };
-    network.visit(&mut taker);
-    taker.failure.map_or(Ok(taker.values), Err)
+/// Returns the gradients of all parameters, in the order of [`parameters`]; zero if the loss does
+/// not depend on a parameter.
+pub(super) fn gradients(network: &Drsn, gradients: Gradients) -> Result<Vec<f32>, TensorError> {
+    let mut reader = GradientReader { gradients, values: Vec::new(), failure: None };
+    network.visit(&mut reader);
+    reader.failure.map_or(Ok(reader.values), Err)
 }
 
 #[derive(Default)]
-struct Reader {
+struct ParameterReader {
     path: Vec<String>,
     values: Vec<f32>,
     roles: Vec<Role>,
-    failure: Option<TrainError>,
+    failure: Option<TensorError>,
 }
 
-impl ModuleVisitor for Reader {
+impl ModuleVisitor for ParameterReader {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_owned());
     }
@@ -82,13 +79,13 @@ impl ModuleVisitor for Reader {
     }
 }
 
-struct Writer<'a> {
-    /// Those of the parameters that are still to come.
+struct ParameterWriter<'a> {
+    /// Values of the parameters not yet visited.
     values: &'a [f32],
     device: &'a Device,
 }
 
-impl ModuleMapper for Writer<'_> {
+impl ModuleMapper for ParameterWriter<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if !param.is_require_grad() {
             return param;
@@ -103,13 +100,13 @@ impl ModuleMapper for Writer<'_> {
     }
 }
 
-struct Taker {
+struct GradientReader {
     gradients: Gradients,
     values: Vec<f32>,
-    failure: Option<TrainError>,
+    failure: Option<TensorError>,
 }
 
-impl ModuleVisitor for Taker {
+impl ModuleVisitor for GradientReader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if !param.is_require_grad() {
             return;

@@ -1,50 +1,50 @@
-//! What a training tells while it runs.
+//! Progress reports of a training.
 
 use std::time::Duration;
 
-use super::EpochRecord;
+use super::history::EpochRecord;
 
-/// How a training stands after a batch.
+/// State of a training after a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchReport {
-    /// The epoch that runs, counted from zero.
+    /// Current epoch, counted from 0.
     pub epoch: usize,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
-    /// Batches of this epoch that are done.
+    /// Complete batches of this epoch.
     pub batch: usize,
-    /// Batches of an epoch.
+    /// Batches in an epoch.
     pub batches: usize,
     /// Mean loss of this epoch's batches.
     pub loss: f64,
-    /// Accuracy on the same batches, with the statistics and weights of each batch.
+    /// Accuracy on these batches, each with its own statistics and weights.
     pub accuracy: f64,
-    /// Inputs in a second since the training was begun or resumed.
+    /// Inputs per second since the training was started or resumed.
     pub rate: f64,
-    /// Time left at that rate.
+    /// Remaining time at that rate.
     pub left: Duration,
 }
 
-/// Listens to a training, on the thread that leads it. Every method does nothing unless it is written.
+/// Observes a training, on the thread that runs it. By default, every method does nothing.
 pub trait Progress: Send {
-    /// A batch is done.
+    /// A batch is complete.
     fn batch(&mut self, report: &BatchReport) {
         let _ = report;
     }
 
-    /// An epoch, counted from zero, of `epochs` is done.
+    /// An epoch, counted from 0, is complete.
     fn epoch(&mut self, epoch: usize, epochs: usize, record: &EpochRecord) {
         let _ = (epoch, epochs, record);
     }
 
-    /// Another step begins, in words.
-    fn step(&mut self, what: &str) {
-        let _ = what;
+    /// A step outside the training loop starts, or has a result worth reporting.
+    fn step(&mut self, message: &str) {
+        let _ = message;
     }
 }
 
-/// Listens to nothing.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Quiet;
+pub struct NoProgress;
 
-impl Progress for Quiet {}
+impl Progress for NoProgress {}

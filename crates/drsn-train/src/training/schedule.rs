@@ -1,12 +1,13 @@
-//! The learning rate over a training.
+//! The learning rate during a training.
 
 use std::f64::consts::PI;
 
 use crate::recipe::Schedule;
 
 impl Schedule {
-    /// The share of the highest rate for batch `step` of a training of `epochs` epochs of `batches` batches.
-    pub fn factor(&self, step: usize, batches: usize, epochs: usize) -> f64 {
+    /// The learning rate of batch `step`, relative to the highest, in a training of `epochs` epochs
+    /// with `batches` batches each.
+    pub(crate) fn factor(&self, step: usize, batches: usize, epochs: usize) -> f64 {
         let steps = (batches * epochs) as f64;
         let done = step as f64 + 0.5;
         match self {

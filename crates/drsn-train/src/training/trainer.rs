@@ -9,118 +9,121 @@ use std::{
 use burn::{
     module::Module as _,
     store::{ModuleRecord, RecordError},
-    tensor::{Bytes, Device, Tensor},
+    tensor::{Bytes, Device},
 };
 use drsn_bundle::Epoch;
 use rand::seq::SliceRandom as _;
 
 use super::{
-    Batches, Checkpoint, CheckpointError, Disturbance, EpochRecord, EpochSums, Position, Progress,
-    Task, best_epoch, held_out,
+    batch::Batches,
+    channel_moments::ChannelMoments,
+    checkpoint::{Checkpoint, CheckpointError, Position},
+    context::TrainingContext,
+    disturbance::Disturbance,
+    error::TrainingError,
+    ghost_batches::{Step, StepResult},
+    held_out::{self, HeldOutResult},
+    history::{EpochRecord, EpochSums, best_epoch},
     optimizer::Optimizer,
-    pace::Pace,
     parameters::{parameters, with_parameters},
-    running::{follow, running, store},
-    shard::{Moments, Step, step},
+    progress::Progress,
+    rate::RateMeter,
+    running_statistics,
 };
 use crate::{
-    TrainError,
     dataset::class_weights,
-    model::Drsn,
+    model::{BatchStatistics, Drsn},
     random::{Purpose, stream},
     recipe::ClassWeights,
+    tensor::TensorError,
 };
 
 /// A training between two batches.
 pub struct Trainer<'a> {
-    task: Task<'a>,
-    /// The layers, whose parameters lie in `parameters` while the training goes on.
+    context: TrainingContext<'a>,
+    /// The layers. During training, the current values of their parameters are in `parameters`.
     network: Drsn,
     parameters: Vec<f32>,
     optimizer: Optimizer,
-    running: Vec<Moments>,
+    running: Vec<ChannelMoments>,
     position: Position,
-    /// What the batches of the epoch at that position gave.
+    /// Sums over the batches of the current epoch.
     sums: EpochSums,
     history: Vec<EpochRecord>,
-    weights: Option<Vec<f32>>,
+    class_weights: Option<Vec<f32>>,
 }
 
 impl<'a> Trainer<'a> {
-    /// A training at its beginning.
+    /// A training at its start.
     ///
     /// # Errors
-    /// [`TrainError::Tensor`] where a tensor cannot be read.
-    pub fn new(task: Task<'a>) -> Result<Self, TrainError> {
-        let mut network = task.network(&Device::flex().autodiff());
-        let weights = match task.recipe.class_weights {
+    /// [`TensorError`] if a tensor cannot be read.
+    pub fn new(context: TrainingContext<'a>) -> Result<Self, TensorError> {
+        let mut network = context.network(&Device::flex().autodiff());
+        let class_weights = match context.recipe.class_weights {
             ClassWeights::Equal => None,
             ClassWeights::Balanced => {
-                Some(class_weights(&task.data.training, task.data.classes.len()))
+                Some(class_weights(&context.data.training, context.data.classes.len()))
             }
         };
         let (parameters, roles) = parameters(&network)?;
         Ok(Self {
-            running: running(&mut network)?,
-            optimizer: Optimizer::new(task.recipe.optimizer.clone(), &roles),
+            running: running_statistics::load(&mut network)?,
+            optimizer: Optimizer::new(context.recipe.optimizer.clone(), &roles),
             parameters,
             position: Position::default(),
             sums: EpochSums::default(),
             history: Vec::new(),
             network,
-            weights,
-            task,
+            class_weights,
+            context,
         })
     }
 
-    /// The training that a checkpoint was made of.
+    /// Resumes the training of a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError`] where it cannot be read, or was made with another recipe or other data.
-    pub fn resume(task: Task<'a>, path: &Path) -> Result<Self, TrainError> {
+    /// [`CheckpointError`] if it cannot be read, or was made with another recipe or other data.
+    pub fn resume(context: TrainingContext<'a>, path: &Path) -> Result<Self, TrainingError> {
         let checkpoint = Checkpoint::load(path)?;
-        if checkpoint.recipe != *task.recipe {
+        if checkpoint.recipe != *context.recipe {
             return Err(CheckpointError::OtherConfiguration { path: path.to_owned() }.into());
         }
-        if checkpoint.data_digest != task.digest {
+        if checkpoint.data_digest != context.digest {
             return Err(CheckpointError::OtherData { path: path.to_owned() }.into());
         }
-        let malformed = |e: RecordError| CheckpointError::Malformed {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        };
-        let mut trainer = Self::new(task)?;
+        let malformed =
+            |reason: String| CheckpointError::Malformed { path: path.to_owned(), reason };
+        let unreadable = |e: RecordError| malformed(e.to_string());
+        let mut trainer = Self::new(context)?;
         let weights = Bytes::from_bytes_vec(checkpoint.weights);
-        let record = ModuleRecord::from_bytes(weights).map_err(malformed)?;
-        trainer.network = trainer.network.try_load_record(record).map_err(malformed)?;
-        trainer.running = running(&mut trainer.network)?;
+        let record = ModuleRecord::from_bytes(weights).map_err(unreadable)?;
+        trainer.network = trainer.network.try_load_record(record).map_err(unreadable)?;
+        trainer.running = running_statistics::load(&mut trainer.network)?;
         (trainer.parameters, _) = parameters(&trainer.network)?;
-        trainer.optimizer =
-            trainer.optimizer.reminded_of(&checkpoint.optimizer).ok_or_else(|| {
-                CheckpointError::Malformed {
-                    path: path.to_owned(),
-                    reason: "its optimizer is of another network".to_owned(),
-                }
-            })?;
+        trainer.optimizer = trainer
+            .optimizer
+            .with_state(&checkpoint.optimizer)
+            .ok_or_else(|| malformed("its optimizer belongs to another network".to_owned()))?;
         trainer.position = checkpoint.position;
         trainer.sums = checkpoint.sums;
         trainer.history = checkpoint.history;
         Ok(trainer)
     }
 
-    /// Trains until the last epoch is done or the held-out inputs no longer profit, saving a checkpoint after each
-    /// epoch, and beside it one after the best.
+    /// Trains until the last epoch is complete or early stopping applies. Saves a checkpoint after
+    /// each epoch, and a second one after the best.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`], with a checkpoint, at the end of the batch in which `stop` was set;
-    /// [`TrainError::Diverged`]; or what goes wrong with data and checkpoint.
+    /// [`TrainingError::Interrupted`], with a checkpoint, at the end of the batch in which `stop`
+    /// was set; [`TrainingError::Diverged`]; or an error of the data or a checkpoint.
     pub fn run(
         &mut self,
         checkpoint: &Path,
         progress: &mut dyn Progress,
         stop: &AtomicBool,
-    ) -> Result<(), TrainError> {
-        self.task.workers.lead(|| self.epochs(checkpoint, progress, stop))
+    ) -> Result<(), TrainingError> {
+        self.context.workers.lead(|| self.epochs(checkpoint, progress, stop))
     }
 
     fn epochs(
@@ -128,12 +131,13 @@ impl<'a> Trainer<'a> {
         checkpoint: &Path,
         progress: &mut dyn Progress,
         stop: &AtomicBool,
-    ) -> Result<(), TrainError> {
-        let mut pace = Pace::new(self.task.recipe, self.task.steps(), self.position);
+    ) -> Result<(), TrainingError> {
+        let context = self.context;
+        let mut rate = RateMeter::new(context.recipe, context.batches_per_epoch(), self.position);
         while !self.is_done() {
-            self.epoch(checkpoint, progress, stop, &mut pace)?;
+            self.epoch(checkpoint, progress, stop, &mut rate)?;
             let saved = self.checkpoint()?;
-            // The best one first: whenever the program ends, the last one's best epoch is there.
+            // The best one first: whenever the program ends, the last one's best epoch exists.
             if best_epoch(&self.history) == Some(self.history.len() - 1) {
                 saved.save(&Checkpoint::best(checkpoint))?;
             }
@@ -149,23 +153,23 @@ impl<'a> Trainer<'a> {
     pub fn network(&self) -> Drsn {
         let device = Device::flex().autodiff();
         let mut network = with_parameters(&self.network, &self.parameters, &device).valid();
-        store(&mut network, &self.running);
+        running_statistics::store(&mut network, &self.running);
         network
     }
 
-    /// What the complete epochs gave.
+    /// Results of the complete epochs.
     pub fn history(&self) -> &[EpochRecord] {
         &self.history
     }
 
-    /// Epochs that are complete.
-    pub fn epochs_done(&self) -> usize {
+    /// Number of complete epochs.
+    pub(crate) fn epochs_done(&self) -> usize {
         self.position.epoch
     }
 
-    /// The error that says where the training stands, with its checkpoint at `path`.
-    pub fn interrupted(&self, path: &Path) -> TrainError {
-        TrainError::Interrupted {
+    /// The error of a training interrupted at the current position, with its checkpoint at `path`.
+    pub(crate) fn interrupted(&self, path: &Path) -> TrainingError {
+        TrainingError::Interrupted {
             epoch: self.position.epoch,
             batch: self.position.batch,
             checkpoint: path.to_owned(),
@@ -173,7 +177,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_done(&self) -> bool {
-        let recipe = self.task.recipe;
+        let recipe = self.context.recipe;
         let stalled = |patience: usize| {
             best_epoch(&self.history).is_some_and(|best| self.history.len() > best + patience)
         };
@@ -186,9 +190,9 @@ impl<'a> Trainer<'a> {
         checkpoint: &Path,
         progress: &mut dyn Progress,
         stop: &AtomicBool,
-        pace: &mut Pace,
-    ) -> Result<(), TrainError> {
-        let Task { recipe, data, .. } = self.task;
+        rate: &mut RateMeter,
+    ) -> Result<(), TrainingError> {
+        let TrainingContext { recipe, data, .. } = self.context;
         let started = Instant::now();
         let epoch = self.position.epoch;
         let mut order = data.training.indices.clone();
@@ -197,27 +201,17 @@ impl<'a> Trainer<'a> {
             order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
         let mut learning_rate = 0.0;
         for indices in &remaining {
-            let (loss, right, rate) = self.step(indices)?;
-            learning_rate = rate;
-            self.position.batch += 1;
-            self.sums.add(loss, right);
-            progress.batch(&pace.report(self.position, &self.sums));
-            if self.position.batch < self.task.steps() && stop.load(Ordering::Relaxed) {
+            learning_rate = self.step(indices)?;
+            progress.batch(&rate.report(self.position, &self.sums));
+            let is_last = self.position.batch >= self.context.batches_per_epoch();
+            if !is_last && stop.load(Ordering::Relaxed) {
                 self.checkpoint()?.save(checkpoint)?;
                 return Err(self.interrupted(checkpoint));
             }
         }
-        let (held_out_loss, held_out_accuracy) = held_out::check(&self.network(), self.task)?;
-        let sums = std::mem::take(&mut self.sums);
-        let given = Epoch {
-            loss: sums.mean_loss(),
-            accuracy: sums.accuracy(recipe.batch),
-            held_out_loss,
-            held_out_accuracy,
-            learning_rate,
-        };
+        let held_out = held_out::evaluate(&self.network(), self.context, BatchStatistics::default)?;
         let record = EpochRecord {
-            epoch: given,
+            epoch: self.epoch_result(held_out, learning_rate),
             seconds: started.elapsed().as_secs_f64(),
             inputs: remaining.len() * recipe.batch,
         };
@@ -227,43 +221,54 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// One step of the optimizer; gives the loss, how many inputs were classified rightly, and the learning rate.
-    fn step(&mut self, indices: &[usize]) -> Result<(f32, usize, f64), TrainError> {
-        let Task { recipe, data, workers, .. } = self.task;
-        let at = self.position.epoch * self.task.steps() + self.position.batch;
+    /// Takes the sums over the batches of an epoch, and returns its results.
+    fn epoch_result(&mut self, held_out: HeldOutResult, learning_rate: f64) -> Epoch {
+        let sums = std::mem::take(&mut self.sums);
+        Epoch {
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(self.context.recipe.batch),
+            held_out_loss: held_out.loss,
+            held_out_accuracy: held_out.accuracy,
+            learning_rate,
+        }
+    }
+
+    /// Makes one step of the optimizer and returns its learning rate.
+    fn step(&mut self, indices: &[usize]) -> Result<f64, TrainingError> {
+        let TrainingContext { recipe, data, workers, .. } = self.context;
+        let Position { epoch, batch } = self.position;
         let batches = Batches {
             part: &data.training,
             input: &data.input,
             disturbance: Disturbance::training(recipe),
         };
-        let sizes = [recipe.shards, data.classes.len()];
-        let weights = self.weights.as_deref();
-        let epoch = self.position.epoch;
-        let Step { gradients, loss, right, statistics } = step(
-            (&self.network, &self.parameters),
-            &batches,
-            indices,
-            epoch,
-            sizes,
-            weights,
-            workers,
-        )?;
+        let step = Step {
+            network: &self.network,
+            parameters: &self.parameters,
+            ghost_batches: recipe.ghost_batches,
+            class_weights: self.class_weights.as_deref(),
+        };
+        let StepResult { gradients, loss, correct, statistics } =
+            step.compute(&batches, indices, epoch, workers)?;
         if !loss.is_finite() {
-            return Err(TrainError::Diverged { loss, epoch, batch: self.position.batch });
+            return Err(TrainingError::Diverged { loss, epoch, batch });
         }
-        let factor = recipe.schedule.factor(at, self.task.steps(), recipe.epochs);
+        let per_epoch = self.context.batches_per_epoch();
+        let factor = recipe.schedule.factor(epoch * per_epoch + batch, per_epoch, recipe.epochs);
         let rate = recipe.optimizer.learning_rate * factor;
         self.optimizer.step(rate, &mut self.parameters, &gradients);
-        follow(&mut self.running, &statistics, recipe.network.norm_momentum);
-        Ok((loss, right, rate))
+        running_statistics::update(&mut self.running, &statistics, recipe.network.norm_momentum);
+        self.position.batch += 1;
+        self.sums.add(loss, correct);
+        Ok(rate)
     }
 
-    fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
-        let unreadable = |e: RecordError| TrainError::Tensor { reason: e.to_string() };
+    fn checkpoint(&self) -> Result<Checkpoint, TensorError> {
+        let unreadable = |e: RecordError| TensorError { reason: e.to_string() };
         let weights = self.network().into_record().into_bytes();
         Ok(Checkpoint {
-            recipe: self.task.recipe.clone(),
-            data_digest: self.task.digest.to_owned(),
+            recipe: self.context.recipe.clone(),
+            data_digest: self.context.digest.to_owned(),
             position: self.position,
             sums: self.sums,
             history: self.history.clone(),
@@ -271,21 +276,4 @@ impl<'a> Trainer<'a> {
             optimizer: self.optimizer.to_bytes(),
         })
     }
-}
-
-/// The values of a tensor in row-major order.
-///
-/// # Errors
-/// [`TrainError::Tensor`] where they cannot be read.
-pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainError> {
-    tensor.into_data().try_to_vec().map_err(|e| TrainError::Tensor { reason: e.to_string() })
-}
-
-/// How many columns of `scores`, `[classes, batch]`, are largest at their label.
-pub fn count_right(scores: &[f32], labels: &[usize], classes: usize) -> usize {
-    let batch = labels.len();
-    let best = |n: usize| {
-        (0..classes).max_by(|&a, &b| scores[a * batch + n].total_cmp(&scores[b * batch + n]))
-    };
-    labels.iter().enumerate().filter(|&(n, &label)| best(n) == Some(label)).count()
 }

@@ -1,4 +1,4 @@
-//! Threads that compute side by side.
+//! Threads that compute in parallel.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -8,25 +8,27 @@ use std::{
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::TrainError;
+use super::error::TrainingError;
 
-/// How long the first thread waits for the others without sleeping.
-const AWAKE: Duration = Duration::from_millis(20);
+/// How long the first thread waits for the others before it sleeps.
+const SPIN_TIME: Duration = Duration::from_millis(20);
 
-/// A few threads, each with a pool of its own for what Burn computes on it: so nothing that one of them computes
-/// depends on how many there are.
+/// Threads, each with its own pool for Burn's computations, so that no result depends on the number
+/// of threads.
 pub struct Workers(Vec<ThreadPool>);
 
 impl Workers {
-    /// So many threads.
+    /// Starts `threads` threads.
     ///
     /// # Errors
-    /// [`TrainError::Threads`] where the system refuses them.
-    pub fn new(threads: usize) -> Result<Self, TrainError> {
+    /// [`TrainingError::Threads`] if the system refuses to start them.
+    pub fn new(threads: usize) -> Result<Self, TrainingError> {
         let pool = || ThreadPoolBuilder::new().num_threads(1).build();
         let pools: Result<Vec<_>, _> = (0..threads.max(1)).map(|_| pool()).collect();
-        let failed =
-            |e: rayon::ThreadPoolBuildError| TrainError::Threads { threads, reason: e.to_string() };
+        let failed = |e: rayon::ThreadPoolBuildError| TrainingError::Threads {
+            threads,
+            reason: e.to_string(),
+        };
         Ok(Self(pools.map_err(failed)?))
     }
 
@@ -35,18 +37,20 @@ impl Workers {
         self.0.len()
     }
 
-    /// Works on the first thread, which then computes its share of each [`Self::map`] without being woken for it.
+    /// Runs `work` on the first thread, which then computes its share of each [`Self::map`] without
+    /// being woken for it.
     ///
-    /// Two threads that are woken at once, by one that sleeps after that, are often put on the same core: for some
-    /// milliseconds they take turns there, and the other core has nothing to do.
-    pub fn lead<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    /// Two threads woken at once by a thread that then sleeps are often scheduled on the same core,
+    /// where they take turns for some milliseconds while another core is idle.
+    pub(crate) fn lead<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self.0.first() {
             Some(first) => first.install(work),
             None => work(),
         }
     }
 
-    /// Applies `work` to each item, the n-th on the n-th thread in turn, and gives the results in the items' order.
+    /// Applies `work` to each item, distributed over the threads round-robin, and returns the
+    /// results in the order of the items.
     pub fn map<I: Send, T: Send>(&self, items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T> {
         let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
         let mut shares: Vec<Vec<(I, &mut Option<T>)>> = self.0.iter().map(|_| Vec::new()).collect();
@@ -67,7 +71,7 @@ impl Workers {
             beside(others, &finish, || {
                 own.into_iter().for_each(&work);
                 let since = Instant::now();
-                while unfinished.load(Ordering::Acquire) > 0 && since.elapsed() < AWAKE {
+                while unfinished.load(Ordering::Acquire) > 0 && since.elapsed() < SPIN_TIME {
                     thread::yield_now();
                 }
             });
@@ -76,7 +80,8 @@ impl Workers {
     }
 }
 
-/// Works through each share on its thread while this thread does something; a panic of one is a panic of the whole.
+/// Processes each share on its thread while this thread runs `meanwhile`. A panic of one thread
+/// propagates.
 fn beside<I: Send>(
     mut shares: Vec<(&ThreadPool, I)>,
     work: &(impl Fn(I) + Sync),

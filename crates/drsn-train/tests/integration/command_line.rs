@@ -1,11 +1,11 @@
-//! The command line refuses what it cannot do in one sentence, with exit code 1, or 2 for wrong usage.
+//! Errors of the command line are one sentence, with exit code 1, or 2 for wrong usage.
 
 use std::{fs, process::Command};
 
-/// The exit code and standard error of a run.
+/// Exit code and standard error of a run.
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_drsn-train")).args(arguments).output().unwrap();
-    assert!(output.stdout.is_empty(), "a refusal belongs on standard error");
+    assert!(output.stdout.is_empty(), "an error belongs on standard error");
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -19,7 +19,7 @@ fn wrong_usage_ends_with_code_two() {
 }
 
 #[test]
-fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
+fn an_error_is_one_line_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::create_dir_all(path("models/mnist/1")).unwrap();
@@ -32,16 +32,16 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
     let cases: [(&[&str], &str); 12] = [
         (&["--unit", "cx"], "unknown variant"),
         (&["--set", "epochs"], "expected path=value"),
-        (&["--version", long], "positive whole number"),
+        (&["--version", long], "positive integer"),
         (&["--epochs", "0"], "epochs must be between 1"),
-        (&["--out", &inside_file], "choose another place with --out"),
-        (&["--resume", "--restart"], "give one of them"),
+        (&["--out", &inside_file], "choose another path with --out"),
+        (&["--resume", "--restart"], "exclude each other"),
         (&["--version", "2", "--checkpoint", &inside_file], "--checkpoint"),
         (&[], "add --replace"),
-        (&["--version", "one"], "positive whole number"),
+        (&["--version", "one"], "positive integer"),
         (&["--version", "../x"], "is not a name"),
         (&["--config", &recipe], "unknown field `epoch`"),
-        (&["--config", &nowhere], "cannot read the recipe"),
+        (&["--config", &nowhere], "cannot read"),
     ];
     for (flags, expected) in cases {
         let (code, said) = run(&[
@@ -55,12 +55,12 @@ fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
         assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
     }
     let (code, said) = run(&[&train[..], &["--out", &path("other")]].concat());
-    assert!(code == Some(1) && said.contains("name a recipe"), "{said}");
+    assert!(code == Some(1) && said.contains("missing recipe"), "{said}");
 }
 
-/// Who mistyped the path of a checkpoint was told to name the model first.
+/// A wrong path was once reported only after a missing name.
 #[test]
-fn an_export_of_a_checkpoint_that_is_not_there_says_so_before_it_asks_for_a_name() {
+fn an_export_reports_a_missing_checkpoint_before_a_missing_name() {
     let export = ["export", "--checkpoint", "/nowhere/x.checkpoint", "--data", "/nowhere"];
     let (code, said) = run(&export);
     assert!(code == Some(1) && said.contains("no checkpoint at /nowhere/x.checkpoint"), "{said}");

@@ -1,4 +1,4 @@
-//! The bearing records of Case Western Reserve University, by the indexes that come with the program.
+//! The bearing recordings of Case Western Reserve University, with the indexes in presets/.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,11 @@ use drsn_train::{
     recipe::Recipe,
 };
 
+use ndarray::Array2;
+
 use crate::skip;
 
-/// Opens an index of the records in windows of 2,048 samples, split as the table says.
+/// Opens an index of the recordings, in windows of 2,048 samples.
 fn open(index: &str, split: &str) -> Option<Data> {
     let data = std::env::var_os("DRSN_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
@@ -17,7 +19,7 @@ fn open(index: &str, split: &str) -> Option<Data> {
     );
     let folder = data.join("cwru");
     if !folder.is_dir() {
-        skip::skip(&format!("it needs the bearing records in {}", folder.display()));
+        skip::skip(&format!("requires the bearing recordings in {}", folder.display()));
         return None;
     }
     let recipe: Recipe = toml::from_str(&format!(
@@ -53,9 +55,9 @@ fn table(data: &Data) -> [Vec<usize>; 3] {
     let table = [&data.training, &data.held_out, test].map(|part| counts(part, data.classes.len()));
     eprintln!("{}\n{:?}\n{table:?}", data.description, data.classes);
     for part in [&data.training, test] {
-        let mut window = vec![0.0; 2048];
-        part.source.read(part.indices[0], 0, &mut window).unwrap();
-        data.input.prepare(&mut window).unwrap();
+        let mut window = Array2::zeros((1, 2048));
+        part.source.read(part.indices[0], 0, window.view_mut().into_dyn()).unwrap();
+        data.input.prepare(window.as_slice_mut().unwrap()).unwrap();
     }
     table
 }

@@ -1,4 +1,4 @@
-//! What models are measured on, and what is said where something cannot be measured.
+//! The inputs of evaluations, and the errors if something cannot be evaluated.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -7,44 +7,45 @@ use std::{
 };
 
 use drsn_bundle::Bundle;
-use drsn_train::{Inputs, evaluate::evaluate};
+use drsn_train::{DataOptions, evaluate};
 
 use crate::{
-    place::{Place, last_line, said},
     skip,
     support::runtime,
+    workspace::{Workspace, last_line, said},
 };
 
-/// Their data is split as the first one's recipe says: the second was trained on a part of its test inputs.
+/// The data is split by the first one's recipe, and the second was trained on some of its test
+/// inputs.
 #[test]
 fn a_model_is_not_evaluated_beside_one_whose_recipe_splits_the_data_otherwise() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    let place = Place::new();
+    let workspace = Workspace::new();
     for (version, share) in [("1", "0.6"), ("2", "0.8"), ("3", "0.6")] {
         let share = format!("data.split.training={share}");
         let flags = ["--set", "epochs=1", "--version", version, "--set", &share, "--seed", version];
-        let output = place.command(&flags).output().unwrap();
+        let output = workspace.command(&flags).output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
     }
-    let output = place.ask("evaluate", &["tones/1", "tones/2"], &[]);
+    let output = workspace.ask("evaluate", &["tones/1", "tones/2"], &[]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let sentence = last_line(&output);
-    assert!(sentence.contains("model tones 2") && sentence.contains("by itself"), "{sentence}");
-    let output = place.ask("evaluate", &["tones/1", "tones/3"], &[]);
+    assert!(sentence.contains("model tones 2") && sentence.contains("separately"), "{sentence}");
+    let output = workspace.ask("evaluate", &["tones/1", "tones/3"], &[]);
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// The first ones are those of the first file, all of one class.
+/// The first inputs all belong to the first file, and so to one class.
 #[test]
 fn a_few_inputs_are_drawn_from_all_classes_and_the_report_says_how_many() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    let place = Place::new();
-    assert!(place.command(&["--set", "epochs=1"]).status().unwrap().success());
-    let ask = || place.ask("evaluate", &["tones/1"], &["--json", "--limit", "20"]);
+    let workspace = Workspace::new();
+    assert!(workspace.command(&["--set", "epochs=1"]).status().unwrap().success());
+    let ask = || workspace.ask("evaluate", &["tones/1"], &["--json", "--limit", "20"]);
     let output = ask();
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(ask().stdout, output.stdout);
@@ -62,46 +63,48 @@ fn a_training_without_a_baseline_says_so_and_why() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    let place = Place::new();
+    let workspace = Workspace::new();
     let flags = ["--set", "epochs=1", "--set", "data.split.held_out=0.05"];
-    let output = place.command(&flags).output().unwrap();
+    let output = workspace.command(&flags).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    let reason = "no baseline is taken: 56 inputs are held out, and an alarm level of 0.01 needs at least 100";
-    let line = format!("{reason}: the server will not judge how unusual inputs are; use longer");
+    let reason =
+        "56 inputs are held out, but an alarm level of 0.01 requires at least 100; use longer";
+    let line = format!("no baseline, so the server will not detect unusual inputs: {reason}");
     assert!(said(&output).contains(&line), "{}", said(&output));
-    assert_eq!(Bundle::open(&place.bundle()).unwrap().manifest.baseline, None);
-    let output = place.ask("baseline", &["tones/1"], &[]);
+    assert_eq!(Bundle::open(&workspace.bundle()).unwrap().manifest.baseline, None);
+    let output = workspace.ask("baseline", &["tones/1"], &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(last_line(&output).contains(&format!("{reason}: use longer")), "{}", said(&output));
+    let line = format!("cannot measure a baseline: {reason}");
+    assert!(last_line(&output).contains(&line), "{}", said(&output));
 }
 
 #[test]
-fn an_evaluation_that_is_stopped_gives_none() {
+fn an_evaluation_that_is_stopped_returns_nothing() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    let place = Place::new();
-    assert!(place.command(&["--set", "epochs=1"]).status().unwrap().success());
-    let folder = place.path("data");
-    let inputs = Inputs { folder, index: None, skip_bad: false, threads: 1 };
-    let bundles = [place.bundle()];
+    let workspace = Workspace::new();
+    assert!(workspace.command(&["--set", "epochs=1"]).status().unwrap().success());
+    let folder = workspace.path("data");
+    let data = DataOptions { folder, index: None, skip_bad: false, threads: 1 };
+    let bundles = [workspace.bundle()];
     let evaluated = |stop| {
         let stop = AtomicBool::new(stop);
-        evaluate(&bundles, &inputs, &[], None, None, &stop).unwrap()
+        evaluate(&bundles, &data, &[], None, None, &stop).unwrap()
     };
     assert!(evaluated(true).is_none());
     assert_eq!(evaluated(false).unwrap().len(), 1);
 }
 
-/// Ctrl-C after the bundle was written did nothing until the evaluation had come to its end.
+/// Ctrl-C after the bundle was written was once ignored until the end of the evaluation.
 #[test]
 fn ctrl_c_ends_the_evaluation_after_a_training_and_the_bundle_stays() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
-    let place = Place::new();
+    let workspace = Workspace::new();
     // Some twenty thousand test inputs take a while.
-    let mut command = place.command(&["--set", "epochs=1", "--set", "data.test_hop=1"]);
+    let mut command = workspace.command(&["--set", "epochs=1", "--set", "data.test_hop=1"]);
     let mut training = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut results = BufReader::new(training.stdout.take().unwrap());
     let mut wrote = String::new();
@@ -112,5 +115,5 @@ fn ctrl_c_ends_the_evaluation_after_a_training_and_the_bundle_stays() {
     let mut rest = String::new();
     results.read_to_string(&mut rest).unwrap();
     assert_eq!((training.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
-    Bundle::open(&place.bundle()).unwrap();
+    Bundle::open(&workspace.bundle()).unwrap();
 }

@@ -1,8 +1,8 @@
-//! The offline half as a whole: parity of the engines, reproducibility, calibration, and the way from digits to a
-//! bundle. One program, so that it is linked once.
+//! The trainer as a whole: parity of the engines, reproducibility, exact statistics, and the path
+//! from digits to a bundle. One program, so that it is linked once.
 
 #[cfg(test)]
-mod calibration;
+mod batch_norm_reestimation;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
@@ -13,15 +13,14 @@ mod end_to_end;
 mod evaluation;
 #[cfg(test)]
 mod fetch;
-mod fused;
+#[cfg(test)]
+mod fused_graph;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
 mod other_data;
 #[cfg(test)]
 mod parity;
-#[cfg(test)]
-mod place;
 #[cfg(test)]
 mod predict;
 #[cfg(test)]
@@ -33,3 +32,5 @@ mod reproducibility;
 mod skip;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod workspace;

@@ -1,4 +1,4 @@
-//! Predictions through ONNX Runtime: the same ones however the work is shared out.
+//! Predictions through ONNX Runtime do not depend on how the work is distributed.
 
 use std::{path::Path, sync::Arc, sync::atomic::AtomicBool};
 
@@ -6,20 +6,22 @@ use drsn_bundle::{
     Bundle,
     runtime::{Provider, Session},
 };
-use drsn_train::{dataset::Part, report::predict};
+use drsn_train::{dataset::Part, evaluation::predict};
+use ndarray::Array4;
 
 use crate::{
     skip::skip,
     support::{Memory, runtime},
 };
 
-/// Pictures with a bright bar, at a place that depends on the class.
-fn pictures(count: usize) -> Memory {
-    let pixel = |i: usize, at: usize| if (at / 28 + at % 28 + i) % 10 < 3 { 0.9 } else { 0.1 };
-    let picture = |i: usize| (0..784).map(|at| pixel(i, at)).collect();
+/// Images with a bright bar whose position depends on the class.
+fn images(count: usize) -> Memory {
+    let pixel = |(n, _, y, x): (usize, usize, usize, usize)| {
+        if (y + x + n) % 10 < 3 { 0.9 } else { 0.1 }
+    };
     Memory {
-        inputs: (0..count).map(picture).collect(),
-        labels: (0..count).map(|i| i % 10).collect(),
+        inputs: Array4::from_shape_fn((count, 1, 28, 28), pixel).into_dyn(),
+        labels: (0..count).map(|n| n % 10).collect(),
     }
 }
 
@@ -33,7 +35,7 @@ fn predictions_do_not_depend_on_how_many_sessions_share_the_work() {
     let bundle = Bundle::open(&folder).unwrap();
     let spec = &bundle.manifest.input;
     let open = || Session::open(&runtime, &bundle.model, &spec.shape(), Provider::Cpu).unwrap();
-    let part = Part { source: Arc::new(pictures(400)), indices: (0..230).collect() };
+    let part = Part { source: Arc::new(images(400)), indices: (0..230).collect() };
     let noise = "uniform:0.5".parse().ok();
     let go = AtomicBool::new(false);
 
@@ -42,7 +44,7 @@ fn predictions_do_not_depend_on_how_many_sessions_share_the_work() {
     let single = predict(&mut [open()], &part, spec, noise.as_ref(), 0, &go).unwrap().unwrap();
     assert_eq!((shared.inputs(), shared.classes()), (230, 10));
     assert_eq!(shared.labels(), single.labels());
-    // Batches of another size may be summed in another order.
+    // Batches of other sizes may be summed in another order.
     for (a, b) in shared.probabilities().iter().zip(single.probabilities()) {
         assert!((a - b).abs() < 1e-5, "{a} {b}");
     }

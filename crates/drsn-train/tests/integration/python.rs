@@ -1,5 +1,5 @@
-//! An independent judge: Python's `onnx` finds the models well-formed, and Python's `onnxruntime` gives the
-//! numbers that the trained network gives.
+//! Independent checks: Python's `onnx` accepts the models, and Python's `onnxruntime` gives the
+//! outputs of the trained network.
 
 use std::{
     env, fs,
@@ -9,10 +9,7 @@ use std::{
 use crate::skip;
 use crate::support::{classes, image, kinds, random_inputs, random_network, signal};
 use drsn_bundle::{Tolerance, manifest::FORMAT};
-use drsn_train::{
-    export::{network_outputs, to_onnx},
-    training::planes,
-};
+use drsn_train::export::{network_outputs, to_onnx};
 
 /// Checks the model in full mode, runs it, and writes each output as raw 32-bit floats.
 const SCRIPT: &str = r#"
@@ -37,7 +34,7 @@ fn the_onnx_checker_accepts_the_models_and_python_gives_the_same_numbers() {
     let available = python(&["-c", "import numpy, onnx, onnxruntime"]);
     if !available.is_ok_and(|output| output.status.success()) {
         return skip::skip(
-            "it needs Python with the packages of tests/requirements.txt; DRSN_PYTHON names the interpreter",
+            "requires Python with tests/requirements.txt; DRSN_PYTHON sets the interpreter",
         );
     }
     let inputs_of = [image(28), image(27), signal(101)];
@@ -54,7 +51,7 @@ fn the_onnx_checker_accepts_the_models_and_python_gives_the_same_numbers() {
         let output = python(&["-c", SCRIPT, path, &sizes.join(",")]).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{kind:?}: {errors}");
-        for (name, expected) in network_outputs(&network, &inputs, planes(spec)).unwrap() {
+        for (name, expected) in network_outputs(&network, inputs.view()).unwrap() {
             let raw = fs::read(folder.path().join(format!("{name}.raw"))).unwrap();
             let (values, rest) = raw.as_chunks::<4>();
             assert!(rest.is_empty());

@@ -1,4 +1,4 @@
-//! The same seed gives the same model.onnx, byte for byte, whether the training was interrupted or not.
+//! The same seed gives the same model.onnx, byte for byte, even if the training was interrupted.
 
 use std::{
     path::Path,
@@ -7,27 +7,29 @@ use std::{
 
 use drsn_bundle::manifest::FORMAT;
 use drsn_train::{
-    TrainError,
-    calibration::calibrate,
+    batch_norm_reestimation::{ReestimationError, reestimate},
     dataset::Data,
     export::to_onnx,
     random::{Purpose, stream},
     recipe::Recipe,
-    training::{BatchReport, Checkpoint, Progress, Quiet, Task, Trainer, Workers},
+    training::{
+        BatchReport, Checkpoint, NoProgress, Progress, Trainer, TrainingContext, TrainingError,
+        Workers,
+    },
 };
+use ndarray::Array4;
 use rand::RngExt as _;
 
 use crate::support::{Memory, classes, data, image, recipe};
 
-/// Pictures with a bright row whose place is the class: enough to be learnt, and there without any data.
+/// Images with a bright row whose position is the class: learnable, and independent of any data
+/// set.
 fn bright_rows(count: usize) -> Data {
     let mut rng = stream(3, Purpose::Evaluation, 0, 0);
     let labels: Vec<usize> = (0..count).map(|_| rng.random_range(0..10)).collect();
-    let picture = |&label: &usize| {
-        let row = 2 * label + 4;
-        (0..28 * 28).map(move |pixel| f32::from(u8::from(pixel / 28 == row))).collect()
-    };
-    let inputs = labels.iter().map(picture).collect();
+    let pixel =
+        |(n, _, y, _): (usize, usize, usize, usize)| f32::from(u8::from(y == 2 * labels[n] + 4));
+    let inputs = Array4::from_shape_fn((count, 1, 28, 28), pixel).into_dyn();
     data(Memory { inputs, labels }, 64, image(28))
 }
 
@@ -43,7 +45,7 @@ impl Fixture {
         Self::on(seed, 2)
     }
 
-    /// With noise, shifts, and a batch in two parts.
+    /// With noise, shifts, and two ghost batches.
     fn on(seed: u64, threads: usize) -> Self {
         let seed = format!("seed={seed}");
         let recipe = recipe(&[
@@ -61,30 +63,30 @@ impl Fixture {
         Self { recipe, data, digest, workers: Workers::new(threads).unwrap() }
     }
 
-    fn task(&self) -> Task<'_> {
+    fn context(&self) -> TrainingContext<'_> {
         let Self { recipe, data, digest, workers } = self;
-        Task { recipe, data, digest, workers }
+        TrainingContext { recipe, data, digest, workers }
     }
 
-    /// Calibrated and exported.
+    /// Reestimates the statistics and exports the network.
     fn model(&self, trainer: &Trainer<'_>) -> Vec<u8> {
         let mut network = trainer.network();
-        // So short a training may be refused; the bytes are what is compared here.
-        match calibrate(&mut network, self.task(), &mut Quiet, &AtomicBool::new(false)) {
-            Ok(_) | Err(TrainError::Calibration { .. }) => {}
+        // Such a short training may be refused, but only the bytes matter here.
+        match reestimate(&mut network, self.context(), &mut NoProgress, &AtomicBool::new(false)) {
+            Ok(_) | Err(ReestimationError::AccuracyLoss { .. }) => {}
             Err(error) => panic!("{error}"),
         }
         to_onnx(&network, &self.data.input, &classes(), FORMAT).unwrap()
     }
 
     fn train_through(&self, checkpoint: &Path) -> Vec<u8> {
-        let mut trainer = Trainer::new(self.task()).unwrap();
-        trainer.run(checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        let mut trainer = Trainer::new(self.context()).unwrap();
+        trainer.run(checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
         self.model(&trainer)
     }
 }
 
-/// Asks the training to stop once it has done so many batches of an epoch.
+/// Stops the training after some batches of an epoch.
 struct StopAfter<'a> {
     epoch: usize,
     batch: usize,
@@ -114,18 +116,18 @@ fn an_interrupted_training_that_goes_on_gives_the_model_of_one_that_never_stoppe
     let checkpoint = folder.path().join("checkpoint");
     let fixture = Fixture::new(1);
     let expected = fixture.train_through(&checkpoint);
-    // The last batch of an epoch ends it: ten batches make one.
+    // An epoch has ten batches, and the last one ends it.
     let stops = [(0, 3), (1, 1), (0, 10), (1, 10)];
     for (epoch, batch) in stops {
         let stop = AtomicBool::new(false);
         let mut progress = StopAfter { epoch, batch, stop: &stop };
-        let ended = Trainer::new(fixture.task()).unwrap().run(&checkpoint, &mut progress, &stop);
-        let Err(TrainError::Interrupted { epoch: at, batch: done, .. }) = ended else {
+        let ended = Trainer::new(fixture.context()).unwrap().run(&checkpoint, &mut progress, &stop);
+        let Err(TrainingError::Interrupted { epoch: at, batch: done, .. }) = ended else {
             panic!("the training was not interrupted: {ended:?}");
         };
         assert_eq!((at, done), if batch == 10 { (epoch + 1, 0) } else { (epoch, batch) });
-        let mut trainer = Trainer::resume(fixture.task(), &checkpoint).unwrap();
-        trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        let mut trainer = Trainer::resume(fixture.context(), &checkpoint).unwrap();
+        trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
         assert!(fixture.model(&trainer) == expected, "after epoch {epoch}, batch {batch}");
     }
 }
@@ -136,7 +138,7 @@ fn a_checkpoint_of_another_recipe_is_refused() {
     let checkpoint = folder.path().join("checkpoint");
     Fixture::new(1).train_through(&checkpoint);
     let other = Fixture::new(2);
-    let error = Trainer::resume(other.task(), &checkpoint).err().unwrap();
+    let error = Trainer::resume(other.context(), &checkpoint).err().unwrap();
     assert!(error.to_string().contains("other settings"), "{error}");
 }
 
@@ -148,11 +150,11 @@ fn a_checkpoint_of_other_data_is_refused() {
     let mut other = Fixture::new(1);
     other.data.classes.swap(0, 1);
     other.digest = other.data.digest().unwrap();
-    let error = Trainer::resume(other.task(), &checkpoint).err().unwrap();
+    let error = Trainer::resume(other.context(), &checkpoint).err().unwrap();
     assert!(error.to_string().contains("was made with other data"), "{error}");
 }
 
-/// The means of an epoch that was interrupted were those of the batches after it.
+/// The means of an interrupted epoch once covered only the batches after the interruption.
 #[test]
 fn an_epoch_that_was_interrupted_counts_whole_in_the_history() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,34 +163,35 @@ fn an_epoch_that_was_interrupted_counts_whole_in_the_history() {
     let epochs = |trainer: &Trainer<'_>| -> Vec<_> {
         trainer.history().iter().map(|record| record.epoch).collect()
     };
-    let mut undisturbed = Trainer::new(fixture.task()).unwrap();
-    undisturbed.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+    let mut undisturbed = Trainer::new(fixture.context()).unwrap();
+    undisturbed.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
     for (epoch, batch) in [(0, 1), (0, 7), (1, 9)] {
         let stop = AtomicBool::new(false);
         let mut progress = StopAfter { epoch, batch, stop: &stop };
-        let mut trainer = Trainer::new(fixture.task()).unwrap();
+        let mut trainer = Trainer::new(fixture.context()).unwrap();
         trainer.run(&checkpoint, &mut progress, &stop).unwrap_err();
-        let mut trainer = Trainer::resume(fixture.task(), &checkpoint).unwrap();
-        trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false)).unwrap();
+        let mut trainer = Trainer::resume(fixture.context(), &checkpoint).unwrap();
+        trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
         assert_eq!(epochs(&trainer), epochs(&undisturbed), "after epoch {epoch}, batch {batch}");
     }
 }
 
-/// A program that ends between the two must not leave a last checkpoint whose best epoch is nowhere.
+/// If the program ends between the two, the last checkpoint must not refer to a missing best one.
 #[test]
 fn the_best_checkpoint_is_written_before_the_last_one() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
-    // A folder in its place: the best one cannot be written.
+    // With a folder in its place, the best one cannot be written.
     std::fs::create_dir_all(Checkpoint::best(&checkpoint).join("x")).unwrap();
     let fixture = Fixture::new(1);
-    let mut trainer = Trainer::new(fixture.task()).unwrap();
-    let ended = trainer.run(&checkpoint, &mut Quiet, &AtomicBool::new(false));
+    let mut trainer = Trainer::new(fixture.context()).unwrap();
+    let ended = trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false));
     assert!(ended.unwrap_err().to_string().contains("cannot write the checkpoint"));
     assert!(!checkpoint.exists());
 }
 
-/// The parts of a batch are the recipe's, and sums are added up in their order: threads only share the work.
+/// The recipe sets the ghost batches, and sums are computed in their order: threads only share the
+/// work.
 #[test]
 fn the_number_of_threads_does_not_change_the_model() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What the integration tests share: random networks, MNIST where it is there, ONNX Runtime where it is there.
+//! Shared code of the integration tests: random networks, MNIST and ONNX Runtime if available.
 
 use std::{env, path::PathBuf, sync::Arc};
 
@@ -12,12 +12,13 @@ use drsn_bundle::{
     runtime::{Provider, Runtime, Session},
 };
 use drsn_train::{
-    dataset::{Data, DatasetError, FILES, Part, Source},
+    dataset::{Data, DatasetError, DatasetSource, IDX_FILES, Part},
     model::{Drsn, Initializer},
     random::{Purpose, stream},
     recipe::{Recipe, preset},
-    training::planes,
+    training::chw_shape,
 };
+use ndarray::{ArrayD, ArrayViewMutD, Axis};
 use rand::RngExt as _;
 
 /// A kind of network.
@@ -27,7 +28,7 @@ pub(crate) struct Kind {
     pub(crate) shrinkage: ShrinkageFunction,
 }
 
-/// Every kind of network that there is: shrinkage makes a difference only where something shrinks.
+/// Every kind of network; the shrinkage function matters only for units with shrinkage.
 pub(crate) fn kinds() -> Vec<Kind> {
     let soft = [Unit::Cw, Unit::Cs, Unit::Se, Unit::Resnet]
         .map(|unit| Kind { unit, shrinkage: ShrinkageFunction::Soft });
@@ -53,7 +54,7 @@ pub(crate) fn random_network(kind: Kind, input: &InputSpec) -> Drsn {
     };
     let device = Device::flex();
     let mut initializer = Initializer::new(stream(7, Purpose::Weights, 0, 0), &device);
-    let mut network = Drsn::new(&architecture, planes(input), 10, 1e-5, &mut initializer);
+    let mut network = Drsn::new(&architecture, chw_shape(input), 10, 1e-5, &mut initializer);
     let mut rng = stream(8, Purpose::Weights, 0, 0);
     let mut random = |size: usize, low: f32, high: f32| {
         let values: Vec<f32> = (0..size).map(|_| rng.random_range(low..high)).collect();
@@ -75,7 +76,7 @@ pub(crate) fn random_network(kind: Kind, input: &InputSpec) -> Drsn {
     network
 }
 
-/// Grey images of one size, as they are.
+/// Greyscale images without normalization.
 pub(crate) fn image(side: usize) -> InputSpec {
     InputSpec::Image(ImageSpec {
         channels: 1,
@@ -88,7 +89,7 @@ pub(crate) fn image(side: usize) -> InputSpec {
     })
 }
 
-/// Signals of two channels, as they are.
+/// Signals with two channels without normalization.
 pub(crate) fn signal(window: usize) -> InputSpec {
     InputSpec::Signal(SignalSpec {
         channels: 2,
@@ -98,16 +99,17 @@ pub(crate) fn signal(window: usize) -> InputSpec {
     })
 }
 
-/// Inputs in memory.
+/// DataOptions in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
-    pub(crate) inputs: Vec<Vec<f32>>,
+    /// `[inputs, …]`.
+    pub(crate) inputs: ArrayD<f32>,
     pub(crate) labels: Vec<usize>,
 }
 
-impl Source for Memory {
+impl DatasetSource for Memory {
     fn len(&self) -> usize {
-        self.inputs.len()
+        self.inputs.len_of(Axis(0))
     }
 
     fn label(&self, index: usize) -> usize {
@@ -118,16 +120,21 @@ impl Source for Memory {
         format!("input {index}")
     }
 
-    fn read(&self, index: usize, _: isize, values: &mut [f32]) -> Result<(), DatasetError> {
-        values.copy_from_slice(&self.inputs[index]);
+    fn read(
+        &self,
+        index: usize,
+        _: isize,
+        mut values: ArrayViewMutD<'_, f32>,
+    ) -> Result<(), DatasetError> {
+        values.assign(&self.inputs.index_axis(Axis(0), index));
         Ok(())
     }
 }
 
-/// A data set in memory of which the first inputs are held out.
+/// A data set in memory whose first inputs are held out.
 pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
-    let count = memory.inputs.len();
-    let source: Arc<dyn Source> = Arc::new(memory);
+    let count = memory.len();
+    let source: Arc<dyn DatasetSource> = Arc::new(memory);
     Data {
         input,
         classes: classes(),
@@ -140,7 +147,7 @@ pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
     }
 }
 
-/// A recipe for grey images, with settings on top of the preset `mnist` without its noise.
+/// A recipe for greyscale images: the preset `mnist` without noise, with other settings.
 pub(crate) fn recipe(settings: &[&str]) -> Recipe {
     let mut recipe = preset("mnist").unwrap();
     recipe.noise = None;
@@ -153,31 +160,34 @@ pub(crate) fn classes() -> Vec<String> {
     (0..10).map(|digit| digit.to_string()).collect()
 }
 
-/// Where MNIST is: `DRSN_MNIST`, else `target/data/mnist` in the workspace. None where a file is missing.
+/// The folder of MNIST: `DRSN_MNIST`, or `target/data/mnist` in the workspace. `None` if a file is
+/// missing.
 pub(crate) fn mnist_folder() -> Option<PathBuf> {
     let folder = env::var_os("DRSN_MNIST").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/data/mnist"),
         PathBuf::from,
     );
-    FILES.iter().all(|name| folder.join(name).is_file()).then_some(folder)
+    IDX_FILES.iter().all(|name| folder.join(name).is_file()).then_some(folder)
 }
 
-/// The sentence for a test that needs MNIST.
+/// The reason to skip a test without MNIST.
 pub(crate) const NEEDS_MNIST: &str =
-    "it needs MNIST: run `cargo run -p drsn-train -- fetch mnist --to target/data/mnist`";
+    "requires MNIST: run `cargo run -p drsn-train -- fetch mnist --to target/data/mnist`";
 
-/// ONNX Runtime, or what is missing.
+/// ONNX Runtime, or the reason to skip a test without it.
 pub(crate) fn runtime() -> Result<Runtime, String> {
-    Runtime::start(None).map_err(|e| format!("it needs ONNX Runtime: {e}"))
+    Runtime::start(None).map_err(|e| format!("requires ONNX Runtime: {e}"))
 }
 
-/// A session of a model.
+/// A session for a model.
 pub(crate) fn session(runtime: &Runtime, model: &[u8], input: &InputSpec) -> Session {
     Session::open(runtime, model, &input.shape(), Provider::Cpu).unwrap()
 }
 
-/// Random inputs in [0, 1], one behind another.
-pub(crate) fn random_inputs(count: usize, input: &InputSpec) -> Vec<f32> {
+/// Random inputs in [0, 1], `[count, …]`.
+pub(crate) fn random_inputs(count: usize, input: &InputSpec) -> ArrayD<f32> {
     let mut rng = stream(9, Purpose::Evaluation, 0, 0);
-    (0..count * input.elements()).map(|_| rng.random::<f32>()).collect()
+    let values = (0..count * input.elements()).map(|_| rng.random::<f32>()).collect();
+    let shape: Vec<usize> = [count].into_iter().chain(input.shape()).collect();
+    ArrayD::from_shape_vec(shape, values).unwrap()
 }

@@ -1,11 +1,12 @@
-//! Inputs and gradients as the sums of a convolution read them.
+//! Padded inputs and gradients of convolutions.
 
 use crate::kernel::lanes::LANES;
 
-/// `[channels, height, width, batch]` with zeros around it, cut into tiles of one vector of the batch, the last one
-/// filled up with zeros: `[tiles, channels, height, width, LANES]`. So what a sum reads lies close together.
+/// `[channels, height, width, batch]`, padded with zeros and cut into tiles of one vector of the
+/// batch, the last one padded with zeros: `[tiles, channels, height, width, LANES]`. The operands
+/// of a sum are therefore close together in memory.
 #[derive(Debug)]
-pub(in crate::kernel) struct Padded {
+pub(crate) struct Padded {
     pub(super) values: Vec<f32>,
     pub(super) size: [usize; 2],
     channels: usize,
@@ -46,12 +47,13 @@ impl Padded {
         padded
     }
 
+    /// Position of a vector.
     pub(super) fn place(&self, tile: usize, channel: usize, y: usize, x: usize) -> usize {
         let [height, width] = self.size;
         (((tile * self.channels + channel) * height + y) * width + x) * LANES
     }
 
-    /// Floats of one channel of a tile.
+    /// Number of floats in one channel of a tile.
     pub(super) fn channel(&self) -> usize {
         self.size[0] * self.size[1] * LANES
     }

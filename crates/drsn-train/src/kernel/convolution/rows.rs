@@ -1,4 +1,5 @@
-//! Rows of sums: for a block of output channels, each a weighted sum over input channels and taps.
+//! Rows of output pixels: weighted sums over input channels and taps, for blocks of output
+//! channels.
 
 use drsn_bundle::vectorized;
 
@@ -10,7 +11,7 @@ pub(super) const CHANNELS: usize = 4;
 /// Pixels of a row that are computed together.
 const PIXELS: usize = 2;
 
-/// Weights of a block of output channels in the order in which [`sum_row`] meets them.
+/// Packs the weights of each block of output channels in the order in which [`sum_row`] reads them.
 pub(super) fn pack(
     outputs: usize,
     inputs: usize,
@@ -31,34 +32,35 @@ pub(super) fn pack(
     (0..outputs).step_by(CHANNELS).map(block).collect()
 }
 
-/// Where a row of sums comes from.
+/// Input of a row of sums.
 pub(super) struct Rows<'a> {
     pub(super) input: &'a Padded,
     pub(super) offsets: &'a [usize],
-    /// Floats between the inputs of two neighbouring sums.
+    /// Floats between the inputs of adjacent sums.
     pub(super) step: usize,
 }
 
-/// Where a row of sums goes.
+/// Destination of a row of sums.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
-    /// The first channel of the block, and the number of channels.
+    /// First channel of the block, and total number of channels.
     pub(super) first: usize,
     pub(super) channels: usize,
-    /// Floats of a channel.
+    /// Floats in a channel.
     pub(super) channel: usize,
-    /// The row's place in each channel.
+    /// Position of the row in each channel.
     pub(super) at: usize,
-    /// Floats between two sums.
+    /// Floats between adjacent sums.
     pub(super) step: usize,
     /// Sums in the row.
     pub(super) pixels: usize,
-    /// Inputs of the tile.
+    /// Number of inputs in the tile.
     pub(super) lanes: usize,
 }
 
 vectorized! {
-    /// `output[c, p] = bias[c] + Σ_i Σ_tap weights[i, tap, c] · input[i, from + p · step + tap]` for each pixel p.
+    /// `output[c, p] = bias[c] + Σ_i Σ_tap weights[i, tap, c] · input[i, from + p · step + tap]`
+    /// for each pixel p.
     pub(super) fn sum_row<'a>(
         rows: &'a Rows<'a>,
         from: usize,

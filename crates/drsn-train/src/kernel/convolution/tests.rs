@@ -1,4 +1,4 @@
-//! Convolution and its gradients against their definition, one product at a time.
+//! Convolution and its gradients against their definition.
 
 use proptest::prelude::*;
 
@@ -16,7 +16,8 @@ fn naive(x: &[f32], w: &[f32], b: &[f32], g: &Geometry) -> Vec<f64> {
     y
 }
 
-/// Calls with each output's channel, place, and the places of the weights and inputs that meet there.
+/// Calls `meet` for each output with its channel, its position, and the positions of the weights
+/// and inputs that are multiplied.
 fn each(g: &Geometry, mut meet: impl FnMut(usize, usize, &[(usize, usize)])) {
     let [ci, co] = g.channels;
     let mut at = 0;

@@ -1,26 +1,19 @@
-//! Reports as one HTML file: no script, nothing from elsewhere, plots as SVG within it.
+//! Reports as one HTML file without scripts or external resources, with plots as inline SVG.
 
 mod page;
 mod sections;
 
 use super::{
-    Comparison, EvaluationReport, ReportError, Study,
-    plot::{self, Figure},
-    text::plain,
+    comparison::Comparison, error::ReportError, evaluation::EvaluationReport, plot, study::Study,
 };
 use page::Page;
-
-/// Figures of a report in the order in which it shows them, and the page around them.
-pub(super) struct Rendered {
-    pub(super) html: String,
-    pub(super) figures: Vec<Figure>,
-}
+pub(super) use page::Rendered;
 
 /// The report of one bundle.
 pub(super) fn evaluation(report: &EvaluationReport) -> Result<Rendered, ReportError> {
     let mut page = Page::new(&report.name());
     page.paragraph(&format!(
-        "Evaluated on {}, noise of seed {}, by {}.",
+        "Evaluated on {} with noise seed {} by {}.",
         report.data, report.seed, report.tool
     ));
     sections::summary(&mut page, report);
@@ -37,11 +30,11 @@ pub(super) fn evaluation(report: &EvaluationReport) -> Result<Rendered, ReportEr
     Ok(page.finish())
 }
 
-/// Several bundles side by side.
+/// The comparison of several bundles.
 pub(super) fn comparison(comparison: &Comparison) -> Result<Rendered, ReportError> {
     let mut page = Page::new("Comparison of models");
     if let Some(first) = comparison.reports().first() {
-        page.paragraph(&format!("Evaluated on {}, noise of seed {}.", first.data, first.seed));
+        page.paragraph(&format!("Evaluated on {} with noise seed {}.", first.data, first.seed));
     }
     page.table(&comparison.table());
     page.paragraph(Comparison::LEGEND);
@@ -55,24 +48,25 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<Rendered, ReportErro
     Ok(page.finish())
 }
 
-/// Several trainings of several kinds of network.
+/// The comparison of several kinds of network.
 pub(super) fn study(study: &Study) -> Result<Rendered, ReportError> {
     let mut page = Page::new(&study.title);
     page.paragraph(&study.data);
     page.table(&study.table());
     page.paragraph("Accuracy, mean ± sample standard deviation over the seeds.");
-    let bars = "bars: mean ± sample standard deviation over seeds";
+    let bars = "bars: mean ± sample standard deviation over the seeds";
     page.figure(plot::curves(&study.curves(), "Accuracy under noise", bars))?;
     Ok(page.finish())
 }
 
-const INTERVALS: &str = "bars: intervals of 95 % (Wilson)";
-const INTERVAL_NOTE: &str = "Intervals are Wilson's score intervals of 95 %: what other inputs of the same kind would give. \
-    They say nothing of other seeds of training.";
-const F1_NOTE: &str = "F1 is the harmonic mean of precision and recall; macro F1 is its mean over the classes that occur as \
-    labels or predictions.";
-const CALIBRATION_NOTE: &str = "The calibration error is the mean distance between confidence (the largest probability) and \
-    accuracy in 15 bins of equal width: C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.";
+const INTERVALS: &str = "bars: 95 % intervals (Wilson)";
+const INTERVAL_NOTE: &str = "Intervals are Wilson's 95 % score intervals for other inputs of the \
+    same kind. They do not cover the variation between training seeds.";
+const F1_NOTE: &str = "F1 is the harmonic mean of precision and recall. Macro F1 is its mean over \
+    the classes that occur as labels or predictions.";
+const CALIBRATION_NOTE: &str = "The calibration error is the mean distance between confidence (the \
+    largest probability) and accuracy in 15 bins of equal width: C. Guo et al., On Calibration of \
+    Modern Neural Networks, ICML 2017.";
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,21 @@
-//! The frame of a report: escaping, headings, tables, figures, style.
+//! The elements of a page: headings, tables, figures, style, escaping.
 
-use super::{Figure, Rendered, ReportError, plain};
-use crate::report::text::Table;
+use crate::report::{
+    error::ReportError,
+    plot::Figure,
+    text::{Table, plain},
+};
 
-/// Colours follow the reader's setting; plots stay dark on white, as they were drawn.
+/// Colours follow the reader's colour scheme; plots stay dark on white.
 const STYLE: &str = include_str!("style.css");
 
-/// A page that is being written.
+/// A finished page, and its figures in order of appearance.
+pub(crate) struct Rendered {
+    pub(crate) html: String,
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// A page under construction.
 pub(super) struct Page {
     body: String,
     title: String,
@@ -31,7 +40,7 @@ impl Page {
         self.push(&format!("<p>{}</p>\n", escape(text)));
     }
 
-    /// Large figures with what they are.
+    /// Adds large numbers with labels.
     pub(super) fn tiles(&mut self, tiles: &[(String, &str)]) {
         let tile = |(figure, name): &(String, &str)| {
             format!("<div><strong>{}</strong><span>{}</span></div>", escape(figure), escape(name))
@@ -40,7 +49,7 @@ impl Page {
         self.push(&format!("<div class=\"tiles\">{tiles}</div>\n"));
     }
 
-    /// Facts with their names.
+    /// Adds a list of names and values.
     pub(super) fn facts(&mut self, facts: &[(&str, String)]) {
         let fact = |(name, value): &(&str, String)| {
             format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value))
@@ -56,16 +65,17 @@ impl Page {
         };
         let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
         self.push(&format!(
-            "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n",
+            "<div class=\"wide\"><table>\n<thead>{}</thead>\n\
+             <tbody>\n{rows}</tbody>\n</table></div>\n",
             cells("th", &table.head)
         ));
     }
 
-    /// A plot, with words for those who cannot see it.
+    /// Adds a plot, with its description as alternative text.
     pub(super) fn figure(&mut self, figure: Figure) -> Result<(), ReportError> {
         let svg = figure.svg()?;
         let words = escape(&figure.description);
-        // Its width and height are those of the drawing; the style lets it shrink on narrow pages.
+        // The style sheet lets it shrink on narrow pages.
         let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{words}\" "), 1);
         self.push(&format!("<figure>\n{svg}</figure>\n"));
         self.figures.push(figure);
@@ -90,7 +100,7 @@ impl Page {
     }
 }
 
-/// Text as HTML, within an element or a quoted attribute.
+/// Escapes text for an element or a quoted attribute.
 pub(super) fn escape(text: &str) -> String {
     plain(text)
         .replace('&', "&amp;")

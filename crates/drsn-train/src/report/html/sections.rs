@@ -1,15 +1,17 @@
-//! The parts of one bundle's report.
+//! The sections of one bundle's report.
 
 use drsn_bundle::{Architecture, HeldOutAccuracy, Training, Unit};
 
-use super::{EvaluationReport, Page, ReportError, plot};
+use super::page::Page;
 use crate::report::{
-    ModelFacts,
     curve::noise_name,
+    error::ReportError,
+    evaluation::{EvaluationReport, ModelFacts},
+    plot,
     text::{Table, percent},
 };
 
-/// The main figures, large.
+/// The main scores as large numbers.
 pub(super) fn summary(page: &mut Page, report: &EvaluationReport) {
     let Some(first) = report.results.first() else {
         page.paragraph("Nothing was evaluated.");
@@ -18,13 +20,16 @@ pub(super) fn summary(page: &mut Page, report: &EvaluationReport) {
     let [low, high] = first.scores.interval;
     page.tiles(&[
         (percent(first.scores.accuracy), "accuracy"),
-        (format!("{:.2} to {}", 100.0 * low, percent(high)), "its interval of 95 %"),
+        (format!("{:.2} to {}", 100.0 * low, percent(high)), "95 % interval of the accuracy"),
         (format!("{:.4}", first.scores.macro_f1), "macro F1"),
         (percent(first.scores.calibration_error), "calibration error"),
-        (format!("{} of {}", first.scores.right, first.scores.inputs), "inputs right"),
+        (
+            format!("{} of {}", first.scores.right, first.scores.inputs),
+            "inputs classified correctly",
+        ),
     ]);
     if let Some(noise) = &first.noise {
-        page.paragraph(&format!("These figures are for inputs with the noise {noise}."));
+        page.paragraph(&format!("These scores are for inputs with the noise {noise}."));
     }
 }
 
@@ -33,7 +38,7 @@ pub(super) fn facts(page: &mut Page, model: &ModelFacts) {
     fact_list(page, model);
 }
 
-/// What the manifest says, as a list.
+/// Facts from the manifest as a list.
 pub(super) fn fact_list(page: &mut Page, model: &ModelFacts) {
     let mut facts = vec![
         ("network", architecture(&model.architecture)),
@@ -59,10 +64,10 @@ fn architecture(architecture: &Architecture) -> String {
         .iter()
         .map(|stage| format!("{} x {} channels", stage.blocks, stage.channels))
         .collect();
-    format!("{unit}; units {}; kernels of {}", stages.join(", "), architecture.kernel)
+    format!("{unit}; units: {}; kernel size {}", stages.join(", "), architecture.kernel)
 }
 
-/// The labels, as many as one reads in a line or two.
+/// The number of classes and the first labels.
 fn classes(classes: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = classes.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -87,7 +92,7 @@ fn story(training: &Training) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Classes, confusions and calibration under the first noise.
+/// Scores by class, confusion matrix and calibration under the first noise.
 pub(super) fn scores(page: &mut Page, report: &EvaluationReport) -> Result<(), ReportError> {
     let Some(first) = report.results.first() else {
         return Ok(());
@@ -96,13 +101,13 @@ pub(super) fn scores(page: &mut Page, report: &EvaluationReport) -> Result<(), R
     page.heading(&format!("Classes ({noise})"));
     page.table(&first.scores.class_table());
     page.figure(plot::per_class(&first.scores, &format!("F1 by class ({noise})")))?;
-    page.heading(&format!("Confusions ({noise})"));
+    page.heading(&format!("Confusion matrix ({noise})"));
     page.figure(plot::confusion(&first.scores, &format!("Confusion matrix ({noise})")))?;
     page.heading(&format!("Calibration ({noise})"));
     page.figure(plot::reliability(&first.scores, &format!("Reliability ({noise})")))
 }
 
-/// Curves of the training and its statistics, where they are known.
+/// Curves of the training and accuracies by statistics, if known.
 pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(), ReportError> {
     let Some(training) = &report.model.training else { return Ok(()) };
     if !training.history.is_empty() {
@@ -110,7 +115,7 @@ pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(),
         page.figure(plot::history(&training.history, &format!("Training of {}", report.name())))?;
     }
     if let Some(story) = &training.held_out_accuracy {
-        page.heading("Statistics of the normalizations");
+        page.heading("Batch normalization statistics");
         page.table(&statistics(story));
     }
     Ok(())
@@ -119,8 +124,8 @@ pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(),
 fn statistics(story: &HeldOutAccuracy) -> Table {
     let mut table = Table::new("statistics");
     table.columns(["accuracy on held-out inputs".to_owned()]);
-    table.row("running means, as kept while training", [percent(story.running)]);
-    table.row("exact, as in the exported model", [percent(story.exact)]);
-    table.row("those of each batch", [percent(story.batch)]);
+    table.row("running, from training", [percent(story.running)]);
+    table.row("exact, in the exported model", [percent(story.exact)]);
+    table.row("of each batch", [percent(story.batch)]);
     table
 }

@@ -1,14 +1,14 @@
-//! What a page must hold, and what must not get into it.
+//! Required contents of a page, and escaping.
 
 use super::*;
-use crate::report::{StudyRow, samples};
+use crate::report::{fixtures, study::StudyRow};
 
-/// A name that would end an element, an attribute or a line if it were not escaped.
+/// A name that would end an element, an attribute or a line without escaping.
 const NASTY: &str = "<script>alert(\"1\")</script>&'\u{1b}";
 
 #[test]
-fn what_users_typed_is_escaped_everywhere() {
-    let mut report = samples::report("digits", 0.95);
+fn user_input_is_escaped_everywhere() {
+    let mut report = fixtures::report("digits", 0.95);
     report.data = NASTY.to_owned();
     report.tool = NASTY.to_owned();
     report.model.classes = vec![NASTY.to_owned(); 10];
@@ -30,8 +30,8 @@ fn what_users_typed_is_escaped_everywhere() {
 }
 
 #[test]
-fn a_page_needs_nothing_from_elsewhere() {
-    let html = evaluation(&samples::report("digits", 0.95)).unwrap().html;
+fn a_page_needs_no_external_resources() {
+    let html = evaluation(&fixtures::report("digits", 0.95)).unwrap().html;
     let html = html.replace("http://www.w3.org/2000/svg", "");
     for word in ["http:", "https:", "src=", "@import", "url("] {
         assert!(!html.contains(word), "{word}");
@@ -44,7 +44,7 @@ fn a_page_needs_nothing_from_elsewhere() {
 
 #[test]
 fn an_evaluation_of_nothing_is_a_page_that_says_so() {
-    let mut report = samples::report("digits", 0.95);
+    let mut report = fixtures::report("digits", 0.95);
     report.results.clear();
     assert!(evaluation(&report).unwrap().html.contains("Nothing was evaluated."));
 }

@@ -1,17 +1,19 @@
 //! F1 of each class.
 
 use super::{
-    figure::{BLUE, FAINT, Figure, GRID, INK, SMALL, shade, shorten, widest},
-    marks::{Across, Text},
+    figure::Figure,
+    font::{shorten, widest},
+    marks::{Anchor, Text},
     panel::Panel,
+    style::{BLUE, FAINT, GRID, INK, SMALL, shade},
 };
-use crate::report::Scores;
+use crate::evaluation::Scores;
 
-/// Room for the longest name.
+/// Maximum width of a class name in pixels.
 const NAME: f64 = 190.0;
 
 /// Draws a horizontal bar for each class, in the order of the model's outputs.
-pub fn per_class(scores: &Scores, title: &str) -> Figure {
+pub(crate) fn per_class(scores: &Scores, title: &str) -> Figure {
     let names = scores.classes.iter().map(|class| class.name.as_str());
     let left = 34.0 + widest(names, SMALL, NAME);
     let step = if scores.classes.len() > 40 { 18.0 } else { 26.0 };
@@ -32,7 +34,7 @@ pub fn per_class(scores: &Scores, title: &str) -> Figure {
     for (i, class) in scores.classes.iter().enumerate() {
         let y = panel.top + 4.0 + step * (i as f64 + 0.5);
         let name = shorten(&class.name, SMALL, NAME);
-        figure.text(Text::new(name, (left - 8.0, y)).size(SMALL).across(Across::Right));
+        figure.text(Text::new(name, (left - 8.0, y)).size(SMALL).anchor(Anchor::Right));
         let end = panel.at(class.f1.unwrap_or_default(), 0.0).0;
         let half = step / 2.0 - 3.0;
         figure.rect((left, y - half), (end, y + half), shade(BLUE, 0.75));

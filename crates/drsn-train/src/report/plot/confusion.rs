@@ -1,33 +1,34 @@
-//! Confusion matrix: counts and shares of each row.
+//! Confusion matrix, with counts and the shares of each row.
 
 use plotters::style::RGBColor;
 
 use super::{
-    figure::{
-        BLUE, CENTRE, Figure, INK, LABEL, SMALL, VERMILLION, WHITE, shade, shorten, widest, width,
-    },
-    marks::{Across, Text},
+    figure::Figure,
+    font::{shorten, widest, width},
+    marks::{Anchor, Text},
+    style::{BLUE, INK, LABEL, SMALL, VERMILLION, WHITE, shade},
 };
-use crate::report::Scores;
+use crate::evaluation::Scores;
 
-/// Room for the longest name.
+/// Maximum width of a class name in pixels.
 const NAME: f64 = 190.0;
 
-/// Sizes of one matrix.
+/// Dimensions of one matrix.
 struct Layout {
     cell: f64,
     /// Upper left corner of the matrix.
     left: f64,
     top: f64,
-    /// Room below it for the names of the columns.
+    /// Space below the matrix for the names of the columns.
     below: f64,
-    turned: bool,
-    /// Whether names have room beside their rows.
+    /// Whether the names of the columns are rotated.
+    rotated: bool,
+    /// Whether there is enough space for names.
     labelled: bool,
 }
 
-/// Draws right classes as rows and predicted ones as columns.
-pub fn confusion(scores: &Scores, title: &str) -> Figure {
+/// Draws correct classes as rows and predicted classes as columns.
+pub(crate) fn confusion(scores: &Scores, title: &str) -> Figure {
     let layout = layout(scores);
     let extent = layout.cell * scores.classes.len() as f64;
     let size = (
@@ -35,7 +36,7 @@ pub fn confusion(scores: &Scores, title: &str) -> Figure {
         (layout.top + extent + layout.below + 44.0).ceil(),
     );
     let description = format!(
-        "Confusion matrix of {} classes: {} of {} inputs are right",
+        "Confusion matrix of {} classes: {} of {} inputs are classified correctly",
         scores.classes.len(),
         scores.right,
         scores.inputs
@@ -43,16 +44,16 @@ pub fn confusion(scores: &Scores, title: &str) -> Figure {
     let mut figure = Figure::new("confusion", description, size);
     figure.title(title);
     figure.subtitle(if layout.labelled {
-        "inputs, and their share of the row; blue: right, orange: wrong"
+        "number of inputs and share of the row; blue: correct, orange: wrong"
     } else {
-        "colour: share of the row; blue: right, orange: wrong; classes in the order of the model's outputs"
+        "colour: share of the row; blue: correct, orange: wrong; classes in order of the outputs"
     });
     cells(&mut figure, &layout, scores);
     names(&mut figure, &layout, scores);
     let (middle_x, middle_y) = (layout.left + extent / 2.0, layout.top + extent / 2.0);
     let below = (middle_x, layout.top + extent + layout.below + 16.0);
-    figure.text(Text::new("predicted class", below).size(LABEL).across(CENTRE));
-    figure.text(Text::new("right class", (22.0, middle_y)).across(CENTRE).turned());
+    figure.text(Text::new("predicted class", below).size(LABEL).anchor(Anchor::Centre));
+    figure.text(Text::new("correct class", (22.0, middle_y)).anchor(Anchor::Centre).rotated());
     figure
 }
 
@@ -67,13 +68,13 @@ fn layout(scores: &Scores) -> Layout {
     let names = || scores.classes.iter().map(|class| class.name.as_str());
     let labelled = cell >= SMALL;
     let room = if labelled { widest(names(), SMALL, NAME) } else { 0.0 };
-    let turned = room > cell - 6.0;
+    let rotated = room > cell - 6.0;
     Layout {
         cell,
         left: 52.0 + room,
         top: 66.0,
-        below: if turned { room + 12.0 } else { 24.0 },
-        turned,
+        below: if rotated { room + 12.0 } else { 24.0 },
+        rotated,
         labelled,
     }
 }
@@ -81,27 +82,24 @@ fn layout(scores: &Scores) -> Layout {
 fn cells(figure: &mut Figure, layout: &Layout, scores: &Scores) {
     let cell = layout.cell;
     let gap = if cell >= 12.0 { 1.0 } else { 0.0 };
-    for (row, counts) in scores.confusion.iter().enumerate() {
-        let support = scores.classes[row].support;
-        for (column, &count) in counts.iter().enumerate() {
-            let (x, y) = (layout.left + cell * column as f64, layout.top + cell * row as f64);
-            let share = count as f64 / support.max(1) as f64;
-            let fill = fill(row == column, share);
-            figure.rect((x, y), (x + cell - gap, y + cell - gap), fill);
-            if cell >= 40.0 && count > 0 {
-                let ink = if share > 0.55 && row == column { WHITE } else { INK };
-                let middle = (x + cell / 2.0, y + cell / 2.0);
-                cell_text(figure, middle, cell, count, share, ink);
-            }
+    for ((row, column), &count) in scores.confusion.indexed_iter() {
+        let (x, y) = (layout.left + cell * column as f64, layout.top + cell * row as f64);
+        let share = count as f64 / scores.classes[row].support.max(1) as f64;
+        let fill = fill(row == column, share);
+        figure.rect((x, y), (x + cell - gap, y + cell - gap), fill);
+        if cell >= 40.0 && count > 0 {
+            let ink = if share > 0.55 && row == column { WHITE } else { INK };
+            let middle = (x + cell / 2.0, y + cell / 2.0);
+            cell_text(figure, middle, cell, count, share, ink);
         }
     }
 }
 
-/// The square root makes rare confusions visible, which are what one looks for.
-fn fill(right: bool, share: f64) -> RGBColor {
+/// Colour of a cell. The square root makes rare confusions visible.
+fn fill(is_correct: bool, share: f64) -> RGBColor {
     if share == 0.0 {
         RGBColor(244, 244, 244)
-    } else if right {
+    } else if is_correct {
         shade(BLUE, share)
     } else {
         shade(VERMILLION, 0.06 + 0.74 * share.sqrt())
@@ -118,12 +116,12 @@ fn cell_text(
 ) {
     let count = count.to_string();
     let large = if cell >= 60.0 { LABEL } else { SMALL };
-    // Large counts shrink until they fit.
+    // Long counts are drawn smaller until they fit.
     let size = large.min(large * (cell - 6.0) / width(&count, large).max(1.0));
-    figure.text(Text::new(count, (x, y - 8.0)).size(size).color(ink).across(CENTRE));
+    figure.text(Text::new(count, (x, y - 8.0)).size(size).color(ink).anchor(Anchor::Centre));
     let decimals = usize::from(cell >= 60.0 || share < 0.01);
     let share = format!("{:.decimals$} %", 100.0 * share);
-    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).color(ink).across(CENTRE));
+    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).color(ink).anchor(Anchor::Centre));
 }
 
 fn names(figure: &mut Figure, layout: &Layout, scores: &Scores) {
@@ -135,14 +133,14 @@ fn names(figure: &mut Figure, layout: &Layout, scores: &Scores) {
         let middle = layout.cell * (i as f64 + 0.5);
         let name = shorten(&class.name, SMALL, NAME);
         let row = Text::new(name.clone(), (layout.left - 8.0, layout.top + middle));
-        figure.text(row.size(SMALL).across(Across::Right));
+        figure.text(row.size(SMALL).anchor(Anchor::Right));
         let column = Text::new(name, (layout.left + middle, bottom + 14.0)).size(SMALL);
-        figure.text(if layout.turned {
+        figure.text(if layout.rotated {
             Text { at: (layout.left + middle, bottom + 6.0), ..column }
-                .across(Across::Right)
-                .turned()
+                .anchor(Anchor::Right)
+                .rotated()
         } else {
-            column.across(CENTRE)
+            column.anchor(Anchor::Centre)
         });
     }
 }

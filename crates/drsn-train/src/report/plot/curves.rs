@@ -1,37 +1,38 @@
-//! Accuracy against noise, one curve a model.
+//! Accuracy against noise, one curve for each model.
 
 use super::{
-    figure::{Figure, SMALL, color, widest},
+    figure::Figure,
+    font::widest,
     panel::Panel,
+    style::{SMALL, color},
 };
-use crate::report::{
-    NoiseCurve,
-    curve::{noise_name, noises},
-};
+use crate::report::curve::{CurvePoint, NoiseCurve, noise_name, noises};
 
-/// Room for the longest name of a model and of a noise.
+/// Maximum width of a model's name in pixels.
 const NAME: f64 = 230.0;
+/// Maximum width of a noise's name in pixels.
 const NOISE: f64 = 130.0;
 
-/// Sizes of one plot.
+/// Dimensions of one plot.
 struct Layout {
     plot: (f64, f64),
     legend: f64,
-    /// Room for the names of the noises.
+    /// Space for the names of the noises.
     below: f64,
-    turned: bool,
+    /// Whether the names of the noises are rotated.
+    rotated: bool,
 }
 
 impl Layout {
     fn new(curves: &[NoiseCurve], labels: &[String]) -> Self {
         let width = (110.0 * labels.len() as f64).clamp(480.0, 900.0);
         let label = widest(labels.iter().map(String::as_str), SMALL, NOISE);
-        let turned = label > width / labels.len().max(1) as f64 - 10.0;
+        let rotated = label > width / labels.len().max(1) as f64 - 10.0;
         Self {
             plot: (width, (24.0 * curves.len() as f64).max(330.0)),
             legend: widest(curves.iter().map(|curve| curve.name.as_str()), SMALL, NAME) + 44.0,
-            below: if turned { label + 16.0 } else { 30.0 },
-            turned,
+            below: if rotated { label + 16.0 } else { 30.0 },
+            rotated,
         }
     }
 
@@ -41,9 +42,9 @@ impl Layout {
     }
 }
 
-/// Draws curves with error bars; the noises lie at equal distances, in the order of their first appearance.
-/// `bars` says what the error bars are.
-pub fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
+/// Draws curves with error bars; the noises are at equal distances, in order of first appearance.
+/// `bars` explains the error bars.
+pub(crate) fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
     let noises = noises(curves);
     let labels: Vec<String> = noises.iter().map(|noise| noise_name(noise.as_ref())).collect();
     let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
@@ -58,10 +59,10 @@ pub fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
     let panel = Panel { left: 90.0, top: 74.0, width, height, x, y: (floor(curves), 1.0) };
     let decimals = usize::from(panel.y.0 > 0.95);
     panel.y_axis(&mut figure, "accuracy", |value| format!("{:.decimals$} %", 100.0 * value));
-    panel.x_names(&mut figure, &labels, layout.turned, NOISE);
+    panel.x_names(&mut figure, &labels, layout.rotated, NOISE);
     panel.x_title(&mut figure, "noise", layout.below + 16.0);
     panel.frame(&mut figure);
-    // Side by side, so that error bars do not hide one another.
+    // Shifted sideways, so that error bars do not overlap.
     let count = names.len().max(1) as f64;
     let step = (0.4 / count).min(7.0 * (last + 1.0) / width);
     for (series, curve) in curves.iter().enumerate() {
@@ -77,7 +78,7 @@ pub fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
     figure
 }
 
-/// Place, accuracy and error bar of each point.
+/// Draws one curve; each point has a position, an accuracy and an error bar.
 fn draw(
     figure: &mut Figure,
     panel: &Panel,
@@ -99,9 +100,9 @@ fn draw(
     }
 }
 
-/// The lower end of the axis: a multiple of 10 %, of 2 % or of 1 %, below everything that is shown.
+/// The lower end of the axis: a multiple of 10 %, 2 % or 1 % below all points and bars.
 fn floor(curves: &[NoiseCurve]) -> f64 {
-    let lowest = |low: f64, point: &crate::report::CurvePoint| {
+    let lowest = |low: f64, point: &CurvePoint| {
         low.min(point.accuracy).min(point.bar.map_or(1.0, |bar| bar[0]))
     };
     let low = curves.iter().flat_map(|curve| &curve.points).fold(1.0, lowest);

@@ -1,44 +1,20 @@
-//! A plot: its size and its marks, in pixels of the SVG from the upper left corner.
+//! A plot as a list of marks. Coordinates are pixels of the SVG, from the upper left corner.
 
-use plotters::style::{IntoFont as _, RGBColor};
+use plotters::style::RGBColor;
 
 use super::{
-    marks::{Across, Mark, Marker, Text},
-    render,
+    font::shorten,
+    marks::{Mark, Marker, Text},
+    style::{FAINT, SMALL, TITLE, color},
 };
-use crate::report::{ReportError, text::plain};
-
-pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
-pub(super) const FAINT: RGBColor = RGBColor(110, 110, 110);
-pub(super) const GRID: RGBColor = RGBColor(222, 222, 222);
-pub(super) const WHITE: RGBColor = RGBColor(255, 255, 255);
-pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
-pub(super) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
-
-/// Colours that people with any colour vision can tell apart: M. Okabe and K. Ito, "Color Universal Design", 2008,
-/// without the yellow, which is too light on white.
-const PALETTE: [RGBColor; 7] = [
-    BLUE,
-    VERMILLION,
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 0, 0),
-];
-
-/// Sizes of letters.
-pub(super) const TITLE: f64 = 19.0;
-pub(super) const LABEL: f64 = 15.0;
-pub(super) const SMALL: f64 = 13.0;
 
 /// A plot.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
-    /// Name of its files, without the ending.
-    pub name: String,
-    /// What it shows, in a sentence, for those who cannot see it.
-    pub description: String,
+pub(crate) struct Figure {
+    /// Name of its files, without extension.
+    pub(crate) name: String,
+    /// One-sentence description, for readers who cannot see the plot.
+    pub(crate) description: String,
     pub(super) size: (f64, f64),
     pub(super) marks: Vec<Mark>,
 }
@@ -46,22 +22,6 @@ pub struct Figure {
 impl Figure {
     pub(super) fn new(name: &str, description: String, size: (f64, f64)) -> Self {
         Self { name: name.to_owned(), description, size, marks: Vec::new() }
-    }
-
-    /// The plot as an SVG document.
-    ///
-    /// # Errors
-    /// [`ReportError::Plot`].
-    pub fn svg(&self) -> Result<String, ReportError> {
-        render::svg(self)
-    }
-
-    /// Draws the plot into a PNG file, twice as large as the SVG.
-    ///
-    /// # Errors
-    /// [`ReportError::Plot`] with what the system said where the file cannot be written.
-    pub fn png(&self, path: &std::path::Path) -> Result<(), ReportError> {
-        render::png(self, path)
     }
 
     pub(super) fn title(&mut self, title: &str) {
@@ -115,50 +75,3 @@ impl Figure {
         }
     }
 }
-
-/// Colour of the n-th series.
-pub(super) fn color(series: usize) -> RGBColor {
-    PALETTE[series % PALETTE.len()]
-}
-
-/// White at 0, `full` at 1.
-pub(super) fn shade(full: RGBColor, share: f64) -> RGBColor {
-    let share = share.clamp(0.0, 1.0);
-    let mix = |c: u8| (255.0 + (f64::from(c) - 255.0) * share).round() as u8;
-    RGBColor(mix(full.0), mix(full.1), mix(full.2))
-}
-
-/// Width of a text as it will be drawn.
-pub(super) fn width(text: &str, size: f64) -> f64 {
-    render::prepare_font();
-    let font = (render::FAMILY, size).into_font();
-    // Letters that the font lacks are drawn by the reader's font in an SVG: about as wide as high.
-    font.layout_box(text).map_or_else(
-        |_| 0.7 * size * text.chars().count() as f64,
-        |((left, _), (right, _))| f64::from(right - left),
-    )
-}
-
-/// A text on one line that is no wider than `room`: what does not fit ends with an ellipsis.
-pub(super) fn shorten(text: &str, size: f64, room: f64) -> String {
-    let text = plain(text);
-    if width(&text, size) <= room {
-        return text;
-    }
-    let mut letters: Vec<char> = text.chars().collect();
-    while letters.pop().is_some() {
-        let shorter: String = letters.iter().chain(&['…']).collect();
-        if width(&shorter, size) <= room {
-            return shorter;
-        }
-    }
-    String::new()
-}
-
-/// The width of the widest of some names, at most `most`.
-pub(super) fn widest<'a>(names: impl Iterator<Item = &'a str>, size: f64, most: f64) -> f64 {
-    names.map(|name| width(name, size)).fold(0.0, f64::max).min(most)
-}
-
-/// Where a text begins so that it is centred on `x`.
-pub(super) const CENTRE: Across = Across::Centre;

@@ -1,12 +1,12 @@
-//! How a training went: loss, accuracy and learning rate by epoch.
+//! The course of a training: loss, accuracy and learning rate by epoch.
 
 use drsn_bundle::Epoch;
 
-use super::{figure::Figure, figure::color, panel::Panel};
+use super::{figure::Figure, panel::Panel, style::color};
 
 const WIDTH: f64 = 560.0;
 
-/// What one panel shows: a name for the axis, and how its numbers are written.
+/// What one panel shows: the title of its axis, the data, and the format of its numbers.
 struct Quantity {
     title: &'static str,
     series: Vec<Vec<(f64, f64)>>,
@@ -15,7 +15,7 @@ struct Quantity {
 }
 
 /// Draws three panels, one below the other.
-pub fn history(epochs: &[Epoch], title: &str) -> Figure {
+pub(crate) fn history(epochs: &[Epoch], title: &str) -> Figure {
     let description = format!("Loss, accuracy and learning rate over {} epochs", epochs.len());
     let mut figure = Figure::new("training", description, (830.0, 834.0));
     figure.title(title);
@@ -36,7 +36,7 @@ pub fn history(epochs: &[Epoch], title: &str) -> Figure {
         }
         panel.frame(&mut figure);
         if epochs.is_empty() {
-            panel.nothing(&mut figure);
+            panel.no_data(&mut figure);
         }
         for (series, points) in quantity.series.iter().enumerate() {
             draw(&mut figure, &panel, points, if i == 2 { 6 } else { series });
@@ -63,10 +63,10 @@ fn draw(figure: &mut Figure, panel: &Panel, points: &[(f64, f64)], series: usize
 }
 
 fn subtitle(epochs: &[Epoch]) -> String {
-    format!("{} epochs; held out with the statistics of batches", epochs.len())
+    format!("{} epochs; held-out inputs with the statistics of each batch", epochs.len())
 }
 
-/// The values of one field that are known and finite, by epoch.
+/// The finite values of one field by epoch.
 fn points(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<(f64, f64)> {
     let numbered = epochs.iter().zip(1_u32..);
     numbered
@@ -106,7 +106,7 @@ fn most(series: &[Vec<(f64, f64)>]) -> f64 {
     if most > 0.0 { most } else { 1.0 }
 }
 
-/// A number with as few digits as tell ticks apart.
+/// Formats a number of a tick with few digits.
 fn short(value: f64) -> String {
     let rounded = (value * 1e6).round() / 1e6;
     if rounded == 0.0 && value > 0.0 { format!("{value:.0e}") } else { rounded.to_string() }

@@ -1,10 +1,10 @@
-//! What a plot consists of.
+//! The elements of plots.
 
 use plotters::style::RGBColor;
 
-use super::figure::{INK, LABEL};
+use super::style::{INK, LABEL};
 
-/// One thing to draw; coordinates in pixels of the SVG.
+/// An element; coordinates in pixels of the SVG.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mark {
     Rect { from: (f64, f64), to: (f64, f64), fill: RGBColor },
@@ -13,7 +13,7 @@ pub(super) enum Mark {
     Text(Text),
 }
 
-/// Shapes that tell series apart without colour.
+/// Shapes that distinguish series without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
     Circle,
@@ -32,18 +32,18 @@ impl Marker {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Text {
     pub(super) words: String,
-    /// The end or middle that `across` says, at half the height of the letters.
+    /// Position of the anchor, vertically in the middle of the letters.
     pub(super) at: (f64, f64),
     pub(super) size: f64,
     pub(super) color: RGBColor,
-    pub(super) across: Across,
-    /// Turned by 90° to the left: it is read from below.
-    pub(super) turned: bool,
+    pub(super) anchor: Anchor,
+    /// Whether it is rotated by 90° counterclockwise.
+    pub(super) is_rotated: bool,
 }
 
-/// Which part of a text lies at its place.
+/// The part of a text that is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Across {
+pub(super) enum Anchor {
     Left,
     Centre,
     Right,
@@ -56,8 +56,8 @@ impl Text {
             at,
             size: LABEL,
             color: INK,
-            across: Across::Left,
-            turned: false,
+            anchor: Anchor::Left,
+            is_rotated: false,
         }
     }
 
@@ -69,11 +69,11 @@ impl Text {
         Self { color, ..self }
     }
 
-    pub(super) fn across(self, across: Across) -> Self {
-        Self { across, ..self }
+    pub(super) fn anchor(self, anchor: Anchor) -> Self {
+        Self { anchor, ..self }
     }
 
-    pub(super) fn turned(self) -> Self {
-        Self { turned: true, ..self }
+    pub(super) fn rotated(self) -> Self {
+        Self { is_rotated: true, ..self }
     }
 }

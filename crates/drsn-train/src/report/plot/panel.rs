@@ -1,11 +1,13 @@
 //! A rectangle with axes.
 
 use super::{
-    figure::{CENTRE, FAINT, Figure, GRID, INK, LABEL, SMALL, shorten, width},
-    marks::{Across, Text},
+    figure::Figure,
+    font::{shorten, width},
+    marks::{Anchor, Text},
+    style::{FAINT, GRID, INK, LABEL, SMALL},
 };
 
-/// Where values lie in a plot.
+/// A rectangle of a plot, with the ranges of its axes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panel {
     pub(super) left: f64,
@@ -27,7 +29,7 @@ impl Panel {
         self.top + self.height
     }
 
-    /// Where a pair of values lies; what is outside of the panel lies on its edge.
+    /// Position of a pair of values; values outside the panel are moved to its edge.
     pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         let share = |value: f64, (from, to): (f64, f64)| {
             let share = (value - from) / (to - from);
@@ -36,13 +38,13 @@ impl Panel {
         (self.left + share(x, self.x) * self.width, self.bottom() - share(y, self.y) * self.height)
     }
 
-    /// The frame, in front of the grid.
+    /// Draws the frame, in front of the grid.
     pub(super) fn frame(&self, figure: &mut Figure) {
         let corner = (self.left, self.bottom());
         figure.line(vec![(self.left, self.top), corner, (self.right(), self.bottom())], INK, 1.0);
     }
 
-    /// Horizontal grid with numbers at the left, and what they are.
+    /// Draws a horizontal grid with numbers and a title at the left.
     pub(super) fn y_axis(&self, figure: &mut Figure, title: &str, number: impl Fn(f64) -> String) {
         let ticks = ticks(self.y.0, self.y.1, (self.height / 45.0).clamp(2.0, 8.0));
         let mut widest: f64 = 0.0;
@@ -51,49 +53,49 @@ impl Panel {
             figure.line(vec![(self.left, y), (self.right(), y)], GRID, 1.0);
             let text = number(value);
             widest = widest.max(width(&text, SMALL));
-            figure.text(Text::new(text, (self.left - 8.0, y)).size(SMALL).across(Across::Right));
+            figure.text(Text::new(text, (self.left - 8.0, y)).size(SMALL).anchor(Anchor::Right));
         }
         let middle = (self.left - widest - 26.0, self.top + self.height / 2.0);
-        figure.text(Text::new(title, middle).across(CENTRE).turned());
+        figure.text(Text::new(title, middle).anchor(Anchor::Centre).rotated());
     }
 
-    /// Numbers below, and what they are.
+    /// Draws numbers and a title below.
     pub(super) fn x_axis(&self, figure: &mut Figure, title: &str, number: impl Fn(f64) -> String) {
         for value in ticks(self.x.0, self.x.1, (self.width / 70.0).clamp(2.0, 10.0)) {
             let (x, y) = self.at(value, self.y.0);
             figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
-            figure.text(Text::new(number(value), (x, y + 17.0)).size(SMALL).across(CENTRE));
+            figure.text(Text::new(number(value), (x, y + 17.0)).size(SMALL).anchor(Anchor::Centre));
         }
         self.x_title(figure, title, 40.0);
     }
 
     pub(super) fn x_title(&self, figure: &mut Figure, title: &str, below: f64) {
         let at = (self.left + self.width / 2.0, self.bottom() + below);
-        figure.text(Text::new(title, at).size(LABEL).across(CENTRE));
+        figure.text(Text::new(title, at).size(LABEL).anchor(Anchor::Centre));
     }
 
-    /// Names below, at equal distances: turned where one is wider than its place.
-    pub(super) fn x_names(&self, figure: &mut Figure, names: &[String], turned: bool, room: f64) {
+    /// Draws names below, at equal distances, shortened to `room` pixels.
+    pub(super) fn x_names(&self, figure: &mut Figure, names: &[String], rotated: bool, room: f64) {
         for (i, name) in names.iter().enumerate() {
             let (x, y) = self.at(i as f64, self.y.0);
             figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
             let text = Text::new(shorten(name, SMALL, room), (x, y + 17.0)).size(SMALL);
-            figure.text(if turned {
-                Text { at: (x, y + 9.0), ..text }.across(Across::Right).turned()
+            figure.text(if rotated {
+                Text { at: (x, y + 9.0), ..text }.anchor(Anchor::Right).rotated()
             } else {
-                text.across(CENTRE)
+                text.anchor(Anchor::Centre)
             });
         }
     }
 
-    /// A word in the middle, where there is nothing to show.
-    pub(super) fn nothing(&self, figure: &mut Figure) {
+    /// Draws a note in the middle of an empty panel.
+    pub(super) fn no_data(&self, figure: &mut Figure) {
         let middle = (self.left + self.width / 2.0, self.top + self.height / 2.0);
-        figure.text(Text::new("no data", middle).color(FAINT).across(CENTRE));
+        figure.text(Text::new("no data", middle).color(FAINT).anchor(Anchor::Centre));
     }
 }
 
-/// About `count` round numbers between two: multiples of 1, 2 or 5 times a power of ten.
+/// About `count` round numbers in a range: multiples of 1, 2 or 5 times a power of ten.
 pub(super) fn ticks(from: f64, to: f64, count: f64) -> Vec<f64> {
     let span = to - from;
     if !(span.is_finite() && span > 0.0) {

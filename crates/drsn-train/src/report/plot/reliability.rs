@@ -1,14 +1,15 @@
-//! Reliability diagram: is a model right as often as it says?
+//! Reliability diagram: does the accuracy of a model match its confidence?
 
 use super::{
-    figure::{BLUE, FAINT, Figure, INK, SMALL, VERMILLION, shade},
+    figure::Figure,
     marks::Text,
     panel::Panel,
+    style::{BLUE, FAINT, INK, SMALL, VERMILLION, shade},
 };
-use crate::report::Scores;
+use crate::evaluation::Scores;
 
-/// Draws accuracy against confidence, and below it how many inputs have which confidence.
-pub fn reliability(scores: &Scores, title: &str) -> Figure {
+/// Draws accuracy against confidence, and below it the distribution of the confidence.
+pub(crate) fn reliability(scores: &Scores, title: &str) -> Figure {
     let description = format!(
         "Reliability diagram; expected calibration error {:.2} %",
         100.0 * scores.calibration_error
@@ -41,7 +42,7 @@ pub fn reliability(scores: &Scores, title: &str) -> Figure {
     figure
 }
 
-/// What the colours mean, above the panel: within it there is no place that bars leave free.
+/// Draws the key of the colours above the panel, because bars may cover all of it.
 fn key(figure: &mut Figure, panel: &Panel) {
     let entries =
         [(shade(BLUE, 0.75), "accuracy"), (shade(VERMILLION, 0.4), "distance from confidence")];
@@ -53,6 +54,7 @@ fn key(figure: &mut Figure, panel: &Panel) {
     }
 }
 
+/// Draws the share of inputs in each bin.
 fn inputs(figure: &mut Figure, scores: &Scores) {
     let most = scores.reliability.iter().map(|bin| bin.inputs).max().unwrap_or_default();
     let top = most as f64 / scores.inputs.max(1) as f64;

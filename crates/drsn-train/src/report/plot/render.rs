@@ -1,6 +1,6 @@
-//! Marks to SVG and PNG.
+//! Rendering of plots as SVG and PNG.
 
-use std::{path::Path, sync::Once};
+use std::path::Path;
 
 use plotters::{
     coord::Shift,
@@ -9,48 +9,47 @@ use plotters::{
         Polygon, Rectangle, SVGBackend, TextStyle,
     },
     style::{
-        Color as _, FontStyle, FontTransform, IntoFont as _, RGBColor, register_font,
+        Color as _, FontTransform, IntoFont as _, RGBColor,
         text_anchor::{HPos, Pos, VPos},
     },
 };
 
 use super::{
-    figure::{Figure, WHITE},
-    marks::{Across, Mark, Marker, Text},
+    figure::Figure,
+    font::{self, FAMILY},
+    marks::{Anchor, Mark, Marker, Text},
+    style::WHITE,
 };
-use crate::report::ReportError;
+use crate::report::error::ReportError;
 
-/// In a PNG the font that is built in, in an SVG what the reader's program takes for it.
-pub(super) const FAMILY: &str = "sans-serif";
-
-/// `DejaVu` Sans, the letters of European languages.
-static FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans-subset.ttf");
-
-/// How much larger a PNG is than the SVG.
+/// Size of a PNG relative to the SVG.
 const PNG_SCALE: f64 = 2.0;
 
-/// Registers the font. Where that failed, drawing a text would fail with the reason.
-pub(super) fn prepare_font() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = register_font(FAMILY, FontStyle::Normal, FONT);
-    });
-}
-
-pub(super) fn svg(figure: &Figure) -> Result<String, ReportError> {
-    let mut text = String::new();
-    {
-        let size = (figure.size.0 as u32, figure.size.1 as u32);
-        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        draw(figure, &area, 1.0).map_err(|reason| failed(figure, reason))?;
+impl Figure {
+    /// Renders the plot as an SVG document.
+    ///
+    /// # Errors
+    /// [`ReportError::Plot`] with the error of the drawing library.
+    pub(crate) fn svg(&self) -> Result<String, ReportError> {
+        let mut text = String::new();
+        {
+            let size = (self.size.0 as u32, self.size.1 as u32);
+            let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+            draw(self, &area, 1.0).map_err(|reason| failed(self, reason))?;
+        }
+        Ok(text)
     }
-    Ok(text)
-}
 
-pub(super) fn png(figure: &Figure, path: &Path) -> Result<(), ReportError> {
-    let size = ((PNG_SCALE * figure.size.0) as u32, (PNG_SCALE * figure.size.1) as u32);
-    let area = BitMapBackend::new(path, size).into_drawing_area();
-    draw(figure, &area, PNG_SCALE).map_err(|reason| failed(figure, reason))
+    /// Renders the plot as a PNG file, twice as large as the SVG.
+    ///
+    /// # Errors
+    /// [`ReportError::Plot`] with the error of the drawing library, also if the file cannot be
+    /// written.
+    pub(crate) fn png(&self, path: &Path) -> Result<(), ReportError> {
+        let size = ((PNG_SCALE * self.size.0) as u32, (PNG_SCALE * self.size.1) as u32);
+        let area = BitMapBackend::new(path, size).into_drawing_area();
+        draw(self, &area, PNG_SCALE).map_err(|reason| failed(self, reason))
+    }
 }
 
 fn failed(figure: &Figure, reason: String) -> ReportError {
@@ -62,7 +61,7 @@ fn draw<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     scale: f64,
 ) -> Result<(), String> {
-    prepare_font();
+    font::register();
     area.fill(&WHITE).map_err(|e| e.to_string())?;
     let at = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
     for mark in &figure.marks {
@@ -110,12 +109,12 @@ fn draw_marker<B: DrawingBackend>(
 }
 
 fn style(text: &Text, scale: f64) -> TextStyle<'_> {
-    let across = match text.across {
-        Across::Left => HPos::Left,
-        Across::Centre => HPos::Center,
-        Across::Right => HPos::Right,
+    let anchor = match text.anchor {
+        Anchor::Left => HPos::Left,
+        Anchor::Centre => HPos::Center,
+        Anchor::Right => HPos::Right,
     };
-    let turn = if text.turned { FontTransform::Rotate270 } else { FontTransform::None };
+    let turn = if text.is_rotated { FontTransform::Rotate270 } else { FontTransform::None };
     let font = (FAMILY, text.size * scale).into_font().transform(turn);
-    TextStyle::from(font).color(&text.color).pos(Pos::new(across, VPos::Center))
+    TextStyle::from(font).color(&text.color).pos(Pos::new(anchor, VPos::Center))
 }

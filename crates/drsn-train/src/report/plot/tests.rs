@@ -1,23 +1,30 @@
-//! What plots must contain, and that any figures can be drawn.
+//! Contents of plots, and that any numbers can be drawn.
 
 use drsn_bundle::Epoch;
+use ndarray::Array2;
 use proptest::prelude::*;
 
-use super::{figure::shorten, panel::ticks, *};
-use crate::report::{CurvePoint, NoiseCurve, Predictions, Scores, samples};
+use super::{font::shorten, panel::ticks, *};
+use crate::{
+    evaluation::{Predictions, Scores},
+    report::{
+        curve::{CurvePoint, NoiseCurve},
+        fixtures,
+    },
+};
 
 #[test]
 fn a_confusion_matrix_names_its_classes_and_shows_counts_and_shares() {
-    let scores = samples::scores(&["ball & race", "inner <b>", "normal"], 0.9);
+    let scores = fixtures::scores(&["ball & race", "inner <b>", "normal"], 0.9);
     let svg = confusion(&scores, "Confusion").svg().unwrap();
     assert!(svg.contains("ball &amp; race") && svg.contains("inner &lt;b&gt;"), "{svg}");
-    assert!(svg.contains(&scores.confusion[0][0].to_string()) && svg.contains(" %"));
+    assert!(svg.contains(&scores.confusion[[0, 0]].to_string()) && svg.contains(" %"));
     assert!(!svg.contains("<b>"));
 }
 
 #[test]
 fn a_curve_names_models_and_noises() {
-    let svg = curves(&samples::curves(), "Noise", "bars").svg().unwrap();
+    let svg = curves(&fixtures::curves(), "Noise", "bars").svg().unwrap();
     for text in ["clean", "gaussian@-5dB", "bearing 1"] {
         assert!(svg.contains(text), "{text}");
     }
@@ -37,7 +44,7 @@ fn ticks_are_round_and_within_their_range() {
 }
 
 #[test]
-fn what_is_empty_or_not_finite_is_drawn_all_the_same() {
+fn empty_and_non_finite_data_can_be_drawn() {
     let epoch = Epoch {
         loss: f64::NAN,
         accuracy: 0.5,
@@ -58,7 +65,7 @@ fn what_is_empty_or_not_finite_is_drawn_all_the_same() {
 fn a_png_is_twice_as_large_as_the_svg() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.png");
-    reliability(&samples::scores(&["a", "b"], 0.8), "Reliability").png(&path).unwrap();
+    reliability(&fixtures::scores(&["a", "b"], 0.8), "Reliability").png(&path).unwrap();
     let bytes = std::fs::read(path).unwrap();
     assert_eq!(&bytes[1..4], b"PNG");
     assert_eq!(bytes[16..24], [0, 0, 4, 96, 0, 0, 5, 56]);
@@ -74,8 +81,8 @@ proptest! {
         let names: Vec<String> = (0..classes).map(|i| format!("klasse {i} ärgert")).collect();
         let count = labels.len();
         let labels = labels.into_iter().map(|label| label % classes).collect();
-        let probabilities = vec![1.0 / classes as f32; count * classes];
-        let predictions = Predictions::new(labels, probabilities, classes).unwrap();
+        let probabilities = Array2::from_elem((count, classes), 1.0 / classes as f32);
+        let predictions = Predictions::new(labels, probabilities).unwrap();
         let scores = Scores::new(&predictions, &names).unwrap();
         for figure in [confusion(&scores, "c"), reliability(&scores, "r"), per_class(&scores, "p")] {
             prop_assert!(figure.svg().is_ok());
@@ -83,7 +90,7 @@ proptest! {
     }
 }
 
-/// `DRSN_PLOTS=folder cargo test -p drsn-train --lib plots_to_look_at` writes them for eyes to judge.
+/// `DRSN_PLOTS=folder cargo test -p drsn-train --lib plots_to_look_at` writes them for inspection.
 #[test]
 fn plots_to_look_at() {
     let Some(folder) = std::env::var_os("DRSN_PLOTS") else { return };
@@ -94,8 +101,8 @@ fn plots_to_look_at() {
     let crowd: Vec<String> = (0..100).map(|i| format!("class {i}")).collect();
     let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
     let mut figures = vec![
-        curves(&samples::curves(), "Accuracy under noise", "bars: interval of 95 %"),
-        history(&samples::history(), "Training of bearing 1"),
+        curves(&fixtures::curves(), "Accuracy under noise", "bars: interval of 95 %"),
+        history(&fixtures::history(), "Training of bearing 1"),
     ];
     for (name, classes) in [
         ("digits", &digits[..]),
@@ -103,7 +110,7 @@ fn plots_to_look_at() {
         ("crowd", &crowd[..]),
         ("two", &["normal", "faulty"][..]),
     ] {
-        let scores = samples::scores(classes, 0.93);
+        let scores = fixtures::scores(classes, 0.93);
         for mut figure in [
             confusion(&scores, "Confusion matrix"),
             reliability(&scores, "Calibration"),

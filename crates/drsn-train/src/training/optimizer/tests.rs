@@ -1,3 +1,5 @@
+//! The optimizers against those of Burn.
+
 use burn::{
     module::ParamGroup,
     optim::{
@@ -26,7 +28,7 @@ fn config(kind: OptimizerKind, l2: Option<L2>) -> OptimizerConfig {
     }
 }
 
-/// The same method of Burn's.
+/// Burn's optimizer with the same settings.
 fn of_burn(config: &OptimizerConfig) -> ModuleOptimizer {
     let penalty = |role| {
         Some(WeightDecayConfig::new(decay(config, role))).filter(|decay| decay.penalty > 0.0)
@@ -121,16 +123,16 @@ fn kernels_and_matrices_have_a_penalty_and_nothing_else() {
 }
 
 #[test]
-fn what_an_optimizer_remembers_is_read_again_and_nothing_else_is() {
+fn a_saved_state_is_restored_and_nothing_else_is() {
     let roles = [Role::Weight, Role::Other, Role::HeadWeight];
     let new = || Optimizer::new(config(OptimizerKind::Adam, None), &roles);
     let mut optimizer = new();
     optimizer.step(0.1, &mut [1.0, 2.0, 3.0], &[0.5, -0.5, 0.25]);
     let bytes = optimizer.to_bytes();
-    assert_eq!(new().reminded_of(&bytes).as_ref(), Some(&optimizer));
+    assert_eq!(new().with_state(&bytes).as_ref(), Some(&optimizer));
     for length in 0..bytes.len() {
-        assert!(new().reminded_of(&bytes[..length]).is_none(), "{length}");
+        assert!(new().with_state(&bytes[..length]).is_none(), "{length}");
     }
     let other = Optimizer::new(config(OptimizerKind::Sgd, None), &roles);
-    assert!(other.reminded_of(&bytes).is_none());
+    assert!(other.with_state(&bytes).is_none());
 }

@@ -1,0 +1,66 @@
+//! A list of files with what is known about each.
+
+use std::path::PathBuf;
+
+use crate::dataset::{error::DatasetError, subset::Subset};
+
+/// A file of a data set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) path: PathBuf,
+    /// Path relative to the data's folder, for messages.
+    pub(crate) name: String,
+    pub(crate) class: usize,
+    pub(crate) group: Option<String>,
+    pub(crate) subset: Option<Subset>,
+    pub(crate) sample_rate_hz: Option<f64>,
+    pub(crate) variable: Option<String>,
+    pub(crate) channel: Option<String>,
+}
+
+/// All files of a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Listing {
+    /// The folder or the index.
+    pub(crate) origin: PathBuf,
+    /// Class names: in natural order if found in folders, in order of first appearance if listed in
+    /// an index.
+    pub(crate) classes: Vec<String>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Listing {
+    /// The error for data that cannot be used.
+    pub(crate) fn unusable(&self, reason: impl Into<String>) -> DatasetError {
+        DatasetError::Unusable { path: self.origin.clone(), reason: reason.into() }
+    }
+
+    /// Rejects a listing if `has` is false for one of its classes; `what` is what the class lacks.
+    pub(crate) fn check_classes(
+        &self,
+        what: &str,
+        has: impl Fn(usize) -> bool,
+    ) -> Result<(), DatasetError> {
+        match (0..self.classes.len()).find(|&class| !has(class)) {
+            None => Ok(()),
+            Some(class) => {
+                Err(self.unusable(format!("class \"{}\" has no {what}", self.classes[class])))
+            }
+        }
+    }
+
+    /// Rejects fewer than two classes, and classes without files.
+    pub(super) fn check(&self) -> Result<(), DatasetError> {
+        match &self.classes[..] {
+            [] => Err(self.unusable(
+                "it has no class: make a folder for each class, or list the files in an index",
+            )),
+            [one] => Err(self.unusable(format!(
+                "it has the single class \"{one}\", but at least two are required"
+            ))),
+            _ => self.check_classes("file of a supported format", |class| {
+                self.entries.iter().any(|entry| entry.class == class)
+            }),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Images in folders, valid and invalid.
+
+use std::fs;
+
+use drsn_bundle::{Filter, Geometry};
+use image::{DynamicImage, Rgb, RgbImage};
+use ndarray::{Array3, Axis};
+
+use super::*;
+
+fn picture(side: u32, level: u8) -> DynamicImage {
+    RgbImage::from_pixel(side, side, Rgb([level, 0, 0])).into()
+}
+
+fn folder(classes: &[&str], files: usize, side: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, name) in classes.iter().enumerate() {
+        let below = folder.path().join(name);
+        fs::create_dir(&below).unwrap();
+        for file in 0..files {
+            picture(side, class as u8 * 255).save(below.join(format!("{file}.png"))).unwrap();
+        }
+    }
+    folder
+}
+
+fn config(split: Split) -> ImageConfig {
+    ImageConfig {
+        channels: 3,
+        height: 4,
+        width: 4,
+        geometry: Geometry::Refuse,
+        filter: Filter::Triangle,
+        zero_centre: false,
+        limit: None,
+        split,
+    }
+}
+
+const RANDOM: Split = Split::Random { held_out: 0.2, test: 0.3 };
+
+#[test]
+fn images_are_decoded_when_they_are_read() {
+    let folder = folder(&["dark", "red"], 10, 4);
+    let data = open(1, &config(RANDOM), folder.path(), None, false).unwrap();
+    let test = data.test.unwrap();
+    let counts = [&data.training, &data.held_out, &test].map(|part| part.indices.len());
+    assert_eq!(counts, [10, 4, 6]);
+    for index in test.indices {
+        let mut values = Array3::from_elem((3, 4, 4), 0.5);
+        test.source.read(index, 0, values.view_mut().into_dyn()).unwrap();
+        let level = test.source.label(index) as f32;
+        let (red, others) = values.view().split_at(Axis(0), 1);
+        assert!(red.iter().all(|&x| x == level) && others.iter().all(|&x| x == 0.0));
+    }
+}
+
+#[test]
+fn another_size_is_refused_by_name_before_training_or_fitted() {
+    let folder = folder(&["a", "b"], 5, 5);
+    let said = open(1, &config(RANDOM), folder.path(), None, false).unwrap_err().to_string();
+    assert!(said.contains("a/0.png: the picture is 5 x 5"), "{said}");
+    let fitted = ImageConfig { geometry: Geometry::Stretch, ..config(RANDOM) };
+    let data = open(1, &fitted, folder.path(), None, false).unwrap();
+    let mut values = Array3::zeros((3, 4, 4));
+    data.training.source.read(0, 0, values.view_mut().into_dyn()).unwrap();
+}
+
+#[test]
+fn damaged_images_are_named_or_skipped_and_time_is_no_split() {
+    let folder = folder(&["a", "b"], 5, 4);
+    fs::write(folder.path().join("b/bad.jpg"), "no picture").unwrap();
+    let said = open(1, &config(RANDOM), folder.path(), None, false).unwrap_err().to_string();
+    assert!(said.contains("bad.jpg") && said.contains("PNG, JPEG"), "{said}");
+    let data = open(1, &config(RANDOM), folder.path(), None, true).unwrap();
+    assert_eq!(data.skipped.len(), 1);
+    let time = config(Split::Time { training: 0.5, held_out: 0.1 });
+    let said = open(1, &time, folder.path(), None, false).unwrap_err().to_string();
+    assert!(said.contains("cannot be split in time"), "{said}");
+}

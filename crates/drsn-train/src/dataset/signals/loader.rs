@@ -1,0 +1,199 @@
+//! Decoding recordings one after another, checked against the recipe and against each other.
+
+use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
+
+use crate::{
+    dataset::{
+        error::DatasetError,
+        files::Entry,
+        partition,
+        sample_rate::is_same_rate,
+        samples::{Samples, Spool},
+        subset::Subset,
+        windows::{Segment, StoredRecording},
+    },
+    recipe::SignalConfig,
+};
+
+/// Limits of a recording, which is decoded whole: a file of 16 GiB, and 4 GiB of samples.
+const LIMITS: Limits = Limits { max_bytes: 16 << 30, max_samples: 1 << 30 };
+
+/// Reason to reject a recording that would have to be resampled from an unknown rate.
+const UNKNOWN_RATE: &str = "its sample rate is unknown: add it to the index as sample_rate_hz";
+
+/// Loads recordings one after another.
+pub(super) struct Loader<'a> {
+    config: &'a SignalConfig,
+    /// Number of channels, and the first file, which has that number.
+    channels: Option<(usize, String)>,
+    /// The first known sample rate, and its file.
+    rate: Option<(f64, String)>,
+    /// Whether the rates of all files so far are known.
+    rates_known: bool,
+    spool: Spool,
+    recordings: Vec<StoredRecording>,
+    segments: Vec<Segment>,
+}
+
+/// All recordings.
+pub(super) struct Loaded {
+    /// Number of channels; 0 if there are no recordings.
+    pub(super) channels: usize,
+    /// The common sample rate, if it is known.
+    pub(super) sample_rate_hz: Option<f64>,
+    pub(super) samples: Samples,
+    pub(super) recordings: Vec<StoredRecording>,
+    pub(super) segments: Vec<Segment>,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader that holds at most `max_in_memory` bytes of samples in memory.
+    pub(super) fn new(config: &'a SignalConfig, max_in_memory: u64) -> Self {
+        Self {
+            config,
+            channels: None,
+            rate: None,
+            rates_known: true,
+            spool: Spool::new(max_in_memory),
+            recordings: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    /// Reads a file of a subset and stores its samples.
+    pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
+        let bad = |reason| DatasetError::BadFile { path: entry.path.clone(), reason };
+        let recording = self.read(entry).map_err(bad)?;
+        self.check_rate(&recording, entry).map_err(bad)?;
+        let channels = recording.channels();
+        if let Some((expected, first)) = &self.channels
+            && *expected != channels
+        {
+            return Err(bad(format!(
+                "it has {channels} channels, but {first} has {expected}: select channels that all \
+                 files have with data.channels"
+            )));
+        }
+        let parts = partition::parts(&self.config.split, subset, recording.len());
+        let index = self.recordings.len();
+        let segments: Vec<Segment> = parts
+            .into_iter()
+            .map(|(subset, range)| Segment { recording: index, subset, range })
+            .collect();
+        self.check_length(&recording, &segments).map_err(bad)?;
+        let place = self.store(&recording)?;
+        self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
+        self.segments.extend(segments);
+        self.recordings.push(StoredRecording {
+            name: entry.name.clone(),
+            class: entry.class,
+            place,
+            length: recording.len(),
+        });
+        Ok(())
+    }
+
+    /// Ends the loading.
+    pub(super) fn finish(self) -> Result<Loaded, DatasetError> {
+        let common_rate = self.rate.filter(|_| self.rates_known).map(|(rate, _)| rate);
+        Ok(Loaded {
+            channels: self.channels.map_or(0, |(channels, _)| channels),
+            sample_rate_hz: self.config.sample_rate_hz.or(common_rate),
+            samples: self.spool.finish()?,
+            recordings: self.recordings,
+            segments: self.segments,
+        })
+    }
+
+    /// Reads a recording, and resamples it if the recipe asks for it.
+    fn read(&self, entry: &Entry) -> Result<Recording, String> {
+        let selection = selection(self.config, entry);
+        let mut recording =
+            Recording::open(&entry.path, &selection, &LIMITS).map_err(|error| error.to_string())?;
+        recording.sample_rate_hz = file_rate(&recording, entry)?;
+        let Some(wanted) = self.config.sample_rate_hz.filter(|_| self.config.resample) else {
+            return Ok(recording);
+        };
+        if recording.sample_rate_hz.is_none() {
+            return Err(UNKNOWN_RATE.to_owned());
+        }
+        resample(&recording, wanted, &LIMITS).map_err(|error| error.to_string())
+    }
+
+    /// Stores the samples channel by channel, and returns the position of the first.
+    fn store(&mut self, recording: &Recording) -> Result<u64, DatasetError> {
+        let place = self.spool.position();
+        for channel in recording.samples.rows() {
+            self.spool.push(channel)?;
+        }
+        Ok(place)
+    }
+
+    /// Rejects a recording whose first segment is shorter than a window.
+    fn check_length(&self, recording: &Recording, segments: &[Segment]) -> Result<(), String> {
+        let window = self.config.window;
+        let first = segments.first().map_or(0, |segment| segment.range.len());
+        if first >= window {
+            return Ok(());
+        }
+        let length = recording.len();
+        Err(if length < window {
+            format!("its {length} samples are too few for a window of {window}")
+        } else {
+            format!(
+                "{first} of its {length} samples are to train on, too few for a window of {window}"
+            )
+        })
+    }
+
+    /// Rejects a sample rate that differs from the recipe's, or from that of the other files.
+    fn check_rate(&mut self, recording: &Recording, entry: &Entry) -> Result<(), String> {
+        let Some(rate) = recording.sample_rate_hz else {
+            self.rates_known = false;
+            return Ok(());
+        };
+        if let Some(wanted) = self.config.sample_rate_hz {
+            return if is_same_rate(rate, wanted) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "its sample rate is {rate} Hz, but the recipe's is {wanted} Hz: train with \
+                     --set data.sample_rate_hz={rate}, or --set data.resample=true to resample"
+                ))
+            };
+        }
+        match &self.rate {
+            Some((first, file)) if !is_same_rate(rate, *first) => Err(format!(
+                "its sample rate is {rate} Hz, but that of {file} is {first} Hz: train with --set \
+                 data.sample_rate_hz={first} --set data.resample=true to resample"
+            )),
+            Some(_) => Ok(()),
+            None => {
+                self.rate = Some((rate, entry.name.clone()));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The sample rate of the file or the index; they must not contradict each other.
+fn file_rate(recording: &Recording, entry: &Entry) -> Result<Option<f64>, String> {
+    match (recording.sample_rate_hz, entry.sample_rate_hz) {
+        (Some(own), Some(listed)) if !is_same_rate(own, listed) => {
+            Err(format!("its sample rate is {own} Hz, but the index says {listed} Hz"))
+        }
+        (own, listed) => Ok(own.or(listed)),
+    }
+}
+
+/// The channels and the variable to read: those of the index, or else those of the recipe.
+fn selection(config: &SignalConfig, entry: &Entry) -> Selection {
+    let channels = entry.channel.as_ref().map_or(&config.channels[..], std::slice::from_ref);
+    let channel = |channel: &String| {
+        channel.parse().map_or_else(|_| ChannelId::Name(channel.clone()), ChannelId::Index)
+    };
+    Selection {
+        channel: channels.iter().map(channel).collect(),
+        variable: entry.variable.clone().or_else(|| config.variable.clone()),
+    }
+}

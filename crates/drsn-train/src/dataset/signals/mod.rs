@@ -1,0 +1,105 @@
+//! Recordings: each is decoded once, checked against the recipe, and stored in memory or in a
+//! temporary file.
+
+mod loader;
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
+
+use drsn_bundle::{InputSpec, Normalization, SignalSpec};
+use drsn_recording::RecordingFormat;
+
+use super::{
+    Data, DatasetError, DatasetSource,
+    file_set::FileSet,
+    files, partition,
+    samples::MAX_IN_MEMORY,
+    subset::Subset,
+    windows::{WindowSpec, Windows},
+};
+use crate::recipe::{NormalizationConfig, RecipeError, SignalConfig, Split};
+
+use loader::{Loaded, Loader};
+
+/// Opens the recordings of a folder or an index.
+pub(super) fn open(
+    seed: u64,
+    config: &SignalConfig,
+    folder: &Path,
+    index: Option<&Path>,
+    skip_bad: bool,
+) -> Result<Data, DatasetError> {
+    open_within(seed, config, folder, index, skip_bad, MAX_IN_MEMORY)
+}
+
+/// Like [`open`], with at most `max_in_memory` bytes of samples in memory.
+fn open_within(
+    seed: u64,
+    config: &SignalConfig,
+    folder: &Path,
+    index: Option<&Path>,
+    skip_bad: bool,
+    max_in_memory: u64,
+) -> Result<Data, DatasetError> {
+    let spec = check(config).map_err(RecipeError::new)?;
+    let is_recording = |extension: &str| RecordingFormat::from_extension(extension).is_some();
+    let listing = files::list(folder, index, is_recording)?;
+    let subset_of = partition::assign(&listing, &config.split)?;
+    let mut loader = Loader::new(config, max_in_memory);
+    let mut skipped = Vec::new();
+    for (entry, subset) in listing.entries.iter().zip(subset_of) {
+        match loader.load(entry, subset) {
+            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => skipped.push(bad.to_string()),
+            result => result?,
+        }
+    }
+    let Loaded { channels, sample_rate_hz, samples, recordings, segments } = loader.finish()?;
+    let windows = Windows::new(samples, recordings, segments, spec);
+    let input = InputSpec::Signal(SignalSpec {
+        channels,
+        window: config.window,
+        sample_rate_hz,
+        normalization: match config.normalization {
+            NormalizationConfig::None => Normalization::None,
+            NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
+        },
+    });
+    let subsets = Subset::ALL.map(|subset| windows.of(subset));
+    let contents = format!(
+        "recordings cut into windows of {} samples, {}",
+        config.window,
+        partition::describe(&config.split)
+    );
+    let source: Arc<dyn DatasetSource> = Arc::new(windows);
+    FileSet { listing: &listing, source, subsets, input, contents, skipped }
+        .into_data(seed, config.limit)
+}
+
+/// Rejects invalid windows and splits.
+fn check(config: &SignalConfig) -> Result<WindowSpec, String> {
+    let positive = |value: usize, name: &str| {
+        NonZeroUsize::new(value).ok_or_else(|| format!("data.{name} must be at least 1"))
+    };
+    positive(config.window, "window")?;
+    let spec = WindowSpec {
+        length: config.window,
+        hop: positive(config.hop, "hop")?,
+        test_hop: positive(config.test_hop.unwrap_or(config.window), "test_hop")?,
+    };
+    if config.sample_rate_hz.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+        return Err("data.sample_rate_hz must be a positive number".to_owned());
+    }
+    if config.resample && config.sample_rate_hz.is_none() {
+        let reason = "data.resample requires data.sample_rate_hz, the rate to resample to";
+        return Err(reason.to_owned());
+    }
+    if matches!(config.split, Split::Random { .. }) {
+        return Err("recordings cannot be split at random: there are too few of them, and \
+                    overlapping windows would be in two subsets; split them by time, group or list"
+            .to_owned());
+    }
+    partition::check_shares(&config.split)?;
+    Ok(spec)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The outputs of a model for each input.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use drsn_bundle::{
+    Block, InputSpec,
+    baseline::{Level, most_likely},
+    onnx::PROBABILITIES,
+    runtime::Session,
+};
+
+use ndarray::{ArrayD, Ix2};
+
+use super::error::EvaluationError;
+use crate::training::{Batches, InputError};
+
+/// Batch size for the model.
+const BATCH: usize = 100;
+
+/// What a baseline needs to know about one input.
+pub(crate) struct ModelOutput {
+    /// Index of the input in its source.
+    pub(crate) index: usize,
+    /// The most likely class.
+    pub(crate) class: usize,
+    /// Mean magnitudes of all blocks.
+    pub(crate) mean_abs: Vec<f32>,
+    /// Levels of a signal's channels before preparation; empty for an image.
+    pub(crate) levels: Vec<Level>,
+}
+
+/// Runs the model on all inputs and calls `handle` for each; returns false if `stop` was set.
+pub(crate) fn for_each_output(
+    session: &mut Session,
+    blocks: &[Block],
+    batches: &Batches<'_>,
+    stop: &AtomicBool,
+    mut handle: impl FnMut(ModelOutput) -> Result<(), EvaluationError>,
+) -> Result<bool, EvaluationError> {
+    for indices in batches.part.indices.chunks(BATCH) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let (inputs, levels) = read(batches, indices)?;
+        let mut outputs = session.run(inputs.view())?;
+        let probabilities = outputs.take(PROBABILITIES)?;
+        let magnitudes: Vec<_> = blocks
+            .iter()
+            .map(|block| outputs.take(&block.mean_abs_output))
+            .collect::<Result<_, _>>()?;
+        for (row, (&index, levels)) in indices.iter().zip(levels).enumerate() {
+            handle(ModelOutput {
+                index,
+                class: most_likely(probabilities.row(row)),
+                mean_abs: magnitudes.iter().flat_map(|block| block.row(row)).copied().collect(),
+                levels,
+            })?;
+        }
+    }
+    Ok(true)
+}
+
+/// Reads and prepares inputs; returns them with the levels of each before preparation.
+fn read(
+    batches: &Batches<'_>,
+    indices: &[usize],
+) -> Result<(ArrayD<f32>, Vec<Vec<Level>>), InputError> {
+    let mut inputs = batches.buffer(indices.len());
+    let mut levels = Vec::with_capacity(indices.len());
+    for (&index, mut input) in indices.iter().zip(inputs.outer_iter_mut()) {
+        batches.raw(index, 0, input.view_mut())?;
+        levels.push(match batches.input {
+            InputSpec::Image(_) => Vec::new(),
+            InputSpec::Signal(_) => match input.view().into_dimensionality::<Ix2>() {
+                Ok(channels) => Level::of_channels(&channels),
+                Err(_) => Vec::new(),
+            },
+        });
+        batches.prepare(index, input)?;
+    }
+    Ok((inputs, levels))
+}

@@ -1,0 +1,170 @@
+//! Evaluation of bundles through ONNX Runtime, as in the server.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use drsn_bundle::{
+    Bundle, Manifest,
+    runtime::{Provider, Runtime, Session},
+};
+use rand::seq::SliceRandom as _;
+
+use super::{
+    compatibility::{check_data, check_split, recipe_of},
+    data_options::DataOptions,
+    error::TrainError,
+};
+use crate::{
+    dataset::{Data, Part},
+    evaluation::{
+        BaselineOutcome, BaselineSample, EVALUATION_SEED, Scores, alarm_rates, measure_baseline,
+        predict,
+    },
+    random::{Purpose, stream},
+    recipe::Noise,
+    report::{EvaluationReport, NoiseScores},
+    training::{Batches, Disturbance, describe_data},
+};
+
+/// Evaluates bundles on the test data of the first one's recipe, clean and with each of `noises`
+/// (or those of that recipe if there are none), on `limit` inputs drawn at random. Returns `None`
+/// if `stop` was set.
+///
+/// # Errors
+/// [`TrainError::Incompatible`] if a bundle may have been trained on the test data of the first, or
+/// the error of bundles, data or ONNX Runtime.
+pub fn evaluate(
+    bundles: &[PathBuf],
+    data: &DataOptions,
+    noises: &[Noise],
+    limit: Option<usize>,
+    onnxruntime: Option<&Path>,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<EvaluationReport>>, TrainError> {
+    let bundles: Vec<Bundle> =
+        bundles.iter().map(|path| Bundle::open(path)).collect::<Result<_, _>>()?;
+    let Some(first) = bundles.first() else { return Ok(Some(Vec::new())) };
+    let recipe = recipe_of(&first.manifest)?;
+    let threads = data.threads;
+    let data = data.open(&recipe)?;
+    for bundle in &bundles {
+        check_data(&bundle.manifest, &data, "evaluate it separately, on matching data")?;
+        check_split(&first.manifest, &bundle.manifest)?;
+    }
+    let (test, name) = test_inputs(&data, limit)?;
+    let run = EvaluationRun {
+        test: &test,
+        name: &name,
+        noises: if noises.is_empty() { &recipe.evaluate } else { noises },
+        threads,
+        runtime: &Runtime::start(onnxruntime)?,
+        stop,
+    };
+    bundles.iter().map(|bundle| run.report(bundle)).collect()
+}
+
+/// The test inputs, or `limit` of them drawn at random, and their name in reports.
+fn test_inputs(data: &Data, limit: Option<usize>) -> Result<(Part, String), TrainError> {
+    let mut test = data.test.clone().ok_or_else(|| TrainError::Incompatible {
+        reason: "cannot evaluate: the split of the data leaves no test inputs".to_owned(),
+    })?;
+    let name = &data.test_name;
+    let all = test.indices.len();
+    let Some(limit) = limit.filter(|&limit| limit < all) else { return Ok((test, name.clone())) };
+    // Drawn at random, because the first inputs belong to the first files and so to few classes.
+    test.indices.shuffle(&mut stream(EVALUATION_SEED, Purpose::EvaluationLimit, 0, 0));
+    test.indices.truncate(limit);
+    test.indices.sort_unstable();
+    Ok((test, format!("{name}, {limit} of {all} inputs")))
+}
+
+/// What all bundles of an evaluation share.
+struct EvaluationRun<'a> {
+    test: &'a Part,
+    name: &'a str,
+    noises: &'a [Noise],
+    threads: usize,
+    runtime: &'a Runtime,
+    stop: &'a AtomicBool,
+}
+
+impl EvaluationRun<'_> {
+    /// Evaluates a bundle; `None` if `stop` was set.
+    fn report(&self, bundle: &Bundle) -> Result<Option<EvaluationReport>, TrainError> {
+        let shape = bundle.manifest.input.shape();
+        let open = || Session::open(self.runtime, &bundle.model, &shape, Provider::Cpu);
+        let mut sessions: Vec<Session> =
+            (0..self.threads).map(|_| open()).collect::<Result<_, _>>()?;
+        let mut results: Vec<NoiseScores> = Vec::new();
+        for noise in std::iter::once(None).chain(self.noises.iter().copied().map(Some)) {
+            let clean = results.first().and_then(|clean| clean.watched.as_ref());
+            let clean = clean.map(|alarms| alarms.scores.as_slice());
+            match self.scores(bundle, &mut sessions, noise, clean)? {
+                Some(scores) => results.push(scores),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(EvaluationReport::new(&bundle.manifest, self.name, EVALUATION_SEED, results)))
+    }
+
+    /// Scores a bundle under one noise; `clean` are the input shift scores of the clean inputs.
+    fn scores(
+        &self,
+        bundle: &Bundle,
+        sessions: &mut [Session],
+        noise: Option<Noise>,
+        clean: Option<&[f64]>,
+    ) -> Result<Option<NoiseScores>, TrainError> {
+        let Self { test, stop, .. } = *self;
+        let Manifest { input, classes, .. } = &bundle.manifest;
+        let seed = EVALUATION_SEED;
+        let predicted = predict(sessions, test, input, noise.as_ref(), seed, stop)?;
+        let Some(predictions) = predicted else { return Ok(None) };
+        let scores = Scores::new(&predictions, classes)?;
+        let disturbance = Disturbance::evaluation(noise, seed);
+        let batches = Batches { part: test, input, disturbance };
+        let watched = match sessions.first_mut() {
+            Some(session) => alarm_rates(session, &bundle.manifest, &batches, clean, stop)?,
+            None => None,
+        };
+        let done = !stop.load(Ordering::Relaxed);
+        Ok(done.then_some(NoiseScores { noise, scores, watched }))
+    }
+}
+
+/// Measures the baseline of a bundle again, on the data of its recipe, and writes it to its
+/// manifest.
+///
+/// # Errors
+/// [`TrainError::NoBaseline`] if there are too few held-out inputs, or the error of bundle, data or
+/// ONNX Runtime.
+pub fn retake_baseline(
+    folder: &Path,
+    data: &DataOptions,
+    onnxruntime: Option<&Path>,
+    stop: &AtomicBool,
+) -> Result<(), TrainError> {
+    let bundle = Bundle::open(folder)?;
+    let recipe = recipe_of(&bundle.manifest)?;
+    let data = data.open(&recipe)?;
+    check_data(&bundle.manifest, &data, "pass matching data with --data")?;
+    let input = &bundle.manifest.input;
+    let batches = |part| Batches { part, input, disturbance: Disturbance::data(&recipe) };
+    let sample = BaselineSample {
+        training: batches(&data.training),
+        held_out: batches(&data.held_out),
+        description: describe_data(&recipe, &data),
+    };
+    let runtime = Runtime::start(onnxruntime)?;
+    let mut session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu)?;
+    let Manifest { blocks, classes, .. } = &bundle.manifest;
+    let outcome = measure_baseline(&mut session, blocks, classes.len(), &sample, stop)?;
+    let baseline = match outcome {
+        BaselineOutcome::Stopped => return Ok(()),
+        BaselineOutcome::Measured(baseline) => *baseline,
+        BaselineOutcome::Unavailable(reason) => return Err(reason.into()),
+    };
+    Ok(drsn_bundle::update_manifest(folder, |manifest| manifest.baseline = Some(baseline))?)
+}

@@ -1,0 +1,15 @@
+//! Whole operations in one call: train, export a checkpoint, evaluate bundles, compare units.
+
+mod compare;
+mod compatibility;
+mod data_options;
+mod error;
+mod evaluate;
+mod preflight;
+mod train;
+
+pub use compare::{StudyPlan, compare};
+pub use data_options::DataOptions;
+pub use error::TrainError;
+pub use evaluate::{evaluate, retake_baseline};
+pub use train::{TrainingJob, export_checkpoint, train};

@@ -1,0 +1,108 @@
+//! Checks before a training of what would otherwise fail only at its end.
+
+use std::{fs, path::Path};
+
+use drsn_bundle::runtime::Runtime;
+
+use super::error::TrainError;
+use crate::{export::Destination, training::Checkpoint};
+
+/// Checks that the bundle can be written and that ONNX Runtime is available.
+pub(super) fn check_destination(destination: &Destination) -> Result<(), TrainError> {
+    check_version(destination.version.as_str())?;
+    let folder = destination.folder();
+    if folder.exists() && !destination.replace {
+        return Err(TrainError::Exists { folder });
+    }
+    check_writable(&destination.repository, "--out")?;
+    // Not created here, because a server would report a model folder without versions.
+    let model = destination.repository.join(destination.name.as_str());
+    if model.exists() {
+        check_writable(&model, "--out")?;
+    }
+    Runtime::start(destination.library())?;
+    Ok(())
+}
+
+/// Checks that a training may overwrite the checkpoint, and that it can be written.
+pub(super) fn check_checkpoint(path: &Path, overwrite: bool) -> Result<(), TrainError> {
+    if !overwrite && path.exists() {
+        let Checkpoint { recipe, position, .. } = Checkpoint::load(path)?;
+        if position.epoch < recipe.epochs {
+            return Err(TrainError::Unfinished {
+                checkpoint: path.to_owned(),
+                epoch: position.epoch,
+                epochs: recipe.epochs,
+            });
+        }
+    }
+    check_writable(Checkpoint::folder(path), "--checkpoint")
+}
+
+/// Checks that the version is a 64-bit number, as the server requires.
+fn check_version(version: &str) -> Result<(), TrainError> {
+    let digits = !version.starts_with('0') && version.bytes().all(|b| b.is_ascii_digit());
+    if digits && version.parse::<u64>().is_ok() {
+        return Ok(());
+    }
+    Err(TrainError::Version { version: version.to_owned() })
+}
+
+/// Creates the folder if it does not exist, and a temporary file in it.
+fn check_writable(folder: &Path, flag: &'static str) -> Result<(), TrainError> {
+    fs::create_dir_all(folder)
+        .and_then(|()| tempfile::tempfile_in(folder))
+        .map(drop)
+        .map_err(|source| TrainError::Unwritable { folder: folder.to_owned(), source, flag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        recipe::preset,
+        training::{EpochSums, Position},
+    };
+
+    #[test]
+    fn only_versions_that_a_server_can_read_are_accepted() {
+        for version in ["1", "18446744073709551615"] {
+            assert!(check_version(version).is_ok(), "{version}");
+        }
+        for version in ["", "0", "01", "+1", "one", "18446744073709551616"] {
+            assert!(check_version(version).is_err(), "{version}");
+        }
+    }
+
+    #[test]
+    fn the_checkpoint_of_an_unfinished_training_is_kept_and_that_of_a_finished_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let recipe = preset("mnist").unwrap();
+        for (epoch, may) in [(recipe.epochs - 1, false), (recipe.epochs, true)] {
+            let position = Position { epoch, batch: 0 };
+            let (recipe, history) = (recipe.clone(), vec![]);
+            let checkpoint = Checkpoint {
+                recipe,
+                data_digest: String::new(),
+                position,
+                sums: EpochSums::default(),
+                history,
+                weights: vec![],
+                optimizer: vec![],
+            };
+            checkpoint.save(&path).unwrap();
+            assert_eq!(check_checkpoint(&path, false).is_ok(), may);
+            assert!(check_checkpoint(&path, true).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_folder_inside_a_file_is_refused_with_the_flag_to_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let refusal = check_checkpoint(&file.join("a/checkpoint"), false).unwrap_err().to_string();
+        assert!(refusal.contains("--checkpoint"), "{refusal}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Invalid recipes and the fields that their errors name.
+
+use crate::recipe::{NoiseKind, TrainingNoise, preset};
+
+#[test]
+fn hostile_recipes_are_refused_by_the_field() {
+    for (preset_name, setting, field) in [
+        ("mnist", "epochs=0", "epochs"),
+        ("mnist", "batch=1", "batch"),
+        ("mnist", "shards=100", "shards"),
+        ("mnist", "data.held_out=0", "data.held_out"),
+        ("mnist", "network.stem={channels=5000,kernel=3,stride=1}", "network.stem.channels"),
+        ("mnist", "network.stages=[]", "network.stages"),
+        ("mnist", "network.stages=[{channels=16,blocks=1001,stride=1}]", "blocks"),
+        (
+            "mnist",
+            "network.stages=[{channels=8,blocks=1,stride=1}]",
+            "network.stages[0].channels must be at least 16",
+        ),
+        ("mnist", "network.norm_momentum=1.0", "network.norm_momentum"),
+        ("mnist", "network.norm_epsilon=1e-300", "network.norm_epsilon"),
+        ("mnist", "optimizer.learning_rate=0", "optimizer.learning_rate"),
+        ("mnist", "optimizer.weight_decay=1e300", "optimizer.weight_decay"),
+        ("mnist", "schedule.warm_up=1.5", "schedule.warm_up"),
+        ("mnist", "noise.amplitude=[0.5,0.1]", "noise"),
+        ("mnist", "augmentation.gain_db=3", "for signals"),
+        ("bearing", "augmentation.flip=true", "for images"),
+        ("bearing", "data.hop=0", "data.hop"),
+        ("bearing", "data.split.training=0.97", "at most 1 together"),
+        ("bearing", "data.split.held_out=-1", "data.split.held_out"),
+    ] {
+        let refusal = preset(preset_name)
+            .and_then(|recipe| recipe.set(&[setting]))
+            .and_then(|recipe| recipe.check())
+            .map_err(|e| e.to_string());
+        assert!(refusal.clone().is_err_and(|r| r.contains(field)), "{setting}: {refusal:?}");
+    }
+}
+
+fn noise(amplitude: Option<[f64; 2]>, snr_db: Option<[f64; 2]>, clean: f64) -> TrainingNoise {
+    TrainingNoise { kind: NoiseKind::Pink, amplitude, snr_db, clean, drawn_once: false }
+}
+
+#[test]
+fn ranges_that_cannot_be_are_refused_by_their_name() {
+    let refused = [
+        (noise(None, None, 0.0), "strength of the pink noise"),
+        (noise(Some([0.0, 1.0]), Some([0.0, 1.0]), 0.0), "both"),
+        (noise(Some([-1.0, 1.0]), None, 0.0), "not be negative"),
+        (noise(Some([2.0, 1.0]), None, 0.0), "lower one first"),
+        (noise(None, Some([0.0, f64::NAN]), 0.0), "finite"),
+        (noise(None, Some([-5.0, f64::INFINITY]), 0.0), "finite"),
+        (noise(None, Some([-5.0, 5.0]), 1.5), "between 0 and 1, got 1.5"),
+        (noise(None, Some([-5.0, 5.0]), f64::NAN), "between 0 and 1, got NaN"),
+    ];
+    for (noise, word) in refused {
+        let reason = noise.check().unwrap_err();
+        assert!(reason.contains(word), "{reason}");
+    }
+    assert_eq!(noise(None, Some([-5.0, 5.0]), 0.2).check(), Ok(()));
+    assert_eq!(noise(Some([1.0, 1.0]), None, 1.0).check(), Ok(()));
+}

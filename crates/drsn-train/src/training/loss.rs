@@ -1,0 +1,35 @@
+//! Loss and accuracy of a batch.
+
+use burn::{
+    nn::loss::CrossEntropyLossConfig,
+    tensor::{Device, Tensor},
+};
+
+use ndarray::{Array2, ArrayView1};
+
+use super::batch::Batch;
+
+/// The mean cross-entropy of logits, `[classes, batch]`.
+pub(super) fn loss(
+    logits: Tensor<2>,
+    batch: &Batch,
+    class_weights: Option<&[f32]>,
+    device: &Device,
+) -> Tensor<1> {
+    CrossEntropyLossConfig::new()
+        .with_weights(class_weights.map(<[f32]>::to_vec))
+        .init(device)
+        .forward(logits.transpose(), batch.targets.clone())
+}
+
+/// Counts the columns of `scores`, `[classes, batch]`, whose maximum is at their label.
+pub(super) fn count_correct(scores: &Array2<f32>, labels: &[usize]) -> usize {
+    let columns = scores.columns().into_iter();
+    columns.zip(labels).filter(|(column, label)| largest(*column) == Some(**label)).count()
+}
+
+/// Index of the largest value, the last of several.
+fn largest(values: ArrayView1<'_, f32>) -> Option<usize> {
+    let largest = values.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    largest.map(|(index, _)| index)
+}

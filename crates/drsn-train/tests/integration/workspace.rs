@@ -1,0 +1,133 @@
+//! A folder with recordings of two classes, and commands that train a small network on them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use drsn_train::{
+    random::{Purpose, stream},
+    training::{Checkpoint, Position},
+};
+use rand::RngExt as _;
+
+const EPOCHS: usize = 6;
+
+/// Writes recordings of two classes, a tone and noise.
+fn recordings(folder: &Path) {
+    let mut rng = stream(5, Purpose::Evaluation, 0, 0);
+    for class in ["noise", "tone"] {
+        let samples: Vec<f32> = (0..40_000)
+            .map(|n| match class {
+                "tone" => (n as f32 * 0.3).sin() + rng.random_range(-0.2..0.2),
+                _ => rng.random_range(-1.0..1.0),
+            })
+            .collect();
+        fs::create_dir_all(folder.join(class)).unwrap();
+        fs::write(folder.join(class).join("recording.npy"), npy(&samples)).unwrap();
+    }
+}
+
+/// An array of 32-bit floats in `NumPy`'s format.
+fn npy(samples: &[f32]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", samples.len());
+    let header = format!("{header:<117}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    let samples = samples.iter().flat_map(|sample| sample.to_le_bytes());
+    [b"\x93NUMPY\x01\0", &length[..], header.as_bytes()]
+        .concat()
+        .into_iter()
+        .chain(samples)
+        .collect()
+}
+
+/// A folder with recordings and the results of trainings.
+pub(crate) struct Workspace(tempfile::TempDir);
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        let workspace = Self(tempfile::tempdir().unwrap());
+        recordings(&workspace.path("data"));
+        workspace
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.path("checkpoints/tones.checkpoint")
+    }
+
+    pub(crate) fn bundle(&self) -> PathBuf {
+        self.path("models/tones/1")
+    }
+
+    /// Trains a small network on the recordings.
+    pub(crate) fn command(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        self.arguments(&mut command, flags);
+        command
+    }
+
+    pub(crate) fn arguments(&self, command: &mut Command, flags: &[&str]) {
+        command.args(["train", "--name", "tones"]);
+        command.args(["--out".as_ref(), self.path("models").as_os_str()]);
+        command.args(["--checkpoint".as_ref(), self.checkpoint().as_os_str()]);
+        self.recipe(command);
+        command.args(flags).stdin(Stdio::null());
+    }
+
+    /// Adds the recipe and the data, for `train` and `compare`.
+    pub(crate) fn recipe(&self, command: &mut Command) {
+        command.args(["--preset", "paper-1d", "--threads", "1"]);
+        command.args(["--data".as_ref(), self.path("data").as_os_str()]);
+        command.args(["--epochs", &EPOCHS.to_string()]);
+        for setting in [
+            "data.window=256",
+            "data.hop=64",
+            "batch=32",
+            "evaluate=[]",
+            "schedule.epochs=[4,5]",
+            "network.stages=[{channels=4,blocks=1,stride=2},{channels=8,blocks=1,stride=2}]",
+        ] {
+            command.args(["--set", setting]);
+        }
+    }
+
+    /// Exchanges the recordings of the two classes.
+    pub(crate) fn swap_classes(&self) {
+        let class = |name: &str| self.path("data").join(name);
+        for (from, to) in [("noise", "kept"), ("tone", "noise"), ("kept", "tone")] {
+            fs::rename(class(from), class(to)).unwrap();
+        }
+    }
+
+    /// Runs `evaluate` or `baseline` on bundles.
+    pub(crate) fn ask(&self, command: &str, bundles: &[&str], flags: &[&str]) -> Output {
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        asked.args([command, "--threads", "1"]);
+        asked.args(["--data".as_ref(), self.path("data").as_os_str()]);
+        for bundle in bundles {
+            asked.args(["--bundle".as_ref(), self.path("models").join(bundle).as_os_str()]);
+        }
+        asked.args(flags).output().unwrap()
+    }
+
+    /// The position of the checkpoint; the start if there is none.
+    pub(crate) fn position(&self) -> Position {
+        let path = self.checkpoint();
+        if path.exists() { Checkpoint::load(&path).unwrap().position } else { Position::default() }
+    }
+}
+
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The last line of standard error, after progress reports.
+pub(crate) fn last_line(output: &Output) -> String {
+    said(output).lines().last().unwrap_or_default().to_owned()
+}
