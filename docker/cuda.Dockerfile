@@ -27,6 +27,7 @@ WORKDIR /drsn
 COPY Cargo.toml Cargo.lock ./
 COPY crates/drsn-bundle/Cargo.toml crates/drsn-bundle/
 COPY crates/drsn-recording/Cargo.toml crates/drsn-recording/
+COPY crates/unified-features crates/unified-features
 COPY crates/drsn-train/Cargo.toml crates/drsn-train/
 COPY xtask/Cargo.toml xtask/
 RUN mkdir -p src benches/serving xtask/src crates/drsn-bundle/src crates/drsn-recording/src \

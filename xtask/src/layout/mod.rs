@@ -1,10 +1,12 @@
 //! Holds the layout of the code: `cargo xtask layout`.
 //!
 //! In `src/` a room (a top-level module) uses rooms below it and never one above it. In no crate do files use each other in
-//! a circle, except that a parent module may use its children: it puts them together.
+//! a circle, except that a parent module may use its children: it puts them together. The server and the workspace are
+//! built with the same features of each dependency.
 
 mod arrows;
 mod circles;
+mod features;
 
 use std::{
     fs,
@@ -35,7 +37,7 @@ const ROOMS: [&str; 12] = [
 /// Rooms that use no other, and that every room may use.
 const APART: [&str; 1] = ["transport"];
 
-/// Fails with a line for each arrow that is drawn upward and for each circle.
+/// Fails with a line for each arrow that is drawn upward, for each circle, and for each dependency compiled twice.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut faults = Vec::new();
     for crate_root in crates(&workspace.root)? {
@@ -48,6 +50,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         faults
             .extend(circles.iter().map(|files| format!("{name}: a circle: {}", files.join(", "))));
     }
+    let twice = features::compiled_twice(workspace)?;
+    faults
+        .extend(twice.iter().map(|found| format!("compiled twice, see unified-features: {found}")));
     if !faults.is_empty() {
         bail!("the layout is broken:\n{}", faults.join("\n"));
     }
