@@ -26,24 +26,31 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
+/// What is in a folder.
+fn contents(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The files below a folder.
+fn below(folder: &str) -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![root().join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let (deeper, found): (Vec<_>, Vec<_>) =
+            contents(&folder).into_iter().partition(|path| path.is_dir());
+        folders.extend(deeper);
+        files.extend(found);
+    }
+    files
+}
+
+fn ends_with(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == ending)
+}
+
 /// Every page: those in the root, and all below docs/.
 fn pages() -> Vec<PathBuf> {
-    let (mut folders, mut pages) = (vec![root().join("docs")], Vec::new());
-    let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "md");
-    let files = |folder: &Path| -> Vec<PathBuf> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
-    };
-    pages.extend(files(root()).into_iter().filter(is_page));
-    while let Some(folder) = folders.pop() {
-        for path in files(&folder) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if is_page(&path) {
-                pages.push(path);
-            }
-        }
-    }
-    pages
+    let files = contents(root()).into_iter().chain(below("docs"));
+    files.filter(|path| ends_with(path, "md")).collect()
 }
 
 /// The lines of a page that are not code.
@@ -88,6 +95,29 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
             }
         }
     }
+}
+
+#[test]
+fn every_page_that_the_code_names_is_there() {
+    let sources =
+        ["src", "crates", "tests", "xtask", "docker", "deploy"].into_iter().flat_map(below);
+    let is_source =
+        |path: &PathBuf| ["rs", "yaml", "yml", "toml"].iter().any(|e| ends_with(path, e));
+    let mut count = 0;
+    for path in sources.filter(is_source) {
+        let text = fs::read_to_string(&path).unwrap();
+        for (start, _) in text.match_indices("docs/") {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+            let name = &text[start..];
+            let name = &name[..name.find(|c| !is_part(c)).unwrap_or(name.len())];
+            if let Some((stem, _)) = name.split_once(".md") {
+                let page = root().join(format!("{stem}.md"));
+                assert!(page.exists(), "{} names {stem}.md", path.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "{count} names found");
 }
 
 #[test]
