@@ -75,7 +75,7 @@ impl App {
     /// [`ErrorKind::NotReady`] while they are being loaded.
     pub(crate) fn repository(&self) -> Result<&Arc<Repository>, ApiError> {
         self.repository.get().ok_or_else(|| {
-            ErrorKind::NotReady.because("the models are still being loaded; try again in a moment")
+            ErrorKind::NotReady.because("the models are still being loaded; retry shortly")
         })
     }
 
@@ -139,7 +139,7 @@ impl App {
         let permit = timeout_at(deadline.into(), self.cores.acquire()).await;
         let Ok(_permit) = permit else {
             return Err(ErrorKind::DeadlineExceeded
-                .because("the request's time was up before a core was free for it"));
+                .because("the request's time was up before a CPU core was free"));
         };
         Ok(tokio::task::block_in_place(work))
     }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             telemetry::start(config.log_format, None);
-            tracing::error!(%error, "the system gave no threads");
+            tracing::error!(%error, "cannot start the async runtime");
             ExitCode::FAILURE
         }
     }
@@ -86,15 +86,15 @@ fn termination() -> impl Future<Output = ()> {
                 // Some parents signal a process and its group at once: that is one signal.
                 let same = either(&mut terminate, &mut interrupt);
                 if tokio::time::timeout(SAME_SIGNAL, same).await.is_ok() {
-                    tracing::debug!("the same signal again");
+                    tracing::debug!("ignored a repeated signal");
                 }
                 either(&mut terminate, &mut interrupt).await;
-                tracing::warn!("a second signal, ending at once");
+                tracing::warn!("received a second signal; exiting immediately");
                 std::process::exit(1);
             });
         }
         (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be received, the server has to be killed to end it");
+            tracing::error!(%error, "cannot listen for signals; the server must be killed to stop it");
         }
     }
     async {

@@ -22,9 +22,10 @@ pub(super) fn run(
     let manifest = &bundle.manifest;
     let model = format!("{}/{}", manifest.name, manifest.version);
     ModelSession::open(&runtime, &bundle, provider)
-        .with_context(|| format!("{model} in {} would not be served", folder.display()))?;
+        .with_context(|| format!("{model} in {} cannot be served", folder.display()))?;
     Ok(format!(
-        "{model} is sound: its checksums hold, and on {} it gives its {} golden outputs for {} inputs",
+        "{model} is valid: its checksums match, and on {} it reproduces its {} golden outputs for {} \
+         inputs",
         provider.name(),
         bundle.golden.outputs.len(),
         bundle.golden.batch()

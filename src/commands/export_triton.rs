@@ -33,7 +33,7 @@ pub(super) fn run(
     let version = model.join(manifest.version.as_str());
     if version.exists() {
         bail!(
-            "{} exists already, and is not overwritten: choose another OUT_DIR or --name",
+            "{} already exists and is not overwritten; choose another OUT_DIR or --name",
             version.display()
         );
     }
@@ -59,8 +59,8 @@ pub(super) fn run(
     };
     written().with_context(|| format!("cannot write {}", version.display()))?;
     Ok(format!(
-        "{}/{} is written to {} as {name}, for batches of up to {max_batch}; Triton prepares no input: the parameter \
-         drsn.input of its config.pbtxt says what clients have to do",
+        "wrote {}/{} to {} as {name}, for batches of up to {max_batch}; Triton does not prepare \
+         inputs: the parameter drsn.input in config.pbtxt says what clients must do",
         manifest.name,
         manifest.version,
         model.display()
@@ -70,11 +70,11 @@ pub(super) fn run(
 /// Refuses where the file of a model that is there already is not what this version needs.
 fn keeps(path: &Path, expected: &str) -> anyhow::Result<()> {
     let found =
-        fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if found != expected {
         bail!(
-            "{} is of another model or batch, and is not overwritten: all versions of a model in Triton share it; \
-             choose another OUT_DIR or --name",
+            "{} belongs to another model or batch size and is not overwritten: all versions of a model \
+             in Triton share it; choose another OUT_DIR or --name",
             path.display()
         );
     }
@@ -85,7 +85,7 @@ fn keeps(path: &Path, expected: &str) -> anyhow::Result<()> {
 fn labels(classes: &[String]) -> anyhow::Result<String> {
     if let Some(label) = classes.iter().find(|label| label.contains(['\n', '\r'])) {
         bail!(
-            "the class {label:?} has a line break in its label, which Triton's file of labels cannot hold"
+            "the label {label:?} contains a line break, which Triton's labels.txt cannot represent"
         );
     }
     Ok(classes.iter().fold(String::new(), |lines, label| lines + label + "\n"))

@@ -29,12 +29,12 @@ pub(super) fn run(url: Option<&str>, config: &Config) -> anyhow::Result<String> 
     let parts = Parts::of(url)?;
     let answer = ask(&parts).with_context(|| format!("{url} does not answer"))?;
     if !answer.starts_with("HTTP/") {
-        bail!("{url} does not speak HTTP: is it served over TLS? then ask by --url https://…");
+        bail!("{url} does not speak HTTP; if it is served over TLS, pass --url https://…");
     }
     let status = answer.split(' ').nth(1).unwrap_or_default();
     if status != "200" {
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim());
-        bail!("{url} is not ready: it answers {status} {body}");
+        bail!("{url} is not ready: it answered {status} {body}");
     }
     Ok(format!("{url} is ready"))
 }
@@ -64,8 +64,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(url: &'a str) -> anyhow::Result<Self> {
-        let expected =
-            || format!("expected a URL as http://127.0.0.1:8080/readyz, and found {url}");
+        let expected = || format!("expected a URL like http://127.0.0.1:8080/readyz, got {url}");
         let (scheme, rest) = url.split_once("://").with_context(expected)?;
         let is_tls = match scheme {
             "http" => false,

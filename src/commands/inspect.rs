@@ -81,7 +81,7 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
         )?;
     }
     match &manifest.baseline {
-        None => writeln!(text, "  baseline    none: input shift and level are not judged")?,
+        None => writeln!(text, "  baseline    none; input shift and level are not checked")?,
         Some(baseline) => writeln!(
             text,
             "  baseline    of {}; alarms at p < {}",
@@ -89,7 +89,7 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
         )?,
     }
     match &manifest.training {
-        None => writeln!(text, "  training    not told")?,
+        None => writeln!(text, "  training    unknown")?,
         Some(training) => write_training(text, training)?,
     }
     Ok(())
@@ -124,7 +124,7 @@ fn preparation(input: &InputSpec) -> String {
                 .sample_rate_hz
                 .map_or_else(|| "any rate".to_owned(), |rate| format!("{rate} Hz"));
             let normalization = match signal.normalization {
-                Normalization::None => "taken as they are".to_owned(),
+                Normalization::None => "not normalised".to_owned(),
                 Normalization::ZScore { .. } => {
                     format!("normalised: {}", word(&signal.normalization))
                 }

@@ -38,47 +38,50 @@ pub struct Cli {
 /// A command that ends by itself.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Checks a bundle: checksums, graph, and that it gives its golden outputs in ONNX Runtime.
+    /// Check a bundle: checksums, graph, and golden outputs in ONNX Runtime
     Check {
-        /// Folder of the bundle, as models/mnist/1.
+        /// Folder of the bundle, like models/mnist/1
         #[arg(value_name = "MODEL_DIR")]
         folder: PathBuf,
-        /// ONNX Runtime's shared library; looked for in the usual places otherwise.
+        /// ONNX Runtime's shared library; by default searched for in the usual places
         #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH")]
         onnxruntime: Option<PathBuf>,
-        /// Where to compute: cpu, cuda or cuda:N; auto is cpu here.
+        /// Device to compute on: cpu, cuda or cuda:N; auto means cpu here
         #[arg(long, env = "DRSN_DEVICE", default_value = "cpu", value_name = "DEVICE")]
         device: Device,
     },
-    /// Shows what a bundle is: inputs, outputs, sizes, units, how it was trained.
+    /// Show a bundle's inputs, outputs, sizes, units and training
     Inspect {
-        /// Folder of the bundle, as models/mnist/1.
+        /// Folder of the bundle, like models/mnist/1
         #[arg(value_name = "MODEL_DIR")]
         folder: PathBuf,
-        /// As one JSON object, for programs.
+        /// Print one JSON object, for programs
         #[arg(long)]
         json: bool,
     },
-    /// Writes a bundle as a model of NVIDIA's Triton Inference Server, for those who must serve it there.
+    /// Export a bundle to a model repository of NVIDIA's Triton Inference Server
     ExportTriton {
-        /// Folder of the bundle, as models/mnist/1.
+        /// Folder of the bundle, like models/mnist/1
         #[arg(value_name = "MODEL_DIR")]
         folder: PathBuf,
-        /// Triton's model repository, made where it is not there; gets NAME/config.pbtxt, NAME/labels.txt and
-        /// NAME/VERSION/model.onnx. Nothing in it is overwritten.
+        /// Triton's model repository, created if missing
+        ///
+        /// The command writes NAME/config.pbtxt, NAME/labels.txt and NAME/VERSION/model.onnx, and
+        /// overwrites nothing.
         #[arg(value_name = "OUT_DIR")]
         repository: PathBuf,
-        /// Name of the model in Triton; the manifest's own otherwise.
+        /// Name of the model in Triton; by default its manifest's name
         #[arg(long, value_name = "NAME")]
         name: Option<Name>,
-        /// Largest batch that Triton gives to the model at once.
+        /// Largest batch that Triton gives the model
         #[arg(long, default_value = "64", value_name = "N", value_parser = value_parser!(u16).range(1..=4096))]
         max_batch: u16,
     },
-    /// Asks a server whether it is ready, for containers: exit code 0 or 1.
+    /// Check whether a server is ready, for containers; the exit code is 0 or 1
     Healthcheck {
-        /// What to ask; otherwise /readyz at this machine's --http (`DRSN_HTTP`). The certificate of an https server
-        /// is not checked: no secret is sent.
+        /// URL to request; by default /readyz on this machine, at the port of --http (`DRSN_HTTP`)
+        ///
+        /// The certificate of an https server is not verified: the request carries no secret.
         #[arg(long, env = "DRSN_HEALTHCHECK_URL", value_name = "URL")]
         url: Option<String>,
     },
@@ -112,7 +115,7 @@ impl Command {
 
 /// Opens the bundle that a command is about.
 fn open(folder: &Path) -> anyhow::Result<Bundle> {
-    let not_sound = || format!("the bundle in {} is not sound", folder.display());
+    let not_sound = || format!("the bundle in {} is invalid", folder.display());
     match Bundle::open(folder) {
         Err(error @ BundleError::NoManifest { .. }) => Err(error.into()),
         opened => opened.with_context(not_sound),

@@ -21,7 +21,8 @@ use values::{address, count, number, whole};
 pub struct Config {
     /// Address of HTTP/1.1 and HTTP/2; port 0 picks a free port
     ///
-    /// In clear text unless --tls-cert is given. 0.0.0.0:8080 listens on all addresses of this machine.
+    /// In clear text unless --tls-cert is given. 0.0.0.0:8080 listens on all addresses of this
+    /// machine.
     #[arg(
         long,
         env = "DRSN_HTTP",
@@ -57,7 +58,8 @@ pub struct Config {
 
     /// Time limit of a request, from its headers to its answer, in milliseconds
     ///
-    /// A client can set a shorter one for its request with the header X-Request-Timeout-Ms, or the deadline of gRPC.
+    /// A client can set a shorter one for its request with the header X-Request-Timeout-Ms, or with
+    /// the deadline of gRPC.
     #[arg(
         long,
         env = "DRSN_REQUEST_TIMEOUT_MS",
@@ -90,7 +92,7 @@ pub struct Config {
     )]
     pub stream_idle_ms: NonZeroU64,
 
-    /// Folder of models, as NAME/VERSION/, or one bundle
+    /// Folder of models, laid out as NAME/VERSION/, or one bundle
     ///
     /// For one bundle, --model-name sets the name under which it is served.
     #[arg(
@@ -106,7 +108,7 @@ pub struct Config {
     #[arg(long, env = "DRSN_MODEL_NAME", help_heading = "Models", value_name = "NAME")]
     pub model_name: Option<Name>,
 
-    /// Model for requests that name none; not needed if there is only one model
+    /// Model for requests that do not name one; not needed if there is only one model
     #[arg(long, env = "DRSN_DEFAULT_MODEL", help_heading = "Models", value_name = "NAME")]
     pub default_model: Option<Name>,
 
@@ -124,8 +126,9 @@ pub struct Config {
 
     /// When to load and unload models: fixed, poll or explicit
     ///
-    /// fixed serves the models found at start. poll looks at the folder every --poll-seconds. explicit opens POST
-    /// /v2/repository/models/MODEL/load and /unload. SIGHUP looks at the folder in each of these modes.
+    /// fixed serves the models found at start. poll scans the folder every --poll-seconds. explicit
+    /// enables POST /v2/repository/models/MODEL/load and /unload. SIGHUP scans the folder in every
+    /// mode.
     #[arg(
         long,
         env = "DRSN_MODEL_CONTROL",
@@ -135,7 +138,7 @@ pub struct Config {
     )]
     pub model_control: ModelControl,
 
-    /// Seconds between two looks at the folder with --model-control poll
+    /// Seconds between two scans of the folder with --model-control poll
     #[arg(
         long,
         env = "DRSN_POLL_SECONDS",
@@ -158,7 +161,7 @@ pub struct Config {
     )]
     pub device: Device,
 
-    /// ONNX Runtime's shared library; by default it is searched in the usual places
+    /// ONNX Runtime's shared library; by default searched for in the usual places
     ///
     /// The usual places: ORT_DYLIB_PATH, beside this program, and where the system keeps its libraries.
     #[arg(long, env = "DRSN_ONNXRUNTIME", help_heading = "Models", value_name = "PATH")]
@@ -176,10 +179,10 @@ pub struct Config {
     )]
     pub workers: Option<NonZeroUsize>,
 
-    /// Most inputs given to a model at once, up to 4096, or auto
+    /// Largest batch given to a model, up to 4096 inputs, or auto
     ///
-    /// auto measures at start what an input costs in batches of different sizes, and picks the smallest size that
-    /// costs hardly more than the best.
+    /// auto measures at start what an input costs in batches of different sizes, and picks the
+    /// smallest size that costs hardly more than the best.
     #[arg(
         long,
         env = "DRSN_MAX_BATCH",
@@ -250,7 +253,7 @@ pub struct Config {
     )]
     pub max_recording_bytes: NonZeroUsize,
 
-    /// Most pixels that an image file may declare
+    /// Largest number of pixels that an image file may declare
     #[arg(
         long,
         env = "DRSN_MAX_IMAGE_PIXELS",
@@ -261,7 +264,7 @@ pub struct Config {
     )]
     pub max_image_pixels: NonZeroU64,
 
-    /// Most inputs of one request; each window of a recording counts as one
+    /// Largest number of inputs in one request; each window of a recording counts as one
     #[arg(
         long,
         env = "DRSN_MAX_WINDOWS",
@@ -304,7 +307,8 @@ pub struct Config {
     )]
     pub tls_key: Option<PathBuf>,
 
-    /// After SIGTERM: time in which new requests are still answered while /readyz says 503, in milliseconds
+    /// After SIGTERM: time in which new requests are still answered while /readyz returns 503, in
+    /// milliseconds
     #[arg(
         long,
         env = "DRSN_LINGER_MS",
@@ -328,7 +332,7 @@ pub struct Config {
 
     /// Format of the log; by default text on a terminal and json otherwise
     ///
-    /// RUST_LOG sets the level, as RUST_LOG=drsn_serve=debug.
+    /// RUST_LOG sets the level, as in RUST_LOG=drsn_serve=debug.
     #[arg(long, env = "DRSN_LOG_FORMAT", help_heading = "Logging", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

@@ -31,7 +31,8 @@ pub(super) fn whole(number: &str) -> Result<u64, String> {
 /// Reads an address with its port.
 pub(super) fn address(address: &str) -> Result<SocketAddr, String> {
     address.parse().map_err(|_| {
-        "expected an IP address and a port, as 127.0.0.1:8080, or 0.0.0.0:8080 for all addresses of this machine"
+        "expected an IP address and a port, like 127.0.0.1:8080, or 0.0.0.0:8080 for all addresses \
+         of this machine"
             .to_owned()
     })
 }
@@ -90,10 +91,9 @@ impl FromStr for GrpcAddress {
         if address == "off" {
             return Ok(Self::Off);
         }
-        address
-            .parse()
-            .map(Self::At)
-            .map_err(|_| "expected an address and a port, as 127.0.0.1:9000, or off".to_owned())
+        address.parse().map(Self::At).map_err(|_| {
+            "expected an IP address and a port, like 127.0.0.1:9000, or off".to_owned()
+        })
     }
 }
 
@@ -157,7 +157,7 @@ impl FromStr for VersionPolicy {
                 .strip_prefix("specific:")
                 .and_then(|numbers| numbers.split(',').map(|n| n.parse().ok()).collect())
                 .map(Self::Specific)
-                .ok_or_else(|| "expected latest, all, specific:N or specific:N,M".to_owned()),
+                .ok_or_else(|| "expected latest, all, or specific:N[,N...]".to_owned()),
         }
     }
 }

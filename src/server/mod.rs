@@ -107,7 +107,7 @@ async fn serve(
     }
     let finished = async { tokio::join!(http.finish(), grpc.finish()) };
     if timeout(app.config.drain_timeout(), finished).await.is_err() {
-        tracing::warn!("requests were still unanswered when the time for draining was up");
+        tracing::warn!("the drain timeout expired before all requests were answered");
     }
     stop_models(app).await;
     tracing::info!("stopped");
@@ -143,7 +143,7 @@ async fn stop_models(app: Arc<App>) {
         }
     });
     if let Err(panic) = stopping.await {
-        tracing::error!(%panic, "a model could not be stopped");
+        tracing::error!(%panic, "stopping the models panicked");
     }
 }
 
@@ -158,7 +158,7 @@ async fn loaded(
         biased;
         outcome = &mut loading => (outcome, false),
         () = shutdown => {
-            tracing::info!("ending before all models are loaded");
+            tracing::info!("shutting down before all models are loaded");
             app.stop_loading();
             (loading.await, true)
         }

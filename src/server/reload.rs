@@ -13,7 +13,7 @@ use crate::config::ModelControl;
 /// Receives SIGHUP from now on.
 pub(super) fn hangup() -> Option<Signal> {
     signal(SignalKind::hangup())
-        .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be received"))
+        .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGHUP"))
         .ok()
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
     loop {
         tokio::select! {
             () = received(&mut hangup) => {
-                tracing::info!("SIGHUP: models, keys and certificates are read again");
+                tracing::info!("received SIGHUP; reloading models, keys and certificate");
                 reload(&app);
             }
             () = tick(&mut polls) => {}
@@ -40,14 +40,14 @@ pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
 fn reload(app: &App) {
     if let Some(keys) = &app.keys {
         match keys.reload() {
-            Ok(count) => tracing::info!(count, "keys are read"),
-            Err(error) => tracing::error!("{error}; the old keys stay"),
+            Ok(count) => tracing::info!(count, "reloaded the API keys"),
+            Err(error) => tracing::error!("{error}; keeping the old keys"),
         }
     }
     if let Some(tls) = &app.tls {
         match tls.reload() {
-            Ok(()) => tracing::info!("certificate is read"),
-            Err(error) => tracing::error!("{error}; the old certificate stays"),
+            Ok(()) => tracing::info!("reloaded the certificate"),
+            Err(error) => tracing::error!("{error}; keeping the old certificate"),
         }
     }
 }
@@ -56,7 +56,7 @@ async fn rescan(app: &App) {
     let Ok(repository) = app.repository().map(Arc::clone) else { return };
     let looked = tokio::task::spawn_blocking(move || repository.rescan()).await;
     if let Err(panic) = looked {
-        tracing::error!(%panic, "the folder of models could not be looked at");
+        tracing::error!(%panic, "scanning the models folder panicked");
     }
 }
 

@@ -147,7 +147,7 @@ impl<S: HttpService> Connections<S> {
             () = self.accept_all(&listener) => (),
         }
         if let Err(error) = refuse_handshakes(&listener) {
-            tracing::debug!(%error, "new connections cannot be held off while the last ones are accepted");
+            tracing::debug!(%error, "cannot hold off new connections while the last ones are accepted");
         }
         // It always ends by the time: accepting never does.
         let _ = timeout(LAST_HANDSHAKES, self.accept_all(&listener)).await;
@@ -171,7 +171,7 @@ impl<S: HttpService> Connections<S> {
             match listener.accept().await {
                 Ok((stream, _)) => self.serve(stream, place),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -181,7 +181,7 @@ impl<S: HttpService> Connections<S> {
     fn serve(&self, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
         // Responses are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let stream = WriteTimeout::new(stream, self.write_timeout);
         let (service, server) = (self.service.clone(), self.server.clone());
@@ -235,7 +235,7 @@ async fn serve_connection(
     tokio::select! {
         () = drive(connection.as_mut(), stage, &spoken) => {}
         () = stalled(&responses, &spoken, write_timeout) => {
-            tracing::debug!("a connection was closed whose client takes nothing of an answer");
+            tracing::debug!("closed a connection whose client stopped reading a response");
         }
     }
 }
@@ -269,7 +269,7 @@ async fn drive<C: GracefulConnection>(
             ended = connection.as_mut() => {
                 // A client that breaks off is no fault of ours.
                 if ended.is_err() {
-                    tracing::debug!("a connection ended early");
+                    tracing::debug!("a connection ended before its last response");
                 }
                 return;
             }

@@ -28,7 +28,10 @@ pub(crate) struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     /// The certificates cannot be read.
-    #[error("the certificate {} cannot be used: {reason}; name a chain in PEM with --tls-cert", path.display())]
+    #[error(
+        "cannot use the certificate {}: {reason}; --tls-cert expects a PEM certificate chain",
+        path.display()
+    )]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -36,7 +39,10 @@ pub(crate) enum TlsError {
         reason: String,
     },
     /// The private key cannot be read.
-    #[error("the private key {} cannot be used: {reason}; name a key in PEM with --tls-key", path.display())]
+    #[error(
+        "cannot use the private key {}: {reason}; --tls-key expects a PEM private key",
+        path.display()
+    )]
     Key {
         /// The file.
         path: PathBuf,
@@ -45,7 +51,7 @@ pub(crate) enum TlsError {
     },
     /// The two do not go together.
     #[error(
-        "the certificate {} and the private key {} cannot be used together: {reason}",
+        "cannot use the certificate {} with the private key {}: {reason}",
         certificate.display(),
         key.display()
     )]
@@ -91,7 +97,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(Iterator::collect)
         .map_err(|e| wrong_certificate(e.to_string()))?;
     if chain.is_empty() {
-        return Err(wrong_certificate("it has no certificate".to_owned()));
+        return Err(wrong_certificate("it contains no certificate".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|e| TlsError::Key { path: key.to_owned(), reason: e.to_string() })?;

@@ -85,9 +85,9 @@ fn another_version_joins_and_nothing_that_is_there_is_overwritten() {
     let before = fs::read(repository.join("tiny/1/model.onnx")).unwrap();
 
     let error = refusal(&export(&one, &repository, &[]));
-    assert!(error.contains("tiny/1 exists already"), "{error}");
+    assert!(error.contains("tiny/1 already exists"), "{error}");
     let error = refusal(&export(&two, &repository, &["--max-batch", "8"]));
-    assert!(error.contains("config.pbtxt is of another model or batch"), "{error}");
+    assert!(error.contains("config.pbtxt belongs to another model or batch size"), "{error}");
     assert!(!repository.join("tiny/2").exists());
 
     assert!(export(&two, &repository, &[]).status.success());
@@ -105,7 +105,7 @@ fn a_bundle_that_is_not_sound_is_not_exported() {
     fs::write(&network, bytes).unwrap();
     let repository = folder.path().join("triton");
     let error = refusal(&export(&bundle, &repository, &[]));
-    assert!(error.contains("is not sound") && error.contains("model.onnx is damaged"), "{error}");
+    assert!(error.contains("is invalid") && error.contains("model.onnx is damaged"), "{error}");
     assert!(!repository.exists());
     let output = export(&bundle, &repository, &["--max-batch", "0"]);
     assert_eq!(output.status.code(), Some(2), "{}", tools::text(&output.stderr));

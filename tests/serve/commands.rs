@@ -31,7 +31,7 @@ fn check_says_that_a_bundle_is_sound_or_what_is_wrong_with_it() {
     let folder = bundle.to_str().unwrap();
     let output = run(&["check", folder]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("tiny/3 is sound"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).starts_with("tiny/3 is valid"), "{}", text(&output.stdout));
     damage(&bundle);
     let output = run(&["check", folder]);
     assert_eq!(output.status.code(), Some(1));

@@ -113,7 +113,7 @@ fn a_signal_while_models_are_loaded_ends_the_process_before_the_next_one() {
     let lines = server.lines_for(Duration::from_secs(20));
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     let count = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
-    assert_eq!(count("ending before all models are loaded"), 1, "{lines:?}");
+    assert_eq!(count("shutting down before all models are loaded"), 1, "{lines:?}");
     assert!(count("model is ready") < 20, "{lines:?}");
     assert_eq!((count("ready"), count("stopped")), (0, 1));
 }

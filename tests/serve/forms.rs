@@ -107,7 +107,10 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
         (vec![a, file("b.png", None, b"")], "input 1 (b.png): the image file is empty"),
         (vec![("model", None, None, b"tiny")], "no part named file"),
         (vec![a, ("topk", None, None, b"1")], "no option \"topk\""),
-        (vec![a, ("top_k", None, None, &long)], "longer than the 4096 bytes of an option"),
+        (
+            vec![a, ("top_k", None, None, &long)],
+            "longer than the limit of 4096 bytes for an option",
+        ),
         (vec![a, ("overlap", None, None, b"0.5")], "the option overlap belongs to signals"),
         (vec![a, ("batch", None, None, b"2")], "the option batch belongs to bodies of raw numbers"),
     ] {

@@ -85,7 +85,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
     let whole = jpeg();
     let half = &whole[..whole.len() / 2];
     let cases = vec![
-        invalid(PNG, "", "the body is empty, and a file was expected"),
+        invalid(PNG, "", "the body is empty; expected a file"),
         invalid(FLOATS, "", "the body has 0 bytes"),
         invalid(PNG, "this is text", "a PNG, JPEG, WebP, BMP or GIF file was expected"),
         invalid(PNG, &png(4, 4)[..50], "PNG file cannot be decoded: it is damaged or cut short"),
@@ -105,7 +105,13 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
             "too_large",
             "60000 x 60000 pixels, above the limit of 50000000",
         ),
-        (FLOATS, vec![0; 17 * 1024 * 1024], 413, "too_large", "larger than the 16777216 bytes"),
+        (
+            FLOATS,
+            vec![0; 17 * 1024 * 1024],
+            413,
+            "too_large",
+            "larger than the limit of 16777216 bytes",
+        ),
         (
             "text/plain",
             b"7".to_vec(),

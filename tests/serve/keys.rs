@@ -80,14 +80,14 @@ async fn keys_are_read_again_at_sighup_and_a_bad_file_leaves_the_old_ones() {
     assert_eq!((status("alpha").await, status("beta").await), (200, 401));
     key_file(folder.path(), "beta\n");
     server.signal("-HUP");
-    server.wait_for("keys are read");
+    server.wait_for("reloaded the API keys");
     assert_eq!((status("alpha").await, status("beta").await), (401, 200));
     key_file(folder.path(), "two words\n");
     server.signal("-HUP");
-    server.wait_for("SIGHUP: models, keys and certificates are read again");
+    server.wait_for("received SIGHUP; reloading models, keys and certificate");
     let log = server.lines_for(std::time::Duration::from_millis(500));
     let told = log.iter().filter_map(|line| line["message"].as_str());
-    assert!(told.into_iter().any(|m| m.contains("line 1") && m.contains("the old keys stay")));
+    assert!(told.into_iter().any(|m| m.contains("line 1") && m.contains("keeping the old keys")));
     assert_eq!(status("beta").await, 200);
 }
 

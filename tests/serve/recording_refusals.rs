@@ -32,7 +32,7 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
             "too short: it has 5 samples a channel, and this model's window has 8",
         ),
         ("", WAV, wav(8000, &[vec![]]), "the recording is empty"),
-        ("", WAV, vec![], "the body is empty, and a file was expected"),
+        ("", WAV, vec![], "the body is empty; expected a file"),
         ("", WAV, cut, "it ends after 11 of the 20 samples that it declares: it was truncated"),
         ("", WAV, b"this is text".to_vec(), "it does not start with RIFF and WAVE"),
         (
@@ -102,7 +102,7 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
             "batch=2",
             WAV,
             wav(8000, std::slice::from_ref(&good)),
-            "the option batch belongs to bodies of raw numbers",
+            "the option batch applies to raw numbers",
         ),
         (
             "overlap=1",
@@ -155,10 +155,15 @@ async fn more_bytes_or_windows_than_are_taken_are_refused() {
     let flags = ["--max-recording-bytes", "2000", "--max-windows", "20"];
     let server = Server::start(models.path(), &flags).await;
     for (query, content_type, body, sentence) in [
-        ("", WAV, wav(8000, &[noise(600)]), "larger than the 2000 bytes"),
+        ("", WAV, wav(8000, &[noise(600)]), "larger than the limit of 2000 bytes"),
         ("overlap=0.9", WAV, wav(8000, &[noise(100)]), "windows, and at most 20 are taken"),
         ("overlap=0.9", "application/x-npy", npy("(100,)", &noise(100)), "at most 20 are taken"),
-        ("", "application/x-npy", npy("(600,)", &noise(600)), "larger than the 2000 bytes"),
+        (
+            "",
+            "application/x-npy",
+            npy("(600,)", &noise(600)),
+            "larger than the limit of 2000 bytes",
+        ),
     ] {
         let response = server.post(&format!("/classify?{query}"), content_type, body).await;
         let detail = refusal(response, 413, "too_large").await;

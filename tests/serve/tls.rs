@@ -91,7 +91,7 @@ fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     fs::copy(setup.files.path().join("cert.pem"), &old).unwrap();
     certificate(setup.files.path());
     setup.server.signal("-HUP");
-    setup.server.wait_for("certificate is read");
+    setup.server.wait_for("reloaded the certificate");
     let new = setup.files.path().join("new.pem");
     fs::copy(setup.files.path().join("cert.pem"), &new).unwrap();
     assert_eq!(setup.ask(&new, "--http2"), (Some(0), "2 200".to_owned()));
@@ -101,7 +101,7 @@ fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     setup.server.signal("-HUP");
     let log = setup.server.lines_for(std::time::Duration::from_millis(500));
     let told = log.iter().filter_map(|line| line["message"].as_str());
-    assert!(told.into_iter().any(|message| message.contains("the old certificate stays")));
+    assert!(told.into_iter().any(|message| message.contains("keeping the old certificate")));
     assert_eq!(setup.ask(&new, "--http1.1"), (Some(0), "1.1 200".to_owned()));
 }
 
@@ -114,10 +114,10 @@ fn files_that_cannot_be_used_end_the_start_with_2_and_a_sentence() {
     let of = |folder: &TempDir, name| folder.path().join(name).to_str().unwrap().to_owned();
     let (cert, key) = (of(&one, "cert.pem"), of(&one, "key.pem"));
     for (cert, key, fault) in [
-        ("/nowhere/cert.pem", key.as_str(), "the certificate /nowhere/cert.pem cannot be used"),
-        (&cert, "/nowhere/key.pem", "the private key /nowhere/key.pem cannot be used"),
-        (&key, &key, "it has no certificate"),
-        (&cert, &of(&other, "key.pem"), "cannot be used together"),
+        ("/nowhere/cert.pem", key.as_str(), "cannot use the certificate /nowhere/cert.pem"),
+        (&cert, "/nowhere/key.pem", "cannot use the private key /nowhere/key.pem"),
+        (&key, &key, "it contains no certificate"),
+        (&cert, &of(&other, "key.pem"), "with the private key"),
     ] {
         let flags = ["--tls-cert", cert, "--tls-key", key];
         let output = harness::command(models.path(), &flags).output().unwrap();

@@ -123,12 +123,13 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
             let channels = channels.max(1) as usize;
             if channels > MAX_CHANNELS {
                 return Err(ApiError::invalid(format!(
-                    "the signal has {channels} channels, and at most {MAX_CHANNELS} are taken"
+                    "the signal has {channels} channels, more than the limit of {MAX_CHANNELS}"
                 )));
             }
             if samples.is_empty() || !samples.len().is_multiple_of(channels) {
                 return Err(ApiError::invalid(format!(
-                    "a signal is as many samples for each of its {channels} channels, and {} samples came",
+                    "expected the same number of samples for each of the {channels} channels, got \
+                     {} samples in all",
                     samples.len()
                 )));
             }
@@ -148,7 +149,7 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
             Ok(file(bytes, Some(FileKind::Recording(RecordingFormat::Csv))))
         }
         None => {
-            Err(ApiError::invalid("exactly one of signal, image, recording and tensor is expected"))
+            Err(ApiError::invalid("expected exactly one of signal, image, recording and tensor"))
         }
     }
 }
@@ -167,7 +168,8 @@ fn check_shape(shape: &[i64], numbers: usize, spec: &InputSpec) -> Result<(), Ap
         return Ok(());
     }
     Err(ApiError::invalid(format!(
-        "a tensor of {} was expected, with the number of inputs before it where there are several, and the shape {shape:?} with {numbers} numbers came",
+        "expected a tensor of {}, or of several such inputs with their number first; got the shape \
+         {shape:?} with {numbers} numbers",
         spec.shape_in_words()
     )))
 }

@@ -24,7 +24,7 @@ pub(super) fn read(request: ModelInferRequest) -> Result<Infer, ApiError> {
     let mut raw = request.raw_input_contents;
     if !raw.is_empty() && raw.len() != request.inputs.len() {
         return Err(ApiError::invalid(format!(
-            "raw_input_contents has one entry for each input, and the request has {} for {}",
+            "raw_input_contents must have one entry for each input, but has {} for {} inputs",
             raw.len(),
             request.inputs.len()
         )));
@@ -49,7 +49,7 @@ fn tensor(input: InferInputTensor, raw: Option<Bytes>) -> Result<Tensor, ApiErro
         (None, None) => Values::Floats(Vec::new()),
         (Some(_), Some(_)) => {
             return Err(ApiError::invalid(
-                "the numbers come in raw_input_contents or in an input's contents, and this request has both",
+                "send the numbers in raw_input_contents or in the inputs' contents, not in both",
             ));
         }
     };
@@ -116,7 +116,7 @@ fn whole(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
 fn refuse_shared(parameters: &Parameters) -> Result<(), ApiError> {
     if parameters.contains_key("shared_memory_region") {
         return Err(ApiError::invalid(
-            "shared memory is not taken; send the numbers in the request",
+            "shared memory is not supported; send the numbers in the request",
         ));
     }
     Ok(())

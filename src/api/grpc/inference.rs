@@ -258,7 +258,7 @@ fn named<T>(
 /// What the parameters of REST's metadata are, as text: words as they are, the rest as JSON.
 fn properties(model: &Model) -> Result<HashMap<String, String>, ApiError> {
     let parameters = serde_json::to_value(tensors::Parameters::of(model)).map_err(|error| {
-        tracing::error!(%error, "a model's parameters could not be written as JSON");
+        tracing::error!(%error, "cannot serialize a model's parameters");
         ApiError::internal()
     })?;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -47,7 +47,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             routes.add_service(v1).add_service(v1alpha);
         }
         (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "the services cannot be described by reflection");
+            tracing::error!(%error, "cannot serve gRPC reflection");
         }
     }
     routes

@@ -33,16 +33,16 @@ pub(super) fn check_rate(rate: f64, spec: &InputSpec) -> Result<(), ApiError> {
     }
     if !rate.is_finite() || rate < 0.0 {
         return Err(ApiError::invalid(
-            "sample_rate_hz must be a number above 0, or 0 where it is not known",
+            "sample_rate_hz must be a number above 0, or 0 if it is unknown",
         ));
     }
     match spec {
-        InputSpec::Image(_) => {
-            Err(ApiError::invalid("sample_rate_hz belongs to signals, and this model takes images"))
-        }
+        InputSpec::Image(_) => Err(ApiError::invalid(
+            "sample_rate_hz applies to signals, but this model classifies images",
+        )),
         InputSpec::Signal(signal) => match signal.sample_rate_hz {
             Some(expected) if !same_rate(rate, expected) => Err(ApiError::invalid(format!(
-                "the model takes samples at {expected} Hz, and these are at {rate} Hz; resample them before"
+                "the model expects samples at {expected} Hz, got {rate} Hz; resample them first"
             ))),
             _ => Ok(()),
         },

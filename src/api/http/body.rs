@@ -147,20 +147,20 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
         None => Ok(()),
         Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
         Some(_) => Err(ErrorKind::UnsupportedMediaType
-            .because("the body has a Content-Encoding, and only plain bodies are taken")),
+            .because("this route does not support Content-Encoding; send the body uncompressed")),
     }
 }
 
 pub(super) fn broken_off() -> ApiError {
-    ApiError::invalid("the body broke off before its end")
+    ApiError::invalid("the body ended before it was complete")
 }
 
 pub(super) fn too_slow() -> ApiError {
-    ErrorKind::RequestTimeout.because("the body did not come whole within the request's time")
+    ErrorKind::RequestTimeout.because("the body did not arrive within the request's time limit")
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {
     ErrorKind::TooLarge.because(format!(
-        "the body is larger than the {limit} bytes that are taken; send fewer inputs at once"
+        "the body is larger than the limit of {limit} bytes; send fewer inputs at once"
     ))
 }

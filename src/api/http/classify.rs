@@ -68,7 +68,7 @@ pub(super) async fn named_version(
 }
 
 fn bad_path() -> ApiError {
-    ErrorKind::NotFound.because("there is no model of that name: a name in the path is not UTF-8")
+    ErrorKind::NotFound.because("there is no such model: a name in the path is not valid UTF-8")
 }
 
 async fn classify(
@@ -164,7 +164,7 @@ async fn file(
 ) -> Result<Outcome, ApiError> {
     let beginning = incoming.peek(MARK_BYTES).await?;
     if beginning.is_empty() {
-        return Err(ApiError::invalid("the body is empty, and a file was expected"));
+        return Err(ApiError::invalid("the body is empty; expected a file"));
     }
     let kind = FileKind::sniff(beginning).unwrap_or(declared);
     let config = &context.app.config;
@@ -172,7 +172,7 @@ async fn file(
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {
                 return Err(ApiError::invalid(
-                    "the option batch belongs to bodies of raw numbers; this body is one file",
+                    "the option batch applies to raw numbers; this body is one file",
                 ));
             }
             let model = Streaming::model(context, &options)?;
@@ -208,7 +208,7 @@ fn encode(outcome: &Outcome) -> Result<(Vec<u8>, Timing), ApiError> {
     let answer = outcome.answer()?;
     let mut json = Vec::with_capacity(outcome.expected_text());
     serde_json::to_writer(&mut json, &answer).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
+        tracing::error!(%error, "cannot serialize an answer");
         ApiError::internal()
     })?;
     Ok((json, answer.timing))

@@ -75,6 +75,6 @@ async fn wrong_method(request: Request) -> ApiError {
     let method = quoted(request.method().as_str());
     discard_body(request).await;
     ErrorKind::MethodNotAllowed.because(format!(
-        "this route has no method {method}; the header Allow names those that it has"
+        "this route does not support the method {method}; the header Allow lists those it supports"
     ))
 }

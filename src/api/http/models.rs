@@ -26,7 +26,7 @@ struct Models<'a> {
     models: Vec<Entry<'a>>,
 }
 
-/// A version that is served, or one that cannot be.
+/// A version that is served, or one that is not and why.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ModelEntry)]
 #[serde(untagged)]
@@ -50,7 +50,7 @@ struct Description<'a> {
     name: &'a str,
     version: &'a str,
     state: &'static str,
-    /// Why a newer content of this version's folder is not served.
+    /// Why newer contents of this version's folder are not served.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     /// All versions of the model.
@@ -94,15 +94,15 @@ struct BlockName<'a> {
     threshold: ThresholdKind,
 }
 
-/// What a client must know of a baseline to read its answers; its numbers stay here.
+/// What a client needs to know about the baseline to interpret answers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ModelBaseline)]
 struct BaselineStory<'a> {
     data: &'a str,
     alarm_level: f64,
-    /// Held-out inputs that the shift is ranked among; null without one.
+    /// Held-out inputs among which the shift is ranked; null without a baseline of the shift.
     shift_held_out_inputs: Option<u64>,
-    /// The same for the level.
+    /// Held-out inputs among which the level is ranked; null without a baseline of the level.
     level_held_out_inputs: Option<u64>,
 }
 
@@ -136,7 +136,8 @@ pub(super) async fn one(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| {
-        ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8")
+        ErrorKind::NotFound
+            .because("there is no such model: the name in the path is not valid UTF-8")
     })?;
     let repository = app.repository()?;
     let index = repository.index();
@@ -206,7 +207,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
 
 fn json(value: &impl Serialize) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(value).map_err(|error| {
-        tracing::error!(%error, "a description could not be written as JSON");
+        tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()
     })?;
     Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())

@@ -73,7 +73,7 @@ pub(super) async fn read(
         std::str::from_utf8(content_type).ok().and_then(|t| multer::parse_boundary(t).ok());
     let boundary = boundary.ok_or_else(|| {
         ApiError::invalid(
-            "the Content-Type multipart/form-data has no boundary: let the HTTP client set it",
+            "the Content-Type multipart/form-data has no boundary; let the HTTP client set it",
         )
     })?;
     let (config, memory) = (&context.app.config, &mut context.memory);
@@ -92,9 +92,8 @@ pub(super) async fn read(
         let next = timeout_at(deadline.into(), form.next_field()).await.map_err(|_| too_slow())?;
         let Some(mut field) = next.map_err(malformed)? else { break };
         if part == most_parts {
-            return Err(ErrorKind::TooLarge.because(format!(
-                "the body has more than the {part} parts that are taken at once"
-            )));
+            return Err(ErrorKind::TooLarge
+                .because(format!("the body has more parts than the limit of {part}")));
         }
         let name = field.name().map(str::to_owned).unwrap_or_default();
         if name == "file" {
@@ -109,7 +108,7 @@ pub(super) async fn read(
     memory.shrink_to(before + kept as u64);
     if files.is_empty() {
         return Err(ApiError::invalid(
-            "the body has no part named file: each input is one, as curl -F file=@a.wav sends it",
+            "the body has no part named file; send each input as one, as curl -F file=@a.wav does",
         ));
     }
     Ok((files, options))
@@ -140,13 +139,14 @@ async fn text(field: &mut Field<'_>, name: &str, deadline: Instant) -> Result<St
     while let Some(chunk) = chunk(field, deadline).await? {
         if text.len() + chunk.len() > LONGEST_TEXT {
             return Err(ApiError::invalid(format!(
-                "the part {quoted:?} is longer than the {LONGEST_TEXT} bytes of an option; inputs are parts named file"
+                "the part {quoted:?} is longer than the limit of {LONGEST_TEXT} bytes for an option; \
+                 send inputs as parts named file"
             )));
         }
         text.extend_from_slice(&chunk);
     }
     String::from_utf8(text)
-        .map_err(|_| ApiError::invalid(format!("the part {quoted:?} is not text in UTF-8")))
+        .map_err(|_| ApiError::invalid(format!("the part {quoted:?} is not valid UTF-8")))
 }
 
 async fn chunk(
@@ -162,6 +162,7 @@ fn malformed(error: multer::Error) -> ApiError {
         return error.downcast::<ApiError>().map_or_else(|_| broken_off(), |error| *error);
     }
     ApiError::invalid(
-        "the body is not the multipart/form-data that was declared: a boundary or a part's header is missing or damaged",
+        "the body is not valid multipart/form-data: a boundary or a part's header is missing or \
+         malformed",
     )
 }

@@ -20,7 +20,7 @@ struct Problem<'a> {
     detail: &'a str,
     instance: String,
     code: &'static str,
-    /// The same sentence, under the key that Open Inference Protocol clients read.
+    /// The same as `detail`, under the key that Open Inference Protocol clients read.
     error: &'a str,
 }
 

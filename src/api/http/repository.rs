@@ -26,7 +26,7 @@ const LARGEST_BODY: usize = 64 << 10;
 #[derive(Deserialize, Default, ToSchema)]
 #[schema(as = RepositoryIndexRequest)]
 struct IndexRequest {
-    /// Only what answers requests.
+    /// Only versions that are ready.
     #[serde(default)]
     ready: bool,
 }
@@ -97,9 +97,10 @@ pub(super) async fn unload(
 }
 
 fn name(model: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
-    model
-        .map(|Path(name)| name)
-        .map_err(|_| ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8"))
+    model.map(|Path(name)| name).map_err(|_| {
+        ErrorKind::NotFound
+            .because("there is no such model: the name in the path is not valid UTF-8")
+    })
 }
 
 /// A small JSON body; an empty one says nothing.
@@ -117,13 +118,11 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(
         Some(b'{') => {}
         // The parser would also read an object's fields from a list, by position.
         Some(_) => {
-            return Err(ApiError::invalid(
-                "a JSON object, or no body, was expected, and the body is something else",
-            ));
+            return Err(ApiError::invalid("expected a JSON object or an empty body"));
         }
     }
     serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::invalid(format!("the body is not the JSON that is taken here: {error}"))
+        ApiError::invalid(format!("the body is not valid JSON for this route: {error}"))
     })
 }
 

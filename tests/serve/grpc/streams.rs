@@ -133,7 +133,7 @@ async fn a_stream_that_breaks_the_rules_is_told_which() {
     }
     let stream = Stream::open(&mut client, start()).await;
     stream.send(vec![0.0; 3]).await;
-    assert!(stream.refusal().await.message().contains("equally many samples"));
+    assert!(stream.refusal().await.message().contains("the same number of samples"));
     let stream = Stream::open(&mut client, start()).await;
     stream.send(vec![f32::NAN; 16]).await;
     assert!(stream.refusal().await.message().contains("samples 0 to 8"));

@@ -134,18 +134,18 @@ async fn send(answers: &Answers, message: Answer, idle: Duration) -> Result<(), 
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Ended::Gone),
         Err(_) => Err(ErrorKind::RequestTimeout
-            .because("the client took no answer for too long; read them while you send")
+            .because("the client read no response for too long; read responses while sending")
             .into()),
     }
 }
 
 fn ending() -> ApiError {
-    ErrorKind::Draining.because("the server is about to end; open a new stream to another")
+    ErrorKind::Draining.because("the server is shutting down; open a new stream to another server")
 }
 
 fn silent(idle: Duration) -> ApiError {
     ErrorKind::RequestTimeout.because(format!(
-        "no message came for {} ms; end a stream that has no more samples",
+        "no message arrived for {} ms; end the stream if it has no more samples",
         idle.as_millis()
     ))
 }

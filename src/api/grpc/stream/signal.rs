@@ -49,12 +49,14 @@ impl<'a> SignalStream<'a> {
         call.asks(&model);
         let spec = &model.manifest().input;
         let InputSpec::Signal(signal) = spec else {
-            return Err(ApiError::invalid("a stream brings a signal, and this model takes images"));
+            return Err(ApiError::invalid(
+                "a stream carries a signal, but this model classifies images",
+            ));
         };
         let channels = signal.channels;
         if start.channels != 0 && start.channels as usize != channels {
             return Err(ApiError::invalid(format!(
-                "the model takes signals of {channels} channels, and the stream has {}",
+                "the model expects signals of {channels} channels, but the stream has {}",
                 start.channels
             )));
         }
@@ -77,7 +79,7 @@ impl<'a> SignalStream<'a> {
         let bytes = message.encoded_len() as u64;
         let Some(Message::Samples(samples)) = message.message else {
             return Err(ApiError::invalid(
-                "each message of a stream but the first must be samples",
+                "every message of a stream after the first must be samples",
             ));
         };
         // From now on the samples are counted here.
@@ -154,7 +156,8 @@ fn signal(planar: &[f32], channels: usize) -> Result<ArrayView2<'_, f32>, ApiErr
         .then(|| ArrayView2::from_shape((channels, length), planar).ok());
     view.flatten().ok_or_else(|| {
         ApiError::invalid(format!(
-            "a message must have equally many samples for each of the {channels} channels, and this one has {} in all",
+            "expected the same number of samples for each of the {channels} channels, got {} samples \
+             in all",
             planar.len()
         ))
     })

@@ -32,7 +32,8 @@ type Named = Result<Path<ModelPath>, PathRejection>;
 impl ModelPath {
     pub(super) fn find(path: Named, app: &App) -> Result<Arc<Model>, ApiError> {
         let Path(path) = path.map_err(|_| {
-            ErrorKind::NotFound.because("there is no model of that name: it is not UTF-8")
+            ErrorKind::NotFound
+                .because("there is no such model: the name in the path is not valid UTF-8")
         })?;
         app.repository()?.find(Some(&path.model), path.version.as_deref())
     }
@@ -61,11 +62,11 @@ struct ModelConfig<'a> {
 
 #[derive(Serialize, ToSchema)]
 struct ConfigParameters {
-    /// What the warm-up measured, by batch; empty where the batch was given.
+    /// What the warm-up measured, by batch size; empty if --max-batch was given as a number.
     warm_up_us_an_input: StringValue,
 }
 
-/// A parameter as Triton's configuration has it.
+/// A parameter in the form of Triton's configuration.
 #[derive(Serialize, ToSchema)]
 struct StringValue {
     string_value: String,
@@ -218,7 +219,7 @@ fn probe_status(good: bool) -> StatusCode {
 
 fn json(value: &impl Serialize) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(value).map_err(|error| {
-        tracing::error!(%error, "a description could not be written as JSON");
+        tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())

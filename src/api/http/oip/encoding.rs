@@ -52,7 +52,8 @@ impl Encoding {
         }
         Self::of(name).map(Some).ok_or_else(|| {
             ErrorKind::UnsupportedMediaType.because(
-                "the body has a Content-Encoding that is not taken; send it plain, or as gzip or deflate",
+                "the body's Content-Encoding is not supported; send it uncompressed, or as gzip or \
+                 deflate",
             )
         })
     }
@@ -101,7 +102,7 @@ impl Encoding {
             }
         };
         compressed.map_err(|error| {
-            tracing::error!(%error, "an answer could not be compressed");
+            tracing::error!(%error, "cannot compress an answer");
             ApiError::internal()
         })
     }
@@ -121,16 +122,15 @@ fn read(
     loop {
         let before = plain.len();
         decoder.by_ref().take(PIECE as u64).read_to_end(&mut plain).map_err(|_| {
-            ApiError::invalid(
-                "the body is not what its Content-Encoding says: it cannot be decompressed",
-            )
+            ApiError::invalid("the body cannot be decompressed as its Content-Encoding says")
         })?;
         if plain.len() == before {
             return Ok(plain);
         }
         if plain.len() > limit {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the decompressed body is larger than the {limit} bytes that are taken; send fewer inputs at once"
+                "the decompressed body is larger than the limit of {limit} bytes; send fewer inputs \
+                 at once"
             )));
         }
         memory.grow((plain.len() - before) as u64)?;

@@ -28,7 +28,7 @@ impl Fields for Message {
 
 #[derive(Deserialize, Default, ToSchema)]
 pub(super) struct RequestParameters {
-    /// Microseconds.
+    /// The time limit of this request, in microseconds.
     #[schema(value_type = Option<u64>)]
     pub(super) timeout: Option<Number>,
     pub(super) binary_data_output: Option<bool>,

@@ -57,7 +57,7 @@ impl InferRequest {
             Some(0) => return Ok(Self::raw(body, shape)),
             Some(length) if length > body.len() => {
                 return Err(ApiError::invalid(format!(
-                    "Inference-Header-Content-Length is {length}, and the whole body has {} bytes",
+                    "Inference-Header-Content-Length is {length}, but the whole body has {} bytes",
                     body.len()
                 )));
             }
@@ -70,7 +70,7 @@ impl InferRequest {
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if !binary.is_empty() {
             return Err(ApiError::invalid(format!(
-                "{} bytes of binary data belong to no input; binary_data_size says how many each has",
+                "{} bytes of binary data belong to no input; set the binary_data_size of each input",
                 binary.len()
             )));
         }
@@ -113,7 +113,7 @@ impl InputTensor {
         let size = |number: Number| {
             number
                 .as_i64()
-                .ok_or_else(|| ApiError::invalid("the sizes of a shape are whole numbers"))
+                .ok_or_else(|| ApiError::invalid("the sizes in a shape must be whole numbers"))
         };
         let shape = self.shape.into_iter().map(size).collect::<Result<Vec<_>, _>>()?;
         let values = match (self.data, whole("binary_data_size", parameters.binary_data_size)?) {
@@ -125,7 +125,8 @@ impl InputTensor {
                 let size = usize::try_from(size).ok().filter(|&size| size <= binary.len());
                 let size = size.ok_or_else(|| {
                     ApiError::invalid(format!(
-                        "binary_data_size is more than the {} bytes that follow the JSON; Inference-Header-Content-Length says where it ends",
+                        "binary_data_size is more than the {} bytes that follow the JSON; set \
+                         Inference-Header-Content-Length to the length of the JSON",
                         binary.len()
                     ))
                 })?;
@@ -133,7 +134,7 @@ impl InputTensor {
             }
             (data, _) => {
                 return Err(ApiError::invalid(format!(
-                    "an input has either data or the parameter binary_data_size, and this has {}",
+                    "an input must have either data or the parameter binary_data_size; this one has {}",
                     if data.is_some() { "both" } else { "neither" }
                 )));
             }
@@ -146,7 +147,7 @@ fn parse(json: &[u8]) -> Result<Message, ApiError> {
     let message: Result<Object<Message>, _> = serde_json::from_slice(json);
     message.map(|Object(message)| message).map_err(|error| {
         let text: String = error.to_string().chars().take(LONGEST_MESSAGE).collect();
-        ApiError::invalid(format!("the body is not the JSON that was expected: {text}"))
+        ApiError::invalid(format!("the body is not valid JSON for this route: {text}"))
     })
 }
 
@@ -159,7 +160,8 @@ fn check_sizes(found: &[usize], shape: &[i64]) -> Result<(), ApiError> {
     }
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     Err(ApiError::invalid(format!(
-        "the data are lists of {}, and the shape of the tensor says otherwise; nest them like the shape, or not at all",
+        "the data are nested as {}, unlike the tensor's shape; nest them like the shape, or not at \
+         all",
         found.join(" x ")
     )))
 }
@@ -176,9 +178,9 @@ fn whole(name: &str, number: Option<Number>) -> Result<Option<u64>, ApiError> {
 fn refuse_shared(region: Option<IgnoredAny>) -> Result<(), ApiError> {
     match region {
         None => Ok(()),
-        Some(_) => {
-            Err(ApiError::invalid("shared memory is not taken; send the numbers in the request"))
-        }
+        Some(_) => Err(ApiError::invalid(
+            "shared memory is not supported; send the numbers in the request",
+        )),
     }
 }
 

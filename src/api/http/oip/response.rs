@@ -22,7 +22,7 @@ struct Response<'a> {
     outputs: Vec<OutputTensor<'a>>,
 }
 
-/// Of the request's inputs, the least p-value and whether any of them alarms.
+/// The smallest p-value of the request's inputs, and whether any of them raises an alarm.
 #[derive(Serialize, ToSchema)]
 struct ShiftParameters {
     input_shift_p_value: f64,
@@ -78,7 +78,7 @@ pub(super) fn write(
         outputs: outputs.iter().enumerate().map(tensor).collect(),
     };
     let mut body = serde_json::to_vec(&response).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
+        tracing::error!(%error, "cannot serialize an answer");
         ApiError::internal()
     })?;
     let json_length = body.len();

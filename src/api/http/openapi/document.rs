@@ -1,4 +1,4 @@
-//! The document as a whole.
+//! The OpenAPI document: general information, paths and components.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +9,17 @@ use crate::{
     schema::Schemas,
 };
 
-const DESCRIPTION: &str = "Classifies signals and images with Deep Residual Shrinkage Networks, and says what each block's \
-    learned thresholds did to every input.\n\n\
-    Where the server was started with keys, every route needs one but those of probes, this document and `/docs`, which \
-    tell nothing of the models. Every answer that is an error is a problem of RFC 9457 with a stable `code`. A route that \
-    is asked by another method answers 405 with `Allow`; a route that does not exist 404.";
+const DESCRIPTION: &str = "Classifies signals and images with Deep Residual Shrinkage Networks, \
+    and reports what each block's learned thresholds did to every input.\n\n\
+    If the server was started with API keys, every route requires one, except for probes, this \
+    document and `/docs`, which reveal nothing about the models. Every error is a problem of RFC \
+    9457 with a stable `code`. An unsupported method is answered with 405 and `Allow`, an unknown \
+    route with 404.";
 
-/// Builds it.
+/// Builds the OpenAPI document.
 ///
 /// # Errors
-/// One of JSON's, where a schema could not be written: a fault of this program.
+/// A schema cannot be serialized, which is a bug.
 pub(super) fn document() -> Result<Value, serde_json::Error> {
     let mut schemas = Schemas::default();
     schemas.add::<Answer<'_>>();
@@ -44,8 +45,8 @@ pub(super) fn document() -> Result<Value, serde_json::Error> {
         "servers": [{ "url": "/" }],
         "security": [{}, { "bearer": [] }, { "apiKey": [] }],
         "tags": [
-            { "name": "classify", "description": "Inputs in, classes and diagnostics out." },
-            { "name": "models", "description": "What is served." },
+            { "name": "classify", "description": "Classify inputs, with diagnostics." },
+            { "name": "models", "description": "The models that are served." },
             { "name": "operation", "description": "Probes, metrics and this description." },
             { "name": "open inference protocol", "description": "Open Inference Protocol v2 over REST." },
         ],
@@ -55,8 +56,8 @@ pub(super) fn document() -> Result<Value, serde_json::Error> {
             "headers": parts::headers(),
             "responses": parts::problems(),
             "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer", "description": "One of the server's keys." },
-                "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same, for clients without Authorization." },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "One of the server's API keys." },
+                "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, for clients that cannot set Authorization." },
             },
         },
     }))

@@ -62,7 +62,7 @@ async fn home() -> Redirect {
 
 async fn document() -> Result<Response, ApiError> {
     let json = DOCUMENT.as_ref().map_err(|error| {
-        tracing::error!(%error, "the API's description could not be written as JSON");
+        tracing::error!(%error, "cannot serialize the OpenAPI document");
         ApiError::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response())
@@ -82,7 +82,7 @@ async fn page_file(name: Result<Path<String>, PathRejection>) -> Result<Response
 
 fn file(name: &str) -> Result<Response, ApiError> {
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&PAGE)).map_err(|error| {
-        tracing::error!(%error, "the page that describes the API could not be written");
+        tracing::error!(%error, "cannot serve a file of the documentation page");
         ApiError::internal()
     })?;
     let found = found.ok_or_else(no_file)?;
@@ -104,5 +104,5 @@ fn page_headers(content_type: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
 }
 
 fn no_file() -> ApiError {
-    ErrorKind::NotFound.because("there is no such file of the page; open /docs")
+    ErrorKind::NotFound.because("the documentation page has no such file; open /docs")
 }

@@ -1,4 +1,4 @@
-//! What operations have in common: headers, errors, parameters, bodies.
+//! Parts that operations share: headers, errors, options, request bodies.
 
 use serde_json::{Map, Value, json};
 
@@ -9,23 +9,23 @@ pub(super) fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// The headers of answers.
+/// The response headers, by name.
 pub(super) fn headers() -> Value {
     let text = |description: &str| json!({ "description": description, "required": true, "schema": { "type": "string" } });
     json!({
-        "X-Request-Id": text("The request's own id, or one that the server made."),
-        "Server-Timing": text("What each stage took, in milliseconds."),
+        "X-Request-Id": text("The id that the request gave, or a new one."),
+        "Server-Timing": text("The duration of each stage, in milliseconds."),
         "traceparent": text("The request's W3C trace context, or a new one."),
-        "WWW-Authenticate": text("How to send a key."),
+        "WWW-Authenticate": text("How to send an API key."),
         "Retry-After": {
-            "description": "Seconds after which it is worth to try again.",
+            "description": "Seconds to wait before a retry.",
             "required": true,
             "schema": { "type": "integer", "minimum": 1 },
         },
     })
 }
 
-/// References to the headers that every answer has, and to these.
+/// References to the headers that every response has, and to those of `more`.
 pub(super) fn header_references(more: &[&str]) -> Map<String, Value> {
     ["X-Request-Id", "Server-Timing", "traceparent"]
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn header_references(more: &[&str]) -> Map<String, Value> {
         .collect()
 }
 
-/// The kinds of failure that an operation may document.
+/// The errors that operations may return.
 const KINDS: [ErrorKind; 15] = [
     ErrorKind::InvalidArgument,
     ErrorKind::Unauthenticated,
@@ -53,7 +53,7 @@ const KINDS: [ErrorKind; 15] = [
     ErrorKind::DeadlineExceeded,
 ];
 
-/// A response for each status that is an error, named by the status.
+/// One response for each error status, named `Error<status>`.
 pub(super) fn problems() -> Map<String, Value> {
     let mut problems = Map::new();
     for kind in KINDS {
@@ -80,7 +80,7 @@ pub(super) fn problems() -> Map<String, Value> {
     problems
 }
 
-/// Schemas of what is taken, and that no type of the program describes by itself.
+/// Schemas that are written by hand, because no Rust type describes them.
 pub(super) fn schemas() -> Map<String, Value> {
     let text = json!({ "type": "string" });
     let options: Map<String, Value> = body_options();
@@ -89,17 +89,17 @@ pub(super) fn schemas() -> Map<String, Value> {
         (
             "signal",
             schema("NestedNumbers"),
-            "One signal: numbers, or a list of them for each channel.",
+            "One signal: a list of numbers, or one list for each channel.",
         ),
         ("signals", schema("NestedNumbers"), "Several signals."),
-        ("image", text.clone(), "One image file in base64, or as a data: URL."),
-        ("images", json!({ "type": "array", "items": text }), "Several of them."),
+        ("image", text.clone(), "One image file, in base64 or as a data: URL."),
+        ("images", json!({ "type": "array", "items": text }), "Several image files."),
         (
             "tensor",
             schema("NestedNumbers"),
             "One input in the model's shape, before normalisation.",
         ),
-        ("tensors", schema("NestedNumbers"), "Several of them."),
+        ("tensors", schema("NestedNumbers"), "Several such inputs."),
     ];
     let one_of: Vec<Value> =
         forms.iter().map(|(name, _, _)| json!({ "required": [name] })).collect();
@@ -110,7 +110,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     let file = json!({
         "type": "array", "minItems": 1,
         "items": { "type": "string", "contentMediaType": "application/octet-stream" },
-        "description": "Images or recordings, each one input.",
+        "description": "Images or recordings; each file is one input.",
     });
     form.insert("file".to_owned(), file);
     let schemas = [
@@ -118,7 +118,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "ClassifyRequest",
             json!({
                 "type": "object", "properties": json_request, "additionalProperties": false, "oneOf": one_of,
-                "description": "Exactly one form of input, and options beside it.",
+                "description": "Exactly one kind of input, and options.",
             }),
         ),
         (
@@ -171,7 +171,7 @@ fn described(mut schema: Value, description: &str) -> Value {
     schema
 }
 
-/// An option: its name, whether a JSON body has it, its schema there and in a query, what it means.
+/// The options: name, whether a JSON body may have it, schema, and description.
 pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
     let count = || json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX });
     let text = || json!({ "type": "string" });
@@ -182,20 +182,35 @@ pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
     let rate = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1e9 });
     let boolean = json!({ "type": "boolean", "default": false });
     [
-        ("model", true, text(), "Which model; without it the default, or the only one."),
-        ("version", true, text(), "Which version of it; without it the highest."),
-        ("top_k", true, count(), "How many classes are told; without it all."),
-        ("diagnostics", true, diagnostics, "How much is told of the thresholds."),
-        ("batch", false, count(), "Number of inputs in a body of raw numbers."),
-        ("overlap", true, overlap, "Share of a window that the next one repeats."),
-        ("channel", true, channel, "Positions from 0, or names, of a recording's channels."),
-        ("variable", false, text(), "Of MAT and NPZ: the variable's name, or its ending."),
-        ("sample_rate_hz", true, rate, "Samples in a second, where the format does not say."),
-        ("resample", true, boolean, "Whether a recording of another rate is converted."),
+        (
+            "model",
+            true,
+            text(),
+            "The model; by default the server's default model, or its only one.",
+        ),
+        ("version", true, text(), "The version of the model; by default the highest one served."),
+        ("top_k", true, count(), "The number of classes to return; by default all."),
+        ("diagnostics", true, diagnostics, "How much to report about the thresholds."),
+        ("batch", false, count(), "The number of inputs in a body of raw numbers."),
+        ("overlap", true, overlap, "The fraction of a window that the next one repeats."),
+        (
+            "channel",
+            true,
+            channel,
+            "The channels of a recording to use, by position from 0 or by name.",
+        ),
+        (
+            "variable",
+            false,
+            text(),
+            "For MAT and NPZ files: the name of the variable, or the end of its name.",
+        ),
+        ("sample_rate_hz", true, rate, "Samples per second, if the format does not say."),
+        ("resample", true, boolean, "Whether to resample a recording with another sample rate."),
     ]
 }
 
-/// The options as fields of a JSON body; numbers may stand for their digits there.
+/// The options as fields of a JSON body, where a model, version or channel may be a number.
 fn body_options() -> Map<String, Value> {
     let field = |(name, in_json, schema, description): (&str, bool, Value, &str)| {
         let schema = match name {
@@ -216,12 +231,12 @@ fn body_options() -> Map<String, Value> {
     options().into_iter().filter_map(field).collect()
 }
 
-/// A field that is null is one that is not there.
+/// A schema that also allows null, which means the same as leaving the field out.
 fn nullable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
-/// The options as text parts of a form.
+/// The options as text parts of a multipart form.
 fn form_options() -> Map<String, Value> {
     options()
         .into_iter()

@@ -1,4 +1,4 @@
-//! Every operation.
+//! The operations: one method of one path each.
 
 mod protocol;
 
@@ -20,7 +20,7 @@ pub(super) struct Operation {
     is_open: bool,
 }
 
-/// The files that `/classify` takes as a body.
+/// The media types of files that `/classify` accepts as a body.
 const FILES: [&str; 10] = [
     "image/png",
     "image/jpeg",
@@ -34,12 +34,13 @@ const FILES: [&str; 10] = [
     "application/x-matlab-data",
 ];
 
-/// A picture for examples: a seven of 28 by 28 pixels, which the bundled model `mnist` takes.
+/// An image for examples: a seven of 28 by 28 pixels, an input of the bundled model `mnist`.
 const SEVEN: &[u8] = include_bytes!("../seven.png");
-const OF_CLASSIFY: &str = "The example is a picture for the bundled model `mnist`. A model of signals takes `{\"signal\": [0.1, 0.2, …]}` \
-    with at least as many numbers as its window; `GET /models` says of each model what it takes.";
+const OF_CLASSIFY: &str = "The example is an image for the bundled model `mnist`. A model of \
+    signals expects `{\"signal\": [0.1, 0.2, …]}` with at least as many numbers as its window; `GET \
+    /models` describes the input of each model.";
 
-/// Errors of every route: what comes with a request may be wrong, and its time may be up.
+/// Errors of every route: an invalid header, an internal error, an expired deadline.
 const ALWAYS: [u16; 3] = [400, 500, 504];
 
 impl Operation {
@@ -47,10 +48,10 @@ impl Operation {
         let mut parameters = vec![header(
             "X-Request-Timeout-Ms",
             &json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX }),
-            "Milliseconds within which the client wants its answer.",
+            "The time limit of this request, in milliseconds.",
         )];
         let text = json!({ "type": "string" });
-        parameters.push(header("X-Request-Id", &text, "An id that the answer repeats."));
+        parameters.push(header("X-Request-Id", &text, "An id that the response repeats."));
         parameters.push(header("traceparent", &text, "W3C trace context."));
         let name = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
         for (part, pattern) in [("model", name), ("version", r"^[1-9][0-9]{0,18}$")] {
@@ -80,7 +81,7 @@ impl Operation {
         self
     }
 
-    /// Needs no key.
+    /// Makes the operation one that requires no API key.
     fn open(mut self) -> Self {
         self.is_open = true;
         self.answers.remove("401");
@@ -95,7 +96,7 @@ impl Operation {
         self
     }
 
-    /// An answer of this type of content.
+    /// Adds a response with one content type.
     fn answers_with(self, status: u16, text: &str, media_type: &str, schema: &Value) -> Self {
         let content = json!({ media_type: { "schema": schema } });
         self.answers_by(status, text, &content)
@@ -122,7 +123,7 @@ impl Operation {
         self
     }
 
-    /// As the document has it.
+    /// The operation as the document has it.
     pub(super) fn to_json(&self) -> Value {
         let words = self.path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
         let id = std::iter::once(self.method).chain(words).collect::<Vec<_>>().join("_");
@@ -150,7 +151,6 @@ fn header(name: &str, schema: &Value, description: &str) -> Value {
     json!({ "name": name, "in": "header", "schema": schema, "description": description })
 }
 
-/// All of them.
 pub(super) fn all() -> Vec<Operation> {
     let classify =
         ["/classify", "/models/{model}/classify", "/models/{model}/versions/{version}/classify"];
@@ -169,7 +169,7 @@ fn classification(path: &str) -> Operation {
         "multipart/form-data": { "schema": schema("ClassifyForm") },
         "application/octet-stream": { "schema": {
             "type": "string", "contentMediaType": "application/octet-stream",
-            "description": "Little-endian 32-bit floats: one recording [C, T], `batch` of them, or inputs [C, H, W] in a row.",
+            "description": "Little-endian 32-bit floats: one recording [C, T], `batch` of them, or inputs [C, H, W] one after another.",
         } },
     });
     for media_type in FILES {
@@ -182,7 +182,7 @@ fn classification(path: &str) -> Operation {
         .json("Answer")
         .errors(&[404, 408, 413, 415, 429, 503]);
     for (name, _, schema, description) in options() {
-        // What the path says already may only be said again.
+        // The path already says which model or version.
         if !path.contains(&format!("{{{name}}}")) {
             operation = operation.parameter(json!({
                 "name": name, "in": "query", "schema": schema, "description": description,
@@ -194,12 +194,17 @@ fn classification(path: &str) -> Operation {
 
 fn models() -> Vec<Operation> {
     vec![
-        Operation::new("get", "/models", "models", "All that is served, and how it stands.")
+        Operation::new("get", "/models", "models", "All models, with their versions and states.")
             .json("ModelList")
             .errors(&[503]),
-        Operation::new("get", "/models/{model}", "models", "One model.")
-            .json("ModelEntry")
-            .errors(&[404, 503]),
+        Operation::new(
+            "get",
+            "/models/{model}",
+            "models",
+            "A model: input, classes, blocks, training and baseline.",
+        )
+        .json("ModelEntry")
+        .errors(&[404, 503]),
     ]
 }
 
@@ -208,7 +213,7 @@ fn probes() -> Vec<Operation> {
         let status = schema("Status");
         Operation::new("get", path, "operation", summary).open().json("Status").answers_with(
             503,
-            "It is not so.",
+            "Not healthy or not ready.",
             "application/json",
             &status,
         )
@@ -219,11 +224,11 @@ fn probes() -> Vec<Operation> {
         "application/openmetrics-text": { "schema": text },
     });
     vec![
-        probe("/healthz", "Whether the process works."),
-        probe("/readyz", "Whether requests should be sent here."),
+        probe("/healthz", "Whether the process is healthy."),
+        probe("/readyz", "Whether the server is ready for requests."),
         Operation::new("get", "/metrics", "operation", "Metrics for Prometheus.").answers_by(
             200,
-            "The metrics; OpenMetrics where `Accept` names it.",
+            "The metrics; in OpenMetrics format if `Accept` asks for it.",
             &metrics,
         ),
     ]
@@ -231,10 +236,10 @@ fn probes() -> Vec<Operation> {
 
 fn descriptions() -> Vec<Operation> {
     let operation = |path, summary| Operation::new("get", path, "operation", summary).open();
-    let mut redirect = operation("/", "To `/docs`.");
+    let mut redirect = operation("/", "Redirects to `/docs`.");
     let mut headers = header_references(&[]);
     headers.insert("Location".to_owned(), json!({ "schema": { "type": "string" } }));
-    let moved = json!({ "description": "It is at `Location`.", "headers": headers });
+    let moved = json!({ "description": "See `Location`.", "headers": headers });
     redirect.answers.insert("307".to_owned(), moved);
     let text = json!({ "type": "string" });
     let any = json!({ "*/*": { "schema": {} } });
@@ -248,7 +253,7 @@ fn descriptions() -> Vec<Operation> {
         ),
         operation("/docs", "A page to read and try the API.")
             .answers_with(200, "The page.", "text/html", &text),
-        operation("/docs/{file}", "A file of that page.")
+        operation("/docs/{file}", "A file of the documentation page.")
             .parameter(json!({
                 "name": "file", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 },
             }))

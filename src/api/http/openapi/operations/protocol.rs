@@ -6,12 +6,11 @@ use super::{Operation, header};
 use crate::api::http::openapi::parts::{header_references, schema};
 
 const PROTOCOL: &str = "open inference protocol";
-/// A signal for examples; a real one is as long as the model's window, or longer.
+/// A signal for examples; a real one has the length of the model's window.
 const WAVE: [f32; 8] = [0.0, 0.5, 1.0, 0.5, 0.0, -0.5, -1.0, -0.5];
-const OF_INFER: &str = "The example shows the form only: the shape must be `[N, …]` with the sizes that `GET /v2/models/{model}` says, and \
-    `data` must have as many numbers.";
+const OF_INFER: &str = "The example only shows the format: the shape must be `[N, …]` with the \
+    sizes that `GET /v2/models/{model}` returns, and `data` must have as many numbers.";
 
-/// All of them.
 pub(super) fn all() -> Vec<Operation> {
     let models = ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"];
     let mut all = server();
@@ -25,15 +24,15 @@ fn server() -> Vec<Operation> {
     let probe = |path, summary, name| {
         operation(path, summary).open().json(name).answers_with(
             503,
-            "It is not so.",
+            "Not healthy or not ready.",
             "application/json",
             &schema(name),
         )
     };
     vec![
-        operation("/v2", "The server.").json("ServerMetadata"),
-        probe("/v2/health/live", "Whether the process works.", "Live"),
-        probe("/v2/health/ready", "Whether requests should be sent here.", "Ready"),
+        operation("/v2", "The server's name, version and extensions.").json("ServerMetadata"),
+        probe("/v2/health/live", "Whether the process is healthy.", "Live"),
+        probe("/v2/health/ready", "Whether the server is ready for requests.", "Ready"),
         operation("/v2/models/stats", "Statistics of all models.")
             .json("AllStatistics")
             .errors(&[503]),
@@ -51,14 +50,18 @@ fn of_a_model(model: &str) -> Vec<Operation> {
         "application/problem+json": { "schema": schema("Problem") },
     });
     vec![
-        get("", "Its tensors and its parameters.", "ModelMetadata"),
-        get("/ready", "Whether it answers.", "ModelReady").answers_by(
+        get("", "The model's tensors and parameters.", "ModelMetadata"),
+        get("/ready", "Whether the model is ready.", "ModelReady").answers_by(
             503,
-            "It does not.",
+            "Not ready.",
             &ready_or_problem,
         ),
-        get("/config", "Its configuration, as far as Triton's clients read it.", "ModelConfig"),
-        get("/stats", "Its statistics.", "AllStatistics"),
+        get(
+            "/config",
+            "The model's configuration, as far as Triton's clients read it.",
+            "ModelConfig",
+        ),
+        get("/stats", "The model's statistics.", "AllStatistics"),
         inference(&format!("{model}/infer")),
     ]
 }
@@ -81,14 +84,14 @@ fn inference(path: &str) -> Operation {
         "application/json": { "schema": schema("InferResponse") },
         "application/octet-stream": { "schema": binary },
     });
-    Operation::new("post", path, PROTOCOL, "Infer: tensors in, tensors out.")
+    Operation::new("post", path, PROTOCOL, "Run a model on tensors.")
         .described(OF_INFER)
         .takes(true, &body)
-        .parameter(length("Length of the JSON, where binary data follow it."))
+        .parameter(length("The length of the JSON, if binary data follow it."))
         .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
         .answers_by(
             200,
-            "The outputs; binary data follow the JSON where they were asked for.",
+            "The outputs; binary data follow the JSON if they were requested.",
             &answer,
         )
         .errors(&[404, 408, 413, 415, 429, 503])
@@ -102,15 +105,19 @@ fn repository() -> Vec<Operation> {
     };
     let change = |path, summary| {
         let mut operation = post(path, summary, "RepositoryChangeRequest").errors(&[403, 404, 422]);
-        let done = json!({ "description": "It is done.", "headers": header_references(&[]) });
+        let done = json!({ "description": "Done.", "headers": header_references(&[]) });
         operation.answers.insert("200".to_owned(), done);
         operation
     };
     let entries = json!({ "type": "array", "items": schema("RepositoryEntry") });
     vec![
-        post("/v2/repository/index", "Every version that is known.", "RepositoryIndexRequest")
-            .answers_with(200, "The versions.", "application/json", &entries),
-        change("/v2/repository/models/{model}/load", "Load a model, or load it again."),
+        post(
+            "/v2/repository/index",
+            "Every known model version and its state.",
+            "RepositoryIndexRequest",
+        )
+        .answers_with(200, "The versions.", "application/json", &entries),
+        change("/v2/repository/models/{model}/load", "Load or reload a model."),
         change("/v2/repository/models/{model}/unload", "Unload a model."),
     ]
 }
