@@ -1,4 +1,5 @@
-//! What all requests share: the configuration, the models, the memory budget, the metrics, and the phase of the server.
+//! State shared by all requests: configuration, models, memory budget, metrics, and the server's
+//! phase.
 
 use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
@@ -27,19 +28,19 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// Memory for bodies and inputs.
     pub(crate) budget: Arc<ByteBudget>,
-    /// The clients' keys; without them every client is answered.
+    /// The clients' API keys; without them, no client needs one.
     pub(crate) keys: Option<Keys>,
-    /// The certificate; without it connections are in clear text.
+    /// The certificate; without it, connections are in clear text.
     pub(crate) tls: Option<Arc<Tls>>,
     repository: OnceLock<Arc<Repository>>,
     phase: watch::Sender<Phase>,
-    /// Limits long computations to one per core.
+    /// Limits long computations to one per CPU core.
     cores: Semaphore,
     /// Set when shutdown is requested while models are being loaded.
     loading_stopped: Arc<AtomicBool>,
 }
 
-/// The phases of the server's life, in order.
+/// The phases of the server, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Models are being loaded.
@@ -104,7 +105,7 @@ impl App {
         self.phase.send_replace(phase);
     }
 
-    /// Waits until the server has reached a phase or is past it.
+    /// Waits until the server has reached `phase` or a later one.
     pub(crate) async fn reached(&self, phase: Phase) {
         // The sender lives as long as the app, so waiting cannot fail.
         let _ = self.phase.subscribe().wait_for(|&now| now >= phase).await;
@@ -122,11 +123,11 @@ impl App {
             .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
-    /// Runs a computation of a request. A long one waits for a free core and then runs off the threads that serve
-    /// connections.
+    /// Runs a computation of a request. A long one waits for a free core, and then runs while
+    /// another thread takes over the connections of this one.
     ///
     /// # Errors
-    /// [`ErrorKind::DeadlineExceeded`] if no core was free before the deadline.
+    /// [`ErrorKind::DeadlineExceeded`] if no core is free before the deadline.
     pub(crate) async fn compute<T>(
         &self,
         is_long: bool,

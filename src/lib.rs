@@ -7,21 +7,21 @@
 //!
 //! # Layout
 //!
-//! In the order of the flow; a module uses those below it, never those above it. A test holds this order.
+//! In the order of the flow: a module uses only those below it, which `cargo xtask layout` checks.
 //!
-//! * [`commands`]: the command line, and the small commands for operators.
-//! * [`server`]: binds, loads, serves and drains; reloads.
-//! * `api`: HTTP and gRPC, each a translation of `inference`.
-//! * `inference`: one request from its bytes to its answer, whatever protocol carried it.
+//! * [`commands`]: the command line, and the subcommands for operators.
+//! * [`server`]: binds, loads, serves, reloads and drains.
+//! * `api`: HTTP and gRPC, which translate between messages and `inference`.
+//! * `inference`: one request from bytes to answer, for all protocols.
 //! * `app`: the state that all requests share, and the phases of the server.
 //! * `repository`: the folder of models: loading, swapping, unloading.
-//! * `engine`: a model at work: queue, workers, sessions.
+//! * `engine`: runs a model: queue, workers, sessions.
 //! * `observability`: metrics, logs, traces and statistics.
 //! * `admission`: API keys and the memory budget.
-//! * `schema`: JSON Schemas that the API's description shares.
-//! * [`transport`]: sockets: connections, TLS, write timeouts; it knows nothing of drsn.
-//! * `error`: every way to fail, with its codes.
-//! * [`config`]: every flag, in one structure.
+//! * `schema`: JSON Schemas for the OpenAPI document.
+//! * [`transport`]: connections, TLS, write timeouts; knows nothing of drsn.
+//! * `error`: every kind of error, with its codes.
+//! * [`config`]: the command-line flags.
 
 mod admission;
 mod api;

@@ -1,4 +1,4 @@
-//! The command `drsn-serve`: parse the command line, start the log, serve; or do what a small command says.
+//! The program `drsn-serve`: parses the command line, then runs a subcommand or the server.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,9 +15,9 @@ use tokio::{
     sync::oneshot,
 };
 
-/// How long tasks may take to notice the end.
-const LAST_TASKS: Duration = Duration::from_millis(100);
-/// Signals that come within this time count as one.
+/// How long the runtime waits at the end for tasks that still run.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
+/// Signals received within this time count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(run(config));
-            // What is still being decoded for requests whose time is up has nobody to wait for it.
-            runtime.shutdown_timeout(LAST_TASKS);
+            // Nobody waits for bodies that are still being decoded for expired requests.
+            runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
             code
         }
         Err(error) => {
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves to the end, and sends the last traces then.
+/// Serves until shutdown, then exports the remaining traces.
 async fn run(config: Config) -> ExitCode {
     let traces = telemetry::Traces::from_environment();
     telemetry::start(config.log_format, traces.as_ref().ok().and_then(Option::as_ref));
@@ -62,7 +62,7 @@ async fn run(config: Config) -> ExitCode {
         }
     };
     if let Some(traces) = traces {
-        // It waits, and the runtime sends meanwhile.
+        // `finish` blocks until the runtime has exported them.
         let _ = tokio::task::spawn_blocking(|| traces.finish()).await;
     }
     code
@@ -74,16 +74,17 @@ async fn serve(config: Config) -> Result<(), StartError> {
     server::run(config, listeners, termination).await
 }
 
-/// Ready at the first SIGTERM or SIGINT, from now on. The second one ends the process at once.
+/// Listens for SIGTERM and SIGINT from now on. The future is ready at the first one; the second
+/// one ends the process immediately.
 fn termination() -> impl Future<Output = ()> {
     let (first, received) = oneshot::channel();
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::spawn(async move {
                 either(&mut terminate, &mut interrupt).await;
-                // The server may have failed to start, and listens no more.
+                // The receiver is gone if the server failed to start.
                 let _ = first.send(());
-                // Some parents signal a process and its group at once: that is one signal.
+                // Some parents signal both a process and its group: that is one signal.
                 let same = either(&mut terminate, &mut interrupt);
                 if tokio::time::timeout(SAME_SIGNAL, same).await.is_ok() {
                     tracing::debug!("ignored a repeated signal");
@@ -98,7 +99,7 @@ fn termination() -> impl Future<Output = ()> {
         }
     }
     async {
-        // Where no signal can come, neither does the end.
+        // Without signals, shutdown is never requested.
         if received.await.is_err() {
             std::future::pending::<()>().await;
         }

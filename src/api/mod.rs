@@ -1,4 +1,4 @@
-//! The protocols: HTTP and gRPC, each a translation of [`crate::inference`].
+//! The protocols: HTTP and gRPC, which translate between messages and [`crate::inference`].
 
 pub(crate) mod grpc;
 pub(crate) mod http;

@@ -1,4 +1,4 @@
-//! `drsn-serve check`: would this bundle be served?
+//! `drsn-serve check`: checks whether a bundle can be served.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use drsn_bundle::runtime::{Provider, Runtime};
 
 use crate::{config::Device, engine::session::ModelSession};
 
-/// Opens the bundle as serving would, and says what was found sound.
+/// Opens the bundle as the server does, and reports what was checked.
 pub(super) fn run(
     folder: &Path,
     onnxruntime: Option<&Path>,

@@ -1,8 +1,9 @@
-//! `drsn-serve export-triton`: a bundle as a model of NVIDIA's Triton Inference Server.
+//! `drsn-serve export-triton`: exports a bundle to a model repository of NVIDIA's Triton Inference
+//! Server.
 //!
 //! ```text
 //! OUT_DIR/<name>/config.pbtxt           tensors, batching, and how input is prepared
-//!                labels.txt             the classes, one a line
+//!                labels.txt             the classes, one per line
 //!                <version>/model.onnx   the bundle's own, byte for byte
 //! ```
 
@@ -11,13 +12,13 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::{Context as _, bail};
 use drsn_bundle::{Manifest, Name, bundle::MODEL_FILE, onnx};
 
-/// Triton's name for its configuration.
+/// Name of a model's configuration in Triton.
 const CONFIG_FILE: &str = "config.pbtxt";
-/// The labels, beside it.
+/// Name of the labels file, beside the configuration.
 const LABELS_FILE: &str = "labels.txt";
 
-/// Checks the bundle, writes it into Triton's repository, and says where. Another version of a model that is there
-/// already joins it, where everything else of it stays as it is.
+/// Checks the bundle and writes it into Triton's repository. A further version joins a model that
+/// exists there, if configuration and labels are the same.
 pub(super) fn run(
     folder: &Path,
     repository: &Path,
@@ -40,15 +41,16 @@ pub(super) fn run(
 
     let written = || -> anyhow::Result<()> {
         fs::create_dir_all(repository)?;
-        // Nobody sees half of a model: it is written aside, and gets its name when it is complete.
+        // The model is written to a temporary folder and renamed when complete, so that Triton
+        // never sees half of it.
         let staging = tempfile::Builder::new().prefix(".writing-").tempdir_in(repository)?;
         let staged_model = staging.path().join("model");
         let staged_version = staged_model.join(manifest.version.as_str());
         fs::create_dir_all(&staged_version)?;
         fs::write(staged_version.join(MODEL_FILE), &bundle.model)?;
         if model.exists() {
-            keeps(&model.join(CONFIG_FILE), &config)?;
-            keeps(&model.join(LABELS_FILE), &labels)?;
+            check_same(&model.join(CONFIG_FILE), &config)?;
+            check_same(&model.join(LABELS_FILE), &labels)?;
             fs::rename(&staged_version, &version)?;
         } else {
             fs::write(staged_model.join(CONFIG_FILE), &config)?;
@@ -67,8 +69,8 @@ pub(super) fn run(
     ))
 }
 
-/// Refuses where the file of a model that is there already is not what this version needs.
-fn keeps(path: &Path, expected: &str) -> anyhow::Result<()> {
+/// Fails if a file of the existing model is not the one that this version needs.
+fn check_same(path: &Path, expected: &str) -> anyhow::Result<()> {
     let found =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if found != expected {
@@ -81,7 +83,7 @@ fn keeps(path: &Path, expected: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One label a line, as Triton reads them.
+/// One label per line, as Triton reads them.
 fn labels(classes: &[String]) -> anyhow::Result<String> {
     if let Some(label) = classes.iter().find(|label| label.contains(['\n', '\r'])) {
         bail!(
@@ -91,7 +93,7 @@ fn labels(classes: &[String]) -> anyhow::Result<String> {
     Ok(classes.iter().fold(String::new(), |lines, label| lines + label + "\n"))
 }
 
-/// The configuration, in protobuf's text format. Sizes are without the batch.
+/// The configuration in protobuf's text format. Sizes exclude the batch dimension.
 fn config(manifest: &Manifest, name: &Name, max_batch: u16) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(text, "name: {}", quoted(name.as_str()))?;
@@ -102,7 +104,7 @@ fn config(manifest: &Manifest, name: &Name, max_batch: u16) -> anyhow::Result<St
         let labels = (output == onnx::PROBABILITIES).then_some(LABELS_FILE);
         writeln!(text, "output {{\n{}}}", tensor(&output, &[width], labels)?)?;
     }
-    // What waits when an instance is free becomes the next batch, as in drsn-serve.
+    // The requests that wait when an instance is free form the next batch, as in drsn-serve.
     writeln!(text, "dynamic_batching {{\n}}")?;
     let input = serde_json::to_string(&manifest.input)?;
     writeln!(
@@ -123,7 +125,7 @@ fn tensor(name: &str, sizes: &[usize], labels: Option<&str>) -> anyhow::Result<S
     Ok(text)
 }
 
-/// A string of protobuf's text format: what is not plain is written as the octal digits of its bytes.
+/// A string in protobuf's text format; bytes outside printable ASCII are octal escapes.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_is_no_line_is_refused() {
+    fn a_label_with_a_line_break_is_refused() {
         let classes = |text: &str| vec!["a".to_owned(), text.to_owned()];
         assert_eq!(labels(&classes("b c")).ok().as_deref(), Some("a\nb c\n"));
         assert!(labels(&classes("b\nc")).is_err());

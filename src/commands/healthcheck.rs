@@ -1,4 +1,4 @@
-//! `drsn-serve healthcheck`: is the server on this machine ready? For containers that have no curl.
+//! `drsn-serve healthcheck`: checks whether a server is ready, for containers without curl.
 
 use std::{
     io::{Read, Write},
@@ -17,12 +17,12 @@ use rustls::{
 
 use crate::config::Config;
 
-/// How long each step may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Longest answer that is read, in bytes.
-const LONGEST: u64 = 64 << 10;
+/// Time limit of each step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest response that is read, in bytes.
+const LONGEST_RESPONSE: u64 = 64 << 10;
 
-/// Asks once, and says what came.
+/// Sends one request; fails unless the status is 200.
 pub(super) fn run(url: Option<&str>, config: &Config) -> anyhow::Result<String> {
     let own = own_url(config);
     let url = url.unwrap_or(&own);
@@ -39,7 +39,7 @@ pub(super) fn run(url: Option<&str>, config: &Config) -> anyhow::Result<String> 
     Ok(format!("{url} is ready"))
 }
 
-/// Where a server with this configuration is found on its own machine.
+/// The URL of `/readyz` of a server with this configuration, from its own machine.
 fn own_url(config: &Config) -> String {
     let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
     let mut address = config.http;
@@ -55,7 +55,7 @@ fn own_url(config: &Config) -> String {
 #[derive(Debug, PartialEq, Eq)]
 struct Parts<'a> {
     is_tls: bool,
-    /// Host and port, as the URL has them.
+    /// Host and port as written in the URL.
     authority: &'a str,
     host: &'a str,
     port: u16,
@@ -91,9 +91,9 @@ impl<'a> Parts<'a> {
 fn ask(parts: &Parts<'_>) -> anyhow::Result<String> {
     let address =
         (parts.host, parts.port).to_socket_addrs()?.next().context("the host has no address")?;
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&address, STEP_TIMEOUT)?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    stream.set_write_timeout(Some(STEP_TIMEOUT))?;
     if !parts.is_tls {
         return exchange(stream, parts);
     }
@@ -116,16 +116,16 @@ fn exchange(mut stream: impl Read + Write, parts: &Parts<'_>) -> anyhow::Result<
     )?;
     stream.flush()?;
     let mut answer = Vec::new();
-    let read = stream.take(LONGEST).read_to_end(&mut answer);
-    // An answer that came whole is one, however the connection ended.
+    let read = stream.take(LONGEST_RESPONSE).read_to_end(&mut answer);
+    // The response counts even if the connection ended with an error.
     if answer.is_empty() {
         read?;
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Takes every certificate, and checks only that the server has its key. A probe asks its own machine, by an address that is
-/// in no certificate, and sends no secret.
+/// Accepts every certificate, and only verifies that the server has its key. A probe connects to
+/// its own machine, by an address that no certificate contains, and sends no secret.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart_or_refused() -> anyhow::Result<()> {
+    fn a_url_is_parsed_or_refused() -> anyhow::Result<()> {
         let parts = Parts::of("http://127.0.0.1:8080/readyz?x=1")?;
         assert_eq!((parts.host, parts.port, parts.path), ("127.0.0.1", 8080, "/readyz?x=1"));
         let parts = Parts::of("https://[::1]:9/")?;

@@ -1,11 +1,11 @@
-//! `drsn-serve inspect`: what a bundle is, for people and as JSON. Needs no ONNX Runtime.
+//! `drsn-serve inspect`: describes a bundle as text or JSON, without ONNX Runtime.
 
 use std::{fmt::Write as _, path::Path};
 
 use drsn_bundle::{Bundle, InputSpec, Manifest, Normalization, Training, onnx};
 use serde_json::{Value, json};
 
-/// Reads the bundle with every check but running it.
+/// Opens the bundle with every check except running the model.
 pub(super) fn run(folder: &Path, as_json: bool) -> anyhow::Result<String> {
     let bundle = super::open(folder)?;
     if as_json {
@@ -16,7 +16,7 @@ pub(super) fn run(folder: &Path, as_json: bool) -> anyhow::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// The manifest without the numbers of the baseline, with shapes and sizes.
+/// The manifest with shapes and sizes, and without the numbers of the baseline.
 fn describe(bundle: &Bundle) -> Value {
     let manifest = &bundle.manifest;
     let outputs: Vec<Value> = manifest
@@ -47,7 +47,7 @@ fn describe(bundle: &Bundle) -> Value {
     })
 }
 
-/// `[-1, C, …]`: the batch is free.
+/// `[-1, C, …]`, where -1 stands for any batch size.
 fn shape(manifest: &Manifest) -> Vec<i64> {
     std::iter::once(-1).chain(manifest.input.shape().iter().map(|&size| size as i64)).collect()
 }
@@ -137,7 +137,7 @@ fn preparation(input: &InputSpec) -> String {
     }
 }
 
-/// The word, or the structure, that a manifest has for a value.
+/// A value as the manifest writes it: a word, or JSON.
 fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,

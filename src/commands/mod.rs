@@ -1,4 +1,4 @@
-//! The command line: serving, and small commands for operators.
+//! The command line: serving, and subcommands for operators.
 
 mod check;
 mod export_triton;
@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand, value_parser};
 use crate::config::{Config, Device};
 use drsn_bundle::{Bundle, BundleError, Name};
 
-/// `drsn-serve`: without a command it serves.
+/// The command line of `drsn-serve`. Without a subcommand it serves.
 #[derive(Debug, Parser)]
 #[command(
     name = "drsn-serve",
@@ -27,15 +27,15 @@ use drsn_bundle::{Bundle, BundleError, Name};
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
-    /// What to do other than to serve.
+    /// The subcommand, if any.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to serve.
+    /// The settings of the server.
     #[command(flatten)]
     pub config: Config,
 }
 
-/// A command that ends by itself.
+/// A subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check a bundle: checksums, graph, and golden outputs in ONNX Runtime
@@ -88,8 +88,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it, and says in a sentence how it went: on standard output where it went well.
-    /// Runs it to its end.
+    /// Runs the subcommand and prints its result to standard output, or its error to standard
+    /// error.
     pub fn run(self, config: &Config) -> ExitCode {
         let outcome = match self {
             Self::Check { folder, onnxruntime, device } => {
@@ -105,7 +105,7 @@ impl Command {
             Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),
             Err(error) => (writeln!(io::stderr(), "error: {}", in_full(&error)), ExitCode::FAILURE),
         };
-        // A reader that has gone away, as `head`, is no failure.
+        // A closed pipe, as with `head`, is not a failure.
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
             Ok(()) | Err(_) => code,
@@ -113,16 +113,16 @@ impl Command {
     }
 }
 
-/// Opens the bundle that a command is about.
+/// Opens and checks the bundle in `folder`.
 fn open(folder: &Path) -> anyhow::Result<Bundle> {
-    let not_sound = || format!("the bundle in {} is invalid", folder.display());
+    let context = || format!("the bundle in {} is invalid", folder.display());
     match Bundle::open(folder) {
         Err(error @ BundleError::NoManifest { .. }) => Err(error.into()),
-        opened => opened.with_context(not_sound),
+        opened => opened.with_context(context),
     }
 }
 
-/// An error with its causes. Many of ours say in their own sentence what the system said: that is not said again.
+/// An error with its causes. Many of our messages already contain the cause, which is not repeated.
 fn in_full(error: &anyhow::Error) -> String {
     let mut sentence = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_was_told_is_not_told_again() {
+    fn a_cause_that_the_message_contains_is_not_repeated() {
         let cause = io::Error::other("no room");
         let error = anyhow::Error::new(cause).context("cannot write a: no room").context("outer");
         assert_eq!(in_full(&error), "outer: cannot write a: no room");

@@ -15,7 +15,8 @@ use drsn_bundle::Name;
 pub use values::{Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, VersionPolicy};
 use values::{address, count, number, whole};
 
-/// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did.
+/// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's
+/// thresholds did.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "drsn-serve", version, about, max_term_width = 110)]
 pub struct Config {
@@ -70,7 +71,8 @@ pub struct Config {
     )]
     pub request_timeout_ms: NonZeroU64,
 
-    /// Close the connection of a client that reads none of its answer for this long, in milliseconds
+    /// Close the connection of a client that reads none of its answer for this long, in
+    /// milliseconds
     #[arg(
         long,
         env = "DRSN_WRITE_TIMEOUT_MS",
@@ -163,7 +165,8 @@ pub struct Config {
 
     /// ONNX Runtime's shared library; by default searched for in the usual places
     ///
-    /// The usual places: ORT_DYLIB_PATH, beside this program, and where the system keeps its libraries.
+    /// The usual places: ORT_DYLIB_PATH, beside this program, and where the system keeps its
+    /// libraries.
     #[arg(long, env = "DRSN_ONNXRUNTIME", help_heading = "Models", value_name = "PATH")]
     pub onnxruntime: Option<PathBuf>,
 
@@ -242,7 +245,8 @@ pub struct Config {
 
     /// Largest recording, as a file or as raw numbers, in bytes
     ///
-    /// WAV files and raw numbers of one channel are classified as they arrive and never held in memory whole.
+    /// WAV files and raw numbers of one channel are classified as they arrive and never held in
+    /// memory whole.
     #[arg(
         long,
         env = "DRSN_MAX_RECORDING_BYTES",

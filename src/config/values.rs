@@ -1,4 +1,4 @@
-//! What the flags that are no plain numbers may be.
+//! Parsers and types of flag values.
 
 use std::{
     fmt,
@@ -9,12 +9,12 @@ use std::{
 
 use clap::ValueEnum;
 
-/// Reads a whole number above 0.
+/// Parses a whole number above 0 of the size of a `usize`.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     above_zero(text)
 }
 
-/// The same, of 64 bits.
+/// Parses a whole number above 0 of 64 bits.
 pub(super) fn number(text: &str) -> Result<NonZeroU64, String> {
     above_zero(text)
 }
@@ -23,12 +23,12 @@ fn above_zero<T: FromStr>(number: &str) -> Result<T, String> {
     number.parse().map_err(|_| "expected a whole number above 0, without a unit".to_owned())
 }
 
-/// Reads a whole number.
+/// Parses a whole number of 64 bits.
 pub(super) fn whole(number: &str) -> Result<u64, String> {
     number.parse().map_err(|_| "expected a whole number, without a unit".to_owned())
 }
 
-/// Reads an address with its port.
+/// Parses an IP address with a port.
 pub(super) fn address(address: &str) -> Result<SocketAddr, String> {
     address.parse().map_err(|_| {
         "expected an IP address and a port, like 127.0.0.1:8080, or 0.0.0.0:8080 for all addresses \
@@ -37,14 +37,14 @@ pub(super) fn address(address: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Where to compute.
+/// The device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
-    /// The first CUDA device where it can be used, the CPU otherwise.
+    /// The first CUDA device if it can be used, and the CPU otherwise.
     Auto,
     /// The CPU.
     Cpu,
-    /// A CUDA device, by its number.
+    /// The CUDA device with this number.
     Cuda(u32),
 }
 
@@ -78,9 +78,9 @@ impl fmt::Display for Device {
 /// Where gRPC listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrpcAddress {
-    /// Nowhere.
+    /// gRPC is not served.
     Off,
-    /// There.
+    /// At this address.
     At(SocketAddr),
 }
 
@@ -97,10 +97,10 @@ impl FromStr for GrpcAddress {
     }
 }
 
-/// Largest batch that is given to a model at once.
+/// The largest batch given to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxBatch {
-    /// Measured for each model when it starts.
+    /// Measured for each model when it is loaded.
     Auto,
     /// This many inputs.
     Fixed(NonZeroUsize),
@@ -124,12 +124,12 @@ impl FromStr for MaxBatch {
     }
 }
 
-/// When models come and go.
+/// When models are loaded and unloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ModelControl {
-    /// What is there at the start is served; all of it must be sound.
+    /// At start only; every model must load.
     Fixed,
-    /// The folder is looked at regularly.
+    /// The folder is scanned regularly.
     Poll,
     /// Models are loaded and unloaded on request.
     Explicit,
@@ -138,11 +138,11 @@ pub enum ModelControl {
 /// Which versions of a model are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionPolicy {
-    /// The highest.
+    /// The highest version.
     Latest,
-    /// Every one.
+    /// All versions.
     All,
-    /// Those of these numbers.
+    /// The versions with these numbers.
     Specific(Vec<u64>),
 }
 
@@ -175,12 +175,12 @@ impl fmt::Display for VersionPolicy {
     }
 }
 
-/// Form of the log.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Lines of text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_and_a_policy_are_read_or_refused() {
+    fn a_batch_and_a_policy_are_parsed_or_refused() {
         assert_eq!("auto".parse(), Ok(MaxBatch::Auto));
         assert!(matches!("16".parse(), Ok(MaxBatch::Fixed(n)) if n.get() == 16));
         assert!(["0", "4097", "-1", "many"].iter().all(|b| b.parse::<MaxBatch>().is_err()));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_addresses_are_refused_with_what_is_expected() {
+    fn a_wrong_number_or_address_is_refused_with_what_is_expected() {
         assert_eq!(count("7").map(NonZeroUsize::get), Ok(7));
         for wrong in ["0", "-1", "256M", "many", ""] {
             assert!(number(wrong).is_err_and(|e| e.contains("above 0")), "{wrong}");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_read_as_it_is_written() {
+    fn a_device_is_parsed_from_what_it_is_displayed_as() {
         for text in ["auto", "cpu", "cuda:3"] {
             assert_eq!(text.parse::<Device>().map(|d| d.to_string()), Ok(text.to_owned()));
         }

@@ -32,7 +32,8 @@ impl<E: Into<Cause>> From<E> for StartError {
 }
 
 impl StartError {
-    /// 2 if something that the configuration names does not exist, 1 if something that exists does not work.
+    /// 2 if the configuration names something that does not exist or cannot be used, 1 if a model
+    /// or an address fails.
     pub fn exit_code(&self) -> ExitCode {
         match self.0 {
             Cause::Keys(_)

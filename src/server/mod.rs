@@ -1,4 +1,4 @@
-//! Binds, loads, serves and drains.
+//! The composition root: binds, loads, serves and drains.
 
 mod error;
 mod reload;
@@ -28,9 +28,9 @@ pub use error::StartError;
 /// The sockets that the server listens on.
 #[derive(Debug)]
 pub struct Listeners {
-    /// For HTTP.
+    /// The HTTP listener.
     pub http: TcpListener,
-    /// For gRPC, where it is on.
+    /// The gRPC listener, unless gRPC is off.
     pub grpc: Option<TcpListener>,
 }
 
@@ -51,10 +51,10 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|source| Cause::Bind { address, flag, source }.into())
 }
 
-/// Serves until `shutdown` is ready, and then ends without losing an accepted request.
+/// Serves until `shutdown` is ready, then finishes every accepted request and returns.
 ///
-/// The server listens and answers probes while models are being loaded. The future is boxed, so that the server is
-/// compiled once, in this crate, and not again in each program that runs it.
+/// The server answers probes while models are being loaded. The future is boxed so that the server
+/// is compiled once, in this crate, and not again in each program that runs it.
 ///
 /// # Errors
 /// [`StartError`] if the models cannot be served.
@@ -79,7 +79,7 @@ async fn serve(
     let [http, grpc] = services.map(|service| connections(&app, service));
     announce("http", Some(&listeners.http), app.tls.is_some());
     announce("grpc", listeners.grpc.as_ref(), app.tls.is_some());
-    // Received from now on: without a receiver, the signal would end the process.
+    // Registered early: without a receiver, SIGHUP would end the process.
     let hangup = reload::hangup();
     let mut failure = None;
     let until_closing = async {
@@ -114,8 +114,8 @@ async fn serve(
     Ok(())
 }
 
-/// Loads the models and keeps them up to date until shutdown is requested. Returns false if that was before all were
-/// loaded: then there is nothing to drain.
+/// Loads the models and keeps them up to date until shutdown is requested. Returns false if it was
+/// requested before all models were loaded: then there is nothing to drain.
 async fn until_draining(
     app: &Arc<App>,
     started: Instant,
@@ -135,7 +135,8 @@ async fn until_draining(
     Ok(is_loaded)
 }
 
-/// Ends every model's workers: ONNX Runtime must not be in use on another thread when the process ends.
+/// Stops the workers of every model: ONNX Runtime must not be in use on another thread when the
+/// process ends.
 async fn stop_models(app: Arc<App>) {
     let stopping = tokio::task::spawn_blocking(move || {
         if let Ok(repository) = app.repository() {
@@ -147,8 +148,9 @@ async fn stop_models(app: Arc<App>) {
     }
 }
 
-/// Waits until the models are loaded. Returns false if shutdown was requested before: then no further model is loaded,
-/// and the one being loaded is waited for, because ONNX Runtime must not be in use when the process ends.
+/// Waits until the models are loaded. Returns false if shutdown was requested before: then no
+/// further model is loaded, and the current one is awaited, because ONNX Runtime must not be in use
+/// when the process ends.
 async fn loaded(
     app: &App,
     mut loading: JoinHandle<Result<(), StartError>>,
@@ -170,7 +172,7 @@ async fn loaded(
     }
 }
 
-/// Reads the keys and the certificate that the configuration names.
+/// Reads the configured keys and certificate.
 fn open(config: Config) -> Result<App, StartError> {
     let keys = config.api_keys.as_deref().map(Keys::open).transpose()?;
     let tls = match (&config.tls_cert, &config.tls_key) {
@@ -180,7 +182,7 @@ fn open(config: Config) -> Result<App, StartError> {
     Ok(App::new(config, keys, tls))
 }
 
-/// Connections that are served as the configuration says.
+/// Connections with the configured limits.
 fn connections<S: HttpService>(app: &App, service: S) -> Connections<S> {
     Connections::new(service, app.config.max_connections.get())
         .with_tls(app.tls.clone())

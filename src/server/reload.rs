@@ -1,4 +1,5 @@
-//! What happens beside requests: the folder of models is looked at again, and files are read again at SIGHUP.
+//! Reloading: rescans the models folder regularly and at SIGHUP, which also reloads keys and
+//! certificate.
 
 use std::sync::Arc;
 
@@ -7,17 +8,16 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use crate::app::App;
-use crate::config::ModelControl;
+use crate::{app::App, config::ModelControl};
 
-/// Receives SIGHUP from now on.
+/// Starts listening for SIGHUP.
 pub(super) fn hangup() -> Option<Signal> {
     signal(SignalKind::hangup())
         .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGHUP"))
         .ok()
 }
 
-/// Looks at the folder when it is time and at SIGHUP, until it is aborted.
+/// Rescans the folder at every poll and at SIGHUP, until the task is aborted.
 pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
     let mut polls = (app.config.model_control == ModelControl::Poll).then(|| {
         let mut polls = interval(app.config.poll_interval());
@@ -28,7 +28,7 @@ pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
         tokio::select! {
             () = received(&mut hangup) => {
                 tracing::info!("received SIGHUP; reloading models, keys and certificate");
-                reload(&app);
+                reload_files(&app);
             }
             () = tick(&mut polls) => {}
         }
@@ -36,8 +36,8 @@ pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
     }
 }
 
-/// Reads keys and certificate again. What cannot be used leaves the old as it is.
-fn reload(app: &App) {
+/// Reloads keys and certificate; an unusable file leaves the old ones in force.
+fn reload_files(app: &App) {
     if let Some(keys) = &app.keys {
         match keys.reload() {
             Ok(count) => tracing::info!(count, "reloaded the API keys"),
@@ -54,13 +54,13 @@ fn reload(app: &App) {
 
 async fn rescan(app: &App) {
     let Ok(repository) = app.repository().map(Arc::clone) else { return };
-    let looked = tokio::task::spawn_blocking(move || repository.rescan()).await;
-    if let Err(panic) = looked {
+    let scanned = tokio::task::spawn_blocking(move || repository.rescan()).await;
+    if let Err(panic) = scanned {
         tracing::error!(%panic, "scanning the models folder panicked");
     }
 }
 
-/// Never ready where no signal can come.
+/// Never ready if SIGHUP cannot be received.
 async fn received(hangup: &mut Option<Signal>) {
     if let Some(signal) = hangup
         && signal.recv().await.is_some()

@@ -1,4 +1,4 @@
-//! Accepting connections, serving each, and ending without losing a request.
+//! Accepts connections, serves each, and shuts down without losing a request.
 
 use std::{
     convert::Infallible,
@@ -26,25 +26,25 @@ use tokio_util::either::Either;
 use tower::{Service, ServiceExt as _};
 
 use super::{
+    Tls,
     stalled::{ExemptFromStallCheck, ResponseTracker},
     write_timeout::WriteTimeout,
 };
-use crate::transport::Tls;
 
-/// Most bytes of a connection that are read ahead of who wants them; the library's own limit, 408 KiB, times a thousand
-/// connections would be more than all bodies may take. It bounds a request's headers, too.
-const MOST_BUFFERED: usize = 64 << 10;
-/// How long a client may take to send a request's headers, and an idle connection may stay.
+/// Read-buffer limit per connection, in bytes; it also bounds a request's headers. hyper's default
+/// of 408 KiB, times a thousand connections, would exceed the memory budget of all bodies.
+const READ_BUFFER: usize = 64 << 10;
+/// Time limit for receiving a request's headers, which also bounds an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause after the system refused a connection, as when it is out of file descriptors.
+/// Pause after a failed accept, as when the system is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a client may take for the handshake of TLS.
+/// Time limit of a TLS handshake.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of its answer, where nothing else is said.
+/// Default time limit for a client that reads nothing of its response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often in that time answers over HTTP/2 are looked at.
-const LOOKS_A_LIMIT: u32 = 4;
-/// How long handshakes that have begun may take to complete before the listener is closed.
+/// How many times per write timeout HTTP/2 responses are checked for a stall.
+const CHECKS_PER_TIMEOUT: u32 = 4;
+/// How long handshakes that have begun may take before the listener is closed.
 const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// Serves a listener's connections.
@@ -52,45 +52,45 @@ const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 pub struct Connections<S> {
     service: S,
     server: auto::Builder<TokioExecutor>,
-    /// Each connection holds a receiver while it lives.
+    /// Each open connection holds a receiver.
     stage: watch::Sender<Stage>,
-    /// One permit a connection.
-    places: Arc<Semaphore>,
+    /// One permit for each connection.
+    permits: Arc<Semaphore>,
     tls: Option<Arc<Tls>>,
     write_timeout: Duration,
 }
 
-/// What is asked of the connections.
+/// What connections are told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// Requests are served as they come.
+    /// Serve requests.
     Serving,
-    /// HTTP/2 clients are told to go elsewhere. In HTTP/1.1 each answer tells its client.
+    /// Tell HTTP/2 clients to connect elsewhere; over HTTP/1.1 each response does.
     Draining,
-    /// The request that is being served is the last.
+    /// Finish the current request, then close.
     Closing,
 }
 
-/// The version of HTTP that a client speaks, once its first request has come.
+/// The version of HTTP that a client speaks, known from its first request on.
 #[derive(Debug, Default)]
-struct Spoken(AtomicU8);
+struct HttpVersion(AtomicU8);
 
-impl Spoken {
-    const NOTHING: u8 = 0;
+impl HttpVersion {
+    const UNKNOWN: u8 = 0;
     const HTTP_1: u8 = 1;
     const HTTP_2: u8 = 2;
 
-    fn note(&self, version: Version) {
-        let spoken = if version == Version::HTTP_2 { Self::HTTP_2 } else { Self::HTTP_1 };
-        self.0.store(spoken, Ordering::Relaxed);
+    fn record(&self, version: Version) {
+        let version = if version == Version::HTTP_2 { Self::HTTP_2 } else { Self::HTTP_1 };
+        self.0.store(version, Ordering::Relaxed);
     }
 
-    fn is(&self, spoken: u8) -> bool {
-        self.0.load(Ordering::Relaxed) == spoken
+    fn is(&self, version: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == version
     }
 }
 
-/// What answers the requests of a connection.
+/// A service that answers HTTP requests and never fails.
 pub trait HttpService:
     Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
@@ -105,14 +105,14 @@ impl<S> HttpService for S where
 }
 
 impl<S: HttpService> Connections<S> {
-    /// Serves `service` on at most `most` connections at once.
-    pub fn new(service: S, most: usize) -> Self {
+    /// Serves `service` on at most `limit` connections at once.
+    pub fn new(service: S, limit: usize) -> Self {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MOST_BUFFERED)
+            .max_buf_size(READ_BUFFER)
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(HEADER_TIMEOUT));
@@ -120,26 +120,27 @@ impl<S: HttpService> Connections<S> {
             service,
             server,
             stage: watch::Sender::new(Stage::Serving),
-            places: Arc::new(Semaphore::new(most)),
+            permits: Arc::new(Semaphore::new(limit)),
             tls: None,
             write_timeout: WRITE_TIMEOUT,
         }
     }
 
-    /// Speaks TLS, where there is a certificate.
+    /// Uses TLS if there is a certificate.
     #[must_use]
     pub(crate) fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
         Self { tls, ..self }
     }
 
-    /// Closes the connection of a client that takes nothing of its answer for so long.
+    /// Closes the connection of a client that reads nothing of its response for `write_timeout`.
     #[must_use]
     pub(crate) fn with_write_timeout(self, write_timeout: Duration) -> Self {
         Self { write_timeout, ..self }
     }
 
-    /// Accepts connections until `stop` is ready, and then those whose handshake has begun: a client whose
-    /// connection stands may have sent its request already, and closing the listener would reset it.
+    /// Accepts connections until `stop` is ready, then those whose handshake has begun: such a
+    /// client may already have sent its request, and closing the listener would reset its
+    /// connection.
     pub async fn accept_until(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -149,16 +150,16 @@ impl<S: HttpService> Connections<S> {
         if let Err(error) = refuse_handshakes(&listener) {
             tracing::debug!(%error, "cannot hold off new connections while the last ones are accepted");
         }
-        // It always ends by the time: accepting never does.
+        // Ends by the timeout: `accept_all` never returns.
         let _ = timeout(LAST_HANDSHAKES, self.accept_all(&listener)).await;
     }
 
-    /// Tells HTTP/2 clients that this server is about to end.
+    /// Tells HTTP/2 clients that the server is shutting down.
     pub fn drain(&self) {
         self.stage.send_replace(Stage::Draining);
     }
 
-    /// Lets every connection finish the request it is in, and closes it then.
+    /// Lets every connection finish its current request, and closes it.
     pub async fn finish(self) {
         self.stage.send_replace(Stage::Closing);
         self.stage.closed().await;
@@ -166,10 +167,10 @@ impl<S: HttpService> Connections<S> {
 
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
-            // The semaphore is never closed, so there always is a place in the end.
-            let place = Arc::clone(&self.places).acquire_owned().await.ok();
+            // The semaphore is never closed, so this always gets a permit.
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             match listener.accept().await {
-                Ok((stream, _)) => self.serve(stream, place),
+                Ok((stream, _)) => self.serve(stream, permit),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -178,7 +179,7 @@ impl<S: HttpService> Connections<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
+    fn serve(&self, stream: TcpStream, permit: Option<OwnedSemaphorePermit>) {
         // Responses are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -188,19 +189,20 @@ impl<S: HttpService> Connections<S> {
         let (stage, limit) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            // One type for both kinds of streams: the code that serves them is large, and is compiled once.
+            // One type for both kinds of streams, so that the code that serves them, which is
+            // large, is compiled once.
             let stream = match tls {
                 None => Some(Either::Left(stream)),
                 Some(tls) => match timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
                     Ok(Ok(stream)) => Some(Either::Right(Box::new(stream))),
-                    // A client that fails the handshake is no fault of ours.
+                    // A failed handshake is the client's fault, and not logged.
                     Ok(Err(_)) | Err(_) => None,
                 },
             };
             if let Some(stream) = stream {
                 serve_connection(stream, service, server, stage, limit).await;
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
@@ -213,19 +215,19 @@ async fn serve_connection(
     stage: watch::Receiver<Stage>,
     write_timeout: Duration,
 ) {
-    let spoken = Arc::new(Spoken::default());
+    let version = Arc::new(HttpVersion::default());
     let responses = Arc::new(ResponseTracker::default());
-    let (noting, watching) = (Arc::clone(&spoken), Arc::clone(&responses));
+    let (recorded, tracker) = (Arc::clone(&version), Arc::clone(&responses));
     let service = service_fn(move |request: Request<Incoming>| {
-        noting.note(request.version());
-        // In HTTP/1.1 an answer that is not taken holds up its connection, which the stream itself notices.
-        let watching = noting.is(Spoken::HTTP_2).then(|| Arc::clone(&watching));
+        recorded.record(request.version());
+        // Over HTTP/1.1 an unread response blocks its connection, which `WriteTimeout` detects.
+        let tracker = recorded.is(HttpVersion::HTTP_2).then(|| Arc::clone(&tracker));
         let answer = service.clone().oneshot(request.map(Body::new));
         async move {
             let answer = answer.await.unwrap_or_else(|never| match never {});
-            Ok::<_, Infallible>(match watching {
-                Some(responses) if answer.extensions().get::<ExemptFromStallCheck>().is_none() => {
-                    answer.map(|body| responses.watched(body))
+            Ok::<_, Infallible>(match tracker {
+                Some(tracker) if answer.extensions().get::<ExemptFromStallCheck>().is_none() => {
+                    answer.map(|body| tracker.tracked(body))
                 }
                 _ => answer,
             })
@@ -233,18 +235,18 @@ async fn serve_connection(
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        () = drive(connection.as_mut(), stage, &spoken) => {}
-        () = stalled(&responses, &spoken, write_timeout) => {
+        () = drive(connection.as_mut(), stage, &version) => {}
+        () = stalled(&responses, &version, write_timeout) => {
             tracing::debug!("closed a connection whose client stopped reading a response");
         }
     }
 }
 
-/// Ready when a client over HTTP/2 has taken nothing of an answer for so long.
-async fn stalled(responses: &ResponseTracker, spoken: &Spoken, limit: Duration) {
+/// Ready when an HTTP/2 client has read nothing of a response for longer than `limit`.
+async fn stalled(responses: &ResponseTracker, version: &HttpVersion, limit: Duration) {
     loop {
-        sleep(limit / LOOKS_A_LIMIT).await;
-        if spoken.is(Spoken::HTTP_1) {
+        sleep(limit / CHECKS_PER_TIMEOUT).await;
+        if version.is(HttpVersion::HTTP_1) {
             std::future::pending::<()>().await;
         }
         if responses.is_stalled(limit) {
@@ -253,29 +255,29 @@ async fn stalled(responses: &ResponseTracker, spoken: &Spoken, limit: Duration) 
     }
 }
 
-/// A connection's life.
+/// Polls a connection until it ends, and closes it when `stage` says so.
 async fn drive<C: GracefulConnection>(
     mut connection: Pin<&mut C>,
     mut stage: watch::Receiver<Stage>,
-    spoken: &Spoken,
+    version: &HttpVersion,
 ) {
     let mut first_request = pin!(sleep(HEADER_TIMEOUT));
     let (mut is_new, mut is_told) = (true, false);
     loop {
         let told = stage.wait_for(|&stage| {
-            stage == Stage::Closing || stage == Stage::Draining && spoken.is(Spoken::HTTP_2)
+            stage == Stage::Closing || stage == Stage::Draining && version.is(HttpVersion::HTTP_2)
         });
         tokio::select! {
             ended = connection.as_mut() => {
-                // A client that breaks off is no fault of ours.
+                // A client may close its connection at any time.
                 if ended.is_err() {
                     tracing::debug!("a connection ended before its last response");
                 }
                 return;
             }
-            // The library's own limit begins with the first bytes of a version that it knows.
+            // hyper's own header timeout starts only when the first bytes show the version.
             () = first_request.as_mut(), if is_new => {
-                if spoken.is(Spoken::NOTHING) {
+                if version.is(HttpVersion::UNKNOWN) {
                     return;
                 }
                 is_new = false;
@@ -288,8 +290,9 @@ async fn drive<C: GracefulConnection>(
     }
 }
 
-/// Lets a listening socket ignore the first packet of a handshake, and only that. The client's system sends it again
-/// after a second; by then nobody listens, which it is told at once.
+/// Makes a listening socket ignore the first packet (SYN) of a handshake, and nothing else. The
+/// client's system retries after a second; by then the listener is closed, and the client is
+/// refused immediately.
 #[cfg(target_os = "linux")]
 fn refuse_handshakes(listener: &TcpListener) -> std::io::Result<()> {
     use socket2::{SockFilter, SockRef};
@@ -307,7 +310,7 @@ fn refuse_handshakes(listener: &TcpListener) -> std::io::Result<()> {
     ])
 }
 
-/// Elsewhere there is no such filter: a connection that is made in the last moment can be reset.
+/// Other systems have no such filter: a connection made at the last moment may be reset.
 #[cfg(not(target_os = "linux"))]
 fn refuse_handshakes(_listener: &TcpListener) -> std::io::Result<()> {
     Ok(())

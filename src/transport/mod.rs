@@ -1,4 +1,5 @@
-//! Sockets: accepting connections, TLS, and ending clients that stop reading. It knows nothing of drsn.
+//! Sockets: accepts connections, speaks TLS, and disconnects clients that stop reading. Knows
+//! nothing of drsn.
 
 mod connection;
 mod stalled;

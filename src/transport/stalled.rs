@@ -1,8 +1,9 @@
-//! Answers over HTTP/2 that a client does not take.
+//! Detects HTTP/2 responses whose client stopped reading.
 //!
-//! There the client opens a window for each answer, and its connection takes bytes while the window of one answer stays
-//! closed. So each answer is watched from when it is there until its last byte was sent: one that makes no progress is
-//! the client's debt, and ends the connection. Pieces are small, so that a slow client makes progress.
+//! HTTP/2 has a flow-control window for each response: a connection can accept bytes while the
+//! window of one of its responses stays closed. Each response is therefore tracked from when it is
+//! ready until its last byte is sent, and one that makes no progress ends the connection. Pieces
+//! are small, so that a slow client makes progress.
 
 use std::{
     pin::Pin,
@@ -14,44 +15,44 @@ use std::{
 use axum::body::Body;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 
-/// Bytes of an answer that are sent as one piece.
+/// Size of the pieces that a response is sent in, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// Marks an answer that ends itself where its client takes nothing.
+/// Marks a response that has its own timeout for a client that stops reading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ExemptFromStallCheck;
 
-/// The answers of a connection.
+/// The responses of a connection that are being sent.
 #[derive(Debug, Default)]
 pub(super) struct ResponseTracker(Mutex<Vec<Weak<Delivery>>>);
 
-/// How far one answer has come.
+/// The progress of one response.
 #[derive(Debug)]
 struct Delivery(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// When it last went on.
+    /// When it last made progress.
     progress: Instant,
-    /// Pieces that wait to be sent.
+    /// Pieces handed to hyper and not yet sent.
     unsent: usize,
-    /// Whether more will come when the server has it.
-    is_awaited: bool,
+    /// Whether the body has no data ready: then the server is late, not the client.
+    is_pending: bool,
 }
 
 impl ResponseTracker {
-    /// Watches an answer's body.
-    pub(super) fn watched(&self, body: Body) -> Body {
-        let state = State { progress: Instant::now(), unsent: 0, is_awaited: false };
+    /// Tracks a response's body.
+    pub(super) fn tracked(&self, body: Body) -> Body {
+        let state = State { progress: Instant::now(), unsent: 0, is_pending: false };
         let delivery = Arc::new(Delivery(Mutex::new(state)));
         let mut all = locked(&self.0);
         all.retain(|delivery| delivery.strong_count() > 0);
         all.push(Arc::downgrade(&delivery));
         drop(all);
-        Body::new(Watched { body, rest: Bytes::new(), delivery })
+        Body::new(TrackedBody { body, rest: Bytes::new(), delivery })
     }
 
-    /// Whether a client has let an answer wait for so long.
+    /// Whether the client has read nothing of some response for longer than `limit`.
     pub(super) fn is_stalled(&self, limit: Duration) -> bool {
         let all = locked(&self.0);
         all.iter().filter_map(Weak::upgrade).any(|delivery| delivery.is_stalled(limit))
@@ -61,31 +62,31 @@ impl ResponseTracker {
 impl Delivery {
     fn is_stalled(&self, limit: Duration) -> bool {
         let state = locked(&self.0);
-        let is_owed = state.unsent > 0 || !state.is_awaited;
-        is_owed && state.progress.elapsed() > limit
+        let waits_for_client = state.unsent > 0 || !state.is_pending;
+        waits_for_client && state.progress.elapsed() > limit
     }
 
-    fn goes_on(&self, change: impl FnOnce(&mut State)) {
+    fn advance(&self, change: impl FnOnce(&mut State)) {
         let mut state = locked(&self.0);
         change(&mut state);
         state.progress = Instant::now();
     }
 }
 
-/// No code that holds the lock can panic.
+/// Ignores poisoning: no code that holds the lock can panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A body whose pieces are followed.
-struct Watched {
+/// A body whose pieces are tracked.
+struct TrackedBody {
     body: Body,
-    /// What was taken from the body and not yet handed over.
+    /// Bytes read from the body and not yet handed to hyper.
     rest: Bytes,
     delivery: Arc<Delivery>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -95,7 +96,7 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
             let polled = Pin::new(&mut self.body).poll_frame(context);
-            self.delivery.goes_on(|state| state.is_awaited = polled.is_pending());
+            self.delivery.advance(|state| state.is_pending = polled.is_pending());
             match ready!(polled) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.rest = data,
@@ -125,7 +126,7 @@ impl HttpBody for Watched {
     }
 }
 
-/// Bytes that are dropped when they were sent.
+/// A piece of a response, dropped when it has been sent.
 struct Piece {
     bytes: Bytes,
     delivery: Arc<Delivery>,
@@ -133,7 +134,7 @@ struct Piece {
 
 impl Piece {
     fn new(bytes: Bytes, delivery: &Arc<Delivery>) -> Self {
-        delivery.goes_on(|state| state.unsent += 1);
+        delivery.advance(|state| state.unsent += 1);
         Self { bytes, delivery: Arc::clone(delivery) }
     }
 }
@@ -146,7 +147,7 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.delivery.goes_on(|state| state.unsent = state.unsent.saturating_sub(1));
+        self.delivery.advance(|state| state.unsent = state.unsent.saturating_sub(1));
     }
 }
 
@@ -160,26 +161,26 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     #[test]
-    fn an_answer_is_owed_until_its_last_piece_was_sent() {
+    fn a_response_can_stall_until_its_last_piece_is_sent() {
         let responses = ResponseTracker::default();
-        let mut body = responses.watched(Body::from(vec![7; PIECE + 1]));
+        let mut body = responses.tracked(Body::from(vec![7; PIECE + 1]));
         assert_eq!(body.size_hint().exact(), Some(PIECE as u64 + 1));
-        assert!(responses.is_stalled(NOW), "nothing of it was asked for");
+        assert!(responses.is_stalled(NOW), "no piece was polled");
         let mut next = || body.frame().now_or_never().unwrap().unwrap().unwrap().into_data();
         let (first, second) = (next().unwrap(), next().unwrap());
         assert_eq!((first.len(), second.len()), (PIECE, 1));
         drop(first);
         drop(body);
-        assert!(responses.is_stalled(NOW), "a byte waits");
+        assert!(responses.is_stalled(NOW), "a byte is unsent");
         drop(second);
         assert!(!responses.is_stalled(NOW));
     }
 
     #[test]
-    fn nothing_is_owed_where_the_server_has_no_more() {
+    fn a_response_does_not_stall_while_the_server_has_no_data() {
         let responses = ResponseTracker::default();
         let endless = futures_util::stream::pending::<Result<Bytes, axum::Error>>();
-        let mut body = responses.watched(Body::from_stream(endless));
+        let mut body = responses.tracked(Body::from_stream(endless));
         assert!(body.frame().now_or_never().is_none());
         assert!(!responses.is_stalled(NOW));
     }

@@ -1,4 +1,4 @@
-//! TLS: one certificate for all listeners, read again when the operator says so.
+//! TLS: one certificate for all listeners, which can be reloaded.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What clients may speak, the first first.
+/// Protocols offered by ALPN, preferred first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A certificate and its key.
@@ -24,67 +24,50 @@ pub(crate) struct Tls {
     server: ArcSwap<ServerConfig>,
 }
 
-/// A certificate or key that cannot be used.
+/// Why a certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    /// The certificates cannot be read.
+    /// The certificate chain cannot be read.
     #[error(
         "cannot use the certificate {}: {reason}; --tls-cert expects a PEM certificate chain",
         path.display()
     )]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Certificate { path: PathBuf, reason: String },
     /// The private key cannot be read.
     #[error(
         "cannot use the private key {}: {reason}; --tls-key expects a PEM private key",
         path.display()
     )]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The two do not go together.
+    Key { path: PathBuf, reason: String },
+    /// The key does not match the certificate.
     #[error(
         "cannot use the certificate {} with the private key {}: {reason}",
         certificate.display(),
         key.display()
     )]
-    Pair {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Pair { certificate: PathBuf, key: PathBuf, reason: String },
 }
 
 impl Tls {
-    /// Reads certificate and key.
+    /// Reads the certificate and the key.
     ///
     /// # Errors
-    /// [`TlsError`] where one of them cannot be used, or not with the other.
+    /// [`TlsError`] if one of them cannot be used, or they do not match.
     pub(crate) fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let server = ArcSwap::new(read(certificate, key)?);
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), server })
     }
 
-    /// Reads both again, for the connections that come from now on.
+    /// Reads both again, for new connections.
     ///
     /// # Errors
-    /// [`TlsError`] as above; the old ones stay then.
+    /// [`TlsError`] as for [`Tls::open`]; the old ones then stay in force.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         self.server.store(read(&self.certificate, &self.key)?);
         Ok(())
     }
 
-    /// Does the handshake of one connection.
+    /// An acceptor with the current certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.server.load_full())
     }

@@ -1,7 +1,7 @@
-//! A stream that gives up on a peer that takes nothing of what is written to it.
+//! A stream that fails if its peer stops reading.
 //!
-//! What waits to be written holds memory that all requests share: a client that asks and does not read must not keep
-//! it for ever.
+//! Unwritten responses hold memory that all requests share: a client that does not read must not
+//! keep it forever.
 
 use std::{
     io,
@@ -15,33 +15,33 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream with a limit on how long a write may make no progress.
+/// A stream whose writes fail if they make no progress for `limit`.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    /// Runs while a write waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Started when a write has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+        Self { stream, limit, timer: None }
     }
 
-    /// The outcome of a write, or an error where none came in time.
+    /// The outcome of a write, or [`io::ErrorKind::TimedOut`] if it waited too long.
     fn outcome<T>(
         &mut self,
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.waiting = None;
+            self.timer = None;
             return outcome;
         }
         let limit = self.limit;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(waiting.as_mut().poll(context));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -1,4 +1,4 @@
-//! What every call has: a deadline, a share of the memory, and a place in the metrics.
+//! The state of a call: its deadline, its memory, its model, and how it is counted in the metrics.
 
 use std::{
     pin::Pin,
@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::{message_sizes::Messages, status};
+use super::{message_sizes::MessageSizes, status};
 use crate::{
     admission::Reservation,
     app::App,
@@ -36,15 +36,15 @@ use crate::{
     transport::ExemptFromStallCheck,
 };
 
-/// Methods whose answer takes as long as its client wants.
+/// Methods whose response lasts as long as the client wants.
 const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
-/// Health and reflection, which are not requests in the metrics' sense.
+/// Prefix of health checks and reflection, which the metrics do not count as requests.
 const PROBES: &str = "/grpc.";
-/// Health in the Open Inference Protocol: it needs no key either.
+/// Health checks of the Open Inference Protocol, which need no key either.
 const HEALTH: [&str; 2] =
     ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
 
-/// Marks the answer to a call that panicked.
+/// Marks the response to a call that panicked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panicked;
 
@@ -52,18 +52,18 @@ pub(super) struct Panicked;
 #[derive(Debug)]
 pub(super) struct Call {
     metrics: Arc<Metrics>,
-    /// When its headers had been read.
+    /// When its headers were received.
     pub(super) arrival: Instant,
-    /// When its answer is worthless.
+    /// When the call is given up: the earlier of the server's and the client's limit.
     pub(super) deadline: Instant,
-    /// The client's own deadline, which holds for streams too.
+    /// The client's own deadline, which also ends streams.
     pub(super) client_deadline: Option<Instant>,
-    /// Whether it came compressed, and so wants its answer.
+    /// Whether the request was compressed; then so is the response.
     pub(super) is_compressed: bool,
-    /// The received bytes, until the call's method takes them over.
+    /// Memory of the received bytes, until the method takes it over.
     memory: Mutex<Option<Reservation>>,
-    /// The messages that were received and not yet taken in.
-    received: Mutex<Messages>,
+    /// Sizes of the messages that were received and not yet released.
+    received: Mutex<MessageSizes>,
     model: OnceLock<Arc<Model>>,
     failure: OnceLock<ErrorKind>,
     is_counted: AtomicBool,
@@ -89,25 +89,25 @@ impl Call {
         }
     }
 
-    /// The call of a request.
+    /// The call that the middleware attached to a request.
     pub(super) fn of<T>(request: &tonic::Request<T>) -> Result<Arc<Self>, Status> {
         let call = request.extensions().get::<Arc<Self>>();
         call.cloned().ok_or_else(|| status::of(&ApiError::internal()))
     }
 
-    /// Notes which model was asked.
-    pub(super) fn asks(&self, model: &Arc<Model>) {
-        // A call asks one model.
+    /// Records which model is used.
+    pub(super) fn set_model(&self, model: &Arc<Model>) {
+        // A call uses one model: the first value stays.
         let _ = self.model.set(Arc::clone(model));
     }
 
-    /// An error as gRPC has it; its kind is noted for the metrics.
+    /// The status of an error, whose kind is recorded for the metrics.
     pub(super) fn refuse(&self, error: &ApiError) -> Status {
         let _ = self.failure.set(error.kind);
         status::of(error)
     }
 
-    /// The context of a request that has been received, with the memory of its bytes.
+    /// The context of a received request, with the memory of its bytes.
     pub(super) fn take_context<'a>(&self, app: &'a App) -> RequestContext<'a> {
         let mut context = RequestContext::new(app, self.deadline);
         if let Some(memory) = self.memory().take() {
@@ -116,9 +116,9 @@ impl Call {
         context
     }
 
-    /// Gives back the memory of the message that was received first: it is counted elsewhere from now on.
+    /// Releases the memory of the oldest message, which is counted elsewhere from now on.
     pub(super) fn release_message(&self) {
-        let bytes = self.messages().take();
+        let bytes = self.messages().pop();
         if let Some(memory) = self.memory().as_mut() {
             memory.shrink_to(memory.bytes().saturating_sub(bytes));
         }
@@ -133,7 +133,7 @@ impl Call {
         Ok(())
     }
 
-    fn messages(&self) -> MutexGuard<'_, Messages> {
+    fn messages(&self) -> MutexGuard<'_, MessageSizes> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,7 +141,7 @@ impl Call {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts the call as answered.
+    /// Counts the call as answered with `code`; a second call does nothing.
     pub(super) fn finish(&self, code: Code) {
         if self.is_counted.swap(true, Ordering::Relaxed) {
             return;
@@ -171,12 +171,13 @@ impl Drop for Call {
     }
 }
 
-/// The code for what the library found: it says INTERNAL of messages that cannot be read, which is their sender's fault.
-pub(super) fn by_library(code: Code) -> Code {
+/// Corrects a code that tonic set: it reports a message that it cannot decode as INTERNAL, which is
+/// the client's fault.
+pub(super) fn corrected(code: Code) -> Code {
     if code == Code::Internal { Code::InvalidArgument } else { code }
 }
 
-/// The reason of a refusal that the library made.
+/// The reason in the metrics for a code that tonic set.
 fn rejection(code: Code) -> Option<&'static str> {
     match code {
         Code::InvalidArgument => Some("invalid"),
@@ -198,7 +199,8 @@ fn rejection(code: Code) -> Option<&'static str> {
     }
 }
 
-/// Gives every call what it needs, ends it at its deadline, and counts it.
+/// The middleware of every call: attaches the [`Call`], checks the key, ends the call at its
+/// deadline, and counts it.
 pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path.starts_with(PROBES) {
@@ -227,8 +229,8 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let code = response.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
     let is_ours = call.failure.get().is_some() || response.extensions().get::<Panicked>().is_some();
     let code = match code {
-        Some(code) if !is_ours && code != by_library(code) => {
-            let code = by_library(code);
+        Some(code) if !is_ours && code != corrected(code) => {
+            let code = corrected(code);
             let number = HeaderValue::from(i32::from(code));
             response.headers_mut().insert("grpc-status", number);
             Some(code)
@@ -246,7 +248,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     response
 }
 
-/// A request's body whose bytes are reserved before they are kept.
+/// A request body whose bytes are reserved before they are kept.
 struct Metered {
     body: Body,
     call: Arc<Call>,
@@ -275,7 +277,7 @@ impl HttpBody for Metered {
     }
 }
 
-/// Reads `grpc-timeout`: a number of at most 8 digits, and its unit.
+/// Parses `grpc-timeout`: a number of at most 8 digits, and its unit.
 fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -299,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_is_read_with_its_unit() {
+    fn a_timeout_is_parsed_with_its_unit() {
         let read = |text| {
             timeout_of(&HeaderMap::from_iter([(
                 "grpc-timeout".parse().unwrap(),

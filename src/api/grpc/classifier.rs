@@ -1,4 +1,4 @@
-//! `drsn.v1.Classifier`: the answers of `POST /classify`, and streams of samples.
+//! The service `drsn.v1.Classifier`: the same answers as `POST /classify`, and streams of samples.
 
 use std::{sync::Arc, time::Instant};
 
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// Answers of a stream that wait for its client; further ones are not computed before it has read some.
+/// Answers of a stream that may wait for its client; while it reads none, no further ones are
+/// computed.
 const ANSWERS_AHEAD: usize = 4;
 
-/// The service.
 #[derive(Debug)]
 pub(super) struct Service {
     app: Arc<App>,
@@ -55,13 +55,13 @@ impl Service {
         }
         let options = options::read(&request)?;
         if options.model.is_some() {
-            // An unknown model is refused before anything is decoded for it.
+            // Refuses an unknown model before decoding anything.
             let (name, version) = (options.model.as_deref(), options.version.as_deref());
-            call.asks(&context.find_model(name, version)?);
+            call.set_model(&context.find_model(name, version)?);
         }
         let answered = answer(&mut context, request.input, options).await;
         if let Some(model) = &context.model {
-            call.asks(model);
+            call.set_model(model);
         }
         answered
     }
@@ -144,7 +144,7 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
             Ok(Body::Tensor(values))
         }
         Some(Input::Image(bytes)) => Ok(file(bytes, None)),
-        // The only recordings without a mark at their beginning.
+        // CSV is the only format that cannot be recognised by its first bytes.
         Some(Input::Recording(bytes)) => {
             Ok(file(bytes, Some(FileKind::Recording(RecordingFormat::Csv))))
         }
@@ -154,7 +154,7 @@ fn body(app: &App, options: &Options, input: Option<Input>) -> Result<Body, ApiE
     }
 }
 
-/// A tensor has the model's shape, with or without the number of inputs before it.
+/// Checks that a tensor has the model's shape, or that shape after a batch dimension.
 fn check_shape(shape: &[i64], numbers: usize, spec: &InputSpec) -> Result<(), ApiError> {
     let expected: Vec<i64> = spec.shape().iter().map(|&size| size as i64).collect();
     let (batch, one) = shape.split_at(shape.len().saturating_sub(expected.len()));

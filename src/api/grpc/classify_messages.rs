@@ -1,4 +1,4 @@
-//! Predictions as messages: the fields of the JSON answer.
+//! Converts answers to protobuf messages, which have the same fields as the JSON answer.
 
 use drsn_bundle::baseline::{InputLevel, InputShift};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The detail that a message asks for; none where it is no detail.
+/// The level of detail that a message asks for; `None` if the number is unknown.
 pub(super) fn detail(number: i32) -> Option<Detail> {
     match message::Detail::try_from(number).ok()? {
         message::Detail::Unspecified | message::Detail::Summary => Some(Detail::Summary),

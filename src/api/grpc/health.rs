@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`: serving from ready to draining.
+//! The service `grpc.health.v1.Health`: SERVING from ready to draining.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tonic_health::{
 
 use crate::app::{App, Phase};
 
-/// The whole server, and each service.
+/// The empty name, which means the whole server, and each service.
 const SERVICES: [&str; 3] = ["", "inference.GRPCInferenceService", "drsn.v1.Classifier"];
 
-/// The service, whose answers follow the server's life.
+/// The health service, whose status follows the server's phase.
 pub(super) fn service(app: &Arc<App>) -> HealthServer<impl Health> {
     let (reporter, service) = health_reporter();
     tokio::spawn(follow(Arc::clone(app), reporter));
@@ -29,7 +29,7 @@ async fn follow(app: Arc<App>, reporter: HealthReporter) {
     app.reached(Phase::Draining).await;
     set(&reporter, ServingStatus::NotServing).await;
     app.reached(Phase::Closing).await;
-    // Who watches would keep its connection open: watching ends here.
+    // Ends `Watch` calls, which would otherwise keep their connections open.
     let mut reporter = reporter;
     for service in SERVICES {
         reporter.clear_service_status(service).await;

@@ -1,4 +1,4 @@
-//! Messages of the Open Inference Protocol to its core and back.
+//! Converts messages of the Open Inference Protocol from and to `inference::tensors`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 type Parameters = HashMap<String, InferParameter>;
 
-/// Reads a request; its numbers stay where they are.
+/// Converts a request, without copying its numbers.
 pub(super) fn read(request: ModelInferRequest) -> Result<Infer, ApiError> {
     let timeout = whole(&request.parameters, "timeout")?.filter(|&timeout| timeout > 0);
     let mut raw = request.raw_input_contents;
@@ -62,7 +62,7 @@ fn output(output: InferRequestedOutputTensor) -> Result<OutputName, ApiError> {
     Ok(OutputName { name: output.name, classes })
 }
 
-/// Writes an answer, each tensor as raw bytes.
+/// Converts an answer, with each tensor as raw bytes.
 pub(super) fn write(model: &Model, answer: &Answer, id: String) -> ModelInferResponse {
     let (mut outputs, mut raw) = (Vec::new(), Vec::new());
     for output in answer.outputs(model.manifest()) {

@@ -1,4 +1,4 @@
-//! `inference.GRPCInferenceService`: the Open Inference Protocol.
+//! The service `inference.GRPCInferenceService`: the Open Inference Protocol.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -31,7 +31,6 @@ use crate::{
     repository::{IndexEntry, ModelState, check_parameters},
 };
 
-/// The service.
 #[derive(Debug)]
 pub(super) struct Inference {
     app: Arc<App>,
@@ -42,12 +41,12 @@ impl Inference {
         Self { app }
     }
 
-    /// The model of a name and version; an empty version is whichever is served.
+    /// The model with this name and version; an empty version means the highest one served.
     fn model(&self, call: &Call, name: &str, version: &str) -> Result<Arc<Model>, Status> {
         let version = Some(version).filter(|version| !version.is_empty());
         let found = self.app.repository().and_then(|models| models.find(Some(name), version));
         let model = found.map_err(|error| call.refuse(&error))?;
-        call.asks(&model);
+        call.set_model(&model);
         Ok(model)
     }
 
@@ -58,7 +57,7 @@ impl Inference {
     ) -> Result<ModelInferResponse, ApiError> {
         let version = Some(&*request.model_version).filter(|version| !version.is_empty());
         let model = self.app.repository()?.find(Some(&request.model_name), version)?;
-        call.asks(&model);
+        call.set_model(&model);
         let mut context = call.take_context(&self.app);
         if call.is_compressed {
             context.memory.grow(request.encoded_len() as u64)?;
@@ -238,14 +237,14 @@ impl GrpcInferenceService for Inference {
     }
 }
 
-/// A small answer, which compression would only make larger.
+/// A small response, which compression would only enlarge.
 fn plain<T>(message: T) -> Response<T> {
     let mut response = Response::new(message);
     response.disable_compression();
     response
 }
 
-/// The model that a load or unload names; `KServe`'s clients name it as the repository.
+/// The model to load or unload; `KServe`'s clients pass its name as the repository.
 fn named<T>(
     repository: String,
     model: String,
@@ -255,7 +254,7 @@ fn named<T>(
     Ok(if model.is_empty() { repository } else { model })
 }
 
-/// What the parameters of REST's metadata are, as text: words as they are, the rest as JSON.
+/// The parameters of the REST metadata as text: strings as they are, other values as JSON.
 fn properties(model: &Model) -> Result<HashMap<String, String>, ApiError> {
     let parameters = serde_json::to_value(tensors::Parameters::of(model)).map_err(|error| {
         tracing::error!(%error, "cannot serialize a model's parameters");

@@ -1,4 +1,5 @@
-//! The gRPC face: Open Inference Protocol, the classifier, health and reflection, on the core that HTTP uses.
+//! The gRPC services: Open Inference Protocol, classifier, health and reflection. Like `http`, they
+//! only translate between messages and `inference`.
 
 mod call;
 mod classifier;
@@ -24,7 +25,7 @@ use proto::{
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
 
-/// Every service.
+/// The router of all services.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let limit = app.config.max_body_bytes.get();
     let inference = GrpcInferenceServiceServer::new(inference::Inference::new(Arc::clone(app)))

@@ -1,4 +1,4 @@
-//! What a gRPC client wants: the options of a request, checked.
+//! The options of gRPC requests, checked.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::{
     inference::{decode::recording::same_rate, diagnostics::Wanted, options::Options},
 };
 
-/// The model of a name and version, of which both may be empty.
+/// The model with this name and version; either may be empty.
 pub(super) fn find(app: &App, name: &str, version: &str) -> Result<Arc<Model>, ApiError> {
     let given = |word| Some(word).filter(|word: &&str| !word.is_empty());
     app.repository()?.find(given(name), given(version))
 }
 
-/// What the client wants to know.
+/// Checks what the client wants in an answer; 0 for `top_k` means all classes.
 pub(super) fn wanted(top_k: u32, detail: i32) -> Result<Wanted, ApiError> {
     let detail = classify_messages::detail(detail).ok_or_else(|| {
         ApiError::invalid("diagnostics must be DETAIL_NONE, DETAIL_SUMMARY or DETAIL_FULL")
@@ -26,7 +26,8 @@ pub(super) fn wanted(top_k: u32, detail: i32) -> Result<Wanted, ApiError> {
     Ok(Wanted { top_k: if top_k == 0 { usize::MAX } else { top_k as usize }, detail })
 }
 
-/// A rate that is known must be the model's, where that is known: windows are not resampled.
+/// Checks that a stream has the sample rate of the model, if both are known: streams are not
+/// resampled.
 pub(super) fn check_rate(rate: f64, spec: &InputSpec) -> Result<(), ApiError> {
     if rate == 0.0 {
         return Ok(());
@@ -49,7 +50,7 @@ pub(super) fn check_rate(rate: f64, spec: &InputSpec) -> Result<(), ApiError> {
     }
 }
 
-/// The share of a window that the next one repeats.
+/// Checks the fraction of a window that the next one repeats.
 pub(super) fn check_overlap(overlap: f64) -> Result<(), ApiError> {
     if (0.0..1.0).contains(&overlap) {
         return Ok(());
@@ -57,7 +58,7 @@ pub(super) fn check_overlap(overlap: f64) -> Result<(), ApiError> {
     Err(ApiError::invalid("overlap must be at least 0 and less than 1"))
 }
 
-/// The options of a request; what is empty or zero was not given.
+/// Reads the options of a request, where empty and zero fields are not set.
 pub(super) fn read(request: &ClassifyRequest) -> Result<Options, ApiError> {
     let given = |word: &String| Some(word.clone()).filter(|word| !word.is_empty());
     let Wanted { detail, .. } = wanted(request.top_k, request.diagnostics)?;

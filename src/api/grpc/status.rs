@@ -1,18 +1,17 @@
-//! Errors as gRPC statuses.
+//! Converts errors to gRPC statuses.
 
 use tonic::Status;
 
 use crate::error::{ApiError, ErrorKind};
 
-/// Milliseconds in a second, for push-back.
-const MILLISECONDS: u64 = 1000;
+const MILLISECONDS_PER_SECOND: u64 = 1000;
 
-/// An error as gRPC has it, with push-back where it is worth to try again.
+/// The status of an error; an overload also tells the client when to retry.
 pub(super) fn of(error: &ApiError) -> Status {
     let mut status = Status::new(error.kind.grpc_code(), error.detail.clone());
     let is_overload = matches!(error.kind, ErrorKind::QueueFull | ErrorKind::BytesFull);
     if is_overload && let Some(seconds) = error.kind.retry_after_seconds() {
-        let pushback = tonic::metadata::MetadataValue::from(seconds * MILLISECONDS);
+        let pushback = tonic::metadata::MetadataValue::from(seconds * MILLISECONDS_PER_SECOND);
         status.metadata_mut().insert("grpc-retry-pushback-ms", pushback);
     }
     status

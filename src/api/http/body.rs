@@ -1,4 +1,4 @@
-//! Reading a body: within a size, within the memory that all requests share, within a time.
+//! Reads a request body within limits of size, memory and time.
 
 use std::time::{Duration, Instant};
 
@@ -15,25 +15,28 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 
-/// A refused body is read on, unkept, up to this many bytes, so that clients that send before they listen see the
-/// answer and not a broken connection.
-const MOST_DISCARDED: usize = 64 << 20;
-/// How long a refused body is read on.
-const DISCARD_TIME: Duration = Duration::from_secs(5);
+/// How many bytes of a refused body are read and dropped, so that a client that is still sending
+/// receives the error instead of seeing a broken connection.
+const MAX_DISCARDED: usize = 64 << 20;
+/// How long a refused body is read and dropped.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A body that is read frame by frame, within the request's time.
+/// A request body, read frame by frame until the request's deadline.
 #[derive(Debug)]
 pub(super) struct Incoming<'a> {
     body: &'a mut Body,
     deadline: Instant,
-    /// Bytes that the client says will come.
+    /// The length that the client declared, in bytes.
     declared: Option<u64>,
-    /// What was read to look at it, and is still to be handed on.
-    first: Bytes,
+    /// Bytes that [`Incoming::peek`] read and [`Incoming::next`] has not returned yet.
+    peeked: Bytes,
 }
 
 impl<'a> Incoming<'a> {
-    /// Nothing is read yet.
+    /// A body of which nothing has been read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedMediaType`] if it is compressed.
     pub(super) fn new(
         body: &'a mut Body,
         headers: &HeaderMap,
@@ -41,28 +44,28 @@ impl<'a> Incoming<'a> {
     ) -> Result<Self, ApiError> {
         check_encoding(headers)?;
         let declared = body.size_hint().exact();
-        Ok(Self { body, deadline, declared, first: Bytes::new() })
+        Ok(Self { body, deadline, declared, peeked: Bytes::new() })
     }
 
-    /// Bytes that the client says will come.
+    /// The length that the client declared, in bytes.
     pub(super) fn declared(&self) -> Option<u64> {
         self.declared
     }
 
-    /// When the request's time is up.
+    /// The request's deadline.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The body, of which nothing was read yet.
+    /// The body itself; nothing may have been peeked at.
     pub(super) fn into_body(self) -> &'a mut Body {
         self.body
     }
 
-    /// The next bytes; none at the end.
+    /// The next bytes, or `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        if !self.first.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.first)));
+        if !self.peeked.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.peeked)));
         }
         self.frame().await
     }
@@ -71,28 +74,28 @@ impl<'a> Incoming<'a> {
         loop {
             let frame = timeout_at(self.deadline.into(), self.body.frame()).await;
             let Some(frame) = frame.map_err(|_| too_slow())? else { return Ok(None) };
-            // Trailers say nothing that matters here.
-            if let Ok(data) = frame.map_err(|_| broken_off())?.into_data() {
+            // Trailers are ignored.
+            if let Ok(data) = frame.map_err(|_| incomplete())?.into_data() {
                 return Ok(Some(data));
             }
         }
     }
 
-    /// Its first bytes, at least so many of them where it has them; they are read again after that.
+    /// The first bytes, at least `bytes` of them unless the body is shorter. They stay in the body.
     pub(super) async fn peek(&mut self, bytes: usize) -> Result<&[u8], ApiError> {
-        while self.first.len() < bytes {
+        while self.peeked.len() < bytes {
             let Some(frame) = self.frame().await? else { break };
-            self.first = if self.first.is_empty() {
+            self.peeked = if self.peeked.is_empty() {
                 frame
             } else {
-                Bytes::from([&self.first[..], &frame].concat())
+                Bytes::from([&self.peeked[..], &frame].concat())
             };
         }
-        Ok(&self.first)
+        Ok(&self.peeked)
     }
 
-    /// Reads all of it, at most `limit` bytes, each reserved before it is kept: twice while it comes, for its pieces and
-    /// for the whole that they are joined to.
+    /// Reads the whole body of at most `limit` bytes. Each byte is reserved before it is kept:
+    /// twice while the body arrives, for its pieces and for the buffer that joins them.
     pub(super) async fn read(
         mut self,
         limit: usize,
@@ -108,12 +111,14 @@ impl<'a> Incoming<'a> {
             if length > limit {
                 return Err(too_large(limit));
             }
-            // What is declared is not reserved: a client that declares much and sends nothing must not keep others out.
+            // The declared length is not reserved: a client that declares much and sends nothing
+            // must not keep others out.
             memory.grow(2 * data.len() as u64)?;
             pieces.push(data);
         }
-        // Most bodies come in one piece, which is then used as it is. The pieces of others are joined only when all have
-        // come: a body that grew with each would be in memory twice while it moves, and with it its holes.
+        // Most bodies arrive in one piece, which is used as it is. Otherwise the pieces are joined
+        // when all have arrived: a growing buffer would be in memory twice whenever it moves, with
+        // its spare capacity.
         let whole = match pieces.len() {
             0 | 1 => pieces.pop().unwrap_or_default(),
             _ => pieces.concat().into(),
@@ -124,15 +129,15 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Reads on what is left of a refused request's body.
+/// Reads and drops the rest of a refused request's body.
 ///
-/// Not so where the client waits to be invited (`Expect: 100-continue`): reading would invite it.
+/// If the client waits for `100 Continue`, nothing is read: reading would ask it to send.
 pub(super) async fn discard(mut body: Body, headers: &HeaderMap) {
     if headers.contains_key(header::EXPECT) {
         return;
     }
-    let mut left = MOST_DISCARDED;
-    let until = tokio::time::Instant::now() + DISCARD_TIME;
+    let mut left = MAX_DISCARDED;
+    let until = tokio::time::Instant::now() + DISCARD_TIMEOUT;
     while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
         let length = frame.data_ref().map_or(0, Bytes::len);
         if length >= left {
@@ -151,7 +156,7 @@ pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-pub(super) fn broken_off() -> ApiError {
+pub(super) fn incomplete() -> ApiError {
     ApiError::invalid("the body ended before it was complete")
 }
 

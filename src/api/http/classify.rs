@@ -1,4 +1,4 @@
-//! `POST /classify`.
+//! `POST /classify`, and the routes that name a model or a version.
 
 use std::{
     sync::Arc,
@@ -30,8 +30,8 @@ use crate::{
     },
 };
 
-/// Raw numbers up to this many bytes are kept whole: that costs less than a stream.
-const LEAST_STREAMED: u64 = 1 << 20;
+/// Raw numbers up to this many bytes are read whole, which costs less than streaming them.
+const STREAMING_THRESHOLD: u64 = 1 << 20;
 
 pub(super) async fn default_model(
     State(app): State<Arc<App>>,
@@ -95,7 +95,7 @@ async fn answer(
     let options =
         query::options(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
     if options.model.is_some() {
-        // An unknown model is refused before a body is read for it.
+        // Refuses an unknown model before reading the body.
         context.find_model(options.model.as_deref(), options.version.as_deref())?;
     }
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -119,7 +119,7 @@ async fn answer(
     respond(context, outcome).await
 }
 
-/// Writes the answer as JSON.
+/// Serializes the answer as JSON.
 async fn respond(context: &mut RequestContext<'_>, outcome: Outcome) -> Result<Response, ApiError> {
     let encoding = Instant::now();
     context.memory.grow(outcome.bytes_of_windows())?;
@@ -132,14 +132,15 @@ async fn respond(context: &mut RequestContext<'_>, outcome: Outcome) -> Result<R
     Ok((headers, Extension(stages(timing)), body).into_response())
 }
 
-/// Raw numbers: one channel of unknown or great length is classified as it arrives.
+/// Classifies raw numbers. A signal of one channel is classified as it arrives if it is long or of
+/// unknown length.
 async fn raw(
     context: &mut RequestContext<'_>,
     mut incoming: Incoming<'_>,
     options: Options,
 ) -> Result<Outcome, ApiError> {
     let mut limit = context.app.config.max_body_bytes.get();
-    if incoming.declared().is_none_or(|length| length > LEAST_STREAMED) {
+    if incoming.declared().is_none_or(|length| length > STREAMING_THRESHOLD) {
         let model = Streaming::model(context, &options)?;
         if model.manifest().input.kind() == "signal" {
             limit = context.app.config.max_recording_bytes.get();
@@ -155,7 +156,7 @@ async fn raw(
     classify::classify(context, body, options).await
 }
 
-/// One file; a WAV file is classified as it arrives.
+/// Classifies one file; a WAV file is classified as it arrives.
 async fn file(
     context: &mut RequestContext<'_>,
     declared: FileKind,
@@ -214,7 +215,7 @@ fn encode(outcome: &Outcome) -> Result<(Vec<u8>, Timing), ApiError> {
     Ok((json, answer.timing))
 }
 
-/// For the header `Server-Timing`.
+/// The stages for the header `Server-Timing`.
 fn stages(timing: Timing) -> StageTimes {
     let Timing { decode_us, queue_us, inference_us, .. } = timing;
     let stages = [("decode", decode_us), ("queue", queue_us), ("inference", inference_us)];

@@ -1,4 +1,4 @@
-//! What every HTTP answer has: its deadline, its stage times, its model for the metrics, and its memory.
+//! What handlers and middleware exchange: deadline, stage times, model, and reserved bodies.
 
 use std::{
     sync::Arc,
@@ -20,24 +20,24 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 
-/// What each stage of a request took; attached to an answer for its `Server-Timing`.
+/// The duration of each stage, attached to a response for its `Server-Timing`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StageTimes(pub(super) [(&'static str, Duration); 3]);
 
-/// The model that answered or was asked; attached to an answer for the metrics.
+/// The model of a request, attached to its response for the metrics.
 #[derive(Debug, Clone)]
-pub(super) struct AskedModel(pub(super) Arc<Model>);
+pub(super) struct RequestModel(pub(super) Arc<Model>);
 
-/// When a request's headers had been read, and when its answer is no longer worth sending.
+/// When a request's headers were received, and its deadline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     pub(super) at: Instant,
-    /// The server's own limit or the client's, whichever is earlier.
+    /// The earlier of the server's and the client's limit.
     pub(super) deadline: Instant,
 }
 
-/// Concludes a request to a model. The rest of a refused request's body is read and dropped, so that the client
-/// reads the error instead of seeing a broken connection.
+/// Completes a request to a model. The rest of a refused request's body is read and dropped, so
+/// that the client receives the error instead of seeing a broken connection.
 pub(super) async fn conclude(
     answered: Result<Response, ApiError>,
     model: Option<Arc<Model>>,
@@ -56,7 +56,7 @@ pub(super) async fn conclude(
     };
     if let Some(model) = model {
         model.metrics.request_duration.observe(arrival.at.elapsed().as_secs_f64());
-        response.extensions_mut().insert(AskedModel(model));
+        response.extensions_mut().insert(RequestModel(model));
     }
     response
 }
@@ -67,7 +67,7 @@ pub(super) async fn discard_body(request: Request) {
     body::discard(body, &parts.headers).await;
 }
 
-/// An answer's body whose memory stays reserved until the client has received it.
+/// A response body whose memory stays reserved until it has been sent.
 ///
 /// # Errors
 /// Those of [`Reservation::grow`].

@@ -1,4 +1,4 @@
-//! Probes and the scrape.
+//! Probes and metrics.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     observability::metrics::Format,
 };
 
-/// `GET /healthz`: whether the process works. It fails only where a worker is dead and could not be replaced.
+/// `GET /healthz`: fails only if a worker is dead and could not be replaced.
 pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
     if app.is_healthy() {
         status(StatusCode::OK, "ok")
@@ -23,7 +23,7 @@ pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// `GET /readyz`: whether requests should be sent here.
+/// `GET /readyz`: whether the server is ready for requests.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     match app.phase() {
         Phase::Starting => status(StatusCode::SERVICE_UNAVAILABLE, "starting"),

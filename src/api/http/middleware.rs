@@ -1,7 +1,7 @@
-//! What every request goes through, and what every answer has.
+//! What every request passes through: request id, trace, time limit, metrics, API key, errors.
 //!
-//! It is one function around the router and no layer of it, nor several: each layer costs every request a copy of all that
-//! is within.
+//! It is one function around the router instead of several layers: for every request, each layer
+//! would clone everything inside it.
 
 use std::{
     fmt::Write as _,
@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::{
-    exchange::{Arrival, AskedModel, StageTimes, discard_body},
+    exchange::{Arrival, RequestModel, StageTimes, discard_body},
     openapi, problem,
 };
 use crate::{
@@ -34,21 +34,22 @@ use crate::{
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The time that a client gives its request, in milliseconds.
+/// The client's time limit, in milliseconds.
 static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Longest request id of a client that is echoed, in bytes.
+/// Longest request id that is echoed, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// Routes of probes and scrapes, which are not requests in the metrics' sense.
+/// Routes of probes and metrics, which the metrics do not count as requests.
 const PROBES: [&str; 5] =
     ["/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"];
 
-/// Routes that need no key, besides those that describe the API: a probe has none.
+/// Routes that need no key, besides those that describe the API: probes have no key.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"];
 
-/// Gives every answer a request id, its place in a trace, its times, and where it is an error, a body that says so.
+/// Answers a request, and adds the request id, `traceparent` and `Server-Timing`, and the body of
+/// an error.
 pub(super) async fn handle(app: &App, router: Router, request: Request) -> Response {
     let arrival = Instant::now();
     let given =
@@ -91,7 +92,7 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
     if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING.clone(), timing);
     }
-    // HTTP/2 has GOAWAY for that, and forbids the header.
+    // HTTP/2 forbids the header and has GOAWAY instead.
     if !is_http_1 {
         headers.remove(header::CONNECTION);
     } else if app.is_draining() {
@@ -117,7 +118,7 @@ fn is_probe(path: &str) -> bool {
     PROBES.contains(&path) || openapi::is_description(path)
 }
 
-/// Counts requests, and how long they take.
+/// Counts requests and rejections, and sets the deadline.
 async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     let path = request.uri().path();
     if is_probe(path) {
@@ -132,7 +133,7 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     let mut inflight = Inflight::new(&app.metrics);
     let response = caught(app, router, request).await;
     inflight.answered = true;
-    let model = response.extensions().get::<AskedModel>().map(|asked| &asked.0);
+    let model = response.extensions().get::<RequestModel>().map(|model| &model.0);
     let labels = model.map(|model| &model.labels);
     match model {
         Some(model) if response.status() == StatusCode::OK => {
@@ -150,7 +151,7 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     response
 }
 
-/// A request that is being answered. hyper drops it unanswered when its client has hung up.
+/// A request that is being answered. If its client hangs up, hyper drops it unanswered.
 struct Inflight<'a> {
     metrics: &'a Metrics,
     answered: bool,
@@ -172,13 +173,13 @@ impl Drop for Inflight<'_> {
     }
 }
 
-/// Answers even where answering panics.
+/// Answers a request; a panic becomes an internal error.
 async fn caught(app: &App, router: Router, request: Request) -> Response {
     let answered = AssertUnwindSafe(admitted(app, router, request)).catch_unwind().await;
     answered.unwrap_or_else(|panic| ApiError::panicked(&*panic).into_response())
 }
 
-/// Answers requests that have a key, where keys are set, and gives them no more time than their clients do.
+/// Answers a request if its key and its time limit are valid.
 async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
     if let Err(error) = authenticate(app, &request).and_then(|()| limit_time(&mut request)) {
         discard_body(request).await;
@@ -199,7 +200,7 @@ fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {
 }
 
 fn limit_time(request: &mut Request) -> Result<(), ApiError> {
-    let limit = given_time(request.headers())?;
+    let limit = client_limit(request.headers())?;
     if let Some(arrival) = request.extensions_mut().get_mut::<Arrival>()
         && let Some(end) = limit.and_then(|limit| arrival.at.checked_add(limit))
     {
@@ -208,7 +209,7 @@ fn limit_time(request: &mut Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn given_time(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+fn client_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(&REQUEST_TIMEOUT) else {
         return Ok(None);
     };

@@ -1,9 +1,8 @@
-//! The HTTP face: routes, and what every answer has.
+//! The HTTP API: routes, handlers, and what all responses have in common.
 
 mod body;
 mod classify;
 mod exchange;
-
 mod health;
 mod middleware;
 mod models;
@@ -22,17 +21,15 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-
-use exchange::discard_body;
-use routes::Routes;
 use tower::{Service, service_fn};
 
 use crate::{
     app::App,
     error::{ApiError, ErrorKind, quoted},
 };
+use exchange::discard_body;
+use routes::Routes;
 
-/// Every route.
 fn routes() -> Routes {
     Routes::new()
         .route("/classify", post(classify::default_model))
@@ -50,7 +47,7 @@ fn routes() -> Routes {
         .merge(openapi::routes())
 }
 
-/// The service: every route, and what all of them have in common.
+/// The HTTP service: the router within the middleware.
 pub(crate) fn service(
     app: Arc<App>,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone {

@@ -1,9 +1,10 @@
-//! `GET /models`: what is served, and all that a client needs to know to use it.
+//! `GET /models`: the models, and what a client needs to know to use them.
 
 use std::sync::Arc;
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
+    http::header,
     response::{IntoResponse as _, Response},
 };
 use drsn_bundle::{Architecture, Baseline, InputSpec, ThresholdKind, Training};
@@ -54,7 +55,7 @@ struct Description<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     /// All versions of the model.
-    versions: Vec<VersionStanding<'a>>,
+    versions: Vec<VersionStatus<'a>>,
     #[schema(schema_with = schema::model_input)]
     input: Input<'a>,
     classes: &'a [String],
@@ -64,20 +65,21 @@ struct Description<'a> {
     #[schema(required, schema_with = schema::training)]
     training: Option<&'a Training>,
     #[schema(required)]
-    baseline: Option<BaselineStory<'a>>,
+    baseline: Option<BaselineSummary<'a>>,
     execution_provider: &'static str,
     max_batch: usize,
 }
 
 #[derive(Serialize, ToSchema)]
-struct VersionStanding<'a> {
+#[schema(as = VersionStanding)]
+struct VersionStatus<'a> {
     version: &'a str,
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }
 
-/// The input's kind and preparation, and its shape in one place.
+/// The input's kind, preparation and shape.
 #[derive(Serialize)]
 struct Input<'a> {
     #[serde(flatten)]
@@ -97,7 +99,7 @@ struct BlockName<'a> {
 /// What a client needs to know about the baseline to interpret answers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ModelBaseline)]
-struct BaselineStory<'a> {
+struct BaselineSummary<'a> {
     data: &'a str,
     alarm_level: f64,
     /// Held-out inputs among which the shift is ranked; null without a baseline of the shift.
@@ -106,7 +108,7 @@ struct BaselineStory<'a> {
     level_held_out_inputs: Option<u64>,
 }
 
-impl<'a> BaselineStory<'a> {
+impl<'a> BaselineSummary<'a> {
     fn of(baseline: &'a Baseline) -> Self {
         Self {
             data: &baseline.data,
@@ -156,7 +158,7 @@ fn served<'a>(models: &'a [Arc<Model>], entry: &IndexEntry) -> Option<&'a Arc<Mo
         .find(|model| model.labels.model == entry.name && model.labels.version == entry.version)
 }
 
-fn word(state: ModelState) -> String {
+fn lower_case(state: ModelState) -> String {
     state.as_str().to_lowercase()
 }
 
@@ -167,7 +169,7 @@ fn reason(entry: &IndexEntry) -> Option<&str> {
 impl<'a> ModelStatus<'a> {
     fn of(entry: &'a IndexEntry) -> Self {
         let IndexEntry { name, version, state, reason } = entry;
-        Self { name, version, state: word(*state), reason }
+        Self { name, version, state: lower_case(*state), reason }
     }
 }
 
@@ -180,9 +182,9 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
         state: "ready",
         reason: of_model().find(|e| e.version == model.labels.version).and_then(reason),
         versions: of_model()
-            .map(|entry| VersionStanding {
+            .map(|entry| VersionStatus {
                 version: &entry.version,
-                state: word(entry.state),
+                state: lower_case(entry.state),
                 reason: reason(entry),
             })
             .collect(),
@@ -199,7 +201,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
             .collect(),
         architecture: &manifest.architecture,
         training: manifest.training.as_ref(),
-        baseline: manifest.baseline.as_ref().map(BaselineStory::of),
+        baseline: manifest.baseline.as_ref().map(BaselineSummary::of),
         execution_provider: model.provider.name(),
         max_batch: model.max_batch(),
     }
@@ -210,10 +212,10 @@ fn json(value: &impl Serialize) -> Result<Response, ApiError> {
         tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()
     })?;
-    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], json).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-/// Adds the schemas of what is answered.
+/// Adds the schemas of the responses.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<Models<'_>>();
 }

@@ -1,4 +1,4 @@
-//! `multipart/form-data`: files, and options as texts beside them.
+//! `multipart/form-data`: files, and options as text parts.
 
 use std::{
     pin::Pin,
@@ -12,30 +12,30 @@ use hyper::body::{Body as HttpBody, Bytes, Frame};
 use multer::{Field, Multipart};
 use tokio::time::timeout_at;
 
-use super::body::{Incoming, broken_off, too_large, too_slow};
+use super::body::{Incoming, incomplete, too_large, too_slow};
 use crate::{
     admission::Reservation,
     error::{ApiError, ErrorKind},
     inference::{classify::File, context::RequestContext, decode::FileKind, options::Options},
 };
 
-/// Longest text of an option, in bytes.
+/// Longest value of an option, in bytes.
 const LONGEST_TEXT: usize = 4096;
-/// Longest name of a file that is repeated in the answer, in bytes.
+/// Longest file name that the answer repeats, in bytes.
 const LONGEST_NAME: usize = 255;
-/// Memory for each byte that comes: where it is looked for boundaries, and in its file. The lines about a part are
-/// longer than what is kept of them.
+/// Reserved bytes for each received byte: one for the parser's buffer, one for the file. What is
+/// kept of a part's headers is shorter than the headers.
 const COPIES: u64 = 2;
 
-/// A body within its limits; every byte is reserved before it is handed on.
-struct Bounded<'a> {
+/// A body with a limit on its length, whose bytes are reserved before they are parsed.
+struct LimitedBody<'a> {
     body: &'a mut Body,
     memory: &'a mut Reservation,
     limit: usize,
-    came: usize,
+    received: usize,
 }
 
-impl HttpBody for Bounded<'_> {
+impl HttpBody for LimitedBody<'_> {
     type Data = Bytes;
     type Error = ApiError;
 
@@ -46,12 +46,12 @@ impl HttpBody for Bounded<'_> {
         let this = &mut *self;
         let frame = match ready!(Pin::new(&mut *this.body).poll_frame(context)) {
             None => return Poll::Ready(None),
-            Some(Err(_)) => return Poll::Ready(Some(Err(broken_off()))),
+            Some(Err(_)) => return Poll::Ready(Some(Err(incomplete()))),
             Some(Ok(frame)) => frame,
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        this.came += length;
-        let room = if this.came > this.limit {
+        this.received += length;
+        let room = if this.received > this.limit {
             Err(too_large(this.limit))
         } else {
             this.memory.grow(COPIES * length as u64)
@@ -60,9 +60,9 @@ impl HttpBody for Bounded<'_> {
     }
 }
 
-/// Reads the parts of a body; options are added to those of the query.
+/// Reads the files of a form, and adds its options to those of the query.
 ///
-/// All files together have at most as many bytes as a recording.
+/// The whole body may be as long as a recording (`--max-recording-bytes`).
 pub(super) async fn read(
     context: &mut RequestContext<'_>,
     incoming: Incoming<'_>,
@@ -81,11 +81,11 @@ pub(super) async fn read(
     if incoming.declared().is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    // An option that is given twice is an error, or the same again.
+    // Few parts are options: repeating one with another value is an error.
     let most_parts = config.max_windows.get().saturating_add(32);
     let deadline = incoming.deadline();
     let before = memory.bytes();
-    let body = Bounded { body: incoming.into_body(), memory: &mut *memory, limit, came: 0 };
+    let body = LimitedBody { body: incoming.into_body(), memory: &mut *memory, limit, received: 0 };
     let mut form = Multipart::new(BodyDataStream::new(body), boundary);
     let mut files: Vec<File> = Vec::new();
     for part in 0.. {
@@ -115,7 +115,7 @@ pub(super) async fn read(
 }
 
 async fn file(field: &mut Field<'_>, deadline: Instant) -> Result<File, ApiError> {
-    // Browsers of old sent the whole path.
+    // Old browsers sent the whole path.
     let name = field.file_name().map(|name| name.rsplit(['/', '\\']).next().unwrap_or(name));
     let name = name.filter(|name| !name.is_empty()).map(shortened);
     let declared = field.headers().get("content-type");
@@ -127,7 +127,7 @@ async fn file(field: &mut Field<'_>, deadline: Instant) -> Result<File, ApiError
     Ok(File { name, bytes: content.into(), declared })
 }
 
-/// The beginning of a name, at most so long.
+/// The beginning of a name, at most [`LONGEST_NAME`] bytes.
 fn shortened(name: &str) -> String {
     let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
     name[..end.unwrap_or(0)].to_owned()
@@ -149,17 +149,14 @@ async fn text(field: &mut Field<'_>, name: &str, deadline: Instant) -> Result<St
         .map_err(|_| ApiError::invalid(format!("the part {quoted:?} is not valid UTF-8")))
 }
 
-async fn chunk(
-    field: &mut Field<'_>,
-    deadline: Instant,
-) -> Result<Option<hyper::body::Bytes>, ApiError> {
+async fn chunk(field: &mut Field<'_>, deadline: Instant) -> Result<Option<Bytes>, ApiError> {
     let chunk = timeout_at(deadline.into(), field.chunk()).await.map_err(|_| too_slow())?;
     chunk.map_err(malformed)
 }
 
 fn malformed(error: multer::Error) -> ApiError {
     if let multer::Error::StreamReadFailed(error) = error {
-        return error.downcast::<ApiError>().map_or_else(|_| broken_off(), |error| *error);
+        return error.downcast::<ApiError>().map_or_else(|_| incomplete(), |error| *error);
     }
     ApiError::invalid(
         "the body is not valid multipart/form-data: a boundary or a part's header is missing or \

@@ -1,15 +1,18 @@
-//! Errors as RFC 9457 problem details.
+//! Writes errors as RFC 9457 problem details.
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{error::ApiError, schema::Schemas};
+use crate::{
+    error::{ApiError, ErrorKind},
+    schema::Schemas,
+};
 
 #[derive(Serialize, ToSchema)]
 struct Problem<'a> {
@@ -25,18 +28,18 @@ struct Problem<'a> {
 }
 
 impl IntoResponse for ApiError {
-    /// Status and headers; the body is written by `write_body`, which knows the request.
+    /// Status and headers; [`write_body`], which knows the request, adds the body.
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
         if let Some(seconds) = self.kind.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            if response.status() == axum::http::StatusCode::SERVICE_UNAVAILABLE {
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        if self.kind == crate::error::ErrorKind::Unauthenticated {
+        if self.kind == ErrorKind::Unauthenticated {
             let realm = HeaderValue::from_static("Bearer realm=\"drsn-serve\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
         }
@@ -45,7 +48,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the body of an answer that is an error.
+/// Writes the body of an error response; leaves others as they are.
 pub(super) fn write_body(response: &mut Response, request: Uuid) {
     let Some(error) = response.extensions().get::<ApiError>() else {
         return;
@@ -59,7 +62,7 @@ pub(super) fn write_body(response: &mut Response, request: Uuid) {
         code: error.kind.code(),
         error: &error.detail,
     };
-    // Strings and numbers always become JSON; an empty body would still have the status.
+    // Serializing strings and numbers cannot fail; an empty body would still have the status.
     let json = serde_json::to_vec(&problem).unwrap_or_default();
     response
         .headers_mut()
@@ -68,7 +71,7 @@ pub(super) fn write_body(response: &mut Response, request: Uuid) {
     *response.body_mut() = Body::from(json);
 }
 
-/// Adds the schema of every error.
+/// Adds the schema of error responses.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<Problem<'_>>();
 }

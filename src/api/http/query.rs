@@ -1,8 +1,8 @@
-//! The options that an HTTP request has in its query.
+//! The options in the query of an HTTP request.
 
 use crate::{error::ApiError, inference::options::Options};
 
-/// Reads a query, as `top_k=3&diagnostics=full`.
+/// Reads the options of a query like `top_k=3&diagnostics=full`.
 pub(super) fn options(query: &str) -> Result<Options, ApiError> {
     let mut options = Options::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_and_the_query_may_say_the_same_and_nothing_else() {
+    fn the_path_and_the_query_must_name_the_same_model() {
         let query = options("model=a").unwrap_or_default();
         assert!(query.clone().with_model(Some("a".to_owned()), None).is_ok());
         assert!(query.with_model(Some("b".to_owned()), None).is_err());

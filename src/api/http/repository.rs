@@ -1,4 +1,4 @@
-//! The model repository extension of the Open Inference Protocol: what is there, load, unload.
+//! The model repository extension of the Open Inference Protocol: index, load, unload.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     schema::{self, Schemas},
 };
 
-/// Largest body of these routes, in bytes.
+/// Largest request body of these routes, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
 
 #[derive(Deserialize, Default, ToSchema)]
@@ -103,7 +103,7 @@ fn name(model: Result<Path<String>, PathRejection>) -> Result<String, ApiError> 
     })
 }
 
-/// A small JSON body; an empty one says nothing.
+/// Reads a small JSON object; an empty body means the default.
 async fn read<T: for<'de> Deserialize<'de> + Default>(
     app: &App,
     arrival: Arrival,
@@ -116,7 +116,7 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(
     match bytes.trim_ascii().first() {
         None => return Ok(T::default()),
         Some(b'{') => {}
-        // The parser would also read an object's fields from a list, by position.
+        // serde would also read the fields from an array, by position.
         Some(_) => {
             return Err(ApiError::invalid("expected a JSON object or an empty body"));
         }
@@ -126,7 +126,7 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(
     })
 }
 
-/// Adds the schemas of what is taken and answered.
+/// Adds the schemas of requests and responses.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<IndexRequest>();
     schemas.add::<ChangeRequest>();

@@ -1,8 +1,9 @@
-//! `ClassifyStream`: samples in pieces of any size, a prediction for each full window.
+//! `ClassifyStream`: receives samples in pieces of any size, returns a prediction for each full
+//! window.
 //!
-//! One task serves a stream. It reads no further piece while a full window is waiting, cuts no further window while
-//! as many as allowed are being classified, and takes no further answer while the client has not read the last ones:
-//! a client that is too fast is held back by the flow control of HTTP/2.
+//! One task serves a stream. It reads no piece while a full window is waiting, cuts no window while
+//! the allowed number of windows is in flight, and collects no prediction while the client has not
+//! read the last ones: HTTP/2 flow control slows down a client that is too fast.
 
 mod signal;
 
@@ -18,7 +19,7 @@ use tokio::{sync::mpsc::Sender, time::sleep};
 use tonic::{Code, Status, Streaming};
 
 use super::{
-    call::{Call, by_library},
+    call::{Call, corrected},
     proto::drsn::{
         ClassifyStreamRequest, ClassifyStreamResponse, StreamEnd, classify_stream_request::Message,
         classify_stream_response::Message as Answer,
@@ -30,15 +31,15 @@ use crate::{
 };
 use signal::SignalStream;
 
-type Answers = Sender<Result<ClassifyStreamResponse, Status>>;
+type Responses = Sender<Result<ClassifyStreamResponse, Status>>;
 
 /// Why a stream ended before its client ended it.
 enum Ended {
-    /// A fault, for the client.
+    /// An error that the client is told.
     Failed(ApiError),
-    /// What the library found.
+    /// tonic could not read a message.
     Broken(Status),
-    /// The client does not listen any more.
+    /// The client is gone.
     Gone,
 }
 
@@ -48,12 +49,12 @@ impl From<ApiError> for Ended {
     }
 }
 
-/// Serves a stream to its end, and counts it.
+/// Serves a stream until it ends, and counts it.
 pub(super) async fn serve(
     app: Arc<App>,
     call: Arc<Call>,
     messages: Streaming<ClassifyStreamRequest>,
-    answers: Answers,
+    answers: Responses,
 ) {
     let running = AssertUnwindSafe(run(&app, &call, messages, &answers)).catch_unwind();
     let ended = tokio::select! {
@@ -68,11 +69,11 @@ pub(super) async fn serve(
     let status = match ended {
         Ok(()) => return call.finish(Code::Ok),
         Err(Ended::Failed(error)) => call.refuse(&error),
-        Err(Ended::Broken(status)) => Status::new(by_library(status.code()), status.message()),
+        Err(Ended::Broken(status)) => Status::new(corrected(status.code()), status.message()),
         Err(Ended::Gone) => return,
     };
     call.finish(status.code());
-    // A client that does not read its answers is not waited for.
+    // Does not wait forever for a client that stopped reading.
     let _ = tokio::time::timeout(app.config.stream_idle(), answers.send(Err(status))).await;
 }
 
@@ -87,7 +88,7 @@ async fn run(
     app: &Arc<App>,
     call: &Call,
     mut messages: Streaming<ClassifyStreamRequest>,
-    answers: &Answers,
+    answers: &Responses,
 ) -> Result<(), Ended> {
     let idle = app.config.stream_idle();
     let first = tokio::select! {
@@ -114,7 +115,7 @@ async fn run(
             }
             () = app.reached(Phase::Closing), if is_open && !is_draining => is_draining = true,
             message = messages.message(), if is_reading => match message.map_err(Ended::Broken)? {
-                Some(message) => stream.take(call, message)?,
+                Some(message) => stream.push(call, message)?,
                 None => is_open = false,
             },
             () = sleep(idle), if is_reading && !stream.is_classifying() => return Err(silent(idle).into()),
@@ -128,7 +129,7 @@ async fn run(
     send(answers, Answer::End(end), idle).await
 }
 
-async fn send(answers: &Answers, message: Answer, idle: Duration) -> Result<(), Ended> {
+async fn send(answers: &Responses, message: Answer, idle: Duration) -> Result<(), Ended> {
     let answer = ClassifyStreamResponse { message: Some(message) };
     match tokio::time::timeout(idle, answers.send(Ok(answer))).await {
         Ok(Ok(())) => Ok(()),

@@ -1,4 +1,4 @@
-//! The signal of one stream: pieces of samples to windows, and windows to predictions.
+//! The signal of one stream: cuts samples into windows, and classifies them.
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,28 +25,28 @@ use crate::{
     },
 };
 
-/// Windows of one stream that are classified at once.
-const WINDOWS_AHEAD: usize = 8;
+/// Number of windows of a stream that may be in flight.
+const MAX_IN_FLIGHT: usize = 8;
 
-/// A stream between its first and its last message.
+/// The state of a stream after its start message.
 pub(super) struct SignalStream<'a> {
     app: &'a App,
     model: Arc<Model>,
-    /// Its place in the model's queue.
+    /// The stream's place in the model's queue.
     place: StreamId,
     wanted: Wanted,
     cutter: WindowCutter,
     channels: usize,
-    /// Memory of the samples that wait for a window.
+    /// Memory of the samples that wait to be cut.
     memory: Reservation,
-    /// Windows that are being classified.
+    /// The windows that are being classified.
     in_flight: InFlight,
 }
 
 impl<'a> SignalStream<'a> {
     pub(super) fn open(app: &'a App, call: &Call, start: &StreamStart) -> Result<Self, ApiError> {
         let model = options::find(app, &start.model, &start.version)?;
-        call.asks(&model);
+        call.set_model(&model);
         let spec = &model.manifest().input;
         let InputSpec::Signal(signal) = spec else {
             return Err(ApiError::invalid(
@@ -66,12 +66,12 @@ impl<'a> SignalStream<'a> {
         let cutter = WindowCutter::new(channels, signal.window, start.overlap);
         // Once admitted, a stream waits for room in a full queue instead of being refused.
         let place = model.admit()?;
-        let (memory, in_flight) = (app.budget.open(), InFlight::new(WINDOWS_AHEAD));
+        let (memory, in_flight) = (app.budget.open(), InFlight::new(MAX_IN_FLIGHT));
         Ok(Self { app, model, place, wanted, cutter, channels, memory, in_flight })
     }
 
     /// Adds the samples of a message.
-    pub(super) fn take(
+    pub(super) fn push(
         &mut self,
         call: &Call,
         message: ClassifyStreamRequest,
@@ -82,7 +82,7 @@ impl<'a> SignalStream<'a> {
                 "every message of a stream after the first must be samples",
             ));
         };
-        // From now on the samples are counted here.
+        // The samples are counted in `self.memory` from now on.
         call.release_message();
         let waiting = self.cutter.bytes();
         self.memory.shrink_to(waiting);
@@ -96,12 +96,12 @@ impl<'a> SignalStream<'a> {
         self.cutter.has_window()
     }
 
-    /// Samples of each channel behind the last window.
+    /// Number of samples of each channel after the last window.
     pub(super) fn left_over(&self) -> u64 {
         self.cutter.left_over() as u64
     }
 
-    /// Cuts full windows and queues them, as many as may be in flight.
+    /// Cuts full windows and queues them, until the allowed number is in flight.
     pub(super) fn cut(&mut self) -> Result<(), ApiError> {
         let window = self.cutter.window();
         while !self.in_flight.is_full() {
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_has_equally_many_samples_of_each_channel() {
+    fn a_piece_has_the_same_number_of_samples_of_each_channel() {
         assert_eq!(signal(&[1.0, 2.0, 3.0, 4.0], 2), Ok(aview2(&[[1.0, 2.0], [3.0, 4.0]])));
         assert!(signal(&[], 2).is_ok_and(|samples| samples.is_empty()));
         assert!(signal(&[1.0], 2).is_err());

@@ -1,4 +1,4 @@
-//! What the server and its models say of themselves.
+//! Health, metadata, configuration and statistics of the server and its models.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     schema::Schemas,
 };
 
-/// The model that a path names, in one version or whichever is served.
+/// The model in a path; without a version, the highest one served.
 #[derive(Debug, Deserialize)]
 pub(super) struct ModelPath {
     model: String,
@@ -213,8 +213,8 @@ fn statistics_of(model: &Model) -> ModelStatistics<'_> {
     }
 }
 
-fn probe_status(good: bool) -> StatusCode {
-    if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+fn probe_status(passed: bool) -> StatusCode {
+    if passed { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 fn json(value: &impl Serialize) -> Result<Response, ApiError> {
@@ -225,7 +225,7 @@ fn json(value: &impl Serialize) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-/// Adds the schemas of what is answered.
+/// Adds the schemas of the responses.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<ModelMetadata<'_>>();
     schemas.add::<ModelConfig<'_>>();

@@ -1,4 +1,4 @@
-//! gzip and deflate: bodies that come compressed, and answers that are wanted so.
+//! gzip and deflate: decompresses requests and compresses responses.
 
 use std::io::{Read, Write as _};
 
@@ -14,19 +14,19 @@ use crate::{
     error::{ApiError, ErrorKind},
 };
 
-/// Bytes that are decompressed at a time, each piece within the limits before the next.
+/// Bytes that are decompressed at a time; the limits are checked after each piece.
 const PIECE: usize = 64 << 10;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Gzip,
-    /// As HTTP has it: in zlib's frame.
+    /// HTTP's deflate, which is in the zlib format.
     Deflate,
 }
 
 impl Encoding {
-    /// The name in headers.
+    /// The value for `Content-Encoding`.
     pub(super) fn name(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Gzip => "gzip",
@@ -43,7 +43,7 @@ impl Encoding {
         }
     }
 
-    /// How a request's body is compressed; the header is taken out.
+    /// The encoding of a request body, if any. Removes the header.
     pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, ApiError> {
         let Some(encoding) = headers.remove(header::CONTENT_ENCODING) else { return Ok(None) };
         let name = encoding.to_str().unwrap_or_default().trim();
@@ -58,8 +58,8 @@ impl Encoding {
         })
     }
 
-    /// The compression that an answer is wanted in, if any: of those with the largest weight, the first.
-    pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
+    /// The encoding that the client prefers, if any: the first one with the largest weight.
+    pub(super) fn preferred(headers: &HeaderMap) -> Option<Self> {
         let accept = headers.get_all(header::ACCEPT_ENCODING).into_iter();
         let words = accept.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         let mut best = None;
@@ -76,7 +76,7 @@ impl Encoding {
         best.map(|(encoding, _)| encoding)
     }
 
-    /// Decompresses a body to at most `limit` bytes, each reserved before it is kept.
+    /// Decompresses a body to at most `limit` bytes, which are reserved piece by piece.
     pub(super) fn decompress(
         self,
         body: &[u8],
@@ -89,7 +89,7 @@ impl Encoding {
         }
     }
 
-    /// Compresses an answer.
+    /// Compresses a response body.
     pub(super) fn compress(self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let compressed = match self {
             Self::Gzip => {
@@ -108,7 +108,7 @@ impl Encoding {
     }
 }
 
-/// A weight in `Accept-Encoding`; what is no number forbids, as 0 does.
+/// A weight in `Accept-Encoding`; 0, which excludes the encoding, if it is not a number.
 fn weight(text: &str) -> f32 {
     text.parse().unwrap_or(0.0)
 }
@@ -145,11 +145,11 @@ mod tests {
     fn accepting(words: &'static str) -> Option<Encoding> {
         let headers =
             HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(words))]);
-        Encoding::wanted(&headers)
+        Encoding::preferred(&headers)
     }
 
     #[test]
-    fn an_answer_is_compressed_as_the_client_prefers() {
+    fn a_response_is_compressed_as_the_client_prefers() {
         assert_eq!(accepting("gzip, deflate"), Some(Encoding::Gzip));
         assert_eq!(accepting("gzip;q=0.5, deflate"), Some(Encoding::Deflate));
         assert_eq!(accepting("gzip;q=0, br"), None);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_is_read_again() {
+    fn a_compressed_body_is_decompressed_to_the_same_bytes() {
         for encoding in [Encoding::Gzip, Encoding::Deflate] {
             let body = vec![7; 200_000];
             let compressed = encoding.compress(&body).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_becomes_too_large_is_refused_before_it_is_whole() {
+    fn a_body_that_becomes_too_large_is_refused_before_it_is_decompressed_whole() {
         let bomb = Encoding::Gzip.compress(&vec![0; 64 << 20]).unwrap();
         let mut memory = ByteBudget::new(1 << 20).open();
         let refused = Encoding::Gzip.decompress(&bomb, 200_000, &mut memory);

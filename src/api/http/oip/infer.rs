@@ -1,4 +1,4 @@
-//! `POST /v2/models/{m}/infer`.
+//! `POST /v2/models/{model}/infer`.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use axum::{
 use super::{
     describe::ModelPath,
     encoding::Encoding,
-    request::{HEADER_LENGTH, InferRequest, json_length},
+    request::{InferRequest, JSON_LENGTH_HEADER, json_length},
     response,
 };
 use crate::{
@@ -53,16 +53,16 @@ async fn answer(
     parts: &mut Parts,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let wanted_encoding = Encoding::wanted(&parts.headers);
+    let preferred_encoding = Encoding::preferred(&parts.headers);
     let InferRequest { id, infer, binary, all_binary } =
         receive(context, model, parts, body).await?;
     let answer = tensors::infer(context, model, infer).await?;
     context.memory.shrink_to(0);
-    let encoding = Instant::now();
+    let encoding_started = Instant::now();
     let is_binary = |position: usize| binary.get(position).copied().unwrap_or(all_binary);
     let write = || {
         let (plain, json_length) = response::write(model, &answer, id.as_deref(), is_binary)?;
-        let body = match wanted_encoding {
+        let body = match preferred_encoding {
             Some(encoding) => encoding.compress(&plain)?,
             None => plain,
         };
@@ -71,11 +71,11 @@ async fn answer(
     let is_long = answer.batch > INLINE_INPUTS;
     let (body, json_length) = context.app.compute(is_long, context.deadline, write).await??;
     let body = reserved_body(body, context.take_memory())?;
-    model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
-    Ok((headers(json_length, wanted_encoding), body).into_response())
+    model.metrics.encode.observe(encoding_started.elapsed().as_secs_f64());
+    Ok((headers(json_length, preferred_encoding), body).into_response())
 }
 
-/// Reads a body, decompresses it and parses it.
+/// Reads, decompresses and parses a request body.
 async fn receive(
     context: &mut RequestContext<'_>,
     model: &Model,
@@ -112,7 +112,7 @@ fn headers(json_length: Option<usize>, encoding: Option<Encoding>) -> HeaderMap 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(length) = json_length {
-        headers.insert(HEADER_LENGTH, HeaderValue::from(length));
+        headers.insert(JSON_LENGTH_HEADER, HeaderValue::from(length));
     }
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, encoding.name());

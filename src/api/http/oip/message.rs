@@ -1,4 +1,4 @@
-//! The JSON of a request to infer, as the protocol has it.
+//! The JSON of an inference request, as the protocol defines it.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Number;
@@ -90,7 +90,7 @@ impl Fields for OutputParameters {
     const EXPECTED: &'static str = "an object of parameters";
 }
 
-/// Adds the schemas of them.
+/// Adds the schemas of the request.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<Message>();
 }

@@ -1,4 +1,4 @@
-//! Open Inference Protocol v2 over REST: `/v2…`.
+//! Open Inference Protocol v2 over REST: the routes under `/v2`.
 
 mod describe;
 mod encoding;
@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use super::routes::Routes;
 use crate::schema::Schemas;
 
-/// The protocol's routes; those of a model also name a version.
+/// The protocol's routes; those of a model exist with and without a version.
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route("/v2", get(describe::server))
@@ -34,7 +34,7 @@ fn model_routes(model: &str) -> Routes {
         .route(&format!("{model}/infer"), post(infer::infer))
 }
 
-/// Adds the schemas of what is taken and answered.
+/// Adds the schemas of requests and responses.
 pub(super) fn schemas(schemas: &mut Schemas) {
     describe::schemas(schemas);
     message::schemas(schemas);

@@ -1,15 +1,15 @@
-//! The `data` of a tensor: numbers in a flat or nested list, read without a tree in between.
+//! The `data` of a tensor: numbers in a flat or nested list, parsed without an intermediate tree.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::inference::decode::Nested;
 
-/// The numbers of a tensor in row-major order, and the sizes of the lists that they came in.
+/// The numbers of a tensor in row-major order, and the sizes of their nested lists.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Numbers {
-    /// All are finite.
+    /// Finite numbers.
     pub(super) values: Vec<f32>,
-    /// One size for each depth; one size if the list is flat.
+    /// One size for each level of nesting; a single one if the list is flat.
     pub(super) sizes: Vec<usize>,
 }
 
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_are_no_tensor_are_refused() {
+    fn data_that_are_not_a_tensor_are_refused() {
         for (json, part) in [
             ("[[1, 2], [3]]", "differ"),
             ("[1, [2]]", "mix"),

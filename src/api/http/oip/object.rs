@@ -1,4 +1,5 @@
-//! JSON objects that came as objects: what reads the fields of a struct would also take them from a list, by position.
+//! JSON objects that must be written as objects: serde would also read the fields of a struct from
+//! an array, by position.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,13 +8,13 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// Fields that an object has.
+/// The fields of a JSON object.
 pub(super) trait Fields {
-    /// What is expected, for the refusal of something else.
+    /// What is expected, for the error message.
     const EXPECTED: &'static str;
 }
 
-/// Fields that were read from an object.
+/// Fields read from a JSON object.
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub(super) T);
 

@@ -1,4 +1,4 @@
-//! A request to infer: JSON, and after it the numbers of those tensors whose data are binary.
+//! An inference request: JSON, followed by the numbers of those tensors whose data are binary.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
     inference::tensors::{FP32, Infer, OutputName, Tensor, Values},
 };
 
-/// Says how long the JSON is, where binary data follow it.
-pub(super) const HEADER_LENGTH: &str = "inference-header-content-length";
-/// Longest message of the JSON parser that is passed on, in characters: it can quote what the client sent.
+/// Header with the length of the JSON, if binary data follow it.
+pub(super) const JSON_LENGTH_HEADER: &str = "inference-header-content-length";
+/// Longest message of the JSON parser that is passed on, in characters: it may quote the request.
 const LONGEST_MESSAGE: usize = 300;
 
 /// A parsed request.
@@ -26,15 +26,15 @@ const LONGEST_MESSAGE: usize = 300;
 pub(super) struct InferRequest {
     pub(super) id: Option<String>,
     pub(super) infer: Infer,
-    /// Whether each of the named outputs is wanted as binary data.
+    /// Whether each requested output is to be binary.
     pub(super) binary: Vec<bool>,
-    /// The same of outputs that were not named.
+    /// Whether outputs are to be binary if the request names none.
     pub(super) all_binary: bool,
 }
 
-/// The length of the JSON, where the header says it.
+/// The length of the JSON, if the header is present.
 pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
-    let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
+    let Some(value) = headers.get(JSON_LENGTH_HEADER) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     length.map(Some).ok_or_else(|| {
         ApiError::invalid(
@@ -44,10 +44,10 @@ pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ApiError
 }
 
 impl InferRequest {
-    /// Parses a body. Its binary part stays where it is.
+    /// Parses a body, without copying its binary part. `shape` is that of one input.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] with the fault.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument).
     pub(super) fn parse(
         body: &Bytes,
         json_length: Option<usize>,
@@ -90,7 +90,7 @@ impl InferRequest {
         Ok(Self { id: parsed.id, infer, binary: wanted_binary, all_binary })
     }
 
-    /// A body without JSON: the numbers of the one input, and its answer is wanted in the same form.
+    /// A body without JSON: the numbers of the only input. The response is binary, too.
     fn raw(body: &Bytes, shape: &[usize]) -> Self {
         let bytes = shape.iter().product::<usize>().max(1) * size_of::<f32>();
         let batch = (body.len() / bytes).max(1);
@@ -151,7 +151,8 @@ fn parse(json: &[u8]) -> Result<Message, ApiError> {
     })
 }
 
-/// Nested lists must have the sizes that are declared; a flat one is held to their product later.
+/// Checks that nested lists have the sizes of the shape; the length of a flat list is checked
+/// later.
 fn check_sizes(found: &[usize], shape: &[i64]) -> Result<(), ApiError> {
     let same = found.len() == shape.len()
         && found.iter().zip(shape).all(|(&found, &size)| usize::try_from(size) == Ok(found));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_in_the_json_or_behind_it() {
+    fn numbers_are_read_from_the_json_or_from_behind_it() {
         let floats = parse(&input(r#", "data": [1, 2]"#), &[]).unwrap();
         assert!(matches!(&floats.infer.inputs[0].values, Values::Floats(f) if f == &[1.0, 2.0]));
         let size = input(r#", "parameters": {"binary_data_size": 8}"#);
@@ -209,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_json_is_the_one_input() {
+    fn a_body_without_json_is_the_only_input() {
         let raw = InferRequest::parse(&Bytes::from_static(&[0; 24]), Some(0), &[1, 2]).unwrap();
         assert_eq!(raw.infer.inputs[0].shape, [3, 1, 2]);
         assert!(raw.all_binary);
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_type_of_the_program() {
+    fn errors_name_what_is_wrong_and_no_rust_type() {
         let two = r#", "data": [1, 2]"#;
         for (json, binary, part) in [
             (input(""), 0, "neither"),

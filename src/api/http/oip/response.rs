@@ -1,4 +1,4 @@
-//! The answer to a request to infer: JSON, and after it the numbers of those tensors that are wanted so.
+//! The response to an inference request: JSON, followed by the numbers of binary tensors.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -46,7 +46,7 @@ struct BinarySize {
     binary_data_size: usize,
 }
 
-/// A tensor's data in one list.
+/// A tensor's data as one flat list.
 struct Flat<'a>(&'a Data<'a>);
 
 impl Serialize for Flat<'_> {
@@ -58,7 +58,7 @@ impl Serialize for Flat<'_> {
     }
 }
 
-/// Writes an answer. With binary data the second value is the length of the JSON before them.
+/// Writes the body of a response. If binary data follow the JSON, the second value is its length.
 pub(super) fn write(
     model: &Model,
     answer: &Answer,
@@ -102,7 +102,7 @@ fn describe<'a>(output: &'a Output<'a>, is_binary: bool) -> OutputTensor<'a> {
     }
 }
 
-/// Adds the schemas of what is answered.
+/// Adds the schemas of the response.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<Response<'_>>();
 }

@@ -1,5 +1,5 @@
-//! The API's description: `GET /openapi.json`, and `GET /docs`, a page to read and to try it, which needs nothing from
-//! elsewhere. The document is built when it is first asked for, once.
+//! The API's description: `GET /openapi.json`, and `GET /docs`, a page to read and try the API,
+//! which loads nothing from other servers. The document is built once, at the first request for it.
 
 mod document;
 mod operations;
@@ -7,7 +7,10 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     body::Body,
@@ -22,16 +25,16 @@ use utoipa_swagger_ui::Config;
 use super::routes::Routes;
 use crate::error::{ApiError, ErrorKind};
 
-/// Where the document is.
+/// Path of the document.
 const DOCUMENT_PATH: &str = "/openapi.json";
 
-/// What the page may do: load what lies beside it, and talk to this server, to nobody else.
+/// Content security policy of the page: it may load from and connect to this server only.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 static DOCUMENT: LazyLock<Result<Bytes, serde_json::Error>> =
     LazyLock::new(|| serde_json::to_vec(&document::document()?).map(Bytes::from));
 
-/// The page's settings: no validator elsewhere is asked, and no link can bring other settings along.
+/// Settings of Swagger UI: no external validator, and none taken from the query.
 static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::new([DOCUMENT_PATH])
         .validator_url("none")
@@ -50,8 +53,8 @@ pub(super) fn routes() -> Routes {
         .route("/docs/{file}", get(page_file))
 }
 
-/// Whether a path describes the API: such a path needs no key, for it tells nothing of the models, and is no request in
-/// the metrics' sense.
+/// Whether a path describes the API. Such a path needs no key, as it reveals nothing about the
+/// models, and is not counted as a request.
 pub(super) fn is_description(path: &str) -> bool {
     path == "/" || path == DOCUMENT_PATH || path == "/docs" || path.starts_with("/docs/")
 }
@@ -68,7 +71,7 @@ async fn document() -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response())
 }
 
-/// The page itself. It is ours, because Swagger's names its files relative to a place that ends with a slash.
+/// The page. It replaces Swagger UI's own, whose relative links need a path that ends with a slash.
 async fn page() -> Response {
     (page_headers(HeaderValue::from_static("text/html")), include_str!("page.html")).into_response()
 }
@@ -89,8 +92,8 @@ fn file(name: &str) -> Result<Response, ApiError> {
     let content_type =
         HeaderValue::try_from(found.content_type).map_err(|_| ApiError::internal())?;
     let body = match found.bytes {
-        std::borrow::Cow::Borrowed(bytes) => Body::from(Bytes::from_static(bytes)),
-        std::borrow::Cow::Owned(bytes) => Body::from(bytes),
+        Cow::Borrowed(bytes) => Body::from(Bytes::from_static(bytes)),
+        Cow::Owned(bytes) => Body::from(bytes),
     };
     Ok((page_headers(content_type), body).into_response())
 }

@@ -1,4 +1,4 @@
-//! The document against the code.
+//! Compares the document with the code.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn every_route_is_in_the_document_and_the_other_way_round() {
+fn the_document_describes_exactly_the_routes() {
     let document = document().unwrap();
     let described: BTreeSet<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
     let routes: BTreeSet<_> = http::routes().paths().iter().cloned().collect();
@@ -19,15 +19,15 @@ fn every_route_is_in_the_document_and_the_other_way_round() {
 }
 
 #[test]
-fn every_reference_in_the_document_leads_somewhere() {
+fn every_reference_in_the_document_resolves() {
     let document = document().unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let mut references = Vec::new();
     gather(&document, &mut references);
     assert!(references.len() > 100);
     for reference in references {
-        let place = reference.strip_prefix('#').unwrap();
-        assert!(document.pointer(place).is_some(), "{reference}");
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
     }
 }
 
@@ -43,7 +43,7 @@ fn gather<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
 }
 
 #[test]
-fn no_two_operations_have_one_id() {
+fn operation_ids_are_unique() {
     let document = document().unwrap();
     let operations = document["paths"].as_object().unwrap().values();
     let operations = operations.flat_map(|path| path.as_object().unwrap().values());
@@ -52,7 +52,7 @@ fn no_two_operations_have_one_id() {
 }
 
 #[test]
-fn every_option_that_is_described_is_taken_and_no_other_exists() {
+fn exactly_the_existing_options_are_described() {
     let refusal = Options::default().set("none_of_them", "1").unwrap_err().detail;
     let (_, known) = refusal.split_once("the options are ").unwrap();
     let known: BTreeSet<&str> = known.split(", ").flat_map(|names| names.split(" and ")).collect();
@@ -60,7 +60,7 @@ fn every_option_that_is_described_is_taken_and_no_other_exists() {
 }
 
 #[test]
-fn every_field_of_a_json_body_that_is_described_is_taken() {
+fn exactly_the_accepted_fields_of_a_json_body_are_described() {
     let request = &parts::schemas()["ClassifyRequest"];
     for field in request["properties"].as_object().unwrap().keys() {
         let body = format!("{{\"{field}\": null}}");

@@ -1,4 +1,4 @@
-//! Operations of the Open Inference Protocol.
+//! The operations of the Open Inference Protocol.
 
 use serde_json::json;
 
