@@ -18,7 +18,7 @@
 //! * `engine`: runs a model: queue, workers, sessions.
 //! * `observability`: metrics, logs, traces and statistics.
 //! * `admission`: API keys and the memory budget.
-//! * `schema`: JSON Schemas for the OpenAPI document.
+//! * `schema`: JSON Schemas for the API's description.
 //! * [`transport`]: connections, TLS, write timeouts; knows nothing of drsn.
 //! * `error`: every kind of error, with its codes.
 //! * [`config`]: the command-line flags.

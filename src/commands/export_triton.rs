@@ -10,7 +10,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use drsn_bundle::{Manifest, Name, bundle::MODEL_FILE, onnx};
+use drsn_bundle::{Bundle, Manifest, Name, bundle::MODEL_FILE, onnx};
 
 /// Name of a model's configuration in Triton.
 const CONFIG_FILE: &str = "config.pbtxt";
@@ -39,27 +39,10 @@ pub(super) fn run(
         );
     }
 
-    let written = || -> anyhow::Result<()> {
-        fs::create_dir_all(repository)?;
-        // The model is written to a temporary folder and renamed when complete, so that Triton
-        // never sees half of it.
-        let staging = tempfile::Builder::new().prefix(".writing-").tempdir_in(repository)?;
-        let staged_model = staging.path().join("model");
-        let staged_version = staged_model.join(manifest.version.as_str());
-        fs::create_dir_all(&staged_version)?;
-        fs::write(staged_version.join(MODEL_FILE), &bundle.model)?;
-        if model.exists() {
-            check_same(&model.join(CONFIG_FILE), &config)?;
-            check_same(&model.join(LABELS_FILE), &labels)?;
-            fs::rename(&staged_version, &version)?;
-        } else {
-            fs::write(staged_model.join(CONFIG_FILE), &config)?;
-            fs::write(staged_model.join(LABELS_FILE), &labels)?;
-            fs::rename(&staged_model, &model)?;
-        }
-        Ok(())
-    };
-    written().with_context(|| format!("cannot write {}", version.display()))?;
+    let export = Export { model: &model, version: &version, config, labels };
+    export
+        .write(repository, &bundle)
+        .with_context(|| format!("cannot write {}", version.display()))?;
     Ok(format!(
         "wrote {}/{} to {} as {name}, for batches of up to {max_batch}; Triton does not prepare \
          inputs: the parameter drsn.input in config.pbtxt says what clients must do",
@@ -67,6 +50,39 @@ pub(super) fn run(
         manifest.version,
         model.display()
     ))
+}
+
+/// The files of a model in Triton's repository.
+struct Export<'a> {
+    /// The model's folder.
+    model: &'a Path,
+    /// The version's folder in it.
+    version: &'a Path,
+    config: String,
+    labels: String,
+}
+
+impl Export<'_> {
+    fn write(&self, repository: &Path, bundle: &Bundle) -> anyhow::Result<()> {
+        fs::create_dir_all(repository)?;
+        // The model is written to a temporary folder and renamed when complete, so that Triton
+        // never sees half of it.
+        let staging = tempfile::Builder::new().prefix(".writing-").tempdir_in(repository)?;
+        let staged_model = staging.path().join("model");
+        let staged_version = staged_model.join(bundle.manifest.version.as_str());
+        fs::create_dir_all(&staged_version)?;
+        fs::write(staged_version.join(MODEL_FILE), &bundle.model)?;
+        if self.model.exists() {
+            check_same(&self.model.join(CONFIG_FILE), &self.config)?;
+            check_same(&self.model.join(LABELS_FILE), &self.labels)?;
+            fs::rename(&staged_version, self.version)?;
+        } else {
+            fs::write(staged_model.join(CONFIG_FILE), &self.config)?;
+            fs::write(staged_model.join(LABELS_FILE), &self.labels)?;
+            fs::rename(&staged_model, self.model)?;
+        }
+        Ok(())
+    }
 }
 
 /// Fails if a file of the existing model is not the one that this version needs.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use drsn_bundle::{Bundle, InputSpec, Manifest, Normalization, Training, onnx};
+use drsn_bundle::{Block, Bundle, InputSpec, Manifest, Normalization, Training, onnx};
 use serde_json::{Value, json};
 
 /// Opens the bundle with every check except running the model.
@@ -71,7 +71,24 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
         architecture.parameters,
         bundle.model.len()
     )?;
-    for (position, block) in manifest.blocks.iter().enumerate() {
+    write_blocks(text, &manifest.blocks)?;
+    match &manifest.baseline {
+        None => writeln!(text, "  baseline    none; input shift and level are not checked")?,
+        Some(baseline) => writeln!(
+            text,
+            "  baseline    from {}; alarms at p < {}",
+            baseline.data, baseline.alarm_level
+        )?,
+    }
+    match &manifest.training {
+        None => writeln!(text, "  training    unknown")?,
+        Some(training) => write_training(text, training)?,
+    }
+    Ok(())
+}
+
+fn write_blocks(text: &mut String, blocks: &[Block]) -> anyhow::Result<()> {
+    for (position, block) in blocks.iter().enumerate() {
         let head = if position == 0 { "blocks" } else { "" };
         let kind = word(&block.threshold);
         writeln!(
@@ -79,18 +96,6 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
             "  {head:<11} {}: {} channels, {kind} thresholds",
             block.name, block.channels
         )?;
-    }
-    match &manifest.baseline {
-        None => writeln!(text, "  baseline    none; input shift and level are not checked")?,
-        Some(baseline) => writeln!(
-            text,
-            "  baseline    of {}; alarms at p < {}",
-            baseline.data, baseline.alarm_level
-        )?,
-    }
-    match &manifest.training {
-        None => writeln!(text, "  training    unknown")?,
-        Some(training) => write_training(text, training)?,
     }
     Ok(())
 }

@@ -22,7 +22,8 @@ use drsn_bundle::{Bundle, BundleError, Name};
 #[command(
     name = "drsn-serve",
     version,
-    about = "Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's thresholds did",
+    about = "Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each \
+             block's thresholds did",
     max_term_width = 110,
     args_conflicts_with_subcommands = true
 )]
@@ -74,7 +75,12 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         name: Option<Name>,
         /// Largest batch that Triton gives the model
-        #[arg(long, default_value = "64", value_name = "N", value_parser = value_parser!(u16).range(1..=4096))]
+        #[arg(
+            long,
+            default_value = "64",
+            value_name = "N",
+            value_parser = value_parser!(u16).range(1..=4096)
+        )]
         max_batch: u16,
     },
     /// Check whether a server is ready, for containers; the exit code is 0 or 1

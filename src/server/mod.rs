@@ -34,6 +34,16 @@ pub struct Listeners {
     pub grpc: Option<TcpListener>,
 }
 
+impl Listeners {
+    fn announce(&self, tls: bool) {
+        for (protocol, listener) in [("http", Some(&self.http)), ("grpc", self.grpc.as_ref())] {
+            if let Some(Ok(address)) = listener.map(TcpListener::local_addr) {
+                tracing::info!(protocol, addr = %address, tls, "listening");
+            }
+        }
+    }
+}
+
 /// Listens on the configured addresses.
 ///
 /// # Errors
@@ -73,27 +83,25 @@ async fn serve(
 ) -> Result<(), StartError> {
     let started = Instant::now();
     let app = Arc::new(open(config)?);
-    // One type for both protocols: the code that serves connections is large, and is compiled once.
+    // One type for both protocols, so that the code that serves connections, which is large, is
+    // compiled once.
     let services =
         [Either::Left(http::service(Arc::clone(&app))), Either::Right(grpc::router(&app))];
     let [http, grpc] = services.map(|service| connections(&app, service));
-    announce("http", Some(&listeners.http), app.tls.is_some());
-    announce("grpc", listeners.grpc.as_ref(), app.tls.is_some());
+    listeners.announce(app.tls.is_some());
     // Registered early: without a receiver, SIGHUP would end the process.
     let hangup = reload::hangup();
-    let mut failure = None;
+    let mut outcome = Ok(());
     let until_closing = async {
-        match until_draining(&app, started, hangup, shutdown).await {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(linger_ms = app.config.linger_ms, "draining");
-                app.enter(Phase::Draining);
-                http.drain();
-                grpc.drain();
-                tokio::time::sleep(app.config.linger()).await;
-            }
-            Err(error) => failure = Some(error),
+        let loaded = until_draining(&app, started, hangup, shutdown).await;
+        if let Ok(true) = loaded {
+            tracing::info!(linger_ms = app.config.linger_ms, "draining");
+            app.enter(Phase::Draining);
+            http.drain();
+            grpc.drain();
+            tokio::time::sleep(app.config.linger()).await;
         }
+        outcome = loaded.map(drop);
         app.enter(Phase::Closing);
     };
     let grpc_served = async {
@@ -102,13 +110,8 @@ async fn serve(
         }
     };
     tokio::join!(http.accept_until(listeners.http, until_closing), grpc_served);
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    let finished = async { tokio::join!(http.finish(), grpc.finish()) };
-    if timeout(app.config.drain_timeout(), finished).await.is_err() {
-        tracing::warn!("the drain timeout expired before all requests were answered");
-    }
+    outcome?;
+    finish(&app, http, grpc).await;
     stop_models(app).await;
     tracing::info!("stopped");
     Ok(())
@@ -133,6 +136,14 @@ async fn until_draining(
         reloading.abort();
     }
     Ok(is_loaded)
+}
+
+/// Waits until accepted requests are answered, but no longer than the drain timeout.
+async fn finish<S: HttpService>(app: &App, http: Connections<S>, grpc: Connections<S>) {
+    let finished = async { tokio::join!(http.finish(), grpc.finish()) };
+    if timeout(app.config.drain_timeout(), finished).await.is_err() {
+        tracing::warn!("the drain timeout expired before all requests were answered");
+    }
 }
 
 /// Stops the workers of every model: ONNX Runtime must not be in use on another thread when the
@@ -187,12 +198,6 @@ fn connections<S: HttpService>(app: &App, service: S) -> Connections<S> {
     Connections::new(service, app.config.max_connections.get())
         .with_tls(app.tls.clone())
         .with_write_timeout(app.config.write_timeout())
-}
-
-fn announce(protocol: &str, listener: Option<&TcpListener>, tls: bool) {
-    if let Some(Ok(address)) = listener.map(TcpListener::local_addr) {
-        tracing::info!(protocol, addr = %address, tls, "listening");
-    }
 }
 
 fn load(app: &App, started: Instant) -> Result<(), StartError> {

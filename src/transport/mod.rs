@@ -2,10 +2,12 @@
 //! nothing of drsn.
 
 mod connection;
+mod connections;
 mod stalled;
 mod tls;
 mod write_timeout;
 
-pub use connection::{Connections, HttpService};
+pub use connection::HttpService;
+pub use connections::Connections;
 pub(crate) use stalled::ExemptFromStallCheck;
 pub(crate) use tls::{Tls, TlsError};

@@ -1,26 +1,15 @@
 //! The state of a call: its deadline, its memory, its model, and how it is counted in the metrics.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue},
-    middleware::Next,
-    response::Response,
-};
-use hyper::body::{Body as HttpBody, Bytes, Frame};
-use tokio::time::timeout_at;
+use axum::http::HeaderMap;
 use tonic::{Code, Status};
-use uuid::Uuid;
 
 use super::{message_sizes::MessageSizes, status};
 use crate::{
@@ -29,24 +18,8 @@ use crate::{
     engine::model::Model,
     error::{ApiError, ErrorKind},
     inference::context::RequestContext,
-    observability::{
-        metrics::{Metrics, ResponseCode, grpc_name},
-        telemetry::RequestTrace,
-    },
-    transport::ExemptFromStallCheck,
+    observability::metrics::{Metrics, ResponseCode, grpc_name},
 };
-
-/// Methods whose response lasts as long as the client wants.
-const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
-/// Prefix of health checks and reflection, which the metrics do not count as requests.
-const PROBES: &str = "/grpc.";
-/// Health checks of the Open Inference Protocol, which need no key either.
-const HEALTH: [&str; 2] =
-    ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
-
-/// Marks the response to a call that panicked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Panicked;
 
 /// A call that is being answered.
 #[derive(Debug)]
@@ -70,7 +43,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    fn new(app: &App, headers: &HeaderMap) -> Self {
+    pub(super) fn new(app: &App, headers: &HeaderMap) -> Self {
         app.metrics.inflight_requests.inc();
         let arrival = Instant::now();
         let client_deadline = timeout_of(headers).and_then(|timeout| arrival.checked_add(timeout));
@@ -124,7 +97,13 @@ impl Call {
         }
     }
 
-    fn received(&self, bytes: &[u8]) -> Result<(), Status> {
+    /// Whether the call was refused with one of our errors.
+    pub(super) fn is_refused(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
+    /// Reserves received bytes, unless the method has taken the memory over.
+    pub(super) fn receive(&self, bytes: &[u8]) -> Result<(), Status> {
         match self.memory().as_mut() {
             Some(memory) => memory.grow(bytes.len() as u64).map_err(|error| self.refuse(&error))?,
             None => return Ok(()),
@@ -171,12 +150,6 @@ impl Drop for Call {
     }
 }
 
-/// Corrects a code that tonic set: it reports a message that it cannot decode as INTERNAL, which is
-/// the client's fault.
-pub(super) fn corrected(code: Code) -> Code {
-    if code == Code::Internal { Code::InvalidArgument } else { code }
-}
-
 /// The reason in the metrics for a code that tonic set.
 fn rejection(code: Code) -> Option<&'static str> {
     match code {
@@ -196,84 +169,6 @@ fn rejection(code: Code) -> Option<&'static str> {
         | Code::Unavailable
         | Code::DataLoss
         | Code::Unauthenticated => None,
-    }
-}
-
-/// The middleware of every call: attaches the [`Call`], checks the key, ends the call at its
-/// deadline, and counts it.
-pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    if path.starts_with(PROBES) {
-        return next.run(request).await;
-    }
-    let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
-    let (mut parts, body) = request.into_parts();
-    let call = Arc::new(Call::new(&app, &parts.headers));
-    parts.extensions.insert(Arc::clone(&call));
-    let keys = app.keys.as_ref().filter(|_| !is_open);
-    if let Some(Err(error)) = keys.map(|keys| keys.check(&parts.headers)) {
-        let refused = call.refuse(&error);
-        call.finish(refused.code());
-        return refused.into_http();
-    }
-    let body = Body::new(Metered { body, call: Arc::clone(&call) });
-    let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
-    trace.describe_grpc(parts.uri.path());
-    let answering = trace.around(next.run(Request::from_parts(parts, body)));
-    let answered = timeout_at(call.deadline.into(), answering).await;
-    let mut response = answered.unwrap_or_else(|_| {
-        let error =
-            ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered");
-        call.refuse(&error).into_http()
-    });
-    let code = response.headers().get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
-    let is_ours = call.failure.get().is_some() || response.extensions().get::<Panicked>().is_some();
-    let code = match code {
-        Some(code) if !is_ours && code != corrected(code) => {
-            let code = corrected(code);
-            let number = HeaderValue::from(i32::from(code));
-            response.headers_mut().insert("grpc-status", number);
-            Some(code)
-        }
-        code => code,
-    };
-    if is_stream {
-        response.extensions_mut().insert(ExemptFromStallCheck);
-    }
-    match code {
-        Some(code) => call.finish(code),
-        None if is_stream => {}
-        None => call.finish(Code::Ok),
-    }
-    response
-}
-
-/// A request body whose bytes are reserved before they are kept.
-struct Metered {
-    body: Body,
-    call: Arc<Call>,
-}
-
-impl HttpBody for Metered {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
-            return Poll::Ready(None);
-        };
-        let frame = frame.map_err(Box::new)?;
-        if let Some(data) = frame.data_ref() {
-            self.call.received(data)?;
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
     }
 }
 
@@ -298,6 +193,8 @@ fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -310,8 +207,8 @@ mod tests {
         };
         assert_eq!(read("100m"), Some(Duration::from_millis(100)));
         assert_eq!(read("99999999H"), Some(Duration::from_hours(99_999_999)));
-        for none in ["", "m", "1", "-1S", "123456789S", "1é"] {
-            assert_eq!(HeaderValue::from_str(none).ok().and_then(|_| read_or_none(none)), None);
+        for wrong in ["", "m", "1", "-1S", "123456789S", "1é"] {
+            assert_eq!(HeaderValue::from_str(wrong).ok().and_then(|_| read_or_none(wrong)), None);
         }
     }
 

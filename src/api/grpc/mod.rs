@@ -8,14 +8,15 @@ mod health;
 mod infer_messages;
 mod inference;
 mod message_sizes;
+mod middleware;
 mod options;
 pub mod proto;
 mod status;
 mod stream;
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{Router, body::Body, http, middleware::from_fn_with_state};
 use tonic::{codec::CompressionEncoding::Gzip, service::Routes};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -55,13 +56,13 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes()
         .into_axum_router()
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), call::observe))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::handle))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::http::Response<axum::body::Body> {
+fn panicked(panic: Box<dyn Any + Send>) -> http::Response<Body> {
     let error = ApiError::panicked(&*panic);
-    let mut response: axum::http::Response<axum::body::Body> = status::of(&error).into_http();
-    response.extensions_mut().insert(call::Panicked);
+    let mut response: http::Response<Body> = status::of(&error).into_http();
+    response.extensions_mut().insert(middleware::Panicked);
     response
 }

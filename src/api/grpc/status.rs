@@ -1,6 +1,6 @@
 //! Converts errors to gRPC statuses.
 
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::error::{ApiError, ErrorKind};
 
@@ -15,4 +15,10 @@ pub(super) fn of(error: &ApiError) -> Status {
         status.metadata_mut().insert("grpc-retry-pushback-ms", pushback);
     }
     status
+}
+
+/// Corrects a code that tonic set: it reports a message that it cannot decode as INTERNAL, which is
+/// the client's fault.
+pub(super) fn corrected(code: Code) -> Code {
+    if code == Code::Internal { Code::InvalidArgument } else { code }
 }

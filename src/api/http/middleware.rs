@@ -52,32 +52,24 @@ const OPEN: [&str; 4] = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/r
 /// an error.
 pub(super) async fn handle(app: &App, router: Router, request: Request) -> Response {
     let arrival = Instant::now();
-    let given =
-        request.headers().get(&REQUEST_ID).filter(|id| id.len() <= LONGEST_REQUEST_ID).cloned();
-    let uuid = given
-        .as_ref()
-        .and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok())
-        .unwrap_or_else(Uuid::new_v4);
-    let id = given.or_else(|| {
-        HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
-    });
+    let (id, uuid) = request_id(request.headers());
     let is_http_1 = request.version() <= Version::HTTP_11;
     let trace = if is_probe(request.uri().path()) {
         RequestTrace::untold(request.headers())
     } else {
         RequestTrace::begin(request.headers(), uuid)
     };
-    let asked = (request.method().clone(), request.uri().clone());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = trace.around(observe(app, router, request)).await;
     let duration = arrival.elapsed();
     let status = response.status().as_u16();
     trace.log(|| {
-        let (method, path) = (asked.0.as_str(), asked.1.path());
+        let (method, path) = (method.as_str(), uri.path());
         tracing::debug!(method, path, status, us = duration.as_micros() as u64, "answered");
     });
     problem::write_body(&mut response, uuid);
     let stages = response.extensions().get::<StageTimes>();
-    trace.describe_http(&asked.0, asked.1.path(), status);
+    trace.describe_http(&method, uri.path(), status);
     for &(stage, duration) in stages.iter().flat_map(|stages| &stages.0) {
         trace.describe_stage(stage, duration);
     }
@@ -92,13 +84,31 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
     if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING.clone(), timing);
     }
-    // HTTP/2 forbids the header and has GOAWAY instead.
+    set_connection(headers, is_http_1, app.is_draining());
+    response
+}
+
+/// Asks HTTP/1.1 clients to close their connection while the server drains. HTTP/2 forbids the
+/// header and has GOAWAY instead.
+fn set_connection(headers: &mut HeaderMap, is_http_1: bool, is_draining: bool) {
     if !is_http_1 {
         headers.remove(header::CONNECTION);
-    } else if app.is_draining() {
+    } else if is_draining {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+}
+
+/// The id that the client gave, or a new one; and its UUID, or a new one if it is not a UUID.
+fn request_id(headers: &HeaderMap) -> (Option<HeaderValue>, Uuid) {
+    let given = headers.get(&REQUEST_ID).filter(|id| id.len() <= LONGEST_REQUEST_ID).cloned();
+    let uuid = given
+        .as_ref()
+        .and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok())
+        .unwrap_or_else(Uuid::new_v4);
+    let id = given.or_else(|| {
+        HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
+    });
+    (id, uuid)
 }
 
 /// `decode;dur=0.041, total;dur=0.310`, in milliseconds.

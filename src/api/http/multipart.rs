@@ -69,24 +69,36 @@ pub(super) async fn read(
     content_type: &[u8],
     mut options: Options,
 ) -> Result<(Vec<File>, Options), ApiError> {
-    let boundary =
-        std::str::from_utf8(content_type).ok().and_then(|t| multer::parse_boundary(t).ok());
-    let boundary = boundary.ok_or_else(|| {
-        ApiError::invalid(
-            "the Content-Type multipart/form-data has no boundary; let the HTTP client set it",
-        )
-    })?;
+    let boundary = boundary(content_type)?;
     let (config, memory) = (&context.app.config, &mut context.memory);
     let limit = config.max_recording_bytes.get();
     if incoming.declared().is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    // Few parts are options: repeating one with another value is an error.
+    // Beside the files there is room for every option, once.
     let most_parts = config.max_windows.get().saturating_add(32);
     let deadline = incoming.deadline();
     let before = memory.bytes();
     let body = LimitedBody { body: incoming.into_body(), memory: &mut *memory, limit, received: 0 };
     let mut form = Multipart::new(BodyDataStream::new(body), boundary);
+    let files = read_parts(&mut form, most_parts, deadline, &mut options).await?;
+    drop(form);
+    let kept: usize = files.iter().map(|file| file.bytes.len() + size_of::<File>()).sum();
+    memory.shrink_to(before + kept as u64);
+    if files.is_empty() {
+        return Err(ApiError::invalid(
+            "the body has no part named file; send each input as one, as curl -F file=@a.wav does",
+        ));
+    }
+    Ok((files, options))
+}
+
+async fn read_parts(
+    form: &mut Multipart<'_>,
+    most_parts: usize,
+    deadline: Instant,
+    options: &mut Options,
+) -> Result<Vec<File>, ApiError> {
     let mut files: Vec<File> = Vec::new();
     for part in 0.. {
         let next = timeout_at(deadline.into(), form.next_field()).await.map_err(|_| too_slow())?;
@@ -103,15 +115,16 @@ pub(super) async fn read(
             options.set(&name, &text)?;
         }
     }
-    drop(form);
-    let kept: usize = files.iter().map(|file| file.bytes.len() + size_of::<File>()).sum();
-    memory.shrink_to(before + kept as u64);
-    if files.is_empty() {
-        return Err(ApiError::invalid(
-            "the body has no part named file; send each input as one, as curl -F file=@a.wav does",
-        ));
-    }
-    Ok((files, options))
+    Ok(files)
+}
+
+fn boundary(content_type: &[u8]) -> Result<String, ApiError> {
+    let text = std::str::from_utf8(content_type).ok();
+    text.and_then(|text| multer::parse_boundary(text).ok()).ok_or_else(|| {
+        ApiError::invalid(
+            "the Content-Type multipart/form-data has no boundary; let the HTTP client set it",
+        )
+    })
 }
 
 async fn file(field: &mut Field<'_>, deadline: Instant) -> Result<File, ApiError> {

@@ -1,4 +1,4 @@
-//! A router that knows its paths, so that a test can compare them with the OpenAPI document.
+//! A router that knows its paths, so that a test can compare them with the API's description.
 
 use std::sync::Arc;
 

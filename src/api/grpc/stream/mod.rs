@@ -19,11 +19,12 @@ use tokio::{sync::mpsc::Sender, time::sleep};
 use tonic::{Code, Status, Streaming};
 
 use super::{
-    call::{Call, corrected},
+    call::Call,
     proto::drsn::{
-        ClassifyStreamRequest, ClassifyStreamResponse, StreamEnd, classify_stream_request::Message,
-        classify_stream_response::Message as Answer,
+        ClassifyStreamRequest, ClassifyStreamResponse, StreamEnd, StreamStart,
+        classify_stream_request::Message, classify_stream_response::Message as Answer,
     },
+    status::corrected,
 };
 use crate::{
     app::{App, Phase},
@@ -91,14 +92,7 @@ async fn run(
     answers: &Responses,
 ) -> Result<(), Ended> {
     let idle = app.config.stream_idle();
-    let first = tokio::select! {
-        first = messages.message() => first.map_err(Ended::Broken)?,
-        () = sleep(idle) => return Err(silent(idle).into()),
-        () = app.reached(Phase::Closing) => return Err(ending().into()),
-    };
-    let Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) = first else {
-        return Err(ApiError::invalid("the first message of a stream must be start").into());
-    };
+    let start = start_message(app, &mut messages).await?;
     call.release_message();
     let mut stream = SignalStream::open(app, call, &start)?;
     let (mut is_open, mut is_draining, mut answered) = (true, false, 0);
@@ -118,15 +112,33 @@ async fn run(
                 Some(message) => stream.push(call, message)?,
                 None => is_open = false,
             },
-            () = sleep(idle), if is_reading && !stream.is_classifying() => return Err(silent(idle).into()),
+            () = sleep(idle), if is_reading && !stream.is_classifying() => {
+                return Err(silent(idle).into());
+            }
             else => break,
         }
     }
     if is_open {
-        return Err(ending().into());
+        return Err(draining().into());
     }
     let end = StreamEnd { windows: answered, left_over: stream.left_over() };
     send(answers, Answer::End(end), idle).await
+}
+
+async fn start_message(
+    app: &App,
+    messages: &mut Streaming<ClassifyStreamRequest>,
+) -> Result<StreamStart, Ended> {
+    let idle = app.config.stream_idle();
+    let first = tokio::select! {
+        first = messages.message() => first.map_err(Ended::Broken)?,
+        () = sleep(idle) => return Err(silent(idle).into()),
+        () = app.reached(Phase::Closing) => return Err(draining().into()),
+    };
+    match first {
+        Some(ClassifyStreamRequest { message: Some(Message::Start(start)) }) => Ok(start),
+        _ => Err(ApiError::invalid("the first message of a stream must be start").into()),
+    }
 }
 
 async fn send(answers: &Responses, message: Answer, idle: Duration) -> Result<(), Ended> {
@@ -140,7 +152,7 @@ async fn send(answers: &Responses, message: Answer, idle: Duration) -> Result<()
     }
 }
 
-fn ending() -> ApiError {
+fn draining() -> ApiError {
     ErrorKind::Draining.because("the server is shutting down; open a new stream to another server")
 }
 

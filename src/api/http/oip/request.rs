@@ -53,17 +53,16 @@ impl InferRequest {
         json_length: Option<usize>,
         shape: &[usize],
     ) -> Result<Self, ApiError> {
-        let json_length = match json_length {
-            Some(0) => return Ok(Self::raw(body, shape)),
-            Some(length) if length > body.len() => {
-                return Err(ApiError::invalid(format!(
-                    "Inference-Header-Content-Length is {length}, but the whole body has {} bytes",
-                    body.len()
-                )));
-            }
-            Some(length) => length,
-            None => body.len(),
-        };
+        if json_length == Some(0) {
+            return Ok(Self::raw(body, shape));
+        }
+        let json_length = json_length.unwrap_or(body.len());
+        if json_length > body.len() {
+            return Err(ApiError::invalid(format!(
+                "Inference-Header-Content-Length is {json_length}, but the whole body has {} bytes",
+                body.len()
+            )));
+        }
         let (json, mut binary) = (&body[..json_length], body.slice(json_length..));
         let parsed = parse(json)?;
         let inputs = parsed.inputs.into_iter().map(|Object(input)| input.tensor(&mut binary));
@@ -76,6 +75,7 @@ impl InferRequest {
         }
         let Object(parameters) = parsed.parameters.unwrap_or_default();
         let timeout = whole("timeout", parameters.timeout)?.filter(|&timeout| timeout > 0);
+        let timeout = timeout.map(Duration::from_micros);
         let all_binary = parameters.binary_data_output.unwrap_or_default();
         let (mut outputs, mut wanted_binary) = (Vec::new(), Vec::new());
         for Object(output) in parsed.outputs.unwrap_or_default() {
@@ -85,7 +85,6 @@ impl InferRequest {
             outputs.push(OutputName { name: output.name, classes });
             wanted_binary.push(parameters.binary_data.unwrap_or(all_binary));
         }
-        let timeout = timeout.map(Duration::from_micros);
         let infer = Infer { inputs, outputs, timeout, ..Infer::default() };
         Ok(Self { id: parsed.id, infer, binary: wanted_binary, all_binary })
     }

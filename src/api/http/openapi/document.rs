@@ -1,4 +1,4 @@
-//! The OpenAPI document: general information, paths and components.
+//! The document: general information, paths and components.
 
 use serde_json::{Map, Value, json};
 
@@ -16,19 +16,12 @@ const DESCRIPTION: &str = "Classifies signals and images with Deep Residual Shri
     9457 with a stable `code`. An unsupported method is answered with 405 and `Allow`, an unknown \
     route with 404.";
 
-/// Builds the OpenAPI document.
+/// Builds the document.
 ///
 /// # Errors
 /// A schema cannot be serialized, which is a bug.
 pub(super) fn document() -> Result<Value, serde_json::Error> {
-    let mut schemas = Schemas::default();
-    schemas.add::<Answer<'_>>();
-    problem::schemas(&mut schemas);
-    models::schemas(&mut schemas);
-    repository::schemas(&mut schemas);
-    oip::schemas(&mut schemas);
-    let mut schemas = schemas.into_json()?;
-    schemas.extend(parts::schemas());
+    let schemas = schemas()?;
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations::all() {
         let path = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
@@ -40,7 +33,10 @@ pub(super) fn document() -> Result<Value, serde_json::Error> {
             "title": "drsn-serve",
             "version": env!("CARGO_PKG_VERSION"),
             "description": DESCRIPTION,
-            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+            "license": {
+                "name": env!("CARGO_PKG_LICENSE"),
+                "identifier": env!("CARGO_PKG_LICENSE"),
+            },
         },
         "servers": [{ "url": "/" }],
         "security": [{}, { "bearer": [] }, { "apiKey": [] }],
@@ -48,17 +44,45 @@ pub(super) fn document() -> Result<Value, serde_json::Error> {
             { "name": "classify", "description": "Classify inputs, with diagnostics." },
             { "name": "models", "description": "The models that are served." },
             { "name": "operation", "description": "Probes, metrics and this description." },
-            { "name": "open inference protocol", "description": "Open Inference Protocol v2 over REST." },
+            {
+                "name": "open inference protocol",
+                "description": "Open Inference Protocol v2 over REST.",
+            },
         ],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "headers": parts::headers(),
             "responses": parts::problems(),
-            "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer", "description": "One of the server's API keys." },
-                "apiKey": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, for clients that cannot set Authorization." },
-            },
+            "securitySchemes": security_schemes(),
         },
     }))
+}
+
+fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
+    let mut schemas = Schemas::default();
+    schemas.add::<Answer<'_>>();
+    problem::schemas(&mut schemas);
+    models::schemas(&mut schemas);
+    repository::schemas(&mut schemas);
+    oip::schemas(&mut schemas);
+    let mut schemas = schemas.into_json()?;
+    schemas.extend(parts::schemas());
+    Ok(schemas)
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "One of the server's API keys.",
+        },
+        "apiKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Api-Key",
+            "description": "The same key, for clients that cannot set Authorization.",
+        },
+    })
 }

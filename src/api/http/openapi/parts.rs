@@ -82,69 +82,12 @@ pub(super) fn problems() -> Map<String, Value> {
 
 /// Schemas that are written by hand, because no Rust type describes them.
 pub(super) fn schemas() -> Map<String, Value> {
-    let text = json!({ "type": "string" });
-    let options: Map<String, Value> = body_options();
-    let mut json_request = options;
-    let forms = [
-        (
-            "signal",
-            schema("NestedNumbers"),
-            "One signal: a list of numbers, or one list for each channel.",
-        ),
-        ("signals", schema("NestedNumbers"), "Several signals."),
-        ("image", text.clone(), "One image file, in base64 or as a data: URL."),
-        ("images", json!({ "type": "array", "items": text }), "Several image files."),
-        (
-            "tensor",
-            schema("NestedNumbers"),
-            "One input in the model's shape, before normalisation.",
-        ),
-        ("tensors", schema("NestedNumbers"), "Several such inputs."),
-    ];
-    let one_of: Vec<Value> =
-        forms.iter().map(|(name, _, _)| json!({ "required": [name] })).collect();
-    for (name, schema, description) in forms {
-        json_request.insert(name.to_owned(), described(schema, description));
-    }
-    let mut form = form_options();
-    let file = json!({
-        "type": "array", "minItems": 1,
-        "items": { "type": "string", "contentMediaType": "application/octet-stream" },
-        "description": "Images or recordings; each file is one input.",
-    });
-    form.insert("file".to_owned(), file);
     let schemas = [
-        (
-            "ClassifyRequest",
-            json!({
-                "type": "object", "properties": json_request, "additionalProperties": false, "oneOf": one_of,
-                "description": "Exactly one kind of input, and options.",
-            }),
-        ),
-        (
-            "ClassifyForm",
-            json!({
-                "type": "object", "properties": form, "required": ["file"], "additionalProperties": false,
-            }),
-        ),
-        (
-            "Status",
-            json!({
-                "type": "object", "properties": { "status": { "type": "string" } }, "required": ["status"],
-            }),
-        ),
-        (
-            "Live",
-            json!({
-                "type": "object", "properties": { "live": { "type": "boolean" } }, "required": ["live"],
-            }),
-        ),
-        (
-            "Ready",
-            json!({
-                "type": "object", "properties": { "ready": { "type": "boolean" } }, "required": ["ready"],
-            }),
-        ),
+        ("ClassifyRequest", classify_request()),
+        ("ClassifyForm", classify_form()),
+        ("Status", one_field("status", "string")),
+        ("Live", one_field("live", "boolean")),
+        ("Ready", one_field("ready", "boolean")),
         (
             "ModelReady",
             json!({
@@ -166,6 +109,60 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas.map(|(name, schema)| (name.to_owned(), schema)).into_iter().collect()
 }
 
+/// An object with one field, which is required.
+fn one_field(name: &str, kind: &str) -> Value {
+    json!({ "type": "object", "properties": { name: { "type": kind } }, "required": [name] })
+}
+
+fn classify_request() -> Value {
+    let text = json!({ "type": "string" });
+    let mut properties = body_options();
+    let inputs = [
+        (
+            "signal",
+            schema("NestedNumbers"),
+            "One signal: a list of numbers, or one list for each channel.",
+        ),
+        ("signals", schema("NestedNumbers"), "Several signals."),
+        ("image", text.clone(), "One image file, in base64 or as a data: URL."),
+        ("images", json!({ "type": "array", "items": text }), "Several image files."),
+        (
+            "tensor",
+            schema("NestedNumbers"),
+            "One input in the model's shape, before normalisation.",
+        ),
+        ("tensors", schema("NestedNumbers"), "Several such inputs."),
+    ];
+    let one_of: Vec<Value> =
+        inputs.iter().map(|(name, _, _)| json!({ "required": [name] })).collect();
+    for (name, schema, description) in inputs {
+        properties.insert(name.to_owned(), described(schema, description));
+    }
+    json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "oneOf": one_of,
+        "description": "Exactly one kind of input, and options.",
+    })
+}
+
+fn classify_form() -> Value {
+    let mut properties = form_options();
+    let file = json!({
+        "type": "array", "minItems": 1,
+        "items": { "type": "string", "contentMediaType": "application/octet-stream" },
+        "description": "Images or recordings; each file is one input.",
+    });
+    properties.insert("file".to_owned(), file);
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": ["file"],
+        "additionalProperties": false,
+    })
+}
+
 fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = json!(description);
     schema
@@ -178,7 +175,8 @@ pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
     let diagnostics =
         json!({ "type": "string", "enum": ["none", "summary", "full"], "default": "summary" });
     let overlap = json!({ "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0 });
-    let channel = json!({ "type": "string", "pattern": "^[A-Za-z0-9_]{1,9}(,[A-Za-z0-9_]{1,9})*$", "maxLength": 400 });
+    let pattern = "^[A-Za-z0-9_]{1,9}(,[A-Za-z0-9_]{1,9})*$";
+    let channel = json!({ "type": "string", "pattern": pattern, "maxLength": 400 });
     let rate = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1e9 });
     let boolean = json!({ "type": "boolean", "default": false });
     [

@@ -16,8 +16,8 @@ pub(super) struct Operation {
     description: Option<&'static str>,
     body: Option<Value>,
     parameters: Vec<Value>,
-    answers: Map<String, Value>,
-    is_open: bool,
+    responses: Map<String, Value>,
+    needs_no_key: bool,
 }
 
 /// The media types of files that `/classify` accepts as a body.
@@ -36,7 +36,7 @@ const FILES: [&str; 10] = [
 
 /// An image for examples: a seven of 28 by 28 pixels, an input of the bundled model `mnist`.
 const SEVEN: &[u8] = include_bytes!("../seven.png");
-const OF_CLASSIFY: &str = "The example is an image for the bundled model `mnist`. A model of \
+const CLASSIFY_DESCRIPTION: &str = "The example is an image for the bundled model `mnist`. A model of \
     signals expects `{\"signal\": [0.1, 0.2, …]}` with at least as many numbers as its window; `GET \
     /models` describes the input of each model.";
 
@@ -70,50 +70,50 @@ impl Operation {
             description: None,
             body: None,
             parameters,
-            answers: Map::new(),
-            is_open: false,
+            responses: Map::new(),
+            needs_no_key: false,
         };
         operation.errors(&ALWAYS).errors(&[401])
     }
 
-    fn described(mut self, description: &'static str) -> Self {
+    fn description(mut self, description: &'static str) -> Self {
         self.description = Some(description);
         self
     }
 
     /// Makes the operation one that requires no API key.
-    fn open(mut self) -> Self {
-        self.is_open = true;
-        self.answers.remove("401");
+    fn without_key(mut self) -> Self {
+        self.needs_no_key = true;
+        self.responses.remove("401");
         self
     }
 
     fn errors(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
             let place = format!("#/components/responses/Error{status}");
-            self.answers.insert(status.to_string(), json!({ "$ref": place }));
+            self.responses.insert(status.to_string(), json!({ "$ref": place }));
         }
         self
     }
 
     /// Adds a response with one content type.
-    fn answers_with(self, status: u16, text: &str, media_type: &str, schema: &Value) -> Self {
+    fn response(self, status: u16, text: &str, media_type: &str, schema: &Value) -> Self {
         let content = json!({ media_type: { "schema": schema } });
-        self.answers_by(status, text, &content)
+        self.response_with_content(status, text, &content)
     }
 
-    fn answers_by(mut self, status: u16, text: &str, content: &Value) -> Self {
-        let answer =
+    fn response_with_content(mut self, status: u16, text: &str, content: &Value) -> Self {
+        let response =
             json!({ "description": text, "headers": header_references(&[]), "content": content });
-        self.answers.insert(status.to_string(), answer);
+        self.responses.insert(status.to_string(), response);
         self
     }
 
     fn json(self, name: &str) -> Self {
-        self.answers_with(200, "The answer.", "application/json", &schema(name))
+        self.response(200, "The answer.", "application/json", &schema(name))
     }
 
-    fn takes(mut self, is_required: bool, content: &Value) -> Self {
+    fn request_body(mut self, is_required: bool, content: &Value) -> Self {
         self.body = Some(json!({ "required": is_required, "content": content }));
         self
     }
@@ -132,7 +132,7 @@ impl Operation {
             "summary": self.summary,
             "operationId": id,
             "parameters": self.parameters,
-            "responses": self.answers,
+            "responses": self.responses,
         });
         if let Some(description) = self.description {
             operation["description"] = description.into();
@@ -140,7 +140,7 @@ impl Operation {
         if let Some(body) = &self.body {
             operation["requestBody"] = body.clone();
         }
-        if self.is_open {
+        if self.needs_no_key {
             operation["security"] = json!([]);
         }
         operation
@@ -169,7 +169,8 @@ fn classification(path: &str) -> Operation {
         "multipart/form-data": { "schema": schema("ClassifyForm") },
         "application/octet-stream": { "schema": {
             "type": "string", "contentMediaType": "application/octet-stream",
-            "description": "Little-endian 32-bit floats: one recording [C, T], `batch` of them, or inputs [C, H, W] one after another.",
+            "description": "Little-endian 32-bit floats: one recording [C, T], `batch` of them, or \
+                inputs [C, H, W] one after another.",
         } },
     });
     for media_type in FILES {
@@ -177,8 +178,8 @@ fn classification(path: &str) -> Operation {
             json!({ "schema": { "type": "string", "contentMediaType": media_type } });
     }
     let mut operation = Operation::new("post", path, "classify", "Classify signals or images.")
-        .described(OF_CLASSIFY)
-        .takes(true, &content)
+        .description(CLASSIFY_DESCRIPTION)
+        .request_body(true, &content)
         .json("Answer")
         .errors(&[404, 408, 413, 415, 429, 503]);
     for (name, _, schema, description) in options() {
@@ -211,7 +212,7 @@ fn models() -> Vec<Operation> {
 fn probes() -> Vec<Operation> {
     let probe = |path, summary| {
         let status = schema("Status");
-        Operation::new("get", path, "operation", summary).open().json("Status").answers_with(
+        Operation::new("get", path, "operation", summary).without_key().json("Status").response(
             503,
             "Not healthy or not ready.",
             "application/json",
@@ -226,38 +227,44 @@ fn probes() -> Vec<Operation> {
     vec![
         probe("/healthz", "Whether the process is healthy."),
         probe("/readyz", "Whether the server is ready for requests."),
-        Operation::new("get", "/metrics", "operation", "Metrics for Prometheus.").answers_by(
-            200,
-            "The metrics; in OpenMetrics format if `Accept` asks for it.",
-            &metrics,
-        ),
+        Operation::new("get", "/metrics", "operation", "Metrics for Prometheus.")
+            .response_with_content(
+                200,
+                "The metrics; in OpenMetrics format if `Accept` asks for it.",
+                &metrics,
+            ),
     ]
 }
 
 fn descriptions() -> Vec<Operation> {
-    let operation = |path, summary| Operation::new("get", path, "operation", summary).open();
+    let operation = |path, summary| Operation::new("get", path, "operation", summary).without_key();
     let mut redirect = operation("/", "Redirects to `/docs`.");
     let mut headers = header_references(&[]);
     headers.insert("Location".to_owned(), json!({ "schema": { "type": "string" } }));
     let moved = json!({ "description": "See `Location`.", "headers": headers });
-    redirect.answers.insert("307".to_owned(), moved);
+    redirect.responses.insert("307".to_owned(), moved);
     let text = json!({ "type": "string" });
     let any = json!({ "*/*": { "schema": {} } });
     vec![
         redirect,
-        operation("/openapi.json", "This document.").answers_with(
+        operation("/openapi.json", "This document.").response(
             200,
             "An OpenAPI 3.1 document.",
             "application/json",
             &json!({ "type": "object" }),
         ),
-        operation("/docs", "A page to read and try the API.")
-            .answers_with(200, "The page.", "text/html", &text),
+        operation("/docs", "A page to read and try the API.").response(
+            200,
+            "The page.",
+            "text/html",
+            &text,
+        ),
         operation("/docs/{file}", "A file of the documentation page.")
             .parameter(json!({
-                "name": "file", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 },
+                "name": "file", "in": "path", "required": true,
+                "schema": { "type": "string", "minLength": 1 },
             }))
-            .answers_by(200, "The file.", &any)
+            .response_with_content(200, "The file.", &any)
             .errors(&[404]),
     ]
 }

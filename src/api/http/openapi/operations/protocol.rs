@@ -8,7 +8,7 @@ use crate::api::http::openapi::parts::{header_references, schema};
 const PROTOCOL: &str = "open inference protocol";
 /// A signal for examples; a real one has the length of the model's window.
 const WAVE: [f32; 8] = [0.0, 0.5, 1.0, 0.5, 0.0, -0.5, -1.0, -0.5];
-const OF_INFER: &str = "The example only shows the format: the shape must be `[N, …]` with the \
+const INFER_DESCRIPTION: &str = "The example only shows the format: the shape must be `[N, …]` with the \
     sizes that `GET /v2/models/{model}` returns, and `data` must have as many numbers.";
 
 pub(super) fn all() -> Vec<Operation> {
@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<Operation> {
 fn server() -> Vec<Operation> {
     let operation = |path, summary| Operation::new("get", path, PROTOCOL, summary);
     let probe = |path, summary, name| {
-        operation(path, summary).open().json(name).answers_with(
+        operation(path, summary).without_key().json(name).response(
             503,
             "Not healthy or not ready.",
             "application/json",
@@ -51,7 +51,7 @@ fn of_a_model(model: &str) -> Vec<Operation> {
     });
     vec![
         get("", "The model's tensors and parameters.", "ModelMetadata"),
-        get("/ready", "Whether the model is ready.", "ModelReady").answers_by(
+        get("/ready", "Whether the model is ready.", "ModelReady").response_with_content(
             503,
             "Not ready.",
             &ready_or_problem,
@@ -85,11 +85,11 @@ fn inference(path: &str) -> Operation {
         "application/octet-stream": { "schema": binary },
     });
     Operation::new("post", path, PROTOCOL, "Run a model on tensors.")
-        .described(OF_INFER)
-        .takes(true, &body)
+        .description(INFER_DESCRIPTION)
+        .request_body(true, &body)
         .parameter(length("The length of the JSON, if binary data follow it."))
         .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
-        .answers_by(
+        .response_with_content(
             200,
             "The outputs; binary data follow the JSON if they were requested.",
             &answer,
@@ -98,15 +98,15 @@ fn inference(path: &str) -> Operation {
 }
 
 fn repository() -> Vec<Operation> {
-    let post = |path, summary, takes| {
+    let post = |path, summary, request| {
         Operation::new("post", path, PROTOCOL, summary)
-            .takes(false, &json!({ "application/json": { "schema": schema(takes) } }))
+            .request_body(false, &json!({ "application/json": { "schema": schema(request) } }))
             .errors(&[408, 413, 503])
     };
     let change = |path, summary| {
         let mut operation = post(path, summary, "RepositoryChangeRequest").errors(&[403, 404, 422]);
         let done = json!({ "description": "Done.", "headers": header_references(&[]) });
-        operation.answers.insert("200".to_owned(), done);
+        operation.responses.insert("200".to_owned(), done);
         operation
     };
     let entries = json!({ "type": "array", "items": schema("RepositoryEntry") });
@@ -116,7 +116,7 @@ fn repository() -> Vec<Operation> {
             "Every known model version and its state.",
             "RepositoryIndexRequest",
         )
-        .answers_with(200, "The versions.", "application/json", &entries),
+        .response(200, "The versions.", "application/json", &entries),
         change("/v2/repository/models/{model}/load", "Load or reload a model."),
         change("/v2/repository/models/{model}/unload", "Unload a model."),
     ]
