@@ -277,7 +277,7 @@ pub struct Config {
     )]
     pub max_windows: NonZeroUsize,
 
-    /// File of API keys, one per line; without it every client is answered
+    /// File of API keys, one per line; without it, clients need no key
     ///
     /// Lines that begin with # are comments. SIGHUP reads the file again.
     #[arg(long, env = "DRSN_API_KEYS", help_heading = "Security", value_name = "FILE")]

@@ -68,7 +68,7 @@ impl Tls {
     }
 
     /// An acceptor with the current certificate.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.server.load_full())
     }
 }

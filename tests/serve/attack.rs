@@ -1,5 +1,5 @@
-//! What a crowd of hostile clients makes the process hold at its peak: no more than the byte budget, and what belongs
-//! to connections. Linux only, as the figures come from /proc.
+//! Peak memory of the process under many hostile clients: no more than the memory budget and what
+//! connections need. Linux only, as the figures come from /proc.
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -21,12 +21,12 @@ use crate::{
     tiny::{image_input, signal_input},
 };
 
-/// The budget of a server to which nothing else is said, in megabytes.
+/// The default of `--max-inflight-bytes`, in megabytes.
 const BUDGET_MB: u64 = 256;
-/// What a thousand connections may take beside it: up to 64 KiB that were read ahead for each, and their own state.
+/// What a thousand connections may need besides: up to 64 KiB of read buffer each, and their state.
 const CONNECTIONS_MB: u64 = 96;
 const CLIENTS: usize = 1000;
-/// What each declares, and how much of it each sends before it waits.
+/// The length that each client declares, and how much of it it sends before it waits.
 const BODY: usize = 16 << 20;
 const BEGUN: usize = 2 << 20;
 
@@ -35,12 +35,12 @@ fn server() -> (tempfile::TempDir, Process) {
     spec.geometry = Geometry::Stretch;
     let image = InputSpec::Image(spec);
     let models = harness::repository(&[("image", image), ("signal", signal_input(1))]);
-    // Those who wait go on waiting: nobody is to be saved by the end of his time.
+    // Long enough that no request times out during the test.
     let process = Process::start(models.path(), &["--request-timeout-ms", "60000"]);
     (models, process)
 }
 
-/// Begins a body and sends a part of it, or until the server takes no more.
+/// Sends the beginning of a body, until the server refuses more.
 async fn begin(
     address: SocketAddr,
     path: &'static str,
@@ -59,7 +59,7 @@ async fn begin(
     stream
 }
 
-/// The status that has come, or none where the server waits for the rest.
+/// The status that was received, or `None` if the server waits for the rest of the body.
 fn status(stream: &TcpStream) -> Option<String> {
     let mut answer = [0; 12];
     match stream.try_read(&mut answer) {
@@ -89,13 +89,13 @@ async fn a_thousand_bodies_that_begin_stay_within_the_budget() {
         for _ in 0..CLIENTS {
             clients.spawn(begin(process.address, path, content_type, filler));
         }
-        // Nobody hangs up before everybody has come.
+        // No client hangs up before all have connected.
         let streams = clients.join_all().await;
         // A refused client has five seconds to stop sending before it is answered.
         sleep(Duration::from_secs(6)).await;
         let ends: Vec<Option<String>> = streams.iter().map(status).collect();
         let waiting = ends.iter().filter(|end| end.is_none()).count();
-        // Of those who still send after five seconds, on a busy machine, the connection is cut.
+        // On a busy machine some clients still send after five seconds: their connections are cut.
         let mut answers: Vec<&String> = ends.iter().flatten().collect();
         let refused = answers.len();
         answers.sort_unstable();
@@ -112,7 +112,7 @@ async fn a_thousand_bodies_that_begin_stay_within_the_budget() {
     }
 }
 
-/// Files that are small and decode to much, many at once: each is answered, and the peak is the budget's.
+/// Many small files at once that decode to much data: each request is answered, within the budget.
 #[tokio::test(flavor = "multi_thread")]
 async fn bombs_stay_within_the_budget() {
     if !has_runtime() {
@@ -156,7 +156,7 @@ async fn bombs_stay_within_the_budget() {
     }
 }
 
-/// A MAT file of 67 million doubles, deflated.
+/// A compressed MAT file of 67 million doubles.
 fn mat(zeros: &[u8]) -> Vec<u8> {
     const MEGABYTES: u32 = 512;
     let element = |kind: u32, bytes: &[u8]| {
@@ -182,7 +182,7 @@ fn mat(zeros: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The server goes on, and holds nothing for those who are gone.
+/// The server still answers, and holds no memory for disconnected clients.
 async fn assert_recovers(process: &Process) {
     let url = |path: &str| format!("http://{}{path}", process.address);
     let client = reqwest::Client::new();

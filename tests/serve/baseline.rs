@@ -13,7 +13,7 @@ use crate::{
 
 const HELD_OUT: usize = 150;
 
-/// Inputs of even noise in [-1, 1], always the same.
+/// Inputs of uniform noise in [-1, 1], always the same.
 fn inputs(count: usize, length: usize) -> Vec<Vec<f32>> {
     let mut state = 1_u32;
     let mut next = || {
@@ -31,7 +31,7 @@ fn scored_input() -> InputSpec {
     InputSpec::Signal(signal)
 }
 
-/// The tiny model's baseline over even noise, with the level for signals.
+/// The tiny model's baseline over uniform noise, with the level for signals.
 fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let mean_abs = |raw: &Vec<f32>| {
         let mut prepared = raw.clone();
@@ -47,7 +47,7 @@ fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let distance = sums.distance().unwrap();
     let scores: Vec<f64> =
         held_out.iter().map(|raw| distance.score(&mean_abs(raw)).unwrap()).collect();
-    // All of one class: the other one's limits are then the same.
+    // All are of one class: the other class then has the same limits.
     let levels = |raw: &[Vec<f32>]| -> Vec<ClassLevels> {
         raw.iter().map(|raw| ClassLevels { class: 0, channels: vec![Level::of(raw)] }).collect()
     };
@@ -63,7 +63,7 @@ fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     manifest
 }
 
-/// A server of `bare`, which has no baseline, and of these, which have one.
+/// A server of `bare`, which has no baseline, and of `models`, which have one.
 async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
     let folder = harness::repository(&[("bare", tiny::signal_input(1))]);
     for manifest in models {
@@ -149,7 +149,7 @@ async fn levels_belong_to_their_inputs_in_a_request_of_several_batches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_baseline_nothing_is_judged_and_an_image_has_no_level() {
+async fn without_a_baseline_there_is_no_shift_and_an_image_has_no_level() {
     if !has_runtime() {
         return;
     }
@@ -192,7 +192,7 @@ async fn alarms_are_counted_whether_or_not_the_client_asks_for_diagnostics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_says_what_its_baseline_was_taken_on() {
+async fn a_model_describes_its_baseline() {
     if !has_runtime() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Batches change how fast answers come, and not what they are.
+//! Batching changes how fast answers arrive, and not what they are.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,7 +12,8 @@ const CLIENTS: usize = 32;
 const IMAGES: usize = 64;
 const FLOATS: &str = "application/octet-stream";
 
-/// A picture of 28 x 28 pixels: a bright bar on a dark, uneven ground, other for each number.
+/// An image of 28 x 28 pixels: a bright bar on a dark, uneven background, different for each
+/// number.
 fn image(number: usize) -> Vec<u8> {
     let pixel = |position: usize| {
         let (row, column) = (position / 28, position % 28);
@@ -42,7 +43,7 @@ fn numbers(prediction: &Value) -> Vec<Vec<f32>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_with_64_images_answers_what_64_requests_answer_under_32_clients() {
+async fn a_request_with_64_images_gets_the_answers_of_64_requests_from_32_clients() {
     if !has_runtime() {
         return;
     }

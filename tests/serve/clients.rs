@@ -1,4 +1,4 @@
-//! Clients of other projects, as their users call them: `tests/clients/*.py`.
+//! Clients of other projects, used as their documentation says: `tests/clients/*.py`.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! The commands beside serving.
+//! The subcommands.
 
 use std::{
     path::Path,
@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn check_says_that_a_bundle_is_sound_or_what_is_wrong_with_it() {
+fn check_says_that_a_bundle_is_valid_or_what_is_wrong_with_it() {
     if !has_runtime() {
         return;
     }
@@ -48,7 +48,7 @@ fn check_says_that_a_bundle_is_sound_or_what_is_wrong_with_it() {
 }
 
 #[test]
-fn inspect_shows_what_a_model_takes_and_gives_and_how_it_was_trained() {
+fn inspect_shows_inputs_outputs_and_training_of_a_model() {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist/1");
     let folder = bundle.to_str().unwrap();
     let output = run(&["inspect", folder]);
@@ -80,7 +80,7 @@ fn healthcheck_tells_by_its_exit_code_whether_a_server_is_ready() {
     let server = Process::start(models.path(), &["--linger-ms", "5000"]);
     let url = server.url("/readyz");
     assert_eq!(run(&["healthcheck", "--url", &url]).status.code(), Some(0));
-    // In a container the server's own environment says where it listens.
+    // In a container the server's environment says where it listens.
     let own = Command::new(env!("CARGO_BIN_EXE_drsn-serve"))
         .arg("healthcheck")
         .env("DRSN_HTTP", format!("0.0.0.0:{}", server.address.port()))

@@ -1,6 +1,7 @@
-//! An NVIDIA GPU: the answers of the processor, batches of any size without delay, memory that is given back.
+//! NVIDIA GPUs: same answers as on the CPU, batches of any size without delay, memory is released.
 //!
-//! `DRSN_TEST_DEVICE=cuda cargo test --test serve -- --include-ignored` runs these, and all others on the GPU.
+//! `DRSN_TEST_DEVICE=cuda cargo test --test serve -- --include-ignored` runs these, and all others
+//! on the GPU.
 
 use std::{
     path::PathBuf,
@@ -22,7 +23,7 @@ fn command(device: &str, flags: &[&str]) -> Command {
     harness::command_on(device, &models, flags)
 }
 
-/// So many inputs of made-up values in [0, 1), as the body of a request.
+/// A request body of `inputs` inputs with pseudo-random values in [0, 1).
 fn body(inputs: usize, elements: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -47,7 +48,8 @@ async fn text(server: &Process, path: &str) -> String {
     reqwest::get(server.url(path)).await.unwrap().text().await.unwrap()
 }
 
-/// Compares all numbers of two answers. Bundles grant a GPU 1e-3; scales divide and scores square such numbers.
+/// Compares all numbers of two answers. Bundles allow 1e-3 on a GPU; scales divide and scores
+/// square such numbers.
 fn alike(one: &Value, other: &Value, place: &str) {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -64,7 +66,8 @@ fn alike(one: &Value, other: &Value, place: &str) {
         }
         (Value::Number(one), Value::Number(other)) => {
             let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
-            // A feature beside its threshold may be zero here and not there: two of 64 in the smallest block.
+            // A feature close to its threshold may be zero on one device only: two of 64 in the
+            // smallest block.
             let most = if place.ends_with(".zeroed") { 0.04 } else { 1e-4 + 5e-3 * one.abs() };
             assert!((one - other).abs() <= most, "{place}: {one} and {other}");
         }
@@ -95,7 +98,7 @@ async fn a_gpu_answers_as_the_processor_does_and_says_that_it_is_the_gpu() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs an NVIDIA GPU"]
-async fn auto_takes_the_gpu_and_says_why_it_does_not_where_none_is_seen() {
+async fn auto_uses_the_gpu_and_logs_why_not_if_none_is_visible() {
     let with = Process::spawn(command("auto", &[]));
     assert!(text(&with, "/metrics").await.contains("actual=\"CUDAExecutionProvider\""));
 
@@ -115,8 +118,9 @@ async fn auto_takes_the_gpu_and_says_why_it_does_not_where_none_is_seen() {
     eprintln!("{said}\n{log}");
 }
 
-/// ONNX Runtime plans every convolution anew for a batch of another size than the last: 11 to 67 ms each time, a
-/// hundredfold of the batch itself. The measuring of the best batch had no time left then for more than single inputs.
+/// ONNX Runtime plans every convolution again if the batch size changes: 11 to 67 ms each time, a
+/// hundred times the batch itself. The measuring of the best batch had no time left then for more
+/// than single inputs.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs an NVIDIA GPU"]
 async fn batches_of_changing_size_do_not_wait_for_a_plan() {

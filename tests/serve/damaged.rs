@@ -1,4 +1,5 @@
-//! Damaged files of every format, alone and as parts: each is answered or refused, and the server goes on.
+//! Damaged files of every format, alone and as parts: each is answered or refused, and the server
+//! still answers.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +8,7 @@ use crate::{
     tiny,
 };
 
-/// Numbers without order, always the same.
+/// Pseudo-random numbers, always the same.
 struct Dice(u32);
 
 impl Dice {
@@ -16,7 +17,7 @@ impl Dice {
         (self.0 >> 8) as usize % limit
     }
 
-    /// Another byte in a few places, most of them near the front, and sometimes nothing behind one.
+    /// Changes a few bytes, most of them near the beginning, and sometimes truncates the file.
     fn damage(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..=self.below(4) {
             let near = bytes.len().min(if self.below(3) > 0 { 200 } else { usize::MAX });

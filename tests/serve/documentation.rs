@@ -1,4 +1,4 @@
-//! README and docs/: their links lead somewhere, their lines are short, and what they list is complete.
+//! README and docs/: links resolve, lines are short, and lists are complete.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
 
 /// Longest line of a page, in characters; tables and links cannot be broken.
 const LONGEST_LINE: usize = 120;
-/// README is read in two screens.
+/// Longest README, in words: two screens.
 const MOST_WORDS: usize = 900;
 
 fn root() -> &'static Path {

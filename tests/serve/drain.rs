@@ -1,4 +1,4 @@
-//! The end of a server: nothing that was accepted is lost.
+//! Shutdown: no accepted request is lost.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ async fn sigterm_under_keep_alive_clients_loses_no_request_and_exits_with_0() {
     if !has_runtime() {
         return;
     }
-    // What is lost is lost now and then: ten ends show it better than one.
+    // A loss would be rare: ten shutdowns show it better than one.
     for _ in 0..10 {
         end_under_load().await;
     }
@@ -50,7 +50,7 @@ async fn end_under_load() {
                         response.bytes().await.unwrap();
                         answered.fetch_add(1, Ordering::Relaxed);
                     }
-                    // After the listener has closed, and only then, nobody answers.
+                    // Connections fail only after the listener has closed.
                     Err(error) => {
                         assert!(error.is_connect(), "a request was lost: {error:?}");
                         return;
@@ -98,13 +98,13 @@ fn a_second_signal_ends_the_process_at_once() {
     assert_eq!(server.child.wait().unwrap().code(), Some(1));
 }
 
-/// The end was asked for while models were loaded, and all of them were loaded first.
+/// Regression: a shutdown during loading waited until all models were loaded.
 #[test]
 fn a_signal_while_models_are_loaded_ends_the_process_before_the_next_one() {
     if !has_runtime() {
         return;
     }
-    // Each is measured for some 60 ms.
+    // Each one is measured for about 60 ms.
     let names: Vec<String> = (0..60).map(|number| format!("tiny{number}")).collect();
     let models: Vec<_> = names.iter().map(|name| (&**name, tiny::signal_input(1))).collect();
     let models = harness::repository(&models);

@@ -19,7 +19,7 @@ fn bundled() -> Process {
     Process::start(&root().join("models"), &["--default-model", "mnist", "--linger-ms", "0"])
 }
 
-/// Runs a command in the project's root, and gives what it printed.
+/// Runs a command in the project's root and returns its output.
 fn printed(command: &mut Command) -> String {
     let output = command.current_dir(root()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -143,7 +143,7 @@ fn the_picture_of_thresholds_is_drawn_of_one_input_and_of_two() {
     };
     let one = draw("one.svg", &["tests/data/seven.png"]);
     let two = draw("two.svg", &["tests/data/seven.png", "--noise", "0.5"]);
-    // A mark for each of the 112 channels and one in the legend, for each input in a shape of its own.
+    // One mark for each of the 112 channels and one in the legend, with one shape for each input.
     assert_eq!((one.matches("<circle").count(), two.matches("<circle").count()), (113, 113));
     assert_eq!(two.matches("fill=\"#d55e00\"/>").count(), 113 + 3, "diamonds, and a bar a block");
     for words in ["mnist/1", "stage3.block1", "class 7", "input shift: alarm", "U(0, 1)"] {

@@ -41,7 +41,7 @@ fn ramp(count: usize) -> Vec<f32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_are_inputs_with_names_and_options_are_texts_beside_them() {
+async fn files_are_inputs_with_names_and_options_are_text_parts() {
     if !has_runtime() {
         return;
     }
@@ -55,7 +55,7 @@ async fn parts_are_inputs_with_names_and_options_are_texts_beside_them() {
     let body = form(&[
         ("model", None, None, b"one"),
         ("file", Some("a.wav"), Some("application/octet-stream"), &wav),
-        // What it is shows in its first bytes, then in its name, then in its type.
+        // Detection order: first bytes, file name, declared type.
         ("file", Some("wrong.csv"), Some("image/png"), &wav),
         ("file", Some("C:\\data\\b.csv"), Some("application/octet-stream"), csv.as_bytes()),
         ("file", None, Some("text/csv"), csv.as_bytes()),
@@ -138,7 +138,7 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
     server.stop().await;
 }
 
-/// A grey picture that all lossless formats keep exactly.
+/// A grey image that all lossless formats keep exactly.
 fn picture() -> RgbaImage {
     RgbaImage::from_fn(4, 4, |x, y| {
         let level = ((x + 4 * y) * 17) as u8;
@@ -180,7 +180,7 @@ async fn every_lossless_format_gives_the_same_answer_whatever_it_is_declared_as(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_option_of_recordings_is_refused_for_images_and_taken_for_signals() {
+async fn an_option_of_recordings_is_refused_for_images_and_accepted_for_signals() {
     if !has_runtime() {
         return;
     }

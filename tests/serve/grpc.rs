@@ -1,4 +1,4 @@
-//! The gRPC face, by generated clients.
+//! The gRPC API, by generated clients.
 
 mod ends;
 mod streams;
@@ -79,7 +79,7 @@ fn assert_close(found: &[f32], expected: &[f32]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn raw_and_typed_tensors_give_what_the_definition_gives() {
+async fn raw_and_typed_tensors_get_the_answers_of_the_definition() {
     if !has_runtime() {
         return;
     }
@@ -160,7 +160,7 @@ async fn calls_that_cannot_be_answered_get_their_code_and_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_is_the_earliest_of_those_that_were_given() {
+async fn the_earliest_deadline_holds() {
     if !has_runtime() {
         return;
     }
@@ -173,7 +173,7 @@ async fn a_deadline_is_the_earliest_of_those_that_were_given() {
     timed.parameters.insert("timeout".to_owned(), InferParameter { parameter_choice: choice });
     let status = refused(&mut client, timed, Code::DeadlineExceeded).await;
     assert!(status.message().contains("time was up"), "{status}");
-    // Generated clients keep their deadline themselves: here only the header says it.
+    // Generated clients enforce their own deadline: here only the header sets it.
     let message = request(&signal(0.0)).encode_to_vec();
     let mut body = vec![0];
     body.extend_from_slice(&(message.len() as u32).to_be_bytes());
@@ -187,7 +187,7 @@ async fn a_deadline_is_the_earliest_of_those_that_were_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_is_told_with_push_back() {
+async fn a_full_queue_is_reported_with_push_back() {
     if !has_runtime() {
         return;
     }
@@ -267,7 +267,7 @@ async fn the_classifier_answers_like_post_classify() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_need_a_key_where_keys_are_set_and_probes_do_not() {
+async fn calls_need_a_key_if_keys_are_set_and_probes_do_not() {
     if !has_runtime() {
         return;
     }
@@ -288,7 +288,7 @@ async fn calls_need_a_key_where_keys_are_set_and_probes_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn models_are_loaded_and_unloaded_over_grpc_where_control_is_explicit() {
+async fn models_are_loaded_and_unloaded_over_grpc_if_control_is_explicit() {
     if !has_runtime() {
         return;
     }

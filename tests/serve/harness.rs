@@ -1,4 +1,4 @@
-//! A server on a free port, in this process or as one of its own.
+//! A server on a free port, in this process or as a process of its own.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -19,10 +19,10 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{skip, tiny};
 
-/// Longest start that a test waits for.
+/// How long a test waits for a server to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether ONNX Runtime is here; says that the test is skipped where it is not.
+/// Whether ONNX Runtime is installed; if not, reports the test as skipped.
 pub(crate) fn has_runtime() -> bool {
     match Runtime::start(None) {
         Ok(_) => true,
@@ -33,17 +33,17 @@ pub(crate) fn has_runtime() -> bool {
     }
 }
 
-/// Where the servers compute: on the processor, unless `DRSN_TEST_DEVICE` says otherwise.
+/// The device of the servers: the CPU, unless `DRSN_TEST_DEVICE` names another.
 fn device() -> String {
     std::env::var("DRSN_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())
 }
 
-/// What computes there.
+/// The execution provider of that device.
 pub(crate) fn provider() -> &'static str {
     if device() == "cpu" { "CPUExecutionProvider" } else { "CUDAExecutionProvider" }
 }
 
-/// Writes tiny models into a repository of their own.
+/// Writes tiny models into a new repository.
 pub(crate) fn repository(models: &[(&str, InputSpec)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, input) in models {
@@ -78,7 +78,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with these flags, and returns when it is ready.
+    /// Starts a server with these flags, and returns when it is ready.
     pub(crate) async fn start(models: &Path, flags: &[&str]) -> Self {
         let models = models.to_str().unwrap();
         let device = device();
@@ -128,7 +128,7 @@ impl Server {
             .unwrap()
     }
 
-    /// Posts and expects an answer.
+    /// Posts a body and expects status 200.
     pub(crate) async fn classify(
         &self,
         path: &str,
@@ -142,12 +142,12 @@ impl Server {
         answer
     }
 
-    /// Posts JSON and expects an answer.
+    /// Posts JSON and expects status 200.
     pub(crate) async fn classify_json(&self, path: &str, body: Value) -> Value {
         self.classify(path, "application/json", body.to_string()).await
     }
 
-    /// Bytes that are reserved; those of an answer are given back a moment after it was read.
+    /// Bytes that stay reserved; those of an answer are released shortly after it was read.
     pub(crate) async fn idle_bytes(&self) -> u64 {
         let mut bytes = u64::MAX;
         for _ in 0..100 {
@@ -162,7 +162,7 @@ impl Server {
         bytes
     }
 
-    /// Asks for the end and waits for it.
+    /// Shuts the server down and waits for it.
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         self.task.await.unwrap();
@@ -173,7 +173,7 @@ pub(crate) async fn json(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
-/// Asks again and again until the answer is right.
+/// Repeats a check until it is true.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
     let right = async {
         while !check().await {
@@ -196,7 +196,7 @@ pub(crate) fn command(models: &Path, flags: &[&str]) -> Command {
     command_on(&device(), models, flags)
 }
 
-/// The same, to compute on this device.
+/// The same, for a given device.
 pub(crate) fn command_on(device: &str, models: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
     command
@@ -209,12 +209,12 @@ pub(crate) fn command_on(device: &str, models: &Path, flags: &[&str]) -> Command
 }
 
 impl Process {
-    /// Starts one, and returns when it is ready.
+    /// Starts a server, and returns when it is ready.
     pub(crate) fn start(models: &Path, flags: &[&str]) -> Self {
         Self::spawn(command(models, flags))
     }
 
-    /// Starts one, and returns when it listens.
+    /// Starts a server, and returns when it listens.
     pub(crate) fn listening(models: &Path, flags: &[&str]) -> Self {
         Self::begin(command(models, flags))
     }
@@ -236,7 +236,7 @@ impl Process {
         });
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, address: unknown, grpc: unknown, lines };
-        // HTTP says so first.
+        // The HTTP listener is logged first.
         let [address, grpc] = ["http", "grpc"].map(|protocol| {
             let listening = process.wait_for("listening");
             assert_eq!(listening["protocol"], protocol);
@@ -261,7 +261,7 @@ impl Process {
         lines
     }
 
-    /// The lines that are logged within this time.
+    /// The lines logged within this time.
     pub(crate) fn lines_for(&self, time: Duration) -> Vec<Value> {
         let end = Instant::now() + time;
         let next = || self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok();
@@ -280,7 +280,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already in most tests; then there is nothing to kill.
+        // In most tests the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

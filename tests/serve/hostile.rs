@@ -1,4 +1,5 @@
-//! Wrong inputs, each with the code and the sentence that a stranger can act on; the server goes on.
+//! Wrong inputs: each gets its code and a message that a client can act on, and the server still
+//! answers.
 
 use std::io::Cursor;
 
@@ -14,7 +15,7 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const FLOATS: &str = "application/octet-stream";
 const PNG: &str = "image/png";
 
-/// Expects an error of the table, in the form of problem details, and returns its sentence.
+/// Expects an error as problem details, and returns its message.
 pub(crate) async fn refusal(response: Response, status: u16, code: &str) -> String {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let found = response.status().as_u16();
@@ -41,7 +42,7 @@ fn jpeg() -> Vec<u8> {
     file.into_inner()
 }
 
-/// A PNG whose header declares another size, with the checksum that belongs to it.
+/// A PNG whose header declares another size, with a correct checksum.
 fn png_that_declares(width: u32, height: u32) -> Vec<u8> {
     let mut file = png(4, 4);
     file[16..20].copy_from_slice(&width.to_be_bytes());
@@ -56,7 +57,7 @@ pub(crate) fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// Content type, body, status, code, and a part of the sentence.
+/// Content type, body, status, code, and a part of the message.
 type Case = (&'static str, Vec<u8>, u16, &'static str, &'static str);
 
 async fn expect_refusals(server: &Server, cases: Vec<Case>) {
@@ -74,7 +75,7 @@ fn invalid(content_type: &'static str, body: impl Into<Vec<u8>>, sentence: &'sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_came() {
+async fn wrong_files_and_numbers_are_refused_with_what_was_expected_and_what_came() {
     if !has_runtime() {
         return;
     }
@@ -125,7 +126,7 @@ async fn wrong_files_and_numbers_are_answered_with_what_was_expected_and_what_ca
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_json_is_answered_with_what_was_expected_and_what_came() {
+async fn wrong_json_is_refused_with_what_was_expected_and_what_came() {
     if !has_runtime() {
         return;
     }
@@ -158,7 +159,7 @@ async fn wrong_json_is_answered_with_what_was_expected_and_what_came() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_routes_methods_models_and_options_are_told_what_there_is() {
+async fn wrong_routes_methods_models_and_options_are_told_which_exist() {
     if !has_runtime() {
         return;
     }

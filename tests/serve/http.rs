@@ -1,4 +1,4 @@
-//! The routes and forms of input that the contract names.
+//! The routes and forms of input of the HTTP API.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const FLOATS: &str = "application/octet-stream";
 
-/// 16 grey values, of which 8-bit pictures keep each exactly.
+/// 16 grey values that 8-bit images represent exactly.
 fn pixels() -> [u8; 16] {
     std::array::from_fn(|n| (n * 17) as u8)
 }
@@ -74,7 +74,7 @@ async fn a_jpeg_is_read_like_its_pixels() {
     let server = Server::start(models.path(), &[]).await;
     let answer = server.classify("/classify", "image/jpeg", file(image::ImageFormat::Jpeg)).await;
     let found = answer["predictions"][0]["probability"].as_f64().unwrap() as f32;
-    // JPEG loses a little of each pixel.
+    // JPEG is lossy.
     assert!((found - tiny::answer(&values()).probabilities[1]).abs() < 0.02);
     server.stop().await;
 }
@@ -112,7 +112,7 @@ async fn every_form_of_a_signal_gives_the_same_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_whole_answer_is_as_the_contract_shows_it() {
+async fn the_whole_answer_is_the_documented_one() {
     if !has_runtime() {
         return;
     }
@@ -200,7 +200,7 @@ async fn the_whole_answer_is_as_the_contract_shows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_share_of_zeroed_features_is_that_of_the_definition() {
+async fn the_fraction_of_zeroed_features_is_that_of_the_definition() {
     if !has_runtime() {
         return;
     }
@@ -219,7 +219,7 @@ async fn the_share_of_zeroed_features_is_that_of_the_definition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_gets_as_much_as_it_asks_for() {
+async fn a_client_gets_the_classes_and_diagnostics_it_asks_for() {
     if !has_runtime() {
         return;
     }
@@ -291,7 +291,7 @@ async fn a_request_id_is_echoed_or_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_2_in_clear_text_is_spoken_too() {
+async fn http_2_in_clear_text_is_supported() {
     if !has_runtime() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Keys of clients.
+//! API keys.
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ fn key_file(folder: &Path, text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_key_is_told_so_and_counted_and_probes_need_none() {
+async fn a_client_without_a_key_is_refused_and_counted_and_probes_need_none() {
     if !has_runtime() {
         return;
     }
@@ -64,7 +64,7 @@ async fn who_has_no_key_is_told_so_and_counted_and_probes_need_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_read_again_at_sighup_and_a_bad_file_leaves_the_old_ones() {
+async fn keys_are_reloaded_at_sighup_and_a_bad_file_leaves_the_old_ones() {
     if !has_runtime() {
         return;
     }
@@ -92,7 +92,7 @@ async fn keys_are_read_again_at_sighup_and_a_bad_file_leaves_the_old_ones() {
 }
 
 #[test]
-fn a_file_of_keys_that_cannot_be_used_ends_the_start_with_2() {
+fn an_unusable_file_of_keys_ends_the_start_with_2() {
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     let folder = tempfile::tempdir().unwrap();
     let empty = key_file(folder.path(), "# none\n");

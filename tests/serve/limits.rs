@@ -1,4 +1,4 @@
-//! Limits of queue, memory and time: what they refuse, and that they refuse nobody else.
+//! Limits of queue, memory and time: what they refuse, and that they refuse nothing else.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_says_when_to_return_and_a_request_above_all_memory_does_not() {
+async fn a_full_queue_says_when_to_retry_and_a_request_above_all_memory_does_not() {
     if !has_runtime() {
         return;
     }
@@ -37,7 +37,7 @@ async fn a_full_queue_says_when_to_return_and_a_request_above_all_memory_does_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_cannot_be_answered_in_time_is_told_so() {
+async fn a_request_that_cannot_be_answered_in_time_is_refused() {
     if !has_runtime() {
         return;
     }
@@ -50,7 +50,7 @@ async fn a_request_that_cannot_be_answered_in_time_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_comes_too_slowly_is_told_so() {
+async fn a_body_that_arrives_too_slowly_is_refused() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     if !has_runtime() {
@@ -85,8 +85,8 @@ async fn probes_have_the_errors_of_every_other_route() {
     server.stop().await;
 }
 
-/// A request was refused before its body was read, and the connection closed with bytes unread, which resets it:
-/// clients that send before they listen saw a broken pipe and no reason.
+/// Regression: a request was refused before its body was read, and closing a connection with unread
+/// bytes resets it: clients that were still sending saw a broken pipe instead of the error.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_reaches_clients_that_are_still_sending() {
     if !has_runtime() {
@@ -108,9 +108,10 @@ async fn a_refusal_reaches_clients_that_are_still_sending() {
     server.stop().await;
 }
 
-/// What a client declared was reserved before it came: 16 connections that sent nothing kept all others out.
+/// Regression: the declared length was reserved before the body arrived, so that 16 connections
+/// that sent nothing kept all others out.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_declared_and_not_sent_takes_no_memory_from_others() {
+async fn a_body_that_is_declared_and_not_sent_takes_no_memory_from_others() {
     use tokio::io::AsyncWriteExt as _;
 
     if !has_runtime() {
@@ -133,7 +134,7 @@ async fn what_is_declared_and_not_sent_takes_no_memory_from_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_that_others_use_is_told_apart_from_a_request_that_is_too_large() {
+async fn memory_that_others_use_is_distinguished_from_a_request_that_is_too_large() {
     use tokio::io::AsyncWriteExt as _;
 
     if !has_runtime() {
@@ -155,7 +156,7 @@ async fn memory_that_others_use_is_told_apart_from_a_request_that_is_too_large()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_with_more_inputs_than_are_taken_is_refused_whatever_its_form() {
+async fn a_request_with_too_many_inputs_is_refused_whatever_its_form() {
     if !has_runtime() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The server as its clients meet it: over a socket, and as a process.
+//! The server as its clients see it: over a socket, and as a process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../support/skip.rs"]

@@ -1,4 +1,4 @@
-//! A recording of ten minutes through a server process, whose memory is watched.
+//! Memory of a server process that classifies a recording of ten minutes.
 
 use std::{
     fs,
@@ -15,12 +15,12 @@ use crate::{
 };
 
 const RATE: u32 = 48_000;
-/// 14,062 windows of 2,048 samples, and the end.
+/// 14,062 windows of 2,048 samples, and the last, aligned to the end.
 const SAMPLES: u32 = 600 * RATE;
-/// Megabytes that the process may grow by, of which the answer is about seven.
+/// Growth that the process is allowed, in megabytes; the answer is about seven of them.
 const MOST_GROWTH_MB: u64 = 64;
 
-/// A WAV file of 16 bits that is made up while it is sent.
+/// A 16-bit WAV file that is generated while it is sent.
 struct Generated {
     header: Option<Vec<u8>>,
     sample: u32,
@@ -62,7 +62,7 @@ pub(crate) fn resident(pid: u32, field: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
 }
 
-/// Streams the recording and returns the answer, and the seconds that it took.
+/// Streams the recording and returns the answer and the duration in seconds.
 async fn send(process: &Process, query: &str, rate: u32) -> (Value, f64) {
     let url = format!("http://{}/models/bearing/classify?{query}", process.address);
     let request = reqwest::Client::new().post(url).header("content-type", "audio/wav");
@@ -83,7 +83,7 @@ async fn ten_minutes_of_a_wav_file_are_classified_without_being_in_memory() {
     let flags = ["--request-timeout-ms", "300000", "--default-model", "bearing"];
     let process = Process::start(&models, &flags);
     let pid = process.child.id();
-    // What is taken once, as buffers of batches.
+    // Allocated once, like the buffers of batches.
     let url = format!("http://{}/models/bearing/classify", process.address);
     let some: Vec<u8> = (0..2048 * 64).flat_map(|n: u32| ((n % 97) as f32).to_le_bytes()).collect();
     let request =
@@ -104,7 +104,7 @@ async fn ten_minutes_of_a_wav_file_are_classified_without_being_in_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_recording_lets_others_through() {
+async fn a_long_recording_does_not_hold_up_other_requests() {
     if !has_runtime() {
         return;
     }
@@ -127,6 +127,6 @@ async fn a_long_recording_lets_others_through() {
     };
     let ((_, seconds), longest) = tokio::join!(send(&process, "top_k=1", RATE), small);
     eprintln!("{longest:?} at most beside a recording that took {seconds:.1} s");
-    // Behind all windows it would be most of that.
+    // If it had to wait for all windows, this would be most of their time.
     assert!(longest.as_secs_f64() < 0.2 * seconds.max(5.0), "{longest:?} of {seconds:.1} s");
 }

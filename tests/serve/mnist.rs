@@ -67,7 +67,8 @@ async fn the_example_of_the_readme_is_a_seven_with_a_threshold_for_every_block()
     server.stop().await;
 }
 
-/// Share of right answers among the 10,000 test images, with `noise`·U(0, 1) added to each pixel.
+/// Fraction of right answers among the 10,000 test images, with `noise`·U(0, 1) added to each
+/// pixel.
 async fn accuracy(noise: f32) -> Option<f64> {
     let (images, labels) = test_set()?;
     let server =
@@ -134,6 +135,7 @@ async fn noisy_digits_are_classified_as_well_as_promised() {
     }
     let Some(accuracy) = accuracy(0.5).await else { return };
     assert!(accuracy >= 0.97, "{accuracy}");
-    // Another draw of the noise than the manifest's: two standard errors at this accuracy are 0.3 points.
+    // Another draw of the noise than the manifest's: two standard errors at this accuracy are 0.3
+    // points.
     assert!((accuracy - in_manifest(true)).abs() <= 0.003, "{accuracy}");
 }

@@ -45,7 +45,8 @@ fn assert_close(found: &[f32], expected: &[f32]) {
     }
 }
 
-/// Expects a refusal, and returns its sentence, which has to stand under the key that the protocol's clients read.
+/// Expects an error, and returns its message, which must be under the key that the protocol's
+/// clients read.
 async fn refusal(response: Response, status: u16, code: &str) -> String {
     let found = response.status();
     let problem = json_of(response).await;
@@ -97,12 +98,12 @@ async fn the_server_and_its_models_describe_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tensors_are_answered_with_what_the_definition_gives() {
+async fn tensors_get_the_answers_of_the_definition() {
     if !has_runtime() {
         return;
     }
     let (server, _models) = server(&["--max-batch", "2"]).await;
-    // Five inputs, and batches of at most two.
+    // Five inputs in batches of at most two.
     let inputs: Vec<Vec<f32>> = (0..5).map(|n| signal(n as f32)).collect();
     let mut body = request(&inputs.concat());
     body["id"] = json!("7");
@@ -128,7 +129,7 @@ async fn tensors_are_answered_with_what_the_definition_gives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_outputs_that_are_asked_for_come_and_classes_where_they_are_wanted() {
+async fn only_the_requested_outputs_are_returned_and_classes_if_requested() {
     if !has_runtime() {
         return;
     }
@@ -152,7 +153,7 @@ async fn only_the_outputs_that_are_asked_for_come_and_classes_where_they_are_wan
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn binary_tensors_are_taken_and_given_also_compressed() {
+async fn binary_tensors_are_accepted_and_returned_also_compressed() {
     if !has_runtime() {
         return;
     }
@@ -203,7 +204,7 @@ fn floats_of(bytes: &[u8]) -> Vec<f32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_cannot_be_answered_are_told_why() {
+async fn invalid_requests_are_told_why() {
     if !has_runtime() {
         return;
     }
@@ -229,7 +230,7 @@ async fn requests_that_cannot_be_answered_are_told_why() {
         let detail = refusal(post(body).await, 400, "invalid_argument").await;
         assert!(detail.contains(part), "{detail}");
     }
-    // 64 KiB of zeros become some dozen bytes: the limit is that of what comes out.
+    // 64 KiB of zeros compress to a few dozen bytes: the limit is that of the decompressed body.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     bomb.write_all(&vec![b' '; 64 << 10]).unwrap();
     let bomb = bomb.finish().unwrap();
@@ -247,14 +248,14 @@ async fn requests_that_cannot_be_answered_are_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_waits_less_long_than_the_server_is_told_in_its_time() {
+async fn a_client_with_a_shorter_limit_than_the_server_is_answered_within_it() {
     if !has_runtime() {
         return;
     }
-    // A lone input waits for others for a second, and its client for a tenth of that.
+    // An incomplete batch waits for a second, and the client for a tenth of that.
     let (server, _models) = server(&["--max-wait-us", "1000000", "--max-batch", "8"]).await;
     let mut body = request(&signal(0.0));
-    // Longer than any clock: the server's own limit holds.
+    // Beyond the range of the clock: the server's own limit holds.
     body["parameters"] = json!({"timeout": u64::MAX});
     let response = server.post(INFER, JSON, body.to_string()).await;
     assert_eq!(response.status(), 200);
@@ -264,14 +265,14 @@ async fn a_client_that_waits_less_long_than_the_server_is_told_in_its_time() {
     server.stop().await;
 }
 
-/// Parsing was left out: a body of megabytes seemed to be decoded in no time.
+/// Regression: the time for parsing was left out of the statistics.
 #[tokio::test(flavor = "multi_thread")]
-async fn decoding_takes_as_long_in_the_statistics_as_parsing_does() {
+async fn the_statistics_of_decoding_include_parsing() {
     if !has_runtime() {
         return;
     }
     let (server, _models) = server(&[]).await;
-    // The numbers are few, and what is around them takes long to parse.
+    // Few numbers, in JSON that takes long to parse.
     let body = request(&signal(0.0)).to_string();
     let padded = format!("{}{body}", " ".repeat(8 << 20));
     let nanoseconds = async |body: String| {

@@ -1,4 +1,5 @@
-//! The API's description: that it is served, that it is right, and what a program that believes it makes of the server.
+//! The API's description: it is served, it is right, and a program that tests the server against it
+//! finds no fault.
 
 use std::{
     ffi::OsStr,
@@ -54,7 +55,7 @@ async fn the_description_and_its_page_are_served_without_a_key_and_without_the_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_path_has_the_methods_that_the_description_says_and_no_other() {
+async fn each_path_has_exactly_the_described_methods() {
     if !has_runtime() {
         return;
     }
@@ -76,9 +77,9 @@ async fn each_path_has_the_methods_that_the_description_says_and_no_other() {
     server.stop().await;
 }
 
-/// schemathesis loaded a model by `[]`.
+/// Regression: schemathesis loaded a model with the body `[]`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_to_the_repository_that_is_no_object_is_refused() {
+async fn a_request_to_the_repository_that_is_not_an_object_is_refused() {
     if !has_runtime() {
         return;
     }
@@ -96,9 +97,9 @@ async fn a_request_to_the_repository_that_is_no_object_is_refused() {
     server.stop().await;
 }
 
-/// What is narrowed, and why, stands in `tests/schemathesis.toml`.
+/// `tests/schemathesis.toml` says which checks are restricted, and why.
 #[tokio::test(flavor = "multi_thread")]
-async fn schemathesis_finds_no_answer_that_the_description_does_not_foretell() {
+async fn schemathesis_finds_no_answer_that_is_not_described() {
     if !has_runtime() {
         return;
     }
@@ -128,7 +129,7 @@ async fn schemathesis_finds_no_answer_that_the_description_does_not_foretell() {
     run(&python, &[&["-m", "schemathesis.cli", "--config-file", settings][..], &bounded].concat());
 }
 
-/// Runs a program of Python's, which must find nothing wrong.
+/// Runs a Python program, which must find no fault.
 fn run(python: &OsStr, arguments: &[&str]) {
     let scratch = tempfile::tempdir().unwrap();
     let output = Command::new(python).args(arguments).current_dir(scratch.path()).output().unwrap();

@@ -1,4 +1,4 @@
-//! More than the server takes: what is refused is told, counted, and costs nothing afterwards.
+//! Overload: refused requests are told why, counted, and hold nothing afterwards.
 
 use std::{collections::HashSet, fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ async fn of_200_requests_at_once_a_queue_of_8_refuses_as_many_as_are_counted() {
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
-    // A batch that never fills holds what waits for half a second.
+    // A batch that never fills keeps requests waiting for half a second.
     let flags = ["--queue", "8", "--workers", "1", "--max-batch", "64", "--max-wait-us", "500000"];
     let server = Arc::new(Server::start(models.path(), &flags).await);
     let mut clients = JoinSet::new();
@@ -83,14 +83,14 @@ async fn a_client_that_does_not_read_its_answer_does_not_keep_its_memory() {
     eventually("the answer is being sent", is_sending).await;
     assert!(in_memory().await > 1 << 20);
     eventually("its memory is given back", async || in_memory().await == 0).await;
-    // What was on its way can still be read; then the connection ends before the answer does.
+    // Bytes in flight can still be read; then the connection ends before the answer is complete.
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(!answer.ends_with(b"}"));
     server.stop().await;
 }
 
-/// Over HTTP/2 the connection is well, and only the answer's window is closed.
+/// Over HTTP/2 the connection works, and only the flow-control window of the answer is closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_open_its_window_does_not_keep_an_answers_memory() {
     if !has_runtime() {
@@ -113,14 +113,14 @@ async fn a_client_that_does_not_open_its_window_does_not_keep_an_answers_memory(
     assert_eq!(unread.status(), 200);
     assert!(server.idle_bytes().await == 0, "the memory of the answer is given back");
     assert!(unread.bytes().await.is_err(), "the answer was cut off");
-    // Who reads, however little at a time, gets it all.
+    // A client that reads, however slowly, gets the whole answer.
     let read = ask(2000).await;
     assert!(read.bytes().await.unwrap().len() > 100_000);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_has_no_more_time_than_its_client_gives_it() {
+async fn a_client_can_shorten_the_time_limit_of_its_request() {
     if !has_runtime() {
         return;
     }
@@ -141,7 +141,7 @@ async fn a_request_has_no_more_time_than_its_client_gives_it() {
     assert_eq!(ask("60000").await.status(), 200);
     let text = metrics(&server).await;
     assert!(text.contains("drsn_rejected_total{model=\"tiny\",reason=\"deadline\"} 1"), "{text}");
-    // The job whose client had gone was in no batch: the one that was answered was alone in its own.
+    // The job of the disconnected client was in no batch: the answered job was alone in its batch.
     let count = "drsn_batch_size_sum{model=\"tiny\",version=\"1\"} 1.0";
     assert!(text.lines().any(|line| line == count), "{text}");
     server.stop().await;
@@ -187,7 +187,7 @@ async fn the_log_names_request_and_trace() {
     assert_eq!(line["trace_id"].as_str().map(str::len), Some(32));
 }
 
-/// Local and remote addresses of a process's sockets, TCP and UDP, by what the kernel says.
+/// Local and remote addresses of a process's TCP and UDP sockets, from /proc.
 fn sockets(process: u32) -> Vec<(String, SocketAddr, SocketAddr)> {
     let inodes: HashSet<String> = fs::read_dir(format!("/proc/{process}/fd"))
         .unwrap()
@@ -202,7 +202,7 @@ fn sockets(process: u32) -> Vec<(String, SocketAddr, SocketAddr)> {
         let port = u16::from_str_radix(port, 16).unwrap();
         match u32::from_str_radix(ip, 16) {
             Ok(v4) => (v4.to_ne_bytes(), port).into(),
-            // Whether it is this machine's own does not matter: the test listens on none.
+            // A loopback address would count as well: the test itself listens on none.
             Err(_) => ([0_u16; 8], port).into(),
         }
     };
@@ -227,7 +227,7 @@ async fn the_server_opens_no_connection_outward() {
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     let mut command =
         harness::command(models.path(), &["--model-control", "poll", "--poll-seconds", "1"]);
-    // Where the runtime reports home unless it is told not to, it is told by the program and not by the environment.
+    // The program itself must turn telemetry off in the runtime, without the environment.
     command.env_remove("ORT_DISABLE_TELEMETRY");
     let server = Process::spawn(command);
     let client = reqwest::Client::new();

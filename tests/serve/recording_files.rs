@@ -1,4 +1,4 @@
-//! Recordings that other tools wrote, and real ones.
+//! Recordings written by other tools, and real ones.
 
 use std::{fs, path::PathBuf};
 
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_other_tools_are_taken_and_told_by_their_first_bytes() {
+async fn files_of_other_tools_are_accepted_and_recognised_by_their_first_bytes() {
     if !has_runtime() {
         return;
     }
@@ -38,7 +38,7 @@ async fn files_of_other_tools_are_taken_and_told_by_their_first_bytes() {
     ] {
         let query = if file == "deflated.npz" { "channel=0&variable=DE_time" } else { "channel=0" };
         let found = answers(file, content_type, query).await;
-        // A declared image does not make it one.
+        // The declared type, an image, is ignored.
         if file != "comma.csv" {
             assert_eq!(answers(file, "image/png", query).await, found, "{file}");
         }

@@ -1,4 +1,4 @@
-//! What is wrong with a recording is told in a sentence.
+//! Invalid recordings: the error says what is wrong.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
 
 #[expect(clippy::too_many_lines, reason = "a table, a line for each fault")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recording_that_cannot_be_taken_is_told_why() {
+async fn an_invalid_recording_is_refused_with_the_reason() {
     if !has_runtime() {
         return;
     }
@@ -123,7 +123,8 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
             "a list of 2 came; a signal may be longer",
         ),
         ("", JSON, json!({"signal": []}).to_string().into_bytes(), "a list of 0 came"),
-        // Zero samples cannot be resampled either, which must be told before they are cut.
+        // Zero samples cannot be resampled, which must be reported before they are cut into
+        // windows.
         (
             "resample=true&sample_rate_hz=4000",
             JSON,
@@ -147,7 +148,7 @@ async fn a_recording_that_cannot_be_taken_is_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_bytes_or_windows_than_are_taken_are_refused() {
+async fn too_many_bytes_or_windows_are_refused() {
     if !has_runtime() {
         return;
     }
@@ -172,9 +173,9 @@ async fn more_bytes_or_windows_than_are_taken_are_refused() {
     server.stop().await;
 }
 
-/// A tensor was classified whatever rate it was said to have, and without the channels that were asked for.
+/// Regression: a tensor was classified whatever its sample rate, ignoring the requested channels.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_option_that_a_body_cannot_follow_is_refused_and_not_passed_over() {
+async fn an_option_that_does_not_apply_to_a_body_is_refused_and_not_ignored() {
     if !has_runtime() {
         return;
     }
@@ -209,7 +210,7 @@ async fn an_option_that_a_body_cannot_follow_is_refused_and_not_passed_over() {
     server.stop().await;
 }
 
-/// A table is no WAV file because the word stands in its first line.
+/// A table is not a WAV file because its first line contains that word.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_with_a_column_named_wave_is_a_table() {
     if !has_runtime() {
@@ -223,7 +224,7 @@ async fn a_table_with_a_column_named_wave_is_a_table() {
     server.stop().await;
 }
 
-/// Batches were counted, and the windows in them were not.
+/// Regression: batches were counted, and not the windows in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_of_a_recording_are_inferences_in_the_statistics() {
     if !has_runtime() {

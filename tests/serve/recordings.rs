@@ -1,4 +1,5 @@
-//! Recordings: every form of one gives the same windows; what is wrong with one is told; long ones take their turn.
+//! Recordings: every form of one gives the same windows, and long ones take turns with other
+//! requests.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub(crate) fn wav(rate: u32, channels: &[Vec<f32>]) -> Vec<u8> {
     [wav_header(rate, count, 3, 32, data.len() as u32), data].concat()
 }
 
-/// What comes before the samples.
+/// The header of a WAV file.
 pub(crate) fn wav_header(rate: u32, channels: u16, code: u16, bits: u16, bytes: u32) -> Vec<u8> {
     let frame = channels * bits / 8;
     let mut file = b"RIFF".to_vec();
@@ -49,7 +50,7 @@ pub(crate) fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &floats(values)].concat()
 }
 
-/// Numbers without order, of which each window is another.
+/// Pseudo-random numbers, different in each window.
 pub(crate) fn noise(count: usize) -> Vec<f32> {
     let mut state = 7_u32;
     let mut next = || {
@@ -67,7 +68,7 @@ fn assert_close(found: &Value, expected: f32) {
     assert!((number(found) - expected).abs() < 1e-5, "{found} is not {expected}");
 }
 
-/// Holds an answer against the network's definition, window by window.
+/// Compares an answer with the network's definition, window by window.
 fn assert_windows(prediction: &Value, signal: &[f32], starts: &[usize]) {
     let windows = prediction["windows"].as_array().unwrap();
     let answers: Vec<tiny::Answer> =
@@ -126,7 +127,7 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
         ("", JSON, json!({"signal": signal}).to_string().into_bytes(), &aligned),
         ("", JSON, json!({"signal": [signal], "overlap": 0.5}).to_string().into_bytes(), &halves),
         ("", JSON, json!({"signal": both, "channel": 1}).to_string().into_bytes(), &aligned),
-        // Declared as something else, and recognised by its first bytes.
+        // Declared as something else and recognised by its first bytes.
         ("", "image/png", wav(8000, std::slice::from_ref(&signal)), &aligned),
         ("", WAV, npy("(43,)", &signal), &aligned),
         ("model=two", FLOATS, floats(&[&signal[..], &other].concat()), &aligned),
@@ -152,13 +153,13 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_streamed_is_answered_as_one_that_came_whole() {
+async fn a_streamed_body_gets_the_same_answer_as_a_whole_one() {
     if !has_runtime() {
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     let server = Server::start(models.path(), &["--max-windows", "100000"]).await;
-    // Above the length from which raw numbers are streamed.
+    // Longer than the threshold above which raw numbers are streamed.
     let signal = noise(300_005);
     let raw = server.classify("/classify", FLOATS, floats(&signal)).await;
     let in_wav = server.classify("/classify", WAV, wav(8000, std::slice::from_ref(&signal))).await;
@@ -201,7 +202,7 @@ impl hyper::body::Body for PieceByPiece {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_recordings_in_an_array_or_a_list_are_as_many_inputs() {
+async fn each_recording_in_an_array_or_a_list_is_one_input() {
     if !has_runtime() {
         return;
     }
@@ -223,7 +224,7 @@ async fn several_recordings_in_an_array_or_a_list_are_as_many_inputs() {
             assert_windows(prediction, &values[20 * input..], &[0, 2]);
         }
     }
-    // Of the length of a window they are inputs without windows.
+    // Recordings of the length of a window have no windows.
     let answer =
         server.classify("/classify", "application/x-npy", npy("(3, 2, 8)", &values[..48])).await;
     assert_eq!(answer["predictions"].as_array().map(Vec::len), Some(3));
@@ -240,7 +241,7 @@ pub(crate) fn normalised(rate: Option<f64>) -> InputSpec {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recording_of_another_rate_is_resampled_where_that_is_asked_for() {
+async fn a_recording_of_another_rate_is_resampled_on_request() {
     if !has_runtime() {
         return;
     }
@@ -270,7 +271,7 @@ async fn a_recording_of_another_rate_is_resampled_where_that_is_asked_for() {
     for answer in &answers {
         let windows = answer["predictions"][0]["windows"].as_array().unwrap();
         assert_eq!(windows.len(), 1000);
-        // Beyond its ends a recording counts as silent, which is felt there.
+        // A recording counts as silent beyond its ends, which affects the values near them.
         for (found, expected) in windows.iter().zip(expected).take(900).skip(100) {
             let difference = number(&found["probability"]) - number(&expected["probability"]);
             assert!(difference.abs() < 1e-3, "{found} {expected}");
@@ -281,7 +282,7 @@ async fn a_recording_of_another_rate_is_resampled_where_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_recording_is_one_request_to_a_queue_and_is_refused_at_its_beginning() {
+async fn a_long_recording_is_one_request_in_the_queue_and_is_refused_at_its_beginning() {
     if !has_runtime() {
         return;
     }
@@ -295,7 +296,7 @@ async fn a_long_recording_is_one_request_to_a_queue_and_is_refused_at_its_beginn
         refusal(response, 429, "queue_full").await;
     };
     assert_eq!(tokio::join!(occupied, refused).0.status(), 200);
-    // Thousands of windows are one place in a queue of one.
+    // Thousands of windows need one place in a queue of one.
     let answer = server.classify("/classify", WAV, wav(8000, &[noise(16_000)])).await;
     assert_eq!(answer["predictions"][0]["windows"].as_array().map(Vec::len), Some(2000));
     let text = server.get("/metrics").await.text().await.unwrap();

@@ -1,4 +1,4 @@
-//! Models that come, change and go while the server serves.
+//! Models that are added, changed and removed while the server runs.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ pub(crate) fn damage(bundle: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The version that answers.
+/// The version that answers requests.
 async fn version(server: &Server) -> String {
     let answer = server.classify("/classify", FLOATS, floats(&[1.0; 8])).await;
     answer["model"]["version"].as_str().unwrap().to_owned()
@@ -126,14 +126,14 @@ async fn poll_starts_with_what_loads_and_shows_the_rest() {
     damage(&write_tiny(models.path(), "broken", "1", tiny::image_input()));
     fs::create_dir_all(models.path().join("unwritten/1")).unwrap();
     let server = Server::start(models.path(), &POLL).await;
-    // Of the versions below one that cannot be served, the next that can.
+    // If the highest version cannot be served, the next lower one is.
     assert_eq!(version(&server).await, "1");
     let state = async || harness::json(server.get("/models/broken").await).await["state"].clone();
-    // It is tried again and again, and is loading meanwhile.
+    // Loading is retried; meanwhile the state is loading.
     eventually("the broken model is shown", async || state().await == "unavailable").await;
     let path = "/models/broken/classify";
     refusal(server.post(path, FLOATS, floats(&[1.0; 16])).await, 503, "not_ready").await;
-    // While it is tried again, it is loading and has no reason.
+    // During a retry the state is loading, without a reason.
     eventually("the reason of the unwritten version", async || {
         let unwritten = harness::json(server.get("/models/unwritten").await).await;
         unwritten["reason"].as_str().is_some_and(|r| r.contains("it has no manifest.json"))
@@ -143,7 +143,7 @@ async fn poll_starts_with_what_loads_and_shows_the_rest() {
 }
 
 #[test]
-fn a_folder_that_is_still_being_written_is_retried_and_told_once() {
+fn a_folder_that_is_still_being_written_is_retried_and_logged_once() {
     if !has_runtime() {
         return;
     }
@@ -156,7 +156,7 @@ fn a_folder_that_is_still_being_written_is_retried_and_told_once() {
     let log = server.lines_for(Duration::from_millis(3500));
     let told = log.iter().filter(|l| l["message"].as_str().unwrap().contains("manifest.json"));
     assert_eq!(told.count(), 1, "{log:?}");
-    // The manifest first, as a careless copy may have it: the checksums are not yet right.
+    // The manifest first, as in a careless copy: the checksums do not match yet.
     for file in ["manifest.json", "golden.json", "model.onnx"] {
         fs::copy(whole.join(file), half.join(file)).unwrap();
         std::thread::sleep(Duration::from_millis(300));
@@ -241,7 +241,7 @@ async fn a_request_that_waits_when_its_model_is_unloaded_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_versions_are_served_side_by_side_and_the_highest_answers_who_names_none() {
+async fn all_versions_are_served_and_the_highest_answers_requests_without_a_version() {
     if !has_runtime() {
         return;
     }
@@ -274,7 +274,8 @@ async fn all_versions_are_served_side_by_side_and_the_highest_answers_who_names_
     server.stop().await;
 }
 
-/// A volume as Kubernetes mounts it: `tiny -> ..data/tiny`, `..data -> ..first`, and a change renames another link over `..data`.
+/// A volume as Kubernetes mounts it: `tiny -> ..data/tiny`, `..data -> ..first`; a change renames
+/// another link over `..data`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mounted_volume_that_is_swapped_by_a_link_is_followed() {
     if !has_runtime() {
@@ -294,7 +295,7 @@ async fn a_mounted_volume_that_is_swapped_by_a_link_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sighup_looks_at_the_folder_of_a_server_with_fixed_models() {
+async fn sighup_rescans_the_folder_of_a_server_with_fixed_models() {
     if !has_runtime() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Models that are loaded again and again give back what the ones before them took.
+//! Memory of models that are reloaded many times is released.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     hostile::FLOATS,
 };
 
-/// Resident memory of a process, in KiB, a moment after the model before has gone.
+/// Resident memory of a process, in KiB, shortly after the previous model was unloaded.
 async fn resident(process: u32) -> u64 {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -22,7 +22,7 @@ async fn memory_after_200_reloads_is_that_after_20() {
     reload_200_times("8").await;
 }
 
-/// The batch that is measured differs from load to load, and with it the memory of the sessions.
+/// The measured batch size differs between loads, and so does the memory of the sessions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_after_200_reloads_with_measured_batches_is_that_after_20() {
     reload_200_times("auto").await;
@@ -54,7 +54,8 @@ async fn reload_200_times(batch: &str) {
         let request =
             client.post(server.url("/classify")).header("content-type", FLOATS).body(body);
         assert_eq!(request.send().await.unwrap().status(), 200);
-        // The mean of ten, for what an allocator holds goes up and down by some per cent, and so do measured batches.
+        // The mean of ten: the memory that the allocator holds varies by a few per cent, as do
+        // measured batch sizes.
         match reload {
             11..=20 => after_20 += resident(server.child.id()).await / 10,
             191..=200 => after_200 += resident(server.child.id()).await / 10,

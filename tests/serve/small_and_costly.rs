@@ -1,4 +1,5 @@
-//! Small requests that would cost much: memory for copies that nobody counted, time for files that decode to much.
+//! Small requests that could cost much: copies that no limit counts, files that decode to much
+//! data.
 
 use std::{io::Write as _, net::TcpStream, time::Instant};
 
@@ -13,7 +14,7 @@ use crate::{
 
 const NPY: &str = "application/x-npy";
 
-/// A kilobyte of names of one channel was a thousand copies of the recording.
+/// Regression: a kilobyte of channel names made a thousand copies of the recording.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_choice_of_channels_is_refused_before_any_is_copied() {
     if !has_runtime() {
@@ -39,9 +40,9 @@ async fn a_choice_of_channels_is_refused_before_any_is_copied() {
     server.stop().await;
 }
 
-/// Each short input was made an object of its own before they were counted.
+/// Regression: many short inputs were allocated one by one before they were counted.
 #[tokio::test(flavor = "multi_thread")]
-async fn inputs_and_channels_of_an_array_are_counted_before_they_are_made() {
+async fn inputs_and_channels_of_an_array_are_counted_before_they_are_allocated() {
     if !has_runtime() {
         return;
     }
@@ -62,7 +63,7 @@ async fn inputs_and_channels_of_an_array_are_counted_before_they_are_made() {
 
 const FORM: &str = "multipart/form-data; boundary=xyz";
 
-/// A form of pictures of 36 megapixels, each in a few kilobytes.
+/// A form with images of 36 megapixels, each a few kilobytes long.
 fn large_pictures(count: usize) -> Vec<u8> {
     let picture = png(6000, 6000);
     assert!(picture.len() < 200_000);
@@ -81,9 +82,9 @@ fn stretching() -> tempfile::TempDir {
     harness::repository(&[("tiny", drsn_bundle::InputSpec::Image(image))])
 }
 
-/// All files of a request were decoded in one go, however late it had become.
+/// Regression: all files of a request were decoded even after its deadline.
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_take_long_are_not_decoded_after_the_requests_time() {
+async fn files_that_take_long_are_not_decoded_after_the_deadline() {
     if !has_runtime() {
         return;
     }
@@ -102,9 +103,9 @@ async fn files_that_take_long_are_not_decoded_after_the_requests_time() {
     server.stop().await;
 }
 
-/// A client that had gone away was worked for until all of its files were decoded.
+/// Regression: all files of a disconnected client were decoded.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_is_not_worked_for() {
+async fn the_files_of_a_disconnected_client_are_not_decoded() {
     if !has_runtime() {
         return;
     }
@@ -129,9 +130,9 @@ async fn a_client_that_hangs_up_is_not_worked_for() {
     server.stop().await;
 }
 
-/// The process waited for a decoder that nobody waited for.
+/// Regression: the process waited for a decoder whose request had ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_does_not_wait_for_files_that_are_being_decoded() {
+async fn shutdown_does_not_wait_for_files_that_are_being_decoded() {
     if !has_runtime() {
         return;
     }
@@ -173,9 +174,10 @@ async fn the_end_does_not_wait_for_files_that_are_being_decoded() {
     sending.await.unwrap();
 }
 
-/// Bodies of these routes had no time: a thousand clients that sent half of one took all connections for good.
+/// Regression: bodies of these routes had no time limit, so that a thousand clients that sent half
+/// of one occupied all connections forever.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_stops_coming_is_not_waited_for_on_any_route() {
+async fn a_body_that_stops_arriving_times_out_on_every_route() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     if !has_runtime() {
@@ -194,7 +196,7 @@ async fn a_body_that_stops_coming_is_not_waited_for_on_any_route() {
         tokio::time::timeout(std::time::Duration::from_secs(5), read).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
     }
-    // A body that breaks off is no body that is too large.
+    // A body that ends early is not reported as too large.
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream
         .write_all(

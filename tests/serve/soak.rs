@@ -25,7 +25,7 @@ fn time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(15))
 }
 
-/// Asks in a closed loop until told to stop; every answer must be one.
+/// Sends requests in a closed loop until told to stop; each must be answered with 200.
 async fn ask(url: String, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>) {
     let client = reqwest::Client::new();
     while !stop.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! What a start says when it cannot go on: one line, by name and reason, and an exit code for scripts.
+//! Failed starts: one log line with name and reason, and an exit code for scripts.
 
 use std::{fs, net::TcpListener, path::Path, process::Output, time::Instant};
 
@@ -14,7 +14,7 @@ fn run(models: &Path, flags: &[&str]) -> Output {
     harness::command(models, flags).output().unwrap()
 }
 
-/// Expects the process to end with this code, and returns the error that it logged last.
+/// Expects the process to end with this code, and returns the last error that it logged.
 fn failure(output: &Output, code: i32) -> String {
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{log}");
@@ -132,7 +132,7 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
 }
 
 #[test]
-fn a_model_that_does_not_give_its_golden_outputs_is_refused() {
+fn a_model_that_does_not_reproduce_its_golden_outputs_is_refused() {
     if !has_runtime() {
         return;
     }
@@ -162,7 +162,7 @@ fn one_bundle_can_be_served_without_folders_for_its_name_and_version() {
 }
 
 #[test]
-fn the_highest_version_is_served_and_half_written_folders_are_passed_over() {
+fn the_highest_version_is_served_and_half_written_folders_are_skipped() {
     if !has_runtime() {
         return;
     }
@@ -183,8 +183,8 @@ fn the_highest_version_is_served_and_half_written_folders_are_passed_over() {
     assert_eq!(model["version"], "10");
 }
 
-/// ONNX Runtime makes operators of our own known when a session with them is opened first, and refused one of two
-/// sessions that were opened at that moment: two of three starts failed.
+/// Regression: ONNX Runtime registers custom operators when the first session with them is opened,
+/// and refused one of two sessions that were opened at that moment: two of three starts failed.
 #[test]
 fn sessions_that_are_opened_at_the_same_time_do_not_hinder_each_other() {
     if !has_runtime() {
@@ -196,13 +196,13 @@ fn sessions_that_are_opened_at_the_same_time_do_not_hinder_each_other() {
     }
 }
 
-/// A shortcut that is the same for all samples adds up as any other in standard operators; ours do not know it.
+/// Standard operators can add a shortcut that is the same for all samples; our operators cannot.
 #[test]
 fn a_model_that_our_operators_cannot_compute_runs_as_it_is_and_the_log_says_so() {
     if !has_runtime() || harness::provider() != "CPUExecutionProvider" {
         return;
     }
-    // Of thresholds, which have one number for all samples, and of features come shortcuts of zeros.
+    // Thresholds, which have one number for all samples, and features give shortcuts of zeros.
     for (source, fits) in [("alone", false), ("x", true)] {
         let manifest = tiny::manifest("tiny", "1", tiny::signal_input(1));
         let model = tiny::model_with(&manifest, |graph, shrunk| {

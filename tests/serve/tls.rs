@@ -1,4 +1,4 @@
-//! TLS: both versions of HTTP, a new certificate without an end, and files that cannot be used.
+//! TLS: both versions of HTTP, a new certificate without a restart, and unusable files.
 
 use std::{fs, path::Path, process::Command};
 
@@ -42,7 +42,7 @@ impl Setup {
         Some(Self { _models: models, files, server })
     }
 
-    /// What curl says of one request: its exit code, and version and status of HTTP.
+    /// Sends one request by curl: its exit code, and the version and status of HTTP.
     fn ask(&self, certificate: &Path, version: &str) -> (Option<i32>, String) {
         let output = Command::new("curl")
             .args(["-s", version, "--max-time", "10", "-o", "/dev/null", "--cacert"])
@@ -75,7 +75,7 @@ fn both_versions_of_http_are_served_over_tls_and_clear_text_is_not() {
 }
 
 #[test]
-fn a_client_that_does_not_begin_the_handshake_is_cut_off() {
+fn a_client_that_does_not_begin_the_handshake_is_disconnected() {
     use std::{io::Read as _, net::TcpStream, time::Duration};
 
     let Some(setup) = Setup::start() else { return };
@@ -85,7 +85,7 @@ fn a_client_that_does_not_begin_the_handshake_is_cut_off() {
 }
 
 #[test]
-fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
+fn a_certificate_is_reloaded_at_sighup_and_a_bad_one_is_not_used() {
     let Some(setup) = Setup::start() else { return };
     let old = setup.files.path().join("old.pem");
     fs::copy(setup.files.path().join("cert.pem"), &old).unwrap();
@@ -95,7 +95,7 @@ fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     let new = setup.files.path().join("new.pem");
     fs::copy(setup.files.path().join("cert.pem"), &new).unwrap();
     assert_eq!(setup.ask(&new, "--http2"), (Some(0), "2 200".to_owned()));
-    // curl's word for a certificate that it does not trust.
+    // curl's exit code for a certificate that it does not trust.
     assert_eq!(setup.ask(&old, "--http2").0, Some(60));
     fs::write(setup.files.path().join("key.pem"), "nothing").unwrap();
     setup.server.signal("-HUP");
@@ -106,7 +106,7 @@ fn a_certificate_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
 }
 
 #[test]
-fn files_that_cannot_be_used_end_the_start_with_2_and_a_sentence() {
+fn unusable_files_end_the_start_with_2_and_a_message() {
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     certificate(one.path());

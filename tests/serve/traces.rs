@@ -1,4 +1,4 @@
-//! Traces, as a collector gets them.
+//! Traces, as a collector receives them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -82,7 +82,7 @@ async fn classify(server: &Process, traceparent: Option<&str>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_gets_each_request_as_a_part_of_its_clients_trace() {
+async fn a_collector_gets_each_request_as_part_of_its_clients_trace() {
     if !has_runtime() {
         return;
     }
@@ -97,7 +97,7 @@ async fn a_collector_gets_each_request_as_a_part_of_its_clients_trace() {
     let [resource] = &export.resource_spans[..] else { panic!("{export:?}") };
     let service = &resource.resource.as_ref().unwrap().attributes;
     assert_eq!(text(service, "service.name"), "drsn-serve");
-    // The probe is none of them.
+    // The probe is not among them.
     let [span] = &resource.scope_spans[0].spans[..] else { panic!("{export:?}") };
     assert_eq!(span.name, "POST /classify");
     assert_eq!(
@@ -108,7 +108,8 @@ async fn a_collector_gets_each_request_as_a_part_of_its_clients_trace() {
     assert_eq!(text(&span.attributes, "http.response.status_code"), "200");
     assert!(text(&span.attributes, "drsn.inference_us").parse::<u64>().is_ok());
 
-    // One whose client traces nothing begins a trace; it is sent before the end, though its time has not come.
+    // A request without a trace context begins a trace, which is exported at shutdown, before
+    // the export interval is over.
     let answered = classify(&server, None).await;
     server.signal("-TERM");
     let export = timeout(Duration::from_secs(20), received.recv()).await.unwrap().unwrap();
@@ -118,7 +119,7 @@ async fn a_collector_gets_each_request_as_a_part_of_its_clients_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_collector_the_server_answers_and_says_what_is_lost() {
+async fn without_its_collector_the_server_answers_and_logs_what_is_lost() {
     if !has_runtime() {
         return;
     }
@@ -138,7 +139,7 @@ async fn without_its_collector_the_server_answers_and_says_what_is_lost() {
 }
 
 #[test]
-fn a_collector_that_is_not_spoken_to_is_refused_at_the_start() {
+fn an_unsupported_collector_is_refused_at_start() {
     let (_models, mut command) = started("https://collector:4317");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -147,7 +147,7 @@ pub(super) async fn discard(mut body: Body, headers: &HeaderMap) {
     }
 }
 
-pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(header::CONTENT_ENCODING) {
         None => Ok(()),
         Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),

@@ -1,4 +1,4 @@
-//! The beginning and the end of a server, as callers see them.
+//! Start and shutdown, as gRPC clients see them.
 
 use std::{
     error::Error as _,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_health_turns_first_and_streams_are_told() {
+async fn at_shutdown_health_changes_first_and_streams_are_told() {
     if !has_runtime() {
         return;
     }
@@ -44,7 +44,7 @@ async fn at_the_end_health_turns_first_and_streams_are_told() {
     assert_eq!(stream.prediction().await.1, 8);
     server.signal("-TERM");
     server.wait_for("draining");
-    // During the linger the stream goes on, and others connect.
+    // During the linger the stream continues, and new connections are accepted.
     stream.send(signal(2.0)).await;
     assert_eq!(stream.prediction().await.1, 16);
     let mut other = Inference::new(super::channel(server.grpc).await);
@@ -53,7 +53,7 @@ async fn at_the_end_health_turns_first_and_streams_are_told() {
     let status = stream.refusal().await;
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert_eq!(watched.message().await.unwrap().unwrap().status, 2);
-    // Who watches does not keep the server from ending.
+    // A `Watch` call does not keep the server from shutting down.
     while let Ok(Some(answer)) = watched.message().await {
         assert_ne!(answer.status, 1);
     }
@@ -80,13 +80,14 @@ async fn sigterm_under_clients_loses_no_call() {
                     Err(status) => {
                         let sources = std::iter::successors(status.source(), |&e| e.source());
                         let text: Vec<String> = sources.map(ToString::to_string).collect();
-                        // The connection ended before the client had sent anything of the call, or its GOAWAY
-                        // names the call as one that was not begun: most libraries send it again by themselves.
+                        // The connection ended before the client had sent anything of the call, or
+                        // its GOAWAY names the call as one that was not begun: most libraries send
+                        // it again by themselves.
                         let not_begun = ["connection closed", "not a result of an error"];
                         if text.iter().any(|s| not_begun.iter().any(|word| s.ends_with(word))) {
                             continue;
                         }
-                        // After the listener has closed, and only then, nobody answers.
+                        // Connections fail only after the listener has closed.
                         let refused = text.iter().any(|source| source.contains("connect error"));
                         assert!(refused, "a call was lost: {status}, {text:?}");
                         return;
@@ -104,7 +105,7 @@ async fn sigterm_under_clients_loses_no_call() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_its_flag_and_grpc_can_be_off() {
+fn a_port_in_use_is_reported_with_its_flag_and_grpc_can_be_off() {
     if !has_runtime() {
         return;
     }
@@ -134,7 +135,7 @@ async fn while_models_are_being_loaded_calls_are_told_to_come_back() {
     if !has_runtime() {
         return;
     }
-    // Enough of them that loading takes longer than a call.
+    // Enough models that loading takes longer than a call.
     let names: Vec<String> = (0..40).map(|n| format!("tiny{n}")).collect();
     let models: Vec<_> = names.iter().map(|name| (&**name, tiny::signal_input(2))).collect();
     let models = harness::repository(&models);

@@ -17,7 +17,7 @@ use crate::{
     tiny,
 };
 
-/// A stream from its client's side.
+/// The client side of a stream.
 pub(super) struct Stream {
     messages: mpsc::Sender<ClassifyStreamRequest>,
     answers: Streaming<ClassifyStreamResponse>,
@@ -66,7 +66,7 @@ impl Stream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_gives_each_full_window_as_soon_as_it_is_full() {
+async fn a_stream_answers_each_window_as_soon_as_it_is_full() {
     if !has_runtime() {
         return;
     }
@@ -75,7 +75,7 @@ async fn a_stream_gives_each_full_window_as_soon_as_it_is_full() {
     let mut client = Classifier::new(channel(server.grpc).await);
     let start = StreamStart { channels: 2, overlap: 0.5, ..StreamStart::default() };
     let mut stream = Stream::open(&mut client, start).await;
-    // 21 samples of each channel: 8 are a window, 4 further ones the next.
+    // 21 samples of each channel: 8 fill a window, and every 4 more the next.
     let first: Vec<f32> = (0..21).map(|n| (n as f32 * 0.7).sin()).collect();
     let pieces = [0..3, 3..3, 3..9, 9..21];
     let piece = |range: std::ops::Range<usize>| [&first[range.clone()], &first[range]].concat();
@@ -91,7 +91,7 @@ async fn a_stream_gives_each_full_window_as_soon_as_it_is_full() {
         assert_eq!((found.0, found.1), (expected.0, expected.1));
         assert_close(&[found.2], &[expected.2]);
     };
-    // The stream is open still.
+    // The stream is still open.
     check(stream.prediction().await, 0);
     stream.send(piece(pieces[3].clone())).await;
     for from in [4, 8, 12] {
@@ -123,7 +123,7 @@ async fn a_stream_that_breaks_the_rules_is_told_which() {
         (StreamStart { channels: 3, ..start() }, Code::InvalidArgument, "2 channels"),
         (StreamStart { overlap: 1.0, ..start() }, Code::InvalidArgument, "overlap"),
         (StreamStart { model: "none".to_owned(), ..start() }, Code::NotFound, "tiny"),
-        // Nothing is sent after this one.
+        // No message follows this one.
         (StreamStart { sample_rate_hz: 1000.0, ..start() }, Code::DeadlineExceeded, "300 ms"),
     ] {
         let stream = Stream::open(&mut client, wrong).await;
@@ -140,9 +140,9 @@ async fn a_stream_that_breaks_the_rules_is_told_which() {
     server.stop().await;
 }
 
-/// A client that sends without reading is held back, and its windows take bounded memory.
+/// A client that sends without reading is slowed down, and its windows need bounded memory.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_whose_client_reads_nothing_is_held_back() {
+async fn a_stream_whose_client_reads_nothing_is_slowed_down() {
     if !has_runtime() {
         return;
     }
@@ -166,9 +166,10 @@ async fn a_stream_whose_client_reads_nothing_is_held_back() {
     server.stop().await;
 }
 
-/// Five bytes of each message stayed reserved: a sensor that sent for a week took all memory.
+/// Regression: five bytes of each message stayed reserved, so that a sensor that sent for a week
+/// exhausted the memory.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_stream_takes_no_more_memory_than_a_short_one() {
+async fn a_long_stream_needs_no_more_memory_than_a_short_one() {
     if !has_runtime() {
         return;
     }
@@ -189,7 +190,7 @@ async fn a_long_stream_takes_no_more_memory_than_a_short_one() {
     server.stop().await;
 }
 
-/// Each window was admitted for itself: streams that had been let in ended each other where they were many.
+/// Regression: each window was admitted separately, so that many streams ended each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_wait_for_one_another_and_do_not_end_each_other() {
     if !has_runtime() {
@@ -203,7 +204,7 @@ async fn streams_wait_for_one_another_and_do_not_end_each_other() {
     for _ in 0..8 {
         let mut client = Classifier::new(channel.clone());
         let mut stream = Stream::open(&mut client, StreamStart::default()).await;
-        // Its place is its own from here on.
+        // From here on it has a place in the queue.
         stream.send(signal(0.0)).await;
         stream.prediction().await;
         streams.push(stream);
