@@ -1,8 +1,9 @@
-"""Measures what a request costs the server: `python3 benches/clients.py PID`, with the server's process id.
+"""Measures what a request costs a running server: `python3 benches/clients.py PID`, with its process id.
 
-Keep-alive clients send the README's digit as PNG, as raw floats and as JSON; the cost is the process's CPU time.
-Bodies of 1 to 64 digits then show the network's time per input, from `timing.inference_us` (start the server with
---max-batch 64 for that). Rounds are interleaved, and medians are printed. Standard library only; Linux.
+Keep-alive clients send the README's digit as PNG, as raw floats and as JSON; the cost is the
+process's CPU time. Then bodies of 1 to 64 digits show the network's time per input, from
+`timing.inference_us` (start the server with --max-batch 64 for that). The rounds are interleaved;
+it prints medians. It needs only the standard library, and Linux.
 """
 
 import http.client

@@ -1,58 +1,59 @@
-//! Every way in which a request can fail, with its HTTP status, its gRPC code and its stable word, in one table.
+//! Every way in which a request can fail, with its HTTP status, its gRPC code and its stable error
+//! code, in one table.
 
 use std::any::Any;
 
 use axum::http::StatusCode;
 use tonic::Code;
 
-/// A request that was not answered, and why, in a sentence for the client.
+/// Why a request failed, with a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub(crate) struct ApiError {
-    /// What kind of failure it is.
     pub(crate) kind: ErrorKind,
-    /// What was expected, what came, and what to do. Nothing of the host: no path, no type name.
+    /// What was expected, what the request has, and what to do. It reveals nothing about the host:
+    /// no path, no type name.
     pub(crate) detail: String,
 }
 
-/// A word of a client in quotes, to show it what it wrote, but never at length.
+/// Quotes a client's text for a message, cut after 80 characters.
 pub(crate) fn quoted(word: &str) -> String {
     const LONGEST: usize = 80;
     format!("{:?}", word.chars().take(LONGEST).collect::<String>())
 }
 
-/// The kinds of failure.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     /// A malformed body, a wrong shape, length, type or option.
     InvalidArgument,
-    /// No key, or one that is not known, where keys are set.
+    /// No API key or an unknown one, if keys are configured.
     Unauthenticated,
-    /// A model was to be loaded or unloaded, and the server was not started so.
+    /// A load or unload without `--model-control explicit`.
     Forbidden,
-    /// A model that was asked to load cannot be served.
+    /// A model that a client asked to load cannot be served.
     Unloadable,
     /// An unknown route, model or version.
     NotFound,
-    /// A route that has other methods.
+    /// A known route with another method.
     MethodNotAllowed,
     /// The client sent its request too slowly.
     RequestTimeout,
-    /// A body, or what it declares, above a limit.
+    /// A body above a limit, or one that declares a size above it.
     TooLarge,
-    /// A media type that is not taken.
+    /// A media type that the route does not accept.
     UnsupportedMediaType,
     /// The model's queue is full.
     QueueFull,
-    /// The bytes that may be in memory are used up.
+    /// The request-memory budget is exhausted.
     BytesFull,
     /// The models are still being loaded.
     NotReady,
-    /// The server is about to end.
+    /// The server is shutting down.
     Draining,
-    /// The request's time was up before it was answered.
+    /// The request's deadline passed before it was answered.
     DeadlineExceeded,
-    /// The runtime failed, or gave a number that is none.
+    /// The runtime failed, or returned a non-finite number.
     Internal,
 }
 
@@ -92,7 +93,7 @@ impl ErrorKind {
         }
     }
 
-    /// The stable word for programs.
+    /// The stable error code for programs.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid_argument",
@@ -116,25 +117,26 @@ impl ErrorKind {
     /// The short title for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::InvalidArgument => "The request cannot be understood",
-            Self::Unauthenticated => "A key is needed",
+            Self::InvalidArgument => "Invalid request",
+            Self::Unauthenticated => "API key required",
             Self::Forbidden => "Not allowed",
             Self::Unloadable => "The model cannot be loaded",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
-            Self::RequestTimeout => "The request came too slowly",
+            Self::RequestTimeout => "The request arrived too slowly",
             Self::TooLarge => "Too large",
             Self::UnsupportedMediaType => "Media type not supported",
             Self::QueueFull => "The queue is full",
-            Self::BytesFull => "The memory for requests is full",
+            Self::BytesFull => "The request-memory budget is exhausted",
             Self::NotReady => "Not ready",
             Self::Draining => "Shutting down",
-            Self::DeadlineExceeded => "Out of time",
+            Self::DeadlineExceeded => "Deadline exceeded",
             Self::Internal => "Internal error",
         }
     }
 
-    /// The label under which `drsn_rejected_total` counts it; none where the fault is not a refusal.
+    /// The label `reason` of `drsn_rejected_total`; `None` if the failure does not count as a
+    /// rejection.
     pub(crate) fn rejection(self) -> Option<&'static str> {
         match self {
             Self::InvalidArgument | Self::UnsupportedMediaType => Some("invalid"),
@@ -153,7 +155,7 @@ impl ErrorKind {
         }
     }
 
-    /// Seconds after which it is worth to try again, for `Retry-After`.
+    /// The value of `Retry-After`, in seconds, if a retry may succeed.
     pub(crate) fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::QueueFull | Self::BytesFull | Self::NotReady | Self::Draining => Some(1),
@@ -171,30 +173,30 @@ impl ErrorKind {
         }
     }
 
-    /// This kind of failure, with its sentence.
+    /// An error of this kind, with its sentence.
     pub(crate) fn because(self, detail: impl Into<String>) -> ApiError {
         ApiError { kind: self, detail: detail.into() }
     }
 }
 
 impl ApiError {
-    /// For what panicked, whose message is logged: nothing internal is told to a client.
+    /// The error for a panic. The panic's message is logged and not sent to the client.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        tracing::error!(message, "what answers a request panicked");
+        tracing::error!(message, "a request handler panicked");
         Self::internal()
     }
 
-    /// A malformed or unfit request, with the sentence for its client.
+    /// [`ErrorKind::InvalidArgument`] with the sentence for the client.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         ErrorKind::InvalidArgument.because(detail)
     }
 
-    /// A failure of ours. What happened goes into the log, and not to the client.
+    /// A failure of the server. The caller logs the reason, which is not sent to the client.
     pub(crate) fn internal() -> Self {
         ErrorKind::Internal.because("the server failed to answer this request; its log says why")
     }

@@ -1,6 +1,6 @@
-//! JSON Schemas for the API's description: those of types that derive theirs are gathered, and those of types that other
-//! crates define are here. What a manifest consists of is described by its own schema, which a test of `drsn-bundle`
-//! holds to the code.
+//! JSON Schemas for the API's description. It collects the derived schemas, and writes those of
+//! types from other crates by hand. The schemas of a manifest's parts come from
+//! `docs/manifest.schema.json`, which a test of `drsn-bundle` compares with the code.
 
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -11,27 +11,33 @@ use utoipa::{
 /// The schema of `manifest.json`.
 const MANIFEST: &str = include_str!("../docs/manifest.schema.json");
 
-/// Where the document has its schemas.
+const TRAINING: &str = "How the model was trained, if its manifest says so.";
+const SHIFT: &str =
+    "How far the input lies from the training data; null for a model without that baseline.";
+
+/// Where the API's description has its schemas.
 const PLACE: &str = "#/components/schemas/";
 
-/// Schemas by their names.
+/// Named schemas.
 #[derive(Default)]
 pub(crate) struct Schemas(Vec<(String, RefOr<Schema>)>);
 
 impl Schemas {
-    /// Adds that of a type, and of what it consists of.
+    /// Adds the schema of a type and those of the types that it contains.
     pub(crate) fn add<T: ToSchema + PartialSchema>(&mut self) {
         self.0.push((T::name().into_owned(), T::schema()));
         T::schemas(&mut self.0);
     }
 
-    /// All of them as JSON, with those that are defined here.
+    /// All schemas as JSON, including those that this module defines.
     ///
     /// # Errors
-    /// One of JSON's, if a schema could not be written: a fault of this program.
+    /// If a schema cannot be serialized: a bug of this program.
     pub(crate) fn into_json(self) -> Result<Map<String, Value>, serde_json::Error> {
-        let mut schemas = of_the_manifest()?;
-        schemas.extend(of_the_baseline());
+        let mut schemas = manifest_schemas()?;
+        schemas.extend(baseline_schemas());
+        schemas.extend(protocol_schemas());
+        schemas.insert("TrainingStory".to_owned(), or_null(TRAINING, &["Training"]));
         for (name, schema) in self.0 {
             schemas.insert(name, serde_json::to_value(schema)?);
         }
@@ -39,7 +45,7 @@ impl Schemas {
     }
 }
 
-/// Functions for `schema_with`, each a reference to a schema by its name.
+/// Functions for `schema_with`: each returns a reference to a schema by its name.
 macro_rules! references {
     ($($function:ident $name:literal;)*) => {$(
         pub(crate) fn $function() -> Ref {
@@ -62,12 +68,13 @@ references! {
     output_data "OutputData";
 }
 
-/// What a manifest has and the server tells, with its references turned to the document's place.
-fn of_the_manifest() -> Result<Map<String, Value>, serde_json::Error> {
+/// The schemas of the manifest's parts that answers contain, with their references adapted to the
+/// API's description.
+fn manifest_schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let mut manifest: Value = serde_json::from_str(MANIFEST)?;
-    open_up(&mut manifest);
+    adapt(&mut manifest);
     let Value::Object(mut schemas) = manifest["$defs"].take() else { return Ok(Map::new()) };
-    // The numbers of a baseline stay in the server; they are no part of an answer.
+    // No answer contains a baseline's numbers.
     let inner = ["Baseline", "Block", "ChannelLimits", "Distance", "HeldOut", "LevelBaseline"];
     for name in inner.into_iter().chain(["Limits", "Name", "ShiftBaseline"]) {
         schemas.remove(name);
@@ -75,8 +82,9 @@ fn of_the_manifest() -> Result<Map<String, Value>, serde_json::Error> {
     Ok(schemas)
 }
 
-/// A manifest has no fields but its own; answers may get more of them.
-fn open_up(schema: &mut Value) {
+/// Adapts a schema of the manifest to answers: a manifest must not have unknown fields, but answers
+/// may get new ones.
+fn adapt(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
@@ -85,9 +93,9 @@ fn open_up(schema: &mut Value) {
             if let Some(Value::String(place)) = fields.get_mut("$ref") {
                 *place = place.replace("#/$defs/", PLACE);
             }
-            fields.values_mut().for_each(open_up);
+            fields.values_mut().for_each(adapt);
         }
-        Value::Array(items) => items.iter_mut().for_each(open_up),
+        Value::Array(items) => items.iter_mut().for_each(adapt),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -101,7 +109,7 @@ fn or_null(description: &str, names: &[&str]) -> Value {
     json!({ "description": description, "anyOf": choices.collect::<Vec<_>>() })
 }
 
-/// An object whose fields are all there: name, type, description.
+/// An object whose fields are all required: name, type, description.
 fn object(description: &str, fields: &[(&str, &str, &str)]) -> Value {
     let properties: Map<String, Value> = fields
         .iter()
@@ -113,11 +121,12 @@ fn object(description: &str, fields: &[(&str, &str, &str)]) -> Value {
     json!({ "description": description, "type": "object", "properties": properties, "required": required })
 }
 
-fn of_the_baseline() -> Map<String, Value> {
+fn baseline_schemas() -> Map<String, Value> {
     let alarm = ("alarm", "boolean", "Whether it is more unusual than the model's level allows.");
     let score = ("score", "number", "Squared Mahalanobis distance; of several windows the median.");
     let p_value =
         ("p_value", "number", "(1 + held-out inputs at least as far) / (1 + held-out inputs).");
+    let alarm_share = ("alarm_share", "number", "Share of windows that alarm.");
     let level = [
         ("rms", "number", "Root of the mean square over all samples."),
         ("offset", "number", "Mean of all samples."),
@@ -125,9 +134,19 @@ fn of_the_baseline() -> Map<String, Value> {
         ("clipped", "number", "Share of samples that stay at the window's extremes."),
         alarm,
     ];
-    let alarming = ("alarm_share", "number", "Share of windows that alarm.");
-    let far =
-        "How far the input lies from the training data; null for a model without that baseline.";
+    let windows = "The input shift of a recording of several windows.";
+    named([
+        ("InputShift", object(SHIFT, &[score, p_value, alarm])),
+        ("WindowsShift", object(windows, &[score, alarm_share, alarm])),
+        ("InputLevel", object("The level of the raw signal.", &level)),
+        ("Shift", or_null(SHIFT, &["InputShift", "WindowsShift"])),
+        ("WindowShift", or_null(SHIFT, &["InputShift"])),
+        ("Level", or_null("The raw signal's level; null for images.", &["InputLevel"])),
+    ])
+}
+
+/// Schemas of the Open Inference Protocol's messages, and of a model's input.
+fn protocol_schemas() -> Map<String, Value> {
     let shape = json!({
         "type": "object",
         "properties": { "shape": {
@@ -136,40 +155,31 @@ fn of_the_baseline() -> Map<String, Value> {
         } },
         "required": ["shape"],
     });
-    let numbers = json!({ "type": "array", "items": { "anyOf": [
-        { "type": "number" }, reference("NestedNumbers")
-    ] }, "description": "Numbers, in a flat list or nested like the shape." });
-    let schemas = [
-        ("InputShift", object(far, &[score, p_value, alarm])),
-        (
-            "WindowsShift",
-            object("The same of a recording of several windows.", &[score, alarming, alarm]),
-        ),
-        ("InputLevel", object("The level of the raw signal.", &level)),
-        ("Shift", or_null(far, &["InputShift", "WindowsShift"])),
-        ("WindowShift", or_null(far, &["InputShift"])),
-        ("Level", or_null("The raw signal's level; null for images.", &["InputLevel"])),
-        ("TrainingStory", or_null("How the model was trained, where it says so.", &["Training"])),
+    let numbers = json!({
+        "type": "array",
+        "items": { "anyOf": [{ "type": "number" }, reference("NestedNumbers")] },
+        "description": "Numbers, in a flat list or nested like the shape."
+    });
+    let output = json!({
+        "type": "array", "items": { "type": ["number", "string"] },
+        "description": "Row after row; texts `value:index:label` if a classification was requested."
+    });
+    let parameters = json!({
+        "type": "object",
+        "description": "Of Triton's parameters only `unload_dependents`; configurations and files are rejected.",
+        "properties": { "unload_dependents": { "description": "Has no effect: models have no dependents." } },
+        "additionalProperties": false,
+    });
+    named([
         ("ModelInput", json!({ "allOf": [reference("InputSpec"), shape] })),
         ("NestedNumbers", numbers),
-        (
-            "OutputData",
-            json!({
-                "type": "array", "items": { "type": ["number", "string"] },
-                "description": "Row after row; texts `value:index:label` where a classification was asked for."
-            }),
-        ),
-        (
-            "ChangeParameters",
-            json!({
-                "type": "object",
-                "description": "Of Triton's parameters only `unload_dependents`; configurations and files are refused.",
-                "properties": { "unload_dependents": { "description": "Says nothing here: models have no dependents." } },
-                "additionalProperties": false,
-            }),
-        ),
-    ];
-    schemas.map(|(name, schema)| (name.to_owned(), schema)).into_iter().collect()
+        ("OutputData", output),
+        ("ChangeParameters", parameters),
+    ])
+}
+
+fn named<const N: usize>(schemas: [(&str, Value); N]) -> Map<String, Value> {
+    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 #[cfg(test)]
@@ -179,7 +189,7 @@ mod tests {
     use super::*;
 
     fn assert_same_fields(name: &str, value: &impl serde::Serialize) {
-        let schemas = of_the_baseline();
+        let schemas = baseline_schemas();
         let described: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let value = serde_json::to_value(value).unwrap();
         assert_eq!(described, value.as_object().unwrap().keys().collect::<Vec<_>>(), "{name}");

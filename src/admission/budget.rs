@@ -1,7 +1,7 @@
-//! How many bytes of bodies and decoded inputs may be in memory at once.
+//! Limits the bytes of bodies and decoded inputs that are in memory at once.
 //!
-//! A request reserves before it reads. Without that the real bound would be the number of connections times the
-//! largest body.
+//! A request reserves bytes before it reads them. Otherwise the real limit would be the number of
+//! connections times the largest body.
 
 use std::sync::{
     Arc,
@@ -10,14 +10,14 @@ use std::sync::{
 
 use crate::error::{ApiError, ErrorKind};
 
-/// The budget that all requests share.
+/// The byte budget that all requests share.
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     limit: u64,
     used: AtomicU64,
 }
 
-/// Bytes that belong to one request until this is dropped.
+/// The bytes that one request has reserved; dropping this releases them.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Arc<ByteBudget>,
@@ -25,17 +25,16 @@ pub(crate) struct Reservation {
 }
 
 impl ByteBudget {
-    /// A budget of `limit` bytes.
     pub(crate) fn new(limit: u64) -> Arc<Self> {
         Arc::new(Self { limit, used: AtomicU64::new(0) })
     }
 
-    /// Bytes that are reserved now.
+    /// Bytes that all requests have reserved now.
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// A reservation of no bytes yet.
+    /// An empty reservation.
     pub(crate) fn open(self: &Arc<Self>) -> Reservation {
         Reservation { budget: Arc::clone(self), bytes: 0 }
     }
@@ -45,13 +44,13 @@ impl Reservation {
     /// Adds `bytes` to the reservation.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] where the request alone is above the whole budget, [`ErrorKind::BytesFull`] where
-    /// others use it up.
+    /// [`ErrorKind::TooLarge`] if the request alone exceeds the whole budget,
+    /// [`ErrorKind::BytesFull`] if other requests leave too little of it.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), ApiError> {
         let limit = self.budget.limit;
         if self.bytes.saturating_add(bytes) > limit {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the request would take more memory than the {limit} bytes that all requests together may use; send fewer or smaller inputs"
+                "the request needs more memory than the server's request-memory budget ({limit} bytes); send fewer or smaller inputs"
             )));
         }
         let reserved =
@@ -60,19 +59,19 @@ impl Reservation {
             });
         if reserved.is_err() {
             return Err(ErrorKind::BytesFull.because(format!(
-                "the {limit} bytes that requests may use together are taken; try again in a moment"
+                "the server's request-memory budget ({limit} bytes) is exhausted; retry shortly"
             )));
         }
         self.bytes += bytes;
         Ok(())
     }
 
-    /// Bytes that are reserved.
+    /// Bytes that this request has reserved.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Gives back all but `bytes`.
+    /// Releases all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
         self.budget.used.fetch_sub(surplus, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Keys of clients. In memory there are only their digests, and they are compared in a time that says nothing.
+//! API keys. The server keeps only their digests, and compares them in constant time.
 
 use std::{
     fs::File,
@@ -13,42 +13,42 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::error::{ApiError, ErrorKind};
 
-/// The header for clients that have no `Authorization`.
+/// The header for clients that cannot set `Authorization`.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// Largest file of keys, in bytes.
+/// Largest key file, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
 type KeyDigest = [u8; 32];
 
-/// The keys that are known.
+/// The digests of the known keys, and the file that they come from.
 #[derive(Debug)]
 pub(crate) struct Keys {
     file: PathBuf,
     digests: ArcSwap<Vec<KeyDigest>>,
 }
 
-/// A file of keys that cannot be used. Never shows a key.
+/// A key file that cannot be used. The message never contains a key.
 #[derive(Debug, thiserror::Error)]
-#[error("the file of keys {} cannot be used: {reason}; expected one key a line, with `#` before comments", path.display())]
+#[error("cannot use the key file {}: {reason}; expected one key per line, and `#` before comments", path.display())]
 pub(crate) struct KeysError {
     path: PathBuf,
     reason: String,
 }
 
 impl Keys {
-    /// Reads the keys of a file.
+    /// Reads a key file.
     ///
     /// # Errors
-    /// [`KeysError`] where it cannot be read, has no key, or a line that cannot be one.
+    /// [`KeysError`] if the file cannot be read, has no key, or a line cannot be a key.
     pub(crate) fn open(file: &Path) -> Result<Self, KeysError> {
         let digests = ArcSwap::from_pointee(read(file)?);
         Ok(Self { file: file.to_owned(), digests })
     }
 
-    /// Reads the file again, and says how many keys there are now.
+    /// Reads the file again and returns the number of keys.
     ///
     /// # Errors
-    /// [`KeysError`] as above; the old keys stay then.
+    /// [`KeysError`] as from [`Keys::open`]; the old keys then stay valid.
     pub(crate) fn reload(&self) -> Result<usize, KeysError> {
         let digests = read(&self.file)?;
         let count = digests.len();
@@ -56,11 +56,11 @@ impl Keys {
         Ok(count)
     }
 
-    /// Whether a request has a known key: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For gRPC the same, of its
-    /// metadata.
+    /// Checks that a request has a known key: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For
+    /// gRPC, `headers` is the metadata.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`].
+    /// [`ErrorKind::Unauthenticated`] if it has none.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let bearer = headers
             .get_all(header::AUTHORIZATION)
@@ -80,9 +80,9 @@ impl Keys {
             return Ok(());
         }
         Err(ErrorKind::Unauthenticated.because(if is_given {
-            "the key of this request is not known; send another as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
+            "the API key is unknown; send a valid one as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
         } else {
-            "this server needs a key; send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
+            "an API key is required; send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
         }))
     }
 }
@@ -112,9 +112,11 @@ fn parse(text: &str) -> Result<Vec<KeyDigest>, String> {
         if key.is_empty() || key.starts_with('#') {
             continue;
         }
-        // What cannot stand in a header could never be sent.
+        // A key with other characters could not be sent in a header.
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("line {number} has spaces or characters that a key cannot have"));
+            return Err(format!(
+                "line {number} has spaces or other characters that a key cannot have"
+            ));
         }
         digests.push(Sha256::digest(key).into());
     }

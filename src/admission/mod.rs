@@ -1,4 +1,4 @@
-//! Who is let in, and how many bytes of theirs: API keys and the memory budget.
+//! Who may send requests, and how much memory requests may use: API keys and the byte budget.
 
 mod budget;
 mod keys;

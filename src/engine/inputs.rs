@@ -1,4 +1,4 @@
-//! Prepared inputs.
+//! The prepared inputs of a request: what a model's queue accepts.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayD, ArrayView, Axis, Dimension};
 pub(crate) struct Inputs {
     /// `[N, C, L]` for signals, `[N, C, H, W]` for images.
     values: ArrayD<f32>,
-    /// The levels of each input's raw channels before it was prepared, `[N, C]`; `[N, 0]` if the model's baseline has
-    /// no levels.
+    /// The levels of each input's raw channels before it was prepared, `[N, C]`; `[N, 0]` if the
+    /// model's baseline has no levels.
     levels: Array2<Level>,
 }
 
@@ -27,7 +27,7 @@ impl Inputs {
         self.values.len_of(Axis(0))
     }
 
-    /// Memory of the values and levels.
+    /// Memory of the values and levels, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         (self.values.len() * size_of::<f32>() + self.levels.len() * size_of::<Level>()) as u64
     }
@@ -38,17 +38,17 @@ impl Inputs {
     }
 
     /// The values, `[N, …]`.
-    pub(crate) fn into_values(self) -> ArrayD<f32> {
+    pub(super) fn into_values(self) -> ArrayD<f32> {
         self.values
     }
 
-    /// The values `[N, …]`, and the rows of each piece of at most `most` inputs.
-    pub(crate) fn into_pieces(
+    /// The values `[N, …]`, and the rows of each piece of at most `max` inputs.
+    pub(super) fn into_pieces(
         self,
-        most: usize,
+        max: usize,
     ) -> (Arc<ArrayD<f32>>, impl Iterator<Item = Range<usize>>) {
         let count = self.count();
-        let pieces = (0..count).step_by(most).map(move |first| first..count.min(first + most));
+        let pieces = (0..count).step_by(max).map(move |first| first..count.min(first + max));
         (Arc::new(self.values), pieces)
     }
 }

@@ -1,9 +1,11 @@
-//! A model at work: its queue, the workers that take batches from it, and their sessions in ONNX Runtime.
+//! A model at work: its queue, the workers that take batches from it, and their sessions in ONNX
+//! Runtime.
 
 pub(crate) mod allocator;
 pub(crate) mod inputs;
 pub(crate) mod model;
+mod pending;
 pub(crate) mod queue;
 pub(crate) mod session;
-pub(crate) mod tuning;
-pub(crate) mod worker;
+mod tuning;
+mod worker;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    ops::Range,
+    num::NonZero,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,26 +11,27 @@ use drsn_bundle::{
     Bundle, Manifest,
     runtime::{Provider, Runtime, RuntimeError},
 };
-use ndarray::ArrayD;
-use tokio::sync::oneshot;
 
 use crate::{
-    config::{Config, MaxBatch},
+    config::Config,
     engine::{
         inputs::Inputs,
-        queue::{BatchSlice, Job, JobError, Limits, PushError, Queue, StreamId},
-        session::{ModelSession, Outputs, choose_provider},
-        tuning::Tuning,
+        pending::{Pending, new_job, whole_job},
+        queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
+        session::{Outputs, choose_provider},
+        tuning::{Batching, Tuning},
         worker::{self, WorkerContext, Workers},
     },
     error::{ApiError, ErrorKind},
     observability::{
-        metrics::{Metrics, ModelLabels, ModelMetrics, ModelStory},
+        metrics::{Metrics, ModelIdentity, ModelLabels, ModelMetrics},
         statistics::Tally,
     },
 };
 
-/// Pause of a stream between two looks whether a full queue has room.
+pub(crate) use super::pending::answer_of;
+
+/// How often a stream checks whether a full queue has room again.
 const ROOM_PAUSE: Duration = Duration::from_millis(10);
 
 /// A model that answers requests.
@@ -38,9 +39,8 @@ const ROOM_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Model {
     /// Name and version under which it is served.
     pub(crate) labels: ModelLabels,
-    /// Its metrics.
     pub(crate) metrics: ModelMetrics,
-    /// Where it computes.
+    /// The execution provider in use.
     pub(crate) provider: Provider,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
@@ -48,7 +48,7 @@ pub(crate) struct Model {
     tuning: Tuning,
 }
 
-/// What is left of a model that is served no more: it can still have requests, and workers that end.
+/// A model that is no longer served. Its last requests may still be running.
 #[derive(Debug)]
 pub(crate) struct RetiredModel {
     queue: Arc<Queue<Outputs>>,
@@ -56,12 +56,12 @@ pub(crate) struct RetiredModel {
 }
 
 impl RetiredModel {
-    /// Whether the last request is answered and the memory given back.
+    /// Whether its last request was answered and its memory released.
     pub(crate) fn is_over(&self) -> bool {
         self.workers.have_ended()
     }
 
-    /// Drops what still waits, and returns when the workers have ended.
+    /// Drops the requests that still wait, and returns when the workers have ended.
     pub(crate) fn stop(&self) {
         self.queue.abandon();
         self.workers.join();
@@ -69,11 +69,12 @@ impl RetiredModel {
 }
 
 impl Model {
-    /// Puts a bundle to work, and returns when all its workers are ready. Its workers are tasks of the runtime in whose
-    /// context this is called.
+    /// Starts the workers of a bundle, and returns when all of them are ready. They are tasks of
+    /// the async runtime in whose context this is called.
     ///
     /// # Errors
-    /// [`RuntimeError`] where the model does not run here, or does not give its golden outputs.
+    /// [`RuntimeError`] if the model does not run on this machine, or does not return its golden
+    /// outputs.
     pub(crate) fn start(
         bundle: Bundle,
         labels: ModelLabels,
@@ -83,69 +84,64 @@ impl Model {
     ) -> Result<Self, RuntimeError> {
         let provider = choose_provider(runtime, &bundle, config.device)?;
         let bundle = Arc::new(bundle);
-        let (max_batch, tuning, session) = match config.max_batch {
-            MaxBatch::Fixed(batch) => (batch.get(), Tuning::default(), None),
-            MaxBatch::Auto => {
-                let mut session = ModelSession::open(runtime, &bundle, provider)?;
-                let tuning = Tuning::measure(&mut session)?;
-                (tuning.best_batch(), tuning, Some(session))
-            }
-        };
-        let metrics = metrics.model(ModelStory {
+        let Batching { max_batch, tuning, session } =
+            Batching::choose(config.max_batch, runtime, &bundle, provider)?;
+        let metrics = metrics.model(ModelIdentity {
             labels: labels.clone(),
             classes: bundle.manifest.classes.clone(),
             blocks: bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect(),
             requested: config.device.to_string(),
             actual: provider.name(),
         });
-        let count =
-            config.workers.map_or_else(|| worker::default_count(provider), std::num::NonZero::get);
+        let count = config.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
             batch: max_batch,
             wait: config.max_wait(),
             workers: count,
         }));
-        let work = WorkerContext {
+        let context = WorkerContext {
             runtime: runtime.clone(),
             bundle: Arc::clone(&bundle),
             provider,
             queue: Arc::clone(&queue),
             metrics: metrics.clone(),
         };
-        let workers = Arc::new(Workers::start(&work, count, session)?);
+        let workers = Arc::new(Workers::start(&context, count, session)?);
         Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
     }
 
-    /// What the model says of itself.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
     }
 
-    /// Largest batch that it is given.
+    /// Largest number of inputs in a batch.
     pub(crate) fn max_batch(&self) -> usize {
         self.queue.max_batch()
     }
 
-    /// What an input costs by batch, as it was measured at the start; empty where the batch was given.
+    /// The time per input by batch size, measured at the start; empty if the batch size was
+    /// configured.
     pub(crate) fn tuning(&self) -> &Tuning {
         &self.tuning
     }
 
-    /// What is left of the model when nobody uses it any more.
+    /// The parts of the model that outlive it.
     pub(crate) fn retire(&self) -> RetiredModel {
         RetiredModel { queue: Arc::clone(&self.queue), workers: Arc::clone(&self.workers) }
     }
 
-    /// Whether every worker lives.
+    /// Whether every worker is running.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.workers.all_alive()
+        self.workers.all_running()
     }
 
-    /// Queues prepared inputs and waits for their outputs, which come in the inputs' order.
+    /// Queues prepared inputs and waits for their outputs, which are in the order of the inputs.
+    /// With `zeroed` they include the share of zeroed features.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueFull`], [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] where the runtime fails.
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] if the
+    /// runtime fails.
     pub(crate) async fn infer(
         &self,
         inputs: Inputs,
@@ -161,11 +157,11 @@ impl Model {
         slices
     }
 
-    /// Queues one prepared input of an admitted stream and waits for its outputs; if the queue is full, it first waits
-    /// for room.
+    /// Queues one prepared input of an admitted stream and waits for its outputs. If the queue is
+    /// full, it first waits for room.
     ///
     /// # Errors
-    /// As [`Self::infer`].
+    /// As for [`Self::infer`].
     pub(crate) async fn infer_for(
         &self,
         stream: StreamId,
@@ -177,7 +173,7 @@ impl Model {
         let (job, answer) = whole_job(input, zeroed, deadline);
         let slice = match self.offer(stream, job).await {
             Ok(()) => answer_of(answer, deadline).await,
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         };
         let tally = slice.as_ref().ok().map(BatchSlice::tally);
         self.metrics.statistics.answered(started.elapsed(), tally);
@@ -189,7 +185,7 @@ impl Model {
             match self.queue.offer(stream, job) {
                 Ok(()) => return Ok(()),
                 Err((PushError::Full, back)) if Instant::now() < back.deadline => job = back,
-                Err((refusal, _)) => return Err(self.refused(refusal)),
+                Err((error, _)) => return Err(self.push_error(error)),
             }
             tokio::time::sleep(ROOM_PAUSE).await;
         }
@@ -209,7 +205,7 @@ impl Model {
             answers.push(answer);
         }
         drop(values);
-        self.queue.push(jobs).map_err(|refusal| self.refused(refusal))?;
+        self.queue.push(jobs).map_err(|error| self.push_error(error))?;
         let mut slices = Vec::with_capacity(answers.len());
         for answer in answers {
             slices.push(answer_of(answer, deadline).await?);
@@ -217,18 +213,20 @@ impl Model {
         Ok(slices)
     }
 
-    /// Admits one request whose inputs come one after another; its place in the queue is decided here, once.
+    /// Admits one request that will submit its inputs one after another. This decides, once,
+    /// whether the queue has room for it.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueFull`], or [`ErrorKind::Draining`] where the model takes no more.
+    /// [`ErrorKind::QueueFull`], or [`ErrorKind::Draining`] if the model accepts no more requests.
     pub(crate) fn admit(&self) -> Result<StreamId, ApiError> {
-        self.queue.admit().map_err(|refusal| self.refused(refusal))
+        self.queue.admit().map_err(|error| self.push_error(error))
     }
 
-    /// Queues some prepared inputs of an admitted request, at most [`Self::max_batch`]; [`answer_of`] waits for them.
+    /// Queues some prepared inputs of an admitted request, at most [`Self::max_batch`];
+    /// [`answer_of`] waits for their outputs.
     ///
     /// # Errors
-    /// [`ErrorKind::Draining`] where the model takes no more.
+    /// [`ErrorKind::Draining`] if the model accepts no more requests.
     pub(crate) fn submit(
         &self,
         stream: StreamId,
@@ -237,84 +235,43 @@ impl Model {
         deadline: Instant,
     ) -> Result<Pending, ApiError> {
         let (job, answer) = whole_job(inputs, zeroed, deadline);
-        self.queue.push_for(stream, job).map_err(|refusal| self.refused(refusal))?;
+        self.queue.push_for(stream, job).map_err(|error| self.push_error(error))?;
         Ok(answer)
     }
 
-    /// Requests that wait.
+    /// Number of requests that wait for a worker.
     pub(crate) fn queue_depth(&self) -> usize {
         self.queue.depth()
     }
 
-    /// Takes no more requests, drops those that wait, and returns when the workers have ended.
+    /// Accepts no more requests, drops those that wait, and returns when the workers have ended.
     pub(crate) fn stop(&self) {
         self.metrics.ready.set(0);
         self.queue.abandon();
         self.workers.join();
     }
 
-    fn refused(&self, refusal: PushError) -> ApiError {
-        match refusal {
-            PushError::Full => ErrorKind::QueueFull.because(format!(
-                "as many requests wait for model {} as may; try again in a moment",
-                self.labels.model
-            )),
-            PushError::Closed => ErrorKind::Draining
-                .because(format!("model {} takes no more requests", self.labels.model)),
+    fn push_error(&self, error: PushError) -> ApiError {
+        let model = &self.labels.model;
+        match error {
+            PushError::Full => ErrorKind::QueueFull
+                .because(format!("the queue of model {model} is full; retry shortly")),
+            PushError::Closed => {
+                ErrorKind::Draining.because(format!("model {model} accepts no more requests"))
+            }
         }
     }
 }
 
 impl Drop for Model {
-    /// Requests hold their model, so nobody waits in the queue. The workers end by themselves: waiting for them here
-    /// would hold up the request that was the last.
+    /// Requests hold their model, so none waits in the queue. The workers end by themselves:
+    /// waiting for them here would delay the last request.
     fn drop(&mut self) {
         self.queue.abandon();
     }
 }
 
-/// One job of all inputs.
-fn whole_job(inputs: Inputs, zeroed: bool, deadline: Instant) -> (Job<Outputs>, Pending) {
-    let (rows, values) = (0..inputs.count(), Arc::new(inputs.into_values()));
-    new_job(values, rows, zeroed, deadline)
-}
-
-fn new_job(
-    values: Arc<ArrayD<f32>>,
-    rows: Range<usize>,
-    zeroed: bool,
-    deadline: Instant,
-) -> (Job<Outputs>, Pending) {
-    let (reply, answer) = oneshot::channel();
-    (Job { values, rows, zeroed, queued: Instant::now(), deadline, reply }, answer)
-}
-
-/// An answer that is on its way.
-pub(crate) type Pending = oneshot::Receiver<Result<BatchSlice<Outputs>, JobError>>;
-
-/// Waits for an answer.
-///
-/// # Errors
-/// [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] where the runtime fails.
-pub(crate) async fn answer_of(
-    answer: Pending,
-    deadline: Instant,
-) -> Result<BatchSlice<Outputs>, ApiError> {
-    let answer =
-        tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| out_of_time())?;
-    match answer {
-        Ok(Ok(share)) => Ok(share),
-        Ok(Err(JobError::DeadlineExceeded)) => Err(out_of_time()),
-        // Without a reply, the worker panicked; it says so in the log.
-        Ok(Err(JobError::Failed)) | Err(_) => Err(ApiError::internal()),
-    }
-}
-
-fn out_of_time() -> ApiError {
-    ErrorKind::DeadlineExceeded.because("the request's time was up before it was answered")
-}
-
-/// Microseconds for an answer's `timing`.
+/// Microseconds, for an answer's `timing`.
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,95 +1,134 @@
-//! The best batch of a model, measured when it starts: the smallest that costs hardly more for each input than the
-//! best does, with what a batch costs beside the network. Larger ones only let requests wait for one another.
+//! Chooses a model's largest batch, by measuring when it starts: the smallest batch whose cost per
+//! input, overhead included, is close to the lowest. Larger batches only make requests wait for one
+//! another.
 
 use std::{
     fmt,
     iter::successors,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use drsn_bundle::runtime::{Provider, RuntimeError};
+use drsn_bundle::{
+    Bundle,
+    runtime::{Provider, Runtime, RuntimeError},
+};
 use ndarray::{ArrayViewD, Axis, Slice};
 
-use crate::engine::{allocator, session::ModelSession};
+use crate::{
+    config::MaxBatch,
+    engine::{allocator, session::ModelSession},
+};
 
-/// Largest batch that is tried on the processor. Twice as many inputs cost up to three per cent less each, take half as
-/// much memory again, and would take half of the time in which all sizes are compared.
-const LARGEST: usize = 16;
-/// The same on a GPU, where 64 inputs take hardly longer than one.
-const LARGEST_ON_A_GPU: usize = 64;
-/// How long the measuring may take: a server is ready soon after its start.
-const ALTOGETHER: Duration = Duration::from_millis(60);
-/// The same on a GPU, which takes a second to start anyway.
-const ALTOGETHER_ON_A_GPU: Duration = Duration::from_millis(300);
-/// Sizes are added while all of them together can be run so many times.
-const LEAST_ROUNDS: u32 = 3;
-/// A batch is as good as the best where an input costs at most this share more.
+/// Largest batch to try on the CPU. Twice as many inputs cost up to three per cent less each, need
+/// half as much memory again, and would use up half of the time in which all sizes are compared.
+const MAX_CPU_BATCH: usize = 16;
+/// Largest batch to try on a GPU, where 64 inputs take hardly longer than one.
+const MAX_GPU_BATCH: usize = 64;
+/// Time limit of the measurement on the CPU: a server should be ready soon after its start.
+const CPU_TIME_LIMIT: Duration = Duration::from_millis(60);
+/// Time limit on a GPU, which needs a second to start anyway.
+const GPU_TIME_LIMIT: Duration = Duration::from_millis(300);
+/// Larger sizes are added as long as all sizes together can be run this often.
+const MIN_ROUNDS: u32 = 3;
+/// A batch counts as good as the best one if an input costs at most this share more.
 const TOLERANCE: f64 = 0.03;
-/// What a batch costs beside the network, in microseconds: it is put together, and its requests are woken. (Measured:
-/// `docs/results/serving.md`, the server's time for a request by the largest batch.)
-const OF_A_BATCH: f64 = 10.0;
+/// Overhead of a batch beside the network, in microseconds: its inputs are copied together and its
+/// requests woken. (Measured: `docs/results/serving.md`, the server's time for a request by the
+/// largest batch.)
+const BATCH_OVERHEAD: f64 = 10.0;
 
-/// What an input costs in a batch of some size.
+/// The largest batch of a model, and how it was chosen.
+pub(super) struct Batching {
+    pub(super) max_batch: usize,
+    pub(super) tuning: Tuning,
+    /// The session that was measured, for the first worker.
+    pub(super) session: Option<ModelSession>,
+}
+
+impl Batching {
+    /// Uses the configured size, or measures.
+    ///
+    /// # Errors
+    /// As for opening a session and [`Tuning::measure`].
+    pub(super) fn choose(
+        configured: MaxBatch,
+        runtime: &Runtime,
+        bundle: &Arc<Bundle>,
+        provider: Provider,
+    ) -> Result<Self, RuntimeError> {
+        if let MaxBatch::Fixed(batch) = configured {
+            return Ok(Self { max_batch: batch.get(), tuning: Tuning::default(), session: None });
+        }
+        let mut session = ModelSession::open(runtime, bundle, provider)?;
+        let tuning = Tuning::measure(&mut session)?;
+        Ok(Self { max_batch: tuning.best_batch(), tuning, session: Some(session) })
+    }
+}
+
+/// The cost of an input in a batch of some size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct BatchCost {
+struct BatchCost {
     /// Inputs in the batch.
-    pub(crate) batch: usize,
-    /// The runtime's time for one of them, in microseconds.
-    pub(crate) microseconds: f64,
+    batch: usize,
+    /// Inference time per input, in microseconds.
+    microseconds: f64,
 }
 
 impl BatchCost {
-    /// What some inputs would take.
+    /// The expected time of a batch of `inputs`.
     fn expected(&self, inputs: usize) -> Duration {
         Duration::from_secs_f64(self.microseconds * inputs as f64 / 1e6)
     }
 }
 
-/// What was measured, by batch; empty where the batch was given.
+/// The measured costs, by batch size; empty if the batch size was configured.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Tuning(pub(crate) Vec<BatchCost>);
+pub(crate) struct Tuning(Vec<BatchCost>);
 
 impl Tuning {
-    /// Measures batches of 1, 2, 4, … on the processor, and of the few sizes in which a GPU runs them, as long as time is
-    /// left. The inputs are zeros: a network's work does not depend on them. The session's memory is that of a small batch
-    /// afterwards.
+    /// Measures batches of 1, 2, 4, … on the CPU, or of the few sizes that a GPU runs, until the
+    /// time limit. The inputs are zeros: a network's work does not depend on them. Afterwards the
+    /// session has the memory of a small batch.
     ///
-    /// The sizes take turns, and the fastest run of each counts: what else happens on the machine makes runs slower for
-    /// some time, and must not meet one size only.
+    /// The sizes take turns, and the fastest run of each counts: other load on the machine slows
+    /// down runs for some time, and must not affect one size only.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails with a single input. Where it fails with more, as for want of memory,
-    /// they are no batch to take.
-    pub(crate) fn measure(session: &mut ModelSession) -> Result<Self, RuntimeError> {
+    /// [`RuntimeError::Run`] if the runtime fails with a single input. If it fails with more, for
+    /// example because it lacks memory, smaller batches are used.
+    fn measure(session: &mut ModelSession) -> Result<Self, RuntimeError> {
         let provider = session.provider();
-        let altogether = if provider == Provider::Cpu { ALTOGETHER } else { ALTOGETHER_ON_A_GPU };
+        let limit = if provider == Provider::Cpu { CPU_TIME_LIMIT } else { GPU_TIME_LIMIT };
         let mut started = Instant::now();
         let (mut costs, mut zeros) = (Vec::<BatchCost>::new(), session.zeros(1));
         for batch in sizes(provider) {
             let expected = costs.last().map_or(Duration::ZERO, |cost| cost.expected(batch));
-            if started.elapsed() + expected > altogether / LEAST_ROUNDS {
+            if started.elapsed() + expected > limit / MIN_ROUNDS {
                 break;
             }
             zeros = session.zeros(batch);
             let first = Instant::now();
             match session.run(zeros.view(), false) {
                 Err(error) if batch > 1 => {
-                    tracing::warn!(%error, batch, "a batch of this size fails, smaller ones are taken");
+                    tracing::warn!(%error, batch, "inference fails with a batch of this size; using smaller ones");
                     break;
                 }
                 outcome => outcome?,
             };
-            // It gets the memory. On a GPU it also plans the network, which takes longer than all the rest.
+            // The first run allocates memory. On a GPU it also plans the network, which takes
+            // longer than all the rest and does not count.
             if provider != Provider::Cpu {
                 started += first.elapsed();
             }
-            costs.push(BatchCost { batch, microseconds: an_input(session, zeros.view())? });
+            let microseconds = time_per_input(session, zeros.view())?;
+            costs.push(BatchCost { batch, microseconds });
         }
         let round: Duration = costs.iter().map(|cost| cost.expected(cost.batch)).sum();
-        while started.elapsed() + round <= altogether {
+        while started.elapsed() + round <= limit {
             for cost in &mut costs {
                 let again =
-                    an_input(session, zeros.slice_axis(Axis(0), Slice::from(..cost.batch)))?;
+                    time_per_input(session, zeros.slice_axis(Axis(0), Slice::from(..cost.batch)))?;
                 cost.microseconds = cost.microseconds.min(again);
             }
         }
@@ -97,11 +136,11 @@ impl Tuning {
         Ok(Self(costs))
     }
 
-    /// The batch to take; 1 where nothing was measured.
-    pub(crate) fn best_batch(&self) -> usize {
-        let whole = |cost: &BatchCost| cost.microseconds + OF_A_BATCH / cost.batch as f64;
-        let least = self.0.iter().map(whole).fold(f64::INFINITY, f64::min);
-        let good = self.0.iter().find(|cost| whole(cost) <= least * (1.0 + TOLERANCE));
+    /// The smallest batch that is nearly the best; 1 if nothing was measured.
+    fn best_batch(&self) -> usize {
+        let total = |cost: &BatchCost| cost.microseconds + BATCH_OVERHEAD / cost.batch as f64;
+        let lowest = self.0.iter().map(total).fold(f64::INFINITY, f64::min);
+        let good = self.0.iter().find(|cost| total(cost) <= lowest * (1.0 + TOLERANCE));
         good.map_or(1, |cost| cost.batch)
     }
 }
@@ -110,20 +149,23 @@ impl Tuning {
 fn sizes(provider: Provider) -> Vec<usize> {
     match provider {
         Provider::Cpu => successors(Some(1), |batch| Some(2 * batch))
-            .take_while(|&batch| batch <= LARGEST)
+            .take_while(|&batch| batch <= MAX_CPU_BATCH)
             .collect(),
-        Provider::Cuda(_) => provider.batch_sizes(LARGEST_ON_A_GPU),
+        Provider::Cuda(_) => provider.batch_sizes(MAX_GPU_BATCH),
     }
 }
 
-/// What one run takes for each input, in microseconds.
+/// The time of one run, per input, in microseconds.
 ///
-/// On the processor it is the time that this thread had, so that a server which loads a model under load does not measure
-/// how long it waited.
-fn an_input(session: &mut ModelSession, inputs: ArrayViewD<'_, f32>) -> Result<f64, RuntimeError> {
+/// On the CPU this is the thread's CPU time, so that a server that loads a model under load does
+/// not measure how long the thread waited.
+fn time_per_input(
+    session: &mut ModelSession,
+    inputs: ArrayViewD<'_, f32>,
+) -> Result<f64, RuntimeError> {
     let batch = inputs.len_of(Axis(0));
-    let is_own = session.provider() == Provider::Cpu;
-    let clock = || allocator::processor_time().filter(|_| is_own);
+    let is_on_cpu = session.provider() == Provider::Cpu;
+    let clock = || allocator::thread_cpu_time().filter(|_| is_on_cpu);
     let (run, before) = (Instant::now(), clock());
     session.run(inputs, false)?;
     let elapsed = run.elapsed();
@@ -132,7 +174,7 @@ fn an_input(session: &mut ModelSession, inputs: ArrayViewD<'_, f32>) -> Result<f
 }
 
 impl fmt::Display for Tuning {
-    /// Microseconds for each input, by batch: `1: 90.1, 2: 70.5`.
+    /// Microseconds per input, by batch size: `1: 90.1, 2: 70.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, cost) in self.0.iter().enumerate() {
             let separator = if position == 0 { "" } else { ", " };
@@ -162,9 +204,10 @@ mod tests {
 
     #[test]
     fn what_a_batch_costs_beside_the_network_is_shared_by_its_inputs() {
-        // As measured with `bearing`: the network alone would take 4, and the server has least to do with 8 and 16.
+        // As measured with `bearing`: by the network alone 4 would be chosen, but the server has
+        // the least work with 8 and 16.
         assert_eq!(best(&[143.7, 128.8, 121.5, 120.0, 119.0]), 8);
-        // A network that takes long has nothing of it.
+        // The overhead hardly matters beside a slow network.
         assert_eq!(best(&[20_000.0, 20_000.0, 20_000.0]), 1);
     }
 }

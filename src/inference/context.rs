@@ -1,4 +1,5 @@
-//! What every stage of a request needs: the app, the deadline, the reserved memory, and the model once it is known.
+//! What every stage of a request needs: the app, the deadline, the reserved memory, and the model
+//! once it is known.
 
 use std::{sync::Arc, time::Instant};
 
@@ -8,11 +9,11 @@ use crate::{admission::Reservation, app::App, engine::model::Model, error::ApiEr
 #[derive(Debug)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) app: &'a App,
-    /// When the answer is no longer worth computing.
+    /// When nobody needs the answer any more.
     pub(crate) deadline: Instant,
-    /// The memory reserved for the body, and later for what it is decoded to.
+    /// The memory reserved for the body, and later for the decoded inputs.
     pub(crate) memory: Reservation,
-    /// The model, as soon as it is known; it stays set when the request is refused afterwards.
+    /// The model, once it is known; it stays set if the request is refused afterwards.
     pub(crate) model: Option<Arc<Model>>,
 }
 
@@ -22,10 +23,11 @@ impl<'a> RequestContext<'a> {
         Self { app, deadline, memory: app.budget.open(), model: None }
     }
 
-    /// Looks up a model and remembers it. Without a name it is the default model, without a version the highest.
+    /// Finds the model of the request and keeps it. Without a name it is the default model, without
+    /// a version the highest.
     ///
     /// # Errors
-    /// Those of [`Repository::find`](crate::repository::Repository::find).
+    /// As for [`Repository::find`](crate::repository::Repository::find).
     pub(crate) fn find_model(
         &mut self,
         name: Option<&str>,
@@ -36,7 +38,7 @@ impl<'a> RequestContext<'a> {
         Ok(model)
     }
 
-    /// Takes the reserved memory out, for an answer that outlives the request.
+    /// Takes the reserved memory, for an answer that outlives the context.
     pub(crate) fn take_memory(&mut self) -> Reservation {
         std::mem::replace(&mut self.memory, self.app.budget.open())
     }

@@ -1,4 +1,4 @@
-//! One request from its bytes to its answer, whatever protocol carried it.
+//! One request from its bytes to its answer, independent of the protocol.
 //!
 //! ```text
 //! body ──► decode ──► classify ──► engine (queue, worker) ──► diagnostics ──► answer
@@ -7,10 +7,10 @@
 //!
 //! * [`context`]: what every stage of a request needs.
 //! * [`options`]: what the client wants.
-//! * [`decode`]: bodies to checked and prepared inputs.
-//! * [`classify`]: inputs to predictions.
-//! * [`tensors`]: the Open Inference Protocol, apart from how its messages are written.
-//! * [`diagnostics`]: a model's outputs to probabilities, and to what the thresholds did.
+//! * [`decode`]: from bodies to checked and prepared inputs.
+//! * [`classify`]: from inputs to predictions.
+//! * [`tensors`]: the Open Inference Protocol, independent of its message formats.
+//! * [`diagnostics`]: from a model's outputs to probabilities and the effect of the thresholds.
 
 pub(crate) mod classify;
 pub(crate) mod context;
@@ -19,5 +19,6 @@ pub(crate) mod diagnostics;
 pub(crate) mod options;
 pub(crate) mod tensors;
 
-/// Bodies of more bytes than this, and images of any size, are decoded off the threads that serve connections.
+/// Bodies with more bytes than this, and all images, are decoded off the threads that serve
+/// connections.
 pub(crate) const INLINE_BYTES: usize = 64 << 10;

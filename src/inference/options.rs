@@ -1,4 +1,4 @@
-//! The options of a request. They can come in several places, and must agree.
+//! The options of a request. The path, the query and the body can set them, and must agree.
 
 use drsn_recording::ChannelId;
 
@@ -10,37 +10,35 @@ use crate::{
 /// The names of the options, for messages.
 const NAMES: &str = "model, version, top_k, diagnostics, batch, overlap, channel, variable, sample_rate_hz and resample";
 
-/// Options of a classification; what is none was not given.
+/// The options of a classification; `None` means not given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Options {
-    /// Name of the model.
     pub(crate) model: Option<String>,
-    /// Version of the model.
     pub(crate) version: Option<String>,
-    /// Classes in the answer, at least 1.
+    /// Maximum number of classes in the answer, at least 1.
     pub(crate) top_k: Option<usize>,
-    /// How much of the thresholds is told.
+    /// How much the answer tells about the thresholds.
     pub(crate) detail: Option<Detail>,
     /// Number of inputs in a body of raw numbers, at least 1.
     pub(crate) batch: Option<usize>,
-    /// BatchSlice of a window that the next one repeats, in [0, 1).
+    /// Share of a window that the next one repeats, in [0, 1).
     pub(crate) overlap: Option<f64>,
     /// Channels of a recording, in this order.
     pub(crate) channel: Option<Vec<ChannelId>>,
     /// Variable of a MAT or NPZ file: its whole name or its ending.
     pub(crate) variable: Option<String>,
-    /// Samples in a second, where the recording does not say it; positive.
+    /// Samples per second, for recordings that do not contain their rate; positive.
     pub(crate) sample_rate_hz: Option<f64>,
-    /// Whether a recording of another rate is converted to the model's.
+    /// Whether to convert a recording of another rate to the model's.
     pub(crate) resample: Option<bool>,
 }
 
 impl Options {
-    /// Sets an option by its name, as it is written in a query.
+    /// Sets an option by its name and value, as written in a query.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where there is no such option, its value is none, or it was given before with
-    /// another.
+    /// `ErrorKind::InvalidArgument` if there is no such option, its value is invalid, or it was
+    /// given before with another value.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let text = || Some(value.to_owned());
         match name {
@@ -55,15 +53,15 @@ impl Options {
             "sample_rate_hz" => {
                 merge("sample_rate_hz", &mut self.sample_rate_hz, Some(rate(value)?))
             }
-            "resample" => merge("resample", &mut self.resample, Some(truth("resample", value)?)),
+            "resample" => merge("resample", &mut self.resample, Some(boolean("resample", value)?)),
             _ => Err(unknown(name)),
         }
     }
 
-    /// Adds a model and a version that came by another way, as a path.
+    /// Adds a model and a version from another place, such as the path.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where they disagree with those that are there.
+    /// `ErrorKind::InvalidArgument` if they disagree with those given before.
     pub(crate) fn with_model(
         mut self,
         model: Option<String>,
@@ -74,8 +72,8 @@ impl Options {
         Ok(self)
     }
 
-    /// The option that only recordings have and that was given, if any.
-    pub(crate) fn of_recordings(&self) -> Option<&'static str> {
+    /// The first given option that applies only to recordings, if any.
+    pub(super) fn of_recordings(&self) -> Option<&'static str> {
         let given = [
             ("overlap", self.overlap.is_some()),
             ("channel", self.channel.is_some()),
@@ -105,7 +103,7 @@ fn merge<T: PartialEq>(
 }
 
 fn wrong(name: &str, expected: &str, value: &str) -> ApiError {
-    ApiError::invalid(format!("the option {name} must be {expected}, and is {}", quoted(value)))
+    ApiError::invalid(format!("the option {name} must be {expected}, but is {}", quoted(value)))
 }
 
 fn count(name: &str, value: &str) -> Result<usize, ApiError> {
@@ -131,7 +129,7 @@ fn overlap(value: &str) -> Result<f64, ApiError> {
     overlap.ok_or_else(|| wrong("overlap", share, value))
 }
 
-/// Positions and names, separated by commas.
+/// Parses positions and names, separated by commas.
 fn channels(value: &str) -> Result<Vec<ChannelId>, ApiError> {
     let channel = |text: &str| match text.trim() {
         "" => None,
@@ -153,7 +151,7 @@ fn rate(value: &str) -> Result<f64, ApiError> {
         .ok_or_else(|| wrong("sample_rate_hz", "a number above 0", value))
 }
 
-fn truth(name: &str, value: &str) -> Result<bool, ApiError> {
+fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
     match value {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_none_is_refused_with_what_it_may_be() {
+    fn an_invalid_value_is_refused_with_what_it_may_be() {
         for (name, value, fault) in [
             ("overlap", "1", "from 0 to below 1"),
             ("overlap", "-0.1", "from 0 to below 1"),

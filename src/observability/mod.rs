@@ -1,4 +1,4 @@
-//! What an operator sees: metrics, logs, traces and per-model statistics.
+//! What an operator sees: metrics, logs, traces and statistics of each model.
 
 pub(crate) mod metrics;
 pub(crate) mod statistics;

@@ -1,4 +1,5 @@
-//! A model's counts and durations since it was loaded, as the Open Inference Protocol's statistics have them.
+//! A model's counts and durations since it was loaded, for the Open Inference Protocol's
+//! statistics.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -12,23 +13,23 @@ pub(crate) struct Statistics {
     inferences: AtomicU64,
     /// Batches that were run.
     executions: AtomicU64,
-    /// Milliseconds since 1970 of the last answer.
+    /// Time of the last answer, in milliseconds since 1970.
     last: AtomicU64,
-    /// Requests that were answered, from decoded to answered.
+    /// Requests that were answered: the time from decoded to answered.
     pub(crate) success: Total,
-    /// Requests that were not.
+    /// Requests that failed.
     pub(crate) fail: Total,
     /// Waiting for a worker.
     pub(crate) queue: Total,
-    /// Tensors to prepared inputs.
+    /// Preparing inputs from tensors.
     pub(crate) compute_input: Total,
-    /// The runtime's work.
+    /// Inference in ONNX Runtime.
     pub(crate) compute_infer: Total,
-    /// Outputs to tensors.
+    /// Writing outputs as tensors.
     pub(crate) compute_output: Total,
 }
 
-/// A number of durations and their sum.
+/// The number and the sum of some durations.
 #[derive(Debug, Default)]
 pub(crate) struct Total {
     count: AtomicU64,
@@ -36,25 +37,24 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Adds one.
     pub(crate) fn add(&self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// The number of durations.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Their sum.
+    /// The sum of the durations.
     pub(crate) fn nanoseconds(&self) -> u64 {
         self.nanoseconds.load(Ordering::Relaxed)
     }
 }
 
-/// What the batches of one request took.
+/// The inputs of one request, and how long its batches waited and ran.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) inputs: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Adds a batch that ran concurrently: the longest duration counts.
+    /// Adds a batch that ran concurrently: the longer duration counts.
     #[must_use]
     pub(crate) fn beside(self, other: Self) -> Self {
         Self {
@@ -85,12 +85,12 @@ impl Tally {
 }
 
 impl Statistics {
-    /// Notes a batch that was run.
+    /// Counts a batch that was run.
     pub(crate) fn executed(&self) {
         self.executions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes a request that took this long and was answered, or was not.
+    /// Counts a request of this duration; without a tally it counts as failed.
     pub(crate) fn answered(&self, duration: Duration, tally: Option<Tally>) {
         let Some(Tally { inputs, queue, infer }) = tally else {
             self.fail.add(duration);
@@ -114,7 +114,7 @@ impl Statistics {
         self.executions.load(Ordering::Relaxed)
     }
 
-    /// Milliseconds since 1970 of the last answer; 0 before the first.
+    /// Time of the last answer, in milliseconds since 1970; 0 before the first.
     pub(crate) fn last(&self) -> u64 {
         self.last.load(Ordering::Relaxed)
     }

@@ -1,18 +1,19 @@
-//! From what is served to what is to be served: which versions are opened, which stay, which go.
+//! One change of the served models: which versions to open, to keep and to retire.
 
 use std::sync::Arc;
 
 use super::{
     ChangeState, Failures, Repository, RepositoryError,
     folder::{Folder, ModelVersionDir, fingerprint, wanted},
-    locked,
+    lock,
     opening::open_all,
     snapshot::{Key, Served, Snapshot, Versions},
 };
 use crate::config::{ModelControl, VersionPolicy};
 
 impl Repository {
-    /// Serves what the folder has, of one model or of all. The state is there to show that it is held.
+    /// Serves what the folder has, of one model or of all. The argument `state` proves that its
+    /// lock is held.
     pub(super) fn apply(
         &self,
         state: &ChangeState,
@@ -20,19 +21,19 @@ impl Repository {
         only: Option<&str>,
     ) -> Failures {
         let old = self.snapshot.load_full();
-        let concerned = |name: &str| only.is_none_or(|only| only == name);
+        let is_affected = |name: &str| only.is_none_or(|only| only == name);
         let mut next = Snapshot { default: old.default.clone(), ..Snapshot::default() };
-        for (name, versions) in old.models.iter().filter(|(name, _)| !concerned(name)) {
+        for (name, versions) in old.models.iter().filter(|(name, _)| !is_affected(name)) {
             next.models.insert(name.clone(), versions.clone());
         }
         for (key, reason) in &old.load_errors {
             let is_unloaded = state.unloaded.contains(&key.0) && folder.contains_key(&key.0);
-            if !concerned(&key.0) || is_unloaded {
+            if !is_affected(&key.0) || is_unloaded {
                 next.load_errors.insert(key.clone(), reason.clone());
             }
         }
         let names =
-            folder.iter().filter(|(name, _)| concerned(name) && !state.unloaded.contains(*name));
+            folder.iter().filter(|(name, _)| is_affected(name) && !state.unloaded.contains(*name));
         let mut plans: Vec<Plan> = names
             .map(|(name, versions)| {
                 Plan::new(versions, old.models.get(name), &self.config.version_policy)
@@ -54,7 +55,8 @@ impl Repository {
         failures
     }
 
-    /// Opens what the plans have to open. Where something fails, what was served of that model stays beside the rest.
+    /// Opens the versions that the plans want opened. If one fails, the old versions of its model
+    /// stay served beside the new ones.
     fn carry_out(&self, plans: &mut [Plan], old: &Snapshot) -> Failures {
         let jobs: Vec<ModelVersionDir> =
             plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.to_open)).collect();
@@ -78,12 +80,13 @@ impl Repository {
         failures
     }
 
-    /// Where the latest version cannot be served and no other is: the next lower one that can.
+    /// If the latest version cannot be served and no other version is, serves the next lower one
+    /// that can be.
     fn fall_back(&self, plan: &mut Plan, old: &Snapshot) -> Failures {
         let mut failures = Failures::new();
-        let may = self.config.version_policy == VersionPolicy::Latest
+        let is_allowed = self.config.version_policy == VersionPolicy::Latest
             && self.config.model_control != ModelControl::Fixed;
-        while let Some(found) = plan.lower.pop().filter(|_| may) {
+        while let Some(found) = plan.lower.pop().filter(|_| is_allowed) {
             match self.open_versions(vec![found], old).pop() {
                 Some((found, Ok(served))) => {
                     plan.served.insert(found.version, served);
@@ -102,29 +105,29 @@ impl Repository {
         old: &Snapshot,
     ) -> Vec<(ModelVersionDir, Result<Served, RepositoryError>)> {
         let keys: Vec<Key> = jobs.iter().map(|f| (f.name.clone(), f.version.clone())).collect();
-        locked(&self.loading).extend(keys.iter().cloned());
+        lock(&self.loading).extend(keys.iter().cloned());
         let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics, &self.ending);
-        locked(&self.loading).retain(|key| !keys.contains(key));
+        lock(&self.loading).retain(|key| !keys.contains(key));
         for (found, outcome) in &opened {
             let key = (found.name.clone(), found.version.clone());
             let Err(error) = outcome else { continue };
-            // A folder that is still being written fails at each look, and is told once.
+            // A folder that is still being written fails at each rescan, but is reported once.
             if self.config.model_control != ModelControl::Fixed || !old.models.is_empty() {
                 if old.load_errors.get(&key) == Some(&error.public_reason()) {
                     tracing::debug!("{error}");
                 } else {
-                    tracing::warn!("{error}; what is served stays");
+                    tracing::warn!("{error}; the served models stay");
                 }
             }
         }
         opened
     }
 
-    /// Puts a snapshot in the place of the old one, in one step for requests.
+    /// Replaces the snapshot: requests see the old one or the new one.
     pub(super) fn publish(&self, next: Snapshot) {
         let next = Arc::new(next);
         let old = self.snapshot.swap(Arc::clone(&next));
-        let mut unloading = locked(&self.unloading);
+        let mut unloading = lock(&self.unloading);
         unloading.retain(|(_, retired)| !retired.is_over());
         for (name, versions) in &old.models {
             for (version, served) in versions {
@@ -135,7 +138,8 @@ impl Repository {
                 if now.is_none() {
                     served.model.metrics.ready.set(0);
                 }
-                tracing::info!(model = %name, %version, replaced = now.is_some(), "model takes no new requests");
+                let replaced = now.is_some();
+                tracing::info!(model = %name, %version, replaced, "model accepts no new requests");
                 unloading.push(((name.clone(), version.clone()), served.model.retire()));
             }
         }
@@ -145,14 +149,14 @@ impl Repository {
     }
 }
 
-/// What becomes of one model.
+/// The planned change of one model.
 #[derive(Debug)]
 struct Plan {
     name: String,
-    /// What is served already and stays, and later what was opened.
+    /// The served versions that stay; later also those that were opened.
     served: Versions,
     to_open: Vec<ModelVersionDir>,
-    /// Versions below the lowest that is wanted.
+    /// Versions below the lowest one that the policy selects.
     lower: Vec<ModelVersionDir>,
 }
 

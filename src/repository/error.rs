@@ -1,4 +1,4 @@
-//! Why models cannot be served: for the operator with paths, for clients without.
+//! Why models cannot be served: with paths for the operator, without them for clients.
 
 use std::{
     io,
@@ -7,96 +7,51 @@ use std::{
 
 use drsn_bundle::{BundleError, Name, bundle::MANIFEST_FILE, runtime::RuntimeError};
 
-/// Why the models cannot be served.
+/// Why models cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RepositoryError {
-    /// The folder is not there, or cannot be read.
-    #[error("the folder of models {path:?} cannot be read: {source}; name another with --models")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The folder holds no bundle.
+    /// The folder does not exist, or cannot be read.
+    #[error("cannot read the folder of models {path:?}: {source}; name another with --models")]
+    Folder { path: PathBuf, source: io::Error },
+    /// The folder has no bundle.
     #[error(
-        "the folder {path:?} holds no model: expected <name>/<version>/{MANIFEST_FILE} below it, as `drsn-train train` writes it"
+        "the folder {path:?} has no model: expected <name>/<version>/{MANIFEST_FILE} below it, as `drsn-train train` writes it"
     )]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder is that of one model.
+    Empty { path: PathBuf },
+    /// The folder is one model's folder of versions, such as `version`.
     #[error(
-        "{path:?} holds the versions of one model, and --models is the folder above it, or one version, as {version:?}"
+        "{path:?} has the versions of one model; set --models to the folder above it, or to one version, such as {version:?}"
     )]
-    OneModel {
-        /// The folder.
-        path: PathBuf,
-        /// A version in it.
-        version: PathBuf,
-    },
-    /// The versions that are there are not those that are wanted.
-    #[error("no version is there that --version-policy {policy} wants: {known}")]
-    NoVersion {
-        /// Which versions are wanted.
-        policy: String,
-        /// What is there.
-        known: String,
-    },
-    /// A name was given for one bundle, and the folder is none.
+    OneModel { path: PathBuf, version: PathBuf },
+    /// The policy selects none of the versions that the folder has.
+    #[error("--version-policy {policy} selects none of the versions in the folder: {known}")]
+    NoVersion { policy: String, known: String },
+    /// A name was given for a single bundle, but the folder is not a bundle.
     #[error(
-        "--model-name is for one bundle, and {path:?} is none: it has no {MANIFEST_FILE}; leave the flag out"
+        "--model-name is for a single bundle, and {path:?} is not one: it has no {MANIFEST_FILE}; leave the flag out"
     )]
-    NoBundle {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The default model is not among those that are there.
+    NoBundle { path: PathBuf },
+    /// The folder does not have the default model.
     #[error(
-        "--default-model (or DRSN_DEFAULT_MODEL) is {name}, and the models that are there are: {known}"
+        "--default-model (or DRSN_DEFAULT_MODEL) is {name}, but the models in the folder are: {known}"
     )]
-    NoDefault {
-        /// The name that was asked for.
-        name: Name,
-        /// The names that are there.
-        known: String,
-    },
-    /// A folder's name disagrees with the manifest in it.
+    NoDefault { name: Name, known: String },
+    /// The names of the folders, `model`, disagree with those in the manifest, `found`.
     #[error(
-        "model {model} in {path:?}: its manifest says that it is {found}; the folders must be named so"
+        "model {model} in {path:?}: its manifest says that it is {found}; name the folders the same"
     )]
-    Misplaced {
-        /// The folder's name and version.
-        model: String,
-        /// Name and version in the manifest.
-        found: String,
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A bundle that is damaged or contradicts itself.
+    Misplaced { model: String, found: String, path: PathBuf },
+    /// A bundle is damaged or contradicts itself.
     #[error("model {model} in {path:?}: {source}")]
-    Bundle {
-        /// Name and version.
-        model: String,
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        source: Box<BundleError>,
-    },
-    /// A model that does not run here.
+    Bundle { model: String, path: PathBuf, source: Box<BundleError> },
+    /// A model does not run on this machine.
     #[error("model {model}: {source}")]
-    Runtime {
-        /// Name and version.
-        model: String,
-        /// What is wrong.
-        source: Box<RuntimeError>,
-    },
+    Runtime { model: String, source: Box<RuntimeError> },
 }
 
 impl RepositoryError {
-    /// The reason for clients: what is wrong with the model, and nothing of this machine.
-    pub(crate) fn public_reason(&self) -> String {
+    /// The reason for clients: what is wrong with the model, without paths of this machine.
+    pub(super) fn public_reason(&self) -> String {
         match self {
             Self::Bundle { source, .. } => {
                 if let BundleError::NoManifest { .. } = &**source {
@@ -115,13 +70,13 @@ impl RepositoryError {
             | Self::OneModel { .. }
             | Self::NoVersion { .. }
             | Self::NoBundle { .. } => "there is no bundle".to_owned(),
-            Self::NoDefault { known, .. } => format!("the models that are there: {known}"),
+            Self::NoDefault { known, .. } => format!("the models in the folder are: {known}"),
         }
     }
 }
 
-/// The text without what looks like an absolute path: libraries put those of files, their own sources too, into
-/// messages.
+/// Removes words that look like absolute paths: libraries put paths into their messages, even those
+/// of their own sources.
 fn without_paths(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '/');

@@ -1,4 +1,4 @@
-//! What lies in the folder of models: `<name>/<version>/`, or one bundle.
+//! The layout of the folder of models: `<name>/<version>/`, or one bundle.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +16,12 @@ use crate::config::VersionPolicy;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     pub(super) number: u64,
-    /// As it is written.
+    /// The number as the folder's name or the manifest writes it.
     pub(super) text: String,
 }
 
 impl Version {
-    /// Reads digits; nothing else is a version.
+    /// Parses a number; `None` for any other text.
     pub(super) fn new(text: &str) -> Option<Self> {
         Some(Self { number: text.parse().ok()?, text: text.to_owned() })
     }
@@ -33,37 +33,37 @@ impl fmt::Display for Version {
     }
 }
 
-/// A bundle's place, before it is opened.
+/// The folder of one version, not opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ModelVersionDir {
     pub(super) name: String,
     pub(super) version: Version,
     pub(super) path: PathBuf,
-    /// Whether the folder's names must be the manifest's.
+    /// Whether the folder is `<name>/<version>`, whose names must match the manifest.
     pub(super) in_place: bool,
 }
 
-/// All versions that are there, by name, each list from the lowest to the highest.
+/// All versions in the folder of models, by name, each list from the lowest to the highest.
 pub(super) type Folder = BTreeMap<String, Vec<ModelVersionDir>>;
 
-/// Looks what is there. Hidden folders, as those in which a bundle is being written, and those whose name is no
-/// version are passed over; links are followed.
+/// Lists the model versions in the folder. It skips hidden folders, such as those in which a bundle
+/// is being written, and folders whose name is not a version; it follows links.
 pub(super) fn discover(
     folder: &Path,
     model_name: Option<&Name>,
 ) -> Result<Folder, RepositoryError> {
     if folder.join(MANIFEST_FILE).is_file() {
-        let found = flat(folder, model_name)?;
+        let found = single_bundle(folder, model_name)?;
         return Ok(BTreeMap::from([(found.name.clone(), vec![found])]));
     }
-    let by_name = folders(folder)?;
+    let by_name = subfolders(folder)?;
     if model_name.is_some() {
         return Err(RepositoryError::NoBundle { path: folder.to_owned() });
     }
     let mut found = BTreeMap::new();
     for (name, path) in by_name {
-        // A folder that went away meanwhile has no versions.
-        let mut versions: Vec<ModelVersionDir> = folders(&path)
+        // A folder that disappeared meanwhile has no versions.
+        let mut versions: Vec<ModelVersionDir> = subfolders(&path)
             .unwrap_or_default()
             .into_iter()
             .filter_map(|(version, path)| {
@@ -73,7 +73,7 @@ pub(super) fn discover(
             .collect();
         versions.sort_by(|a, b| a.version.cmp(&b.version));
         if versions.is_empty() {
-            tracing::debug!(folder = %path.display(), "no model version in this folder, it is passed over");
+            tracing::debug!(folder = %path.display(), "skipping a folder without a model version");
         } else {
             found.insert(name, versions);
         }
@@ -81,7 +81,7 @@ pub(super) fn discover(
     Ok(found)
 }
 
-/// The versions of a model that are to be served.
+/// The versions of a model that the policy selects.
 pub(super) fn wanted(versions: &[ModelVersionDir], policy: &VersionPolicy) -> Vec<ModelVersionDir> {
     match policy {
         VersionPolicy::Latest => versions.last().cloned().into_iter().collect(),
@@ -94,8 +94,8 @@ pub(super) fn wanted(versions: &[ModelVersionDir], policy: &VersionPolicy) -> Ve
     }
 }
 
-/// What tells one content of a version's folder from another: the digest of its manifest, which has those of the
-/// other files. Empty where there is no manifest yet.
+/// Identifies the content of a version's folder: the digest of its manifest, which contains the
+/// digests of the other files. Empty if there is no manifest yet.
 pub(super) fn fingerprint(folder: &Path) -> Vec<u8> {
     fs::read(folder.join(MANIFEST_FILE))
         .map(|manifest| Sha256::digest(manifest).to_vec())
@@ -110,8 +110,11 @@ pub(super) fn open(folder: &Path, model: &str) -> Result<Bundle, RepositoryError
     })
 }
 
-/// One bundle, without folders for name and version.
-fn flat(folder: &Path, model_name: Option<&Name>) -> Result<ModelVersionDir, RepositoryError> {
+/// The folder as one bundle, without folders for name and version.
+fn single_bundle(
+    folder: &Path,
+    model_name: Option<&Name>,
+) -> Result<ModelVersionDir, RepositoryError> {
     let read = || {
         let path = folder.join(MANIFEST_FILE);
         let json =
@@ -130,14 +133,15 @@ fn flat(folder: &Path, model_name: Option<&Name>) -> Result<ModelVersionDir, Rep
     Ok(ModelVersionDir { name, version, path: folder.to_owned(), in_place: false })
 }
 
-/// A bundle right below a folder that should hold models: then it is the folder of one model's versions.
-pub(super) fn a_version_in(folder: &Path) -> Option<PathBuf> {
-    let folders = folders(folder).unwrap_or_default().into_iter();
+/// A bundle directly below `folder`, which then is one model's folder of versions and not a folder
+/// of models.
+pub(super) fn find_version(folder: &Path) -> Option<PathBuf> {
+    let folders = subfolders(folder).unwrap_or_default().into_iter();
     folders.map(|(_, path)| path).find(|path| path.join(MANIFEST_FILE).is_file())
 }
 
-/// The folders below one, by name, without hidden ones; links are followed.
-fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, RepositoryError> {
+/// The subfolders of a folder, sorted by name, without hidden ones; follows links.
+fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>, RepositoryError> {
     let read = || -> io::Result<Vec<(String, PathBuf)>> {
         let mut folders = Vec::new();
         for entry in fs::read_dir(folder)? {

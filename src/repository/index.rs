@@ -1,38 +1,36 @@
-//! Every version that the repository knows of, and how it stands.
+//! The index: every version that the repository knows, and its state.
 
 use std::collections::BTreeMap;
 
 use super::snapshot::{Key, Snapshot};
 use crate::error::ApiError;
 
-/// One version of a model, and how it stands.
+/// One version of a model and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
-    /// Name of the model.
     pub(crate) name: String,
-    /// Its version.
     pub(crate) version: String,
-    /// Whether it answers requests.
     pub(crate) state: ModelState,
-    /// Why it does not, without anything of this machine; empty where it does.
+    /// Why this version, or a new content of it, cannot be served, without paths of this machine;
+    /// empty if there is nothing to report.
     pub(crate) reason: String,
 }
 
-/// How a version of a model stands.
+/// The state of a model's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ModelState {
-    /// It is being opened and checked.
+    /// Being opened and checked.
     Loading,
-    /// It answers requests.
+    /// Answers requests.
     Ready,
-    /// It takes no more requests, and finishes those that it has.
+    /// Accepts no new requests, and finishes those that it has.
     Unloading,
-    /// It answers none.
+    /// Cannot answer requests.
     Unavailable,
 }
 
 impl ModelState {
-    /// The word of the Open Inference Protocol's repository extension.
+    /// The name of the state in the Open Inference Protocol's repository extension.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Loading => "LOADING",
@@ -43,7 +41,8 @@ impl ModelState {
     }
 }
 
-/// What is served counts more than what becomes of other contents of the same version.
+/// The entries, sorted by name and version. If a version is served while another content of it is
+/// loaded, retired or has failed, its state is `Ready`.
 pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -> Vec<IndexEntry> {
     let mut states: BTreeMap<Key, (ModelState, String)> = BTreeMap::new();
     for key in unloading {
@@ -58,7 +57,7 @@ pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -
     for (name, versions) in &snapshot.models {
         for version in versions.keys() {
             let key = (name.clone(), version.clone());
-            // A new content that cannot be served leaves the old one serving, and says why.
+            // If a new content cannot be served, the old one stays ready, with the reason.
             let reason = snapshot.load_errors.get(&key).cloned().unwrap_or_default();
             states.insert(key, (ModelState::Ready, reason));
         }
@@ -72,11 +71,13 @@ pub(super) fn entries(snapshot: &Snapshot, loading: &[Key], unloading: &[Key]) -
     states.into_iter().map(entry).collect()
 }
 
-/// Refuses what a load or unload may bring along, by its name. A model is what its folder says: nothing of it comes
-/// with a request. Models have no dependencies here, so that what is said about those is always true.
+/// Checks the names of the parameters of a load or unload. A model consists of its folder alone, so
+/// a request cannot add to it. `unload_dependents` has no effect, because models have no
+/// dependencies here.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`].
+/// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for any other
+/// parameter.
 pub(crate) fn check_parameters<'a>(
     mut names: impl Iterator<Item = &'a str>,
 ) -> Result<(), ApiError> {
@@ -84,6 +85,6 @@ pub(crate) fn check_parameters<'a>(
         return Ok(());
     }
     Err(ApiError::invalid(
-        "a load or unload takes no configuration, files or other parameters: a model is loaded as it lies in the repository",
+        "load and unload accept no configuration, files or other parameters: a model is loaded as it is in the repository",
     ))
 }

@@ -1,10 +1,11 @@
-//! The folder of models: what is there, what of it is served, and how one takes the place of the other.
+//! The folder of models: which versions it has, which of them are served, and how that changes.
 //!
-//! What is served is a snapshot that nobody changes. A version is opened, checked and warmed up aside; then a new
-//! snapshot takes the old one's place in one step. Requests hold the model that they were given, so that a model
-//! that is served no more still answers what it has taken, and is freed with its last request.
+//! The served models are an immutable snapshot. A version is opened, checked and warmed up beside
+//! it; then a new snapshot replaces the old one in one step. Each request holds its model, so a
+//! retired model still answers the requests that it accepted, and is freed with the last of them.
 
 mod change;
+mod control;
 mod error;
 mod folder;
 mod index;
@@ -12,7 +13,7 @@ mod opening;
 mod snapshot;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
     time::Duration,
@@ -24,7 +25,7 @@ use drsn_bundle::runtime::Runtime;
 use crate::{
     config::{Config, ModelControl},
     engine::model::{Model, RetiredModel},
-    error::{ApiError, ErrorKind, quoted},
+    error::ApiError,
     observability::metrics::Metrics,
 };
 pub(crate) use error::RepositoryError;
@@ -32,35 +33,35 @@ use folder::{Folder, discover, wanted};
 pub(crate) use index::{IndexEntry, ModelState, check_parameters};
 use snapshot::{Key, Snapshot};
 
-/// How long a version that is served and suddenly away may take to come back: a folder that is replaced is gone
-/// between two renames.
+/// How long to wait for a served version whose folder has disappeared: a folder that is being
+/// replaced is missing between two renames.
 const REPLACEMENT: Duration = Duration::from_millis(200);
-/// The reason of a model that an operator took away.
+/// Why a model that an operator unloaded is not served.
 const UNLOADED: &str = "it was unloaded";
 
-/// The models.
+/// The served models, and the folder that they come from.
 #[derive(Debug)]
 pub(crate) struct Repository {
     config: Config,
     runtime: Runtime,
     metrics: Arc<Metrics>,
     snapshot: ArcSwap<Snapshot>,
-    /// Held by whoever changes something: one change at a time.
+    /// Locked during a change: one change at a time.
     state: Mutex<ChangeState>,
     /// Versions that are being opened.
     loading: Mutex<BTreeSet<Key>>,
-    /// Versions that are served no more, until their last request is answered.
+    /// Retired versions, until their last request is answered.
     unloading: Mutex<Vec<(Key, RetiredModel)>>,
-    /// Where it is set, no further version is opened.
+    /// Once this is set, no further version is opened.
     ending: Arc<AtomicBool>,
 }
 
-/// What only changes need to know.
+/// State that only changes need.
 #[derive(Debug, Default)]
 struct ChangeState {
-    /// Names that were unloaded and are not to come back by themselves.
+    /// Names of unloaded models, which a rescan must not load again.
     unloaded: BTreeSet<String>,
-    /// Why the folder could not be read when it was last looked at.
+    /// Why the last rescan could not read the folder.
     folder_error: Option<String>,
     is_stopped: bool,
 }
@@ -69,11 +70,11 @@ struct ChangeState {
 type Failures = Vec<(Key, RepositoryError)>;
 
 impl Repository {
-    /// Finds the models, opens and starts them, as long as `ending` is not set.
+    /// Finds, opens and starts the models, as long as `ending` is not set.
     ///
     /// # Errors
-    /// [`RepositoryError`] where the folder is not there. Where models are `fixed`, also of the first model, by name,
-    /// that cannot be served; otherwise those that can are.
+    /// [`RepositoryError`] if the folder cannot be read. If models are `fixed`, also that of the
+    /// first model, by name, that cannot be served; otherwise the models that can be served are.
     pub(crate) fn open(
         config: &Config,
         runtime: &Runtime,
@@ -93,7 +94,7 @@ impl Repository {
             unloading: Mutex::default(),
             ending: Arc::clone(ending),
         };
-        let failures = repository.apply(&repository.lock(), &folder, None);
+        let failures = repository.apply(&lock(&repository.state), &folder, None);
         let first = failures.into_iter().next();
         if let Some((_, error)) = first.filter(|_| config.model_control == ModelControl::Fixed) {
             repository.stop();
@@ -107,17 +108,18 @@ impl Repository {
         self.snapshot.load().models().cloned().collect()
     }
 
-    /// The model that answers where a request names none.
+    /// The model for requests that do not name one.
     pub(crate) fn default_model(&self) -> Option<Arc<Model>> {
         self.snapshot.load().default_model().cloned()
     }
 
-    /// The model of a name and version: the default where no name is given, the highest where no version is.
+    /// The model with a name and version. Without a name it is the default model, without a version
+    /// the highest.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] where there is none of that name or version, [`ErrorKind::NotReady`] where there is one
-    /// that cannot be served, [`ErrorKind::InvalidArgument`] where several are served, none is the default, and none
-    /// is named.
+    /// `ErrorKind::NotFound` if there is no such model or version, `ErrorKind::NotReady` if the
+    /// model exists but cannot be served, `ErrorKind::InvalidArgument` if the request names no
+    /// model, several are served, and there is no default.
     pub(crate) fn find(
         &self,
         name: Option<&str>,
@@ -126,7 +128,8 @@ impl Repository {
         self.snapshot.load().find(name, version)
     }
 
-    /// The versions of `model`'s name that are served, lowest first; only its own where that was asked for.
+    /// The served versions of `model`'s name, lowest first; only its own version if one was `asked`
+    /// for.
     pub(crate) fn versions_beside(&self, model: &Model, asked: Option<&str>) -> Vec<String> {
         let all = match asked {
             None => self.snapshot.load().versions(&model.labels.model),
@@ -136,156 +139,75 @@ impl Repository {
         if all.is_empty() { vec![model.labels.version.clone()] } else { all }
     }
 
-    /// Every version that is known, and how it stands.
+    /// Every known version and its state.
     pub(crate) fn index(&self) -> Vec<IndexEntry> {
-        let loading: Vec<Key> = locked(&self.loading).iter().cloned().collect();
+        let loading: Vec<Key> = lock(&self.loading).iter().cloned().collect();
         let unloading: Vec<Key> = {
-            let mut unloading = locked(&self.unloading);
+            let mut unloading = lock(&self.unloading);
             unloading.retain(|(_, retired)| !retired.is_over());
             unloading.iter().map(|(key, _)| key.clone()).collect()
         };
         index::entries(&self.snapshot.load(), &loading, &unloading)
     }
 
-    /// Looks at the folder again, and serves what is there now. A version that cannot be served leaves what is
-    /// served of its model as it is. Takes as long as loading does.
+    /// Reads the folder again and serves what it has now. If a new version cannot be served, the
+    /// served versions of its model stay. Blocks for as long as loading does.
     pub(crate) fn rescan(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.is_stopped {
             return;
         }
-        match self.settled() {
+        match self.discover_settled() {
             Ok(folder) => {
                 state.folder_error = None;
                 self.apply(&state, &folder, None);
             }
             Err(error) => {
-                let trouble = error.to_string();
-                if state.folder_error.as_ref() != Some(&trouble) {
-                    tracing::warn!("{trouble}; what is served stays");
+                let message = error.to_string();
+                if state.folder_error.as_ref() != Some(&message) {
+                    tracing::warn!("{message}; the served models stay");
                 }
-                state.folder_error = Some(trouble);
+                state.folder_error = Some(message);
             }
         }
     }
 
-    /// Loads a model of the folder, or what is new of it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where the folder has no such
-    /// model, [`ErrorKind::Unloadable`] with the reason where it cannot be served.
-    pub(crate) async fn load(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
-        self.change(name, Self::load_now).await
-    }
-
-    /// Serves a model no more; what it has taken is still answered.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] where control is not `explicit`, [`ErrorKind::NotFound`] where there is no such model.
-    pub(crate) async fn unload(self: &Arc<Self>, name: &str) -> Result<(), ApiError> {
-        self.change(name, Self::unload_now).await
-    }
-
-    /// Ends every model's workers; what still waits is not answered any more, and nothing is loaded any more.
+    /// Ends every model's workers. Requests that still wait are not answered, and nothing is loaded
+    /// any more.
     pub(crate) fn stop(&self) {
-        self.lock().is_stopped = true;
+        lock(&self.state).is_stopped = true;
         for model in self.models() {
             model.stop();
         }
-        for (_, retired) in locked(&self.unloading).drain(..) {
+        for (_, retired) in lock(&self.unloading).drain(..) {
             retired.stop();
         }
-    }
-
-    async fn change(
-        self: &Arc<Self>,
-        name: &str,
-        change: fn(&Self, &str) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError> {
-        if self.config.model_control != ModelControl::Explicit {
-            return Err(ErrorKind::Forbidden.because(
-                "models are loaded and unloaded on request only where the server was started with --model-control explicit",
-            ));
-        }
-        let (repository, name) = (Arc::clone(self), name.to_owned());
-        tokio::task::spawn_blocking(move || change(&repository, &name)).await.map_err(|panic| {
-            tracing::error!(%panic, "a model could not be loaded or unloaded");
-            ApiError::internal()
-        })?
-    }
-
-    fn load_now(&self, name: &str) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        let folder = self.discover().map_err(|error| {
-            tracing::warn!("{error}");
-            ErrorKind::Unloadable
-                .because(format!("the model cannot be loaded: {}", error.public_reason()))
-        })?;
-        let is_there = folder
-            .get(name)
-            .is_some_and(|versions| !wanted(versions, &self.config.version_policy).is_empty());
-        if !is_there || state.is_stopped {
-            return Err(ErrorKind::NotFound.because(
-                "the repository has no model of that name in a version that is to be served",
-            ));
-        }
-        state.unloaded.remove(name);
-        let failures = self.apply(&state, &folder, Some(name));
-        match failures.first() {
-            None => Ok(()),
-            Some(((name, version), error)) => Err(ErrorKind::Unloadable.because(format!(
-                "version {version} of model {name} cannot be served: {}",
-                error.public_reason()
-            ))),
-        }
-    }
-
-    fn unload_now(&self, name: &str) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        let mut snapshot = Snapshot::clone(&self.snapshot.load());
-        let served = snapshot.models.remove(name);
-        if served.is_none() && !snapshot.load_errors.keys().any(|(model, _)| model == name) {
-            return Err(ErrorKind::NotFound.because(format!("there is no model {}", quoted(name))));
-        }
-        state.unloaded.insert(name.to_owned());
-        let versions: Vec<Key> = served
-            .iter()
-            .flat_map(BTreeMap::keys)
-            .map(|version| (name.to_owned(), version.clone()))
-            .chain(snapshot.load_errors.keys().filter(|(model, _)| model == name).cloned())
-            .collect();
-        snapshot.load_errors.extend(versions.into_iter().map(|key| (key, UNLOADED.to_owned())));
-        self.publish(snapshot);
-        Ok(())
     }
 
     fn discover(&self) -> Result<Folder, RepositoryError> {
         discover(&self.config.models, self.config.model_name.as_ref())
     }
 
-    /// The folder, after a moment where something that is served is away.
-    fn settled(&self) -> Result<Folder, RepositoryError> {
-        let is_whole = |folder: &Folder| {
+    /// The folder's versions. If a served one is missing, it looks a second time, after
+    /// [`REPLACEMENT`].
+    fn discover_settled(&self) -> Result<Folder, RepositoryError> {
+        let is_complete = |folder: &Folder| {
             self.snapshot.load().models.iter().all(|(name, versions)| {
                 let found = folder.get(name).map(Vec::as_slice).unwrap_or_default();
                 versions.keys().all(|version| found.iter().any(|f| f.version == *version))
             })
         };
         match self.discover() {
-            Ok(folder) if is_whole(&folder) => Ok(folder),
+            Ok(folder) if is_complete(&folder) => Ok(folder),
             Ok(_) | Err(_) => {
                 thread::sleep(REPLACEMENT);
                 self.discover()
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, ChangeState> {
-        locked(&self.state)
-    }
 }
 
-/// Whether the folder has the models that the flags name.
+/// Checks that the folder has the models that the flags name.
 fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> {
     let is_fixed = config.model_control == ModelControl::Fixed;
     let has_wanted =
@@ -300,12 +222,12 @@ fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> 
         if is_fixed {
             return Err(RepositoryError::NoDefault { name: name.clone(), known });
         }
-        tracing::warn!(%name, known, "the default model is not there yet");
+        tracing::warn!(%name, known, "the folder of models does not have the default model yet");
     }
     Ok(())
 }
 
-/// Why a folder has nothing that is to be served.
+/// Why the folder has no version to serve.
 fn nothing_to_serve(config: &Config, folder: &Folder) -> RepositoryError {
     let path = config.models.clone();
     if !folder.is_empty() {
@@ -316,12 +238,13 @@ fn nothing_to_serve(config: &Config, folder: &Folder) -> RepositoryError {
         let known = known.collect::<Vec<_>>().join("; ");
         return RepositoryError::NoVersion { policy: config.version_policy.to_string(), known };
     }
-    match folder::a_version_in(&path) {
+    match folder::find_version(&path) {
         Some(version) => RepositoryError::OneModel { path, version },
         None => RepositoryError::Empty { path },
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex, even if a thread panicked while it held it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

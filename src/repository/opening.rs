@@ -1,4 +1,5 @@
-//! Opening versions: bundle read and checked, sessions opened, self-checked and warm.
+//! Opening versions: reads and checks the bundle, opens its sessions, checks them against the
+//! golden outputs and warms them up.
 
 use std::{
     sync::{
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 use super::{
     RepositoryError,
     folder::{ModelVersionDir, fingerprint, open},
-    locked,
+    lock,
     snapshot::Served,
 };
 use crate::{
@@ -24,8 +25,9 @@ use crate::{
     observability::metrics::{Metrics, ModelLabels},
 };
 
-/// Opens versions, as many at once as there are cores, and returns them in their order; those that are left out that were
-/// not begun when `ending` was set. To be called within the runtime that answers requests.
+/// Opens versions, as many at once as there are cores, and returns them in the order of `jobs`,
+/// without those that were not begun when `ending` was set. Must be called within the runtime that
+/// answers requests.
 pub(super) fn open_all(
     jobs: Vec<ModelVersionDir>,
     config: &Config,
@@ -42,10 +44,10 @@ pub(super) fn open_all(
             scope.spawn(|| {
                 let _context = tasks.enter();
                 while !ending.load(Ordering::Relaxed) {
-                    let job = locked(&waiting).next();
+                    let job = lock(&waiting).next();
                     let Some((position, found)) = job else { break };
                     let outcome = start(&found, config, runtime, metrics);
-                    locked(&opened).push((position, found, outcome));
+                    lock(&opened).push((position, found, outcome));
                 }
             });
         }
@@ -63,7 +65,7 @@ fn start(
 ) -> Result<Served, RepositoryError> {
     let started = Instant::now();
     let model = format!("{}/{}", found.name, found.version);
-    // Taken before the files are read: what changes meanwhile is seen as a change at the next look.
+    // Computed before the files are read, so that the next rescan notices a change made meanwhile.
     let fingerprint = fingerprint(&found.path);
     let bundle = open(&found.path, &model)?;
     let manifest = &bundle.manifest;

@@ -1,4 +1,5 @@
-//! What is served at one moment. Never changed: a change makes another one, which takes its place in one step.
+//! The served models at one moment. A snapshot is immutable: a change makes a new one, which
+//! replaces it in one step.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +14,7 @@ use crate::{
 /// Name and version.
 pub(super) type Key = (String, Version);
 
-/// A model that is served, and the content of its folder when it was opened.
+/// A served model, and the fingerprint of its folder when it was opened.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
     pub(super) model: Arc<Model>,
@@ -23,14 +24,14 @@ pub(super) struct Served {
 /// The versions of one model.
 pub(super) type Versions = BTreeMap<Version, Served>;
 
-/// What is served.
+/// The served models.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Snapshot {
-    /// By name; none of these is empty.
+    /// By name; each model has at least one version.
     pub(super) models: BTreeMap<String, Versions>,
-    /// What is there and cannot be served, with the reason for clients.
+    /// Versions in the folder that cannot be served, with the reason for clients.
     pub(super) load_errors: BTreeMap<Key, String>,
-    /// The default that was asked for.
+    /// The name that `--default-model` sets.
     pub(super) default: Option<Name>,
 }
 
@@ -67,20 +68,20 @@ impl Snapshot {
         model.cloned().ok_or_else(|| {
             let served: Vec<&str> = versions.keys().map(|v| v.text.as_str()).collect();
             ErrorKind::NotFound.because(format!(
-                "model {name} is served in version {}, and version {} was asked for",
-                served.join(", "),
-                quoted(version.unwrap_or_default())
+                "model {name} has no version {}; the served versions are: {}",
+                quoted(version.unwrap_or_default()),
+                served.join(", ")
             ))
         })
     }
 
-    /// The versions of a name that are served, lowest first.
+    /// The served versions of a name, lowest first.
     pub(super) fn versions(&self, name: &str) -> Vec<String> {
         let versions = self.models.get(name).into_iter().flat_map(BTreeMap::keys);
         versions.map(|version| version.text.clone()).collect()
     }
 
-    /// The name that a request means that gives none.
+    /// The model for requests that do not name one.
     fn default_name(&self) -> Result<&str, ApiError> {
         if let Some(name) = &self.default {
             return Ok(name.as_str());
@@ -90,16 +91,16 @@ impl Snapshot {
             (Some(name), None) => Ok(name),
             (None, _) => Err(ErrorKind::NotFound.because("no model is served; see GET /models")),
             (Some(_), Some(_)) => Err(ApiError::invalid(format!(
-                "the request names no model, and several are served: {}; name one, as the option model or in the path",
+                "the request names no model, and several are served: {}; name one with the option model or in the path",
                 self.names()
             ))),
         }
     }
 
-    /// Why there is no model of this name.
+    /// Why no model of this name is served.
     fn missing(&self, name: &str) -> ApiError {
-        let trouble = self.load_errors.iter().rev().find(|((model, _), _)| model == name);
-        match trouble {
+        let error = self.load_errors.iter().rev().find(|((model, _), _)| model == name);
+        match error {
             Some((_, reason)) if reason == UNLOADED => {
                 ErrorKind::NotFound.because(format!("model {name} is not served: {UNLOADED}"))
             }

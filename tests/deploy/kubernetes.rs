@@ -1,5 +1,5 @@
-//! The resources in `deploy/`: they render, Kubernetes and KServe would take them, and the server
-//! does what they say.
+//! The resources in `deploy/`: they render, Kubernetes and KServe would accept them, and the
+//! server does what they say.
 
 use std::{
     fs,

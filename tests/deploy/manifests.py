@@ -1,8 +1,8 @@
-"""Reads Kubernetes resources as YAML from standard input and checks what needs Python's packages; prints them as a JSON list.
+"""Checks Kubernetes resources with Python's packages: YAML on standard input, a JSON list on output.
 
-`manifests.py` validates the kinds of Kubernetes itself against the schemas of kubernetes-validate, strictly and with
-warnings as failures. `manifests.py kserve` reads every resource as the kserve package's type of its kind and writes it
-again, and nothing may be lost on the way.
+`manifests.py` validates the kinds of Kubernetes itself against the schemas of kubernetes-validate,
+strictly and with warnings as failures. `manifests.py kserve` reads every resource as the kserve
+package's type of its kind and writes it again; nothing may be lost on the way.
 """
 
 import json
@@ -52,7 +52,7 @@ def read_and_write(resource):
 
 
 def is_within(part, whole):
-    """Whether `whole` contains all of `part`; other fields of `whole` may be empty: a type's defaults."""
+    """Whether `whole` contains all of `part`; its other fields must be empty: a type's defaults."""
     if isinstance(part, dict):
         extra = [whole[key] for key in whole.keys() - part.keys()]
         return not any(extra) and all(key in whole and is_within(value, whole[key]) for key, value in part.items())

@@ -1,13 +1,14 @@
-"""Stands in for Triton's ONNX backend, which nvidia-pytriton does not contain: Triton's Python backend with Python's onnxruntime.
+"""Stands in for Triton's ONNX backend, which nvidia-pytriton does not contain.
 
-As <backends>/onnxruntime/model.py it is what Triton takes for every model whose configuration says `backend: "onnxruntime"`.
+It is Triton's Python backend with Python's onnxruntime. As <backends>/onnxruntime/model.py, Triton
+uses it for every model whose configuration says `backend: "onnxruntime"`.
 """
 
 import json
 import os
 import sys
 
-# Triton's Python is the system's, and does not look at PYTHONPATH: the tests' packages come before its own.
+# Triton's Python is the system's and ignores PYTHONPATH: the tests' packages go before its own.
 sys.path.insert(0, os.environ["DRSN_SITE_PACKAGES"])
 
 import numpy as np

@@ -1,6 +1,7 @@
-"""Compares exported models in tritonserver with their golden outputs, with Python's onnxruntime and with drsn-serve.
+"""Compares exported models in tritonserver with golden outputs, Python's onnxruntime and drsn-serve.
 
-Arguments: tritonserver's address, drsn-serve's, Triton's repository, drsn-serve's repository; then names of models in both.
+Arguments: tritonserver's address, drsn-serve's, Triton's repository, drsn-serve's repository; then
+the names of models in both.
 """
 
 import json

@@ -176,7 +176,7 @@ async fn wrong_routes_methods_models_and_options_are_told_which_exist() {
     let response = server.post("/models/three/classify", PNG, png(4, 4)).await;
     assert!(refusal(response, 404, "not_found").await.contains("the models are: one, two"));
     let response = server.post("/models/one/versions/9/classify", PNG, png(4, 4)).await;
-    assert!(refusal(response, 404, "not_found").await.contains("served in version 1"));
+    assert!(refusal(response, 404, "not_found").await.contains("the served versions are: 1"));
     let response = server.post("/models/%ff/classify", PNG, png(4, 4)).await;
     refusal(response, 404, "not_found").await;
     let response = server.post("/classify", PNG, png(4, 4)).await;

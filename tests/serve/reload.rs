@@ -309,7 +309,7 @@ async fn sighup_rescans_the_folder_of_a_server_with_fixed_models() {
     };
     server.signal("-HUP");
     let line = server.lines_for(Duration::from_secs(2));
-    assert!(line.iter().any(|l| l["message"].as_str().unwrap().contains("what is served stays")));
+    assert!(line.iter().any(|l| l["message"].as_str().unwrap().contains("the served models stay")));
     assert_eq!(version_now().await, "1");
     fs::remove_dir_all(models.path().join("tiny/3")).unwrap();
     server.signal("-HUP");

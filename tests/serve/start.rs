@@ -31,14 +31,14 @@ fn a_missing_folder_of_models_or_a_bad_flag_ends_with_2() {
     let message = failure(&run(Path::new("/nowhere/models"), &[]), 2);
     assert!(message.contains("/nowhere/models") && message.contains("--models"), "{message}");
     let empty = tempfile::tempdir().unwrap();
-    assert!(failure(&run(empty.path(), &[]), 2).contains("holds no model"));
+    assert!(failure(&run(empty.path(), &[]), 2).contains("has no model"));
     let models = harness::repository(&[("tiny", tiny::image_input())]);
     let message = failure(&run(models.path(), &["--version-policy", "specific:7"]), 2);
     assert!(message.contains("specific:7") && message.contains("tiny has 1"), "{message}");
     let message = failure(&run(&models.path().join("tiny"), &[]), 2);
     assert!(message.contains("the versions of one model"), "{message}");
     let message = failure(&run(models.path(), &["--default-model", "other"]), 2);
-    assert!(message.contains("models that are there are: tiny"), "{message}");
+    assert!(message.contains("the models in the folder are: tiny"), "{message}");
     assert_eq!(run(models.path(), &["--queue", "0"]).status.code(), Some(2));
     let message = failure(&run(models.path(), &["--onnxruntime", "/nowhere/lib.so"]), 2);
     assert!(message.contains("--onnxruntime names \"/nowhere/lib.so\""), "{message}");

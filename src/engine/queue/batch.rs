@@ -1,4 +1,4 @@
-//! What a worker takes out of the queue.
+//! How a worker takes a batch from the queue.
 
 use std::{
     sync::{
@@ -12,10 +12,10 @@ use tokio::{task::yield_now, time::timeout};
 
 use super::{Job, JobError, Queue, State};
 
-/// Jobs that are computed together. Their inputs count as computed until this is dropped.
+/// Jobs that are computed together. Their inputs count as being computed until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Batch<O> {
-    /// The jobs; none where all that waited were needed no more, or another worker was faster.
+    /// The jobs. Empty if nobody needs those that waited any more, or another worker was faster.
     pub(crate) jobs: Vec<Job<O>>,
     inputs: usize,
     computing: Arc<AtomicUsize>,
@@ -27,52 +27,53 @@ impl<O> Drop for Batch<O> {
     }
 }
 
-/// What a worker that is free finds.
-enum Outlook {
-    /// Nothing, and nothing will come.
-    Over,
-    Nothing,
-    /// Less than a full batch, which may wait for more.
-    Early(Duration),
-    /// What is to be taken.
-    Batch,
+/// What a free worker does next.
+enum NextStep {
+    /// End: the queue is closed and empty.
+    End,
+    /// Wait for jobs.
+    Wait,
+    /// Wait at most this long for a batch to become full.
+    WaitForMore(Duration),
+    /// Take a batch now.
+    Take,
 }
 
 impl<O> Queue<O> {
-    /// Waits for jobs and takes a worker's share of them, as far as it fits into a batch; nothing when the queue is closed
-    /// and empty.
+    /// Waits for jobs and takes a worker's share of them, at most a full batch. `None` once the
+    /// queue is closed and empty.
     ///
-    /// Jobs whose client has hung up are dropped, and those whose deadline has passed are answered so, before they
-    /// cost any work.
+    /// Jobs whose client has hung up are dropped, and those whose deadline has passed are answered
+    /// with that error, before they cost any work.
     pub(crate) async fn next_batch(&self) -> Option<Batch<O>> {
         loop {
-            // From here on: nothing that comes after the look is missed.
+            // Created before the state is read, so that no change after that is missed.
             let changed = self.changed.notified();
-            match self.outlook() {
-                Outlook::Over => return None,
-                Outlook::Nothing => changed.await,
-                Outlook::Early(patience) => {
-                    // Whichever comes first, the queue is looked at again.
-                    let _ = timeout(patience, changed).await;
+            match self.next_step() {
+                NextStep::End => return None,
+                NextStep::Wait => changed.await,
+                NextStep::WaitForMore(time) => {
+                    // The state is read again in either case.
+                    let _ = timeout(time, changed).await;
                 }
-                Outlook::Batch => {
-                    self.gather().await;
+                NextStep::Take => {
+                    self.let_requests_arrive().await;
                     return Some(self.take());
                 }
             }
         }
     }
 
-    fn outlook(&self) -> Outlook {
+    fn next_step(&self) -> NextStep {
         let state = self.lock();
         if state.requests.is_empty() {
-            return if state.closed { Outlook::Over } else { Outlook::Nothing };
+            return if state.closed { NextStep::End } else { NextStep::Wait };
         }
-        self.patience(&state).map_or(Outlook::Batch, Outlook::Early)
+        self.remaining_wait(&state).map_or(NextStep::Take, NextStep::WaitForMore)
     }
 
-    /// How much longer the batch in the making may wait to become full; nothing where it is to be taken now.
-    fn patience(&self, state: &State<O>) -> Option<Duration> {
+    /// How much longer the next batch may wait to become full; `None` if it is due.
+    fn remaining_wait(&self, state: &State<O>) -> Option<Duration> {
         if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
             return None;
         }
@@ -80,9 +81,10 @@ impl<O> Queue<O> {
         self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
     }
 
-    /// Lets requests be read that have come, as long as there are more of them, up to a full batch. Where there always is a
-    /// batch, others have their turn meanwhile.
-    async fn gather(&self) {
+    /// Yields, so that connections can read requests that have arrived, until no more are added or
+    /// the batch is full. It yields at least once, so that a worker that always finds a batch lets
+    /// other tasks run.
+    async fn let_requests_arrive(&self) {
         yield_now().await;
         let mut before = 0;
         loop {
@@ -98,14 +100,14 @@ impl<O> Queue<O> {
     fn take(&self) -> Batch<O> {
         let mut state = self.lock();
         let now = Instant::now();
-        let (mut jobs, mut inputs, share) = (Vec::new(), 0, self.share(&state));
+        let (mut jobs, mut inputs, share) = (Vec::new(), 0, self.fair_share(&state));
         while let Some(job) = state.pop_if(|job| inputs == 0 || inputs + job.count() <= share) {
-            // A client that has hung up has closed its reply: no work for it.
+            // A client that has hung up has closed its reply: do no work for it.
             if job.reply.is_closed() {
                 continue;
             }
             if job.deadline <= now {
-                // The receiver may have gone meanwhile; then nobody needs the answer.
+                // This fails if the client has hung up meanwhile, and needs no answer.
                 let _ = job.reply.send(Err(JobError::DeadlineExceeded));
                 continue;
             }
@@ -114,17 +116,19 @@ impl<O> Queue<O> {
         }
         self.computing.fetch_add(inputs, Ordering::Relaxed);
         if !state.requests.is_empty() {
-            // The others' share.
+            // The rest is for another worker.
             self.changed.notify_one();
         }
         Batch { jobs, inputs, computing: Arc::clone(&self.computing) }
     }
 
-    /// Inputs that a worker takes where its first job has no more: as many as the others have or will find. Who took all
-    /// that waits would leave them with what few come meanwhile, and batches would stay as unequal.
-    fn share(&self, state: &State<O>) -> usize {
+    /// The number of inputs in a worker's fair share: all inputs, waiting or being computed,
+    /// divided by the number of workers. Taking everything would leave the other workers
+    /// underfilled batches, and batches would stay unequal. A first job that is larger is taken all
+    /// the same.
+    fn fair_share(&self, state: &State<O>) -> usize {
         if !self.limits.wait.is_zero() {
-            // It is full batches that were asked for.
+            // With a timer, batches should be full.
             return self.limits.batch;
         }
         let all = state.inputs + self.computing.load(Ordering::Relaxed);
@@ -133,7 +137,8 @@ impl<O> Queue<O> {
 }
 
 impl<O> State<O> {
-    /// Takes the first request's next job, where it is `wanted`, and puts what is left of the request at the end.
+    /// Takes the first request's next job if it is `wanted`, and moves the rest of the request to
+    /// the end.
     fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
         let request = self.requests.front_mut()?;
         let job = request.jobs.pop_front_if(|job| wanted(job))?;
@@ -162,11 +167,12 @@ mod tests {
 
     async fn next(queue: &Queue<()>) -> (usize, Batch<()>) {
         let batch = queue.next_batch().await.unwrap();
-        (batch.jobs.iter().map(|job| job.count()).sum(), batch)
+        (batch.jobs.iter().map(Job::count).sum(), batch)
     }
 
-    /// With a largest batch of 32 and as many clients, one of two workers took up to all that waited, and the other what
-    /// came meanwhile: 8 in the mean, where halves are 13 and cost a tenth less.
+    /// With a largest batch of 32 and as many clients, one of two workers took up to all waiting
+    /// jobs, and the other one those that came meanwhile: 8 on average, while halves are 13 and
+    /// cost a tenth less.
     #[test]
     fn a_worker_leaves_the_others_their_share() {
         let queue = two_workers(32, Duration::ZERO);
@@ -181,12 +187,12 @@ mod tests {
         runtime().block_on(async {
             push(9);
             let (one, first) = next(&queue).await;
-            // 5 are computed, and 4 wait.
+            // 5 are being computed, and 4 wait.
             let (other, second) = next(&queue).await;
             assert_eq!((one, other), (5, 4));
             push(12);
             drop(first);
-            // 4 are computed, and 12 wait: 8 each.
+            // 4 are being computed, and 12 wait: 8 each.
             let (one, first) = next(&queue).await;
             assert_eq!(one, 8);
             drop((first, second));
@@ -196,7 +202,7 @@ mod tests {
         });
     }
 
-    /// A worker read once, and began with those few whose clients had been quick.
+    /// A worker yielded only once, and began with the few requests whose clients were quick.
     #[test]
     fn requests_are_read_as_long_as_there_are_more() {
         let queue = Arc::new(two_workers(16, Duration::ZERO));
@@ -221,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_larger_than_a_share_is_taken_and_a_full_batch_where_it_was_asked_for() {
+    fn a_job_that_is_larger_than_a_share_is_taken_and_with_a_timer_a_full_batch() {
         let queue = two_workers(16, Duration::ZERO);
         let (large, _reply) = job(16);
         queue.push(VecDeque::from([large])).unwrap();
@@ -233,17 +239,18 @@ mod tests {
         assert_eq!(runtime().block_on(next(&queue)).0, 4);
     }
 
-    /// A worker that was told of one request took half of two, and nobody was told of the other.
+    /// A worker that was woken for one request took half of two, and no other worker was woken for
+    /// the rest.
     #[test]
-    fn what_a_worker_leaves_is_told_to_another() {
+    fn another_worker_is_woken_for_the_jobs_that_are_left() {
         let queue = Arc::new(two_workers(4, Duration::ZERO));
         let (jobs, _replies): (VecDeque<_>, Vec<_>) = (0..2).map(|_| job(1)).unzip();
         runtime().block_on(async {
             queue.push(jobs).unwrap();
             let (one, _first) = next(&queue).await;
             assert_eq!(one, 1);
-            let told = timeout(Duration::from_secs(5), queue.changed.notified());
-            assert!(told.await.is_ok());
+            let woken = timeout(Duration::from_secs(5), queue.changed.notified());
+            assert!(woken.await.is_ok());
         });
     }
 }

@@ -1,4 +1,4 @@
-//! What waits in a queue, and what comes back.
+//! The jobs of a queue, and their answers.
 
 use std::{
     ops::Range,
@@ -11,20 +11,20 @@ use tokio::sync::oneshot;
 
 use crate::observability::statistics::Tally;
 
-/// Some inputs of one request that a worker answers at once.
+/// Some inputs of one request that are computed in one batch.
 #[derive(Debug)]
 pub(crate) struct Job<O> {
     /// The request's prepared inputs, `[N, …]`; its jobs share them.
     pub(crate) values: Arc<ArrayD<f32>>,
-    /// The rows that are this job's inputs.
+    /// The rows of this job's inputs.
     pub(crate) rows: Range<usize>,
-    /// Whether the client wants the share of zeroed features, which costs a larger graph.
+    /// Whether the client wants the share of zeroed features, which needs a larger graph.
     pub(crate) zeroed: bool,
-    /// When it was queued.
+    /// When the job was queued.
     pub(crate) queued: Instant,
-    /// When its answer is worthless.
+    /// When nobody needs the answer any more.
     pub(crate) deadline: Instant,
-    /// Where the answer goes; closed when the client has hung up.
+    /// The channel for the answer; closed once the client has hung up.
     pub(crate) reply: oneshot::Sender<Result<BatchSlice<O>, JobError>>,
 }
 
@@ -47,16 +47,16 @@ pub(crate) struct BatchSlice<O> {
     pub(crate) outputs: Arc<O>,
     /// The job's rows in them.
     pub(crate) rows: Range<usize>,
-    /// From queued to taken.
+    /// How long the job waited.
     pub(crate) queue_time: Duration,
-    /// What the batch took.
+    /// Inference time of the batch.
     pub(crate) inference_time: Duration,
     /// Inputs in the batch.
     pub(crate) batch_size: usize,
 }
 
 impl<O> BatchSlice<O> {
-    /// Its inputs and durations, for the model's statistics.
+    /// The number of its inputs and its durations, for the model's statistics.
     pub(crate) fn tally(&self) -> Tally {
         Tally { inputs: self.rows.len(), queue: self.queue_time, infer: self.inference_time }
     }
@@ -65,7 +65,7 @@ impl<O> BatchSlice<O> {
 /// Why a job was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobError {
-    /// Its deadline passed while it waited.
+    /// The deadline passed while it waited.
     DeadlineExceeded,
     /// The runtime failed.
     Failed,

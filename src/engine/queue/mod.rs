@@ -1,8 +1,9 @@
-//! The queue in front of a model's workers. It knows nothing of what they compute.
+//! The queue in front of a model's workers. It does not depend on what they compute.
 //!
-//! A worker that is free takes its share of what waits, up to the largest batch. There is no timer by default: the time in
-//! which all workers are busy is what fills the next batch, and a lone request never waits. Workers are tasks of the
-//! runtime that also serves connections: before each batch they let those go first that have something to read.
+//! A free worker takes its share of the waiting jobs, up to the largest batch. There is no timer by
+//! default: batches fill up while all workers are busy, and a lone request never waits. Workers are
+//! tasks of the async runtime that also serves connections: before each batch they yield, so that
+//! connections with data to read go first.
 
 mod batch;
 mod job;
@@ -13,69 +14,69 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use job::{BatchSlice, Job, JobError};
+pub(crate) use job::BatchSlice;
+pub(super) use job::{Job, JobError};
 use tokio::sync::Notify;
 
-/// Why nothing of a request was taken.
+/// Why the queue rejects jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PushError {
-    /// As many requests wait as may.
+pub(super) enum PushError {
+    /// The queue has its maximum number of requests.
     Full,
-    /// The queue takes no more.
+    /// The queue accepts no more jobs.
     Closed,
 }
 
 /// Limits of a queue.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Requests that may wait.
-    pub(crate) requests: usize,
-    /// Inputs in a batch.
-    pub(crate) batch: usize,
-    /// How long a batch that is not full waits for more, from its first job on.
-    pub(crate) wait: Duration,
-    /// Workers that take batches.
-    pub(crate) workers: usize,
+pub(super) struct Limits {
+    /// Maximum number of waiting requests.
+    pub(super) requests: usize,
+    /// Maximum number of inputs in a batch.
+    pub(super) batch: usize,
+    /// How long a batch waits to become full, counted from its first job; zero for no wait.
+    pub(super) wait: Duration,
+    /// Number of workers that share the waiting jobs.
+    pub(super) workers: usize,
 }
 
-/// A bounded queue of requests. Each batch takes one job of each request in turn, so that a request with one input
-/// does not wait for all of one with thousands.
+/// A bounded queue of requests. Each batch takes one job of each request in turn, so that a request
+/// with one input does not wait for all of a request with thousands.
 #[derive(Debug)]
-pub(crate) struct Queue<O> {
+pub(super) struct Queue<O> {
     limits: Limits,
     state: Mutex<State<O>>,
-    /// Told when jobs come and when the queue is closed.
+    /// Notified when jobs are added and when the queue is closed.
     changed: Notify,
-    /// Inputs in the batches that were taken and are not done.
+    /// Inputs in the batches that are being computed.
     computing: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct State<O> {
-    /// The requests that wait; none is without jobs.
+    /// The waiting requests; each has at least one job.
     requests: VecDeque<Waiting<O>>,
-    /// Inputs of all jobs.
+    /// Total number of inputs of all waiting jobs.
     inputs: usize,
-    /// Streams that were admitted so far.
+    /// Number of streams admitted so far.
     streams: u64,
     closed: bool,
 }
 
-/// A request's jobs that wait.
+/// The waiting jobs of one request.
 #[derive(Debug)]
 struct Waiting<O> {
-    /// The stream that they belong to; none where the request came whole.
+    /// The stream that they belong to; `None` if all jobs of the request were queued at once.
     stream: Option<StreamId>,
     jobs: VecDeque<Job<O>>,
 }
 
-/// A request that was admitted and whose jobs come one after another.
+/// An admitted request whose jobs are queued one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamId(u64);
 
 impl<O> Queue<O> {
-    /// An empty queue.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
             state: Mutex::new(State {
@@ -89,51 +90,53 @@ impl<O> Queue<O> {
         }
     }
 
-    /// Inputs that a batch may have; a job may not have more.
-    pub(crate) fn max_batch(&self) -> usize {
+    /// Maximum number of inputs in a batch, and so in a job.
+    pub(super) fn max_batch(&self) -> usize {
         self.limits.batch
     }
 
-    /// Requests that wait.
-    pub(crate) fn depth(&self) -> usize {
+    /// Number of waiting requests.
+    pub(super) fn depth(&self) -> usize {
         self.lock().requests.len()
     }
 
     /// Queues the jobs of one request.
     ///
     /// # Errors
-    /// [`PushError`] where as many requests wait as may, or the queue is closed.
-    pub(crate) fn push(&self, jobs: VecDeque<Job<O>>) -> Result<(), PushError> {
+    /// [`PushError`] if the queue is full or closed.
+    pub(super) fn push(&self, jobs: VecDeque<Job<O>>) -> Result<(), PushError> {
         debug_assert!(jobs.iter().all(|job| job.count() <= self.limits.batch));
         if jobs.is_empty() {
             return Ok(());
         }
         let mut state = self.lock();
         self.check_room(&mut state)?;
-        state.inputs += jobs.iter().map(|job| job.count()).sum::<usize>();
+        state.inputs += jobs.iter().map(Job::count).sum::<usize>();
         let count = jobs.len();
         state.requests.push_back(Waiting { stream: None, jobs });
         drop(state);
-        self.tell_of(count);
+        self.notify_workers(count);
         Ok(())
     }
 
-    /// Admits one request whose jobs come one after another: whether there is room for it is decided here, once.
+    /// Admits one request whose jobs will be queued one after another. This decides, once, whether
+    /// there is room for it.
     ///
     /// # Errors
-    /// [`PushError`] as [`Queue::push`].
-    pub(crate) fn admit(&self) -> Result<StreamId, PushError> {
+    /// As for [`Queue::push`].
+    pub(super) fn admit(&self) -> Result<StreamId, PushError> {
         let mut state = self.lock();
         self.check_room(&mut state)?;
         state.streams += 1;
         Ok(StreamId(state.streams))
     }
 
-    /// Queues the next job of an admitted request. Those of its jobs that wait take turns with other requests as one.
+    /// Queues the next job of an admitted request. Its waiting jobs count as one request, which
+    /// takes turns with the others.
     ///
     /// # Errors
-    /// [`PushError::Closed`].
-    pub(crate) fn push_for(&self, stream: StreamId, job: Job<O>) -> Result<(), PushError> {
+    /// [`PushError::Closed`] if the queue is closed; it is never full for an admitted request.
+    pub(super) fn push_for(&self, stream: StreamId, job: Job<O>) -> Result<(), PushError> {
         debug_assert!(job.count() <= self.limits.batch);
         let mut state = self.lock();
         if state.closed {
@@ -141,32 +144,32 @@ impl<O> Queue<O> {
         }
         state.add(stream, job);
         drop(state);
-        self.tell_of(1);
+        self.notify_workers(1);
         Ok(())
     }
 
-    /// The same of a request that goes on for as long as its client wants, as long as there is room for it: between its
-    /// jobs it has no place.
+    /// Queues the next job of a request that lasts as long as its client wants. Such a request has
+    /// a place in the queue only while one of its jobs waits.
     ///
     /// # Errors
-    /// [`PushError`] with the job, where there is no room for it now.
-    pub(crate) fn offer(&self, stream: StreamId, job: Job<O>) -> Result<(), (PushError, Job<O>)> {
+    /// [`PushError`] and the job, if the queue is full now or closed.
+    pub(super) fn offer(&self, stream: StreamId, job: Job<O>) -> Result<(), (PushError, Job<O>)> {
         debug_assert!(job.count() <= self.limits.batch);
         let mut state = self.lock();
         let waits = state.requests.iter().any(|waiting| waiting.stream == Some(stream));
         if (state.closed || !waits)
-            && let Err(refusal) = self.check_room(&mut state)
+            && let Err(error) = self.check_room(&mut state)
         {
-            return Err((refusal, job));
+            return Err((error, job));
         }
         state.add(stream, job);
         drop(state);
-        self.tell_of(1);
+        self.notify_workers(1);
         Ok(())
     }
 
-    /// Tells workers that wait of new jobs.
-    fn tell_of(&self, jobs: usize) {
+    /// Wakes workers for new jobs.
+    fn notify_workers(&self, jobs: usize) {
         if jobs == 1 {
             self.changed.notify_one();
         } else {
@@ -179,7 +182,7 @@ impl<O> Queue<O> {
             return Err(PushError::Closed);
         }
         if state.requests.len() >= self.limits.requests {
-            state.forget_abandoned();
+            state.remove_abandoned();
         }
         if state.requests.len() >= self.limits.requests {
             return Err(PushError::Full);
@@ -187,15 +190,15 @@ impl<O> Queue<O> {
         Ok(())
     }
 
-    /// Takes no more jobs; those that wait are still answered.
+    /// Accepts no more jobs; the waiting ones are still answered.
     #[cfg(test)]
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_waiters();
     }
 
-    /// Takes no more jobs, and drops those that wait.
-    pub(crate) fn abandon(&self) {
+    /// Accepts no more jobs, and drops the waiting ones.
+    pub(super) fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.requests.clear();
@@ -210,7 +213,7 @@ impl<O> Queue<O> {
 }
 
 impl<O> State<O> {
-    /// Adds a job to those of its stream that wait.
+    /// Adds a job to the waiting jobs of its stream.
     fn add(&mut self, stream: StreamId, job: Job<O>) {
         self.inputs += job.count();
         match self.requests.iter_mut().find(|waiting| waiting.stream == Some(stream)) {
@@ -221,10 +224,10 @@ impl<O> State<O> {
         }
     }
 
-    /// Gives the places of clients that have hung up to others.
-    fn forget_abandoned(&mut self) {
+    /// Removes requests whose client has hung up.
+    fn remove_abandoned(&mut self) {
         self.requests.retain(|request| request.jobs.iter().any(|job| !job.reply.is_closed()));
-        self.inputs = self.requests.iter().flat_map(|r| &r.jobs).map(|job| job.count()).sum();
+        self.inputs = self.requests.iter().flat_map(|r| &r.jobs).map(Job::count).sum();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The queue's promises, each as a test.
+//! The queue's guarantees, each as a test.
 
 use std::{
     sync::{
@@ -39,7 +39,7 @@ fn next(queue: &Queue<()>) -> Option<Vec<usize>> {
 
 async fn sizes(queue: &Queue<()>) -> Option<Vec<usize>> {
     let batch = queue.next_batch().await;
-    batch.map(|batch| batch.jobs.iter().map(|job| job.count()).collect())
+    batch.map(|batch| batch.jobs.iter().map(Job::count).collect())
 }
 
 pub(super) fn runtime() -> tokio::runtime::Runtime {
@@ -47,7 +47,7 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn what_waits_becomes_one_batch_up_to_the_largest() {
+fn waiting_jobs_become_one_batch_up_to_the_largest() {
     let queue = queue(8, 4, Duration::ZERO);
     let replies: Vec<Reply> = [1, 2, 2, 1]
         .map(|count| {
@@ -95,7 +95,7 @@ fn with_a_timer_a_full_batch_does_not_wait() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
+fn a_full_queue_refuses_and_accepts_again_when_there_is_room() {
     let queue = queue(1, 4, Duration::ZERO);
     let (first, _first_reply) = job(1);
     let (second, _second_reply) = job(1);
@@ -132,7 +132,7 @@ fn a_job_whose_client_has_hung_up_costs_no_work() {
 }
 
 #[test]
-fn a_job_past_its_deadline_is_answered_so() {
+fn a_job_past_its_deadline_is_answered_with_that_error() {
     let queue = queue(8, 4, Duration::ZERO);
     let (mut late, mut reply) = job(1);
     late.deadline = Instant::now();
@@ -142,7 +142,7 @@ fn a_job_past_its_deadline_is_answered_so() {
 }
 
 #[test]
-fn a_closed_queue_answers_what_waits_and_takes_no_more() {
+fn a_closed_queue_answers_waiting_jobs_and_accepts_no_more() {
     let queue = queue(8, 4, Duration::ZERO);
     let (first, _first_reply) = job(1);
     let (second, _second_reply) = job(1);
@@ -198,7 +198,7 @@ fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_
     assert_eq!(queue.depth(), 1);
     let (small, small_reply) = job(1);
     assert_eq!(queue.push(VecDeque::from([small])), Ok(()));
-    // Full now, for others but not for what was admitted.
+    // Now it is full for others, but not for the admitted stream.
     assert_eq!(queue.admit(), Err(PushError::Full));
     let (more, more_reply) = job(2);
     assert_eq!(queue.push_for(stream, more), Ok(()));
@@ -212,7 +212,7 @@ fn the_jobs_of_a_stream_are_one_request_that_takes_turns_and_has_its_place_from_
 }
 
 #[test]
-fn workers_that_wait_are_told_of_jobs_one_or_several() {
+fn waiting_workers_are_woken_for_one_job_and_for_several() {
     let queue = Arc::new(queue(8, 1, Duration::ZERO));
     for count in [1, 2] {
         runtime().block_on(async {
@@ -229,9 +229,10 @@ fn workers_that_wait_are_told_of_jobs_one_or_several() {
     }
 }
 
-/// Requests that had come, but were not read yet, had to wait for a batch that they could have been part of.
+/// Requests that had arrived, but were not read yet, missed a batch that they could have been part
+/// of.
 #[test]
-fn a_worker_lets_those_go_first_that_have_something_to_read() {
+fn a_worker_lets_connections_with_something_to_read_go_first() {
     let queue = Arc::new(queue(8, 4, Duration::ZERO));
     let (first, _first_reply) = job(1);
     let (second, _second_reply) = job(1);
@@ -242,7 +243,7 @@ fn a_worker_lets_those_go_first_that_have_something_to_read() {
         });
         yield_now().await;
         assert_eq!(queue.push(VecDeque::from([first])), Ok(()));
-        // The worker's turn comes before this one's.
+        // The worker runs before this task.
         let reading = tokio::spawn({
             let queue = Arc::clone(&queue);
             async move { queue.push(VecDeque::from([second])) }
@@ -252,7 +253,8 @@ fn a_worker_lets_those_go_first_that_have_something_to_read() {
     });
 }
 
-/// As long as a full batch waited, a worker went from one to the next, and no connection of its thread was served.
+/// As long as full batches waited, a worker went from one to the next, and no connection of its
+/// thread was served.
 #[test]
 fn a_worker_that_always_has_work_lets_others_have_their_turn() {
     let queue = queue(8, 1, Duration::ZERO);
@@ -299,7 +301,7 @@ fn a_stream_waits_for_room_and_keeps_its_place_while_it_waits() {
     let Err((PushError::Full, job)) = queue.offer(stream, job) else { panic!("there was room") };
     assert_eq!(next(&queue), Some(vec![4]));
     assert!(queue.offer(stream, job).is_ok());
-    // Its next job has the place that it has already.
+    // Its next job uses the place that the stream already has.
     let (more, other) = self::job(4);
     assert!(queue.offer(stream, more).is_ok());
     assert_eq!(queue.depth(), 2);

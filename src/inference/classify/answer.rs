@@ -1,4 +1,4 @@
-//! The answer that every protocol tells.
+//! The answer to a request, which every protocol writes in its own form.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,21 +20,22 @@ use crate::{
 
 /// Answers to more inputs than this are written off the threads that serve connections.
 pub(crate) const INLINE_INPUTS: usize = 256;
-/// About what the answer to an input has as text: in any case, for each class, and for each block.
-const TEXT_OF_AN_INPUT: usize = 512;
-const TEXT_OF_A_CLASS: usize = 96;
-const TEXT_OF_A_BLOCK: usize = 192;
-/// Memory of a window's line in an answer: as it is built and as text.
-const BYTES_OF_A_WINDOW: u64 = 400;
+/// Approximate length of the text for an input, for each of its classes and for each block, in
+/// bytes.
+const TEXT_PER_INPUT: usize = 512;
+const TEXT_PER_CLASS: usize = 96;
+const TEXT_PER_BLOCK: usize = 192;
+/// Memory of a window's entry in an answer, as a value and as text.
+const BYTES_PER_WINDOW: u64 = 400;
 
-/// An answer; it serializes to the contract's JSON.
+/// An answer; serializes to the API's JSON.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Answer<'a> {
     /// The model that answered.
     pub(crate) model: ModelName<'a>,
-    /// One for each input, in their order.
+    /// One prediction for each input, in the order of the request.
     pub(crate) predictions: Vec<Prediction<'a>>,
-    /// Where the time went.
+    /// How long the stages of the request took.
     pub(crate) timing: Timing,
 }
 
@@ -47,21 +48,21 @@ pub(crate) struct ModelName<'a> {
     pub(crate) version: &'a str,
 }
 
-/// Where the time of a request went.
+/// How long the stages of a request took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Timing {
-    /// Bytes to prepared inputs.
+    /// From the body to prepared inputs, in microseconds.
     pub(crate) decode_us: u64,
-    /// The longest wait of the request's inputs.
+    /// Longest wait of the request's inputs in the queue, in microseconds.
     pub(crate) queue_us: u64,
-    /// The longest of the batches that its inputs were in.
+    /// Longest inference time of the batches with its inputs, in microseconds.
     pub(crate) inference_us: u64,
-    /// The largest of those batches.
+    /// Number of inputs in the largest of those batches.
     pub(crate) batch_size: usize,
 }
 
 impl Timing {
-    /// Takes a batch into account.
+    /// Includes a batch.
     pub(super) fn add(&mut self, slice: &BatchSlice<Outputs>) {
         self.queue_us = self.queue_us.max(micros(slice.queue_time));
         self.inference_us = self.inference_us.max(micros(slice.inference_time));
@@ -69,22 +70,21 @@ impl Timing {
     }
 }
 
-/// What a model said to a request's inputs.
+/// A model's outputs for a request, and what is needed to write the answer.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The model.
     pub(crate) model: Arc<Model>,
     wanted: Wanted,
     decode_time: Duration,
     raw: RawOutputs,
 }
 
-/// A model's outputs, not yet read.
+/// A model's outputs that have not been read yet.
 #[derive(Debug)]
 pub(super) enum RawOutputs {
-    /// Of inputs that are one window each.
+    /// Each input is one window.
     Inputs { slices: Vec<BatchSlice<Outputs>>, levels: Array2<Level>, names: Vec<Option<String>> },
-    /// Of inputs of which some are several windows.
+    /// Some inputs are several windows.
     Windows { summaries: Vec<Summary>, timing: Timing },
 }
 
@@ -98,40 +98,42 @@ impl Outcome {
         Self { model, wanted, decode_time, raw }
     }
 
-    /// Whether writing the answer takes long enough to be done aside.
+    /// Whether writing the answer takes so long that it belongs off the threads that serve
+    /// connections.
     pub(crate) fn is_long(&self) -> bool {
         match &self.raw {
-            RawOutputs::Inputs { slices, .. } => inputs(slices) > INLINE_INPUTS,
+            RawOutputs::Inputs { slices, .. } => count_inputs(slices) > INLINE_INPUTS,
             RawOutputs::Windows { .. } => true,
         }
     }
 
-    /// About the bytes that the answer has as text, so that writing it seldom moves what is written.
+    /// Approximate length of the answer as text, in bytes, to reserve a buffer that seldom has to
+    /// grow.
     pub(crate) fn expected_text(&self) -> usize {
         let inputs = match &self.raw {
-            RawOutputs::Inputs { slices, .. } => inputs(slices),
+            RawOutputs::Inputs { slices, .. } => count_inputs(slices),
             RawOutputs::Windows { summaries, .. } => summaries.len(),
         };
         let manifest = self.model.manifest();
-        let classes = manifest.classes.len().min(self.wanted.top_k) * TEXT_OF_A_CLASS;
-        inputs * (TEXT_OF_AN_INPUT + classes + manifest.blocks.len() * TEXT_OF_A_BLOCK)
+        let classes = manifest.classes.len().min(self.wanted.top_k) * TEXT_PER_CLASS;
+        inputs * (TEXT_PER_INPUT + classes + manifest.blocks.len() * TEXT_PER_BLOCK)
     }
 
-    /// Memory that the answer takes while it is built, beyond that of an answer without windows.
+    /// Memory of the answer's windows while it is built, in bytes.
     pub(crate) fn bytes_of_windows(&self) -> u64 {
         match &self.raw {
             RawOutputs::Inputs { .. } => 0,
             RawOutputs::Windows { summaries, .. } => {
                 let windows: usize = summaries.iter().map(Summary::count).sum();
-                windows as u64 * BYTES_OF_A_WINDOW
+                windows as u64 * BYTES_PER_WINDOW
             }
         }
     }
 
-    /// Reads the answer out of the outputs, and counts it in the metrics: call it once.
+    /// Reads the answer from the outputs, and counts it in the metrics: call this once.
     ///
     /// # Errors
-    /// [`ApiError::internal`] where the model gave a number that is not finite.
+    /// [`ApiError::internal`] if the model returned a non-finite number.
     pub(crate) fn answer(&self) -> Result<Answer<'_>, ApiError> {
         let labels = &self.model.labels;
         let (predictions, timing) = match &self.raw {
@@ -162,8 +164,10 @@ impl Outcome {
         names: &[Option<String>],
     ) -> Result<(Vec<Prediction<'a>>, Timing), ApiError> {
         let mut timing = Timing::default();
-        slices.iter().for_each(|slice| timing.add(slice));
-        let mut predictions = Vec::with_capacity(inputs(slices));
+        for slice in slices {
+            timing.add(slice);
+        }
+        let mut predictions = Vec::with_capacity(count_inputs(slices));
         for reading in read(&self.model, slices, levels.view()) {
             let name = names.get(predictions.len()).cloned().flatten();
             predictions.push(reading?.prediction(name, self.wanted)?);
@@ -172,6 +176,6 @@ impl Outcome {
     }
 }
 
-fn inputs(slices: &[BatchSlice<Outputs>]) -> usize {
+fn count_inputs(slices: &[BatchSlice<Outputs>]) -> usize {
     slices.iter().map(|slice| slice.rows.len()).sum()
 }

@@ -1,12 +1,13 @@
-//! The answers of a recording's windows to one: probabilities and blocks are averaged, shift and level are judged over
-//! all windows. Of a recording that is one window it tells what an input of that length is told.
+//! Summarizes a recording's windows as one prediction: probabilities and blocks are averaged, shift
+//! and level are judged over all windows. A recording of one window gets the same prediction as an
+//! input of that length.
 
 use drsn_bundle::{
     Manifest,
     baseline::{InputLevel, InputShift, most_likely, over_windows},
 };
 
-use ndarray::{ArrayView1, aview1};
+use ndarray::aview1;
 
 use crate::{
     error::ApiError,
@@ -17,7 +18,7 @@ use crate::{
     observability::metrics::ModelMetrics,
 };
 
-/// What is known of one input so far. It grows by [`Summary::BYTES_OF_A_WINDOW`] with each window.
+/// The windows of one input so far. It grows by [`Summary::BYTES_OF_A_WINDOW`] with each window.
 #[derive(Debug)]
 pub(super) struct Summary {
     name: Option<String>,
@@ -35,18 +36,19 @@ struct Window {
     baseline: BaselineCheck,
 }
 
-/// Sums over windows of a block's channels.
+/// Sums over the windows, for each channel of a block.
 #[derive(Debug)]
 struct Sums {
     threshold: Vec<f64>,
     mean_abs: Vec<f64>,
-    /// Sum of the scales that could be told, and how many those were.
+    /// Sum and number of the known scales.
     scale: Vec<(f64, u32)>,
     zeroed: Vec<f64>,
 }
 
 impl Summary {
-    /// Memory of a window: its line here, twice while the list grows, and copies of what it was judged.
+    /// Memory of a window in bytes: its entry here, twice while the list grows, and copies of its
+    /// shift and level.
     pub(super) const BYTES_OF_A_WINDOW: u64 =
         (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
 
@@ -65,14 +67,14 @@ impl Summary {
         }
     }
 
-    /// Memory of one without windows.
+    /// Memory of a summary without windows, in bytes.
     pub(super) fn bytes(manifest: &Manifest) -> u64 {
         let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
         let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 40;
         (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
     }
 
-    /// Windows so far.
+    /// Number of windows so far.
     pub(super) fn count(&self) -> usize {
         self.windows.len()
     }
@@ -92,13 +94,14 @@ impl Summary {
         add(&mut self.probabilities, probabilities);
         let blocks = manifest.blocks.iter().zip(&outputs.blocks).zip(&mut self.blocks);
         for ((block, outputs), sums) in blocks {
-            let found = Magnitudes::of(outputs, row)?;
-            add(&mut sums.threshold, found.threshold);
-            add(&mut sums.mean_abs, found.mean_abs);
-            if let Some(zeroed) = found.zeroed {
+            let magnitudes = Magnitudes::of(outputs, row)?;
+            add(&mut sums.threshold, magnitudes.threshold);
+            add(&mut sums.mean_abs, magnitudes.mean_abs);
+            if let Some(zeroed) = magnitudes.zeroed {
                 add(&mut sums.zeroed, zeroed);
             }
-            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales(block.threshold, found)) {
+            let scales = scales(block.threshold, magnitudes);
+            for ((sum, count), scale) in sums.scale.iter_mut().zip(scales) {
                 *sum += f64::from(scale.unwrap_or_default());
                 *count += u32::from(scale.is_some());
             }
@@ -106,7 +109,7 @@ impl Summary {
         Ok(())
     }
 
-    /// What the client is told.
+    /// The prediction for all windows.
     pub(super) fn prediction<'a>(
         &self,
         index: usize,
@@ -129,13 +132,13 @@ impl Summary {
         })
     }
 
-    /// The windows, where there are several.
+    /// The predictions of the windows; empty if there is only one.
     fn timeline<'a>(&self, manifest: &'a Manifest, detail: Detail) -> Vec<WindowPrediction<'a>> {
         if self.count() < 2 {
             return Vec::new();
         }
         let length = manifest.input.elements() / manifest.input.channels();
-        let told = |&Window { start, class, probability, baseline }: &Window| WindowPrediction {
+        let entry = |&Window { start, class, probability, baseline }: &Window| WindowPrediction {
             start,
             end: start + length,
             label: &manifest.classes[class],
@@ -143,7 +146,7 @@ impl Summary {
             probability,
             input_shift: (detail != Detail::None).then_some(baseline.shift),
         };
-        self.windows.iter().map(told).collect()
+        self.windows.iter().map(entry).collect()
     }
 
     fn diagnostics<'a>(
@@ -166,11 +169,11 @@ impl Summary {
             BlockDiagnostics::new(block, means, scales, detail)
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
-        let (input_shift, input_level) = self.judged(manifest);
+        let (input_shift, input_level) = self.shift_and_level(manifest);
         Ok(Diagnostics { input_shift, input_level, blocks })
     }
 
-    fn judged(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
+    fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
         let Some(baseline) = &manifest.baseline else { return (None, None) };
         if let [Window { baseline: check, .. }] = &self.windows[..] {
             return (check.shift.map(Shift::Input), check.level);
@@ -183,7 +186,7 @@ impl Summary {
         (shift, InputLevel::over_windows(&levels, baseline.alarm_level))
     }
 
-    /// Counts the prediction, and observes each block's mean threshold.
+    /// Counts the prediction, and observes each block's mean threshold over windows and channels.
     pub(super) fn observe(&self, prediction: &Prediction<'_>, metrics: &ModelMetrics) {
         if let Some(counter) = metrics.predictions.get(prediction.class_index) {
             counter.inc();
@@ -201,7 +204,7 @@ impl Summary {
     }
 }
 
-fn add(sums: &mut [f64], numbers: ArrayView1<'_, f32>) {
+fn add<'a>(sums: &mut [f64], numbers: impl IntoIterator<Item = &'a f32>) {
     for (sum, &number) in sums.iter_mut().zip(numbers) {
         *sum += f64::from(number);
     }

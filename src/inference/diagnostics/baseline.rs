@@ -1,5 +1,5 @@
-//! The baseline check: how unusual an input is for its model. Every input is checked, even if its client wants no
-//! diagnostics: the metrics count them all.
+//! The baseline check: how unusual an input is for its model. Every input is checked, even if its
+//! client wants no diagnostics, because the metrics count all of them.
 
 use drsn_bundle::{
     Manifest,
@@ -10,7 +10,7 @@ use ndarray::ArrayView1;
 
 use crate::{engine::session::Outputs, error::ApiError, observability::metrics::BaselineMetrics};
 
-/// What the baseline says of one input; nothing if the model has no baseline.
+/// The result of the check for one input; empty if the model has no baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct BaselineCheck {
     /// How far the input lies from the training data.
@@ -19,7 +19,8 @@ pub(crate) struct BaselineCheck {
     pub(crate) level: Option<InputLevel>,
 }
 
-/// Checks one row of a batch's outputs. `levels` are those of the input's raw channels, taken when it was decoded.
+/// Checks one row of a batch's outputs. `levels` are those of the input's raw channels, taken when
+/// it was decoded.
 ///
 /// # Errors
 /// [`ApiError::internal`] if the model returned a non-finite number.
@@ -27,7 +28,7 @@ pub(super) fn check(
     outputs: &Outputs,
     row: usize,
     manifest: &Manifest,
-    levels: ArrayView1<'_, Level>,
+    levels: &ArrayView1<'_, Level>,
 ) -> Result<BaselineCheck, ApiError> {
     let Some(baseline) = &manifest.baseline else { return Ok(BaselineCheck::default()) };
     let channels = manifest.blocks.iter().map(|block| block.channels).sum();
@@ -47,7 +48,7 @@ pub(super) fn check(
 }
 
 impl BaselineCheck {
-    /// Counts it.
+    /// Adds the result to the metrics.
     pub(super) fn observe(&self, metrics: &BaselineMetrics) {
         if let Some(shift) = self.shift {
             metrics.p_value.observe(shift.p_value);

@@ -1,4 +1,4 @@
-//! What the blocks of a network did to an input: thresholds, scales, shares of zeroed features.
+//! The effect of a network's blocks on an input: thresholds, scales, shares of zeroed features.
 
 use drsn_bundle::{Block, ThresholdKind};
 use ndarray::ArrayView1;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{Detail, check_finite};
 use crate::{engine::session::BlockOutputs, error::ApiError};
 
-/// What one block did to an input.
+/// The effect of one block on an input.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BlockDiagnostics<'a> {
     /// Name of the block.
@@ -17,46 +17,46 @@ pub(crate) struct BlockDiagnostics<'a> {
     pub(crate) channels: usize,
     /// Thresholds τ over the channels.
     pub(crate) threshold: Spread,
-    /// Learned scales α over the channels; null where no channel has any magnitude.
+    /// Learned scales α over the channels; null if no channel has any magnitude.
     pub(crate) scale: Option<Spread>,
-    /// Each channel.
+    /// Each channel, with `diagnostics=full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channel: Option<Vec<Channel>>,
 }
 
-/// Mean, least and largest of some numbers.
+/// Mean, minimum and maximum of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Spread {
     /// Mean.
     pub(crate) mean: f32,
-    /// Least.
+    /// Minimum.
     pub(crate) min: f32,
-    /// Largest.
+    /// Maximum.
     pub(crate) max: f32,
 }
 
-/// What a block did in one channel.
+/// The effect of a block on one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[schema(as = BlockChannel)]
 pub(crate) struct Channel {
     /// Threshold τ.
     pub(crate) threshold: f32,
-    /// Learned scale α = τ / A; null where A is zero, so that nothing tells it.
+    /// Learned scale α = τ / A; null if A is zero, because α is then unknown.
     pub(crate) scale: Option<f32>,
     /// Mean magnitude A before shrinkage.
     pub(crate) mean_abs: f32,
-    /// BatchSlice of the channel's features that shrinkage set to exactly zero.
+    /// Share of the channel's features that shrinkage set to exactly zero.
     pub(crate) zeroed: f32,
 }
 
-/// What is known of a block's channels, of one window or as the mean of several.
+/// A block's numbers for each of its channels, for one window or as the mean over several.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Magnitudes<'a> {
     /// τ of each channel.
     pub(crate) threshold: ArrayView1<'a, f32>,
     /// A of each channel.
     pub(crate) mean_abs: ArrayView1<'a, f32>,
-    /// BatchSlice of each channel's features that are zero, where it was asked for.
+    /// Share of each channel's features that are zero, if requested.
     pub(crate) zeroed: Option<ArrayView1<'a, f32>>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Magnitudes<'a> {
         .finite()
     }
 
-    /// The same numbers, all of which are finite.
+    /// Checks that all numbers are finite.
     ///
     /// # Errors
     /// [`ApiError::internal`] if a number is not finite.
@@ -87,7 +87,7 @@ impl<'a> Magnitudes<'a> {
 }
 
 impl<'a> BlockDiagnostics<'a> {
-    /// What an answer tells of a block, with the scales α of its channels.
+    /// The diagnostics of a block. `scales` are the scales α of its channels.
     ///
     /// # Errors
     /// [`ApiError::internal`] for a block without channels.
@@ -120,8 +120,8 @@ impl<'a> BlockDiagnostics<'a> {
     }
 }
 
-/// α of each channel. CW: each channel's τ / A. CS: one τ over the mean of all A, for every channel.
-/// (Zhao et al. 2019, sections III-B and III-C.)
+/// α of each channel. CW: each channel's τ / A. CS: one τ over the mean of all A, for every
+/// channel. (Zhao et al. 2019, sections III-B and III-C.)
 pub(crate) fn scales(
     kind: ThresholdKind,
     Magnitudes { threshold, mean_abs, .. }: Magnitudes<'_>,
@@ -132,7 +132,7 @@ pub(crate) fn scales(
     };
     threshold.into_iter().zip(mean_abs).map(move |(&threshold, &magnitude)| {
         let scale = threshold / shared.unwrap_or(magnitude);
-        // Of a magnitude that is zero, or nearly so, no scale can be told.
+        // If the magnitude is zero, or nearly so, the scale is unknown.
         scale.is_finite().then_some(scale.min(1.0))
     })
 }

@@ -1,4 +1,5 @@
-//! A model's outputs to predictions: class probabilities, and what each block's thresholds did to the input.
+//! From a model's outputs to predictions: class probabilities, and the effect of each block's
+//! thresholds on the input.
 
 pub(crate) mod baseline;
 mod blocks;
@@ -8,7 +9,6 @@ use drsn_bundle::{
     Manifest,
     baseline::{InputLevel, InputShift, WindowsShift},
 };
-use ndarray::ArrayView1;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,35 +18,35 @@ use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
 use reader::Reading;
 
-/// How much a client wants to know of the thresholds.
+/// How much of the diagnostics a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Detail {
-    /// Nothing.
+    /// No diagnostics.
     None,
-    /// Mean, least and largest over a block's channels.
+    /// Mean, minimum and maximum over each block's channels.
     #[default]
     Summary,
-    /// Each channel, too.
+    /// Also each channel.
     Full,
 }
 
-/// One input's answer.
+/// The answer for one input.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Prediction<'a> {
     /// Which input it is.
     pub(crate) input: InputName,
     /// Label of the most probable class.
     pub(crate) label: &'a str,
-    /// Its position in the model's list of classes.
+    /// Position of that class in the model's list of classes.
     pub(crate) class_index: usize,
-    /// Its probability.
+    /// Probability of that class.
     pub(crate) probability: f32,
     /// The classes, most probable first.
     pub(crate) probabilities: Vec<ClassProbability<'a>>,
-    /// The windows that a longer recording was cut into; empty where the input was one.
+    /// The windows of a longer recording; empty if the input is a single window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) windows: Vec<WindowPrediction<'a>>,
-    /// What the thresholds did.
+    /// Thresholds, input shift and level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) diagnostics: Option<Diagnostics<'a>>,
 }
@@ -60,23 +60,24 @@ pub(crate) struct WindowPrediction<'a> {
     pub(crate) end: usize,
     /// Label of its most probable class.
     pub(crate) label: &'a str,
-    /// That class's position in the model's list.
+    /// Position of that class in the model's list of classes.
     pub(crate) class_index: usize,
-    /// That class's probability.
+    /// Probability of that class.
     pub(crate) probability: f32,
-    /// How far it lies from the training data: null for a model without that baseline, missing where the client wants no
-    /// diagnostics.
+    /// How far the window lies from the training data; null for a model without that baseline,
+    /// missing if the client wants no diagnostics.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::input_shift)]
+    #[expect(clippy::option_option, reason = "JSON distinguishes null from missing")]
     pub(crate) input_shift: Option<Option<InputShift>>,
 }
 
-/// Which of a request's inputs it is.
+/// Identifies one of a request's inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct InputName {
     /// Position in the request, from 0.
     pub(crate) index: usize,
-    /// Name of the file, where there is one.
+    /// Name of the file, if the input came as a named file.
     #[schema(required)]
     pub(crate) name: Option<String>,
 }
@@ -92,7 +93,7 @@ pub(crate) struct ClassProbability<'a> {
     pub(crate) probability: f32,
 }
 
-/// What is known of an input besides its class.
+/// The effect of the thresholds on an input, and how unusual the input is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
@@ -101,7 +102,7 @@ pub(crate) struct Diagnostics<'a> {
     /// Level of the raw signal; null for images, and for a model without that baseline.
     #[schema(required, schema_with = schema::input_level)]
     pub(crate) input_level: Option<InputLevel>,
-    /// The blocks that shrink, in the order in which data meets them.
+    /// The blocks that shrink, in the order of the network.
     pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
 }
 
@@ -109,18 +110,17 @@ pub(crate) struct Diagnostics<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Shift {
-    /// Of an input that is one window, or an image.
+    /// For an image, or a recording of one window.
     Input(InputShift),
-    /// Of a recording of several windows.
+    /// For a recording of several windows.
     Windows(WindowsShift),
 }
 
-/// What of a prediction the client asked for.
+/// Which parts of a prediction the client wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// Classes in the answer; all where there are fewer.
+    /// Maximum number of classes in the answer.
     pub(crate) top_k: usize,
-    /// How much of the diagnostics.
     pub(crate) detail: Detail,
 }
 
@@ -157,15 +157,15 @@ impl<'a> Diagnostics<'a> {
         if detail == Detail::None {
             return Ok(None);
         }
-        // Reserved for all: collecting results would not know their number.
+        // With its capacity: collecting results would not know their number.
         let mut blocks = Vec::with_capacity(manifest.blocks.len());
         for (block, outputs) in manifest.blocks.iter().zip(&reading.outputs.blocks) {
-            let mut found = Magnitudes::of(outputs, reading.row)?;
+            let mut magnitudes = Magnitudes::of(outputs, reading.row)?;
             if detail != Detail::Full {
-                found.zeroed = None;
+                magnitudes.zeroed = None;
             }
-            let scales = scales(block.threshold, found);
-            blocks.push(BlockDiagnostics::new(block, found, scales, detail)?);
+            let scales = scales(block.threshold, magnitudes);
+            blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
         let BaselineCheck { shift, level: input_level } = reading.baseline;
         let input_shift = shift.map(Shift::Input);
@@ -174,8 +174,8 @@ impl<'a> Diagnostics<'a> {
 }
 
 /// The classes, most probable first.
-pub(crate) fn ranked<'a>(
-    probabilities: ArrayView1<'_, f32>,
+pub(crate) fn ranked<'a, 'p>(
+    probabilities: impl IntoIterator<Item = &'p f32>,
     manifest: &'a Manifest,
 ) -> Vec<ClassProbability<'a>> {
     let mut ranked: Vec<ClassProbability<'a>> = manifest
@@ -189,7 +189,7 @@ pub(crate) fn ranked<'a>(
             probability,
         })
         .collect();
-    // Stable: of two equal probabilities the class that is listed first comes first.
+    // The sort is stable: classes of equal probability keep the order of the model's list.
     ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     ranked
 }
@@ -206,9 +206,9 @@ fn observe(prediction: &Prediction<'_>, reading: &Reading<'_>, metrics: &ModelMe
     }
 }
 
-/// Refuses non-finite numbers: they never leave the server.
-pub(crate) fn check_finite(numbers: ArrayView1<'_, f32>) -> Result<(), ApiError> {
-    if numbers.iter().all(|n| n.is_finite()) {
+/// Rejects non-finite numbers: they never leave the server.
+pub(super) fn check_finite<'a>(numbers: impl IntoIterator<Item = &'a f32>) -> Result<(), ApiError> {
+    if numbers.into_iter().all(|n| n.is_finite()) {
         return Ok(());
     }
     tracing::error!("the model returned a non-finite number");

@@ -1,5 +1,5 @@
-//! The one way from a model's outputs to predictions: each row is checked against the model's baseline, read and
-//! counted.
+//! The only way from a model's outputs to predictions: each row is checked against the model's
+//! baseline, read and counted.
 
 use drsn_bundle::baseline::Level;
 use ndarray::ArrayView2;
@@ -21,14 +21,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) outputs: &'a Outputs,
     /// The input's row in the outputs.
     pub(crate) row: usize,
-    /// The input's position among those that are read.
+    /// The input's position in the request.
     index: usize,
     pub(crate) baseline: BaselineCheck,
 }
 
-/// Reads the rows of some slices in order. `levels` are those of each input's raw channels, `[N, C]`, or `[N, 0]` if
-/// the model's baseline has no levels. Every reading is counted in the metrics, whether or not its client
-/// wants diagnostics.
+/// Reads the rows of some slices in order. `levels` are those of each input's raw channels, `[N,
+/// C]`, or `[N, 0]` if the model's baseline has no levels. The metrics count every reading, whether
+/// or not its client wants diagnostics.
+#[expect(clippy::needless_pass_by_value, reason = "a view is as cheap as a reference to one")]
 pub(crate) fn read<'a>(
     model: &'a Model,
     slices: &'a [BatchSlice<Outputs>],
@@ -38,14 +39,14 @@ pub(crate) fn read<'a>(
         |slice: &'a BatchSlice<Outputs>| slice.rows.clone().map(|row| (&*slice.outputs, row));
     let inputs = slices.iter().flat_map(rows).zip(levels.into_outer_iter());
     inputs.enumerate().map(move |(index, ((outputs, row), levels))| {
-        let baseline = baseline::check(outputs, row, model.manifest(), levels)?;
+        let baseline = baseline::check(outputs, row, model.manifest(), &levels)?;
         baseline.observe(&model.metrics.baseline);
         Ok(Reading { model, outputs, row, index, baseline })
     })
 }
 
 impl<'a> Reading<'a> {
-    /// The prediction, which is counted: call it once.
+    /// Makes the prediction and counts it in the metrics: call this once.
     ///
     /// # Errors
     /// [`ApiError::internal`] if the model returned a non-finite number.

@@ -1,4 +1,4 @@
-//! What a model says of its tensors.
+//! The metadata of a model's tensors.
 
 use drsn_bundle::{InputSpec, onnx};
 use serde::Serialize;
@@ -10,11 +10,11 @@ use crate::{engine::model::Model, schema};
 /// A tensor's name, type and sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct TensorDescription {
-    /// Its name.
+    /// Name of the tensor.
     pub(crate) name: String,
     /// Type of its numbers.
     pub(crate) datatype: &'static str,
-    /// Its sizes; -1, for the batch, stands for any.
+    /// Its sizes; -1, for the batch, means any.
     pub(crate) shape: Vec<i64>,
 }
 
@@ -25,14 +25,14 @@ impl TensorDescription {
     }
 }
 
-/// The tensors that a model takes.
+/// A model's input tensors.
 pub(crate) fn inputs(model: &Model) -> Vec<TensorDescription> {
     let sizes = model.manifest().input.shape();
     let shape = std::iter::once(-1).chain(sizes.into_iter().map(|size| size as i64)).collect();
     vec![TensorDescription { name: onnx::INPUT.to_owned(), datatype: FP32, shape }]
 }
 
-/// The tensors that it gives.
+/// A model's output tensors.
 pub(crate) fn outputs(model: &Model) -> Vec<TensorDescription> {
     let describe = |output: WantedOutput| TensorDescription {
         name: output.name,
@@ -42,7 +42,8 @@ pub(crate) fn outputs(model: &Model) -> Vec<TensorDescription> {
     WantedOutput::all(model.manifest()).into_iter().map(describe).collect()
 }
 
-/// What a client must know besides: how its numbers are prepared, what the classes are, and where it computes.
+/// Other facts that a client needs: how the server prepares inputs, the labels of the classes, and
+/// the execution provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ModelParameters)]
 pub(crate) struct Parameters<'a> {
@@ -51,14 +52,13 @@ pub(crate) struct Parameters<'a> {
     pub(crate) input: &'a InputSpec,
     /// Labels of the classes, in the order of the outputs.
     pub(crate) classes: &'a [String],
-    /// Largest batch that is given to the model; longer requests are split.
+    /// Largest batch of the model; larger requests are split.
     pub(crate) max_batch: usize,
     /// The execution provider in use.
     pub(crate) execution_provider: &'static str,
 }
 
 impl<'a> Parameters<'a> {
-    /// Those of a model.
     pub(crate) fn of(model: &'a Model) -> Self {
         Self {
             input: &model.manifest().input,

@@ -1,7 +1,8 @@
-//! The Open Inference Protocol, apart from how its messages are written: tensors in, named tensors out.
+//! The Open Inference Protocol, independent of its message formats: tensors in, named tensors out.
 //!
-//! Input: `input`, FP32, the batch and then the model's input shape, values before normalisation. Outputs, FP32:
-//! `probabilities`, `logits`, and of each block that shrinks `threshold.<block>` and `mean_abs.<block>`.
+//! The input is `input`, FP32, of shape batch × the model's input shape, with values before
+//! normalisation. The outputs are FP32: `probabilities`, `logits`, and for each block that shrinks
+//! `threshold.<block>` and `mean_abs.<block>`.
 
 mod metadata;
 mod outputs;
@@ -22,19 +23,18 @@ use crate::{
 
 pub(crate) use metadata::{Parameters, TensorDescription, inputs, outputs};
 pub(crate) use outputs::{Answer, Data, Output};
-pub(crate) use wanted::WantedOutput;
+use wanted::WantedOutput;
 
-/// The only type of number.
+/// The datatype of numbers.
 pub(crate) const FP32: &str = "FP32";
-/// The type of classifications.
+/// The datatype of classifications.
 pub(crate) const BYTES: &str = "BYTES";
-/// What computes, as the protocol names it.
+/// The protocol's name for ONNX models.
 pub(crate) const PLATFORM: &str = "onnx_onnxv1";
-/// The same, by Triton's other name for it.
+/// Triton's name for the backend of ONNX models.
 pub(crate) const BACKEND: &str = "onnxruntime";
-/// Name of the server.
 pub(crate) const SERVER: &str = "drsn-serve";
-/// What works beyond the protocol's core over REST.
+/// The protocol's extensions that the server supports over REST.
 pub(crate) const REST_EXTENSIONS: [&str; 5] = [
     "binary_tensor_data",
     "classification",
@@ -42,58 +42,54 @@ pub(crate) const REST_EXTENSIONS: [&str; 5] = [
     "model_repository",
     "statistics",
 ];
-/// The same over gRPC.
+/// The protocol's extensions that the server supports over gRPC.
 pub(crate) const GRPC_EXTENSIONS: [&str; 4] =
     ["classification", "model_configuration", "model_repository", "statistics"];
 
-/// Longest of a client's words that is shortened to it.
+/// Messages quote at most this many characters of a client's text.
 const LONGEST_WORD: usize = 40;
 
-/// A request to infer.
+/// An inference request.
 #[derive(Debug, Default)]
 pub(crate) struct Infer {
-    /// Its input tensors.
     pub(crate) inputs: Vec<Tensor>,
-    /// The outputs that are wanted; all where there is none.
+    /// The requested outputs; all of them if empty.
     pub(crate) outputs: Vec<OutputName>,
     /// How long the client waits.
     pub(crate) timeout: Option<Duration>,
-    /// What decompressing and parsing took, which belongs to decoding.
+    /// Time for decompressing and parsing, which counts as decoding.
     pub(crate) parsing: Duration,
 }
 
 /// An input tensor.
 #[derive(Debug)]
 pub(crate) struct Tensor {
-    /// Its name.
     pub(crate) name: String,
-    /// Type of its numbers.
     pub(crate) datatype: String,
     /// Its sizes, the batch first.
     pub(crate) shape: Vec<i64>,
-    /// Its numbers.
     pub(crate) values: Values,
 }
 
-/// Numbers of a tensor.
+/// The numbers of a tensor.
 #[derive(Debug)]
 pub(crate) enum Values {
-    /// Read already.
+    /// Already parsed.
     Floats(Vec<f32>),
-    /// Little-endian, as they came.
+    /// Little-endian, as received.
     Bytes(Bytes),
 }
 
-/// A wanted output, as it was named.
+/// The name of a requested output.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OutputName {
-    /// Its name.
     pub(crate) name: String,
-    /// Number of classes, where classes are wanted instead of numbers.
+    /// Number of classes, if the client wants classes instead of numbers.
     pub(crate) classes: Option<u64>,
 }
 
 impl Values {
+    /// Number of values; `None` if the bytes are not a multiple of four.
     fn count(&self) -> Option<usize> {
         match self {
             Self::Floats(floats) => Some(floats.len()),
@@ -103,7 +99,7 @@ impl Values {
         }
     }
 
-    /// The numbers; what was read already is moved, not copied.
+    /// The numbers; those already parsed are moved, not copied.
     fn into_floats(self) -> Vec<f32> {
         match self {
             Self::Floats(floats) => floats,
@@ -118,7 +114,8 @@ impl Values {
 /// Answers a request. The client's own timeout can only shorten the context's deadline.
 ///
 /// # Errors
-/// [`ApiError`] with what was expected and what came, and those of [`Model::infer`].
+/// [`ErrorKind::InvalidArgument`] or [`ErrorKind::TooLarge`] if the tensor or the outputs do not
+/// fit the model, and those of [`Model::infer`].
 pub(crate) async fn infer(
     context: &mut RequestContext<'_>,
     model: &Model,
@@ -149,14 +146,14 @@ fn only_input(inputs: Vec<Tensor>) -> Result<Tensor, ApiError> {
     match (inputs.next(), inputs.next()) {
         (Some(input), None) => Ok(input),
         (first, _) => Err(ApiError::invalid(format!(
-            "one input tensor is expected, named \"{}\", and the request has {}",
+            "expected one input tensor, named \"{}\", but the request has {}",
             onnx::INPUT,
             if first.is_some() { "several" } else { "none" }
         ))),
     }
 }
 
-/// Checks a tensor against the model, and normalises its numbers.
+/// Checks a tensor against the model and normalises its numbers.
 fn prepared(
     context: &mut RequestContext<'_>,
     manifest: &Manifest,
@@ -170,20 +167,45 @@ fn prepared(
     Decoder::new(context, manifest, &Options::default()).prepared(values, &[])
 }
 
-fn check(tensor: &Tensor, spec: &InputSpec, most: usize) -> Result<(), ApiError> {
+/// Checks the tensor's name, datatype, shape and number of values. `max` is the largest batch of a
+/// request.
+fn check(tensor: &Tensor, spec: &InputSpec, max: usize) -> Result<(), ApiError> {
     if tensor.name != onnx::INPUT {
         return Err(ApiError::invalid(format!(
-            "the model's input is named \"{}\", and the request has one named {:?}",
+            "the model's input is named \"{}\", but the request has one named {:?}",
             onnx::INPUT,
             shortened(&tensor.name)
         )));
     }
     if tensor.datatype != FP32 {
         return Err(ApiError::invalid(format!(
-            "the input's datatype is {FP32}, and the request has {:?}; convert the numbers to 32-bit floats",
+            "the input's datatype is {FP32}, but the request has {:?}; convert the numbers to 32-bit floats",
             shortened(&tensor.datatype)
         )));
     }
+    let batch = batch_size(tensor, spec)?;
+    if batch > max {
+        return Err(ErrorKind::TooLarge.because(format!(
+            "the request has {batch} inputs, and at most {max} are accepted at once"
+        )));
+    }
+    let expected = batch.checked_mul(spec.elements());
+    if expected.is_none() || tensor.values.count() != expected {
+        let found = match &tensor.values {
+            Values::Floats(floats) => format!("{} numbers", floats.len()),
+            Values::Bytes(bytes) => format!("{} bytes, of 4 for each number", bytes.len()),
+        };
+        return Err(ApiError::invalid(format!(
+            "a tensor of shape {} has {} numbers, but the request has {found}",
+            in_words(&tensor.shape),
+            expected.unwrap_or(usize::MAX)
+        )));
+    }
+    Ok(())
+}
+
+/// The first size of the tensor, after a check of its shape.
+fn batch_size(tensor: &Tensor, spec: &InputSpec) -> Result<usize, ApiError> {
     let shape = spec.shape();
     let batch = match &tensor.shape[..] {
         [batch, sizes @ ..] if same(sizes, &shape) => usize::try_from(*batch).unwrap_or(0),
@@ -191,29 +213,12 @@ fn check(tensor: &Tensor, spec: &InputSpec, most: usize) -> Result<(), ApiError>
     };
     if batch == 0 {
         return Err(ApiError::invalid(format!(
-            "a tensor of shape N x {} was expected, with N of at least 1, and its shape is {}",
+            "expected a tensor of shape N x {}, with N of at least 1, but its shape is {}",
             shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x "),
             in_words(&tensor.shape)
         )));
     }
-    if batch > most {
-        return Err(ErrorKind::TooLarge.because(format!(
-            "the request has {batch} inputs, and at most {most} are taken at once"
-        )));
-    }
-    let expected = batch.checked_mul(spec.elements());
-    if expected.is_none() || tensor.values.count() != expected {
-        let came = match &tensor.values {
-            Values::Floats(floats) => format!("{} numbers", floats.len()),
-            Values::Bytes(bytes) => format!("{} bytes, of 4 for each number,", bytes.len()),
-        };
-        return Err(ApiError::invalid(format!(
-            "a tensor of shape {} has {} numbers, and {came} came",
-            in_words(&tensor.shape),
-            expected.unwrap_or(usize::MAX)
-        )));
-    }
-    Ok(())
+    Ok(batch)
 }
 
 fn same(sizes: &[i64], shape: &[usize]) -> bool {
@@ -222,7 +227,7 @@ fn same(sizes: &[i64], shape: &[usize]) -> bool {
 }
 
 fn in_words(shape: &[i64]) -> String {
-    // Nobody needs to read on after that.
+    // More sizes would not help the reader of the message.
     let mut sizes: Vec<String> = shape.iter().take(8).map(ToString::to_string).collect();
     if shape.len() > sizes.len() {
         sizes.push("…".to_owned());
@@ -230,7 +235,7 @@ fn in_words(shape: &[i64]) -> String {
     if sizes.is_empty() { "empty".to_owned() } else { sizes.join(" x ") }
 }
 
-/// What a client wrote, to be shortened to it, but never at length.
+/// A client's text for a message, cut after [`LONGEST_WORD`] characters.
 fn shortened(word: &str) -> String {
     word.chars().take(LONGEST_WORD).collect()
 }

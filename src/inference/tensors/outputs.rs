@@ -1,4 +1,4 @@
-//! What the model gave, as named tensors.
+//! A model's outputs as named tensors.
 
 use drsn_bundle::{Manifest, baseline::Level};
 use ndarray::{Array2, ArrayView1, ArrayView2};
@@ -15,36 +15,37 @@ use crate::{
 pub(crate) struct Answer {
     slices: Vec<BatchSlice<Outputs>>,
     wanted: Vec<WantedOutput>,
-    /// Inputs.
+    /// Number of inputs.
     pub(crate) batch: usize,
-    /// The least of the inputs' p-values, where the model has a baseline.
+    /// The smallest p-value of the inputs, if the model has a baseline.
     pub(crate) input_shift_p_value: Option<f64>,
-    /// Whether any of them alarms, where the model has a baseline.
+    /// Whether the shift of any input alarms, if the model has a baseline.
     pub(crate) input_shift_alarm: Option<bool>,
 }
 
 /// A tensor of the answer.
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
-    /// Its name.
     pub(crate) name: &'a str,
-    /// Its sizes: the batch, and the numbers of each input.
+    /// Number of inputs, and of numbers or classes for each.
     pub(crate) shape: [usize; 2],
-    /// What is in it.
     pub(crate) data: Data<'a>,
 }
 
-/// What is in a tensor.
+/// The content of a tensor.
 #[derive(Debug)]
 pub(crate) enum Data<'a> {
-    /// Numbers, `[N, width]`, in pieces that follow one another.
+    /// Numbers, `[N, width]`, in consecutive pieces.
     Floats(Vec<ArrayView2<'a, f32>>),
     /// Classes, as `value:index:label`.
     Classes(Vec<String>),
 }
 
 impl Answer {
-    /// Checks and counts each input, and refuses non-finite numbers in every wanted output.
+    /// Checks each input against the baseline and counts it.
+    ///
+    /// # Errors
+    /// [`ApiError::internal`] if a requested output has a non-finite number.
     pub(super) fn of(
         model: &Model,
         slices: Vec<BatchSlice<Outputs>>,
@@ -72,7 +73,7 @@ impl Answer {
         Ok(Self { slices, wanted, batch, input_shift_p_value, input_shift_alarm })
     }
 
-    /// The tensors, in the order in which they were asked for.
+    /// The tensors, in the requested order.
     pub(crate) fn outputs<'a>(
         &'a self,
         manifest: &'a Manifest,
@@ -84,7 +85,7 @@ impl Answer {
                 None => (wanted.width, Data::Floats(pieces)),
                 Some(count) => {
                     let rows = pieces.iter().flat_map(|piece| piece.outer_iter());
-                    let classes = rows.flat_map(|row| classify(row, count, &manifest.classes));
+                    let classes = rows.flat_map(|row| classify(&row, count, &manifest.classes));
                     (count, Data::Classes(classes.collect()))
                 }
             };
@@ -93,8 +94,8 @@ impl Answer {
     }
 }
 
-/// The classes with the largest numbers, as `value:index:label`; of equal ones, the first.
-pub(super) fn classify(row: ArrayView1<'_, f32>, count: usize, labels: &[String]) -> Vec<String> {
+/// The `count` classes with the largest numbers, as `value:index:label`; equal ones in their order.
+pub(super) fn classify(row: &ArrayView1<'_, f32>, count: usize, labels: &[String]) -> Vec<String> {
     let mut ranked: Vec<usize> = (0..row.len()).collect();
     ranked.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
     ranked.truncate(count);
@@ -108,7 +109,7 @@ pub(super) fn classify(row: ArrayView1<'_, f32>, count: usize, labels: &[String]
 }
 
 impl Data<'_> {
-    /// The protocol's name for what is in it.
+    /// The datatype in the protocol.
     pub(crate) fn datatype(&self) -> &'static str {
         match self {
             Self::Floats(_) => FP32,
@@ -116,7 +117,7 @@ impl Data<'_> {
         }
     }
 
-    /// Length of the binary form.
+    /// Length of the binary form, in bytes.
     pub(crate) fn byte_length(&self) -> usize {
         match self {
             Self::Floats(pieces) => pieces.iter().map(|piece| piece.len() * size_of::<f32>()).sum(),
@@ -124,7 +125,7 @@ impl Data<'_> {
         }
     }
 
-    /// Appends the binary form: little-endian numbers; text with its length, of 32 bits, before it.
+    /// Appends the binary form: little-endian numbers; each text after its length, a 32-bit number.
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         bytes.reserve(self.byte_length());
         match self {

@@ -1,4 +1,4 @@
-//! Checks of tensors and forms of outputs, without a model.
+//! Tests of the checks of tensors and of the forms of outputs, without a model.
 
 use drsn_bundle::{Normalization, SignalSpec};
 
@@ -27,13 +27,13 @@ fn a_tensor_has_the_models_shape_and_as_many_numbers() {
 }
 
 #[test]
-fn a_wrong_tensor_is_told_what_was_expected() {
+fn a_wrong_tensor_is_refused_with_what_was_expected() {
     let floats = |count| Values::Floats(vec![0.0; count]);
     for (wrong, part) in [
         (tensor(&[2, 3], floats(6)), "N x 2 x 3"),
         (tensor(&[0, 2, 3], floats(0)), "at least 1"),
         (tensor(&[-1, 2, 3], floats(6)), "-1 x 2 x 3"),
-        (tensor(&[1, 2, 3], floats(5)), "has 6 numbers, and 5 numbers came"),
+        (tensor(&[1, 2, 3], floats(5)), "has 6 numbers, but the request has 5 numbers"),
         (tensor(&[1, 2, 3], Values::Bytes(Bytes::from_static(&[0; 23]))), "23 bytes"),
         (tensor(&[10, 2, 3], floats(60)), "at most 9"),
         (tensor(&[i64::MAX, 2, 3], floats(6)), "at most 9"),
@@ -46,17 +46,17 @@ fn a_wrong_tensor_is_told_what_was_expected() {
 }
 
 #[test]
-fn classes_come_by_their_numbers_and_equal_ones_in_their_order() {
+fn classes_are_sorted_by_their_numbers_and_equal_ones_keep_their_order() {
     let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
     assert_eq!(
-        classify(aview1(&[0.25, 0.5, 0.25]), 3, &labels),
+        classify(&aview1(&[0.25, 0.5, 0.25]), 3, &labels),
         ["0.5:1:b", "0.25:0:a", "0.25:2:c"]
     );
-    assert_eq!(classify(aview1(&[0.25, 0.5, 0.25]), 1, &labels), ["0.5:1:b"]);
+    assert_eq!(classify(&aview1(&[0.25, 0.5, 0.25]), 1, &labels), ["0.5:1:b"]);
 }
 
 #[test]
-fn text_has_its_length_before_it_and_numbers_are_little_endian() {
+fn text_follows_its_length_and_numbers_are_little_endian() {
     let mut bytes = Vec::new();
     Data::Classes(vec!["1:0:a".to_owned()]).write(&mut bytes);
     assert_eq!(bytes, b"\x05\0\0\x001:0:a");

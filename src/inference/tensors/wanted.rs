@@ -12,35 +12,33 @@ use crate::{
     error::ApiError,
 };
 
-/// Where an output's numbers are.
+/// Which of the model's outputs it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OutputKind {
+pub(super) enum OutputKind {
     /// Class probabilities.
     Probabilities,
-    /// What the softmax takes.
+    /// The input of the softmax.
     Logits,
-    /// Thresholds of a block, by its position.
+    /// Thresholds of the block at this position.
     Threshold(usize),
-    /// Mean magnitudes of a block, by its position.
+    /// Mean magnitudes of the block at this position.
     MeanAbs(usize),
 }
 
-/// An output that is wanted.
+/// A requested output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WantedOutput {
-    /// Its name.
-    pub(crate) name: String,
-    /// Where its numbers are.
-    pub(crate) kind: OutputKind,
-    /// Numbers of each input.
-    pub(crate) width: usize,
-    /// Number of classes, where classes are wanted instead of numbers.
-    pub(crate) classes: Option<usize>,
+pub(super) struct WantedOutput {
+    pub(super) name: String,
+    pub(super) kind: OutputKind,
+    /// Number of values for each input.
+    pub(super) width: usize,
+    /// Number of classes, if the client wants classes instead of numbers.
+    pub(super) classes: Option<usize>,
 }
 
 impl WantedOutput {
     /// Every output of a model.
-    pub(crate) fn all(manifest: &Manifest) -> Vec<Self> {
+    pub(super) fn all(manifest: &Manifest) -> Vec<Self> {
         let plain =
             |name: &str, kind, width| Self { name: name.to_owned(), kind, width, classes: None };
         let classes = manifest.classes.len();
@@ -57,8 +55,9 @@ impl WantedOutput {
         outputs
     }
 
-    /// This output's rows in a slice of a batch, `[count, width]`; `None` if the model has no such block.
-    pub(crate) fn rows<'a>(&self, slice: &'a BatchSlice<Outputs>) -> Option<ArrayView2<'a, f32>> {
+    /// This output's rows in a slice of a batch, `[count, width]`; `None` if the model has no such
+    /// block.
+    pub(super) fn rows<'a>(&self, slice: &'a BatchSlice<Outputs>) -> Option<ArrayView2<'a, f32>> {
         let outputs = &slice.outputs;
         let block = |position: usize, of: fn(&BlockOutputs) -> &Array2<f32>| {
             outputs.blocks.get(position).map(of)
@@ -73,7 +72,7 @@ impl WantedOutput {
     }
 }
 
-/// The outputs of those names, all where none is named.
+/// The outputs with these names, or all outputs if there are no names.
 pub(super) fn resolve(
     manifest: &Manifest,
     names: &[OutputName],
@@ -84,7 +83,7 @@ pub(super) fn resolve(
     }
     if names.len() > all.len() {
         return Err(ApiError::invalid(format!(
-            "the model has {} outputs, and the request asks for {}; name each once",
+            "the model has {} outputs, but the request names {}; name each once",
             all.len(),
             names.len()
         )));
@@ -105,7 +104,7 @@ fn find(all: &[WantedOutput], wanted: &OutputName) -> Result<WantedOutput, ApiEr
     if let Some(classes) = wanted.classes {
         if !matches!(found.kind, OutputKind::Probabilities | OutputKind::Logits) {
             return Err(ApiError::invalid(format!(
-                "the parameter classification belongs to {} and {}; the numbers of {} are no classes",
+                "the parameter classification applies only to {} and {}: the numbers of {} do not belong to classes",
                 onnx::PROBABILITIES,
                 onnx::LOGITS,
                 found.name

@@ -1,4 +1,4 @@
-//! How unusual inputs are, by the baselines of their models.
+//! Metrics of the baseline checks: how unusual inputs are for their models.
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -10,7 +10,7 @@ use super::{Histograms, ModelLabels};
 /// Upper bounds for p-values: dense near 0, where alarms are.
 const P_VALUES: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
-/// The metrics of all models.
+/// The families of all models.
 #[derive(Debug)]
 pub(super) struct BaselineFamilies {
     p_value: Histograms<ModelLabels>,
@@ -41,7 +41,7 @@ impl BaselineFamilies {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "drsn_input_shift_p_value",
-            "BatchSlice of inputs that took no part in training and lay at least as far from the training data",
+            "p-values of the input shift: the share of held-out inputs at least as far from the training data",
             self.p_value.clone(),
         );
         registry.register(

@@ -1,4 +1,4 @@
-//! The codes of answers: HTTP statuses and gRPC code names under one label.
+//! The label `code` of answers: an HTTP status or the name of a gRPC code.
 
 use std::fmt::{Error, Write as _};
 
@@ -8,14 +8,14 @@ use tonic::Code;
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ResponseCode {
-    /// An HTTP status.
+    /// The status.
     Http(u16),
-    /// Name of a gRPC code.
+    /// The name of the code, from [`grpc_name`].
     Grpc(&'static str),
 }
 
 impl ResponseCode {
-    /// The protocol, as a label.
+    /// The value of the label `protocol`.
     pub(crate) fn protocol(self) -> &'static str {
         match self {
             Self::Http(_) => "http",
@@ -33,7 +33,7 @@ impl EncodeLabelValue for ResponseCode {
     }
 }
 
-/// A gRPC code's name, as the protocol writes it.
+/// The name of a gRPC code in the gRPC specification.
 pub(crate) fn grpc_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

@@ -1,16 +1,43 @@
-//! What tells the series of a metric apart.
+//! The labels of the metrics.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
 use super::ResponseCode;
 
-/// A model's name and version, as labels.
+/// A model's name and version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ModelLabels {
-    /// Name.
     pub(crate) model: String,
-    /// Version.
     pub(crate) version: String,
+}
+
+impl ModelLabels {
+    /// The series of HTTP requests that were answered with 200.
+    pub(super) fn answered(&self) -> RequestLabels {
+        let code = ResponseCode::Http(200);
+        let Self { model, version } = self.clone();
+        RequestLabels { model, version, protocol: code.protocol(), code }
+    }
+
+    pub(super) fn protocol(&self, protocol: &'static str) -> ProtocolLabels {
+        let Self { model, version } = self.clone();
+        ProtocolLabels { model, version, protocol }
+    }
+
+    pub(super) fn stage(&self, stage: &'static str) -> StageLabels {
+        let Self { model, version } = self.clone();
+        StageLabels { model, version, stage }
+    }
+
+    pub(super) fn class(&self, class: &str) -> PredictionLabels {
+        let Self { model, version } = self.clone();
+        PredictionLabels { model, version, class: class.to_owned() }
+    }
+
+    pub(super) fn block(&self, block: &str) -> BlockLabels {
+        let Self { model, version } = self.clone();
+        BlockLabels { model, version, block: block.to_owned() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

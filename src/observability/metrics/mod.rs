@@ -1,4 +1,5 @@
-//! What Prometheus sees. Labels have few values: names of served models, never what a client sent.
+//! Prometheus metrics. Labels have few values: names of served models, never text that a client
+//! sent.
 
 mod baseline;
 mod code;
@@ -29,13 +30,13 @@ use labels::{
     RequestLabels, StageLabels,
 };
 use process::ProcessCollector;
-pub(crate) use series::ModelStory;
-use series::{Series, Used};
+pub(crate) use series::ModelIdentity;
+use series::{Series, UseCounts};
 pub(crate) use text::Format;
 
 use crate::observability::statistics::Statistics;
 
-/// Every metric of the server.
+/// All metrics of the server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -44,7 +45,7 @@ pub(crate) struct Metrics {
     stage_duration: Histograms<StageLabels>,
     batch_size: Histograms<ModelLabels>,
     queue_depth: Family<ModelLabels, Gauge>,
-    /// Requests that are being answered.
+    /// Requests that are being answered now.
     pub(crate) inflight_requests: Gauge,
     inflight_bytes: Gauge,
     rejected: Family<RejectionLabels, Counter>,
@@ -54,45 +55,45 @@ pub(crate) struct Metrics {
     execution_provider: Family<ProviderLabels, Gauge>,
     threshold: Histograms<BlockLabels>,
     baseline: BaselineFamilies,
-    used: Used,
+    used: UseCounts,
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// The metrics of one model, looked up once, so that a request only adds to them.
+/// The metrics of one model, looked up once, so that a request need not look them up.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelMetrics {
-    /// Requests answered with 200; others are looked up when they come.
+    /// HTTP requests answered with 200; the counters of other codes are looked up each time.
     pub(crate) answered: Counter,
-    /// From a request's headers to its answer.
+    /// HTTP requests, from the headers to the answer.
     pub(crate) request_duration: Histogram,
-    /// The same of gRPC.
+    /// gRPC calls, from the headers to the answer.
     pub(crate) grpc_duration: Histogram,
-    /// Counts and durations, as the Open Inference Protocol has them.
+    /// Counts and durations for the Open Inference Protocol.
     pub(crate) statistics: Arc<Statistics>,
-    /// Bodies to prepared inputs.
+    /// From the body to prepared inputs.
     pub(crate) decode: Histogram,
     /// Waiting for a worker.
     pub(crate) queue: Histogram,
-    /// The runtime's work on a batch.
+    /// Inference of a batch in ONNX Runtime.
     pub(crate) inference: Histogram,
-    /// Outputs to the answer's bytes.
+    /// From the outputs to the answer's bytes.
     pub(crate) encode: Histogram,
     /// Inputs in a batch.
     pub(crate) batch_size: Histogram,
-    /// Requests that wait.
+    /// Requests that wait for a worker.
     pub(crate) queue_depth: Gauge,
-    /// 1 where the model answers requests.
+    /// 1 while the model accepts requests, otherwise 0.
     pub(crate) ready: Gauge,
-    /// From the first byte read to ready.
+    /// From reading the first byte to ready.
     pub(crate) load_duration: Histogram,
     /// Predictions, by class.
     pub(crate) predictions: Vec<Counter>,
-    /// Mean threshold of an input, by block.
+    /// Mean threshold for an input, by block.
     pub(crate) thresholds: Vec<Histogram>,
     /// How unusual inputs are.
     pub(crate) baseline: BaselineMetrics,
-    /// With the last of these the model's series go.
+    /// Dropping the last clone removes the model's series.
     _series: Arc<Series>,
 }
 
@@ -106,7 +107,7 @@ fn sizes() -> Histogram {
     Histogram::new(exponential_buckets(1.0, 2.0, 9))
 }
 
-/// Thresholds are magnitudes of features: 0.001 to 33.
+/// 0.001 to 33, for thresholds, which are magnitudes of features.
 fn magnitudes() -> Histogram {
     Histogram::new(exponential_buckets(1e-3, 2.0, 16))
 }
@@ -133,15 +134,16 @@ impl Metrics {
             execution_provider: Family::default(),
             threshold: Family::new_with_constructor(magnitude),
             baseline: BaselineFamilies::new(),
-            used: Used::default(),
+            used: UseCounts::default(),
         };
-        metrics.register();
+        metrics.register_requests();
+        metrics.register_models();
+        metrics.register_server();
         Arc::new(metrics)
     }
 
-    fn register(&mut self) {
+    fn register_requests(&mut self) {
         let r = &mut self.registry;
-        let seconds = || Unit::Seconds;
         r.register(
             "drsn_requests",
             "Requests answered, by HTTP status or gRPC code",
@@ -149,25 +151,21 @@ impl Metrics {
         );
         r.register_with_unit(
             "drsn_request_duration",
-            "From a request's headers to its answer",
-            seconds(),
+            "Time from a request's headers to its answer",
+            Unit::Seconds,
             self.request_duration.clone(),
         );
         r.register_with_unit(
             "drsn_stage_duration",
             "Time in each stage of a request: decode, queue, inference, encode",
-            seconds(),
+            Unit::Seconds,
             self.stage_duration.clone(),
         );
-        r.register(
-            "drsn_batch_size",
-            "Inputs that were given to the model at once",
-            self.batch_size.clone(),
-        );
+        r.register("drsn_batch_size", "Inputs in a batch", self.batch_size.clone());
         r.register("drsn_queue_depth", "Requests that wait for a worker", self.queue_depth.clone());
         r.register(
             "drsn_inflight_requests",
-            "Requests that are being answered",
+            "Requests that are being answered now",
             self.inflight_requests.clone(),
         );
         r.register(
@@ -175,26 +173,30 @@ impl Metrics {
             "Bytes of bodies and decoded inputs in memory",
             self.inflight_bytes.clone(),
         );
-        r.register("drsn_rejected", "Requests that were refused, by reason", self.rejected.clone());
+        r.register("drsn_rejected", "Requests rejected, by reason", self.rejected.clone());
         r.register(
             "drsn_predictions",
             "Inputs classified, by most probable class",
             self.predictions.clone(),
         );
+    }
+
+    fn register_models(&mut self) {
+        let r = &mut self.registry;
         r.register(
             "drsn_model_ready",
-            "1 where the model answers requests",
+            "1 if the model accepts requests, otherwise 0",
             self.model_ready.clone(),
         );
         r.register_with_unit(
             "drsn_model_load_duration",
-            "Reading, checking and warming up a model",
-            seconds(),
+            "Time to read, check and warm up a model",
+            Unit::Seconds,
             self.model_load_duration.clone(),
         );
         r.register(
             "drsn_execution_provider_info",
-            "The device that was asked for, and the execution provider in use",
+            "The configured device, and the execution provider in use",
             self.execution_provider.clone(),
         );
         r.register(
@@ -203,6 +205,9 @@ impl Metrics {
             self.threshold.clone(),
         );
         self.baseline.register(r);
+    }
+
+    fn register_server(&mut self) {
         let build = Family::<BuildLabels, Gauge>::default();
         build
             .get_or_create(&BuildLabels {
@@ -210,38 +215,25 @@ impl Metrics {
                 revision: option_env!("DRSN_REVISION").unwrap_or("unknown"),
             })
             .set(1);
+        let r = &mut self.registry;
         r.register("drsn_build_info", "Version and source revision of the server", build);
         r.register_collector(Box::new(ProcessCollector));
     }
 
-    /// The metrics of one model; they exist, with zeros, from now on, until the last clone is dropped.
-    pub(crate) fn model(self: &Arc<Self>, story: ModelStory) -> ModelMetrics {
-        let series = Series::start(self, story);
-        let ModelStory { labels, classes, blocks, .. } = series.story();
-        let ModelLabels { model, version } = labels.clone();
-        let stage = |stage| {
-            let (model, version) = (model.clone(), version.clone());
-            self.stage_duration.get_or_create_owned(&StageLabels { model, version, stage })
-        };
+    /// The metrics of one model. Their series exist, with zeros, until the last clone of the result
+    /// is dropped.
+    pub(crate) fn model(self: &Arc<Self>, identity: ModelIdentity) -> ModelMetrics {
+        let series = Series::start(self, identity);
+        let ModelIdentity { labels, .. } = series.identity();
+        let stage = |stage| self.stage_duration.get_or_create_owned(&labels.stage(stage));
         let duration = |protocol| {
-            let (model, version) = (model.clone(), version.clone());
-            self.request_duration.get_or_create_owned(&ProtocolLabels { model, version, protocol })
+            let labels = labels.protocol(protocol);
+            self.request_duration.get_or_create_owned(&labels)
         };
-        let prediction = |class: &String| {
-            let (model, version, class) = (model.clone(), version.clone(), class.clone());
-            self.predictions.get_or_create_owned(&PredictionLabels { model, version, class })
-        };
-        let threshold = |block: &String| {
-            let (model, version, block) = (model.clone(), version.clone(), block.clone());
-            self.threshold.get_or_create_owned(&BlockLabels { model, version, block })
-        };
+        let classes = series.identity().class_labels();
+        let blocks = series.identity().block_labels();
         ModelMetrics {
-            answered: self.requests.get_or_create_owned(&RequestLabels {
-                model: model.clone(),
-                version: version.clone(),
-                protocol: "http",
-                code: ResponseCode::Http(200),
-            }),
+            answered: self.requests.get_or_create_owned(&labels.answered()),
             request_duration: duration("http"),
             grpc_duration: duration("grpc"),
             statistics: Arc::default(),
@@ -253,15 +245,16 @@ impl Metrics {
             queue_depth: self.queue_depth.get_or_create_owned(labels),
             ready: self.model_ready.get_or_create_owned(labels),
             load_duration: self.model_load_duration.get_or_create_owned(labels),
-            predictions: classes.iter().map(prediction).collect(),
-            thresholds: blocks.iter().map(threshold).collect(),
+            predictions: classes.map(|l| self.predictions.get_or_create_owned(&l)).collect(),
+            thresholds: blocks.map(|l| self.threshold.get_or_create_owned(&l)).collect(),
             baseline: self.baseline.of(labels),
             _series: Arc::new(series),
         }
     }
 
-    /// Counts an answer; the model is none where the request was answered before one was chosen. Whoever counts for
-    /// a model holds it, so that nothing is counted after its series have gone.
+    /// Counts an answer; `model` is `None` if the request was answered before its model was known.
+    /// Callers that count for a model hold it, so that nothing is counted after its series were
+    /// removed.
     pub(crate) fn count_request(&self, model: Option<&ModelLabels>, code: ResponseCode) {
         let (model, version) = model
             .map_or_else(Default::default, |labels| (labels.model.clone(), labels.version.clone()));
@@ -270,7 +263,7 @@ impl Metrics {
         self.used.note_request(labels);
     }
 
-    /// Counts a refusal.
+    /// Counts a rejected request.
     pub(crate) fn count_rejection(&self, model: Option<&ModelLabels>, reason: &'static str) {
         let model = model.map_or_else(String::new, |labels| labels.model.clone());
         let labels = RejectionLabels { model, reason };
@@ -278,10 +271,11 @@ impl Metrics {
         self.used.note_rejection(labels);
     }
 
-    /// All metrics as text, with what is measured at this moment only.
+    /// All metrics as text. `inflight_bytes` are the bytes reserved now.
     ///
     /// # Errors
-    /// Writing to a string does not fail; the encoder's signature has an error all the same.
+    /// None in practice: the encoder's signature has an error, but writing to a string does not
+    /// fail.
     pub(crate) fn render(
         &self,
         format: Format,

@@ -1,5 +1,5 @@
-//! The process itself, under the names that Prometheus clients share. Read from /proc at each scrape; where there
-//! is none, these metrics are left out.
+//! Metrics of the process, under the names that Prometheus clients share. They are read from /proc
+//! at each scrape, and left out on systems without it.
 
 use std::{fmt, fs};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 /// Clock ticks in a second: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
-/// Bytes in the kibibytes that /proc/self/status counts in.
+/// The unit of memory in /proc/self/status, in bytes.
 const KIB: u64 = 1024;
 
 #[derive(Debug)]
@@ -23,30 +23,12 @@ impl Collector for ProcessCollector {
             let counter = ConstCounter::new(seconds);
             counter.encode(encoder.encode_descriptor(
                 "process_cpu_seconds",
-                "User and system CPU time",
+                "User and system CPU time in seconds",
                 None,
                 prometheus_client::metrics::MetricType::Counter,
             )?)?;
         }
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let field = |name: &str| status_field(&status, name);
-        let gauges = [
-            (
-                "process_resident_memory_bytes",
-                "Resident memory",
-                field("VmRSS:").map(|kib| kib * KIB),
-            ),
-            (
-                "process_virtual_memory_bytes",
-                "Virtual memory",
-                field("VmSize:").map(|kib| kib * KIB),
-            ),
-            ("process_threads", "Threads", field("Threads:")),
-            ("process_open_fds", "Open file descriptors", open_files()),
-            ("process_max_fds", "Most open file descriptors", most_files()),
-            ("process_start_time_seconds", "Start of the process since 1970", start_time()),
-        ];
-        for (name, help, value) in gauges {
+        for (name, help, value) in gauges() {
             let Some(value) = value.and_then(|v| i64::try_from(v).ok()) else {
                 continue;
             };
@@ -62,12 +44,28 @@ impl Collector for ProcessCollector {
     }
 }
 
+/// Name, help text and value of each gauge; a value that the system does not tell is `None`.
+fn gauges() -> [(&'static str, &'static str, Option<u64>); 6] {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| status_field(&status, name);
+    let bytes = |name: &str| field(name).map(|kib| kib * KIB);
+    [
+        ("process_resident_memory_bytes", "Resident memory size in bytes", bytes("VmRSS:")),
+        ("process_virtual_memory_bytes", "Virtual memory size in bytes", bytes("VmSize:")),
+        ("process_threads", "Number of threads", field("Threads:")),
+        ("process_open_fds", "Number of open file descriptors", open_files()),
+        ("process_max_fds", "Maximum number of open file descriptors", max_open_files()),
+        ("process_start_time_seconds", "Start time in seconds since 1970", start_time()),
+    ]
+}
+
 fn status_field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The fields of /proc/self/stat that follow the program's name, which can hold anything; the first is number 3.
+/// A field of /proc/self/stat, by its number in proc(5). The first ones, process id and program
+/// name, are skipped, as the name can contain anything: the next is number 3.
 fn stat_field(number: usize) -> Option<u64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -88,7 +86,7 @@ fn open_files() -> Option<u64> {
     Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
-fn most_files() -> Option<u64> {
+fn max_open_files() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()

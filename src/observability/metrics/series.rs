@@ -1,7 +1,8 @@
-//! Series that come with a model and go with it, so that their number stays bounded however often models change.
+//! The series of a model exist as long as the model does, so that their number stays bounded
+//! however often models change.
 //!
-//! One content of a version can still drain when the next one serves already: a series goes when nobody uses it any
-//! more.
+//! One content of a version may still drain while the next one already serves: a series is removed
+//! with its last user.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,26 +10,36 @@ use std::{
 };
 
 use super::{
-    BlockLabels, Metrics, ModelLabels, PredictionLabels, ProtocolLabels, ProviderLabels,
-    RejectionLabels, RequestLabels, ResponseCode, StageLabels,
+    BlockLabels, Metrics, ModelLabels, PredictionLabels, ProviderLabels, RejectionLabels,
+    RequestLabels,
 };
 
-/// What the labels of a model's series say.
+/// The values of the labels of a model's series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ModelStory {
+pub(crate) struct ModelIdentity {
     /// Name and version.
     pub(crate) labels: ModelLabels,
-    /// Its classes.
+    /// Labels of the classes.
     pub(crate) classes: Vec<String>,
-    /// Its blocks that shrink.
+    /// Names of the blocks that shrink.
     pub(crate) blocks: Vec<String>,
-    /// The device that was asked for.
+    /// The configured device.
     pub(crate) requested: String,
     /// The execution provider in use.
     pub(crate) actual: &'static str,
 }
 
-/// Something that series are about.
+impl ModelIdentity {
+    pub(super) fn class_labels(&self) -> impl Iterator<Item = PredictionLabels> {
+        self.classes.iter().map(|class| self.labels.class(class))
+    }
+
+    pub(super) fn block_labels(&self) -> impl Iterator<Item = BlockLabels> {
+        self.blocks.iter().map(|block| self.labels.block(block))
+    }
+}
+
+/// What a group of series is about: they are removed together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Name(String),
@@ -38,19 +49,19 @@ enum Subject {
     Provider(ProviderLabels),
 }
 
-/// Who uses which series.
+/// How many models use which series.
 #[derive(Debug, Default)]
-pub(super) struct Used(Mutex<State>);
+pub(super) struct UseCounts(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     users: HashMap<Subject, usize>,
-    /// Series that came with a request.
+    /// Series that requests created.
     requests: HashSet<RequestLabels>,
     rejections: HashSet<RejectionLabels>,
 }
 
-impl Used {
+impl UseCounts {
     pub(super) fn note_request(&self, labels: RequestLabels) {
         if !labels.model.is_empty() {
             self.lock().requests.insert(labels);
@@ -68,16 +79,16 @@ impl Used {
     }
 }
 
-/// The use of one model's series; it ends when this is dropped.
+/// One model's use of its series; dropping this ends it.
 #[derive(Debug)]
 pub(super) struct Series {
     metrics: Arc<Metrics>,
-    story: ModelStory,
+    identity: ModelIdentity,
 }
 
 impl Series {
-    pub(super) fn start(metrics: &Arc<Metrics>, story: ModelStory) -> Self {
-        let series = Self { metrics: Arc::clone(metrics), story };
+    pub(super) fn start(metrics: &Arc<Metrics>, identity: ModelIdentity) -> Self {
+        let series = Self { metrics: Arc::clone(metrics), identity };
         let mut used = metrics.used.lock();
         for subject in series.subjects() {
             if let Subject::Provider(labels) = &subject {
@@ -89,36 +100,21 @@ impl Series {
         series
     }
 
-    pub(super) fn story(&self) -> &ModelStory {
-        &self.story
+    pub(super) fn identity(&self) -> &ModelIdentity {
+        &self.identity
     }
 
     fn subjects(&self) -> Vec<Subject> {
-        let ModelStory { labels, classes, blocks, requested, actual } = &self.story;
-        let ModelLabels { model, version } = labels;
+        let ModelIdentity { labels, requested, actual, .. } = &self.identity;
+        let provider =
+            ProviderLabels { model: labels.model.clone(), requested: requested.clone(), actual };
         let mut subjects = vec![
-            Subject::Name(model.clone()),
+            Subject::Name(labels.model.clone()),
             Subject::Version(labels.clone()),
-            Subject::Provider(ProviderLabels {
-                model: model.clone(),
-                requested: requested.clone(),
-                actual,
-            }),
+            Subject::Provider(provider),
         ];
-        subjects.extend(classes.iter().map(|class| {
-            Subject::Class(PredictionLabels {
-                model: model.clone(),
-                version: version.clone(),
-                class: class.clone(),
-            })
-        }));
-        subjects.extend(blocks.iter().map(|block| {
-            Subject::Block(BlockLabels {
-                model: model.clone(),
-                version: version.clone(),
-                block: block.clone(),
-            })
-        }));
+        subjects.extend(self.identity.class_labels().map(Subject::Class));
+        subjects.extend(self.identity.block_labels().map(Subject::Block));
         subjects
     }
 }
@@ -166,22 +162,12 @@ impl Metrics {
     }
 
     fn forget_version(&self, labels: &ModelLabels) {
-        let ModelLabels { model, version } = labels.clone();
-        let protocol = "http";
-        let answered = RequestLabels {
-            model: model.clone(),
-            version: version.clone(),
-            protocol,
-            code: ResponseCode::Http(200),
-        };
-        self.requests.remove(&answered);
+        self.requests.remove(&labels.answered());
         for protocol in ["http", "grpc"] {
-            let (model, version) = (model.clone(), version.clone());
-            self.request_duration.remove(&ProtocolLabels { model, version, protocol });
+            self.request_duration.remove(&labels.protocol(protocol));
         }
         for stage in ["decode", "queue", "inference", "encode"] {
-            let (model, version) = (model.clone(), version.clone());
-            self.stage_duration.remove(&StageLabels { model, version, stage });
+            self.stage_duration.remove(&labels.stage(stage));
         }
         self.batch_size.remove(labels);
         self.queue_depth.remove(labels);
@@ -194,10 +180,10 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observability::metrics::Format;
+    use crate::observability::metrics::{Format, ResponseCode};
 
-    fn story(version: &str, classes: &[&str]) -> ModelStory {
-        ModelStory {
+    fn identity(version: &str, classes: &[&str]) -> ModelIdentity {
+        ModelIdentity {
             labels: ModelLabels { model: "a".to_owned(), version: version.to_owned() },
             classes: classes.iter().map(ToString::to_string).collect(),
             blocks: vec!["stage1".to_owned()],
@@ -214,16 +200,16 @@ mod tests {
     #[test]
     fn the_series_of_a_model_go_with_it_and_not_before_its_last_user() {
         let metrics = Metrics::new();
-        let old = metrics.model(story("1", &["x", "y"]));
-        let labels = story("1", &[]).labels;
+        let old = metrics.model(identity("1", &["x", "y"]));
+        let labels = identity("1", &[]).labels;
         metrics.count_request(Some(&labels), ResponseCode::Http(400));
         metrics.count_rejection(Some(&labels), "invalid");
         let all = of_model(&metrics);
-        let new = metrics.model(story("1", &["x", "z"]));
+        let new = metrics.model(identity("1", &["x", "z"]));
         assert_eq!(of_model(&metrics), all + 1);
         drop(old);
         assert_eq!(of_model(&metrics), all);
-        let other = metrics.model(story("2", &[]));
+        let other = metrics.model(identity("2", &[]));
         drop(new);
         let text = metrics.render(Format::Prometheus, 0).unwrap_or_default();
         assert!(!text.contains("version=\"1\""), "{text}");

@@ -5,12 +5,12 @@
 pub(crate) enum Format {
     /// Prometheus text format 0.0.4, the default.
     Prometheus,
-    /// OpenMetrics 1.0.0, for those who ask for it.
+    /// OpenMetrics 1.0.0, for clients that accept it.
     OpenMetrics,
 }
 
 impl Format {
-    /// The format that an `Accept` header asks for.
+    /// The format for an `Accept` header.
     pub(crate) fn accepted(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") {
             Self::OpenMetrics
@@ -19,7 +19,6 @@ impl Format {
         }
     }
 
-    /// The media type.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -27,10 +26,10 @@ impl Format {
         }
     }
 
-    /// Turns OpenMetrics text into this format.
+    /// Converts OpenMetrics text to this format.
     ///
-    /// The older format names a counter's family with its `_total`, knows neither units nor an end mark, and is
-    /// the same in the rest.
+    /// The Prometheus format differs in three ways: the name of a counter's family includes
+    /// `_total`, and there are no units and no end mark.
     pub(super) fn of(self, open_metrics: String) -> String {
         match self {
             Self::OpenMetrics => open_metrics,
@@ -59,7 +58,7 @@ fn to_prometheus(open_metrics: &str) -> String {
     text
 }
 
-/// Writes a line; in `# HELP name …` and `# TYPE name …` the name gets the suffix.
+/// Writes a line; appends the suffix to the name in `# HELP name …` and `# TYPE name …`.
 fn push_line(text: &mut String, line: &str, suffix: &str) {
     let mut words = line.splitn(4, ' ');
     match (words.next(), words.next(), words.next(), words.next()) {
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn open_metrics_is_given_to_those_who_ask_for_it() {
+    fn open_metrics_is_given_to_clients_that_accept_it() {
         let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
         assert_eq!(Format::accepted(accept), Format::OpenMetrics);
         assert_eq!(Format::accepted("*/*"), Format::Prometheus);

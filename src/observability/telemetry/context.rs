@@ -1,4 +1,5 @@
-//! W3C trace context: the `traceparent` that a request brings goes on in its answer and in the log.
+//! W3C trace context: the trace of a request's `traceparent` continues in its answer and in the
+//! log.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ pub(super) struct TraceContext {
 
 /// Bytes of a header of version 00.
 const LENGTH: usize = 55;
-/// Where in it the trace's id is.
+/// The trace's id in it.
 const TRACE: Range<usize> = 3..35;
 
 impl TraceContext {
@@ -28,9 +29,10 @@ impl TraceContext {
         Self { text }
     }
 
-    /// Goes on with the trace that a header names; begins one where it names none that can be read.
+    /// Continues the trace of a header; begins a new one if the header is missing or malformed.
     pub(super) fn of(header: Option<&str>) -> Self {
-        // A random UUID has more than 64 random bits in either half's sum, and is never zero.
+        // Neither id may be zero. A random UUID never is. Its halves have fixed bits in different
+        // places, so mixing them gives 64 random bits, of which `| 1` sets the last.
         let random = Uuid::new_v4().as_u64_pair();
         let (trace, _, flags) =
             header.and_then(parse).unwrap_or_else(|| (Uuid::new_v4().as_u128(), 0, 0));
@@ -48,8 +50,8 @@ impl TraceContext {
     }
 }
 
-/// Fills `text` with a number's last digits. Each request has two such ids: the formatting of the standard library takes
-/// several times as long.
+/// Fills `text` with a number's last hexadecimal digits. Each request has two such ids, and the
+/// formatting of the standard library takes several times as long.
 fn write_hexadecimal(text: &mut [u8], mut number: u128) {
     for digit in text.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(number & 0xf) as usize];
@@ -57,8 +59,8 @@ fn write_hexadecimal(text: &mut [u8], mut number: u128) {
     }
 }
 
-/// Trace id, the caller's span and flags of a `traceparent`, as W3C Trace Context (level 1) has it: `VV-TRACE-PARENT-FLAGS` in lower-case
-/// hexadecimal digits; later versions may have more behind that.
+/// The trace id, the caller's span and the flags of a `traceparent` of W3C Trace Context (level 1):
+/// `VV-TRACE-PARENT-FLAGS` in lower-case hexadecimal digits; later versions may append more.
 pub(super) fn parse(header: &str) -> Option<(u128, u64, u8)> {
     let mut parts = header.split('-');
     let (version, trace, parent, flags) =
@@ -66,7 +68,7 @@ pub(super) fn parse(header: &str) -> Option<(u128, u64, u8)> {
     let is_hexadecimal = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let is_sound = is_hexadecimal(version, 2)
+    let is_valid = is_hexadecimal(version, 2)
         && is_hexadecimal(trace, 32)
         && is_hexadecimal(parent, 16)
         && is_hexadecimal(flags, 2)
@@ -75,8 +77,8 @@ pub(super) fn parse(header: &str) -> Option<(u128, u64, u8)> {
     let parent = u64::from_str_radix(parent, 16).ok()?;
     let trace = u128::from_str_radix(trace, 16).ok()?;
     let flags = u8::from_str_radix(flags, 16).ok()?;
-    // Of the flags only `sampled` is known.
-    (is_sound && trace != 0 && parent != 0).then_some((trace, parent, flags & 1))
+    // The only known flag is `sampled`.
+    (is_valid && trace != 0 && parent != 0).then_some((trace, parent, flags & 1))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Traces to a collector, by the OpenTelemetry protocol over gRPC.
+//! Exports traces to a collector, by the OpenTelemetry protocol over gRPC.
 //!
-//! Only where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` names one; the further variables
-//! of the OpenTelemetry specification (headers, timeouts, sampling, batches, resource) hold as they do everywhere.
+//! It does so if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set. The
+//! other variables of the OpenTelemetry specification (headers, timeouts, sampling, batches,
+//! resource) apply as usual.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -18,45 +19,46 @@ use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-/// Where a collector is named.
+/// The variables that name a collector; the first one that is set counts.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-/// What the service is called where `OTEL_SERVICE_NAME` says nothing.
+/// The service's name if `OTEL_SERVICE_NAME` is not set.
 const SERVICE: &str = "drsn-serve";
-/// How long the last traces may take at the end.
+/// How long the export of the last traces may take at shutdown.
 const LAST_EXPORT: Duration = Duration::from_secs(1);
 
 static EXPORTING: AtomicBool = AtomicBool::new(false);
 
-/// Traces that are exported.
+/// The exporter of traces.
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
     tracer: Tracer,
 }
 
-/// Traces cannot be exported as asked.
+/// Why traces cannot be exported.
 #[derive(Debug, Error)]
 pub enum TraceError {
-    /// A scheme that is not spoken.
+    /// The endpoint's scheme is not `http`.
     #[error(
-        "{variable} is {endpoint}, and traces are sent by plain gRPC only: name a collector as http://HOST:4317, beside this server or behind a proxy that speaks TLS"
+        "{variable} is {endpoint}, but traces are sent by plain gRPC only: set it to http://HOST:4317, a collector beside this server or behind a proxy that speaks TLS"
     )]
     Scheme {
-        /// The variable of the environment.
+        /// The environment variable.
         variable: &'static str,
         /// Its value.
         endpoint: String,
     },
-    /// What the library says.
-    #[error("traces cannot be exported as the environment's OTEL_ variables ask: {0}")]
+    /// The exporter rejects the variables; the library's message.
+    #[error("cannot export traces with the OTEL_ environment variables: {0}")]
     Exporter(String),
 }
 
 impl Traces {
-    /// What exports traces, where the environment names a collector. Call it within the runtime.
+    /// The exporter, if the environment names a collector. Call this within the runtime.
     ///
     /// # Errors
-    /// [`TraceError`] where a variable has a value that cannot be used. That the collector answers is not looked at.
+    /// [`TraceError`] if the value of a variable cannot be used. It does not check that the
+    /// collector answers.
     pub fn from_environment() -> Result<Option<Self>, TraceError> {
         let named = ENDPOINTS.into_iter().find_map(|variable| {
             let endpoint = std::env::var(variable).ok().filter(|value| !value.is_empty())?;
@@ -81,7 +83,7 @@ impl Traces {
         Ok(Some(Self { provider, tracer }))
     }
 
-    /// Takes this program's spans, and no library's.
+    /// The layer that exports this program's spans, without those of libraries.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -90,10 +92,10 @@ impl Traces {
         tracing_opentelemetry::layer().with_tracer(self.tracer.clone()).with_filter(own)
     }
 
-    /// Sends what is left.
+    /// Sends the remaining traces.
     pub fn finish(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(LAST_EXPORT) {
-            tracing::warn!(%error, "the last traces could not be sent");
+            tracing::warn!(%error, "cannot send the last traces");
         }
     }
 }

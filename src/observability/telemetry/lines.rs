@@ -1,7 +1,7 @@
-//! The lines of the log, which name the request in whose course they are written.
+//! The lines of the log. A line that is written while a request is answered has the request's ids.
 //!
-//! A request's ids are values of its task, and no span: a span costs each request three microseconds, and hardly one of
-//! them writes a line.
+//! The ids are task-local values rather than a span: a span costs each request three microseconds,
+//! and few requests write a line.
 
 use std::fmt;
 
@@ -24,11 +24,11 @@ use super::context::TraceContext;
 use crate::config::LogFormat;
 
 tokio::task_local! {
-    /// The request that this task answers.
+    /// The ids of the request that this task answers.
     pub(super) static REQUEST: Option<RequestIds>;
 }
 
-/// What a line names a request by.
+/// The ids that lines of a request have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestIds {
     pub(super) request: Uuid,
@@ -36,13 +36,13 @@ pub(super) struct RequestIds {
 }
 
 impl RequestIds {
-    /// The request that the current task answers, if it answers one.
+    /// The ids of the request that the current task answers, if any.
     fn current() -> Option<Self> {
         REQUEST.try_get().ok().flatten()
     }
 }
 
-/// Writes events as lines; spans are for the collector.
+/// The layer that writes events as lines. It ignores spans, which are for the collector.
 pub(super) fn lines<S>(
     format: LogFormat,
     ansi: bool,
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// Lines for people, with the ids of the request at their end.
+/// Text lines, with the ids of the request at the end.
 struct TextLines<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for TextLines<F>
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// One JSON object a line: time, level, the event's fields, and the ids of the request.
+/// One JSON object per line: time, level, the event's fields, and the ids of the request.
 struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// What two events, one of a request and one of none, become.
+    /// The lines of two events, the first one of a request.
     fn logged(format: LogFormat) -> Vec<String> {
         let kept = Kept::default();
         let writer = kept.clone();

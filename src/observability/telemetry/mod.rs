@@ -1,5 +1,5 @@
-//! The log: lines for people on a terminal, JSON objects otherwise; `RUST_LOG` sets its level. And traces, where a
-//! collector is named.
+//! The log, as text on a terminal and as JSON objects otherwise, with the level from `RUST_LOG`;
+//! and traces, if a collector is configured.
 
 mod context;
 mod export;
@@ -18,7 +18,8 @@ pub(crate) use span::{RequestTrace, TRACEPARENT};
 
 use crate::config::LogFormat;
 
-/// Starts the log, on standard error, and what exports traces. A second call in one process changes nothing.
+/// Starts the log, on standard error, and the export of traces. A second call in one process
+/// changes nothing.
 pub fn start(format: Option<LogFormat>, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let on_terminal = io::stderr().is_terminal();
@@ -26,7 +27,7 @@ pub fn start(format: Option<LogFormat>, traces: Option<&Traces>) {
     let registry = tracing_subscriber::registry();
     let started = match traces {
         None => registry.with(filter).with(lines(format, on_terminal, io::stderr)).try_init(),
-        // The level of the log is not that of the traces.
+        // The log's level does not apply to the traces.
         Some(traces) => registry
             .with(lines(format, on_terminal, io::stderr).with_filter(filter))
             .with(traces.layer())

@@ -1,4 +1,4 @@
-//! A request as the log and a collector of traces know it.
+//! A request in the log and in exported traces.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use super::{
     lines::{REQUEST, RequestIds},
 };
 
-/// The header's name.
+/// The header `traceparent`.
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A request's place in its trace, and what lines of the log name it by.
+/// A request's place in its trace, and its ids in the log.
 #[derive(Debug)]
 pub(crate) struct RequestTrace {
-    /// What the collector gets; none where there is no collector.
+    /// The exported span; [`Span::none`] without a collector.
     span: Span,
     context: TraceContext,
-    /// None where the log does not name it.
+    /// `None` if the log does not name this request.
     ids: Option<RequestIds>,
     is_exported: bool,
 }
 
 impl RequestTrace {
-    /// Begins one in the trace that the headers name, or in a new one.
+    /// Begins a request in the trace of its headers, or in a new one.
     pub(crate) fn begin(headers: &HeaderMap, request: Uuid) -> Self {
         let header = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());
         if export::is_on() {
@@ -45,14 +45,14 @@ impl RequestTrace {
         Self { span, context, ids: Some(RequestIds { request, trace: context }), is_exported }
     }
 
-    /// One that neither the log nor the collector hears of.
+    /// A request that is neither logged nor exported.
     pub(crate) fn untold(headers: &HeaderMap) -> Self {
         let header = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());
         let context = TraceContext::of(header);
         Self { span: Span::none(), context, ids: None, is_exported: false }
     }
 
-    /// One whose ids are those that the collector gets.
+    /// A request with an exported span, whose ids the log and the answer use, too.
     fn exported(header: Option<&str>, request: Uuid) -> Self {
         let span = tracing::info_span!("request", request_id = %request);
         if let Some((trace, parent, flags)) = header.and_then(super::context::parse) {
@@ -63,7 +63,7 @@ impl RequestTrace {
                 true,
                 TraceState::default(),
             );
-            // It fails where the layer is missing, as in a process whose log was started before.
+            // This fails if the layer is missing, as in a process that started its log before.
             let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
         }
         let own = span.context().span().span_context().clone();
@@ -80,12 +80,13 @@ impl RequestTrace {
         Self::new(span, context, request, true)
     }
 
-    /// Work whose lines in the log name this request, and which is this part of its trace.
+    /// Runs work as part of this request: its log lines have the request's ids, its spans are
+    /// children of the request's.
     pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         REQUEST.scope(self.ids, work.instrument(self.span.clone()))
     }
 
-    /// Logs something of this request.
+    /// Calls `line`, which logs something, with the ids of this request.
     pub(crate) fn log(&self, line: impl FnOnce()) {
         REQUEST.sync_scope(self.ids, line);
     }
@@ -95,7 +96,7 @@ impl RequestTrace {
         self.context.header()
     }
 
-    /// Tells the collector what an HTTP request was and how it ended, in the names of its semantic conventions.
+    /// Describes an HTTP request and its answer, by OpenTelemetry's semantic conventions.
     pub(crate) fn describe_http(&self, method: &Method, path: &str, status: u16) {
         if !self.is_exported {
             return;
@@ -109,7 +110,7 @@ impl RequestTrace {
         }
     }
 
-    /// Tells the collector what a gRPC call was.
+    /// Describes a gRPC call, by OpenTelemetry's semantic conventions.
     pub(crate) fn describe_grpc(&self, path: &str) {
         if !self.is_exported {
             return;
@@ -123,7 +124,7 @@ impl RequestTrace {
         }
     }
 
-    /// Tells the collector what a stage took.
+    /// Adds the duration of a stage.
     pub(crate) fn describe_stage(&self, stage: &str, duration: Duration) {
         if self.is_exported {
             let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
