@@ -32,7 +32,7 @@ const ROUNDS: usize = 15;
 /// Batches in each round.
 const BATCHES: usize = 30;
 
-/// DataOptions that cost nothing to read.
+/// Inputs that are cheap to read.
 #[derive(Debug)]
 struct Synthetic(usize);
 

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
-use ndarray::{ArrayView1, ArrayViewMutD};
+use ndarray::{ArrayRef1, ArrayViewMutD};
 
 use super::DatasetError;
 
@@ -45,7 +45,7 @@ impl Spool {
     }
 
     /// Appends samples.
-    pub(super) fn push(&mut self, samples: ArrayView1<'_, f32>) -> Result<(), DatasetError> {
+    pub(super) fn push(&mut self, samples: &ArrayRef1<f32>) -> Result<(), DatasetError> {
         self.count += samples.len() as u64;
         if self.file.is_none() && self.count * SAMPLE as u64 > self.max_in_memory {
             let mut file = BufWriter::new(tempfile::tempfile().map_err(spool_error)?);
@@ -118,9 +118,9 @@ mod tests {
     fn samples_are_the_same_from_memory_and_from_a_file() {
         for max_in_memory in [0, 20, 1000] {
             let mut spool = Spool::new(max_in_memory);
-            spool.push(aview1(&[1.0, 2.0, 3.0])).unwrap();
+            spool.push(&aview1(&[1.0, 2.0, 3.0])).unwrap();
             assert_eq!(spool.position(), 3);
-            spool.push(aview1(&[4.0, 5.0, f32::MIN_POSITIVE])).unwrap();
+            spool.push(&aview1(&[4.0, 5.0, f32::MIN_POSITIVE])).unwrap();
             let samples = spool.finish().unwrap();
             assert_eq!(matches!(samples, Samples::File(_)), max_in_memory < 24);
             let mut read = Array1::zeros(4);

@@ -57,7 +57,7 @@ pub(super) struct Windows {
     recordings: Vec<StoredRecording>,
     segments: Vec<Segment>,
     length: usize,
-    windows: Vec<Window>,
+    positions: Vec<Window>,
 }
 
 impl Windows {
@@ -71,25 +71,25 @@ impl Windows {
         let windows = segments.iter().enumerate().flat_map(|(index, segment)| {
             spec.starts(segment).map(move |start| Window { segment: index, start })
         });
-        let windows = windows.collect();
-        Self { samples, recordings, segments, length: spec.length, windows }
+        let positions = windows.collect();
+        Self { samples, recordings, segments, length: spec.length, positions }
     }
 
     /// Indices of the windows of one subset.
     pub(super) fn of(&self, subset: Subset) -> Vec<usize> {
-        (0..self.windows.len())
-            .filter(|&index| self.segments[self.windows[index].segment].subset == subset)
+        (0..self.positions.len())
+            .filter(|&index| self.segments[self.positions[index].segment].subset == subset)
             .collect()
     }
 
     fn recording(&self, index: usize) -> &StoredRecording {
-        &self.recordings[self.segments[self.windows[index].segment].recording]
+        &self.recordings[self.segments[self.positions[index].segment].recording]
     }
 }
 
 impl DatasetSource for Windows {
     fn len(&self) -> usize {
-        self.windows.len()
+        self.positions.len()
     }
 
     fn label(&self, index: usize) -> usize {
@@ -97,7 +97,7 @@ impl DatasetSource for Windows {
     }
 
     fn name(&self, index: usize) -> String {
-        let start = self.windows[index].start;
+        let start = self.positions[index].start;
         format!("{}, samples {start} to {}", self.recording(index).name, start + self.length - 1)
     }
 
@@ -107,7 +107,7 @@ impl DatasetSource for Windows {
         shift: isize,
         mut values: ArrayViewMutD<'_, f32>,
     ) -> Result<(), DatasetError> {
-        let window = &self.windows[index];
+        let window = &self.positions[index];
         let range = &self.segments[window.segment].range;
         let start =
             window.start.saturating_add_signed(shift).clamp(range.start, range.end - self.length);
@@ -139,8 +139,8 @@ mod tests {
         for (recording, &length) in lengths.iter().enumerate() {
             let channel = Array1::from_shape_fn(length, |x| (1_000_000 * recording + x) as f32);
             let place = spool.position();
-            spool.push(channel.view()).unwrap();
-            spool.push((-channel).view()).unwrap();
+            spool.push(&channel).unwrap();
+            spool.push(&-channel).unwrap();
             recordings.push(StoredRecording {
                 name: format!("{recording}.wav"),
                 class: recording,

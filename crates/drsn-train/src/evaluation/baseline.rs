@@ -114,7 +114,9 @@ pub(crate) fn measure_baseline(
     if let Some(reason) = sample.obstacle(blocks)? {
         return Ok(BaselineOutcome::Unavailable(reason));
     }
-    let Some((distance, training_levels)) = distribution(session, blocks, training, stop)? else {
+    let Some(TrainingDistribution { distance, levels: training_levels }) =
+        distribution(session, blocks, training, stop)?
+    else {
         return Ok(BaselineOutcome::Stopped);
     };
     let (mut scores, mut levels) = (Vec::new(), Vec::new());
@@ -140,14 +142,21 @@ pub(crate) fn measure_baseline(
     })))
 }
 
-/// The distribution of the training inputs: the distance of mean magnitudes, unless there are no
-/// blocks, and the levels of each input. `None` if `stop` was set.
+/// The distribution of the training inputs.
+struct TrainingDistribution {
+    /// The distance of mean magnitudes, unless there are no blocks.
+    distance: Option<Distance>,
+    /// The levels of each input.
+    levels: Vec<ClassLevels>,
+}
+
+/// Measures the distribution of the training inputs; `None` if `stop` was set.
 fn distribution(
     session: &mut Session,
     blocks: &[Block],
     training: &Batches<'_>,
     stop: &AtomicBool,
-) -> Result<Option<(Option<Distance>, Vec<ClassLevels>)>, EvaluationError> {
+) -> Result<Option<TrainingDistribution>, EvaluationError> {
     let source = &training.part.source;
     let mut accumulator = match blocks.iter().map(|block| block.channels).sum() {
         0 => None,
@@ -165,7 +174,7 @@ fn distribution(
         return Ok(None);
     }
     let distance = accumulator.map(|accumulator| accumulator.distance()).transpose()?;
-    Ok(Some((distance, levels)))
+    Ok(Some(TrainingDistribution { distance, levels }))
 }
 
 #[cfg(test)]
@@ -184,7 +193,8 @@ mod tests {
         assert_eq!(
             reason.to_string(),
             "cannot measure a baseline: 10 inputs are held out, but an alarm level of 0.01 \
-             requires at least 100; use longer recordings, a shorter data.hop or a larger held-out share"
+             requires at least 100; use longer recordings, a shorter data.hop or a larger \
+             held-out share"
         );
         assert_eq!(
             BaselineUnavailable::NothingToMeasure.warning(),

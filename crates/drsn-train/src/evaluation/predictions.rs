@@ -1,6 +1,6 @@
 //! Predictions for labelled inputs.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayRef1, ArrayView2};
 
 use super::error::EvaluationError;
 
@@ -62,7 +62,7 @@ impl Predictions {
     /// Correct class, most probable class and its probability of each input.
     pub fn decisions(&self) -> impl Iterator<Item = (usize, usize, f32)> {
         self.labels.iter().zip(self.probabilities.rows()).map(|(&label, row)| {
-            let (class, probability) = most_probable(row);
+            let (class, probability) = most_probable(&row);
             (label, class, probability)
         })
     }
@@ -70,7 +70,7 @@ impl Predictions {
 
 /// The most probable class: the first of several equal ones, as in NumPy. NaN is less than any
 /// number.
-fn most_probable(row: ArrayView1<'_, f32>) -> (usize, f32) {
+fn most_probable(row: &ArrayRef1<f32>) -> (usize, f32) {
     let first = (0, row.first().copied().unwrap_or_default());
     row.iter().copied().enumerate().skip(1).fold(first, |best, (class, probability)| {
         if probability > best.1 || (best.1.is_nan() && !probability.is_nan()) {
@@ -89,8 +89,8 @@ mod tests {
 
     #[test]
     fn of_equal_probabilities_the_first_class_wins() {
-        assert_eq!(most_probable(aview1(&[0.2, 0.4, 0.4])), (1, 0.4));
-        assert_eq!(most_probable(aview1(&[f32::NAN, 0.1, 0.3])), (2, 0.3));
+        assert_eq!(most_probable(&aview1(&[0.2, 0.4, 0.4])), (1, 0.4));
+        assert_eq!(most_probable(&aview1(&[f32::NAN, 0.1, 0.3])), (2, 0.3));
     }
 
     #[test]

@@ -156,8 +156,8 @@ mod tests {
                 let slack = TOLERANCE * a;
                 prop_assert!(tau.iter().all(|t| t.to_bits() == tau[0].to_bits()));
                 prop_assert!((0.0..=a + slack).contains(&tau[0]));
-                let features = CHANNELS * 16;
-                let (x, y) = (&x[input * features..][..features], &y[input * features..][..features]);
+                let features = input * CHANNELS * 16..(input + 1) * CHANNELS * 16;
+                let (x, y) = (&x[features.clone()], &y[features]);
                 prop_assert!(x.iter().zip(y).all(|(x, y)| y.abs() <= x.abs()));
                 prop_assert!(mean_abs(y) >= a - tau[0] - slack);
             }

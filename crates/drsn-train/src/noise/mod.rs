@@ -4,7 +4,7 @@ mod pink;
 mod training;
 
 use drsn_bundle::InputSpec;
-use ndarray::{ArrayView1, ArrayViewMut1, ArrayViewMut2, ArrayViewMutD, Ix2, ShapeError};
+use ndarray::{ArrayRef1, ArrayViewMut1, ArrayViewMut2, ArrayViewMutD, Ix2, ShapeError};
 use rand::{Rng, RngExt as _};
 use rand_distr::{Exp1, StandardNormal};
 
@@ -50,7 +50,7 @@ pub(crate) fn add(noise: &Noise, mut parts: ArrayViewMut2<'_, f32>, rng: &mut im
     for part in parts.rows_mut() {
         let amplitude = match noise.strength {
             NoiseStrength::Amplitude(amplitude) => amplitude,
-            NoiseStrength::SnrDb(decibels) => amplitude_at(noise.kind, part.view(), decibels),
+            NoiseStrength::SnrDb(decibels) => amplitude_at(noise.kind, &part, decibels),
         };
         // Avoids 0 · ∞ on a constant channel; a NaN amplitude is left for the preparation to
         // reject.
@@ -105,7 +105,7 @@ fn replace(mut values: ArrayViewMut1<'_, f32>, share: f32, new: f32, rng: &mut i
 }
 
 /// The amplitude at which noise of a kind has the given ratio to the power of `signal`.
-fn amplitude_at(kind: NoiseKind, signal: ArrayView1<'_, f32>, decibels: f64) -> f64 {
+fn amplitude_at(kind: NoiseKind, signal: &ArrayRef1<f32>, decibels: f64) -> f64 {
     let deviation = variance(signal).sqrt() * 10_f64.powf(-decibels / 20.0);
     match kind {
         // U(0, 1) has the variance 1/12.
@@ -117,7 +117,7 @@ fn amplitude_at(kind: NoiseKind, signal: ArrayView1<'_, f32>, decibels: f64) -> 
 }
 
 /// Population variance in 64 bits around the mean, so that a large offset does not cost precision.
-fn variance(values: ArrayView1<'_, f32>) -> f64 {
+fn variance(values: &ArrayRef1<f32>) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
     values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count

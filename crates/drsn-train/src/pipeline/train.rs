@@ -111,13 +111,15 @@ fn best<'a>(
 
 /// Adds the path of the trained network to an error, unless another export would fail the same way.
 fn not_exported(error: TrainError, checkpoint: &Path) -> TrainError {
-    match error {
+    let would_fail_again = matches!(
+        error,
         TrainError::Reestimation(ReestimationError::AccuracyLoss { .. })
-        | TrainError::Export(ExportError::Parity { .. }) => error,
-        error => {
-            TrainError::NotExported { source: Box::new(error), checkpoint: checkpoint.to_owned() }
-        }
+            | TrainError::Export(ExportError::Parity { .. })
+    );
+    if would_fail_again {
+        return error;
     }
+    TrainError::NotExported { source: Box::new(error), checkpoint: checkpoint.to_owned() }
 }
 
 /// Reestimates the statistics, exports the network and writes the bundle; `None` if `stop` was set.
@@ -137,8 +139,8 @@ fn finish(
          {:.4} with the running ones of the training",
         accuracies.fixed, accuracies.batch, accuracies.running
     ));
-    let trained = Trained { network: &network, accuracies, history: trainer.history() };
-    Ok(write_bundle(&trained, context, destination, progress, stop)?)
+    let finished = Trained { network: &network, accuracies, history: trainer.history() };
+    Ok(write_bundle(&finished, context, destination, progress, stop)?)
 }
 
 /// Opens the data, starts the threads, and runs an operation on them.

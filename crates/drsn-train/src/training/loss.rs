@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayRef1};
 
 use super::batch::Batch;
 
@@ -25,11 +25,11 @@ pub(super) fn loss(
 /// Counts the columns of `scores`, `[classes, batch]`, whose maximum is at their label.
 pub(super) fn count_correct(scores: &Array2<f32>, labels: &[usize]) -> usize {
     let columns = scores.columns().into_iter();
-    columns.zip(labels).filter(|(column, label)| largest(*column) == Some(**label)).count()
+    columns.zip(labels).filter(|(column, label)| largest(column) == Some(**label)).count()
 }
 
 /// Index of the largest value, the last of several.
-fn largest(values: ArrayView1<'_, f32>) -> Option<usize> {
+fn largest(values: &ArrayRef1<f32>) -> Option<usize> {
     let largest = values.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
     largest.map(|(index, _)| index)
 }

@@ -109,7 +109,8 @@ fn a_full_disk_costs_neither_the_last_checkpoint_nor_leaves_half_a_bundle() {
     }
     // What remains is copied out of the namespace.
     let script = format!(
-        "{mount} && cd \"$1\" && shift && \"$@\"; code=$?; ls -A; cp tones.checkpoint ../kept; exit $code"
+        "{mount} && cd \"$1\" && shift && \"$@\"; code=$?; \
+         ls -A; cp tones.checkpoint ../kept; exit $code"
     );
     let mut command = inside(&script);
     workspace.arguments(&mut command, &[]);

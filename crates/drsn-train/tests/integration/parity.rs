@@ -26,7 +26,7 @@ fn assert_parity(kind: Kind, input: &InputSpec, inputs: ArrayViewD<'_, f32>) {
     let found = compare(&network, &mut session, inputs).unwrap();
     assert_eq!(expected.len(), found.iter().len(), "{kind:?}: the model has other outputs");
     let mut worst = 0.0_f32;
-    for tensor in found.iter() {
+    for tensor in &found {
         let expected = &expected[&tensor.name];
         let largest = expected.iter().fold(0.0_f32, |max, b| max.max(b.abs()));
         assert!(largest > 1e-3, "{} is trivial", tensor.name);

@@ -99,7 +99,7 @@ pub(crate) fn signal(window: usize) -> InputSpec {
     })
 }
 
-/// DataOptions in memory.
+/// Inputs in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     /// `[inputs, …]`.

@@ -118,18 +118,24 @@ pub(crate) struct Evaluate {
     /// Noise, such as gaussian@-5dB or uniform:0.5 [default: that of the first bundle's recipe].
     ///
     /// May be repeated or separated by commas. Clean inputs are always evaluated first.
-    #[arg(long, value_name = "NOISE", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "NOISE",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "Evaluation"
+    )]
     pub(crate) noise: Vec<Noise>,
     /// Evaluate only N inputs, drawn at random.
     ///
     /// The same N inputs are drawn each time.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Evaluation")]
     pub(crate) limit: Option<usize>,
     /// Print the results as JSON.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     /// Folder for an HTML report with its plots (PNG and SVG) and numbers (JSON).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,
@@ -167,19 +173,24 @@ pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) data: DataArguments,
     /// Kinds of unit to compare.
-    #[arg(long, value_delimiter = ',', default_value = "cw,cs,se,resnet")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "cw,cs,se,resnet",
+        help_heading = "Comparison"
+    )]
     pub(crate) units: Vec<String>,
     /// Trainings of each kind, with the seeds 1, 2, …
-    #[arg(long, default_value = "5")]
+    #[arg(long, default_value = "5", help_heading = "Comparison")]
     pub(crate) seeds: NonZeroUsize,
     /// Gaussian noise for the evaluation, in decibels [default: the noise of the recipe].
     ///
     /// A range such as -5..5, in steps of 5, or a list such as -5,0,5. Clean inputs are always
     /// evaluated first.
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, help_heading = "Comparison")]
     pub(crate) snr: Option<String>,
     /// Folder for bundles, checkpoints and the report.
-    #[arg(long, value_name = "DIR", default_value = "target/compare")]
+    #[arg(long, value_name = "DIR", default_value = "target/compare", help_heading = "Output")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,

@@ -124,7 +124,7 @@ impl<'a> Loader<'a> {
     fn store(&mut self, recording: &Recording) -> Result<u64, DatasetError> {
         let place = self.spool.position();
         for channel in recording.samples.rows() {
-            self.spool.push(channel)?;
+            self.spool.push(&channel)?;
         }
         Ok(place)
     }

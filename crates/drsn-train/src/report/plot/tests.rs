@@ -84,7 +84,8 @@ proptest! {
         let probabilities = Array2::from_elem((count, classes), 1.0 / classes as f32);
         let predictions = Predictions::new(labels, probabilities).unwrap();
         let scores = Scores::new(&predictions, &names).unwrap();
-        for figure in [confusion(&scores, "c"), reliability(&scores, "r"), per_class(&scores, "p")] {
+        let (first, second) = (confusion(&scores, "c"), reliability(&scores, "r"));
+        for figure in [first, second, per_class(&scores, "p")] {
             prop_assert!(figure.svg().is_ok());
         }
     }
