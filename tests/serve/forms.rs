@@ -101,7 +101,7 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
         ),
         (
             vec![file("numbers.bin", Some(FLOATS), &[0; 64])],
-            "input 0 (numbers.bin): neither its first bytes, nor its name",
+            "input 0 (numbers.bin): unknown file type: neither its first bytes, its name",
         ),
         (vec![a, file("b.csv", None, b"1\n2\n")], "input 1 (b.csv): the request has signal data"),
         (vec![a, file("b.png", None, b"")], "input 1 (b.png): the image file is empty"),
@@ -111,8 +111,8 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
             vec![a, ("top_k", None, None, &long)],
             "longer than the limit of 4096 bytes for an option",
         ),
-        (vec![a, ("overlap", None, None, b"0.5")], "the option overlap belongs to signals"),
-        (vec![a, ("batch", None, None, b"2")], "the option batch belongs to bodies of raw numbers"),
+        (vec![a, ("overlap", None, None, b"0.5")], "the option overlap applies to signals"),
+        (vec![a, ("batch", None, None, b"2")], "the option batch applies to raw numbers"),
     ] {
         let detail =
             refusal(server.post("/classify", FORM, form(&parts)).await, 400, "invalid_argument")
@@ -191,7 +191,7 @@ async fn an_option_of_recordings_is_refused_for_images_and_accepted_for_signals(
         let file = encoded(&picture(), ImageFormat::Png);
         let response = server.post(&format!("/classify?{query}"), "image/png", file).await;
         let detail = refusal(response, 400, "invalid_argument").await;
-        assert!(detail.contains("belongs to signals, and this model takes images"), "{detail}");
+        assert!(detail.contains("applies to signals, but this model expects images"), "{detail}");
     }
     server.stop().await;
 }

@@ -98,7 +98,7 @@ async fn wrong_files_and_numbers_are_refused_with_what_was_expected_and_what_cam
             floats(&[0.5; 15]),
             "64 bytes of 32-bit floats (1 x 4 x 4, channels x height x width); the body has 60 bytes",
         ),
-        invalid(FLOATS, png(4, 4), "the body is a PNG file: send it as image/png"),
+        invalid(FLOATS, png(4, 4), "the body is a PNG file; send it as image/png"),
         (
             PNG,
             png_that_declares(60_000, 60_000),
@@ -133,25 +133,25 @@ async fn wrong_json_is_refused_with_what_was_expected_and_what_came() {
     let models = harness::repository(&[("tiny", tiny::image_input())]);
     let server = Server::start(models.path(), &[]).await;
     let cases = vec![
-        invalid(JSON, "", "the body is empty, and JSON was expected"),
-        invalid(JSON, r#"{"tensor": [[NaN]]}"#, "not the JSON that was expected"),
+        invalid(JSON, "", "the body is empty; a JSON object was expected"),
+        invalid(JSON, r#"{"tensor": [[NaN]]}"#, "the JSON body is invalid"),
         invalid(
             JSON,
             r#"{"tensor": [[1, 2]]}"#,
-            "numbers of shape 1 x 4 x 4, channels x height x width were expected for each input, and their shape is 1 x 2",
+            "each input must have shape 1 x 4 x 4, channels x height x width; got shape 1 x 2",
         ),
         invalid(JSON, r#"{"tensor": [[1, 2], [3]]}"#, "different lengths"),
         invalid(JSON, r#"{"tensor": "seven"}"#, "expected a number or a list of numbers"),
-        invalid(JSON, r#"{"image": "!!"}"#, "not base64 of a file"),
-        invalid(JSON, r#"{"signal": [1, 2]}"#, "signal data, and this model takes image data"),
+        invalid(JSON, r#"{"image": "!!"}"#, "not valid base64"),
+        invalid(JSON, r#"{"signal": [1, 2]}"#, "signal data, but this model expects image data"),
         invalid(JSON, "{}", "exactly one of signal, signals, image, images, tensor and tensors"),
-        invalid(JSON, r#"{"tensor": [1], "image": ""}"#, "the body has more"),
+        invalid(JSON, r#"{"tensor": [1], "image": ""}"#, "it has more than one"),
         invalid(JSON, r#"{"pixels": [1]}"#, "unknown field `pixels`"),
         invalid(JSON, r#"{"tensors": []}"#, "no inputs"),
-        invalid(JSON, r#"{"tensor": 5}"#, "expected for each input, and a single number came"),
-        invalid(JSON, "[null, null, null]", "a JSON object was expected"),
+        invalid(JSON, r#"{"tensor": 5}"#, "channels x height x width; got a single number"),
+        invalid(JSON, "[null, null, null]", "the body must be a JSON object"),
         invalid(JSON, r#"{"top_k": 0, "image": ""}"#, "top_k must be a whole number above 0"),
-        invalid(JSON, "[".repeat(100_000), "a JSON object was expected"),
+        invalid(JSON, "[".repeat(100_000), "the body must be a JSON object"),
         invalid(JSON, "{\"tensor\":".to_owned() + &"[".repeat(100_000), "nested deeper"),
     ];
     expect_refusals(&server, cases).await;

@@ -164,10 +164,10 @@ async fn a_request_with_too_many_inputs_is_refused_whatever_its_form() {
     let server = Server::start(models.path(), &["--max-windows", "3"]).await;
     let response = server.post("/classify", FLOATS, floats(&[1.0; 32])).await;
     let detail = refusal(response, 413, "too_large").await;
-    assert!(detail.starts_with("the request has 4 windows, and at most 3 are taken"), "{detail}");
+    assert!(detail.starts_with("the request has 4 windows; at most 3 are allowed"), "{detail}");
     let response = server.post("/classify?batch=4", FLOATS, floats(&[1.0; 32])).await;
     let detail = refusal(response, 413, "too_large").await;
-    assert_eq!(detail, "the request has 4 inputs, and at most 3 are taken at once");
+    assert_eq!(detail, "the request has 4 inputs; at most 3 are allowed per request");
     let body = json!({"signals": vec![[1.0; 8]; 4]}).to_string();
     refusal(server.post("/classify", JSON, body).await, 413, "too_large").await;
     server.stop().await;

@@ -29,7 +29,7 @@ async fn an_invalid_recording_is_refused_with_the_reason() {
             "",
             WAV,
             wav(8000, &[good[..5].to_vec()]),
-            "too short: it has 5 samples a channel, and this model's window has 8",
+            "too short: it has 5 samples per channel, but this model's window needs 8",
         ),
         ("", WAV, wav(8000, &[vec![]]), "the recording is empty"),
         ("", WAV, vec![], "the body is empty; expected a file"),
@@ -58,7 +58,7 @@ async fn an_invalid_recording_is_refused_with_the_reason() {
             "",
             WAV,
             wav(8000, &[good.clone(), good.clone()]),
-            "has 2 channels, and this model takes 1 channel: choose with the option channel",
+            "has 2 channels, but this model expects 1 channel; select with the option channel",
         ),
         (
             "channel=2",
@@ -70,25 +70,25 @@ async fn an_invalid_recording_is_refused_with_the_reason() {
             "",
             WAV,
             wav(4000, std::slice::from_ref(&good)),
-            "has 4000 samples in a second, and this model takes 8000",
+            "sample rate is 4000 Hz, but this model expects 8000 Hz",
         ),
         (
             "sample_rate_hz=4000",
             WAV,
             wav(8000, std::slice::from_ref(&good)),
-            "the option sample_rate_hz says 4000 Hz",
+            "the option sample_rate_hz is 4000 Hz",
         ),
-        ("sample_rate_hz=4000", FLOATS, floats(&good), "has 4000 samples in a second"),
-        ("resample=true", FLOATS, floats(&good), "does not say its sample rate"),
+        ("sample_rate_hz=4000", FLOATS, floats(&good), "the recording's sample rate is 4000 Hz"),
+        ("resample=true", FLOATS, floats(&good), "does not declare its sample rate"),
         ("resample=true&sample_rate_hz=3.7", FLOATS, floats(&good), "cannot be resampled"),
-        ("channel=0", FLOATS, floats(&good), "the option channel belongs to files and JSON"),
+        ("channel=0", FLOATS, floats(&good), "the option channel applies to files and JSON"),
         (
             "",
             FLOATS,
             wav(8000, std::slice::from_ref(&good)),
-            "the body is a WAV file: send it as audio/wav",
+            "the body is a WAV file; send it as audio/wav",
         ),
-        ("", FLOATS, npy("(20,)", &good), "the body is a NPY file: send it as application/x-npy"),
+        ("", FLOATS, npy("(20,)", &good), "the body is a NPY file; send it as application/x-npy"),
         (
             "",
             npy_type,
@@ -114,28 +114,27 @@ async fn an_invalid_recording_is_refused_with_the_reason() {
             "",
             "image/png",
             b"\x89PNG\r\n\x1a\n".to_vec(),
-            "image data, and this model takes signal data",
+            "image data, but this model expects signal data",
         ),
         (
             "",
             JSON,
             json!({"signal": [1.0, 2.0]}).to_string().into_bytes(),
-            "a list of 2 came; a signal may be longer",
+            "got a list of 2; a longer signal is cut into windows",
         ),
-        ("", JSON, json!({"signal": []}).to_string().into_bytes(), "a list of 0 came"),
-        // Zero samples cannot be resampled, which must be reported before they are cut into
-        // windows.
+        ("", JSON, json!({"signal": []}).to_string().into_bytes(), "got a list of 0"),
+        // Zero samples cannot be resampled either, which must be reported before they are cut.
         (
             "resample=true&sample_rate_hz=4000",
             JSON,
             json!({"signal": [[]]}).to_string().into_bytes(),
-            "their shape is 1 x 0",
+            "got shape 1 x 0",
         ),
         (
             "resample=true&sample_rate_hz=4000",
             JSON,
             json!({"signals": [[]]}).to_string().into_bytes(),
-            "a list of 0 came",
+            "got a list of 0",
         ),
     ] {
         let response = server.post(&format!("/classify?{query}"), content_type, body).await;
@@ -156,15 +155,10 @@ async fn too_many_bytes_or_windows_are_refused() {
     let flags = ["--max-recording-bytes", "2000", "--max-windows", "20"];
     let server = Server::start(models.path(), &flags).await;
     for (query, content_type, body, sentence) in [
-        ("", WAV, wav(8000, &[noise(600)]), "larger than the limit of 2000 bytes"),
-        ("overlap=0.9", WAV, wav(8000, &[noise(100)]), "windows, and at most 20 are taken"),
-        ("overlap=0.9", "application/x-npy", npy("(100,)", &noise(100)), "at most 20 are taken"),
-        (
-            "",
-            "application/x-npy",
-            npy("(600,)", &noise(600)),
-            "larger than the limit of 2000 bytes",
-        ),
+        ("", WAV, wav(8000, &[noise(600)]), "larger than the 2000 bytes"),
+        ("overlap=0.9", WAV, wav(8000, &[noise(100)]), "windows; at most 20 are allowed"),
+        ("overlap=0.9", "application/x-npy", npy("(100,)", &noise(100)), "at most 20 are allowed"),
+        ("", "application/x-npy", npy("(600,)", &noise(600)), "larger than the 2000 bytes"),
     ] {
         let response = server.post(&format!("/classify?{query}"), content_type, body).await;
         let detail = refusal(response, 413, "too_large").await;
@@ -191,7 +185,7 @@ async fn an_option_that_does_not_apply_to_a_body_is_refused_and_not_ignored() {
     for name in ["tensor", "tensors"] {
         server.classify("/classify", JSON, tensor(name, json!({"sample_rate_hz": 8000}))).await;
         for (option, sentence) in [
-            (json!({"sample_rate_hz": 4000}), "the recording has 4000 samples in a second"),
+            (json!({"sample_rate_hz": 4000}), "the recording's sample rate is 4000 Hz"),
             (json!({"sample_rate_hz": 4000, "resample": true}), "a tensor is not resampled"),
             (json!({"channel": [0]}), "a tensor has the model's channels"),
         ] {
@@ -205,7 +199,7 @@ async fn an_option_that_does_not_apply_to_a_body_is_refused_and_not_ignored() {
     {
         let response = server.post("/classify?variable=DE_time", content_type, body).await;
         let detail = refusal(response, 400, "invalid_argument").await;
-        assert!(detail.contains("belongs to MAT and NPZ files"), "{content_type}: {detail}");
+        assert!(detail.contains("applies to MAT and NPZ files"), "{content_type}: {detail}");
     }
     server.stop().await;
 }

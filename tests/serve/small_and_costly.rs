@@ -34,7 +34,7 @@ async fn a_choice_of_channels_is_refused_before_any_is_copied() {
         let detail = refusal(response, 400, "invalid_argument").await;
         assert_eq!(
             detail,
-            "the option channel names 1000 channels, and this model takes 1 channel"
+            "the option channel selects 1000 channels, but this model expects 1 channel"
         );
     }
     server.stop().await;

@@ -90,7 +90,7 @@ impl File {
             .or(self.declared)
             .ok_or_else(|| {
                 ApiError::invalid(
-                    "neither its first bytes, nor its name, nor its declared type tell what the file is; images may be PNG, JPEG, WebP, BMP or GIF, recordings WAV, CSV, NPY, NPZ or MAT",
+                    "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
                 )
             })
     }
@@ -224,7 +224,7 @@ async fn decode_files(
     let model = find(context, &options)?;
     if options.batch.is_some_and(|batch| batch != 1) {
         return Err(ApiError::invalid(
-            "the option batch belongs to bodies of raw numbers; this body has files",
+            "the option batch applies to raw numbers; this body has files",
         ));
     }
     let (app, deadline) = (context.app, context.deadline);
@@ -272,7 +272,7 @@ fn find(context: &mut RequestContext<'_>, options: &Options) -> Result<Arc<Model
     match (&model.manifest().input, options.of_recordings()) {
         (InputSpec::Image(_), Some(option)) => {
             return Err(ApiError::invalid(format!(
-                "the option {option} belongs to signals, and this model takes images"
+                "the option {option} applies to signals, but this model expects images"
             )));
         }
         (InputSpec::Image(_), None) => {}
@@ -293,7 +293,7 @@ fn tensor(decoder: &mut Decoder<'_>, values: Vec<f32>) -> Result<Decoded, ApiErr
     let elements = decoder.spec.elements();
     if values.is_empty() || !values.len().is_multiple_of(elements) {
         return Err(ApiError::invalid(format!(
-            "{elements} numbers were expected for each input ({}), and {} came",
+            "each input must have {elements} numbers ({}); the request has {} numbers",
             decoder.spec.shape_in_words(),
             values.len()
         )));

@@ -110,12 +110,12 @@ impl<'a> Pipeline<'a> {
 
     /// Refuses more windows than a request may have.
     pub(super) fn check_windows(&self, more: u64) -> Result<(), ApiError> {
-        let (count, most) = (self.windows as u64 + more, self.plan.most_windows as u64);
-        if count <= most {
+        let (count, max) = (self.windows as u64 + more, self.plan.most_windows as u64);
+        if count <= max {
             return Ok(());
         }
         Err(ErrorKind::TooLarge.because(format!(
-            "the request has {count} windows, and at most {most} are taken at once: send shorter recordings, or let windows overlap less"
+            "the request has {count} windows; at most {max} are allowed per request: send shorter recordings or reduce the overlap"
         )))
     }
 

@@ -164,7 +164,7 @@ impl<'a> Streaming<'a> {
         self.came += bytes.len() as u64;
         if self.came > self.most_bytes {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the recording is larger than the {} bytes that are taken; send it in parts",
+                "the recording is larger than the {} bytes allowed; send it in parts",
                 self.most_bytes
             )));
         }
@@ -184,7 +184,7 @@ impl<'a> Streaming<'a> {
             if !WavReader::<&[u8]>::is_header_whole(bytes) {
                 if bytes.len() > MOST_HEADER {
                     return Err(ApiError::invalid(format!(
-                        "the WAV file has more than {MOST_HEADER} bytes before its first sample; save its samples without other data"
+                        "the WAV file has more than {MOST_HEADER} bytes before its first sample; save it without other data, such as metadata"
                     )));
                 }
                 // Looked at each time, a header that comes byte by byte would cost its length squared.
@@ -256,7 +256,7 @@ impl<'a> Streaming<'a> {
             State::Floats { bytes, windower } if bytes.is_empty() => windower,
             State::Floats { .. } => {
                 return Err(ApiError::invalid(format!(
-                    "32-bit floats take 4 bytes each, and the body has {} bytes",
+                    "each 32-bit float has 4 bytes, but the body has {} bytes, which is not a multiple of 4",
                     self.came
                 )));
             }

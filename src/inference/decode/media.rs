@@ -136,11 +136,11 @@ impl FileKind {
 /// Refuses a file where raw numbers were declared.
 pub(crate) fn refuse_files(body: &[u8]) -> Result<(), ApiError> {
     let file = match FileKind::sniff(body) {
-        Some(kind) => format!("a {} file: send it as {}", kind.name(), kind.media_type()),
-        None if body.starts_with(b"\x1f\x8b\x08") => "gzip data: send it uncompressed".to_owned(),
+        Some(kind) => format!("a {} file; send it as {}", kind.name(), kind.media_type()),
+        None if body.starts_with(b"\x1f\x8b\x08") => "gzip data; send it uncompressed".to_owned(),
         None => return Ok(()),
     };
-    Err(ApiError::invalid(format!("raw 32-bit floats were expected, and the body is {file}")))
+    Err(ApiError::invalid(format!("expected raw 32-bit floats, but the body is {file}")))
 }
 
 #[cfg(test)]
@@ -168,19 +168,16 @@ mod tests {
     #[test]
     fn a_file_sent_as_raw_numbers_is_told_its_type() {
         for (body, sentence) in [
-            (&b"\x89PNG\r\n\x1a\n"[..], "a PNG file: send it as image/png"),
-            (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP file: send it as image/webp"),
-            (b"RIFF\0\0\0\0WAVEfmt ", "a WAV file: send it as audio/wav"),
-            (b"GIF89a", "a GIF file: send it as image/gif"),
-            (b"\x93NUMPY\x01\0", "a NPY file: send it as application/x-npy"),
-            (b"PK\x03\x04", "a NPZ file: send it as application/x-npy"),
-            (b"\x1f\x8b\x08", "gzip data: send it uncompressed"),
+            (&b"\x89PNG\r\n\x1a\n"[..], "a PNG file; send it as image/png"),
+            (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP file; send it as image/webp"),
+            (b"RIFF\0\0\0\0WAVEfmt ", "a WAV file; send it as audio/wav"),
+            (b"GIF89a", "a GIF file; send it as image/gif"),
+            (b"\x93NUMPY\x01\0", "a NPY file; send it as application/x-npy"),
+            (b"PK\x03\x04", "a NPZ file; send it as application/x-npy"),
+            (b"\x1f\x8b\x08", "gzip data; send it uncompressed"),
         ] {
             let detail = refuse_files(body).err().map(|e| e.detail).unwrap_or_default();
-            assert_eq!(
-                detail,
-                format!("raw 32-bit floats were expected, and the body is {sentence}")
-            );
+            assert_eq!(detail, format!("expected raw 32-bit floats, but the body is {sentence}"));
         }
         assert_eq!(refuse_files(b"BM are the first letters of two numbers"), Ok(()));
     }

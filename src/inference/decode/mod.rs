@@ -122,7 +122,7 @@ impl Decoder<'_> {
     pub(crate) fn raw(&mut self, body: &[u8]) -> Result<Decoded, ApiError> {
         if self.options.channel.is_some() {
             return Err(ApiError::invalid(
-                "the option channel belongs to files and JSON; raw numbers are the model's channels, one after the other",
+                "the option channel applies to files and JSON; raw numbers must be exactly the model's channels, one after the other",
             ));
         }
         self.memory.grow(body.len() as u64)?;
@@ -163,14 +163,14 @@ impl Decoder<'_> {
     pub(crate) fn tensor(&mut self, values: Vec<f32>) -> Result<Decoded, ApiError> {
         if self.options.channel.is_some() {
             return Err(ApiError::invalid(
-                "the option channel belongs to signals and files; a tensor has the model's channels",
+                "the option channel applies to signals and files; a tensor has the model's channels",
             ));
         }
         if let InputSpec::Signal(signal) = self.spec
             && recording::rates(signal, None, self.options)?.is_some()
         {
             return Err(ApiError::invalid(
-                "a tensor is not resampled; send the samples as a signal, or as a file",
+                "a tensor is not resampled; send the samples as a signal or a file",
             ));
         }
         self.ready(values)
@@ -230,7 +230,7 @@ impl Decoder<'_> {
     fn check_count(&self, count: usize) -> Result<(), ApiError> {
         if count > self.most_inputs {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the request has {count} inputs, and at most {} are taken at once",
+                "the request has {count} inputs; at most {} are allowed per request",
                 self.most_inputs
             )));
         }
@@ -328,9 +328,9 @@ pub(crate) fn expect_kind(spec: &InputSpec, kind: &str) -> Result<(), ApiError> 
     if spec.kind() == kind {
         return Ok(());
     }
-    let takes = spec.kind();
     Err(ApiError::invalid(format!(
-        "the request has {kind} data, and this model takes {takes} data ({})",
+        "the request has {kind} data, but this model expects {} data ({})",
+        spec.kind(),
         spec.shape_in_words()
     )))
 }

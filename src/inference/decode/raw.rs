@@ -53,13 +53,17 @@ fn wrong_size(
     let shape = spec.shape_in_words();
     let floats = format!("{input_bytes} bytes of 32-bit floats ({shape})");
     let expected = match (batch, spec) {
-        (None, InputSpec::Image(_)) => format!("each input has {floats}"),
+        (None, InputSpec::Image(_)) => format!("each input must have {floats}"),
         (None, InputSpec::Signal(_)) => {
-            format!("a recording has at least {floats}, and a multiple of {unit}")
+            format!("a recording must have at least {floats}, in a multiple of {unit} bytes")
         }
-        (Some(batch), InputSpec::Image(_)) => format!("each of batch={batch} inputs has {floats}"),
+        (Some(batch), InputSpec::Image(_)) => {
+            format!("each of batch={batch} inputs must have {floats}")
+        }
         (Some(batch), InputSpec::Signal(_)) => {
-            format!("each of batch={batch} inputs has at least {floats}, and a multiple of {unit}")
+            format!(
+                "each of batch={batch} inputs must have at least {floats}, in a multiple of {unit} bytes"
+            )
         }
     };
     ApiError::invalid(format!("{expected}; the body has {found} bytes"))
@@ -86,8 +90,8 @@ mod tests {
         let detail = floats(&[0; 10], None, &spec(1)).err().map(|e| e.detail);
         assert_eq!(
             detail.unwrap_or_default(),
-            "a recording has at least 8 bytes of 32-bit floats (1 x 2, channels x samples), and a multiple of 4; \
-             the body has 10 bytes"
+            "a recording must have at least 8 bytes of 32-bit floats (1 x 2, channels x samples), \
+             in a multiple of 4 bytes; the body has 10 bytes"
         );
         assert!(floats(&[], None, &spec(1)).is_err());
         assert!(floats(&[0; 4], None, &spec(1)).is_err());

@@ -56,18 +56,18 @@ pub(crate) fn rates(
     let rate = match (declared, options.sample_rate_hz) {
         (Some(declared), Some(given)) if !same_rate(declared, given) => {
             return invalid(format!(
-                "the recording says that its sample rate is {declared} Hz, and the option sample_rate_hz says {given} Hz"
+                "the recording declares a sample rate of {declared} Hz, but the option sample_rate_hz is {given} Hz; correct the option or leave it out"
             ));
         }
         (declared, given) => declared.or(given),
     };
     match (rate, spec.sample_rate_hz) {
         (_, None) if resample => invalid(
-            "this model has no sample rate to resample to: leave out the option resample"
+            "this model has no sample rate to resample to; leave out the option resample"
                 .to_owned(),
         ),
         (None, Some(_)) if resample => invalid(
-            "the recording does not say its sample rate: give it as the option sample_rate_hz"
+            "the recording does not declare its sample rate; set the option sample_rate_hz"
                 .to_owned(),
         ),
         (Some(rate), Some(expected)) if !same_rate(rate, expected) => {
@@ -75,7 +75,7 @@ pub(crate) fn rates(
                 return Ok(Some((rate, expected)));
             }
             invalid(format!(
-                "the recording has {rate} samples in a second, and this model takes {expected}: record at that rate, or add resample=true"
+                "the recording's sample rate is {rate} Hz, but this model expects {expected} Hz; record at that rate or set resample=true"
             ))
         }
         _ => Ok(None),
@@ -92,7 +92,7 @@ pub(crate) fn check_channels(spec: &SignalSpec, found: usize) -> Result<(), ApiE
     }
     let plural = |count: usize| if count == 1 { "channel" } else { "channels" };
     Err(ApiError::invalid(format!(
-        "the recording has {found} {}, and this model takes {} {}: choose with the option channel, as channel=0",
+        "the recording has {found} {}, but this model expects {} {}; select with the option channel, such as channel=0",
         plural(found),
         spec.channels,
         plural(spec.channels)
@@ -114,7 +114,7 @@ pub(crate) fn check_choosable(
     }
     if channels > MAX_CHANNELS {
         return Err(ApiError::invalid(format!(
-            "the recording has {channels} channels, and at most {MAX_CHANNELS} are taken"
+            "the recording has {channels} channels; at most {MAX_CHANNELS} are allowed"
         )));
     }
     Ok(())
@@ -134,7 +134,7 @@ pub(crate) fn check_choice(spec: &SignalSpec, options: &Options) -> Result<(), A
         count => format!("{count} channels"),
     };
     Err(ApiError::invalid(format!(
-        "the option channel names {}, and this model takes {}",
+        "the option channel selects {}, but this model expects {}",
         channels(chosen.unwrap_or_default()),
         channels(spec.channels)
     )))
@@ -152,7 +152,9 @@ pub(crate) fn check_variable(
     if options.variable.is_none() || has_some {
         return Ok(());
     }
-    Err(ApiError::invalid("the option variable belongs to MAT and NPZ files; this body has none"))
+    Err(ApiError::invalid(
+        "the option variable applies to MAT and NPZ files; leave it out for other bodies",
+    ))
 }
 
 /// What a file holds.

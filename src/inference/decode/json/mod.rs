@@ -85,15 +85,16 @@ impl<'a> JsonRequest<'a> {
     fn parse_whole(body: &'a [u8]) -> Result<Self, ApiError> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
-            None => Err(ApiError::invalid("the body is empty, and JSON was expected".to_owned())),
+            None => {
+                Err(ApiError::invalid("the body is empty; a JSON object was expected".to_owned()))
+            }
             Some(b'{') => serde_json::from_slice(body).map_err(|error| {
                 let message: String = error.to_string().chars().take(LONGEST_MESSAGE).collect();
-                ApiError::invalid(format!("the body is not the JSON that was expected: {message}"))
+                ApiError::invalid(format!("the JSON body is invalid: {message}"))
             }),
             // The parser would also read an object's fields from a list, by position.
             Some(_) => Err(ApiError::invalid(
-                "a JSON object was expected, as {\"signal\": [1, 2, 3]}, and the body is something else"
-                    .to_owned(),
+                "the body must be a JSON object, such as {\"signal\": [1, 2, 3]}".to_owned(),
             )),
         }
     }
@@ -105,7 +106,7 @@ impl<'a> JsonRequest<'a> {
     pub(crate) fn take_options(&mut self, mut options: Options) -> Result<Options, ApiError> {
         if options.batch.is_some() {
             return Err(ApiError::invalid(
-                "the option batch belongs to bodies of raw numbers; a JSON body has its inputs in a list",
+                "the option batch applies to raw numbers; a JSON body has its inputs in a list",
             ));
         }
         let word = |word: Option<Word>| word.map(|Word(text)| text);
@@ -161,8 +162,8 @@ impl<'a> JsonRequest<'a> {
         match (present.next(), present.next()) {
             (Some(form), None) => Ok(form),
             (first, _) => Err(ApiError::invalid(format!(
-                "exactly one of signal, signals, image, images, tensor and tensors is expected, and the body has {}",
-                if first.is_some() { "more" } else { "none" }
+                "the body must have exactly one of signal, signals, image, images, tensor and tensors; it has {}",
+                if first.is_some() { "more than one" } else { "none" }
             ))),
         }
     }
@@ -237,7 +238,7 @@ fn file_of(text: &str) -> Result<Vec<u8>, ApiError> {
     };
     STANDARD
         .decode(text.as_bytes())
-        .map_err(|error| ApiError::invalid(format!("the image is not base64 of a file: {error}")))
+        .map_err(|error| ApiError::invalid(format!("the image is not valid base64: {error}")))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Nested {
         let invalid = |detail: &str| Err(ApiError::invalid(detail));
         match &self.shape[..] {
             shape if !several => Ok((1, shape)),
-            [] => invalid("a list of inputs was expected, and a single number came"),
+            [] => invalid("expected a list of inputs, got a single number"),
             [0, ..] => invalid("the request has no inputs"),
             [count, inner @ ..] => Ok((*count, inner)),
         }
@@ -52,7 +52,7 @@ impl Nested {
     /// The sentence for an input of a shape that no signal has.
     pub(super) fn wrong_shape(found: &[usize], spec: &InputSpec) -> ApiError {
         let error = check_shape(found, &[], spec).err().unwrap_or_else(ApiError::internal);
-        let longer = "; a signal may be longer than that, and is cut into windows then";
+        let longer = "; a longer signal is cut into windows";
         ApiError { kind: error.kind, detail: format!("{}{longer}", error.detail) }
     }
 }
@@ -63,12 +63,12 @@ fn check_shape(found: &[usize], shapes: &[Vec<usize>], spec: &InputSpec) -> Resu
     }
     let sizes: Vec<String> = found.iter().map(ToString::to_string).collect();
     let found = match sizes.len() {
-        0 => "a single number came".to_owned(),
-        1 => format!("a list of {} came", sizes[0]),
-        _ => format!("their shape is {}", sizes.join(" x ")),
+        0 => "a single number".to_owned(),
+        1 => format!("a list of {}", sizes[0]),
+        _ => format!("shape {}", sizes.join(" x ")),
     };
     Err(ApiError::invalid(format!(
-        "numbers of shape {} were expected for each input, and {found}",
+        "each input must have shape {}; got {found}",
         spec.shape_in_words()
     )))
 }

@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Words {
             type Value = Words;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a number or a list of them")
+                f.write_str("a string, a number or a list of them")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Words, E> {
@@ -68,7 +68,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
             type Value = Files<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of files in base64")
+                f.write_str("a list of base64 strings")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Word {
             type Value = Word;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
+                f.write_str("a string or a whole number")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {

@@ -115,7 +115,7 @@ impl Windower {
         if length < window {
             let resampled = if self.resampler.is_some() { " at the model's rate" } else { "" };
             return invalid(format!(
-                "the recording is too short: it has {length} samples a channel{resampled}, and this model's window has {window}"
+                "the recording is too short: it has {length} samples per channel{resampled}, but this model's window needs {window}"
             ));
         }
         Ok(())
@@ -182,7 +182,7 @@ mod tests {
         );
         assert_eq!(
             sentence(windower.finish()),
-            "the recording is too short: it has 2 samples a channel, and this model's window has 4"
+            "the recording is too short: it has 2 samples per channel, but this model's window needs 4"
         );
     }
 }
