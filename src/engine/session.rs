@@ -1,6 +1,6 @@
-//! A model in ONNX Runtime: the choice of the device, the golden self-check, the warm-up.
+//! A model in ONNX Runtime: choosing the device, golden self-check, warm-up.
 //!
-//! On a processor the graphs are those of [`onnx::with_fused_shrinkage`].
+//! On the CPU the graphs are those of [`onnx::with_fused_shrinkage`].
 
 use std::sync::Once;
 
@@ -8,30 +8,30 @@ use drsn_bundle::{
     Bundle, BundleError, onnx,
     runtime::{Provider, Runtime, RuntimeError, Session, self_check},
 };
-
 use ndarray::{Array2, ArrayD, ArrayViewD};
 
 use crate::config::Device;
 
-/// Outputs of a batch, in the order in which [`ModelSession`] names them.
+/// Outputs of a batch.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     /// Class probabilities, `[batch, classes]`.
     pub(crate) probabilities: Array2<f32>,
-    /// What the softmax takes, `[batch, classes]`.
+    /// Inputs of the softmax, `[batch, classes]`.
     pub(crate) logits: Array2<f32>,
-    /// What each block did.
+    /// One for each residual shrinkage block.
     pub(crate) blocks: Vec<BlockOutputs>,
 }
 
-/// What one block did in a batch.
+/// Outputs of one block for a batch.
 #[derive(Debug)]
 pub(crate) struct BlockOutputs {
     /// Thresholds τ, `[batch, C]`.
     pub(crate) threshold: Array2<f32>,
     /// Mean magnitudes A before shrinkage, `[batch, C]`.
     pub(crate) mean_abs: Array2<f32>,
-    /// BatchSlice of features that are exactly zero after shrinkage, `[batch, C]`; only where it was asked for.
+    /// Share of features that are exactly zero after shrinkage, `[batch, C]`; `None` unless
+    /// requested.
     pub(crate) zeroed: Option<Array2<f32>>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct BlockOutputs {
 #[derive(Debug)]
 pub(crate) struct ModelSession {
     plain: Session,
-    /// The graph that also counts zeroed features; none where the network does not shrink.
+    /// The graph that also counts zeroed features; `None` if the network has no shrinkage.
     zeroed: Option<Session>,
     names: Vec<BlockNames>,
     /// Shape of one input.
@@ -54,10 +54,11 @@ struct BlockNames {
 }
 
 impl ModelSession {
-    /// Loads both graphs, and holds each against the bundle's golden outputs.
+    /// Loads both graphs and checks each against the bundle's golden outputs.
     ///
     /// # Errors
-    /// [`RuntimeError`] where the runtime refuses a graph, or it does not give its golden outputs here.
+    /// [`RuntimeError`] if the runtime rejects a graph or a graph does not reproduce its golden
+    /// outputs.
     pub(crate) fn open(
         runtime: &Runtime,
         bundle: &Bundle,
@@ -70,7 +71,7 @@ impl ModelSession {
             None
         } else {
             let model =
-                onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks).map_err(refused)?;
+                onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks).map_err(load_error)?;
             Some(open(&model)?)
         };
         let names = manifest.blocks.iter().map(|block| BlockNames {
@@ -81,7 +82,6 @@ impl ModelSession {
         Ok(Self { plain, zeroed, names: names.collect(), input_shape: manifest.input.shape() })
     }
 
-    /// Where it computes.
     pub(crate) fn provider(&self) -> Provider {
         self.plain.provider()
     }
@@ -93,28 +93,30 @@ impl ModelSession {
         ArrayD::zeros(shape)
     }
 
-    /// Runs zeros through both graphs, so that no request pays for what is done once for batches of up to `max_batch`.
+    /// Runs zeros through both graphs, so that no request pays for the one-time work of batches of
+    /// up to `max_batch`.
     ///
     /// # Errors
-    /// [`RuntimeError`] where the runtime fails.
+    /// [`RuntimeError`] if the runtime fails.
     pub(crate) fn warm_up(&mut self, max_batch: usize) -> Result<(), RuntimeError> {
         self.plain.warm_up(&self.provider().batch_sizes(max_batch))?;
-        // It is asked for now and then: one size is enough.
+        // Requests rarely use it: one size is enough.
         self.zeroed.as_mut().map_or(Ok(()), |session| session.warm_up(&[max_batch]))
     }
 
-    /// Gives back what larger batches than the next ones left allocated in the graph that [`Self::run`] takes mostly.
+    /// Frees the memory that earlier, larger batches left allocated in the graph without zeroed
+    /// outputs.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] where the runtime fails.
+    /// [`RuntimeError::Run`] if the runtime fails.
     pub(crate) fn give_back_memory(&mut self) -> Result<(), RuntimeError> {
         self.plain.give_back_memory()
     }
 
-    /// Runs prepared inputs, `[batch, …]`, and names what came.
+    /// Runs prepared inputs, `[batch, …]`.
     ///
     /// # Errors
-    /// [`RuntimeError`] where the runtime fails or gives no output of a name that the manifest has.
+    /// [`RuntimeError`] if the runtime fails or lacks an output that the manifest names.
     pub(crate) fn run(
         &mut self,
         inputs: ArrayViewD<'_, f32>,
@@ -139,8 +141,8 @@ impl ModelSession {
     }
 }
 
-/// A session that gives the golden outputs. On a processor it is of the graph with operators of our own, where that gives
-/// them too.
+/// Opens a session that reproduces the golden outputs. On the CPU it uses the graph with drsn's
+/// fused operators if that reproduces them too.
 fn open_graph(
     runtime: &Runtime,
     bundle: &Bundle,
@@ -154,13 +156,14 @@ fn open_graph(
         Ok(session)
     };
     if provider == Provider::Cpu {
-        let fused = onnx::with_fused_shrinkage(model, &bundle.manifest.blocks).map_err(refused)?;
+        let fused =
+            onnx::with_fused_shrinkage(model, &bundle.manifest.blocks).map_err(load_error)?;
         if fused != model {
             match open(&fused) {
                 Ok(session) => return Ok(session),
                 Err(error) => {
                     let model = &bundle.manifest.name;
-                    tracing::warn!(%model, %error, "shrinkage by operators of our own fails, trying the model as it is");
+                    tracing::warn!(%model, %error, "the fused shrinkage operators fail; trying the original graph");
                 }
             }
         }
@@ -169,18 +172,19 @@ fn open_graph(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
-fn refused(error: BundleError) -> RuntimeError {
+fn load_error(error: BundleError) -> RuntimeError {
     RuntimeError::Load { reason: error.to_string() }
 }
 
-/// Said once in a process, however many models there are.
+/// The warning is logged once per process, however many models there are.
 static WARNING: Once = Once::new();
 
-/// Chooses where a model computes. What was asked for by name is used or is an error; `auto` takes the first CUDA
-/// device on which the model gives its golden outputs, and says once why it took the CPU instead.
+/// Chooses the device of a model. A device that is named is used or is an error; `auto` uses the
+/// first CUDA device if the model reproduces its golden outputs there; otherwise it uses the CPU
+/// and logs the reason once.
 ///
 /// # Errors
-/// [`RuntimeError`] where the device that was asked for cannot be used.
+/// [`RuntimeError`] if the named device cannot be used.
 pub(crate) fn choose_provider(
     runtime: &Runtime,
     bundle: &Bundle,
@@ -202,7 +206,7 @@ pub(crate) fn choose_provider(
                     error.to_string()
                 };
                 WARNING.call_once(|| {
-                    tracing::warn!(reason, "no CUDA device can be used, computing on the CPU");
+                    tracing::warn!(reason, "no CUDA device can be used; computing on the CPU");
                 });
                 Ok(Provider::Cpu)
             }

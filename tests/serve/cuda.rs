@@ -105,7 +105,7 @@ async fn auto_uses_the_gpu_and_logs_why_not_if_none_is_visible() {
     let mut blind = command("auto", &[]);
     blind.env("CUDA_VISIBLE_DEVICES", "-1");
     let without = Process::begin(blind);
-    let said = without.wait_for("no CUDA device can be used, computing on the CPU");
+    let said = without.wait_for("no CUDA device can be used; computing on the CPU");
     assert_eq!(said["level"], "WARN");
     without.wait_for("ready");
     assert!(!text(&without, "/metrics").await.contains("actual=\"CUDAExecutionProvider\""));

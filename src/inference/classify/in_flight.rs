@@ -1,5 +1,5 @@
-//! Windows of one request on their way through the model: cut and prepared into pieces, a few of which wait for a
-//! worker or are computed at once, and are answered in their order.
+//! A request's windows on their way through the model: pieces of prepared windows, a few of which
+//! are queued or computed at a time and answered in order.
 
 use std::{sync::Arc, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
         session::Outputs,
     },
     error::ApiError,
-    inference::decode::{array, batch, level_channels, refused},
+    inference::decode::{array, batch, level_channels, prepare_error},
 };
 
 /// The samples of a signal that a window covers.
@@ -61,25 +61,26 @@ impl Piece {
     /// Checks and normalises the window that was cut last.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it has a non-finite number.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it has a
+    /// non-finite number.
     pub(crate) fn prepare_last(&mut self, manifest: &Manifest) -> Result<(), ApiError> {
-        let first = self.values.len() - manifest.input.elements();
-        let window = &mut self.values[first..];
-        let known = self.levels.len();
-        let channels = level_channels(&manifest.input, manifest.baseline.as_ref());
-        if channels > 0 {
-            let shape = (channels, window.len() / channels);
-            let window = ArrayView2::from_shape(shape, &*window);
-            let window = window.map_err(|_| ApiError::internal())?;
-            self.levels.extend(Level::of_channels(&window));
-        }
-        manifest
-            .input
-            .prepare_measured(window, &self.levels[known..])
-            .map_err(|error| refused(&error))
+        let input = &manifest.input;
+        let window = self.values.rchunks_exact_mut(input.elements()).next();
+        let window = window.ok_or_else(ApiError::internal)?;
+        let channels = level_channels(input, manifest.baseline.as_ref());
+        let levels = if channels == 0 {
+            Vec::new()
+        } else {
+            let shape = (channels, input.elements() / channels);
+            let channels = ArrayView2::from_shape(shape, &*window);
+            Level::of_channels(&channels.map_err(|_| ApiError::internal())?)
+        };
+        input.prepare_measured(window, &levels).map_err(|error| prepare_error(&error))?;
+        self.levels.extend(levels);
+        Ok(())
     }
 
-    /// The windows as inputs, `[N, C, L]`, with the levels of their raw channels, and where they lie.
+    /// The windows as inputs, `[N, C, L]`, with the levels of their raw channels, and their spans.
     fn into_inputs(self, manifest: &Manifest) -> Result<(Inputs, Vec<Span>), ApiError> {
         let count = self.spans.len();
         let levels = array((count, self.levels.len() / count.max(1)), self.levels)?;
@@ -91,13 +92,13 @@ impl Piece {
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) slice: BatchSlice<Outputs>,
-    /// The levels of each window's raw channels, `[N, C]`, or `[N, 0]` if the baseline has no levels.
+    /// The levels of each window's raw channels, `[N, C]`, or `[N, 0]` if the baseline has no
+    /// levels.
     pub(crate) levels: Array2<Level>,
-    /// Where the windows lie.
     pub(crate) spans: Vec<Span>,
 }
 
-/// Pieces that wait or are computed, in their order.
+/// Pieces that are queued or computed, in order.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pieces: FuturesOrdered<BoxFuture<'static, Result<Completed, ApiError>>>,
@@ -118,10 +119,11 @@ impl InFlight {
         self.pieces.len() >= self.limit
     }
 
-    /// Queues a piece of a recording, whose place in the queue was decided when it was admitted.
+    /// Queues a piece of a recording, which was admitted at `place`.
     ///
     /// # Errors
-    /// [`ErrorKind::Draining`](crate::error::ErrorKind::Draining) if the model accepts no more requests.
+    /// [`ErrorKind::Draining`](crate::error::ErrorKind::Draining) if the model accepts no more
+    /// requests.
     pub(crate) fn submit(
         &mut self,
         model: &Model,
@@ -140,8 +142,8 @@ impl InFlight {
         Ok(())
     }
 
-    /// Queues a window of a stream that lasts as long as its client wants: it waits for room in the queue, and keeps
-    /// `memory` until it is answered.
+    /// Queues a window of a stream of any length: it waits for room in the queue and keeps `memory`
+    /// until it is answered.
     ///
     /// # Errors
     /// [`ApiError::internal`] if the piece is not one window.

@@ -1,7 +1,8 @@
-//! One request from its bytes to its answer, whatever protocol it came by.
+//! One request from its bytes to its answer, for every protocol.
 //!
-//! A face hands over a [`Body`] with [`Options`] and gets an [`Outcome`]; [`Outcome::answer`] is what all protocols tell,
-//! typed and serializable. What is too long to be in memory is given to a [`Streaming`] piece by piece instead.
+//! A protocol passes a [`Body`] with [`Options`] and gets an [`Outcome`]; all protocols send the
+//! contents of [`Outcome::answer`], which is typed and serializable. A recording that is too long
+//! for memory goes to a [`Streaming`] in pieces instead.
 //!
 //! ```text
 //! Body ─► decode ─► Decoded::Inputs ───────────────────────────► batcher ─► Outcome
@@ -9,13 +10,14 @@
 //! bytes ─► Streaming ────────────────┘
 //! ```
 //!
-//! * [`Options`]: what the client wants.
-//! * [`Outcome`], [`Answer`]: what it gets.
-//! * `pipeline`: windows to the batcher, a few pieces in flight at a time.
-//! * `summary`: the answers of a recording's windows to one.
-//! * [`Streaming`]: WAV files and raw numbers, while they come.
+//! * [`Options`]: the client's options.
+//! * [`Outcome`], [`Answer`]: the result.
+//! * `pipeline`: passes windows to the batcher, a few pieces in flight at a time.
+//! * `summary`: summarises the predictions of a recording's windows.
+//! * [`Streaming`]: classifies WAV files and raw numbers as they arrive.
 
 mod answer;
+mod files;
 pub(crate) mod in_flight;
 mod pipeline;
 mod stream;
@@ -29,7 +31,6 @@ use std::{
 use drsn_bundle::InputSpec;
 use hyper::body::Bytes;
 use ndarray::Array2;
-use tokio::task::yield_now;
 
 use crate::{
     engine::model::Model,
@@ -38,8 +39,8 @@ use crate::{
         INLINE_BYTES,
         context::RequestContext,
         decode::{
-            Decoded, Decoder, FileKind, JsonRequest, PARSING_FACTOR, RawInput, named,
-            recording::{check_choice, check_variable},
+            Decoded, Decoder, JsonRequest, PARSING_FACTOR, RawInput,
+            recording::{check_selection, check_variable},
         },
         diagnostics::{Detail, Wanted},
         options::Options,
@@ -48,12 +49,10 @@ use crate::{
 
 use answer::RawOutputs;
 pub(crate) use answer::{Answer, INLINE_INPUTS, Outcome, Timing};
+pub(crate) use files::File;
 pub(crate) use stream::{StreamKind, Streaming};
 
-/// How long files of one request are decoded before others have their turn.
-const SLICE: Duration = Duration::from_millis(20);
-
-/// What is to be classified. The memory of its bytes has been reserved.
+/// The inputs of a request, undecoded. The memory of the bytes has been reserved.
 #[derive(Debug)]
 pub(crate) enum Body {
     /// A JSON object with inputs, and options beside them.
@@ -64,40 +63,12 @@ pub(crate) enum Body {
     Files(Vec<File>),
     /// One signal: the samples of each channel.
     Signal(Array2<f32>),
-    /// One or more inputs in the model's own shape, before normalisation, one after the other.
+    /// One or more raw inputs in the model's shape, one after the other.
     Tensor(Vec<f32>),
 }
 
-/// A file of an image or a recording.
-#[derive(Debug)]
-pub(crate) struct File {
-    /// Its name, which is repeated in the answer.
-    pub(crate) name: Option<String>,
-    /// Its content.
-    pub(crate) bytes: Bytes,
-    /// What its sender says that it is, or nothing. Its first bytes have the first word, and its name the second.
-    pub(crate) declared: Option<FileKind>,
-}
-
-impl File {
-    /// What it is.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where nothing tells it: it is never taken for raw numbers.
-    pub(crate) fn kind(&self) -> Result<FileKind, ApiError> {
-        FileKind::sniff(&self.bytes)
-            .or_else(|| self.name.as_deref().and_then(FileKind::of_name))
-            .or(self.declared)
-            .ok_or_else(|| {
-                ApiError::invalid(
-                    "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
-                )
-            })
-    }
-}
-
 impl Body {
-    /// Whether decoding takes long enough to be done aside.
+    /// Whether decoding is long enough to leave the threads that serve connections.
     fn is_long(&self) -> bool {
         match self {
             Self::Json(bytes) | Self::Raw(bytes) => bytes.len() > INLINE_BYTES,
@@ -108,19 +79,19 @@ impl Body {
     }
 }
 
-/// DecodedRequest inputs, and what the client wants to know of them.
+/// A request's decoded inputs, with its model and plan.
 struct DecodedRequest {
     model: Arc<Model>,
     decoded: Decoded,
     plan: Plan,
 }
 
-/// What is to be done with each input.
+/// How to classify each input.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     wanted: Wanted,
     overlap: f64,
-    most_windows: usize,
+    max_windows: usize,
     deadline: Instant,
 }
 
@@ -132,7 +103,7 @@ impl Plan {
                 detail: options.detail.unwrap_or_default(),
             },
             overlap: options.overlap.unwrap_or_default(),
-            most_windows: context.app.config.max_windows.get(),
+            max_windows: context.app.config.max_windows.get(),
             deadline: context.deadline,
         }
     }
@@ -142,11 +113,11 @@ impl Plan {
     }
 }
 
-/// Classifies a request whose bytes are in memory. The context's reservation, made for the body, is left with what the
-/// outcome needs.
+/// Classifies a request whose bytes are in memory. The context's reservation, made for the body,
+/// shrinks to the memory that the outcome needs.
 ///
 /// # Errors
-/// [`ApiError`] with what was expected and what came.
+/// [`ApiError`] with what was expected and what was received.
 pub(crate) async fn classify(
     context: &mut RequestContext<'_>,
     body: Body,
@@ -156,8 +127,8 @@ pub(crate) async fn classify(
     let (app, deadline) = (context.app, context.deadline);
     let is_long = body.is_long();
     let decoded = match body {
-        // Boxed to keep the future of a common request small.
-        Body::Files(files) => Box::pin(decode_files(context, files, options)).await,
+        // Boxed to keep the common request's future small.
+        Body::Files(files) => Box::pin(files::decode(context, files, options)).await,
         body @ (Body::Json(_) | Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
             app.compute(is_long, deadline, || decode(context, body, options)).await?
         }
@@ -167,7 +138,7 @@ pub(crate) async fn classify(
     let (mut inputs, names) = match decoded {
         Decoded::Inputs { inputs, names } => (inputs, names),
         Decoded::Recordings(recordings) => {
-            // Boxed to keep the future of a common request small.
+            // Boxed to keep the common request's future small.
             let classified = pipeline::classify(context, &model, recordings, plan, decode_time);
             return Box::pin(classified).await;
         }
@@ -214,59 +185,7 @@ fn decode(
     Ok(DecodedRequest { model, decoded, plan })
 }
 
-/// Decodes files one after the other. After each [`SLICE`] other requests get a turn, and so does the connection
-/// itself: it notices a client that has hung up, and the rest of its files is not decoded.
-async fn decode_files(
-    context: &mut RequestContext<'_>,
-    files: Vec<File>,
-    options: Options,
-) -> Result<DecodedRequest, ApiError> {
-    let model = find(context, &options)?;
-    if options.batch.is_some_and(|batch| batch != 1) {
-        return Err(ApiError::invalid(
-            "the option batch applies to raw numbers; this body has files",
-        ));
-    }
-    let (app, deadline) = (context.app, context.deadline);
-    let (count, mut files) = (files.len(), files.into_iter().enumerate());
-    let mut inputs = Vec::with_capacity(count);
-    let decoded = loop {
-        let slice = || {
-            let mut decoder = Decoder::new(context, model.manifest(), &options);
-            decode_slice(&mut decoder, &mut files, count, &mut inputs)
-        };
-        match app.compute(true, deadline, slice).await?? {
-            Some(decoded) => break decoded,
-            None => yield_now().await,
-        }
-    };
-    Ok(DecodedRequest { model, decoded, plan: Plan::new(context, &options) })
-}
-
-/// Decodes files until a slice of time is over; returns the inputs once all files are decoded.
-fn decode_slice(
-    decoder: &mut Decoder<'_>,
-    files: &mut impl Iterator<Item = (usize, File)>,
-    count: usize,
-    inputs: &mut Vec<RawInput>,
-) -> Result<Option<Decoded>, ApiError> {
-    let started = Instant::now();
-    for (index, file) in files {
-        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
-        let samples = samples.map_err(|error| named(error, index, file.name.as_deref(), count))?;
-        let name = file.name;
-        inputs.extend(samples.into_iter().map(|samples| RawInput { name: name.clone(), samples }));
-        if started.elapsed() >= SLICE {
-            return Ok(None);
-        }
-    }
-    if inputs.is_empty() {
-        return Err(ApiError::invalid("the request has no inputs"));
-    }
-    decoder.decoded(std::mem::take(inputs)).map(Some)
-}
-
-/// The model that the options name, if the options fit it.
+/// Finds the model that the options name and checks that the options apply to it.
 fn find(context: &mut RequestContext<'_>, options: &Options) -> Result<Arc<Model>, ApiError> {
     let model = context.find_model(options.model.as_deref(), options.version.as_deref())?;
     match (&model.manifest().input, options.of_recordings()) {
@@ -276,7 +195,7 @@ fn find(context: &mut RequestContext<'_>, options: &Options) -> Result<Arc<Model
             )));
         }
         (InputSpec::Image(_), None) => {}
-        (InputSpec::Signal(signal), _) => check_choice(signal, options)?,
+        (InputSpec::Signal(signal), _) => check_selection(signal, options)?,
     }
     Ok(model)
 }
@@ -288,7 +207,7 @@ fn signal(decoder: &mut Decoder<'_>, channels: Array2<f32>) -> Result<Decoded, A
     decoder.decoded(vec![RawInput { name: None, samples }])
 }
 
-/// Inputs in the model's own shape.
+/// Inputs in the model's shape.
 fn tensor(decoder: &mut Decoder<'_>, values: Vec<f32>) -> Result<Decoded, ApiError> {
     let elements = decoder.spec.elements();
     if values.is_empty() || !values.len().is_multiple_of(elements) {
@@ -301,15 +220,15 @@ fn tensor(decoder: &mut Decoder<'_>, values: Vec<f32>) -> Result<Decoded, ApiErr
     decoder.tensor(values)
 }
 
-/// Seconds of a stage's work that goes on between others.
+/// Time that a stage has worked in all, without the time of other stages between.
 #[derive(Debug, Default, Clone, Copy)]
 struct Stopwatch(Duration);
 
 impl Stopwatch {
     fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
-        let done = work();
+        let result = work();
         self.0 += started.elapsed();
-        done
+        result
     }
 }

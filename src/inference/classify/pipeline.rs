@@ -1,4 +1,5 @@
-//! Windows to the batcher: a few pieces in flight at a time, so that the memory of a recording does not grow with it.
+//! Passes windows to the batcher, a few pieces at a time, so that memory does not grow with the
+//! length of a recording.
 
 use std::{
     collections::VecDeque,
@@ -23,15 +24,15 @@ use crate::{
     inference::{
         INLINE_BYTES,
         context::RequestContext,
-        decode::{BLOCK, RawInput, Samples, Windower, array, level_channels, named},
+        decode::{BLOCK, RawInput, Samples, Windower, array, for_input, level_channels},
         diagnostics::reader::read,
     },
     observability::statistics::Tally,
 };
 
-/// Pieces of one request that wait or are computed.
+/// Pieces of one request that are queued or computed at a time.
 const IN_FLIGHT: usize = 4;
-/// Numbers of a piece beyond which it has one window only.
+/// Limit of a piece's bytes; a piece has at least one window.
 const PIECE_BYTES: usize = 1 << 20;
 /// Windows for which memory is reserved at a time.
 const WINDOWS_AT_A_TIME: usize = 256;
@@ -46,9 +47,9 @@ pub(super) struct Pipeline<'a> {
     place: StreamId,
     in_flight: InFlight,
     piece: Piece,
-    /// The input of each window that is in flight or in the piece, oldest first.
+    /// The index of the input of each window in flight or in the piece, oldest first.
     owners: VecDeque<usize>,
-    /// Windows of a full piece.
+    /// Windows in a full piece.
     capacity: usize,
     summaries: Vec<Summary>,
     /// Windows of all inputs.
@@ -60,7 +61,7 @@ pub(super) struct Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// Takes a place in the model's queue, and the memory for what is in flight.
+    /// Reserves a place in the model's queue and memory for the windows in flight.
     pub(super) fn open(
         context: &'a mut RequestContext<'_>,
         model: &'a Arc<Model>,
@@ -108,9 +109,9 @@ impl<'a> Pipeline<'a> {
         Ok(())
     }
 
-    /// Refuses more windows than a request may have.
+    /// Rejects more windows than a request may have.
     pub(super) fn check_windows(&self, more: u64) -> Result<(), ApiError> {
-        let (count, max) = (self.windows as u64 + more, self.plan.most_windows as u64);
+        let (count, max) = (self.windows as u64 + more, self.plan.max_windows as u64);
         if count <= max {
             return Ok(());
         }
@@ -119,10 +120,10 @@ impl<'a> Pipeline<'a> {
         )))
     }
 
-    /// Sends on the windows that are ready.
+    /// Queues the windows that are ready.
     pub(super) async fn drain(&mut self, windower: &mut Windower) -> Result<(), ApiError> {
         // Overlapping windows of a block can be many times its length.
-        let is_long = self.capacity * self.model.manifest().input.elements() * 4 > INLINE_BYTES * 4;
+        let is_long = self.capacity * self.model.manifest().input.elements() > INLINE_BYTES;
         loop {
             let (app, deadline) = (self.app, self.plan.deadline);
             if !app.compute(is_long, deadline, || self.fill(windower)).await?? {
@@ -166,7 +167,7 @@ impl<'a> Pipeline<'a> {
         self.piece.prepare_last(self.model.manifest())
     }
 
-    /// Queues the piece, as soon as few enough are in flight.
+    /// Queues the piece once there is room in flight.
     async fn submit(&mut self) -> Result<(), ApiError> {
         if self.piece.count() == 0 {
             return Ok(());
@@ -198,7 +199,7 @@ impl<'a> Pipeline<'a> {
         Ok(())
     }
 
-    /// Waits for everything.
+    /// Waits for all windows in flight and returns the outcome.
     pub(super) async fn finish(mut self, decoded_before: Duration) -> Result<Outcome, ApiError> {
         self.submit().await?;
         while !self.in_flight.is_empty() {
@@ -212,7 +213,7 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-/// Classifies inputs that are in memory, some of which are longer than a window.
+/// Classifies inputs in memory of which some have another length or rate than the model.
 pub(super) async fn classify(
     context: &mut RequestContext<'_>,
     model: &Arc<Model>,
@@ -224,27 +225,27 @@ pub(super) async fn classify(
     context.memory.shrink_to(recordings.iter().map(RawInput::bytes).sum());
     let mut pipeline = Pipeline::open(context, model, plan)?;
     let count = recordings.len();
-    let mut tracks_bytes = 0;
+    let mut windower_bytes = 0;
     for (index, RawInput { name, samples }) in recordings.into_iter().enumerate() {
-        let named = |error| named(error, index, name.as_deref(), count);
+        let for_input = |error| for_input(error, index, name.as_deref(), count);
         let (channels, rates) = match samples {
             Samples::Whole(values) => (array((spec.channels, spec.window), values)?, None),
             Samples::Signal { channels, rates } => (channels, rates),
         };
-        let bytes = Windower::bytes(spec, plan.overlap, rates).map_err(named)?;
-        // The memory of one windower is enough for all that come after it.
-        pipeline.memory().grow(bytes.saturating_sub(tracks_bytes))?;
-        tracks_bytes = tracks_bytes.max(bytes);
-        let mut windower = Windower::new(spec, plan.overlap, rates).map_err(named)?;
+        let bytes = Windower::bytes(spec, plan.overlap, rates).map_err(for_input)?;
+        // One windower exists at a time, so the largest one's memory is enough.
+        pipeline.memory().grow(bytes.saturating_sub(windower_bytes))?;
+        windower_bytes = windower_bytes.max(bytes);
+        let mut windower = Windower::new(spec, plan.overlap, rates).map_err(for_input)?;
         let length = channels.ncols();
-        pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(named)?;
+        pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
         pipeline.begin(name.clone())?;
-        feed(&mut pipeline, &mut windower, &channels).await.map_err(named)?;
+        feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await
 }
 
-/// Sends all of a signal through its windower.
+/// Passes a whole signal through its windower.
 async fn feed(
     pipeline: &mut Pipeline<'_>,
     windower: &mut Windower,

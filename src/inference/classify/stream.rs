@@ -1,5 +1,5 @@
-//! One recording while it comes: WAV files, and raw numbers of one channel. Its memory does not grow with its length, but
-//! for the timeline of its windows.
+//! Classifies one recording as it arrives: a WAV file, or raw numbers of one channel. Only the
+//! timeline of its windows grows with its length.
 
 use std::{
     io::{self, Read},
@@ -18,8 +18,8 @@ use crate::{
     inference::{
         context::RequestContext,
         decode::{
-            BLOCK, Windower, expect_kind,
-            recording::{check_channels, check_variable, rates, refused},
+            BLOCK, Windower, expect_signal,
+            recording::{check_channels, check_variable, rates, recording_error},
         },
         options::Options,
     },
@@ -27,39 +27,38 @@ use crate::{
 
 /// Bytes that are decoded at a time.
 const BLOCK_BYTES: usize = BLOCK * size_of::<f32>();
-/// Most bytes before the first sample of a WAV file.
-const MOST_HEADER: usize = 1 << 20;
+/// Limit of the bytes before the first sample of a WAV file.
+const MAX_HEADER: usize = 1 << 20;
 
-/// How a streamed recording is stored.
+/// The format of a streamed recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamKind {
-    /// A WAV file.
     Wav,
     /// Little-endian 32-bit floats of one channel.
     Floats,
 }
 
-/// A recording that is classified while it comes.
+/// A recording that is classified as it arrives.
 ///
-/// [`Streaming::open`] takes its place in the model's queue; [`Streaming::push`] gets its bytes, in pieces of any size,
-/// and waits where the model is behind; [`Streaming::finish`] gives the outcome.
+/// [`Streaming::open`] reserves a place in the model's queue; [`Streaming::push`] accepts bytes in
+/// pieces of any size and waits if the model is behind; [`Streaming::finish`] returns the outcome.
 #[derive(Debug)]
 pub(crate) struct Streaming<'a> {
     pipeline: Pipeline<'a>,
     spec: &'a SignalSpec,
     options: &'a Options,
     overlap: f64,
-    most_bytes: u64,
-    came: u64,
+    max_bytes: u64,
+    received: u64,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// What came of the header of a WAV file, and the length at which it is looked at again.
+    /// The first bytes of a WAV file, and the length at which they are parsed again.
     Header {
         bytes: Vec<u8>,
-        look_at: usize,
+        next_look: usize,
     },
     Wav(Box<Wav>),
     Floats {
@@ -74,11 +73,11 @@ struct Wav {
     /// The selected channels, in the model's order.
     selected: Vec<usize>,
     windower: Windower,
-    /// Whether the last sample has come; what follows is not looked at.
+    /// Whether the last sample was read; later bytes are ignored.
     is_over: bool,
 }
 
-/// Bytes that came and were not read yet.
+/// Bytes that the reader has not consumed yet.
 #[derive(Debug, Default)]
 struct Feed {
     bytes: Vec<u8>,
@@ -106,7 +105,7 @@ impl Feed {
 }
 
 impl<'a> Streaming<'a> {
-    /// Whether raw numbers for the model that the options name can be streamed: those of one channel can.
+    /// Whether raw numbers for a model can be streamed: only those of one channel can.
     pub(crate) fn takes_floats(model: &Model) -> bool {
         matches!(&model.manifest().input, InputSpec::Signal(signal) if signal.channels == 1)
     }
@@ -122,50 +121,48 @@ impl<'a> Streaming<'a> {
         find(context, options)
     }
 
-    /// Takes a place in the model's queue, before any sample has come.
+    /// Reserves a place in the model's queue, before the first sample arrives.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueFull`], [`ErrorKind::BytesFull`], and [`ErrorKind::InvalidArgument`] where the model takes no
-    /// signals or an option does not fit.
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::BytesFull`], and [`ErrorKind::InvalidArgument`] if
+    /// the model expects images or an option does not fit.
     pub(crate) fn open(
         context: &'a mut RequestContext<'_>,
         model: &'a Arc<Model>,
         options: &'a Options,
         kind: StreamKind,
     ) -> Result<Self, ApiError> {
-        let InputSpec::Signal(spec) = &model.manifest().input else {
-            let refusal = expect_kind(&model.manifest().input, "signal").err();
-            return Err(refusal.unwrap_or_else(ApiError::internal));
-        };
+        let spec = expect_signal(&model.manifest().input)?;
         check_variable(None, options)?;
         let plan = Plan::new(context, options);
-        let most_bytes = context.app.config.max_recording_bytes.get() as u64;
+        let max_bytes = context.app.config.max_recording_bytes.get() as u64;
         let overlap = plan.overlap;
         let mut pipeline = Pipeline::open(context, model, plan)?;
         pipeline.begin(None)?;
-        // A block twice as bytes, as numbers, which can be four times as long, and channel by channel.
+        // Each block exists twice as bytes, and twice as numbers of up to four times the size.
         pipeline.memory().grow(10 * BLOCK_BYTES as u64)?;
         let state = match kind {
-            StreamKind::Wav => State::Header { bytes: Vec::new(), look_at: 0 },
+            StreamKind::Wav => State::Header { bytes: Vec::new(), next_look: 0 },
             StreamKind::Floats => {
                 let rates = rates(spec, None, options)?;
                 pipeline.memory().grow(Windower::bytes(spec, overlap, rates)?)?;
                 State::Floats { bytes: Vec::new(), windower: Windower::new(spec, overlap, rates)? }
             }
         };
-        Ok(Self { pipeline, spec, options, overlap, most_bytes, came: 0, state })
+        Ok(Self { pipeline, spec, options, overlap, max_bytes, received: 0, state })
     }
 
-    /// Takes the next bytes.
+    /// Decodes the next bytes and queues their windows.
     ///
     /// # Errors
-    /// [`ApiError`] with what was expected and what came; the recording is given up then.
+    /// [`ApiError`] with what was expected and what was received; the recording must not be
+    /// continued then.
     pub(crate) async fn push(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
-        self.came += bytes.len() as u64;
-        if self.came > self.most_bytes {
+        self.received += bytes.len() as u64;
+        if self.received > self.max_bytes {
             return Err(ErrorKind::TooLarge.because(format!(
                 "the recording is larger than the {} bytes allowed; send it in parts",
-                self.most_bytes
+                self.max_bytes
             )));
         }
         for block in bytes.chunks(BLOCK_BYTES) {
@@ -175,20 +172,21 @@ impl<'a> Streaming<'a> {
     }
 
     async fn push_block(&mut self, block: &[u8]) -> Result<(), ApiError> {
-        if let State::Header { bytes, look_at } = &mut self.state {
+        if let State::Header { bytes, next_look } = &mut self.state {
             self.pipeline.memory().grow(2 * block.len() as u64)?;
             bytes.extend_from_slice(block);
-            if bytes.len() < *look_at {
+            if bytes.len() < *next_look {
                 return Ok(());
             }
             if !WavReader::<&[u8]>::is_header_whole(bytes) {
-                if bytes.len() > MOST_HEADER {
+                if bytes.len() > MAX_HEADER {
                     return Err(ApiError::invalid(format!(
-                        "the WAV file has more than {MOST_HEADER} bytes before its first sample; save it without other data, such as metadata"
+                        "the WAV file has more than {MAX_HEADER} bytes before its first sample; save it without other data, such as metadata"
                     )));
                 }
-                // Looked at each time, a header that comes byte by byte would cost its length squared.
-                *look_at = 2 * bytes.len();
+                // Parsing a header that arrives byte by byte each time would cost its length
+                // squared.
+                *next_look = 2 * bytes.len();
                 return Ok(());
             }
             let header = std::mem::take(bytes);
@@ -204,13 +202,13 @@ impl<'a> Streaming<'a> {
         self.decode(false).await
     }
 
-    /// Opens a WAV file whose header is there.
+    /// Opens a WAV file whose header has arrived.
     fn open_wav(&mut self, header: Vec<u8>) -> Result<Wav, ApiError> {
-        let limits = Limits { max_bytes: self.most_bytes, max_samples: u64::MAX };
+        let limits = Limits { max_bytes: self.max_bytes, max_samples: u64::MAX };
         let feed = Feed { bytes: header, read: 0 };
-        let reader = WavReader::new(feed, &limits).map_err(|e| refused(&e))?;
-        let wanted = self.options.channel.as_deref().unwrap_or_default();
-        let selected = reader.select(wanted).map_err(|e| refused(&e))?;
+        let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
+        let channel = self.options.channel.as_deref().unwrap_or_default();
+        let selected = reader.select(channel).map_err(|e| recording_error(&e))?;
         check_channels(self.spec, selected.len())?;
         let rates = rates(self.spec, Some(reader.sample_rate_hz()), self.options)?;
         self.pipeline.memory().grow(Windower::bytes(self.spec, self.overlap, rates)?)?;
@@ -221,11 +219,11 @@ impl<'a> Streaming<'a> {
         Ok(Wav { reader, selected, windower, is_over: false })
     }
 
-    /// Decodes what is there, and sends on its windows.
+    /// Decodes the bytes that have arrived and queues their windows.
     async fn decode(&mut self, ended: bool) -> Result<(), ApiError> {
         let pipeline = &mut self.pipeline;
         match &mut self.state {
-            // A block at a time: a header can have come with many samples behind it.
+            // A block at a time: many samples can have arrived with the header.
             State::Wav(wav) => {
                 while pipeline.decoding().time(|| wav.decode(ended))? {
                     pipeline.drain(&mut wav.windower).await?;
@@ -240,13 +238,13 @@ impl<'a> Streaming<'a> {
         Ok(())
     }
 
-    /// Takes what came for the whole.
+    /// Ends the recording and returns the outcome.
     ///
     /// # Errors
-    /// [`ApiError`] where it is cut short, or shorter than a window.
+    /// [`ApiError`] if the recording is truncated or shorter than a window.
     pub(crate) async fn finish(mut self) -> Result<Outcome, ApiError> {
         if let State::Header { bytes, .. } = &mut self.state {
-            // Whole after all, or refused.
+            // Either the header is complete after all, or this is an error.
             let header = std::mem::take(bytes);
             self.state = State::Wav(Box::new(self.open_wav(header)?));
         }
@@ -257,7 +255,7 @@ impl<'a> Streaming<'a> {
             State::Floats { .. } => {
                 return Err(ApiError::invalid(format!(
                     "each 32-bit float has 4 bytes, but the body has {} bytes, which is not a multiple of 4",
-                    self.came
+                    self.received
                 )));
             }
             State::Header { .. } => return Err(ApiError::internal()),
@@ -269,15 +267,19 @@ impl<'a> Streaming<'a> {
 }
 
 impl Wav {
-    /// Decodes up to a block of what is there; whether there was anything.
+    /// Decodes up to a block of the bytes that have arrived; returns whether there were any
+    /// samples.
     fn decode(&mut self, ended: bool) -> Result<bool, ApiError> {
         let frame_bytes = self.reader.frame_bytes();
-        let there = self.reader.reader_mut().len() / frame_bytes;
-        if self.is_over || (there == 0 && !ended) {
+        let available = self.reader.reader_mut().len() / frame_bytes;
+        if self.is_over || (available == 0 && !ended) {
             return Ok(false);
         }
-        let most = BLOCK.min(BLOCK_BYTES / frame_bytes).max(1);
-        let block = self.reader.next_block(there.clamp(1, most)).map_err(|e| refused(&e))?;
+        let max_frames = BLOCK.min(BLOCK_BYTES / frame_bytes).max(1);
+        let block = self
+            .reader
+            .next_block(available.clamp(1, max_frames))
+            .map_err(|e| recording_error(&e))?;
         let Some(channels) = block else {
             self.is_over = true;
             return Ok(false);
@@ -291,7 +293,7 @@ impl Wav {
     }
 }
 
-/// Decodes the whole numbers among the bytes, and leaves the rest.
+/// Decodes the complete floats among the bytes and keeps the rest.
 fn decode_floats(bytes: &mut Vec<u8>, windower: &mut Windower) -> Result<(), ApiError> {
     let (numbers, _) = bytes.as_chunks::<4>();
     let numbers: Array1<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();

@@ -1,36 +1,34 @@
-//! What a body is: by its declared media type, by its first bytes, by its name.
+//! The kind of a body or file: by its declared media type, its first bytes or its name.
 
 use drsn_bundle::input::ImageFormat;
 use drsn_recording::RecordingFormat;
 
 use crate::error::{ApiError, ErrorKind, quoted};
 
-/// The media types, for messages.
+/// The supported media types, for error messages.
 const MEDIA_TYPES: &str = "application/json, image/png, image/jpeg, image/webp, image/bmp, image/gif, audio/wav, text/csv, \
      application/x-npy, application/x-matlab-data, multipart/form-data or application/octet-stream (32-bit floats)";
 
-/// First bytes of a file that show what it is.
+/// As many first bytes of a file identify its kind.
 pub(crate) const MARK_BYTES: usize = 520;
 
-/// A media type that is taken.
+/// A supported media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaType {
     /// `application/json`.
     Json,
     /// `application/octet-stream`: little-endian 32-bit floats.
     Raw,
-    /// An image or a recording; its first bytes have the last word on which it is.
+    /// An image or a recording; its first bytes override the declared kind.
     File(FileKind),
     /// `multipart/form-data`.
     Multipart,
 }
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
-    /// An image.
     Image(ImageFormat),
-    /// A recording.
     Recording(RecordingFormat),
 }
 
@@ -38,11 +36,11 @@ impl MediaType {
     /// Reads a `Content-Type` header.
     ///
     /// # Errors
-    /// [`ErrorKind::UnsupportedMediaType`] where there is none, or another.
+    /// [`ErrorKind::UnsupportedMediaType`] if the header is missing or names another type.
     pub(crate) fn of(content_type: Option<&[u8]>) -> Result<Self, ApiError> {
-        let unsupported = |came: &str| {
+        let unsupported = |received: &str| {
             ErrorKind::UnsupportedMediaType
-                .because(format!("the body's Content-Type is {came}; send {MEDIA_TYPES}"))
+                .because(format!("the body's Content-Type is {received}; send {MEDIA_TYPES}"))
         };
         let Some(content_type) = content_type else {
             return Err(unsupported("missing"));
@@ -51,9 +49,9 @@ impl MediaType {
             b"application/json" => Ok(Self::Json),
             b"application/octet-stream" => Ok(Self::Raw),
             b"multipart/form-data" => Ok(Self::Multipart),
-            // What curl and browsers send where nobody chose a type.
+            // The default of curl and browsers.
             b"application/x-www-form-urlencoded" => Err(unsupported(
-                "application/x-www-form-urlencoded (curl's own choice: add -H 'content-type: …')",
+                "application/x-www-form-urlencoded (curl's default: add -H 'content-type: …')",
             )),
             _ => FileKind::of_media_type(content_type)
                 .map(Self::File)
@@ -62,18 +60,18 @@ impl MediaType {
     }
 }
 
-/// A media type without its parameters, in small letters.
+/// A media type without its parameters, in lower case.
 fn essence(content_type: &[u8]) -> Vec<u8> {
     let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
     essence.trim_ascii().to_ascii_lowercase()
 }
 
 impl FileKind {
-    /// By a media type.
+    /// The kind for a media type.
     pub(crate) fn of_media_type(media_type: &[u8]) -> Option<Self> {
         match &essence(media_type)[..] {
             b"image/png" => Some(Self::Image(ImageFormat::Png)),
-            // image/jpg is no registered type, and is sent all the same.
+            // image/jpg is not registered, but clients send it.
             b"image/jpeg" | b"image/jpg" => Some(Self::Image(ImageFormat::Jpeg)),
             b"image/webp" => Some(Self::Image(ImageFormat::WebP)),
             b"image/bmp" | b"image/x-ms-bmp" => Some(Self::Image(ImageFormat::Bmp)),
@@ -91,14 +89,14 @@ impl FileKind {
         }
     }
 
-    /// By a file's first bytes; [`MARK_BYTES`] are enough. A table has none that tell it.
+    /// The kind by a file's first bytes; [`MARK_BYTES`] are enough. CSV cannot be recognised.
     pub(crate) fn sniff(bytes: &[u8]) -> Option<Self> {
         ImageFormat::of(bytes)
             .map(Self::Image)
             .or_else(|| RecordingFormat::sniff(bytes).map(Self::Recording))
     }
 
-    /// By the ending of a file's name.
+    /// The kind by the extension of a file's name.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
         let image = match &extension.to_ascii_lowercase()[..] {
@@ -113,8 +111,8 @@ impl FileKind {
         image.map(Self::Image).or_else(recording)
     }
 
-    /// The media type to send it as.
-    pub(crate) fn media_type(self) -> &'static str {
+    /// The media type under which to send such a file.
+    fn media_type(self) -> &'static str {
         match self {
             Self::Image(format) => format.media_type(),
             Self::Recording(RecordingFormat::Wav) => "audio/wav",
@@ -124,8 +122,7 @@ impl FileKind {
         }
     }
 
-    /// What people call it.
-    pub(crate) fn name(self) -> String {
+    fn name(self) -> String {
         match self {
             Self::Image(format) => format.name().to_owned(),
             Self::Recording(format) => format.to_string(),
@@ -133,7 +130,7 @@ impl FileKind {
     }
 }
 
-/// Refuses a file where raw numbers were declared.
+/// Rejects a file that was declared as raw numbers.
 pub(crate) fn refuse_files(body: &[u8]) -> Result<(), ApiError> {
     let file = match FileKind::sniff(body) {
         Some(kind) => format!("a {} file; send it as {}", kind.name(), kind.media_type()),

@@ -12,8 +12,9 @@ pub(super) struct Floats {
     pub(super) count: usize,
 }
 
-/// Reads the numbers: of images any whole number of inputs, or `batch` of them; of signals one recording of at least a
-/// window, `[C, T]`, or `batch` of them, each as long.
+/// Reads the numbers. Images: any number of whole inputs, or `batch` of them. Signals: one
+/// recording
+/// `[C, T]` of at least a window, or `batch` recordings of equal length.
 pub(super) fn floats(
     body: &[u8],
     batch: Option<usize>,

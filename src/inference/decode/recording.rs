@@ -1,24 +1,24 @@
 //! Files of recordings to signals in the model's channels.
 
-use drsn_bundle::{InputSpec, SignalSpec};
+use drsn_bundle::SignalSpec;
 use drsn_recording::{
     Array, Limits, MAX_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
 };
 use ndarray::{Array2, Ix3};
 
-use super::{Decoder, Samples, expect_kind};
+use super::{Decoder, Samples, expect_signal};
 use crate::{
     error::{ApiError, ErrorKind},
     inference::options::Options,
 };
 
-/// Memory that reading takes for each sample: as it lies in the file, and in its channel.
+/// Memory that reading needs for each sample: as stored in the file, and in its channel.
 const BYTES_OF_A_SAMPLE: u64 = 8;
-/// Memory that reading takes beside that: blocks, and inflating.
+/// Memory that reading needs besides: blocks and inflating.
 const READING_BYTES: u64 = 128 << 10;
 
-/// A sentence for a recording that cannot be taken.
-pub(crate) fn refused(error: &RecordingError) -> ApiError {
+/// The client's error for a recording that cannot be read.
+pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
     if matches!(error, RecordingError::TooLarge { .. } | RecordingError::TooManySamples { .. }) {
         return ErrorKind::TooLarge.because(format!("the recording is too large: {error}"));
     }
@@ -29,29 +29,30 @@ pub(crate) fn refused(error: &RecordingError) -> ApiError {
     })
 }
 
-/// What of a recording's files is read.
-pub(crate) fn selection(options: &Options) -> Selection {
+/// The channels and the variable to read of a file.
+fn selection(options: &Options) -> Selection {
     Selection {
         channel: options.channel.clone().unwrap_or_default(),
         variable: options.variable.clone(),
     }
 }
 
-/// Whether a sample rate in Hz is the expected one, but for rounding.
+/// Whether two sample rates in Hz are equal, apart from rounding.
 pub(crate) fn same_rate(rate: f64, expected: f64) -> bool {
     (rate - expected).abs() <= 1e-6 * expected
 }
 
-/// The recording's rate and the model's, where it is to be converted; none where it is taken as it is.
+/// The recording's rate and the model's, or `None` if the recording needs no resampling.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] where the rate differs and is not to be converted, or cannot be told.
+/// [`ErrorKind::InvalidArgument`] if the rates differ and `resample` is not set, or a rate that is
+/// needed is unknown.
 pub(crate) fn rates(
     spec: &SignalSpec,
     declared: Option<f64>,
     options: &Options,
 ) -> Result<Option<(f64, f64)>, ApiError> {
-    let invalid = |sentence: String| Err(ApiError::invalid(sentence));
+    let invalid = |detail: String| Err(ApiError::invalid(detail));
     let resample = options.resample == Some(true);
     let rate = match (declared, options.sample_rate_hz) {
         (Some(declared), Some(given)) if !same_rate(declared, given) => {
@@ -82,7 +83,7 @@ pub(crate) fn rates(
     }
 }
 
-/// Refuses a recording that has not as many channels as the model.
+/// Rejects a recording with another number of channels than the model.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
@@ -99,12 +100,12 @@ pub(crate) fn check_channels(spec: &SignalSpec, found: usize) -> Result<(), ApiE
     )))
 }
 
-/// Refuses a signal of which no channels can be those of the model, before anything is made of it: each of its channels
-/// takes memory, however short it is.
+/// Rejects a signal from which the model's channels cannot be selected, before it is split into
+/// channels: each channel needs memory, however short it is.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_choosable(
+pub(super) fn check_available_channels(
     spec: &SignalSpec,
     channels: usize,
     options: &Options,
@@ -120,13 +121,13 @@ pub(crate) fn check_choosable(
     Ok(())
 }
 
-/// Refuses a choice of another number of channels than the model has, before any is copied.
+/// Rejects a selection of another number of channels than the model has, before any is copied.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_choice(spec: &SignalSpec, options: &Options) -> Result<(), ApiError> {
-    let chosen = options.channel.as_ref().map(Vec::len);
-    if chosen.is_none_or(|chosen| chosen == spec.channels) {
+pub(crate) fn check_selection(spec: &SignalSpec, options: &Options) -> Result<(), ApiError> {
+    let selected = options.channel.as_ref().map(Vec::len);
+    if selected.is_none_or(|selected| selected == spec.channels) {
         return Ok(());
     }
     let channels = |count: usize| match count {
@@ -135,12 +136,12 @@ pub(crate) fn check_choice(spec: &SignalSpec, options: &Options) -> Result<(), A
     };
     Err(ApiError::invalid(format!(
         "the option channel selects {}, but this model expects {}",
-        channels(chosen.unwrap_or_default()),
+        channels(selected.unwrap_or_default()),
         channels(spec.channels)
     )))
 }
 
-/// Refuses to look for a variable where there are none: in files of other formats, and in what is no file.
+/// Rejects the option `variable` for anything but MAT and NPZ files.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
@@ -148,8 +149,8 @@ pub(crate) fn check_variable(
     format: Option<RecordingFormat>,
     options: &Options,
 ) -> Result<(), ApiError> {
-    let has_some = matches!(format, Some(RecordingFormat::Mat | RecordingFormat::Npz));
-    if options.variable.is_none() || has_some {
+    let has_variables = matches!(format, Some(RecordingFormat::Mat | RecordingFormat::Npz));
+    if options.variable.is_none() || has_variables {
         return Ok(());
     }
     Err(ApiError::invalid(
@@ -157,7 +158,7 @@ pub(crate) fn check_variable(
     ))
 }
 
-/// What a file holds.
+/// The content of a file.
 enum Content {
     Recording(Recording),
     /// Several recordings, `[N, C, L]`.
@@ -165,15 +166,13 @@ enum Content {
 }
 
 impl Decoder<'_> {
-    /// The inputs in a file: one, or as many as an array `[N, C, L]` has.
+    /// The inputs in a file: one, or N if it has an array `[N, C, L]`.
     pub(super) fn recordings(
         &mut self,
         format: RecordingFormat,
         file: &[u8],
     ) -> Result<Vec<Samples>, ApiError> {
-        let InputSpec::Signal(spec) = self.spec else {
-            return Err(expect_kind(self.spec, "signal").err().unwrap_or_else(ApiError::internal));
-        };
+        let spec = expect_signal(self.spec)?;
         if file.is_empty() {
             return Err(ApiError::invalid("the recording is empty: it has no bytes"));
         }
@@ -208,8 +207,9 @@ impl Decoder<'_> {
         Ok(Samples::Signal { channels, rates })
     }
 
-    /// Reads a file with as much memory as it needs, and no more than may be had: a first guess is what uncompressed
-    /// files of its length usually hold, and what it declares beyond that is reserved before it is read.
+    /// Reads a file within the memory budget. The first reservation is for the samples that an
+    /// uncompressed file of its length usually has; what the file declares beyond that is reserved
+    /// before it is read.
     fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Content, ApiError> {
         let length = file.len() as u64;
         let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
@@ -217,13 +217,13 @@ impl Decoder<'_> {
         loop {
             self.memory.shrink_to(before);
             self.memory.grow(max_samples.saturating_mul(BYTES_OF_A_SAMPLE) + READING_BYTES)?;
-            let limits = Limits { max_bytes: self.most_recording_bytes, max_samples };
+            let limits = Limits { max_bytes: self.max_recording_bytes, max_samples };
             match self.read_within(format, file, &limits) {
                 Err(RecordingError::TooManySamples { samples, .. }) if samples > max_samples => {
-                    // A format that does not declare its length only says that there are more.
+                    // A format that does not declare its length reports only that there are more.
                     max_samples = samples.max(2 * max_samples);
                 }
-                read => return read.map_err(|error| refused(&error)),
+                read => return read.map_err(|error| recording_error(&error)),
             }
         }
     }
@@ -253,24 +253,24 @@ impl Decoder<'_> {
         let Array { name, values } = array;
         let values = values.into_dimensionality::<Ix3>().map_err(|_| ApiError::internal())?;
         if values.is_empty() {
-            return Err(refused(&RecordingError::Empty));
+            return Err(recording_error(&RecordingError::Empty));
         }
         let (count, channels, _) = values.dim();
         self.check_count(count)?;
-        check_choosable(spec, channels, self.options)?;
+        check_available_channels(spec, channels, self.options)?;
         let selection = selection(self.options);
         let inputs = values.outer_iter().map(|input| {
             Recording::from_array(input.to_owned(), name.clone(), &selection)
-                .map_err(|error| refused(&error))
+                .map_err(|error| recording_error(&error))
         });
         inputs.collect()
     }
 
-    /// The channels that are selected, of numbers that came without names.
+    /// The selected channels of a signal whose channels have no names.
     pub(super) fn select(&self, channels: Array2<f32>) -> Result<Array2<f32>, ApiError> {
-        let Some(wanted) = &self.options.channel else { return Ok(channels) };
-        let selection = Selection { channel: wanted.clone(), variable: None };
+        let Some(channel) = &self.options.channel else { return Ok(channels) };
+        let selection = Selection { channel: channel.clone(), variable: None };
         let selected = Recording::from_array(channels, None, &selection);
-        selected.map(|recording| recording.samples).map_err(|error| refused(&error))
+        selected.map(|recording| recording.samples).map_err(|error| recording_error(&error))
     }
 }

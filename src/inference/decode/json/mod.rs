@@ -7,24 +7,26 @@ mod text;
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use drsn_bundle::InputSpec;
-use ndarray::ArrayView3;
+use ndarray::{Array3, Axis};
 use serde::Deserialize;
 
-use super::{Decoded, Decoder, RawInput, Samples, expect_kind, image, named};
+use super::{
+    Decoded, Decoder, RawInput, Samples, array, expect_image, expect_signal, for_input, image,
+    recording::{check_available_channels, rates},
+};
 use crate::{error::ApiError, inference::options::Options};
 use fast_path::Member;
 pub(crate) use nested::Nested;
 use text::{Files, Word, Words};
 
-/// Longest message of the JSON parser that is passed on, in characters: it can quote what the client sent.
-const LONGEST_MESSAGE: usize = 300;
+/// Limit of a message of the JSON parser, in characters: it can quote what the client sent.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Memory that parsing takes for each byte of a body, at most: `0,` becomes a 32-bit float in a list that doubles
-/// as it grows.
+/// Limit of the memory that parsing needs for each byte of a body: `0,` becomes a 32-bit float in a
+/// list that doubles as it grows.
 pub(crate) const PARSING_FACTOR: u64 = 4;
 
-/// A JSON body, parsed, before it is known which model it is for.
+/// A parsed JSON body, before its model is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JsonRequest<'a> {
@@ -46,7 +48,7 @@ pub(crate) struct JsonRequest<'a> {
     resample: Option<bool>,
 }
 
-/// The one form of input that a body has.
+/// The form of a body's inputs.
 enum Form<'a> {
     Signal(Nested),
     Signals(Nested),
@@ -56,14 +58,15 @@ enum Form<'a> {
 }
 
 impl<'a> JsonRequest<'a> {
-    /// Parses a body; `rest` is given for what is left of one whose numbers were read aside.
+    /// Parses a body. `rest` is a buffer for the body without its numbers, if the fast path reads
+    /// them.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] with the place of the fault.
+    /// [`ErrorKind::InvalidArgument`] with the position of the error.
     pub(crate) fn parse(body: &'a [u8], rest: &'a mut Vec<u8>) -> Result<Self, ApiError> {
         if let Some(plain) = fast_path::read(body) {
             *rest = plain.rest;
-            // Where it is at fault, the place is to be told as the client sees it.
+            // An error must have its position in the client's body, so that is parsed below.
             if let Ok(request) = serde_json::from_slice::<Self>(rest) {
                 return Ok(request.with(plain.member, plain.numbers));
             }
@@ -89,7 +92,7 @@ impl<'a> JsonRequest<'a> {
                 Err(ApiError::invalid("the body is empty; a JSON object was expected".to_owned()))
             }
             Some(b'{') => serde_json::from_slice(body).map_err(|error| {
-                let message: String = error.to_string().chars().take(LONGEST_MESSAGE).collect();
+                let message: String = error.to_string().chars().take(MAX_MESSAGE_CHARS).collect();
                 ApiError::invalid(format!("the JSON body is invalid: {message}"))
             }),
             // The parser would also read an object's fields from a list, by position.
@@ -99,10 +102,10 @@ impl<'a> JsonRequest<'a> {
         }
     }
 
-    /// Takes the options out of the body, and adds them to those that came with it.
+    /// Moves the options out of the body and adds them to those of the query.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where one is none, or disagrees with what came with the body.
+    /// [`ErrorKind::InvalidArgument`] if an option is invalid or contradicts the query.
     pub(crate) fn take_options(&mut self, mut options: Options) -> Result<Options, ApiError> {
         if options.batch.is_some() {
             return Err(ApiError::invalid(
@@ -131,7 +134,7 @@ impl<'a> JsonRequest<'a> {
     /// Decodes and prepares the inputs for a model.
     ///
     /// # Errors
-    /// [`ApiError`] with what was expected and what came.
+    /// [`ApiError`] with what was expected and what was received.
     pub(crate) fn inputs(self, decoder: &mut Decoder<'_>) -> Result<Decoded, ApiError> {
         let spec = decoder.spec;
         match self.form()? {
@@ -170,10 +173,9 @@ impl<'a> JsonRequest<'a> {
 }
 
 impl Decoder<'_> {
-    /// Signals in lists of numbers; one of one channel may come without the brackets of its channel.
+    /// Signals as lists of numbers; the brackets around a single channel may be omitted.
     fn signals(&mut self, signals: Nested, several: bool) -> Result<Decoded, ApiError> {
-        expect_kind(self.spec, "signal")?;
-        let InputSpec::Signal(spec) = self.spec else { return Err(ApiError::internal()) };
+        let spec = expect_signal(self.spec)?;
         let (count, inner) = signals.inputs(several)?;
         let fits = match *inner {
             [length] => (spec.channels, length) == (1, spec.window),
@@ -181,10 +183,7 @@ impl Decoder<'_> {
             _ => false,
         };
         let options = self.options;
-        if fits
-            && options.channel.is_none()
-            && super::recording::rates(spec, None, options)?.is_none()
-        {
+        if fits && options.channel.is_none() && rates(spec, None, options)?.is_none() {
             return self.ready(signals.values);
         }
         let (channels, length) = match *inner {
@@ -196,36 +195,41 @@ impl Decoder<'_> {
             return Err(Nested::wrong_shape(inner, self.spec));
         }
         self.check_count(count)?;
-        super::recording::check_choosable(spec, channels, options)?;
+        check_available_channels(spec, channels, options)?;
         self.memory.grow(2 * size_of_val(&signals.values[..]) as u64)?;
-        let inputs = ArrayView3::from_shape((count, channels, length), &signals.values)
-            .map_err(|_| ApiError::internal())?;
-        let sources = inputs.outer_iter().enumerate().map(|(index, input)| {
-            let samples =
-                self.channels(input.to_owned()).map_err(|e| named(e, index, None, count))?;
+        let signals = array((count, channels, length), signals.values)?;
+        self.recordings_in(&signals)
+    }
+
+    /// Signals `[N, C, T]`.
+    fn recordings_in(&mut self, signals: &Array3<f32>) -> Result<Decoded, ApiError> {
+        let count = signals.len_of(Axis(0));
+        let inputs = signals.outer_iter().enumerate().map(|(index, signal)| {
+            let samples = self.channels(signal.to_owned());
+            let samples = samples.map_err(|error| for_input(error, index, None, count))?;
             Ok(RawInput { name: None, samples })
         });
-        let sources = sources.collect::<Result<Vec<_>, ApiError>>()?;
-        if sources.iter().all(|source| matches!(source.samples, Samples::Whole(_))) {
-            return self.decoded(sources);
+        let inputs = inputs.collect::<Result<Vec<_>, ApiError>>()?;
+        if inputs.iter().all(|input| matches!(input.samples, Samples::Whole(_))) {
+            return self.decoded(inputs);
         }
-        Ok(Decoded::Recordings(sources))
+        Ok(Decoded::Recordings(inputs))
     }
 
     fn base64_images(&mut self, images: &[Cow<'_, str>]) -> Result<Vec<f32>, ApiError> {
-        expect_kind(self.spec, "image")?;
+        expect_image(self.spec)?;
         self.check_count(images.len())?;
         let mut values = Vec::new();
         for (index, text) in images.iter().enumerate() {
             self.check_time()?;
             let pixels = file_of(text).and_then(|file| image::pixels(&file, self));
-            values.extend(pixels.map_err(|error| named(error, index, None, images.len()))?);
+            values.extend(pixels.map_err(|error| for_input(error, index, None, images.len()))?);
         }
         Ok(values)
     }
 }
 
-/// Decodes base64, with or without line breaks and the prefix of a `data:` URL.
+/// Decodes base64; line breaks and the prefix of a `data:` URL are allowed.
 fn file_of(text: &str) -> Result<Vec<u8>, ApiError> {
     let text = match text.strip_prefix("data:").and_then(|url| url.split_once(";base64,")) {
         Some((_, content)) => content,
@@ -273,7 +277,7 @@ mod tests {
     fn a_message_quotes_no_more_than_a_little_of_what_came() {
         let body = format!("{{\"{}\": 1}}", "x".repeat(1 << 20));
         let error = JsonRequest::parse(body.as_bytes(), &mut Vec::new()).unwrap_err();
-        assert!(error.detail.len() < 2 * LONGEST_MESSAGE);
+        assert!(error.detail.len() < 2 * MAX_MESSAGE_CHARS);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Nested lists of numbers, read without a tree in between.
+//! Nested lists of numbers, read without an intermediate tree.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use serde::{
 
 use crate::error::ApiError;
 
-/// Deepest nesting that any form of input has: a list of images, `[N, C, H, W]`.
-pub(super) const DEEPEST: usize = 4;
+/// Maximum nesting of an input's lists: a list of images, `[N, C, H, W]`.
+pub(super) const MAX_DEPTH: usize = 4;
 
 /// Numbers and their shape, as `[[1, 2, 3], [4, 5, 6]]` has shape 2 x 3.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,8 @@ impl Nested {
         Ok(self.values)
     }
 
-    /// The numbers of a list of inputs, one after the other; each input's shape must be one of `shapes`.
+    /// The numbers of a list of inputs, one after the other; each input's shape must be one of
+    /// `shapes`.
     pub(super) fn several(
         self,
         shapes: &[Vec<usize>],
@@ -38,7 +39,7 @@ impl Nested {
         Ok(self.values)
     }
 
-    /// How many inputs they are, and the shape of each.
+    /// The number of inputs and the shape of each.
     pub(super) fn inputs(&self, several: bool) -> Result<(usize, &[usize]), ApiError> {
         let invalid = |detail: &str| Err(ApiError::invalid(detail));
         match &self.shape[..] {
@@ -49,7 +50,7 @@ impl Nested {
         }
     }
 
-    /// The sentence for an input of a shape that no signal has.
+    /// The error for an input whose shape is not that of a signal.
     pub(super) fn wrong_shape(found: &[usize], spec: &InputSpec) -> ApiError {
         let error = check_shape(found, &[], spec).err().unwrap_or_else(ApiError::internal);
         let longer = "; a longer signal is cut into windows";
@@ -75,9 +76,9 @@ fn check_shape(found: &[usize], shapes: &[Vec<usize>], spec: &InputSpec) -> Resu
 
 impl<'de> Deserialize<'de> for Nested {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut reading = Reading { values: Vec::new(), sizes: [None; DEEPEST], depth: None };
+        let mut reading = Reading { values: Vec::new(), sizes: [None; MAX_DEPTH], depth: None };
         Level { reading: &mut reading, depth: 0 }.deserialize(deserializer)?;
-        // Levels below an empty list were never seen: their size is none, the shape ends there.
+        // Lists within an empty list do not exist: the shape ends there.
         let shape = reading.sizes.into_iter().map_while(|size| size).collect();
         Ok(Self { values: reading.values, shape })
     }
@@ -86,8 +87,8 @@ impl<'de> Deserialize<'de> for Nested {
 struct Reading {
     values: Vec<f32>,
     /// Size of the lists at each depth, once the first of them has ended.
-    sizes: [Option<usize>; DEEPEST],
-    /// Depth of the numbers, once the first was seen.
+    sizes: [Option<usize>; MAX_DEPTH],
+    /// Depth of the numbers, once the first was read.
     depth: Option<usize>,
 }
 
@@ -129,7 +130,7 @@ impl<'de> Visitor<'de> for Level<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Self { reading, depth } = self;
-        if depth >= DEEPEST {
+        if depth >= MAX_DEPTH {
             return Err(A::Error::custom("lists are nested deeper than any input"));
         }
         if reading.depth.is_some_and(|numbers| numbers <= depth) {

@@ -1,4 +1,4 @@
-//! Texts in a JSON body: bounded lists of files, and options that may be written as numbers.
+//! Strings in a JSON body: bounded lists of files, and options that may be written as numbers.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,26 +7,26 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-/// Most files that a list may have, whatever the server's limits are: an empty text is three bytes of a body, and
-/// takes eight times that in memory.
-const MOST_FILES: usize = 1 << 16;
+/// Limit of the files in a list, whatever the server's limits are: an empty string has three bytes
+/// in a body and eight times as many in memory.
+const MAX_FILES: usize = 1 << 16;
 
 /// Images in base64.
 #[derive(Debug)]
 pub(super) struct Files<'a>(pub(super) Vec<Cow<'a, str>>);
 
-/// A text, or a number that stands for its digits.
+/// A string, or a whole number that stands for its digits.
 #[derive(Debug)]
 pub(super) struct Word(pub(super) String);
 
-/// One such text, or a short list of them.
+/// One such string, or a short list of them.
 #[derive(Debug)]
 pub(super) struct Words(pub(super) Vec<String>);
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         /// Far above the channels of any model.
-        const MOST_WORDS: usize = 1024;
+        const MAX_WORDS: usize = 1024;
         struct OneOrMore;
 
         impl<'de> Visitor<'de> for OneOrMore {
@@ -47,8 +47,8 @@ impl<'de> Deserialize<'de> for Words {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
                 let mut words = Vec::new();
                 while let Some(Word(word)) = list.next_element()? {
-                    if words.len() == MOST_WORDS {
-                        return Err(A::Error::custom(format!("more than {MOST_WORDS} channels")));
+                    if words.len() == MAX_WORDS {
+                        return Err(A::Error::custom(format!("more than {MAX_WORDS} channels")));
                     }
                     words.push(word);
                 }
@@ -74,8 +74,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut files = Vec::new();
                 while let Some(Borrowed(file)) = list.next_element()? {
-                    if files.len() == MOST_FILES {
-                        return Err(A::Error::custom(format!("more than {MOST_FILES} files")));
+                    if files.len() == MAX_FILES {
+                        return Err(A::Error::custom(format!("more than {MAX_FILES} files")));
                     }
                     files.push(file);
                 }
@@ -87,7 +87,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
     }
 }
 
-/// A text that is borrowed from the body where it has no escapes.
+/// A string that is borrowed from the body if it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 
 use crate::engine::inputs::append;
 
-/// Where windows lie: a new one every `hop` samples; if the signal is ended, a last one aligned to its end.
+/// Cuts a window every `hop` samples, and at the end of the signal one that is aligned to it.
 #[derive(Debug)]
 pub(crate) struct WindowCutter {
     window: usize,
@@ -22,15 +22,15 @@ pub(crate) struct WindowCutter {
     ended: bool,
 }
 
-/// Samples from the start of a window to the start of the next, at least 1. `overlap`, in [0, 1), is the share of a
-/// window that the next one repeats.
-pub(crate) fn hop(window: usize, overlap: f64) -> NonZeroUsize {
+/// Samples from the start of a window to the start of the next, at least 1. `overlap`, in [0, 1),
+/// is the share of a window that the next one repeats.
+pub(super) fn hop(window: usize, overlap: f64) -> NonZeroUsize {
     let hop = (window as f64 * (1.0 - overlap)).round() as usize;
     NonZeroUsize::new(hop).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Windows of an ended signal of `length` samples.
-pub(crate) fn count_of_windows(length: u64, window: usize, hop: NonZeroUsize) -> u64 {
+fn count_of_windows(length: u64, window: usize, hop: NonZeroUsize) -> u64 {
     match length.checked_sub(window as u64) {
         None => 0,
         Some(room) => room.div_ceil(hop.get() as u64) + 1,
@@ -56,12 +56,12 @@ impl WindowCutter {
     }
 
     /// Samples of each channel so far.
-    pub(crate) fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.first + self.samples.first().map_or(0, Vec::len)
     }
 
     /// Windows of an ended signal of `length` samples.
-    pub(crate) fn count_of_windows(&self, length: u64) -> u64 {
+    pub(super) fn count_of_windows(&self, length: u64) -> u64 {
         count_of_windows(length, self.window, self.hop)
     }
 
@@ -83,7 +83,7 @@ impl WindowCutter {
     }
 
     /// Ends the signal: from now on [`Self::next_window`] also cuts the window aligned to the end.
-    pub(crate) fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.ended = true;
     }
 
@@ -92,8 +92,8 @@ impl WindowCutter {
         self.next_start().is_some()
     }
 
-    /// Appends the next window to `values`, channel after channel, and returns where it starts; `None` if it needs
-    /// more samples or there is no further window.
+    /// Appends the next window to `values`, channel after channel, and returns where it starts;
+    /// `None` if it needs more samples or there is no further window.
     pub(crate) fn next_window(&mut self, values: &mut Vec<f32>) -> Option<usize> {
         let start = self.next_start()?;
         for samples in &self.samples {

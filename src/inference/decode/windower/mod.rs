@@ -1,4 +1,5 @@
-//! A signal to windows, while it comes: resampled where that was asked for, cut, with the memory of about two windows.
+//! Cuts a signal into windows as it arrives, resampled if requested, in the memory of about two
+//! windows.
 
 mod cutter;
 
@@ -6,27 +7,30 @@ use drsn_bundle::SignalSpec;
 use drsn_recording::Resampler;
 use ndarray::ArrayView2;
 
-use super::recording::refused;
+use super::recording::recording_error;
 use crate::error::ApiError;
-pub(crate) use cutter::{WindowCutter, hop};
+pub(crate) use cutter::WindowCutter;
+use cutter::hop;
 
-/// Most samples of a channel that are given to [`Windower::push`] at a time.
+/// Limit of the samples of a channel for each [`Windower::push`].
 pub(crate) const BLOCK: usize = 1 << 14;
 
-/// The way of one recording from its samples to windows, `[C, window]`.
+/// Resamples one recording and cuts it into windows `[C, window]`.
 #[derive(Debug)]
 pub(crate) struct Windower {
     resampler: Option<Resampler>,
     cutter: WindowCutter,
-    /// Samples of each channel that received, before they were resampled.
+    /// Samples of each channel received so far, before resampling.
     received: usize,
 }
 
 impl Windower {
-    /// A way for a model's signals; `rates` are the recording's and the model's, where they differ.
+    /// A windower for a model's signals; `rates` are the recording's and the model's, if they
+    /// differ.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where nothing is converted between the rates.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if resampling
+    /// between the rates is not supported.
     pub(crate) fn new(
         spec: &SignalSpec,
         overlap: f64,
@@ -34,10 +38,14 @@ impl Windower {
     ) -> Result<Self, ApiError> {
         let resampler = rates.map(|(from, to)| Resampler::new(from, to, spec.channels));
         let cutter = WindowCutter::new(spec.channels, spec.window, overlap);
-        Ok(Self { resampler: resampler.transpose().map_err(|e| refused(&e))?, cutter, received: 0 })
+        Ok(Self {
+            resampler: resampler.transpose().map_err(|e| recording_error(&e))?,
+            cutter,
+            received: 0,
+        })
     }
 
-    /// Memory that it takes at most, in bytes, where no more than [`BLOCK`] samples come at a time.
+    /// Limit of its memory, in bytes, if each push has at most [`BLOCK`] samples.
     ///
     /// # Errors
     /// As [`Windower::new`].
@@ -51,7 +59,7 @@ impl Windower {
             None => (0, 1),
             Some((from, to)) => {
                 let of_a_channel =
-                    Resampler::bytes_of_a_channel(from, to).map_err(|e| refused(&e))?;
+                    Resampler::bytes_of_a_channel(from, to).map_err(|e| recording_error(&e))?;
                 (of_a_channel, (to / from).ceil() as u64)
             }
         };
@@ -66,7 +74,7 @@ impl Windower {
         self.cutter.window()
     }
 
-    /// Windows of a recording of so many samples.
+    /// Windows of a recording of `length` samples.
     pub(crate) fn count_of_windows(&self, length: u64) -> u64 {
         let length = self.resampler.as_ref().map_or(length, |r| r.length_of(length));
         self.cutter.count_of_windows(length)
@@ -75,7 +83,8 @@ impl Windower {
     /// Adds the next samples, `[C, T]`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if one is not finite.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if one is not
+    /// finite.
     pub(crate) fn push(&mut self, block: ArrayView2<'_, f32>) -> Result<(), ApiError> {
         for (channel, samples) in block.outer_iter().enumerate() {
             if let Some((index, sample)) = samples.iter().enumerate().find(|(_, x)| !x.is_finite())
@@ -90,24 +99,26 @@ impl Windower {
         match &mut self.resampler {
             None => self.cutter.push(block),
             Some(resampler) => {
-                let resampled = resampler.push(block.outer_iter()).map_err(|e| refused(&e))?;
+                let resampled =
+                    resampler.push(block.outer_iter()).map_err(|e| recording_error(&e))?;
                 self.cutter.push(resampled.view());
             }
         }
         Ok(())
     }
 
-    /// Says that no more samples come.
+    /// Ends the recording.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where there were fewer than a window has.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it is shorter
+    /// than a window.
     pub(crate) fn finish(&mut self) -> Result<(), ApiError> {
-        let invalid = |sentence: String| Err(ApiError::invalid(sentence));
+        let invalid = |detail: String| Err(ApiError::invalid(detail));
         if self.received == 0 {
             return invalid("the recording is empty: it has no samples".to_owned());
         }
         if let Some(resampler) = &mut self.resampler {
-            let resampled = resampler.finish().map_err(|e| refused(&e))?;
+            let resampled = resampler.finish().map_err(|e| recording_error(&e))?;
             self.cutter.push(resampled.view());
         }
         self.cutter.end();
@@ -121,8 +132,8 @@ impl Windower {
         Ok(())
     }
 
-    /// Appends the next window to `values`, and gives the position of its first sample; none where more samples are
-    /// needed for it, or there is no further one.
+    /// Appends the next window to `values` and returns where it starts; `None` if it needs more
+    /// samples or there is no further window.
     pub(crate) fn next_window(&mut self, values: &mut Vec<f32>) -> Option<usize> {
         self.cutter.next_window(values)
     }

@@ -1,4 +1,4 @@
-//! The short way gives what the general parser gives, or nothing.
+//! The fast path gives the general parser's result, or `None`.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -63,12 +63,12 @@ fn what_is_not_plain_is_left_to_the_general_parser() {
     ] {
         assert_eq!(read(body.as_bytes()), None, "{body}");
     }
-    let long = format!(r#"{{"signal": [1], "images": ["{}"]}}"#, "A".repeat(MOST_REST));
+    let long = format!(r#"{{"signal": [1], "images": ["{}"]}}"#, "A".repeat(MAX_REST));
     assert_eq!(read(long.as_bytes()), None);
 }
 
-/// Numbers as programs write them: the shortest digits of 32 and of 64 bits, whole ones, with and without exponents;
-/// and any others.
+/// Numbers as programs write them: the shortest digits of 32 and of 64 bits, whole numbers, with
+/// and without exponents; and any others.
 fn written() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<f32>().prop_filter("finite", |x| x.is_finite()).prop_map(|x| format!("{x:e}")),
@@ -115,9 +115,9 @@ proptest! {
     fn whatever_is_read_is_what_the_general_parser_reads(inner in "[\\[\\]0-9,.eE+ -]{0,24}") {
         let body = format!("{{\"signal\":[{inner}]}}");
         if let Some(found) = read(body.as_bytes()) {
-            // What follows the list may be wrong, which the rest tells.
-            let is_right = serde_json::from_slice::<General>(&found.rest).is_ok();
-            prop_assert_eq!(general(&body), is_right.then(|| bits(found.numbers)));
+            // The text after the list can be invalid; then the rest is.
+            let is_valid = serde_json::from_slice::<General>(&found.rest).is_ok();
+            prop_assert_eq!(general(&body), is_valid.then(|| bits(found.numbers)));
         }
     }
 }

@@ -1,0 +1,101 @@
+//! Decodes the files of a request in slices of time.
+
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use tokio::task::yield_now;
+
+use super::{DecodedRequest, Plan, find};
+use crate::{
+    error::ApiError,
+    inference::{
+        context::RequestContext,
+        decode::{Decoded, Decoder, FileKind, RawInput, for_input},
+        options::Options,
+    },
+};
+
+/// How long files of one request are decoded before other requests get a turn.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// A file of an image or a recording.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its name, which the answer repeats.
+    pub(crate) name: Option<String>,
+    pub(crate) bytes: Bytes,
+    /// The kind that the client declares. Its first bytes and its name take precedence.
+    pub(crate) declared: Option<FileKind>,
+}
+
+impl File {
+    /// The kind by the first bytes, the name or the declared type, in this order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if none of them
+    /// identifies it: a file is never read as raw numbers.
+    pub(crate) fn kind(&self) -> Result<FileKind, ApiError> {
+        FileKind::sniff(&self.bytes)
+            .or_else(|| self.name.as_deref().and_then(FileKind::of_name))
+            .or(self.declared)
+            .ok_or_else(|| {
+                ApiError::invalid(
+                    "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
+                )
+            })
+    }
+}
+
+/// Decodes files one after the other. After each [`SLICE`] it yields to other requests and to the
+/// connection itself, which notices if the client has hung up; the other files are then not
+/// decoded.
+pub(super) async fn decode(
+    context: &mut RequestContext<'_>,
+    files: Vec<File>,
+    options: Options,
+) -> Result<DecodedRequest, ApiError> {
+    let model = find(context, &options)?;
+    if options.batch.is_some_and(|batch| batch != 1) {
+        return Err(ApiError::invalid(
+            "the option batch applies to raw numbers; this body has files",
+        ));
+    }
+    let (app, deadline) = (context.app, context.deadline);
+    let (count, mut files) = (files.len(), files.into_iter().enumerate());
+    let mut inputs = Vec::with_capacity(count);
+    let decoded = loop {
+        let slice = || {
+            let mut decoder = Decoder::new(context, model.manifest(), &options);
+            decode_slice(&mut decoder, &mut files, count, &mut inputs)
+        };
+        match app.compute(true, deadline, slice).await?? {
+            Some(decoded) => break decoded,
+            None => yield_now().await,
+        }
+    };
+    Ok(DecodedRequest { model, decoded, plan: Plan::new(context, &options) })
+}
+
+/// Decodes files until a [`SLICE`] is over; returns the inputs once all files are decoded.
+fn decode_slice(
+    decoder: &mut Decoder<'_>,
+    files: &mut impl Iterator<Item = (usize, File)>,
+    count: usize,
+    inputs: &mut Vec<RawInput>,
+) -> Result<Option<Decoded>, ApiError> {
+    let started = Instant::now();
+    for (index, file) in files {
+        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
+        let samples =
+            samples.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
+        let name = file.name;
+        inputs.extend(samples.into_iter().map(|samples| RawInput { name: name.clone(), samples }));
+        if started.elapsed() >= SLICE {
+            return Ok(None);
+        }
+    }
+    if inputs.is_empty() {
+        return Err(ApiError::invalid("the request has no inputs"));
+    }
+    decoder.decoded(std::mem::take(inputs)).map(Some)
+}
