@@ -1,18 +1,12 @@
 //! Conversion of a whole recording to another sample rate.
 //!
-//! It removes what the lower of the two rates cannot represent, and keeps everything up to 97 % of
+//! The crate rubato does it by Fourier transforms. It removes what the lower of the two rates cannot represent, and keeps everything up to 97 % of
 //! half that rate; the filter's delay is taken out. Beyond its ends a recording counts as silent, so
 //! its first and last samples are attenuated.
 
-use std::sync::Arc;
-
 use ndarray::Array2;
 
-use crate::{
-    Limits, Recording, RecordingError,
-    filter::{Converter, Plan},
-    select::check_finite,
-};
+use crate::{Limits, Recording, RecordingError, filter::Converter, select::check_finite};
 
 /// The largest factor between two rates, and the largest term of their ratio in lowest terms. Both
 /// bound the length of the transform.
@@ -46,15 +40,15 @@ pub fn resample(
     if length == 0 {
         return Err(refused(TOO_SHORT));
     }
-    let plan = plan(from, to)?;
     let mut samples = Array2::zeros((recording.channels(), length as usize));
     for (source, mut target) in recording.samples.rows().into_iter().zip(samples.rows_mut()) {
-        let mut converter = Converter::new(&plan);
+        let mut converter = converter(from, to)?;
+        let size = converter.block();
         let mut source = source.iter().map(|&x| f64::from(x));
         let mut remaining = target.iter_mut();
-        let mut delay = plan.delay();
+        let mut delay = converter.delay();
         while remaining.len() > 0 {
-            let block = converter.convert(source.by_ref().take(plan.input))?;
+            let block = converter.convert(source.by_ref().take(size))?;
             for (&sample, target) in block.iter().skip(delay).zip(&mut remaining) {
                 *target = sample as f32;
             }
@@ -83,10 +77,9 @@ pub(crate) fn blocks(from: usize, to: usize) -> (usize, usize) {
     (terms * from, terms * to)
 }
 
-/// The conversion for rates in lowest terms.
-pub(crate) fn plan(from: usize, to: usize) -> Result<Arc<Plan>, RecordingError> {
-    let (input, output) = blocks(from, to);
-    Plan::new(input, output).map(Arc::new)
+/// The conversion of one channel, for rates in lowest terms.
+pub(crate) fn converter(from: usize, to: usize) -> Result<Converter, RecordingError> {
+    Converter::new(from, to, blocks(from, to).0)
 }
 
 /// Both rates divided by their greatest common divisor.

@@ -2,14 +2,14 @@
 //!
 //! The samples are those that [`crate::resample()`] returns for the whole recording.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use ndarray::{Array2, ArrayView1};
 
 use crate::{
     RecordingError,
-    filter::{Converter, Plan},
-    resample::{TOO_SHORT, blocks, converted_length, plan, ratio, refused},
+    filter::Converter,
+    resample::{TOO_SHORT, blocks, converted_length, converter, ratio, refused},
     select::{check_finite, stack},
 };
 
@@ -17,7 +17,6 @@ use crate::{
 pub struct Resampler {
     from: usize,
     to: usize,
-    plan: Arc<Plan>,
     channels: Vec<Channel>,
     /// Samples of each channel received so far.
     received: u64,
@@ -47,10 +46,10 @@ impl Resampler {
     /// [`RecordingError::Resample`] as [`crate::resample()`].
     pub fn new(from_hz: f64, to_hz: f64, channels: usize) -> Result<Self, RecordingError> {
         let (from, to) = ratio(from_hz, to_hz)?;
-        let plan = plan(from, to)?;
-        let channel = |_| Channel { converter: Converter::new(&plan), waiting: Vec::new() };
-        let channels = (0..channels).map(channel).collect();
-        Ok(Self { from, to, channels, received: 0, returned: 0, delay: plan.delay(), plan })
+        let channel = |_| Ok(Channel { converter: converter(from, to)?, waiting: Vec::new() });
+        let channels = (0..channels).map(channel).collect::<Result<Vec<_>, RecordingError>>()?;
+        let delay = channels.first().map_or(0, |channel| channel.converter.delay());
+        Ok(Self { from, to, channels, received: 0, returned: 0, delay })
     }
 
     /// Upper bound, in bytes, of the memory that a conversion between these rates needs for each
@@ -86,8 +85,7 @@ impl Resampler {
             channel.waiting.extend(samples.iter().map(|&x| f64::from(x)));
         }
         self.received += length as u64;
-        let size = self.plan.input;
-        let converted = self.channels.iter_mut().map(|channel| channel.convert_whole_blocks(size));
+        let converted = self.channels.iter_mut().map(Channel::convert_whole_blocks);
         let converted = converted.collect::<Result<Vec<_>, _>>()?;
         self.trim(converted, u64::MAX).map(stack)
     }
@@ -136,8 +134,8 @@ impl Resampler {
 }
 
 impl Channel {
-    fn convert_whole_blocks(&mut self, size: usize) -> Result<Vec<f32>, RecordingError> {
-        let mut converted = Vec::new();
+    fn convert_whole_blocks(&mut self) -> Result<Vec<f32>, RecordingError> {
+        let (mut converted, size) = (Vec::new(), self.converter.block());
         let blocks = self.waiting.chunks_exact(size);
         let rest = blocks.remainder().len();
         for block in blocks {
