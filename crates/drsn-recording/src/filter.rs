@@ -4,7 +4,7 @@ use rubato::{
     Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::SequentialSlice,
 };
 
-use crate::{RecordingError, resample::refused};
+use crate::RecordingError;
 
 /// The conversion of one channel.
 pub(crate) struct Converter {
@@ -56,5 +56,5 @@ impl Converter {
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
 fn failed(error: impl ToString) -> RecordingError {
-    refused(error.to_string())
+    RecordingError::Resample(error.to_string())
 }
