@@ -35,7 +35,7 @@ pub(crate) struct BlockOutputs {
     pub(crate) zeroed: Option<Array2<f32>>,
 }
 
-/// Both graphs of a model, for one worker thread.
+/// Both graphs of a model, for one worker.
 #[derive(Debug)]
 pub(crate) struct ModelSession {
     plain: Session,

@@ -1,7 +1,8 @@
 //! One request from its bytes to its answer, independent of the protocol.
 //!
 //! ```text
-//! body ──► decode ──► classify ──► engine (queue, worker) ──► diagnostics ──► answer
+//! body ────► classify ──► decode ──► engine (queue, worker) ──► diagnostics ──► answer
+//! WAV, floats as they arrive ──► classify::Streaming ──┘
 //! tensor ─► tensors ───────────────────┘
 //! ```
 //!

@@ -16,7 +16,8 @@ pub(crate) struct Converter {
 }
 
 impl Converter {
-    /// A conversion for rates in lowest terms, in blocks of `input` samples, an even multiple of `from`.
+    /// A conversion for rates in lowest terms, in blocks of `input` samples, an even multiple of
+    /// `from`.
     pub(crate) fn new(from: usize, to: usize, input: usize) -> Result<Self, RecordingError> {
         let window = WindowFunction::BlackmanHarris2;
         let filter = Fft::<f64>::new_custom(from, to, input, 1, 1, window, FixedSync::Both)

@@ -1,8 +1,8 @@
 //! Conversion of a whole recording to another sample rate.
 //!
-//! The crate rubato does it by Fourier transforms. It removes what the lower of the two rates cannot represent, and keeps everything up to 97 % of
-//! half that rate; the filter's delay is taken out. Beyond its ends a recording counts as silent, so
-//! its first and last samples are attenuated.
+//! The crate rubato does it by Fourier transforms. It removes what the lower of the two rates cannot
+//! represent, and keeps everything up to 97 % of half that rate; the filter's delay is taken out.
+//! Beyond its ends a recording counts as silent, so its first and last samples are attenuated.
 
 use ndarray::Array2;
 

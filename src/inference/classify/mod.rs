@@ -5,15 +5,15 @@
 //! for memory goes to a [`Streaming`] in pieces instead.
 //!
 //! ```text
-//! Body ─► decode ─► Decoded::Inputs ───────────────────────────► batcher ─► Outcome
-//!               └─► Decoded::Recordings ─► Windower ─► Pipeline ─► batcher ─► Summary ─┘
-//! bytes ─► Streaming ────────────────┘
+//! Body ──► decode ──► Decoded::Inputs ───► queue ──► Outcome
+//!                └──► Decoded::Recordings ──► Windower ──► Pipeline ──► queue ──► Summary ──► Outcome
+//! bytes ─► Streaming ─────────────────────────► Windower ──► Pipeline ──► queue ──► Summary ──► Outcome
 //! ```
 //!
-//! * [`Options`]: the client's options.
 //! * [`Outcome`], [`Answer`]: the result.
-//! * `pipeline`: passes windows to the batcher, a few pieces in flight at a time.
-//! * `summary`: summarises the predictions of a recording's windows.
+//! * `files`: decodes files in slices of time.
+//! * `pipeline`: passes windows to the queue; `in_flight`: a few pieces of them at a time.
+//! * `summary`: summarizes the predictions of a recording's windows.
 //! * [`Streaming`]: classifies WAV files and raw numbers as they arrive.
 
 mod answer;

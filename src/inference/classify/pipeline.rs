@@ -1,4 +1,4 @@
-//! Passes windows to the batcher, a few pieces at a time, so that memory does not grow with the
+//! Passes windows to the queue, a few pieces at a time, so that memory does not grow with the
 //! length of a recording.
 
 use std::{

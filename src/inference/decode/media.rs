@@ -9,7 +9,7 @@ use crate::error::{ApiError, ErrorKind, quoted};
 const MEDIA_TYPES: &str = "application/json, image/png, image/jpeg, image/webp, image/bmp, image/gif, audio/wav, text/csv, \
      application/x-npy, application/x-matlab-data, multipart/form-data or application/octet-stream (32-bit floats)";
 
-/// As many first bytes of a file identify its kind.
+/// This many bytes from the start of a file are enough to identify its kind.
 pub(crate) const MARK_BYTES: usize = 520;
 
 /// A supported media type.

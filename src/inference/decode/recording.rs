@@ -14,7 +14,7 @@ use crate::{
 
 /// Memory that reading needs for each sample: as stored in the file, and in its channel.
 const BYTES_OF_A_SAMPLE: u64 = 8;
-/// Memory that reading needs besides: blocks and inflating.
+/// Further memory that reading needs, for blocks and for inflating.
 const READING_BYTES: u64 = 128 << 10;
 
 /// The client's error for a recording that cannot be read.

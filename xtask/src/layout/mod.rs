@@ -1,8 +1,8 @@
 //! Holds the layout of the code: `cargo xtask layout`.
 //!
-//! In `src/` a room (a top-level module) uses rooms below it and never one above it. In no crate do files use each other in
-//! a circle, except that a parent module may use its children: it puts them together. The server and the workspace are
-//! built with the same features of each dependency.
+//! In `src/` a room (a top-level module) uses rooms below it and never one above it. In no crate do
+//! files use each other in a cycle, except that a parent module may use its children: it puts them
+//! together. The server and the workspace are built with the same features of each dependency.
 
 mod arrows;
 mod circles;

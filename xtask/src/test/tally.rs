@@ -74,7 +74,7 @@ mod tests {
 
     const OUTPUT: &str = "
 running 5 tests
-test batcher::tests::a_lone_job_does_not_wait ... ok
+test engine::queue::tests::a_lone_job_does_not_wait ... ok
 test session::tests::numbers_agree ... FAILED
 test decode::tests::wrong_lengths_are_refused - should panic ... ok
 test hours_of_load ... ignored, takes hours
