@@ -155,10 +155,15 @@ async fn too_many_bytes_or_windows_are_refused() {
     let flags = ["--max-recording-bytes", "2000", "--max-windows", "20"];
     let server = Server::start(models.path(), &flags).await;
     for (query, content_type, body, sentence) in [
-        ("", WAV, wav(8000, &[noise(600)]), "larger than the 2000 bytes"),
+        ("", WAV, wav(8000, &[noise(600)]), "larger than the limit of 2000 bytes"),
         ("overlap=0.9", WAV, wav(8000, &[noise(100)]), "windows; at most 20 are allowed"),
         ("overlap=0.9", "application/x-npy", npy("(100,)", &noise(100)), "at most 20 are allowed"),
-        ("", "application/x-npy", npy("(600,)", &noise(600)), "larger than the 2000 bytes"),
+        (
+            "",
+            "application/x-npy",
+            npy("(600,)", &noise(600)),
+            "larger than the limit of 2000 bytes",
+        ),
     ] {
         let response = server.post(&format!("/classify?{query}"), content_type, body).await;
         let detail = refusal(response, 413, "too_large").await;
