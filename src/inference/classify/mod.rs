@@ -173,7 +173,7 @@ fn decode(
     check_variable(None, &options)?;
     let plan = Plan::new(context, &options);
     let mut decoder = Decoder::new(context, model.manifest(), &options);
-    let decoded = match json {
+    let inputs = match json {
         Some(json) => json.inputs(&mut decoder)?,
         None => match body {
             Body::Raw(bytes) => decoder.raw(&bytes)?,
@@ -182,7 +182,7 @@ fn decode(
             Body::Files(_) | Body::Json(_) => return Err(ApiError::internal()),
         },
     };
-    Ok(DecodedRequest { model, decoded, plan })
+    Ok(DecodedRequest { model, decoded: inputs, plan })
 }
 
 /// Finds the model that the options name and checks that the options apply to it.

@@ -66,6 +66,7 @@ impl WindowCutter {
     }
 
     /// Adds the next samples, `[C, T]`.
+    #[expect(clippy::needless_pass_by_value, reason = "a view is as cheap as a reference to one")]
     pub(crate) fn push(&mut self, block: ArrayView2<'_, f32>) {
         // The window aligned to the end can start anywhere behind the last one.
         let needed = self.last.map_or(0, |last| last + 1);

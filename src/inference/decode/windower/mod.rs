@@ -85,6 +85,7 @@ impl Windower {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if one is not
     /// finite.
+    #[expect(clippy::needless_pass_by_value, reason = "a view is as cheap as a reference to one")]
     pub(crate) fn push(&mut self, block: ArrayView2<'_, f32>) -> Result<(), ApiError> {
         for (channel, samples) in block.outer_iter().enumerate() {
             if let Some((index, sample)) = samples.iter().enumerate().find(|(_, x)| !x.is_finite())
@@ -99,9 +100,8 @@ impl Windower {
         match &mut self.resampler {
             None => self.cutter.push(block),
             Some(resampler) => {
-                let resampled =
-                    resampler.push(block.outer_iter()).map_err(|e| recording_error(&e))?;
-                self.cutter.push(resampled.view());
+                let converted = resampler.push(block.outer_iter());
+                self.cutter.push(converted.map_err(|e| recording_error(&e))?.view());
             }
         }
         Ok(())
@@ -118,8 +118,8 @@ impl Windower {
             return invalid("the recording is empty: it has no samples".to_owned());
         }
         if let Some(resampler) = &mut self.resampler {
-            let resampled = resampler.finish().map_err(|e| recording_error(&e))?;
-            self.cutter.push(resampled.view());
+            let converted = resampler.finish().map_err(|e| recording_error(&e))?;
+            self.cutter.push(converted.view());
         }
         self.cutter.end();
         let (length, window) = (self.cutter.length(), self.cutter.window());
