@@ -22,7 +22,7 @@ pub struct Scores {
     pub right: usize,
     /// Their share, in [0, 1].
     pub accuracy: f64,
-    /// Wilson's interval of 95 % for the accuracy, see [`wilson`].
+    /// Wilson's interval of 95 % for the accuracy, see `wilson`.
     pub interval: [f64; 2],
     /// Mean F1 of the classes that occur as labels or as predictions, in [0, 1].
     pub macro_f1: f64,
