@@ -2,7 +2,7 @@
 //! baseline, read and counted.
 
 use drsn_bundle::baseline::Level;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 use super::{
     InputName, Prediction, Wanted,
@@ -37,8 +37,10 @@ pub(crate) fn read<'a>(
 ) -> impl Iterator<Item = Result<Reading<'a>, ApiError>> {
     let rows =
         |slice: &'a BatchSlice<Outputs>| slice.rows.clone().map(|row| (&*slice.outputs, row));
-    let inputs = slices.iter().flat_map(rows).zip(levels.into_outer_iter());
-    inputs.enumerate().map(move |(index, ((outputs, row), levels))| {
+    slices.iter().flat_map(rows).enumerate().map(move |(index, (outputs, row))| {
+        // Zipping the two would drop predictions without a word if levels were missing.
+        let levels = (index < levels.nrows()).then(|| levels.index_axis_move(Axis(0), index));
+        let levels = levels.ok_or_else(ApiError::internal)?;
         let baseline = baseline::check(outputs, row, model.manifest(), &levels)?;
         baseline.observe(&model.metrics.baseline);
         Ok(Reading { model, outputs, row, index, baseline })

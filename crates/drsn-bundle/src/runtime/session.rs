@@ -37,7 +37,7 @@ impl Outputs {
     /// Moves the output of this name out, `[batch, width]`, without a copy.
     ///
     /// # Errors
-    /// [`RuntimeError::MissingOutput`] if there is none of two axes.
+    /// [`RuntimeError::MissingOutput`] if no output of this name has two axes.
     pub fn take(&mut self, name: &str) -> Result<Array2<f32>, RuntimeError> {
         self.0
             .iter()
