@@ -2,7 +2,7 @@
 //! phase.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock},
     thread,
     time::Instant,
 };
@@ -18,7 +18,7 @@ use crate::{
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
     repository::Repository,
-    transport::Tls,
+    transport::{Readers, Tls},
 };
 
 /// The state that all requests share.
@@ -36,8 +36,9 @@ pub(crate) struct App {
     phase: watch::Sender<Phase>,
     /// Limits long computations to one per CPU core.
     cores: Semaphore,
-    /// Set when shutdown is requested while models are being loaded.
-    loading_stopped: Arc<AtomicBool>,
+    /// Reads files with a time limit. Stopped when shutdown is requested: no further model is
+    /// loaded then.
+    pub(crate) readers: Readers,
 }
 
 /// The phases of the server, in order.
@@ -55,7 +56,12 @@ pub(crate) enum Phase {
 
 impl App {
     /// An app without models, in [`Phase::Starting`].
-    pub(crate) fn new(config: Config, keys: Option<Keys>, tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        keys: Option<Keys>,
+        tls: Option<Arc<Tls>>,
+        readers: Readers,
+    ) -> Self {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             keys,
@@ -65,7 +71,7 @@ impl App {
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Semaphore::new(cores),
-            loading_stopped: Arc::default(),
+            readers,
             config,
         }
     }
@@ -85,16 +91,6 @@ impl App {
         if self.repository.set(repository).is_ok() {
             self.enter(Phase::Ready);
         }
-    }
-
-    /// Asks the loading of models to stop after the one being loaded.
-    pub(crate) fn stop_loading(&self) {
-        self.loading_stopped.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Whether [`App::stop_loading`] was called.
-    pub(crate) fn loading_stopped(&self) -> &Arc<AtomicBool> {
-        &self.loading_stopped
     }
 
     pub(crate) fn phase(&self) -> Phase {

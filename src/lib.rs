@@ -39,5 +39,5 @@ pub mod transport;
 
 #[doc(hidden)]
 pub use api::grpc::proto;
-pub use engine::allocator::return_freed_soon;
+pub use engine::{allocator::return_freed_soon, process::end_without_destructors};
 pub use observability::telemetry;

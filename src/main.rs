@@ -6,8 +6,8 @@ use clap::Parser as _;
 use drsn_serve::{
     commands::Cli,
     config::Config,
-    return_freed_soon,
-    server::{self, StartError},
+    end_without_destructors, return_freed_soon,
+    server::{self, Ended, StartError},
     telemetry,
 };
 use tokio::{
@@ -22,16 +22,20 @@ const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     return_freed_soon();
-    let Cli { command, config } = Cli::parse();
+    let Cli { command, mut config } = Cli::parse();
     if let Some(command) = command {
         return command.run(&config);
     }
+    config.trial_program = server::own_program();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run(config));
+            let (code, ended) = runtime.block_on(run(config));
             // Nobody waits for bodies that are still being decoded for expired requests.
             runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+            if ended == Ended::Busy {
+                end_without_destructors();
+            }
             code
         }
         Err(error) => {
@@ -43,32 +47,32 @@ fn main() -> ExitCode {
 }
 
 /// Serves until shutdown, then exports the remaining traces.
-async fn run(config: Config) -> ExitCode {
+async fn run(config: Config) -> (ExitCode, Ended) {
     let traces = telemetry::Traces::from_environment();
     telemetry::start(config.log_format, traces.as_ref().ok().and_then(Option::as_ref));
     let traces = match traces {
         Ok(traces) => traces,
         Err(error) => {
             tracing::error!("{error}");
-            return ExitCode::from(2);
+            return (ExitCode::from(2), Ended::Idle);
         }
     };
     let ended = serve(config).await;
-    let code = match ended {
-        Ok(()) => ExitCode::SUCCESS,
+    let end = match ended {
+        Ok(ended) => (ExitCode::SUCCESS, ended),
         Err(error) => {
             tracing::error!("{error}");
-            error.exit_code()
+            (error.exit_code(), Ended::Idle)
         }
     };
     if let Some(traces) = traces {
         // `finish` blocks until the runtime has exported them.
         let _ = tokio::task::spawn_blocking(|| traces.finish()).await;
     }
-    code
+    end
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+async fn serve(config: Config) -> Result<Ended, StartError> {
     let termination = termination();
     let listeners = server::bind(&config).await?;
     server::run(config, listeners, termination).await

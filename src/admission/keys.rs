@@ -1,17 +1,16 @@
 //! API keys. The server keeps only their digests, and compares them in constant time.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::{
+    error::{ApiError, ErrorKind},
+    transport::read_regular,
+};
 
 /// The header for clients that cannot set `Authorization`.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -45,15 +44,17 @@ impl Keys {
         Ok(Self { file: file.to_owned(), digests })
     }
 
-    /// Reads the file again and returns the number of keys.
-    ///
-    /// # Errors
-    /// [`KeysError`] as from [`Keys::open`]; the old keys then stay valid.
-    pub(crate) fn reload(&self) -> Result<usize, KeysError> {
-        let digests = read(&self.file)?;
+    /// The file that the keys come from.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Puts the keys of another reading of the file into force, and returns their number.
+    pub(crate) fn replace(&self, new: Self) -> usize {
+        let digests = new.digests.into_inner();
         let count = digests.len();
-        self.digests.store(digests.into());
-        Ok(count)
+        self.digests.store(digests);
+        count
     }
 
     /// Checks that a request has a known key: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For
@@ -94,15 +95,9 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 fn read(file: &Path) -> Result<Vec<KeyDigest>, KeysError> {
     let error = |reason: String| KeysError { path: file.to_owned(), reason };
-    let whole = || -> io::Result<String> {
-        let mut text = String::new();
-        File::open(file)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > LARGEST_FILE {
-            return Err(io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
-        }
-        Ok(text)
-    };
-    parse(&whole().map_err(|e| error(e.to_string()))?).map_err(error)
+    let bytes = read_regular(file, LARGEST_FILE).map_err(|e| error(e.to_string()))?;
+    let text = str::from_utf8(&bytes).map_err(|_| error("it is not text in UTF-8".to_owned()))?;
+    parse(text).map_err(error)
 }
 
 fn parse(text: &str) -> Result<Vec<KeyDigest>, String> {
@@ -159,6 +154,13 @@ mod tests {
             assert!(!is_let_in(&keys, name, value), "{name}: {value}");
         }
         assert!(keys.check(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn keys_of_another_reading_replace_those_in_force() {
+        let old = keys("alpha");
+        assert_eq!(old.replace(keys("beta\ngamma")), 2);
+        assert!(is_let_in(&old, "x-api-key", "gamma") && !is_let_in(&old, "x-api-key", "alpha"));
     }
 
     #[test]

@@ -14,7 +14,10 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, value_parser};
 
-use crate::config::{Config, Device};
+use crate::{
+    config::{Config, Device},
+    repository::{TryBundle, try_bundle},
+};
 use drsn_bundle::{Bundle, BundleError, Name};
 
 /// The command line of `drsn-serve`. Without a subcommand it serves.
@@ -91,6 +94,9 @@ pub enum Command {
         #[arg(long, env = "DRSN_HEALTHCHECK_URL", value_name = "URL")]
         url: Option<String>,
     },
+    /// Try a bundle within limits, as the server does before it loads a new version
+    #[command(hide = true)]
+    TryBundle(TryBundle),
 }
 
 impl Command {
@@ -106,6 +112,7 @@ impl Command {
                 export_triton::run(&folder, &repository, name.as_ref(), max_batch)
             }
             Self::Healthcheck { url } => healthcheck::run(url.as_deref(), config),
+            Self::TryBundle(tried) => try_bundle(&tried),
         };
         let (written, code) = match outcome {
             Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),

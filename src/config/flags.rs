@@ -149,6 +149,24 @@ pub struct Config {
     )]
     pub poll_seconds: NonZeroU64,
 
+    /// Longest time for reading the files of a version, and again for trying it, in milliseconds
+    ///
+    /// It also limits each look at the folder of models, and reading keys and certificate.
+    #[arg(
+        long,
+        env = "DRSN_LOAD_TIMEOUT_MS",
+        help_heading = "Models",
+        value_name = "MS",
+        default_value = "60000",
+        value_parser = number,
+    )]
+    pub load_timeout_ms: NonZeroU64,
+
+    /// The program that tries new versions in a process of their own, `drsn-serve` itself; without
+    /// it, they are loaded untried.
+    #[arg(skip)]
+    pub trial_program: Option<PathBuf>,
+
     /// Device to compute on: auto, cpu, cuda or cuda:N
     ///
     /// auto uses the first CUDA device if it works, and the CPU otherwise.

@@ -29,6 +29,11 @@ impl Config {
         Duration::from_secs(self.poll_seconds.get())
     }
 
+    /// Time limit for reading the files of a version, and for trying it.
+    pub fn load_timeout(&self) -> Duration {
+        Duration::from_millis(self.load_timeout_ms.get())
+    }
+
     /// Time limit for a client that reads nothing of its response.
     pub fn write_timeout(&self) -> Duration {
         Duration::from_millis(self.write_timeout_ms.get())

@@ -5,6 +5,7 @@ pub(crate) mod allocator;
 pub(crate) mod inputs;
 pub(crate) mod model;
 mod pending;
+pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod session;
 mod tuning;

@@ -1,22 +1,31 @@
 //! One change of the served models: which versions to open, to keep and to retire.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     ChangeState, Failures, Repository, RepositoryError,
-    folder::{Folder, ModelVersionDir, fingerprint, wanted},
+    folder::{Fingerprint, Folder, ModelVersionDir, wanted},
     lock,
-    opening::open_all,
+    opening::{Opened, Opening},
     snapshot::{Key, Served, Snapshot, Versions},
 };
 use crate::config::{ModelControl, VersionPolicy};
 
+/// A version that cannot be opened is tried again after this many times as long as the attempt
+/// took: attempts never take more than a tenth of the time.
+const PAUSE: u32 = 9;
+/// Most lower versions that are tried at one scan in place of one that cannot be served.
+const MOST_FALLBACKS: usize = 16;
+
 impl Repository {
     /// Serves what the folder has, of one model or of all. The argument `state` proves that its
-    /// lock is held.
+    /// lock is held. If the server shuts down meanwhile, what is served stays as it is.
     pub(super) fn apply(
         &self,
-        state: &ChangeState,
+        state: &mut ChangeState,
         folder: &Folder,
         only: Option<&str>,
     ) -> Failures {
@@ -39,10 +48,15 @@ impl Repository {
                 Plan::new(versions, old.models.get(name), &self.config.version_policy)
             })
             .collect();
-        let mut failures = self.carry_out(&mut plans, &old);
+        let mut failures = self.carry_out(state, &mut plans, &old);
         for plan in plans.iter_mut().filter(|plan| plan.served.is_empty()) {
-            failures.extend(self.fall_back(plan, &old));
+            failures.extend(self.fall_back(state, plan, &old));
         }
+        if self.readers.is_stopped() {
+            stop_opened(&plans, &old);
+            return failures;
+        }
+        state.failed.retain(|key, _| !is_affected(&key.0) || failures.iter().any(|f| f.0 == *key));
         for plan in plans {
             if !plan.served.is_empty() {
                 next.models.insert(plan.name, plan.served);
@@ -57,11 +71,11 @@ impl Repository {
 
     /// Opens the versions that the plans want opened. If one fails, the old versions of its model
     /// stay served beside the new ones.
-    fn carry_out(&self, plans: &mut [Plan], old: &Snapshot) -> Failures {
+    fn carry_out(&self, state: &mut ChangeState, plans: &mut [Plan], old: &Snapshot) -> Failures {
         let jobs: Vec<ModelVersionDir> =
             plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.to_open)).collect();
         let mut failures = Failures::new();
-        for (found, opened) in self.open_versions(jobs, old) {
+        for (found, opened) in self.open_versions(state, jobs, old) {
             let Some(plan) = plans.iter_mut().find(|plan| plan.name == found.name) else {
                 continue;
             };
@@ -81,13 +95,16 @@ impl Repository {
     }
 
     /// If the latest version cannot be served and no other version is, serves the next lower one
-    /// that can be.
-    fn fall_back(&self, plan: &mut Plan, old: &Snapshot) -> Failures {
+    /// that can be, if it is among the next [`MOST_FALLBACKS`].
+    fn fall_back(&self, state: &mut ChangeState, plan: &mut Plan, old: &Snapshot) -> Failures {
         let mut failures = Failures::new();
         let is_allowed = self.config.version_policy == VersionPolicy::Latest
             && self.config.model_control != ModelControl::Fixed;
-        while let Some(found) = plan.lower.pop().filter(|_| is_allowed) {
-            match self.open_versions(vec![found], old).pop() {
+        if !is_allowed {
+            return failures;
+        }
+        for found in plan.lower.drain(..).rev().take(MOST_FALLBACKS) {
+            match self.open_versions(state, vec![found], old).pop() {
                 Some((found, Ok(served))) => {
                     plan.served.insert(found.version, served);
                     break;
@@ -99,28 +116,52 @@ impl Repository {
         failures
     }
 
+    /// Opens versions, except those that failed too short a time ago.
     fn open_versions(
         &self,
+        state: &mut ChangeState,
         jobs: Vec<ModelVersionDir>,
         old: &Snapshot,
     ) -> Vec<(ModelVersionDir, Result<Served, RepositoryError>)> {
-        let keys: Vec<Key> = jobs.iter().map(|f| (f.name.clone(), f.version.clone())).collect();
-        lock(&self.loading).extend(keys.iter().cloned());
-        let opened = open_all(jobs, &self.config, &self.runtime, &self.metrics, &self.ending);
-        lock(&self.loading).retain(|key| !keys.contains(key));
-        for (found, outcome) in &opened {
-            let key = (found.name.clone(), found.version.clone());
-            let Err(error) = outcome else { continue };
-            // A folder that is still being written fails at each rescan, but is reported once.
-            if self.config.model_control != ModelControl::Fixed || !old.models.is_empty() {
-                if old.load_errors.get(&key) == Some(&error.public_reason()) {
-                    tracing::debug!("{error}");
-                } else {
-                    tracing::warn!("{error}; the served models stay");
-                }
+        let (mut done, mut due) = (Vec::new(), Vec::new());
+        for found in jobs {
+            match state.failed.get(&key_of(&found)).and_then(|failed| failed.postponed(&found)) {
+                Some(error) => done.push((found, Err(error))),
+                None => due.push(found),
             }
         }
-        opened
+        let keys: Vec<Key> = due.iter().map(key_of).collect();
+        lock(&self.loading).extend(keys.iter().cloned());
+        let opening = Opening {
+            config: &self.config,
+            runtime: &self.runtime,
+            metrics: &self.metrics,
+            readers: &self.readers,
+            trial: self.trial.as_ref().filter(|_| !state.is_untried),
+        };
+        let opened = opening.open_all(due);
+        lock(&self.loading).retain(|key| !keys.contains(key));
+        for Opened { found, outcome, took } in opened {
+            if let Err(error) = &outcome {
+                self.log_failure(error, old.load_errors.get(&key_of(&found)), old);
+                state.failed.insert(key_of(&found), Failed::new(&found, error, took));
+            }
+            done.push((found, outcome));
+        }
+        done
+    }
+
+    /// A folder that is still being written fails at each rescan, but is reported once.
+    fn log_failure(&self, error: &RepositoryError, known: Option<&String>, old: &Snapshot) {
+        let is_start = self.config.model_control == ModelControl::Fixed && old.models.is_empty();
+        if is_start || self.readers.is_stopped() {
+            return;
+        }
+        if known == Some(&error.public_reason()) {
+            tracing::debug!("{error}");
+        } else {
+            tracing::warn!("{error}; the served models stay");
+        }
     }
 
     /// Replaces the snapshot: requests see the old one or the new one.
@@ -146,6 +187,41 @@ impl Repository {
         for model in next.models() {
             model.metrics.ready.set(1);
         }
+    }
+}
+
+fn key_of(found: &ModelVersionDir) -> Key {
+    (found.name.clone(), found.version.clone())
+}
+
+/// Ends the workers of models that were opened and will not be served.
+fn stop_opened(plans: &[Plan], old: &Snapshot) {
+    for served in plans.iter().flat_map(|plan| plan.served.values()) {
+        if !old.models().any(|model| Arc::ptr_eq(model, &served.model)) {
+            served.model.stop();
+        }
+    }
+}
+
+/// A version that could not be opened.
+#[derive(Debug)]
+pub(super) struct Failed {
+    fingerprint: Fingerprint,
+    reason: String,
+    /// When it may be tried again.
+    due: Instant,
+}
+
+impl Failed {
+    fn new(found: &ModelVersionDir, error: &RepositoryError, took: Duration) -> Self {
+        let due = Instant::now() + took * PAUSE;
+        Self { fingerprint: found.fingerprint.clone(), reason: error.public_reason(), due }
+    }
+
+    /// The failure again, if the version has the same manifest and is not due.
+    fn postponed(&self, found: &ModelVersionDir) -> Option<RepositoryError> {
+        let is_postponed = self.fingerprint == found.fingerprint && Instant::now() < self.due;
+        is_postponed.then(|| RepositoryError::Postponed { reason: self.reason.clone() })
     }
 }
 
@@ -175,7 +251,7 @@ impl Plan {
         for found in wanted {
             let served = old.and_then(|old| old.get(&found.version));
             match served {
-                Some(served) if served.fingerprint == fingerprint(&found.path) => {
+                Some(served) if served.fingerprint == found.fingerprint => {
                     plan.served.insert(found.version, served.clone());
                 }
                 _ => plan.to_open.push(found),

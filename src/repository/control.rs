@@ -65,7 +65,11 @@ impl Repository {
             ));
         }
         state.unloaded.remove(name);
-        let failures = self.apply(&state, &folder, Some(name));
+        state.failed.retain(|(model, _), _| model != name);
+        let failures = self.apply(&mut state, &folder, Some(name));
+        if self.readers.is_stopped() {
+            return Err(ErrorKind::Draining.because("the server is shutting down"));
+        }
         match failures.first() {
             None => Ok(()),
             Some(((name, version), error)) => Err(ErrorKind::Unloadable.because(format!(

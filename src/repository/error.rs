@@ -7,12 +7,22 @@ use std::{
 
 use drsn_bundle::{BundleError, Name, bundle::MANIFEST_FILE, runtime::RuntimeError};
 
+use crate::transport::ReadError;
+
 /// Why models cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RepositoryError {
     /// The folder does not exist, or cannot be read.
     #[error("cannot read the folder of models {path:?}: {source}; name another with --models")]
     Folder { path: PathBuf, source: io::Error },
+    /// Reading the folder took too long.
+    #[error("cannot read the folder of models {path:?}: {source}")]
+    FolderUnread { path: PathBuf, source: ReadError },
+    /// The folder has more entries than a scan looks at.
+    #[error(
+        "cannot read the folder of models {path:?}: it and the folders in it have more than {most} entries; remove versions that are not needed"
+    )]
+    TooMany { path: PathBuf, most: usize },
     /// The folder has no bundle.
     #[error(
         "the folder {path:?} has no model: expected <name>/<version>/{MANIFEST_FILE} below it, as `drsn-train train` writes it"
@@ -47,6 +57,29 @@ pub(crate) enum RepositoryError {
     /// A model does not run on this machine.
     #[error("model {model}: {source}")]
     Runtime { model: String, source: Box<RuntimeError> },
+    /// Reading a version took too long.
+    #[error("model {model} in {path:?}: {source}")]
+    Unread { model: String, path: PathBuf, source: ReadError },
+    /// A version's trial had no result.
+    #[error("model {model} in {path:?}: {reason}")]
+    Trial { model: String, path: PathBuf, reason: String },
+    /// A session needs more memory than there is for it.
+    #[error(
+        "model {model}: it needs more than {} MiB of memory for one worker, which is its share of the free memory: {reason}",
+        bytes >> 20
+    )]
+    Memory { model: String, bytes: u64, reason: String },
+    /// A version was refused by its trial, with both of its texts.
+    #[error("{message}")]
+    Refused { message: String, reason: String },
+    /// The files of a version changed between its trial and its loading.
+    #[error(
+        "model {model} in {path:?}: its files changed while it was loaded; it is tried again at the next scan"
+    )]
+    Changed { model: String, path: PathBuf },
+    /// A version failed a short time ago for this reason, and is not tried again yet.
+    #[error("{reason}")]
+    Postponed { reason: String },
 }
 
 impl RepositoryError {
@@ -65,7 +98,18 @@ impl RepositoryError {
             }
             Self::Runtime { source, .. } => without_paths(&source.to_string()),
             Self::Misplaced { found, .. } => format!("its manifest says that it is {found}"),
-            Self::Folder { .. } => "the folder of models cannot be read".to_owned(),
+            Self::Memory { bytes, reason, .. } => format!(
+                "it needs more than {} MiB of memory for one worker, which is its share of the free memory: {reason}",
+                bytes >> 20
+            ),
+            Self::Unread { source, .. } => source.to_string(),
+            Self::Trial { reason, .. }
+            | Self::Refused { reason, .. }
+            | Self::Postponed { reason } => reason.clone(),
+            Self::Changed { .. } => "its files changed while it was loaded".to_owned(),
+            Self::FolderUnread { .. } | Self::TooMany { .. } | Self::Folder { .. } => {
+                "the folder of models cannot be read".to_owned()
+            }
             Self::Empty { .. }
             | Self::OneModel { .. }
             | Self::NoVersion { .. }

@@ -11,10 +11,11 @@ mod folder;
 mod index;
 mod opening;
 mod snapshot;
+mod trial;
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -27,11 +28,16 @@ use crate::{
     engine::model::{Model, RetiredModel},
     error::ApiError,
     observability::metrics::Metrics,
+    transport::Readers,
 };
+use change::Failed;
 pub(crate) use error::RepositoryError;
-use folder::{Folder, discover, wanted};
+use folder::{Folder, Scan, wanted};
 pub(crate) use index::{IndexEntry, ModelState, check_parameters};
 use snapshot::{Key, Snapshot};
+use trial::Trial;
+pub use trial::own_program;
+pub(crate) use trial::{TryBundle, try_bundle};
 
 /// How long to wait for a served version whose folder has disappeared: a folder that is being
 /// replaced is missing between two renames.
@@ -52,8 +58,10 @@ pub(crate) struct Repository {
     loading: Mutex<BTreeSet<Key>>,
     /// Retired versions, until their last request is answered.
     unloading: Mutex<Vec<(Key, RetiredModel)>>,
-    /// Once this is set, no further version is opened.
-    ending: Arc<AtomicBool>,
+    /// Reads the folder and the bundles. Once they are stopped, no further version is opened.
+    readers: Readers,
+    /// Tries versions first, if the configuration names a program for it.
+    trial: Option<Trial>,
 }
 
 /// State that only changes need.
@@ -63,6 +71,10 @@ struct ChangeState {
     unloaded: BTreeSet<String>,
     /// Why the last rescan could not read the folder.
     folder_error: Option<String>,
+    /// Versions that could not be opened, so that they are not tried too often.
+    failed: BTreeMap<Key, Failed>,
+    /// Whether versions are opened untried.
+    is_untried: bool,
     is_stopped: bool,
 }
 
@@ -70,7 +82,11 @@ struct ChangeState {
 type Failures = Vec<(Key, RepositoryError)>;
 
 impl Repository {
-    /// Finds, opens and starts the models, as long as `ending` is not set.
+    /// Finds, opens and starts the models, until the `readers` are stopped.
+    ///
+    /// If models are `fixed`, they are not tried in a process of their own: nothing is served yet
+    /// that they could end, and a server should be ready soon. Otherwise one bad version must not
+    /// keep the others from being served.
     ///
     /// # Errors
     /// [`RepositoryError`] if the folder cannot be read. If models are `fixed`, also that of the
@@ -79,10 +95,8 @@ impl Repository {
         config: &Config,
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
-        ending: &Arc<AtomicBool>,
+        readers: &Readers,
     ) -> Result<Arc<Self>, RepositoryError> {
-        let folder = discover(&config.models, config.model_name.as_ref())?;
-        check_names(config, &folder)?;
         let snapshot = Snapshot { default: config.default_model.clone(), ..Snapshot::default() };
         let repository = Self {
             config: config.clone(),
@@ -92,11 +106,18 @@ impl Repository {
             state: Mutex::default(),
             loading: Mutex::default(),
             unloading: Mutex::default(),
-            ending: Arc::clone(ending),
+            readers: readers.clone(),
+            trial: Trial::new(config, runtime, readers),
         };
-        let failures = repository.apply(&lock(&repository.state), &folder, None);
-        let first = failures.into_iter().next();
-        if let Some((_, error)) = first.filter(|_| config.model_control == ModelControl::Fixed) {
+        let folder = repository.discover()?;
+        check_names(config, &folder)?;
+        let is_fixed = config.model_control == ModelControl::Fixed;
+        let mut state = lock(&repository.state);
+        state.is_untried = is_fixed;
+        let failures = repository.apply(&mut state, &folder, None);
+        state.is_untried = false;
+        drop(state);
+        if let Some((_, error)) = failures.into_iter().next().filter(|_| is_fixed) {
             repository.stop();
             return Err(error);
         }
@@ -151,8 +172,9 @@ impl Repository {
     }
 
     /// Reads the folder again and serves what it has now. If a new version cannot be served, the
-    /// served versions of its model stay. Blocks for as long as loading does.
-    pub(crate) fn rescan(&self) {
+    /// served versions of its model stay. With `anew`, versions that failed a short time ago are
+    /// tried again. Blocks for as long as loading does.
+    pub(crate) fn rescan(&self, anew: bool) {
         let mut state = lock(&self.state);
         if state.is_stopped {
             return;
@@ -160,7 +182,10 @@ impl Repository {
         match self.discover_settled() {
             Ok(folder) => {
                 state.folder_error = None;
-                self.apply(&state, &folder, None);
+                if anew {
+                    state.failed.clear();
+                }
+                self.apply(&mut state, &folder, None);
             }
             Err(error) => {
                 let message = error.to_string();
@@ -185,7 +210,15 @@ impl Repository {
     }
 
     fn discover(&self) -> Result<Folder, RepositoryError> {
-        discover(&self.config.models, self.config.model_name.as_ref())
+        let path = self.config.models.clone();
+        let scan = Scan {
+            folder: path.clone(),
+            model_name: self.config.model_name.clone(),
+            policy: self.config.version_policy.clone(),
+            served: self.snapshot.load().models.keys().cloned().collect(),
+        };
+        let outcome = self.readers.run(&path, move || scan.run());
+        outcome.map_err(|source| RepositoryError::FolderUnread { path, source })?
     }
 
     /// The folder's versions. If a served one is missing, it looks a second time, after
@@ -199,6 +232,7 @@ impl Repository {
         };
         match self.discover() {
             Ok(folder) if is_complete(&folder) => Ok(folder),
+            Err(error @ RepositoryError::FolderUnread { .. }) => Err(error),
             Ok(_) | Err(_) => {
                 thread::sleep(REPLACEMENT);
                 self.discover()

@@ -1,10 +1,14 @@
 //! Why the server did not start.
 
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use drsn_bundle::runtime::RuntimeError;
 
-use crate::{admission::KeysError, repository::RepositoryError, transport::TlsError};
+use crate::{
+    admission::KeysError,
+    repository::RepositoryError,
+    transport::{ReadError, TlsError},
+};
 
 /// Why the server did not start, in a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +19,10 @@ pub struct StartError(Cause);
 pub(super) enum Cause {
     #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
     Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Unread { path: PathBuf, source: ReadError },
+    #[error("reading keys and certificate failed unexpectedly: {0}")]
+    Panicked(String),
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
@@ -51,7 +59,11 @@ impl StartError {
                 | RepositoryError::NoDefault { .. }
                 | RepositoryError::NoBundle { .. },
             ) => ExitCode::from(2),
-            Cause::Bind { .. } | Cause::Runtime(_) | Cause::Repository(_) => ExitCode::FAILURE,
+            Cause::Bind { .. }
+            | Cause::Unread { .. }
+            | Cause::Panicked(_)
+            | Cause::Runtime(_)
+            | Cause::Repository(_) => ExitCode::FAILURE,
         }
     }
 }

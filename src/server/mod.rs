@@ -1,29 +1,46 @@
 //! The composition root: binds, loads, serves and drains.
 
 mod error;
+mod loading;
 mod reload;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use drsn_bundle::runtime::Runtime;
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::{net::TcpListener, signal::unix::Signal, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    signal::unix::Signal,
+    time::{timeout, timeout_at},
+};
 use tower::util::Either;
 
+pub use crate::repository::own_program;
 use crate::{
-    admission::Keys,
     api::{grpc, http},
     app::{App, Phase},
     config::{Config, GrpcAddress},
-    repository::Repository,
-    transport::{Connections, HttpService, Tls},
+    transport::{Connections, HttpService},
 };
 use error::Cause;
 pub use error::StartError;
+use loading::Loaded;
+
+/// Shortest time that the models are given to stop, at the end of a drain that took all its time.
+const LEAST_STOP: Duration = Duration::from_secs(1);
+
+/// How the server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing uses ONNX Runtime any more.
+    Idle,
+    /// A thread still uses ONNX Runtime: the process must end without running destructors, which
+    /// would take away what that thread uses.
+    Busy,
+}
 
 /// The sockets that the server listens on.
 #[derive(Debug)]
@@ -72,36 +89,36 @@ pub fn run(
     config: Config,
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> BoxFuture<'static, Result<(), StartError>> {
+) -> BoxFuture<'static, Result<Ended, StartError>> {
     serve(config, listeners, Box::pin(shutdown)).boxed()
 }
 
 async fn serve(
     config: Config,
     listeners: Listeners,
-    shutdown: BoxFuture<'static, ()>,
-) -> Result<(), StartError> {
+    mut shutdown: BoxFuture<'static, ()>,
+) -> Result<Ended, StartError> {
     let started = Instant::now();
-    let app = Arc::new(open(config)?);
+    // Registered early: without a receiver, SIGHUP would end the process.
+    let hangup = reload::hangup();
+    let Some(app) = loading::open(config, &mut shutdown).await? else { return Ok(Ended::Idle) };
+    let app = Arc::new(app);
     // One type for both protocols, so that the code that serves connections, which is large, is
     // compiled once.
     let services =
         [Either::Left(http::service(Arc::clone(&app))), Either::Right(grpc::router(&app))];
     let [http, grpc] = services.map(|service| connections(&app, service));
     listeners.announce(app.tls.is_some());
-    // Registered early: without a receiver, SIGHUP would end the process.
-    let hangup = reload::hangup();
-    let mut outcome = Ok(());
+    let mut outcome = Ok(Loaded::Stopped);
     let until_closing = async {
-        let loaded = until_draining(&app, started, hangup, shutdown).await;
-        if let Ok(true) = loaded {
+        outcome = until_draining(&app, started, hangup, shutdown).await;
+        if let Ok(Loaded::All) = outcome {
             tracing::info!(linger_ms = app.config.linger_ms, "draining");
             app.enter(Phase::Draining);
             http.drain();
             grpc.drain();
             tokio::time::sleep(app.config.linger()).await;
         }
-        outcome = loaded.map(drop);
         app.enter(Phase::Closing);
     };
     let grpc_served = async {
@@ -110,32 +127,32 @@ async fn serve(
         }
     };
     tokio::join!(http.accept_until(listeners.http, until_closing), grpc_served);
-    outcome?;
+    let loaded = outcome?;
+    let end = tokio::time::Instant::now() + app.config.drain_timeout();
     finish(&app, http, grpc).await;
-    stop_models(app).await;
+    let stopped = stop_models(app, end).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(if loaded == Loaded::Busy { Ended::Busy } else { stopped })
 }
 
-/// Loads the models and keeps them up to date until shutdown is requested. Returns false if it was
-/// requested before all models were loaded: then there is nothing to drain.
+/// Loads the models and keeps them up to date until shutdown is requested. If it is requested
+/// before all models are loaded, there is nothing to drain.
 async fn until_draining(
     app: &Arc<App>,
     started: Instant,
     hangup: Option<Signal>,
     mut shutdown: BoxFuture<'static, ()>,
-) -> Result<bool, StartError> {
-    let loading = {
-        let app = Arc::clone(app);
-        tokio::task::spawn_blocking(move || load(&app, started))
-    };
-    let is_loaded = loaded(app, loading, &mut shutdown).await?;
-    if is_loaded {
-        let reloading = tokio::spawn(reload::keep_up_to_date(Arc::clone(app), hangup));
+) -> Result<Loaded, StartError> {
+    let reloading = tokio::spawn(reload::keep_up_to_date(Arc::clone(app), hangup));
+    let loading = loading::start(app, started);
+    let loaded = loading::loaded(app, loading, &mut shutdown).await;
+    if let Ok(Loaded::All) = loaded {
         shutdown.await;
-        reloading.abort();
     }
-    Ok(is_loaded)
+    reloading.abort();
+    // A rescan ends soon: it opens no further model and waits for no file.
+    app.readers.stop();
+    loaded
 }
 
 /// Waits until accepted requests are answered, but no longer than the drain timeout.
@@ -146,51 +163,20 @@ async fn finish<S: HttpService>(app: &App, http: Connections<S>, grpc: Connectio
     }
 }
 
-/// Stops the workers of every model: ONNX Runtime must not be in use on another thread when the
-/// process ends.
-async fn stop_models(app: Arc<App>) {
+/// Stops the workers of every model: ONNX Runtime should not be in use on another thread when the
+/// process ends. Waits until `end`, but no less than [`LEAST_STOP`].
+async fn stop_models(app: Arc<App>, end: tokio::time::Instant) -> Ended {
     let stopping = tokio::task::spawn_blocking(move || {
         if let Ok(repository) = app.repository() {
             repository.stop();
         }
     });
-    if let Err(panic) = stopping.await {
-        tracing::error!(%panic, "stopping the models panicked");
+    match timeout_at(end.max(tokio::time::Instant::now() + LEAST_STOP), stopping).await {
+        Ok(Ok(())) => return Ended::Idle,
+        Ok(Err(panic)) => tracing::error!(%panic, "stopping the models panicked"),
+        Err(_) => tracing::warn!("the drain timeout expired before all models were stopped"),
     }
-}
-
-/// Waits until the models are loaded. Returns false if shutdown was requested before: then no
-/// further model is loaded, and the current one is awaited, because ONNX Runtime must not be in use
-/// when the process ends.
-async fn loaded(
-    app: &App,
-    mut loading: JoinHandle<Result<(), StartError>>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<bool, StartError> {
-    let (outcome, is_ending) = tokio::select! {
-        biased;
-        outcome = &mut loading => (outcome, false),
-        () = shutdown => {
-            tracing::info!("shutting down before all models are loaded");
-            app.stop_loading();
-            (loading.await, true)
-        }
-    };
-    match outcome {
-        Ok(Ok(())) => Ok(!is_ending),
-        Ok(Err(error)) => Err(error),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-/// Reads the configured keys and certificate.
-fn open(config: Config) -> Result<App, StartError> {
-    let keys = config.api_keys.as_deref().map(Keys::open).transpose()?;
-    let tls = match (&config.tls_cert, &config.tls_key) {
-        (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate, key)?)),
-        (None, _) | (_, None) => None,
-    };
-    Ok(App::new(config, keys, tls))
+    Ended::Busy
 }
 
 /// Connections with the configured limits.
@@ -198,17 +184,4 @@ fn connections<S: HttpService>(app: &App, service: S) -> Connections<S> {
     Connections::new(service, app.config.max_connections.get())
         .with_tls(app.tls.clone())
         .with_write_timeout(app.config.write_timeout())
-}
-
-fn load(app: &App, started: Instant) -> Result<(), StartError> {
-    let config = &app.config;
-    let runtime = Runtime::start(config.onnxruntime.as_deref())?;
-    let repository = Repository::open(config, &runtime, &app.metrics, app.loading_stopped())?;
-    if app.loading_stopped().load(Ordering::Relaxed) {
-        repository.stop();
-        return Ok(());
-    }
-    app.serve_models(repository);
-    tracing::info!(ms = started.elapsed().as_millis() as u64, "ready");
-    Ok(())
 }

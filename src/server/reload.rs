@@ -1,14 +1,24 @@
 //! Reloading: rescans the models folder regularly and at SIGHUP, which also reloads keys and
-//! certificate.
+//! certificate. Each of the three is a loop of its own: keys never wait for models.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{Interval, MissedTickBehavior, interval},
+    sync::Notify,
+    task::spawn_blocking,
+    time::{Interval, MissedTickBehavior, interval, sleep},
 };
 
-use crate::{app::App, config::ModelControl};
+use crate::{
+    admission::Keys,
+    app::{App, Phase},
+    config::ModelControl,
+    transport::{ReadError, Tls},
+};
+
+/// Pause before keys or a certificate that could not be read in time are read again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Starts listening for SIGHUP.
 pub(super) fn hangup() -> Option<Signal> {
@@ -17,44 +27,110 @@ pub(super) fn hangup() -> Option<Signal> {
         .ok()
 }
 
-/// Rescans the folder at every poll and at SIGHUP, until the task is aborted.
+/// Reloads keys and certificate at SIGHUP; once the server is ready, rescans the folder at every
+/// poll and at SIGHUP. It never returns.
 pub(super) async fn keep_up_to_date(app: Arc<App>, mut hangup: Option<Signal>) {
+    let [keys, certificate, models] = [(); 3].map(|()| Notify::new());
+    let hangups = async {
+        loop {
+            received(&mut hangup).await;
+            tracing::info!("received SIGHUP; reloading models, keys and certificate");
+            for asked in [&keys, &certificate, &models] {
+                asked.notify_one();
+            }
+        }
+    };
+    tokio::join!(
+        hangups,
+        reload_when("API keys", &keys, || reload_keys(&app)),
+        reload_when("certificate", &certificate, || reload_certificate(&app)),
+        rescan_when(&app, &models),
+    );
+}
+
+/// Reloads whenever `asked`. If the files could not be read in time, it tries again until they are
+/// read: what an operator revoked must not stay in force because a mount hung for a while.
+async fn reload_when<F: Future<Output = Result<(), ReadError>>>(
+    what: &str,
+    asked: &Notify,
+    reload: impl Fn() -> F,
+) {
+    let mut is_overdue = false;
+    loop {
+        tokio::select! {
+            () = asked.notified() => {}
+            () = sleep(AGAIN), if is_overdue => {}
+        }
+        match reload().await {
+            Ok(()) => is_overdue = false,
+            Err(error) if is_overdue => tracing::debug!(what, %error, "still cannot reload"),
+            Err(error) => {
+                tracing::error!(
+                    "cannot reload the {what}: {error}; keeping the old ones until it works"
+                );
+                is_overdue = true;
+            }
+        }
+    }
+}
+
+/// Reloads the keys; an unusable file leaves the old ones in force.
+async fn reload_keys(app: &Arc<App>) -> Result<(), ReadError> {
+    let Some(keys) = &app.keys else { return Ok(()) };
+    let file = keys.file().to_owned();
+    match read(app, &keys.file().to_owned(), move || Keys::open(&file)).await? {
+        Ok(new) => tracing::info!(count = keys.replace(new), "reloaded the API keys"),
+        Err(error) => tracing::error!("{error}; keeping the old keys"),
+    }
+    Ok(())
+}
+
+/// Reloads the certificate; unusable files leave the old one in force.
+async fn reload_certificate(app: &Arc<App>) -> Result<(), ReadError> {
+    let Some(tls) = &app.tls else { return Ok(()) };
+    let (certificate, key) = tls.files();
+    let (certificate, key) = (certificate.to_owned(), key.to_owned());
+    match read(app, tls.files().0, move || Tls::open(&certificate, &key)).await? {
+        Ok(new) => {
+            tls.replace(new);
+            tracing::info!("reloaded the certificate");
+        }
+        Err(error) => tracing::error!("{error}; keeping the old certificate"),
+    }
+    Ok(())
+}
+
+/// Reads files within the time limit, without blocking a thread that serves connections.
+async fn read<T: Send + 'static>(
+    app: &App,
+    path: &Path,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ReadError> {
+    let (readers, path) = (app.readers.clone(), path.to_owned());
+    spawn_blocking(move || readers.run(&path, read)).await.unwrap_or(Err(ReadError::Panicked))
+}
+
+/// Rescans the folder at every poll and whenever `asked`, once the server is ready.
+async fn rescan_when(app: &App, asked: &Notify) {
+    app.reached(Phase::Ready).await;
     let mut polls = (app.config.model_control == ModelControl::Poll).then(|| {
         let mut polls = interval(app.config.poll_interval());
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         polls
     });
     loop {
-        tokio::select! {
-            () = received(&mut hangup) => {
-                tracing::info!("received SIGHUP; reloading models, keys and certificate");
-                reload_files(&app);
-            }
-            () = tick(&mut polls) => {}
-        }
-        rescan(&app).await;
+        let is_asked = tokio::select! {
+            () = asked.notified() => true,
+            () = tick(&mut polls) => false,
+        };
+        rescan(app, is_asked).await;
     }
 }
 
-/// Reloads keys and certificate; an unusable file leaves the old ones in force.
-fn reload_files(app: &App) {
-    if let Some(keys) = &app.keys {
-        match keys.reload() {
-            Ok(count) => tracing::info!(count, "reloaded the API keys"),
-            Err(error) => tracing::error!("{error}; keeping the old keys"),
-        }
-    }
-    if let Some(tls) = &app.tls {
-        match tls.reload() {
-            Ok(()) => tracing::info!("reloaded the certificate"),
-            Err(error) => tracing::error!("{error}; keeping the old certificate"),
-        }
-    }
-}
-
-async fn rescan(app: &App) {
+/// Rescans the folder. If an operator asked for it, versions that failed before are tried again.
+async fn rescan(app: &App, is_asked: bool) {
     let Ok(repository) = app.repository().map(Arc::clone) else { return };
-    let scanned = tokio::task::spawn_blocking(move || repository.rescan()).await;
+    let scanned = spawn_blocking(move || repository.rescan(is_asked)).await;
     if let Err(panic) = scanned {
         tracing::error!(%panic, "scanning the models folder panicked");
     }

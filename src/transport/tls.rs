@@ -13,8 +13,13 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::read_regular;
+
 /// Protocols offered by ALPN, preferred first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Largest certificate chain, and largest key, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// A certificate and its key.
 #[derive(Debug)]
@@ -58,13 +63,14 @@ impl Tls {
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), server })
     }
 
-    /// Reads both again, for new connections.
-    ///
-    /// # Errors
-    /// [`TlsError`] as for [`Tls::open`]; the old ones then stay in force.
-    pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        self.server.store(read(&self.certificate, &self.key)?);
-        Ok(())
+    /// The files of the certificate and the key.
+    pub(crate) fn files(&self) -> (&Path, &Path) {
+        (&self.certificate, &self.key)
+    }
+
+    /// Puts the certificate of another reading of the files into force, for new connections.
+    pub(crate) fn replace(&self, new: Self) {
+        self.server.store(new.server.into_inner());
     }
 
     /// An acceptor with the current certificate.
@@ -76,14 +82,17 @@ impl Tls {
 fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let wrong_certificate =
         |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
+    let text =
+        read_regular(certificate, LARGEST_FILE).map_err(|e| wrong_certificate(e.to_string()))?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
         .map_err(|e| wrong_certificate(e.to_string()))?;
     if chain.is_empty() {
         return Err(wrong_certificate("it contains no certificate".to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|e| TlsError::Key { path: key.to_owned(), reason: e.to_string() })?;
+    let wrong_key = |reason: String| TlsError::Key { path: key.to_owned(), reason };
+    let text = read_regular(key, LARGEST_FILE).map_err(|e| wrong_key(e.to_string()))?;
+    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|e| wrong_key(e.to_string()))?;
     let mismatch = |e: rustls::Error| TlsError::Pair {
         certificate: certificate.to_owned(),
         key: key.to_owned(),

@@ -80,12 +80,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with these flags, and returns when it is ready.
     pub(crate) async fn start(models: &Path, flags: &[&str]) -> Self {
+        Self::start_with(models, flags, |_| ()).await
+    }
+
+    /// The same, after a change of the configuration that no flag makes.
+    pub(crate) async fn start_with(
+        models: &Path,
+        flags: &[&str],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let models = models.to_str().unwrap();
         let device = device();
         let fixed =
             ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", &device];
         let quick = ["--linger-ms", "0", "--grpc", "127.0.0.1:0"];
-        let config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
+        let mut config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
+        config.trial_program = Some(PathBuf::from(env!("CARGO_BIN_EXE_drsn-serve")));
+        change(&mut config);
         let listeners = server::bind(&config).await.unwrap();
         let address = listeners.http.local_addr().unwrap();
         let grpc = listeners.grpc.as_ref().unwrap().local_addr().unwrap();

@@ -16,13 +16,19 @@ mod damaged;
 mod documentation;
 mod drain;
 mod examples;
+#[cfg(unix)]
+mod folder_changes;
 mod forms;
 mod grpc;
 mod harness;
 mod hostile;
 mod http;
+#[cfg(target_os = "linux")]
+mod hung_mount;
 mod keys;
 mod limits;
+#[cfg(target_os = "linux")]
+mod loading;
 mod memory;
 mod mnist;
 mod oip;
