@@ -6,6 +6,8 @@ use std::any::Any;
 use axum::http::StatusCode;
 use tonic::Code;
 
+use crate::transport::Refusal;
+
 /// Why a request failed, with a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -177,6 +179,20 @@ impl ErrorKind {
     pub(crate) fn because(self, detail: impl Into<String>) -> ApiError {
         ApiError { kind: self, detail: detail.into() }
     }
+}
+
+/// The error for a request for which there is no place.
+pub(crate) fn busy(refusal: Refusal) -> ApiError {
+    ErrorKind::QueueFull.because(match refusal {
+        Refusal::TooManyRequests => {
+            "the server has too many unfinished requests, and this connection has its share of \
+             them; retry shortly, with fewer requests at once"
+        }
+        Refusal::TooManyConnections => {
+            "the server has as many connections as it may have; retry shortly, and use a \
+             connection for many requests"
+        }
+    })
 }
 
 impl ApiError {

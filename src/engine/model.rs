@@ -213,6 +213,15 @@ impl Model {
         Ok(slices)
     }
 
+    /// Whether the queue has room now. A request that would be refused is so before its body is
+    /// read and decoded, which costs more than an answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], or [`ErrorKind::Draining`] if the model accepts no more requests.
+    pub(crate) fn check_room(&self) -> Result<(), ApiError> {
+        self.queue.has_room().map_err(|error| self.push_error(error))
+    }
+
     /// Admits one request that will submit its inputs one after another. This decides, once,
     /// whether the queue has room for it.
     ///

@@ -3,11 +3,13 @@
 
 mod connection;
 mod connections;
+mod crowd;
 mod stalled;
 mod tls;
 mod write_timeout;
 
 pub use connection::HttpService;
 pub use connections::Connections;
+pub(crate) use crowd::Refusal;
 pub(crate) use stalled::ExemptFromStallCheck;
 pub(crate) use tls::{Tls, TlsError};

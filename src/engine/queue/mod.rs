@@ -177,6 +177,11 @@ impl<O> Queue<O> {
         }
     }
 
+    /// Whether a request would be accepted now.
+    pub(super) fn has_room(&self) -> Result<(), PushError> {
+        self.check_room(&mut self.lock())
+    }
+
     fn check_room(&self, state: &mut State<O>) -> Result<(), PushError> {
         if state.closed {
             return Err(PushError::Closed);

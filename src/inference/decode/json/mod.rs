@@ -74,6 +74,12 @@ impl<'a> JsonRequest<'a> {
         Self::parse_whole(body)
     }
 
+    /// Whether decoding can take much longer than the body's length suggests: a small file can be
+    /// a large picture, and a conversion of rates has to be planned.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.image.is_some() || self.images.is_some() || self.resample.is_some()
+    }
+
     fn with(mut self, member: Member, numbers: Nested) -> Self {
         let place = match member {
             Member::Signal => &mut self.signal,
