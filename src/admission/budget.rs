@@ -1,8 +1,8 @@
 //! Limits the bytes of bodies and decoded inputs that are in memory at once.
 //!
 //! A request reserves bytes before it reads them. Otherwise the real limit would be the number of
-//! connections times the largest body. A request may hold at most twice as many bytes as stay free:
-//! however many large requests there are, small ones find room.
+//! connections times the largest body. The more a request holds, the more must stay free for
+//! others: however many large requests there are, small ones find room.
 
 use std::sync::{
     Arc,
@@ -11,8 +11,11 @@ use std::sync::{
 
 use crate::error::{ApiError, ErrorKind};
 
-/// How many times the bytes that stay free one request may hold.
-const FREE_MULTIPLE: u64 = 2;
+/// How many times the bytes that a request holds must stay free, up to [`SPARED`]: as many as there
+/// are requests by default, so that what one request takes, the others can take, too.
+const OTHERS: u64 = 2048;
+/// The share of the budget, as a divisor, that large requests leave to small ones.
+const SPARED: u64 = 4;
 
 /// The byte budget that all requests share.
 #[derive(Debug)]
@@ -40,7 +43,12 @@ impl ByteBudget {
 
     /// The most bytes that a request can have when there is no other.
     fn largest_request(&self) -> u64 {
-        self.limit / (FREE_MULTIPLE + 1) * FREE_MULTIPLE + self.limit % (FREE_MULTIPLE + 1)
+        self.limit - self.limit / SPARED
+    }
+
+    /// The bytes that a request of `bytes` leaves to others.
+    fn must_stay_free(&self, bytes: u64) -> u64 {
+        bytes.saturating_mul(OTHERS).min(self.limit / SPARED)
     }
 
     /// An empty reservation.
@@ -53,20 +61,20 @@ impl Reservation {
     /// Adds `bytes` to the reservation.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] if the request alone exceeds two thirds of the budget,
+    /// [`ErrorKind::TooLarge`] if the request alone exceeds three quarters of the budget,
     /// [`ErrorKind::BytesFull`] if other requests leave too little of it.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), ApiError> {
         let limit = self.budget.limit;
         let total = self.bytes.saturating_add(bytes);
         if total > self.budget.largest_request() {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the request needs more memory than one request may have, two thirds of the server's request-memory budget of {limit} bytes; send fewer or smaller inputs"
+                "the request needs more memory than one request may have, three quarters of the server's request-memory budget of {limit} bytes; send fewer or smaller inputs"
             )));
         }
         let reserved =
             self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 let sum = used.checked_add(bytes).filter(|&sum| sum <= limit)?;
-                (total / FREE_MULTIPLE <= limit - sum).then_some(sum)
+                (limit - sum >= self.budget.must_stay_free(total)).then_some(sum)
             });
         if reserved.is_err() {
             return Err(ErrorKind::BytesFull.because(format!(
@@ -126,14 +134,14 @@ mod tests {
     #[test]
     fn a_small_request_finds_room_however_many_large_ones_take_what_they_can_get() {
         let budget = ByteBudget::new(256 << 20);
-        let mut greedy: Vec<Reservation> = (0..8192).map(|_| budget.open()).collect();
+        let mut greedy: Vec<Reservation> = (0..OTHERS).map(|_| budget.open()).collect();
         for step in (10..28).rev().flat_map(|power| std::iter::repeat_n(1 << power, 3)) {
             for reservation in &mut greedy {
                 let _ = reservation.grow(step);
             }
         }
         assert!(budget.used() > 200 << 20, "they hold nearly all of it");
-        assert_eq!(budget.open().grow(12 << 10), Ok(()));
+        assert_eq!(budget.open().grow(8 << 10), Ok(()));
     }
 
     proptest::proptest! {

@@ -2,23 +2,20 @@
 //! and who is refused or closed when there are too many.
 //!
 //! A request counts from its headers until the last byte of its answer is sent, before anything is
-//! known of its sender. A connection may have as many requests as there are free places: however
-//! many connections one client opens, places are left for a connection that has none yet. (Choudhury
-//! and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.)
+//! known of its sender. Each connection has a place for one request, whatever others do. Further
+//! requests share as many places again, of which a connection may have no more than stay free
+//! (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
 
 use tokio::sync::Notify;
-
-/// Requests that there may be for each connection that there may be.
-const REQUESTS_PER_CONNECTION: usize = 8;
 
 /// Why a request is to be refused without reading its body. Attached to the request for the service,
 /// which knows how its protocol says so.
@@ -33,9 +30,9 @@ pub(crate) enum Refusal {
 /// All connections of a listener.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    /// Requests that there may be at once.
-    limit: usize,
-    requests: AtomicUsize,
+    /// Requests that there may be at once beside one on each connection.
+    further_limit: usize,
+    further: AtomicUsize,
     members: Mutex<HashMap<u64, Arc<Member>>>,
     next_id: AtomicU64,
     since: Instant,
@@ -46,8 +43,10 @@ pub(super) struct Crowd {
 pub(super) struct Member {
     crowd: Arc<Crowd>,
     id: u64,
-    /// Requests of this connection that have begun.
-    requests: AtomicUsize,
+    /// Whether it has a request in its own place.
+    is_busy: AtomicBool,
+    /// Further requests of this connection.
+    further: AtomicUsize,
     /// When it last had a request, in milliseconds since the crowd exists.
     idle_since: AtomicU64,
     /// Told when it must close because others need its place.
@@ -56,7 +55,10 @@ pub(super) struct Member {
 
 /// The place of one request; dropping it frees the place.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Member>);
+pub(super) struct Place {
+    member: Arc<Member>,
+    is_further: bool,
+}
 
 /// A connection's membership, which ends when this is dropped.
 #[derive(Debug)]
@@ -66,8 +68,8 @@ impl Crowd {
     /// A crowd of at most `connections`.
     pub(super) fn new(connections: usize) -> Arc<Self> {
         Arc::new(Self {
-            limit: connections.saturating_mul(REQUESTS_PER_CONNECTION),
-            requests: AtomicUsize::new(0),
+            further_limit: connections,
+            further: AtomicUsize::new(0),
             members: Mutex::default(),
             next_id: AtomicU64::new(0),
             since: Instant::now(),
@@ -80,7 +82,8 @@ impl Crowd {
         let member = Arc::new(Member {
             crowd: Arc::clone(self),
             id,
-            requests: AtomicUsize::new(0),
+            is_busy: AtomicBool::new(false),
+            further: AtomicUsize::new(0),
             idle_since: AtomicU64::new(self.now()),
             must_close: Notify::new(),
         });
@@ -92,7 +95,7 @@ impl Crowd {
     /// false if none is without.
     pub(super) fn close_longest_idle(&self) -> bool {
         let mut members = self.members();
-        let idle = members.values().filter(|member| member.requests() == 0);
+        let idle = members.values().filter(|member| member.is_idle());
         let longest = idle.min_by_key(|member| member.idle_since.load(Ordering::Relaxed));
         let Some(member) = longest.and_then(|member| Some((member.id, Arc::clone(member)))) else {
             return false;
@@ -114,27 +117,35 @@ impl Crowd {
 }
 
 impl Member {
-    /// A place for a request that begins; `None` if this connection already has as many as there
-    /// are free places.
+    /// A place for a request that begins; `None` if this connection already has as many further
+    /// ones as there are free places for them.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Place> {
-        let own = self.requests.fetch_add(1, Ordering::Relaxed);
-        let all = self.crowd.requests.fetch_add(1, Ordering::Relaxed);
+        let member = Arc::clone(self);
+        if !self.is_busy.swap(true, Ordering::Relaxed) {
+            return Some(Place { member, is_further: false });
+        }
+        let own = self.further.fetch_add(1, Ordering::Relaxed);
+        let all = self.crowd.further.fetch_add(1, Ordering::Relaxed);
         // Dropped, and so given back, if it is refused.
-        let place = Place(Arc::clone(self));
-        (own < self.crowd.limit.saturating_sub(all)).then_some(place)
+        let place = Place { member, is_further: true };
+        (own < self.crowd.further_limit.saturating_sub(all)).then_some(place)
     }
 
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+    fn is_idle(&self) -> bool {
+        !self.is_busy.load(Ordering::Relaxed) && self.further.load(Ordering::Relaxed) == 0
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Self(member) = self;
-        member.crowd.requests.fetch_sub(1, Ordering::Relaxed);
+        let Self { member, is_further } = self;
         member.idle_since.store(member.crowd.now(), Ordering::Relaxed);
-        member.requests.fetch_sub(1, Ordering::Relaxed);
+        if *is_further {
+            member.crowd.further.fetch_sub(1, Ordering::Relaxed);
+            member.further.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            member.is_busy.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -159,7 +170,7 @@ mod tests {
         for _ in 0..1000 {
             held.extend(greedy.iter().filter_map(|connection| connection.0.begin()));
         }
-        assert!(held.len() <= crowd.limit);
+        assert!(held.len() <= 2 * crowd.further_limit);
         let newcomer = crowd.join();
         assert!(newcomer.0.begin().is_some());
     }
@@ -174,7 +185,6 @@ mod tests {
         assert!(crowd.close_longest_idle());
         assert!(!crowd.close_longest_idle(), "the other has a request");
         drop(place);
-        assert_eq!(crowd.requests.load(Ordering::Relaxed), 0);
         assert!(crowd.close_longest_idle());
         assert!(!crowd.close_longest_idle());
     }
@@ -195,9 +205,10 @@ mod tests {
                     held[index].pop();
                 }
                 let sum: usize = held.iter().map(Vec::len).sum();
-                prop_assert!(sum <= crowd.limit);
-                prop_assert_eq!(crowd.requests.load(Ordering::Relaxed), sum);
-                prop_assert_eq!(members[index].0.requests(), held[index].len());
+                prop_assert!(sum <= members.len() + crowd.further_limit);
+                let further = held.iter().flatten().filter(|place| place.is_further).count();
+                prop_assert_eq!(crowd.further.load(Ordering::Relaxed), further);
+                prop_assert_eq!(members[index].0.is_idle(), held[index].is_empty());
             }
         }
     }

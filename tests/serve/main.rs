@@ -36,5 +36,6 @@ mod reload_memory;
 mod small_and_costly;
 mod soak;
 mod start;
+mod strangers;
 mod tls;
 mod traces;

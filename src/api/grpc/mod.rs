@@ -18,10 +18,13 @@ mod stream;
 use std::{any::Any, sync::Arc};
 
 use axum::{Router, body::Body, http, middleware::from_fn_with_state};
-use tonic::{codec::CompressionEncoding::Gzip, service::Routes};
+use tonic::{
+    codec::CompressionEncoding::Gzip,
+    service::{Routes, RoutesBuilder},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, config::Switch, error::ApiError};
 use proto::{
     DESCRIPTORS, drsn::classifier_server::ClassifierServer,
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
@@ -40,6 +43,18 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .max_decoding_message_size(limit);
     let mut routes = Routes::builder();
     routes.add_service(inference).add_service(classifier).add_service(health::service(app));
+    if app.config.grpc_reflection == Switch::On {
+        add_reflection(&mut routes);
+    }
+    routes
+        .routes()
+        .into_axum_router()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::handle))
+}
+
+/// Adds the services that describe the others.
+fn add_reflection(routes: &mut RoutesBuilder) {
     let described = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -53,11 +68,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             tracing::error!(%error, "cannot serve gRPC reflection");
         }
     }
-    routes
-        .routes()
-        .into_axum_router()
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(app), middleware::handle))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
