@@ -30,6 +30,8 @@ pub mod commands;
 pub mod config;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inference;
 mod observability;
 mod repository;

@@ -30,6 +30,12 @@ use proto::{
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
 
+/// What decoding a message would allocate, in bytes.
+#[cfg(fuzzing)]
+pub(crate) fn measured_bytes(path: &str, message: &[u8]) -> u64 {
+    message_shapes::decoded_bytes(path, message, u64::MAX)
+}
+
 /// The router of all services.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let limit = app.config.max_body_bytes.get();
