@@ -18,7 +18,7 @@ use crate::{
         inputs::Inputs,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
-        session::{Outputs, choose_provider},
+        session::{ModelSession, Outputs, choose_provider},
         tuning::{Batching, Tuning},
         worker::{self, WorkerContext, Workers},
     },
@@ -44,7 +44,7 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
-    workers: Arc<Workers>,
+    workers: Arc<Workers<Outputs>>,
     tuning: Tuning,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Model {
 #[derive(Debug)]
 pub(crate) struct RetiredModel {
     queue: Arc<Queue<Outputs>>,
-    workers: Arc<Workers>,
+    workers: Arc<Workers<Outputs>>,
 }
 
 impl RetiredModel {
@@ -61,10 +61,10 @@ impl RetiredModel {
         self.workers.have_ended()
     }
 
-    /// Drops the requests that still wait, and returns when the workers have ended.
-    pub(crate) fn stop(&self) {
+    /// Drops the requests that still wait, and returns when the workers have ended, or at `until`.
+    pub(crate) fn stop(&self, until: Instant) {
         self.queue.abandon();
-        self.workers.join();
+        self.workers.join(until);
     }
 }
 
@@ -93,6 +93,7 @@ impl Model {
             requested: config.device.to_string(),
             actual: provider.name(),
         });
+        metrics.max_batch.set(max_batch as i64);
         let count = config.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
@@ -100,13 +101,18 @@ impl Model {
             wait: config.max_wait(),
             workers: count,
         }));
-        let context = WorkerContext {
-            runtime: runtime.clone(),
-            bundle: Arc::clone(&bundle),
-            provider,
-            queue: Arc::clone(&queue),
-            metrics: metrics.clone(),
+        let open = {
+            let (runtime, bundle) = (runtime.clone(), Arc::clone(&bundle));
+            move |given: Option<ModelSession>| {
+                let given =
+                    given.map_or_else(|| ModelSession::open(&runtime, &bundle, provider), Ok);
+                let mut session = given?;
+                session.warm_up(max_batch)?;
+                Ok(session)
+            }
         };
+        let name = &labels.model;
+        let context = WorkerContext::new(name, Arc::new(open), Arc::clone(&queue), metrics.clone());
         let workers = Arc::new(Workers::start(&context, count, session)?);
         Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
     }
@@ -131,7 +137,7 @@ impl Model {
         RetiredModel { queue: Arc::clone(&self.queue), workers: Arc::clone(&self.workers) }
     }
 
-    /// Whether every worker is running.
+    /// Whether every worker is running, and none of them keeps a thread of the connections stuck.
     pub(crate) fn is_healthy(&self) -> bool {
         self.workers.all_running()
     }
@@ -244,11 +250,12 @@ impl Model {
         self.queue.depth()
     }
 
-    /// Accepts no more requests, drops those that wait, and returns when the workers have ended.
-    pub(crate) fn stop(&self) {
+    /// Accepts no more requests, drops those that wait, and returns when the workers have ended, or
+    /// at `until`.
+    pub(crate) fn stop(&self, until: Instant) {
         self.metrics.ready.set(0);
         self.queue.abandon();
-        self.workers.join();
+        self.workers.join(until);
     }
 
     fn push_error(&self, error: PushError) -> ApiError {

@@ -1,6 +1,7 @@
 //! How a worker takes a batch from the queue.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,6 +20,13 @@ pub(crate) struct Batch<O> {
     pub(crate) jobs: Vec<Job<O>>,
     inputs: usize,
     computing: Arc<AtomicUsize>,
+}
+
+impl<O> Batch<O> {
+    /// The jobs, to be answered. Their inputs no longer count as being computed.
+    pub(crate) fn into_jobs(mut self) -> Vec<Job<O>> {
+        mem::take(&mut self.jobs)
+    }
 }
 
 impl<O> Drop for Batch<O> {

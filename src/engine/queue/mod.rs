@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+pub(super) use batch::Batch;
 pub(crate) use job::BatchSlice;
 pub(super) use job::{Job, JobError};
 use tokio::sync::Notify;
@@ -195,6 +196,11 @@ impl<O> Queue<O> {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_waiters();
+    }
+
+    /// Whether it accepts no more jobs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Accepts no more jobs, and drops the waiting ones.
