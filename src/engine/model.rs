@@ -15,6 +15,7 @@ use drsn_bundle::{
 use crate::{
     config::Config,
     engine::{
+        cap::Cap,
         inputs::Inputs,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
@@ -44,6 +45,7 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
+    cap: Arc<Cap>,
     workers: Arc<Workers<Outputs>>,
     tuning: Tuning,
 }
@@ -84,7 +86,7 @@ impl Model {
     ) -> Result<Self, RuntimeError> {
         let provider = choose_provider(runtime, &bundle, config.device)?;
         let bundle = Arc::new(bundle);
-        let Batching { max_batch, tuning, session } =
+        let Batching { cap, ceiling, tuning, session } =
             Batching::choose(config.max_batch, runtime, &bundle, provider)?;
         let metrics = metrics.model(ModelIdentity {
             labels: labels.clone(),
@@ -93,14 +95,16 @@ impl Model {
             requested: config.device.to_string(),
             actual: provider.name(),
         });
+        let (max_batch, cap) = (cap.size(), Arc::new(cap));
         metrics.max_batch.set(max_batch as i64);
         let count = config.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
-            batch: max_batch,
+            batch: ceiling,
             wait: config.max_wait(),
             workers: count,
         }));
+        queue.set_cap(max_batch);
         let open = {
             let (runtime, bundle) = (runtime.clone(), Arc::clone(&bundle));
             move |given: Option<ModelSession>| {
@@ -111,19 +115,24 @@ impl Model {
                 Ok(session)
             }
         };
-        let name = &labels.model;
-        let context = WorkerContext::new(name, Arc::new(open), Arc::clone(&queue), metrics.clone());
+        let context = WorkerContext::new(
+            &labels.model,
+            Arc::new(open),
+            Arc::clone(&queue),
+            Arc::clone(&cap),
+            metrics.clone(),
+        );
         let workers = Arc::new(Workers::start(&context, count, session)?);
-        Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
+        Ok(Self { labels, metrics, provider, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
     }
 
-    /// Largest number of inputs in a batch.
+    /// Largest number of inputs in a batch, which may change while the model serves.
     pub(crate) fn max_batch(&self) -> usize {
-        self.queue.max_batch()
+        self.cap.size()
     }
 
     /// The time per input by batch size, measured at the start; empty if the batch size was

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::engine::{allocator, queue::Queue};
+use crate::engine::queue::Queue;
 
 /// Threads of a model that may be stuck and still be replaced: each keeps the memory of its session.
 const MAX_GIVEN_UP: usize = 4;
@@ -17,6 +17,8 @@ pub(super) struct Crew<O> {
     counts: Mutex<Counts>,
     /// Notified when the last worker has ended.
     ended: Condvar,
+    /// Called by the last worker.
+    at_end: fn(),
 }
 
 #[derive(Debug, Default)]
@@ -30,8 +32,9 @@ struct Counts {
 }
 
 impl<O> Crew<O> {
-    pub(super) fn new(queue: Arc<Queue<O>>) -> Arc<Self> {
-        Arc::new(Self { queue, counts: Mutex::default(), ended: Condvar::new() })
+    /// The last worker to end calls `at_end`.
+    pub(super) fn new(queue: Arc<Queue<O>>, at_end: fn()) -> Arc<Self> {
+        Arc::new(Self { queue, counts: Mutex::default(), ended: Condvar::new(), at_end })
     }
 
     /// Counts one more worker, until the guard is dropped.
@@ -84,7 +87,7 @@ impl<O> Drop for RunningGuard<O> {
         let mut counts = self.0.lock();
         if counts.running == 1 {
             self.0.queue.abandon();
-            allocator::return_freed();
+            (self.0.at_end)();
         }
         counts.running -= 1;
         self.0.ended.notify_all();

@@ -8,6 +8,8 @@
 
 mod crew;
 mod post;
+#[cfg(test)]
+mod schedules;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,10 @@ use drsn_bundle::runtime::{Provider, RuntimeError};
 use ndarray::ArrayViewD;
 use tokio::runtime::Handle;
 
-use crate::{engine::queue::Queue, observability::metrics::ModelMetrics};
+use crate::{
+    engine::{allocator, cap::Cap, queue::Queue},
+    observability::metrics::ModelMetrics,
+};
 use crew::Crew;
 use post::Post;
 pub(super) use post::Stop;
@@ -63,6 +68,8 @@ pub(super) struct WorkerContext<C: Compute> {
     name: Arc<str>,
     open: Arc<Open<C>>,
     crew: Arc<Crew<C::Outputs>>,
+    /// The largest batch.
+    cap: Arc<Cap>,
     metrics: ModelMetrics,
     /// Where workers run.
     tasks: Handle,
@@ -74,9 +81,11 @@ impl<C: Compute> WorkerContext<C> {
         name: &str,
         open: Arc<Open<C>>,
         queue: Arc<Queue<C::Outputs>>,
+        cap: Arc<Cap>,
         metrics: ModelMetrics,
     ) -> Self {
-        Self { name: name.into(), open, crew: Crew::new(queue), metrics, tasks: Handle::current() }
+        let (crew, tasks) = (Crew::new(queue, allocator::return_freed), Handle::current());
+        Self { name: name.into(), open, crew, cap, metrics, tasks }
     }
 }
 
@@ -86,6 +95,7 @@ impl<C: Compute> Clone for WorkerContext<C> {
             name: Arc::clone(&self.name),
             open: Arc::clone(&self.open),
             crew: Arc::clone(&self.crew),
+            cap: Arc::clone(&self.cap),
             metrics: self.metrics.clone(),
             tasks: self.tasks.clone(),
         }

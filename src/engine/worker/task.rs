@@ -15,6 +15,8 @@ use super::{
     post::{Post, Work},
 };
 use crate::engine::{
+    allocator,
+    cap::Computed,
     inputs::append,
     queue::{Batch, BatchSlice, Job, JobError},
 };
@@ -35,9 +37,21 @@ pub(super) struct Worker<C: Compute> {
     time_per_input: Option<Duration>,
 }
 
+/// A batch that is being computed.
+pub(super) struct Run {
+    started: Instant,
+    /// Whether any job needs the graph that also counts zeroed features.
+    zeroed: bool,
+    batch_size: usize,
+    inputs: Gathered,
+    /// The largest batch when it was taken.
+    cap: usize,
+    clock: Clock,
+}
+
 /// How a batch ended.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Answered,
     /// The watchdog did not wait for it, and has answered the batch.
     TakenOff,
@@ -112,12 +126,33 @@ impl<C: Compute> Worker<C> {
 
     /// Runs one batch and answers its jobs.
     fn answer(&mut self, batch: Batch<C::Outputs>, is_short: bool) -> End {
+        let run = self.begin(batch, is_short);
+        let outputs = self.compute(&run);
+        self.finish(run, outputs)
+    }
+
+    /// Computes a batch.
+    pub(super) fn compute(&mut self, run: &Run) -> Result<C::Outputs, RuntimeError> {
+        let inputs = run.inputs.view(&self.buffer);
+        inputs.and_then(|inputs| self.session.run(inputs, run.zeroed))
+    }
+
+    /// Puts a batch where the watchdog sees it.
+    pub(super) fn begin(&mut self, batch: Batch<C::Outputs>, is_short: bool) -> Run {
         let started = Instant::now();
-        let batch_size = batch.jobs.iter().map(Job::count).sum::<usize>();
         let zeroed = batch.jobs.iter().any(|job| job.zeroed);
+        let batch_size = batch.jobs.iter().map(Job::count).sum();
         let inputs = gather(&mut self.buffer, &batch.jobs, batch_size);
+        let cap = batch.cap;
+        let clock = Clock::start(self.context.cap.is_comparing() && !zeroed);
         self.post.begin(Work::batch(batch, self.session.stopper(), is_short));
-        let outputs = inputs.view(&self.buffer).and_then(|inputs| self.session.run(inputs, zeroed));
+        Run { started, zeroed, batch_size, inputs, cap, clock }
+    }
+
+    /// Answers the jobs of a batch, unless the watchdog has.
+    pub(super) fn finish(&mut self, run: Run, outputs: Result<C::Outputs, RuntimeError>) -> End {
+        let Run { started, batch_size, cap, clock, .. } = run;
+        let cost = clock.elapsed().filter(|_| outputs.is_ok());
         let Some(batch) = self.post.end().and_then(|work| work.batch) else {
             return End::TakenOff;
         };
@@ -128,6 +163,7 @@ impl<C: Compute> Worker<C> {
         metrics.inference.observe(inference_time.as_secs_f64());
         metrics.batch_size.observe(batch_size as f64);
         metrics.statistics.executed();
+        self.context.note_cost(Computed { cap, inputs: batch_size, cost });
         match outputs {
             Ok(outputs) => self.reply(batch, outputs, started, inference_time),
             Err(error) => {
@@ -159,6 +195,33 @@ impl<C: Compute> Worker<C> {
             let slice = BatchSlice { outputs, rows, queue_time, inference_time, batch_size };
             // This fails if the client has hung up meanwhile, and needs no answer.
             let _ = job.reply.send(Ok(slice));
+        }
+    }
+}
+
+/// The CPU time of a computation on this thread, if it is wanted and the system tells it.
+struct Clock(Option<Duration>);
+
+impl Clock {
+    fn start(is_wanted: bool) -> Self {
+        Self(is_wanted.then(allocator::thread_cpu_time).flatten())
+    }
+
+    /// Microseconds since the start.
+    fn elapsed(&self) -> Option<f64> {
+        let spent = allocator::thread_cpu_time;
+        self.0.and_then(|start| Some(spent()?.saturating_sub(start).as_secs_f64() * 1e6))
+    }
+}
+
+impl<C: Compute> WorkerContext<C> {
+    /// Notes what a batch cost, which may change how large batches get.
+    fn note_cost(&self, batch: Computed) {
+        let Some(step) = self.cap.note(batch) else { return };
+        self.crew.queue.set_cap(step.next);
+        if let Some((before, now)) = step.changed {
+            self.metrics.max_batch.set(now as i64);
+            tracing::info!(model = %self.name, before, now, "the largest batch was changed");
         }
     }
 }

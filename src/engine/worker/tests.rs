@@ -139,7 +139,8 @@ impl Model {
         let limits = Limits { requests: 64, batch: 1, wait: Duration::ZERO, workers: 1 };
         let queue = Arc::new(Queue::new(limits));
         let entered = tasks.enter();
-        let context = WorkerContext::new("a", Arc::new(open), queue, metrics.clone());
+        let cap = Arc::new(Cap::fixed(1));
+        let context = WorkerContext::new("a", Arc::new(open), queue, cap, metrics.clone());
         let watchdog = Workers::start_unwatched(&context, 1, None).unwrap();
         let workers = Workers { crew: Arc::clone(&context.crew), count: 1 };
         drop(entered);
