@@ -198,12 +198,12 @@ pub(crate) fn busy(refusal: Refusal) -> ApiError {
 impl ApiError {
     /// The error for a panic. The panic's message is logged and not sent to the client.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let message = panic
+        let panic = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        tracing::error!(message, "a request handler panicked");
+        tracing::error!(panic, "a request handler panicked");
         Self::internal()
     }
 

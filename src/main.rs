@@ -26,6 +26,12 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return command.run(&config);
     }
+    let code = serve_in_runtime(config);
+    telemetry::finish();
+    code
+}
+
+fn serve_in_runtime(config: Config) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
@@ -91,6 +97,7 @@ fn termination() -> impl Future<Output = ()> {
                 }
                 either(&mut terminate, &mut interrupt).await;
                 tracing::warn!("received a second signal; exiting immediately");
+                telemetry::finish();
                 std::process::exit(1);
             });
         }

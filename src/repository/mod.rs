@@ -16,7 +16,7 @@ use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -97,7 +97,7 @@ impl Repository {
         let failures = repository.apply(&lock(&repository.state), &folder, None);
         let first = failures.into_iter().next();
         if let Some((_, error)) = first.filter(|_| config.model_control == ModelControl::Fixed) {
-            repository.stop();
+            repository.stop(Instant::now() + config.drain_timeout());
             return Err(error);
         }
         Ok(Arc::new(repository))
@@ -172,15 +172,15 @@ impl Repository {
         }
     }
 
-    /// Ends every model's workers. Requests that still wait are not answered, and nothing is loaded
-    /// any more.
-    pub(crate) fn stop(&self) {
+    /// Ends every model's workers, and returns when they have ended, or at `until`: one may be stuck.
+    /// Requests that still wait are not answered, and nothing is loaded any more.
+    pub(crate) fn stop(&self, until: Instant) {
         lock(&self.state).is_stopped = true;
         for model in self.models() {
-            model.stop();
+            model.stop(until);
         }
         for (_, retired) in lock(&self.unloading).drain(..) {
-            retired.stop();
+            retired.stop(until);
         }
     }
 

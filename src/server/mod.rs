@@ -6,7 +6,7 @@ mod reload;
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use drsn_bundle::runtime::Runtime;
@@ -24,6 +24,9 @@ use crate::{
 };
 use error::Cause;
 pub use error::StartError;
+
+/// How long workers may take for their last batch if the drain timeout has expired.
+const LAST_BATCH: Duration = Duration::from_secs(1);
 
 /// The sockets that the server listens on.
 #[derive(Debug)]
@@ -111,8 +114,9 @@ async fn serve(
     };
     tokio::join!(http.accept_until(listeners.http, until_closing), grpc_served);
     outcome?;
+    let until = Instant::now() + app.config.drain_timeout();
     finish(&app, http, grpc).await;
-    stop_models(app).await;
+    stop_models(app, until.max(Instant::now() + LAST_BATCH)).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -146,12 +150,12 @@ async fn finish<S: HttpService>(app: &App, http: Connections<S>, grpc: Connectio
     }
 }
 
-/// Stops the workers of every model: ONNX Runtime must not be in use on another thread when the
-/// process ends.
-async fn stop_models(app: Arc<App>) {
+/// Stops the workers of every model: ONNX Runtime should not be in use on another thread when the
+/// process ends. A worker that is stuck is left behind.
+async fn stop_models(app: Arc<App>, until: Instant) {
     let stopping = tokio::task::spawn_blocking(move || {
         if let Ok(repository) = app.repository() {
-            repository.stop();
+            repository.stop(until);
         }
     });
     if let Err(panic) = stopping.await {
@@ -205,7 +209,7 @@ fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let runtime = Runtime::start(config.onnxruntime.as_deref())?;
     let repository = Repository::open(config, &runtime, &app.metrics, app.loading_stopped())?;
     if app.loading_stopped().load(Ordering::Relaxed) {
-        repository.stop();
+        repository.stop(Instant::now() + config.drain_timeout());
         return Ok(());
     }
     app.serve_models(repository);

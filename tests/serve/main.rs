@@ -23,6 +23,7 @@ mod hostile;
 mod http;
 mod keys;
 mod limits;
+mod log;
 mod memory;
 mod mnist;
 mod oip;
