@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&first, file)) = bytes.split_first() else { return };
     let format = FORMATS[usize::from(first) % FORMATS.len()];
     let limits = Limits { max_bytes: 1 << 20, max_samples: 1 << 18 };
-    let Ok(recording) = Recording::read(file, format, &Selection::default(), &limits) else {
+    let Ok(recording) = Recording::read(format, file, &Selection::default(), &limits) else {
         return;
     };
     assert_eq!(recording.samples.len(), recording.len() * recording.channels());
