@@ -144,6 +144,9 @@ impl World {
             }
             assert!(model.is_bounded(requests), "{program:?}, order {:?}", schedule.taken());
         }
+        let is_right = !model.queue.is_closed() || context.crew.wait_ended(Duration::ZERO);
+        let order = schedule.taken();
+        assert!(is_right, "a worker waits at a closed queue: {program:?}, order {order:?}");
         model.check(&|| format!("{program:?}, order {:?}", schedule.taken()));
     }
 }
