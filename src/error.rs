@@ -6,6 +6,8 @@ use std::any::Any;
 use axum::http::StatusCode;
 use tonic::Code;
 
+use crate::transport::Refusal;
+
 /// Why a request failed, with a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -179,15 +181,29 @@ impl ErrorKind {
     }
 }
 
+/// The error for a request for which there is no place.
+pub(crate) fn busy(refusal: Refusal) -> ApiError {
+    ErrorKind::QueueFull.because(match refusal {
+        Refusal::TooManyRequests => {
+            "the server has too many unfinished requests, and this connection has its share of \
+             them; retry shortly, with fewer requests at once"
+        }
+        Refusal::TooManyConnections => {
+            "the server has as many connections as it may have; retry shortly, and use a \
+             connection for many requests"
+        }
+    })
+}
+
 impl ApiError {
     /// The error for a panic. The panic's message is logged and not sent to the client.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let message = panic
+        let panic = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        tracing::error!(message, "a request handler panicked");
+        tracing::error!(panic, "a request handler panicked");
         Self::internal()
     }
 

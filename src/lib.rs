@@ -19,7 +19,7 @@
 //! * `observability`: metrics, logs, traces and statistics.
 //! * `admission`: API keys and the memory budget.
 //! * `schema`: JSON Schemas for the API's description.
-//! * [`transport`]: connections, TLS, write timeouts; knows nothing of drsn.
+//! * [`transport`]: connections, TLS, write timeouts, files; knows nothing of drsn.
 //! * `error`: every kind of error, with its codes.
 //! * [`config`]: the command-line flags.
 
@@ -30,6 +30,8 @@ pub mod commands;
 pub mod config;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inference;
 mod observability;
 mod repository;

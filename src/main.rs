@@ -27,6 +27,12 @@ fn main() -> ExitCode {
         return command.run(&config);
     }
     config.trial_program = server::own_program();
+    let code = serve_in_runtime(config);
+    telemetry::finish();
+    code
+}
+
+fn serve_in_runtime(config: Config) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
             // Nobody waits for bodies that are still being decoded for expired requests.
             runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
             if ended == Ended::Busy {
+                telemetry::finish();
                 end_without_destructors();
             }
             code
@@ -95,6 +102,7 @@ fn termination() -> impl Future<Output = ()> {
                 }
                 either(&mut terminate, &mut interrupt).await;
                 tracing::warn!("received a second signal; exiting immediately");
+                telemetry::finish();
                 std::process::exit(1);
             });
         }

@@ -1,7 +1,8 @@
 //! Limits the bytes of bodies and decoded inputs that are in memory at once.
 //!
 //! A request reserves bytes before it reads them. Otherwise the real limit would be the number of
-//! connections times the largest body.
+//! connections times the largest body. The more a request holds, the more must stay free for
+//! others: however many large requests there are, small ones find room.
 
 use std::sync::{
     Arc,
@@ -9,6 +10,12 @@ use std::sync::{
 };
 
 use crate::error::{ApiError, ErrorKind};
+
+/// How many times the bytes that a request holds must stay free, up to [`SPARED`]: as many as there
+/// are requests by default, so that what one request takes, the others can take, too.
+const OTHERS: u64 = 2048;
+/// The share of the budget, as a divisor, that large requests leave to small ones.
+const SPARED: u64 = 4;
 
 /// The byte budget that all requests share.
 #[derive(Debug)]
@@ -34,6 +41,16 @@ impl ByteBudget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// The most bytes that a request can have when there is no other.
+    fn largest_request(&self) -> u64 {
+        self.limit - self.limit / SPARED
+    }
+
+    /// The bytes that a request of `bytes` leaves to others.
+    fn must_stay_free(&self, bytes: u64) -> u64 {
+        bytes.saturating_mul(OTHERS).min(self.limit / SPARED)
+    }
+
     /// An empty reservation.
     pub(crate) fn open(self: &Arc<Self>) -> Reservation {
         Reservation { budget: Arc::clone(self), bytes: 0 }
@@ -44,25 +61,27 @@ impl Reservation {
     /// Adds `bytes` to the reservation.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] if the request alone exceeds the whole budget,
+    /// [`ErrorKind::TooLarge`] if the request alone exceeds three quarters of the budget,
     /// [`ErrorKind::BytesFull`] if other requests leave too little of it.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), ApiError> {
         let limit = self.budget.limit;
-        if self.bytes.saturating_add(bytes) > limit {
+        let total = self.bytes.saturating_add(bytes);
+        if total > self.budget.largest_request() {
             return Err(ErrorKind::TooLarge.because(format!(
-                "the request needs more memory than the server's request-memory budget ({limit} bytes); send fewer or smaller inputs"
+                "the request needs more memory than one request may have, three quarters of the server's request-memory budget of {limit} bytes; send fewer or smaller inputs"
             )));
         }
         let reserved =
             self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&sum| sum <= limit)
+                let sum = used.checked_add(bytes).filter(|&sum| sum <= limit)?;
+                (limit - sum >= self.budget.must_stay_free(total)).then_some(sum)
             });
         if reserved.is_err() {
             return Err(ErrorKind::BytesFull.because(format!(
                 "the server's request-memory budget ({limit} bytes) is exhausted; retry shortly"
             )));
         }
-        self.bytes += bytes;
+        self.bytes = total;
         Ok(())
     }
 
@@ -103,9 +122,44 @@ mod tests {
     }
 
     #[test]
-    fn a_request_above_the_whole_budget_is_too_large_and_not_asked_to_try_again() {
-        let mut reservation = ByteBudget::new(100).open();
-        assert_eq!(reservation.grow(101).map_err(|e| e.kind), Err(ErrorKind::TooLarge));
-        assert_eq!(reservation.grow(u64::MAX).map_err(|e| e.kind), Err(ErrorKind::TooLarge));
+    fn a_request_above_its_largest_share_is_too_large_and_not_asked_to_try_again() {
+        let budget = ByteBudget::new(100);
+        let mut reservation = budget.open();
+        for bytes in [budget.largest_request() + 1, 101, u64::MAX] {
+            assert_eq!(reservation.grow(bytes).map_err(|e| e.kind), Err(ErrorKind::TooLarge));
+        }
+        assert_eq!(reservation.grow(budget.largest_request()), Ok(()));
+    }
+
+    #[test]
+    fn a_small_request_finds_room_however_many_large_ones_take_what_they_can_get() {
+        let budget = ByteBudget::new(256 << 20);
+        let mut greedy: Vec<Reservation> = (0..OTHERS).map(|_| budget.open()).collect();
+        for step in (10..28).rev().flat_map(|power| std::iter::repeat_n(1 << power, 3)) {
+            for reservation in &mut greedy {
+                let _ = reservation.grow(step);
+            }
+        }
+        assert!(budget.used() > 200 << 20, "they hold nearly all of it");
+        assert_eq!(budget.open().grow(8 << 10), Ok(()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_sum_is_what_requests_hold_and_never_above_the_limit(
+            steps in proptest::collection::vec((0_usize..6, 0_u64..600, proptest::bool::ANY), 0..200)
+        ) {
+            let budget = ByteBudget::new(1000);
+            let mut requests: Vec<Reservation> = (0..6).map(|_| budget.open()).collect();
+            for (index, bytes, grows) in steps {
+                if grows {
+                    let _ = requests[index].grow(bytes);
+                } else {
+                    requests[index].shrink_to(bytes);
+                }
+                let held: u64 = requests.iter().map(Reservation::bytes).sum();
+                proptest::prop_assert!(held == budget.used() && held <= 1000);
+            }
+        }
     }
 }

@@ -10,8 +10,8 @@ use clap::Parser;
 use drsn_bundle::Name;
 
 use super::values::{
-    Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, VersionPolicy, address, count, number,
-    whole,
+    Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy, address, count,
+    number, whole,
 };
 
 /// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's
@@ -45,7 +45,20 @@ pub struct Config {
     )]
     pub grpc: GrpcAddress,
 
-    /// Connections served at once; further ones wait to be accepted
+    /// Whether gRPC clients may ask for a description of the services
+    #[arg(
+        long,
+        env = "DRSN_GRPC_REFLECTION",
+        help_heading = "Network",
+        value_name = "on|off",
+        default_value = "on"
+    )]
+    pub grpc_reflection: Switch,
+
+    /// Connections served at once; beyond them, the longest idle one is closed
+    ///
+    /// If none is idle, further connections get an answer to health probes, and 429 to other
+    /// requests. Twice as many requests may be unfinished.
     #[arg(
         long,
         env = "DRSN_MAX_CONNECTIONS",

@@ -6,7 +6,7 @@ mod values;
 use std::time::Duration;
 
 pub use flags::Config;
-pub use values::{Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, VersionPolicy};
+pub use values::{Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy};
 
 impl Config {
     /// How long an incomplete batch waits for more inputs.

@@ -124,6 +124,15 @@ impl FromStr for MaxBatch {
     }
 }
 
+/// Whether something is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// When models are loaded and unloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ModelControl {

@@ -2,6 +2,7 @@
 //! Runtime.
 
 pub(crate) mod allocator;
+mod cap;
 pub(crate) mod inputs;
 pub(crate) mod model;
 mod pending;

@@ -15,10 +15,11 @@ use drsn_bundle::{
 use crate::{
     config::Config,
     engine::{
+        cap::Cap,
         inputs::Inputs,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
-        session::{Outputs, choose_provider},
+        session::{ModelSession, Outputs, choose_provider},
         tuning::{Batching, Tuning},
         worker::{self, WorkerContext, Workers},
     },
@@ -44,7 +45,8 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
-    workers: Arc<Workers>,
+    cap: Arc<Cap>,
+    workers: Arc<Workers<Outputs>>,
     tuning: Tuning,
 }
 
@@ -52,7 +54,7 @@ pub(crate) struct Model {
 #[derive(Debug)]
 pub(crate) struct RetiredModel {
     queue: Arc<Queue<Outputs>>,
-    workers: Arc<Workers>,
+    workers: Arc<Workers<Outputs>>,
 }
 
 impl RetiredModel {
@@ -61,10 +63,11 @@ impl RetiredModel {
         self.workers.have_ended()
     }
 
-    /// Drops the requests that still wait, and returns when the workers have ended.
-    pub(crate) fn stop(&self) {
+    /// Drops the requests that still wait, and returns when the workers have ended, or at `until`;
+    /// true if none of their threads computes any more.
+    pub(crate) fn stop(&self, until: Instant) -> bool {
         self.queue.abandon();
-        self.workers.join();
+        self.workers.join(until)
     }
 }
 
@@ -84,7 +87,7 @@ impl Model {
     ) -> Result<Self, RuntimeError> {
         let provider = choose_provider(runtime, &bundle, config.device)?;
         let bundle = Arc::new(bundle);
-        let Batching { max_batch, tuning, session } =
+        let Batching { cap, ceiling, tuning, session } =
             Batching::choose(config.max_batch, runtime, &bundle, provider)?;
         let metrics = metrics.model(ModelIdentity {
             labels: labels.clone(),
@@ -93,31 +96,44 @@ impl Model {
             requested: config.device.to_string(),
             actual: provider.name(),
         });
+        let (max_batch, cap) = (cap.size(), Arc::new(cap));
+        metrics.max_batch.set(max_batch as i64);
         let count = config.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
             requests: config.queue.get(),
-            batch: max_batch,
+            batch: ceiling,
             wait: config.max_wait(),
             workers: count,
         }));
-        let context = WorkerContext {
-            runtime: runtime.clone(),
-            bundle: Arc::clone(&bundle),
-            provider,
-            queue: Arc::clone(&queue),
-            metrics: metrics.clone(),
+        queue.set_cap(max_batch);
+        let open = {
+            let (runtime, bundle) = (runtime.clone(), Arc::clone(&bundle));
+            move |given: Option<ModelSession>| {
+                let given =
+                    given.map_or_else(|| ModelSession::open(&runtime, &bundle, provider), Ok);
+                let mut session = given?;
+                session.warm_up(max_batch)?;
+                Ok(session)
+            }
         };
+        let context = WorkerContext::new(
+            &labels.model,
+            Arc::new(open),
+            Arc::clone(&queue),
+            Arc::clone(&cap),
+            metrics.clone(),
+        );
         let workers = Arc::new(Workers::start(&context, count, session)?);
-        Ok(Self { labels, metrics, provider, bundle, queue, workers, tuning })
+        Ok(Self { labels, metrics, provider, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
     }
 
-    /// Largest number of inputs in a batch.
+    /// Largest number of inputs in a batch, which may change while the model serves.
     pub(crate) fn max_batch(&self) -> usize {
-        self.queue.max_batch()
+        self.cap.size()
     }
 
     /// The time per input by batch size, measured at the start; empty if the batch size was
@@ -131,7 +147,7 @@ impl Model {
         RetiredModel { queue: Arc::clone(&self.queue), workers: Arc::clone(&self.workers) }
     }
 
-    /// Whether every worker is running.
+    /// Whether every worker is running, and none of them keeps a thread of the connections stuck.
     pub(crate) fn is_healthy(&self) -> bool {
         self.workers.all_running()
     }
@@ -213,6 +229,15 @@ impl Model {
         Ok(slices)
     }
 
+    /// Whether the queue has room now. A request that would be refused is so before its body is
+    /// read and decoded, which costs more than an answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], or [`ErrorKind::Draining`] if the model accepts no more requests.
+    pub(crate) fn check_room(&self) -> Result<(), ApiError> {
+        self.queue.has_room().map_err(|error| self.push_error(error))
+    }
+
     /// Admits one request that will submit its inputs one after another. This decides, once,
     /// whether the queue has room for it.
     ///
@@ -244,11 +269,12 @@ impl Model {
         self.queue.depth()
     }
 
-    /// Accepts no more requests, drops those that wait, and returns when the workers have ended.
-    pub(crate) fn stop(&self) {
+    /// Accepts no more requests, drops those that wait, and returns when the workers have ended, or
+    /// at `until`; true if none of their threads computes any more.
+    pub(crate) fn stop(&self, until: Instant) -> bool {
         self.metrics.ready.set(0);
         self.queue.abandon();
-        self.workers.join();
+        self.workers.join(until)
     }
 
     fn push_error(&self, error: PushError) -> ApiError {

@@ -50,7 +50,7 @@ pub(crate) async fn answer_of(
     match answer {
         Ok(Ok(slice)) => Ok(slice),
         Ok(Err(JobError::DeadlineExceeded)) => Err(deadline_exceeded()),
-        // The worker dropped the reply because it panicked, and has logged that.
+        // The reply was dropped because the worker panicked or does not come back, which is logged.
         Ok(Err(JobError::Failed)) | Err(_) => Err(ApiError::internal()),
     }
 }

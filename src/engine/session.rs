@@ -2,15 +2,18 @@
 //!
 //! On the CPU the graphs are those of [`onnx::with_fused_shrinkage`].
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use drsn_bundle::{
     Bundle, BundleError, onnx,
-    runtime::{Provider, Runtime, RuntimeError, Session, self_check},
+    runtime::{Provider, Runtime, RuntimeError, Session, Stopper, self_check},
 };
 use ndarray::{Array2, ArrayD, ArrayViewD};
 
-use crate::config::Device;
+use crate::{
+    config::Device,
+    engine::worker::{Compute, Stop},
+};
 
 /// Outputs of a batch.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(crate) struct ModelSession {
     plain: Session,
     /// The graph that also counts zeroed features; `None` if the network has no shrinkage.
     zeroed: Option<Session>,
+    stopper: Arc<dyn Stop>,
     names: Vec<BlockNames>,
     /// Shape of one input.
     input_shape: Vec<usize>,
@@ -79,7 +83,14 @@ impl ModelSession {
             mean_abs: block.mean_abs_output.clone(),
             zeroed: onnx::zeroed_output(block.name.as_str()),
         });
-        Ok(Self { plain, zeroed, names: names.collect(), input_shape: manifest.input.shape() })
+        let stopper = Stoppers([&plain].into_iter().chain(&zeroed).map(Session::stopper).collect());
+        Ok(Self {
+            plain,
+            zeroed,
+            stopper: Arc::new(stopper),
+            names: names.collect(),
+            input_shape: manifest.input.shape(),
+        })
     }
 
     pub(crate) fn provider(&self) -> Provider {
@@ -138,6 +149,36 @@ impl ModelSession {
             });
         }
         Ok(Outputs { probabilities, logits, blocks })
+    }
+}
+
+impl Compute for ModelSession {
+    type Outputs = Outputs;
+
+    fn run(&mut self, inputs: ArrayViewD<'_, f32>, zeroed: bool) -> Result<Outputs, RuntimeError> {
+        Self::run(self, inputs, zeroed)
+    }
+
+    fn stopper(&self) -> Arc<dyn Stop> {
+        Arc::clone(&self.stopper)
+    }
+
+    fn is_on_cpu(&self) -> bool {
+        self.provider() == Provider::Cpu
+    }
+}
+
+/// Stops the runs of both graphs.
+#[derive(Debug)]
+struct Stoppers(Vec<Stopper>);
+
+impl Stop for Stoppers {
+    fn stop(&self) {
+        self.0.iter().for_each(Stopper::stop);
+    }
+
+    fn reset(&self) {
+        self.0.iter().for_each(Stopper::reset);
     }
 }
 

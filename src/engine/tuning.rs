@@ -1,4 +1,4 @@
-//! Chooses a model's largest batch, by measuring when it starts: the smallest batch whose cost per
+//! Chooses a model's first largest batch, by measuring when it starts: the smallest batch whose cost per
 //! input, overhead included, is close to the lowest. Larger batches only make requests wait for one
 //! another.
 
@@ -17,7 +17,11 @@ use ndarray::{ArrayViewD, Axis, Slice};
 
 use crate::{
     config::MaxBatch,
-    engine::{allocator, session::ModelSession},
+    engine::{
+        allocator,
+        cap::{BATCH_OVERHEAD, Cap, TOLERANCE},
+        session::ModelSession,
+    },
 };
 
 /// Largest batch to try on the CPU. Twice as many inputs cost up to three per cent less each, need
@@ -31,16 +35,11 @@ const CPU_TIME_LIMIT: Duration = Duration::from_millis(60);
 const GPU_TIME_LIMIT: Duration = Duration::from_millis(300);
 /// Larger sizes are added as long as all sizes together can be run this often.
 const MIN_ROUNDS: u32 = 3;
-/// A batch counts as good as the best one if an input costs at most this share more.
-const TOLERANCE: f64 = 0.03;
-/// Overhead of a batch beside the network, in microseconds: its inputs are copied together and its
-/// requests woken. (Measured: `docs/results/serving.md`, the server's time for a request by the
-/// largest batch.)
-const BATCH_OVERHEAD: f64 = 10.0;
-
 /// The largest batch of a model, and how it was chosen.
 pub(super) struct Batching {
-    pub(super) max_batch: usize,
+    pub(super) cap: Cap,
+    /// The largest that it may become.
+    pub(super) ceiling: usize,
     pub(super) tuning: Tuning,
     /// The session that was measured, for the first worker.
     pub(super) session: Option<ModelSession>,
@@ -58,11 +57,18 @@ impl Batching {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         if let MaxBatch::Fixed(batch) = configured {
-            return Ok(Self { max_batch: batch.get(), tuning: Tuning::default(), session: None });
+            let (ceiling, tuning) = (batch.get(), Tuning::default());
+            return Ok(Self { cap: Cap::fixed(ceiling), ceiling, tuning, session: None });
         }
         let mut session = ModelSession::open(runtime, bundle, provider)?;
         let tuning = Tuning::measure(&mut session)?;
-        Ok(Self { max_batch: tuning.best_batch(), tuning, session: Some(session) })
+        let best = tuning.best_batch();
+        let (cap, ceiling) = match provider {
+            Provider::Cpu => (Cap::searched(sizes(provider), best), MAX_CPU_BATCH),
+            // There a batch is padded to one of few sizes, each with a session of its own.
+            Provider::Cuda(_) => (Cap::fixed(best), best),
+        };
+        Ok(Self { cap, ceiling, tuning, session: Some(session) })
     }
 }
 

@@ -53,7 +53,7 @@ impl Repository {
             failures.extend(self.fall_back(state, plan, &old));
         }
         if self.readers.is_stopped() {
-            stop_opened(&plans, &old);
+            stop_opened(&plans, &old, Instant::now() + self.config.drain_timeout());
             return failures;
         }
         state.failed.retain(|key, _| !is_affected(&key.0) || failures.iter().any(|f| f.0 == *key));
@@ -195,10 +195,10 @@ fn key_of(found: &ModelVersionDir) -> Key {
 }
 
 /// Ends the workers of models that were opened and will not be served.
-fn stop_opened(plans: &[Plan], old: &Snapshot) {
+fn stop_opened(plans: &[Plan], old: &Snapshot, until: Instant) {
     for served in plans.iter().flat_map(|plan| plan.served.values()) {
         if !old.models().any(|model| Arc::ptr_eq(model, &served.model)) {
-            served.model.stop();
+            served.model.stop(until);
         }
     }
 }
@@ -258,5 +258,28 @@ impl Plan {
             }
         }
         plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::folder::Version;
+
+    #[test]
+    fn a_failed_version_is_tried_again_when_it_is_due_or_its_manifest_changes() {
+        let found = |fingerprint: u8| ModelVersionDir {
+            name: "a".to_owned(),
+            version: Version { number: 1, text: "1".to_owned() },
+            path: "/models/a/1".into(),
+            in_place: true,
+            fingerprint: vec![fingerprint],
+        };
+        let error = RepositoryError::Postponed { reason: "it ran too long".to_owned() };
+        let failed = Failed::new(&found(1), &error, Duration::from_mins(1));
+        let again = failed.postponed(&found(1));
+        assert!(again.is_some_and(|e| e.public_reason() == "it ran too long"));
+        assert!(failed.postponed(&found(2)).is_none());
+        assert!(Failed::new(&found(1), &error, Duration::ZERO).postponed(&found(1)).is_none());
     }
 }

@@ -281,4 +281,31 @@ mod tests {
         assert_eq!(numbers("specific:2,10"), [2, 10]);
         assert_eq!(numbers("specific:3"), [] as [u64; 0]);
     }
+
+    #[test]
+    fn a_served_model_whose_folder_cannot_be_read_fails_the_scan_and_another_is_skipped() {
+        let folder = tempfile::tempdir();
+        let folder = folder.as_ref().map_or(Path::new("/nowhere"), tempfile::TempDir::path);
+        assert!(fs::create_dir_all(folder.join("good/1")).is_ok());
+        // Longer than the system allows: not absent, and not readable, even for root.
+        let far = format!("{}/x", "y".repeat(300));
+        assert!(std::os::unix::fs::symlink(far, folder.join("bad")).is_ok());
+        let scan = |served: &[&str]| {
+            let served = served.iter().map(|&name| name.to_owned()).collect();
+            let (folder, policy) = (folder.to_owned(), VersionPolicy::Latest);
+            Scan { folder, model_name: None, policy, served }.run()
+        };
+        let found: Vec<String> = scan(&["good"]).unwrap_or_default().into_keys().collect();
+        assert_eq!(found, ["good"]);
+        assert!(matches!(scan(&["good", "bad"]), Err(RepositoryError::Folder { .. })));
+    }
+
+    #[test]
+    fn links_in_a_circle_and_files_are_absent_and_a_refusal_is_not() {
+        assert!(is_absent(&io::Error::from_raw_os_error(libc::ELOOP)));
+        assert!(is_absent(&io::Error::from_raw_os_error(libc::ENOTDIR)));
+        assert!(is_absent(&io::Error::from_raw_os_error(libc::ENOENT)));
+        assert!(!is_absent(&io::Error::from_raw_os_error(libc::EACCES)));
+        assert!(!is_absent(&io::Error::from_raw_os_error(libc::ESTALE)));
+    }
 }

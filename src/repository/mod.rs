@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -118,7 +118,7 @@ impl Repository {
         state.is_untried = false;
         drop(state);
         if let Some((_, error)) = failures.into_iter().next().filter(|_| is_fixed) {
-            repository.stop();
+            repository.stop(Instant::now() + config.drain_timeout());
             return Err(error);
         }
         Ok(Arc::new(repository))
@@ -197,16 +197,19 @@ impl Repository {
         }
     }
 
-    /// Ends every model's workers. Requests that still wait are not answered, and nothing is loaded
-    /// any more.
-    pub(crate) fn stop(&self) {
+    /// Ends every model's workers, and returns when they have ended, or at `until`: one may be stuck.
+    /// Requests that still wait are not answered, and nothing is loaded any more. Returns whether no
+    /// thread computes any more.
+    pub(crate) fn stop(&self, until: Instant) -> bool {
         lock(&self.state).is_stopped = true;
+        let mut have_ended = true;
         for model in self.models() {
-            model.stop();
+            have_ended &= model.stop(until);
         }
         for (_, retired) in lock(&self.unloading).drain(..) {
-            retired.stop();
+            have_ended &= retired.stop(until);
         }
+        have_ended
     }
 
     fn discover(&self) -> Result<Folder, RepositoryError> {

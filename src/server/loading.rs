@@ -86,7 +86,7 @@ fn load(app: &App, started: Instant) -> Result<(), StartError> {
         Err(error) => return Err(error.into()),
     };
     if app.readers.is_stopped() {
-        repository.stop();
+        repository.stop(Instant::now() + config.drain_timeout());
         return Ok(());
     }
     app.serve_models(repository);

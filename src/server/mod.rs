@@ -29,9 +29,6 @@ use error::Cause;
 pub use error::StartError;
 use loading::Loaded;
 
-/// Shortest time that the models are given to stop, at the end of a drain that took all its time.
-const LEAST_STOP: Duration = Duration::from_secs(1);
-
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -41,6 +38,9 @@ pub enum Ended {
     /// would take away what that thread uses.
     Busy,
 }
+
+/// How long workers may take for their last batch if the drain timeout has expired.
+const LAST_BATCH: Duration = Duration::from_secs(1);
 
 /// The sockets that the server listens on.
 #[derive(Debug)]
@@ -128,9 +128,9 @@ async fn serve(
     };
     tokio::join!(http.accept_until(listeners.http, until_closing), grpc_served);
     let loaded = outcome?;
-    let end = tokio::time::Instant::now() + app.config.drain_timeout();
+    let until = Instant::now() + app.config.drain_timeout();
     finish(&app, http, grpc).await;
-    let stopped = stop_models(app, end).await;
+    let stopped = stop_models(app, until.max(Instant::now() + LAST_BATCH)).await;
     tracing::info!("stopped");
     Ok(if loaded == Loaded::Busy { Ended::Busy } else { stopped })
 }
@@ -164,15 +164,14 @@ async fn finish<S: HttpService>(app: &App, http: Connections<S>, grpc: Connectio
 }
 
 /// Stops the workers of every model: ONNX Runtime should not be in use on another thread when the
-/// process ends. Waits until `end`, but no less than [`LEAST_STOP`].
-async fn stop_models(app: Arc<App>, end: tokio::time::Instant) -> Ended {
+/// process ends. A worker that is stuck, or a model that is still being loaded, is left behind.
+async fn stop_models(app: Arc<App>, until: Instant) -> Ended {
     let stopping = tokio::task::spawn_blocking(move || {
-        if let Ok(repository) = app.repository() {
-            repository.stop();
-        }
+        app.repository().is_ok_and(|repository| !repository.stop(until))
     });
-    match timeout_at(end.max(tokio::time::Instant::now() + LEAST_STOP), stopping).await {
-        Ok(Ok(())) => return Ended::Idle,
+    // A rescan that opens a session holds the repository for longer.
+    match timeout_at((until + LAST_BATCH).into(), stopping).await {
+        Ok(Ok(is_busy)) => return if is_busy { Ended::Busy } else { Ended::Idle },
         Ok(Err(panic)) => tracing::error!(%panic, "stopping the models panicked"),
         Err(_) => tracing::warn!("the drain timeout expired before all models were stopped"),
     }

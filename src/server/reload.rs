@@ -78,7 +78,7 @@ async fn reload_when<F: Future<Output = Result<(), ReadError>>>(
 async fn reload_keys(app: &Arc<App>) -> Result<(), ReadError> {
     let Some(keys) = &app.keys else { return Ok(()) };
     let file = keys.file().to_owned();
-    match read(app, &keys.file().to_owned(), move || Keys::open(&file)).await? {
+    match read(app, keys.file(), move || Keys::open(&file)).await? {
         Ok(new) => tracing::info!(count = keys.replace(new), "reloaded the API keys"),
         Err(error) => tracing::error!("{error}; keeping the old keys"),
     }

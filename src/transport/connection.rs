@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request, http::Version, response::Response};
+use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -18,15 +19,22 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
-    time::sleep,
+    sync::{OwnedSemaphorePermit, watch},
+    time::{sleep, timeout},
 };
 use tower::{Service, ServiceExt as _};
 
-use super::stalled::{ExemptFromStallCheck, ResponseTracker};
+use super::{
+    crowd::{Membership, Place, Refusal},
+    stalled::{ExemptFromStallCheck, ResponseTracker},
+};
 
 /// Time limit for receiving a request's headers, which also bounds an idle connection.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection above the limit may last.
+const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection that must close may finish a request that has just arrived.
+const LAST_REQUEST: Duration = Duration::from_millis(100);
 /// How many times per write timeout HTTP/2 responses are checked for a stall.
 const CHECKS_PER_TIMEOUT: u32 = 4;
 
@@ -74,39 +82,70 @@ impl HttpVersion {
     }
 }
 
+/// What a connection is allowed.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    /// Its place among the others; `None` if there are too many connections: then only health
+    /// probes are answered, and the connection is closed soon.
+    pub(super) membership: Option<Membership>,
+    /// How long a client may read nothing of its response.
+    pub(super) write_timeout: Duration,
+    /// Held until the connection ends.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
 /// Serves the requests of one connection.
 pub(super) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: impl HttpService,
     server: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
-    write_timeout: Duration,
+    allowance: Allowance,
 ) {
     let version = Arc::new(HttpVersion::default());
     let responses = Arc::new(ResponseTracker::default());
     let (recorded, tracker) = (Arc::clone(&version), Arc::clone(&responses));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let member = allowance.membership.as_ref().map(|membership| Arc::clone(&membership.0));
+    let begin = move || match &member {
+        Some(member) => member.begin().ok_or(Refusal::TooManyRequests),
+        None => Err(Refusal::TooManyConnections),
+    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
         recorded.record(request.version());
+        let place = begin();
+        if let Err(refusal) = place {
+            request.extensions_mut().insert(refusal);
+        }
         // Over HTTP/1.1 an unread response blocks its connection, which `WriteTimeout` detects.
         let tracker = recorded.is(HttpVersion::HTTP_2).then(|| Arc::clone(&tracker));
         let answer = service.clone().oneshot(request.map(Body::new));
         async move {
             let answer = answer.await.unwrap_or_else(|never| match never {});
+            let place = place.ok();
+            let is_exempt = answer.extensions().get::<ExemptFromStallCheck>().is_some();
             Ok::<_, Infallible>(match tracker {
-                Some(tracker) if answer.extensions().get::<ExemptFromStallCheck>().is_none() => {
-                    answer.map(|body| tracker.tracked(body))
-                }
-                _ => answer,
+                Some(tracker) if !is_exempt => answer.map(|body| tracker.tracked(body, place)),
+                Some(_) => answer.map(|body| holding(body, place)),
+                None => answer,
             })
         }
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        () = drive(connection.as_mut(), stage, &version) => {}
-        () = stalled(&responses, &version, write_timeout) => {
+        () = drive(connection.as_mut(), stage, &version, allowance.membership.as_ref()) => {}
+        () = stalled(&responses, &version, allowance.write_timeout) => {
             tracing::debug!("closed a connection whose client stopped reading a response");
         }
     }
+    drop(allowance.permit);
+}
+
+/// A body that keeps its request's place until it ends.
+fn holding(body: Body, place: Option<Place>) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let _place = &place;
+        frame
+    }))
 }
 
 /// Ready when an HTTP/2 client has read nothing of a response for longer than `limit`.
@@ -122,13 +161,17 @@ async fn stalled(responses: &ResponseTracker, version: &HttpVersion, limit: Dura
     }
 }
 
-/// Polls a connection until it ends, and closes it when `stage` says so.
+/// Polls a connection until it ends, and closes it when `stage` says so, or when others need its
+/// place.
 async fn drive<C: GracefulConnection>(
     mut connection: Pin<&mut C>,
     mut stage: watch::Receiver<Stage>,
     version: &HttpVersion,
+    membership: Option<&Membership>,
 ) {
-    let mut first_request = pin!(sleep(HEADER_TIMEOUT));
+    let first_request = if membership.is_some() { HEADER_TIMEOUT } else { SURPLUS_TIMEOUT };
+    let mut first_request = pin!(sleep(first_request));
+    let mut displaced = pin!(must_close(membership));
     let (mut is_new, mut is_told) = (true, false);
     loop {
         let told = stage.wait_for(|&stage| {
@@ -144,7 +187,7 @@ async fn drive<C: GracefulConnection>(
             }
             // hyper's own header timeout starts only when the first bytes show the version.
             () = first_request.as_mut(), if is_new => {
-                if version.is(HttpVersion::UNKNOWN) {
+                if membership.is_none() || version.is(HttpVersion::UNKNOWN) {
                     return;
                 }
                 is_new = false;
@@ -153,6 +196,18 @@ async fn drive<C: GracefulConnection>(
                 connection.as_mut().graceful_shutdown();
                 is_told = true;
             }
+            () = displaced.as_mut() => break,
         }
+    }
+    connection.as_mut().graceful_shutdown();
+    // Whether it ended in time or not, it is closed now.
+    let _ = timeout(LAST_REQUEST, connection).await;
+}
+
+/// Ready when others need the connection's place.
+async fn must_close(membership: Option<&Membership>) {
+    match membership {
+        Some(Membership(member)) => member.must_close.notified().await,
+        None => std::future::pending().await,
     }
 }

@@ -15,13 +15,22 @@ use tokio_util::either::Either;
 
 use super::{
     Tls,
-    connection::{HEADER_TIMEOUT, HttpService, Stage, serve_connection},
+    connection::{Allowance, HEADER_TIMEOUT, HttpService, Stage, serve_connection},
+    crowd::Crowd,
     write_timeout::WriteTimeout,
 };
 
 /// Read-buffer limit per connection, in bytes; it also bounds a request's headers. hyper's default
 /// of 408 KiB, times a thousand connections, would exceed the memory budget of all bodies.
 const READ_BUFFER: usize = 64 << 10;
+/// Requests that an HTTP/2 client may have on one connection; it waits with further ones.
+const STREAMS: u32 = 128;
+/// Bytes of a response that are buffered for an HTTP/2 client that does not read.
+const SEND_BUFFER: usize = 64 << 10;
+/// Connections above the limit, on which only health probes are answered.
+const SURPLUS: usize = 32;
+/// How long a new connection waits for the place of one that is closed in favour of it.
+const SUCCESSION: Duration = Duration::from_millis(250);
 /// Pause after a failed accept, as when the system is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time limit of a TLS handshake.
@@ -40,6 +49,9 @@ pub struct Connections<S> {
     stage: watch::Sender<Stage>,
     /// One permit for each connection.
     permits: Arc<Semaphore>,
+    /// One permit for each connection above the limit.
+    surplus: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     tls: Option<Arc<Tls>>,
     write_timeout: Duration,
 }
@@ -55,12 +67,16 @@ impl<S: HttpService> Connections<S> {
             .max_buf_size(READ_BUFFER)
             .http2()
             .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(Some(HEADER_TIMEOUT));
         Self {
             service,
             server,
             stage: watch::Sender::new(Stage::Serving),
             permits: Arc::new(Semaphore::new(limit)),
+            surplus: Arc::new(Semaphore::new(SURPLUS)),
+            crowd: Crowd::new(limit),
             tls: None,
             write_timeout: WRITE_TIMEOUT,
         }
@@ -107,10 +123,9 @@ impl<S: HttpService> Connections<S> {
 
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
-            // The semaphore is never closed, so this always gets a permit.
-            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+            let room = self.room().await;
             match listener.accept().await {
-                Ok((stream, _)) => self.serve(stream, permit),
+                Ok((stream, _)) => self.serve(stream, room),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -119,16 +134,33 @@ impl<S: HttpService> Connections<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, permit: Option<OwnedSemaphorePermit>) {
+    /// Room for the next connection: within the limit, or above it, or else when there is some
+    /// again.
+    async fn room(&self) -> Room {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Room::Regular(permit);
+        }
+        // The semaphores are never closed, so both always give a permit.
+        tokio::select! {
+            biased;
+            Ok(permit) = Arc::clone(&self.permits).acquire_owned() => Room::Regular(permit),
+            Ok(permit) = Arc::clone(&self.surplus).acquire_owned() => Room::Surplus(permit),
+            else => std::future::pending().await,
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, room: Room) {
         // Responses are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let stream = WriteTimeout::new(stream, self.write_timeout);
         let (service, server) = (self.service.clone(), self.server.clone());
-        let (stage, limit) = (self.stage.subscribe(), self.write_timeout);
+        let (stage, write_timeout) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
+        let (crowd, permits) = (Arc::clone(&self.crowd), Arc::clone(&self.permits));
         tokio::spawn(async move {
+            let allowance = room.allowance(&crowd, permits, write_timeout).await;
             // One type for both kinds of streams, so that the code that serves them, which is
             // large, is compiled once.
             let stream = match tls {
@@ -140,10 +172,44 @@ impl<S: HttpService> Connections<S> {
                 },
             };
             if let Some(stream) = stream {
-                serve_connection(stream, service, server, stage, limit).await;
+                serve_connection(stream, service, server, stage, allowance).await;
             }
-            drop(permit);
         });
+    }
+}
+
+/// Room for one connection.
+enum Room {
+    /// Within the limit.
+    Regular(OwnedSemaphorePermit),
+    /// Above the limit.
+    Surplus(OwnedSemaphorePermit),
+}
+
+impl Room {
+    /// What the connection is allowed. One above the limit takes the place of the connection that
+    /// has been idle for the longest time, if there is one.
+    async fn allowance(
+        self,
+        crowd: &Arc<Crowd>,
+        permits: Arc<Semaphore>,
+        write_timeout: Duration,
+    ) -> Allowance {
+        let (permit, is_member) = match self {
+            Self::Regular(permit) => (permit, true),
+            Self::Surplus(permit) => {
+                let inherited = async {
+                    if crowd.close_longest_idle() {
+                        timeout(SUCCESSION, permits.acquire_owned()).await.ok()?.ok()
+                    } else {
+                        None
+                    }
+                };
+                inherited.await.map_or((permit, false), |inherited| (inherited, true))
+            }
+        };
+        let membership = is_member.then(|| crowd.join());
+        Allowance { membership, write_timeout, permit }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod connection;
 mod connections;
+mod crowd;
 mod files;
 mod stalled;
 mod tls;
@@ -10,6 +11,7 @@ mod write_timeout;
 
 pub use connection::HttpService;
 pub use connections::Connections;
+pub(crate) use crowd::Refusal;
 pub(crate) use files::{ReadError, Readers, read_regular};
 pub(crate) use stalled::ExemptFromStallCheck;
 pub(crate) use tls::{Tls, TlsError};

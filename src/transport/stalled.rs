@@ -15,6 +15,8 @@ use std::{
 use axum::body::Body;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 
+use super::crowd::Place;
+
 /// Size of the pieces that a response is sent in, in bytes.
 const PIECE: usize = 64 << 10;
 
@@ -28,7 +30,11 @@ pub(super) struct ResponseTracker(Mutex<Vec<Weak<Delivery>>>);
 
 /// The progress of one response.
 #[derive(Debug)]
-struct Delivery(Mutex<State>);
+struct Delivery {
+    state: Mutex<State>,
+    /// The request's place, which is free once its last piece is sent.
+    _place: Option<Place>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -41,10 +47,10 @@ struct State {
 }
 
 impl ResponseTracker {
-    /// Tracks a response's body.
-    pub(super) fn tracked(&self, body: Body) -> Body {
+    /// Tracks a response's body, which keeps its request's `place`.
+    pub(super) fn tracked(&self, body: Body, place: Option<Place>) -> Body {
         let state = State { progress: Instant::now(), unsent: 0, is_pending: false };
-        let delivery = Arc::new(Delivery(Mutex::new(state)));
+        let delivery = Arc::new(Delivery { state: Mutex::new(state), _place: place });
         let mut all = locked(&self.0);
         all.retain(|delivery| delivery.strong_count() > 0);
         all.push(Arc::downgrade(&delivery));
@@ -61,13 +67,13 @@ impl ResponseTracker {
 
 impl Delivery {
     fn is_stalled(&self, limit: Duration) -> bool {
-        let state = locked(&self.0);
+        let state = locked(&self.state);
         let waits_for_client = state.unsent > 0 || !state.is_pending;
         waits_for_client && state.progress.elapsed() > limit
     }
 
     fn advance(&self, change: impl FnOnce(&mut State)) {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         change(&mut state);
         state.progress = Instant::now();
     }
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn a_response_can_stall_until_its_last_piece_is_sent() {
         let responses = ResponseTracker::default();
-        let mut body = responses.tracked(Body::from(vec![7; PIECE + 1]));
+        let mut body = responses.tracked(Body::from(vec![7; PIECE + 1]), None);
         assert_eq!(body.size_hint().exact(), Some(PIECE as u64 + 1));
         assert!(responses.is_stalled(NOW), "no piece was polled");
         let mut next = || body.frame().now_or_never().unwrap().unwrap().unwrap().into_data();
@@ -180,7 +186,7 @@ mod tests {
     fn a_response_does_not_stall_while_the_server_has_no_data() {
         let responses = ResponseTracker::default();
         let endless = futures_util::stream::pending::<Result<Bytes, axum::Error>>();
-        let mut body = responses.tracked(Body::from_stream(endless));
+        let mut body = responses.tracked(Body::from_stream(endless), None);
         assert!(body.frame().now_or_never().is_none());
         assert!(!responses.is_stalled(NOW));
     }

@@ -142,7 +142,7 @@ async fn calls_that_cannot_be_answered_get_their_code_and_a_sentence() {
     refused(&mut client, several, Code::InvalidArgument).await;
     // Above the memory of all requests, and above the largest message.
     refused(&mut client, request(&vec![0.0; 16_000]), Code::ResourceExhausted).await;
-    refused(&mut client, request(&vec![0.0; 32_000]), Code::OutOfRange).await;
+    refused(&mut client, request(&vec![0.0; 32_000]), Code::ResourceExhausted).await;
     let load =
         RepositoryModelLoadRequest { repository_name: "tiny".to_owned(), ..Default::default() };
     let status = client.repository_model_load(load).await.unwrap_err();

@@ -146,7 +146,7 @@ async fn memory_that_others_use_is_distinguished_from_a_request_that_is_too_larg
     let head = "POST /classify HTTP/1.1\r\nhost: x\r\n\
         content-type: application/octet-stream\r\ncontent-length: 3000\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
-    slow.write_all(&[0; 1990]).await.unwrap();
+    slow.write_all(&[0; 2990]).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     let response = server.post("/classify", FLOATS, floats(&[1.0; 8])).await;
     assert_eq!(response.headers()["retry-after"], "1");

@@ -29,6 +29,7 @@ mod keys;
 mod limits;
 #[cfg(target_os = "linux")]
 mod loading;
+mod log;
 mod memory;
 mod mnist;
 mod oip;
@@ -42,5 +43,6 @@ mod reload_memory;
 mod small_and_costly;
 mod soak;
 mod start;
+mod strangers;
 mod tls;
 mod traces;

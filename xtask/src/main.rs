@@ -8,12 +8,14 @@
 //! | [`mod@test`]    | runs every test that this machine can run, and counts them          |
 //! | [`check`]       | format, layout, licences, lints and documentation                   |
 //! | [`layout`]      | the order of the rooms, and no circles among files                  |
+//! | [`fuzz`]        | gives every decoder inputs that try to break it                     |
 //! | [`mod@bench`]   | measures what a request costs beside the network alone              |
 //!
 //! Progress goes to standard error, the outcome of the tests to standard output.
 
 mod bench;
 mod check;
+mod fuzz;
 mod layout;
 mod onnxruntime;
 mod serve;
@@ -56,6 +58,14 @@ enum Command {
     Check,
     /// Check that rooms use only rooms below them, and that no files use each other in a circle
     Layout,
+    /// Give every decoder inputs that try to break it
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, value_name = "SECONDS", default_value = "600")]
+        seconds: u64,
+        /// The targets [default: all]
+        targets: Vec<String>,
+    },
     /// Measure what a request costs beside the network alone
     Bench {
         /// Folders of models [default: models/bearing]
@@ -82,6 +92,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Layout => layout::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Check => check::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz { seconds, targets } => {
+            fuzz::run(&workspace, seconds, &targets).map(|()| ExitCode::SUCCESS)
+        }
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
     }
 }

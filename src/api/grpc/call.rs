@@ -1,6 +1,7 @@
 //! The state of a call: its deadline, its memory, its model, and how it is counted in the metrics.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +12,7 @@ use std::{
 use axum::http::HeaderMap;
 use tonic::{Code, Status};
 
-use super::{message_sizes::MessageSizes, status};
+use super::status;
 use crate::{
     admission::Reservation,
     app::App,
@@ -35,8 +36,12 @@ pub(super) struct Call {
     pub(super) is_compressed: bool,
     /// Memory of the received bytes, until the method takes it over.
     memory: Mutex<Option<Reservation>>,
-    /// Sizes of the messages that were received and not yet released.
-    received: Mutex<MessageSizes>,
+    /// Memory of each message that was received and not yet released, in bytes.
+    received: Mutex<VecDeque<u64>>,
+    /// Whether the next message is a large one.
+    takes_long: AtomicBool,
+    /// The memory that all requests share, in bytes.
+    limit: u64,
     model: OnceLock<Arc<Model>>,
     failure: OnceLock<ErrorKind>,
     is_counted: AtomicBool,
@@ -56,6 +61,8 @@ impl Call {
             is_compressed: headers.get("grpc-encoding").is_some_and(|e| e != "identity"),
             memory: Mutex::new(Some(app.budget.open())),
             received: Mutex::default(),
+            takes_long: AtomicBool::new(false),
+            limit: app.config.max_inflight_bytes.get(),
             model: OnceLock::new(),
             failure: OnceLock::new(),
             is_counted: AtomicBool::new(false),
@@ -91,10 +98,35 @@ impl Call {
 
     /// Releases the memory of the oldest message, which is counted elsewhere from now on.
     pub(super) fn release_message(&self) {
-        let bytes = self.messages().pop();
+        let bytes = self.messages().pop_front().unwrap_or_default();
+        self.release(bytes);
+    }
+
+    /// Records the memory of a message that is handed on.
+    pub(super) fn count_message(&self, bytes: u64) {
+        self.messages().push_back(bytes);
+    }
+
+    /// Releases reserved bytes, unless the method has taken the memory over.
+    pub(super) fn release(&self, bytes: u64) {
         if let Some(memory) = self.memory().as_mut() {
             memory.shrink_to(memory.bytes().saturating_sub(bytes));
         }
+    }
+
+    /// The memory that all requests share, in bytes.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Announces a large message.
+    pub(super) fn will_take_long(&self) {
+        self.takes_long.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a large message was announced since this was last asked.
+    pub(super) fn takes_long(&self) -> bool {
+        self.takes_long.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the call was refused with one of our errors.
@@ -102,17 +134,19 @@ impl Call {
         self.failure.get().is_some()
     }
 
-    /// Reserves received bytes, unless the method has taken the memory over.
-    pub(super) fn receive(&self, bytes: &[u8]) -> Result<(), Status> {
+    /// Reserves memory of the call, by `reserve`.
+    pub(super) fn reserve<T>(
+        &self,
+        reserve: impl FnOnce(&mut Reservation) -> Result<T, ApiError>,
+    ) -> Result<T, Status> {
         match self.memory().as_mut() {
-            Some(memory) => memory.grow(bytes.len() as u64).map_err(|error| self.refuse(&error))?,
-            None => return Ok(()),
+            Some(memory) => reserve(memory).map_err(|error| self.refuse(&error)),
+            // A unary method has its message already, and reads no other.
+            None => Err(self.refuse(&ApiError::invalid("expected one message, got more"))),
         }
-        self.messages().push(bytes);
-        Ok(())
     }
 
-    fn messages(&self) -> MutexGuard<'_, MessageSizes> {
+    fn messages(&self) -> MutexGuard<'_, VecDeque<u64>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

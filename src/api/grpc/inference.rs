@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use prost::Message as _;
 use serde_json::Value;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -59,9 +58,6 @@ impl Inference {
         let model = self.app.repository()?.find(Some(&request.model_name), version)?;
         call.set_model(&model);
         let mut context = call.take_context(&self.app);
-        if call.is_compressed {
-            context.memory.grow(request.encoded_len() as u64)?;
-        }
         let id = request.id.clone();
         let infer = infer_messages::read(request)?;
         let answer = tensors::infer(&mut context, &model, infer).await?;

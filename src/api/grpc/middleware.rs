@@ -1,11 +1,6 @@
 //! What every call passes through: its [`Call`], its trace, the API key, the deadline, and the metrics.
 
-use std::{
-    error::Error,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
@@ -14,21 +9,32 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use hyper::body::{Body as HttpBody, Bytes, Frame};
-use tokio::time::timeout_at;
+use futures_util::StreamExt as _;
+use http_body_util::{BodyStream, StreamBody};
+use tokio::time::{sleep_until, timeout_at};
 use tonic::Code;
 use uuid::Uuid;
 
-use super::{call::Call, status::corrected};
+use super::{
+    call::Call,
+    messages::{Allowed, Messages, aside},
+    status::corrected,
+};
 use crate::{
-    app::App, error::ErrorKind, observability::telemetry::RequestTrace,
-    transport::ExemptFromStallCheck,
+    app::App,
+    error::{ErrorKind, busy},
+    observability::telemetry::RequestTrace,
+    transport::{ExemptFromStallCheck, Refusal},
 };
 
 /// Methods whose response lasts as long as the client wants.
 const STREAMS: [&str; 1] = ["/drsn.v1.Classifier/ClassifyStream"];
-/// Prefix of health checks and reflection, which the metrics do not count as requests.
-const PROBES: &str = "/grpc.";
+/// Prefix of health checks, which the metrics do not count as requests.
+const HEALTH_SERVICE: &str = "/grpc.health.";
+/// Prefix of the services that describe the API.
+const REFLECTION: &str = "/grpc.reflection.";
+/// Largest question to these services, in bytes.
+const QUESTION: usize = 4 << 10;
 /// Health checks of the Open Inference Protocol, which need no key either.
 const HEALTH: [&str; 2] =
     ["/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady"];
@@ -41,7 +47,11 @@ pub(super) struct Panicked;
 /// deadline, and counts it.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with(PROBES) {
+    let refusal = request.extensions().get::<Refusal>().copied();
+    // Health is told as long as there is any place.
+    let is_probe = path.starts_with(HEALTH_SERVICE) || HEALTH.contains(&path);
+    let refusal = refusal.filter(|&refusal| !is_probe || refusal == Refusal::TooManyRequests);
+    if path.starts_with(HEALTH_SERVICE) && refusal.is_none() {
         return next.run(request).await;
     }
     let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
@@ -49,15 +59,28 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let call = Arc::new(Call::new(&app, &parts.headers));
     parts.extensions.insert(Arc::clone(&call));
     let keys = app.keys.as_ref().filter(|_| !is_open);
-    if let Some(Err(error)) = keys.map(|keys| keys.check(&parts.headers)) {
+    let allowed = match (refusal, keys) {
+        (Some(refusal), _) => Err(busy(refusal)),
+        (None, Some(keys)) => keys.check(&parts.headers),
+        (None, None) => Ok(()),
+    };
+    if let Err(error) = allowed {
         let refused = call.refuse(&error);
         call.finish(refused.code());
         return refused.into_http();
     }
-    let body = Body::new(ReservedBody { body, call: Arc::clone(&call) });
+    let path = parts.uri.path();
+    let is_reflection = path.starts_with(REFLECTION);
+    let allowed = Allowed {
+        path: path.to_owned(),
+        largest: if is_reflection { QUESTION } else { app.config.max_body_bytes.get() },
+        is_gzip: parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding == "gzip"),
+    };
+    let body = Body::new(Messages::new(body, Arc::clone(&call), allowed));
     let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
     trace.describe_grpc(parts.uri.path());
     let answering = trace.around(next.run(Request::from_parts(parts, body)));
+    let answering = aside(&call, answering);
     let answered = timeout_at(call.deadline.into(), answering).await;
     let mut response = answered.unwrap_or_else(|_| {
         let error =
@@ -65,6 +88,9 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
         call.refuse(&error).into_http()
     });
     let code = final_code(&call, &mut response);
+    if is_reflection {
+        response = response.map(|body| until(call.deadline, body));
+    }
     if is_stream {
         response.extensions_mut().insert(ExemptFromStallCheck);
     }
@@ -88,31 +114,8 @@ fn final_code(call: &Call, response: &mut Response) -> Option<Code> {
     Some(code)
 }
 
-/// A request body whose bytes are reserved before they are kept.
-struct ReservedBody {
-    body: Body,
-    call: Arc<Call>,
-}
-
-impl HttpBody for ReservedBody {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
-            return Poll::Ready(None);
-        };
-        let frame = frame.map_err(Box::new)?;
-        if let Some(data) = frame.data_ref() {
-            self.call.receive(data)?;
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
+/// A body that ends at the deadline, with its trailers if it ends before.
+fn until(deadline: Instant, body: Body) -> Body {
+    let frames = BodyStream::new(body).take_until(sleep_until(deadline.into()));
+    Body::new(StreamBody::new(frames))
 }

@@ -7,7 +7,8 @@ mod classify_messages;
 mod health;
 mod infer_messages;
 mod inference;
-mod message_sizes;
+mod message_shapes;
+mod messages;
 mod middleware;
 mod options;
 pub mod proto;
@@ -17,14 +18,23 @@ mod stream;
 use std::{any::Any, sync::Arc};
 
 use axum::{Router, body::Body, http, middleware::from_fn_with_state};
-use tonic::{codec::CompressionEncoding::Gzip, service::Routes};
+use tonic::{
+    codec::CompressionEncoding::Gzip,
+    service::{Routes, RoutesBuilder},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, config::Switch, error::ApiError};
 use proto::{
     DESCRIPTORS, drsn::classifier_server::ClassifierServer,
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
+
+/// What decoding a message would allocate, in bytes.
+#[cfg(fuzzing)]
+pub(crate) fn measured_bytes(path: &str, message: &[u8]) -> u64 {
+    message_shapes::decoded_bytes(path, message, u64::MAX)
+}
 
 /// The router of all services.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -39,6 +49,18 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .max_decoding_message_size(limit);
     let mut routes = Routes::builder();
     routes.add_service(inference).add_service(classifier).add_service(health::service(app));
+    if app.config.grpc_reflection == Switch::On {
+        add_reflection(&mut routes);
+    }
+    routes
+        .routes()
+        .into_axum_router()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::handle))
+}
+
+/// Adds the services that describe the others.
+fn add_reflection(routes: &mut RoutesBuilder) {
     let described = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -52,11 +74,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             tracing::error!(%error, "cannot serve gRPC reflection");
         }
     }
-    routes
-        .routes()
-        .into_axum_router()
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(app), middleware::handle))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]

@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Bytes};
 use tokio::time::timeout_at;
 
 use crate::{
-    admission::Reservation,
+    admission::{Reservation, ReservedBuffer},
     error::{ApiError, ErrorKind},
 };
 
@@ -94,38 +94,26 @@ impl<'a> Incoming<'a> {
         Ok(&self.peeked)
     }
 
-    /// Reads the whole body of at most `limit` bytes. Each byte is reserved before it is kept:
-    /// twice while the body arrives, for its pieces and for the buffer that joins them.
+    /// Reads the whole body of at most `limit` bytes. Each byte is reserved before it is kept.
     pub(super) async fn read(
         mut self,
         limit: usize,
         memory: &mut Reservation,
     ) -> Result<Bytes, ApiError> {
-        if self.declared.is_some_and(|length| length > limit as u64) {
+        // The declared length is not reserved: a client that declares much and sends nothing must
+        // not keep others out.
+        let declared = self.declared;
+        if declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        let mut pieces: Vec<Bytes> = Vec::new();
-        let (before, mut length) = (memory.bytes(), 0);
+        let mut buffer = ReservedBuffer::default();
         while let Some(data) = self.next().await? {
-            length += data.len();
-            if length > limit {
+            if buffer.len() + data.len() > limit {
                 return Err(too_large(limit));
             }
-            // The declared length is not reserved: a client that declares much and sends nothing
-            // must not keep others out.
-            memory.grow(2 * data.len() as u64)?;
-            pieces.push(data);
+            buffer.push(&data, declared, memory)?;
         }
-        // Most bodies arrive in one piece, which is used as it is. Otherwise the pieces are joined
-        // when all have arrived: a growing buffer would be in memory twice whenever it moves, with
-        // its spare capacity.
-        let whole = match pieces.len() {
-            0 | 1 => pieces.pop().unwrap_or_default(),
-            _ => pieces.concat().into(),
-        };
-        drop(pieces);
-        memory.shrink_to(before + length as u64);
-        Ok(whole)
+        Ok(buffer.finish(memory).into())
     }
 }
 

@@ -94,12 +94,15 @@ async fn answer(
     app.repository()?;
     let options =
         query::options(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
-    if options.model.is_some() {
-        // Refuses an unknown model before reading the body.
-        context.find_model(options.model.as_deref(), options.version.as_deref())?;
-    }
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let media = MediaType::of(content_type)?;
+    // These may name the model in the body.
+    let may_name_model = matches!(media, MediaType::Json | MediaType::Multipart);
+    if options.model.is_some() || !may_name_model {
+        // Refuses an unknown model, or one whose queue is full, before reading the body.
+        let (model, version) = (options.model.as_deref(), options.version.as_deref());
+        context.find_model(model, version)?.check_room()?;
+    }
     let incoming = Incoming::new(body, &parts.headers, context.deadline)?;
     let outcome = match media {
         MediaType::Json => {

@@ -14,7 +14,8 @@ use crate::{
     observability::metrics::Format,
 };
 
-/// `GET /healthz`: fails only if a worker is dead and could not be replaced.
+/// `GET /healthz`: fails only if a worker is dead and could not be replaced, or a thread that serves
+/// connections is stuck in a batch.
 pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
     if app.is_healthy() {
         status(StatusCode::OK, "ok")

@@ -25,11 +25,12 @@ use super::{
 };
 use crate::{
     app::App,
-    error::ApiError,
+    error::{ApiError, busy},
     observability::{
         metrics::{Metrics, ResponseCode},
         telemetry::{RequestTrace, TRACEPARENT},
     },
+    transport::Refusal,
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -191,11 +192,26 @@ async fn caught(app: &App, router: Router, request: Request) -> Response {
 
 /// Answers a request if its key and its time limit are valid.
 async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
+    if let Some(&refusal) = request.extensions().get::<Refusal>()
+        && (refusal == Refusal::TooManyRequests || !is_probe(request.uri().path()))
+    {
+        // The body is not read: that would need a place, too.
+        return too_many(refusal);
+    }
     if let Err(error) = authenticate(app, &request).and_then(|()| limit_time(&mut request)) {
         discard_body(request).await;
         return error.into_response();
     }
     router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+/// Refuses a request for which there is no place, and closes its connection if that is one too many.
+fn too_many(refusal: Refusal) -> Response {
+    let mut response = busy(refusal).into_response();
+    if refusal == Refusal::TooManyConnections {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -14,7 +15,7 @@ use tokio::time::timeout_at;
 
 use super::body::{Incoming, incomplete, too_large, too_slow};
 use crate::{
-    admission::Reservation,
+    admission::{Reservation, ReservedBuffer},
     error::{ApiError, ErrorKind},
     inference::{classify::File, context::RequestContext, decode::FileKind, options::Options},
 };
@@ -23,16 +24,20 @@ use crate::{
 const LONGEST_TEXT: usize = 4096;
 /// Longest file name that the answer repeats, in bytes.
 const LONGEST_NAME: usize = 255;
-/// Reserved bytes for each received byte: one for the parser's buffer, one for the file. What is
-/// kept of a part's headers is shorter than the headers.
-const COPIES: u64 = 2;
+/// Longest headers of a part, in bytes. The parser looks through all of them again whenever more
+/// arrive.
+const LONGEST_HEADERS: usize = 16 << 10;
+/// Memory of the parser, in bytes: the headers of a part, and what arrived last, in a buffer that
+/// may be moved while it grows.
+const PARSER_BYTES: u64 = 96 << 10;
 
-/// A body with a limit on its length, whose bytes are reserved before they are parsed.
+/// A body with a limit on its length.
 struct LimitedBody<'a> {
     body: &'a mut Body,
-    memory: &'a mut Reservation,
     limit: usize,
     received: usize,
+    /// Bytes that may still arrive before the headers of the next part end.
+    left_for_headers: &'a AtomicUsize,
 }
 
 impl HttpBody for LimitedBody<'_> {
@@ -51,12 +56,15 @@ impl HttpBody for LimitedBody<'_> {
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
         this.received += length;
-        let room = if this.received > this.limit {
+        let left = this.left_for_headers.load(Ordering::Relaxed);
+        this.left_for_headers.store(left.saturating_sub(length), Ordering::Relaxed);
+        Poll::Ready(Some(if this.received > this.limit {
             Err(too_large(this.limit))
+        } else if left == 0 {
+            Err(endless_headers())
         } else {
-            this.memory.grow(COPIES * length as u64)
-        };
-        Poll::Ready(Some(room.map(|()| frame)))
+            Ok(frame)
+        }))
     }
 }
 
@@ -78,13 +86,23 @@ pub(super) async fn read(
     // Beside the files there is room for every option, once.
     let most_parts = config.max_windows.get().saturating_add(32);
     let deadline = incoming.deadline();
-    let before = memory.bytes();
-    let body = LimitedBody { body: incoming.into_body(), memory: &mut *memory, limit, received: 0 };
-    let mut form = Multipart::new(BodyDataStream::new(body), boundary);
-    let files = read_parts(&mut form, most_parts, deadline, &mut options).await?;
+    let parser = incoming.declared().map_or(PARSER_BYTES, |length| PARSER_BYTES.min(4 * length));
+    memory.grow(parser)?;
+    let left_for_headers = AtomicUsize::new(LONGEST_HEADERS);
+    let body = LimitedBody {
+        body: incoming.into_body(),
+        limit,
+        received: 0,
+        left_for_headers: &left_for_headers,
+    };
+    let mut form = Form {
+        parts: Multipart::new(BodyDataStream::new(body), boundary),
+        deadline,
+        left_for_headers: &left_for_headers,
+    };
+    let files = form.read(most_parts, &mut options, memory).await?;
     drop(form);
-    let kept: usize = files.iter().map(|file| file.bytes.len() + size_of::<File>()).sum();
-    memory.shrink_to(before + kept as u64);
+    memory.shrink_to(memory.bytes().saturating_sub(parser));
     if files.is_empty() {
         return Err(ApiError::invalid(
             "the body has no part named file; send each input as one, as curl -F file=@a.wav does",
@@ -93,29 +111,45 @@ pub(super) async fn read(
     Ok((files, options))
 }
 
-async fn read_parts(
-    form: &mut Multipart<'_>,
-    most_parts: usize,
+/// The parts of a form, each of which must arrive in time.
+struct Form<'a> {
+    parts: Multipart<'a>,
     deadline: Instant,
-    options: &mut Options,
-) -> Result<Vec<File>, ApiError> {
-    let mut files: Vec<File> = Vec::new();
-    for part in 0.. {
-        let next = timeout_at(deadline.into(), form.next_field()).await.map_err(|_| too_slow())?;
-        let Some(mut field) = next.map_err(malformed)? else { break };
-        if part == most_parts {
-            return Err(ErrorKind::TooLarge
-                .because(format!("the body has more parts than the limit of {part}")));
+    left_for_headers: &'a AtomicUsize,
+}
+
+impl<'a> Form<'a> {
+    async fn read(
+        &mut self,
+        most_parts: usize,
+        options: &mut Options,
+        memory: &mut Reservation,
+    ) -> Result<Vec<File>, ApiError> {
+        let mut files: Vec<File> = Vec::new();
+        for part in 0.. {
+            let Some(mut field) = self.next().await? else { break };
+            if part == most_parts {
+                return Err(ErrorKind::TooLarge
+                    .because(format!("the body has more parts than the limit of {part}")));
+            }
+            let name = field.name().map(str::to_owned).unwrap_or_default();
+            if name == "file" {
+                memory.grow(size_of::<File>() as u64 + LONGEST_NAME as u64)?;
+                files.push(file(&mut field, self.deadline, memory).await?);
+            } else {
+                let text = text(&mut field, &name, self.deadline).await?;
+                options.set(&name, &text)?;
+            }
         }
-        let name = field.name().map(str::to_owned).unwrap_or_default();
-        if name == "file" {
-            files.push(file(&mut field, deadline).await?);
-        } else {
-            let text = text(&mut field, &name, deadline).await?;
-            options.set(&name, &text)?;
-        }
+        Ok(files)
     }
-    Ok(files)
+
+    async fn next(&mut self) -> Result<Option<Field<'a>>, ApiError> {
+        self.left_for_headers.store(LONGEST_HEADERS, Ordering::Relaxed);
+        let next = timeout_at(self.deadline.into(), self.parts.next_field()).await;
+        self.left_for_headers.store(usize::MAX, Ordering::Relaxed);
+        next.map_err(|_| too_slow())?.map_err(malformed)
+    }
 }
 
 fn boundary(content_type: &[u8]) -> Result<String, ApiError> {
@@ -127,17 +161,21 @@ fn boundary(content_type: &[u8]) -> Result<String, ApiError> {
     })
 }
 
-async fn file(field: &mut Field<'_>, deadline: Instant) -> Result<File, ApiError> {
+async fn file(
+    field: &mut Field<'_>,
+    deadline: Instant,
+    memory: &mut Reservation,
+) -> Result<File, ApiError> {
     // Old browsers sent the whole path.
     let name = field.file_name().map(|name| name.rsplit(['/', '\\']).next().unwrap_or(name));
     let name = name.filter(|name| !name.is_empty()).map(shortened);
     let declared = field.headers().get("content-type");
     let declared = declared.and_then(|t| FileKind::of_media_type(t.as_bytes()));
-    let mut content = Vec::new();
+    let mut content = ReservedBuffer::default();
     while let Some(chunk) = chunk(field, deadline).await? {
-        content.extend_from_slice(&chunk);
+        content.push(&chunk, None, memory)?;
     }
-    Ok(File { name, bytes: content.into(), declared })
+    Ok(File { name, bytes: content.finish(memory).into(), declared })
 }
 
 /// The beginning of a name, at most [`LONGEST_NAME`] bytes.
@@ -165,6 +203,12 @@ async fn text(field: &mut Field<'_>, name: &str, deadline: Instant) -> Result<St
 async fn chunk(field: &mut Field<'_>, deadline: Instant) -> Result<Option<Bytes>, ApiError> {
     let chunk = timeout_at(deadline.into(), field.chunk()).await.map_err(|_| too_slow())?;
     chunk.map_err(malformed)
+}
+
+fn endless_headers() -> ApiError {
+    ApiError::invalid(format!(
+        "the headers of a part do not end within {LONGEST_HEADERS} bytes: they end with an empty line"
+    ))
 }
 
 fn malformed(error: multer::Error) -> ApiError {

@@ -1,6 +1,7 @@
 //! How a worker takes a batch from the queue.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,8 +18,17 @@ use super::{Job, JobError, Queue, State};
 pub(crate) struct Batch<O> {
     /// The jobs. Empty if nobody needs those that waited any more, or another worker was faster.
     pub(crate) jobs: Vec<Job<O>>,
+    /// The maximum number of inputs when it was taken.
+    pub(crate) cap: usize,
     inputs: usize,
     computing: Arc<AtomicUsize>,
+}
+
+impl<O> Batch<O> {
+    /// The jobs, to be answered. Their inputs no longer count as being computed.
+    pub(crate) fn into_jobs(mut self) -> Vec<Job<O>> {
+        mem::take(&mut self.jobs)
+    }
 }
 
 impl<O> Drop for Batch<O> {
@@ -74,7 +84,7 @@ impl<O> Queue<O> {
 
     /// How much longer the next batch may wait to become full; `None` if it is due.
     fn remaining_wait(&self, state: &State<O>) -> Option<Duration> {
-        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.limits.batch {
+        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.cap() {
             return None;
         }
         let first = state.requests.front()?.jobs.front()?;
@@ -89,7 +99,7 @@ impl<O> Queue<O> {
         let mut before = 0;
         loop {
             let waiting = self.lock().inputs;
-            if waiting <= before || waiting >= self.limits.batch {
+            if waiting <= before || waiting >= self.cap() {
                 return;
             }
             before = waiting;
@@ -100,7 +110,8 @@ impl<O> Queue<O> {
     fn take(&self) -> Batch<O> {
         let mut state = self.lock();
         let now = Instant::now();
-        let (mut jobs, mut inputs, share) = (Vec::new(), 0, self.fair_share(&state));
+        let cap = self.cap();
+        let (mut jobs, mut inputs, share) = (Vec::new(), 0, self.fair_share(&state, cap));
         while let Some(job) = state.pop_if(|job| inputs == 0 || inputs + job.count() <= share) {
             // A client that has hung up has closed its reply: do no work for it.
             if job.reply.is_closed() {
@@ -119,20 +130,25 @@ impl<O> Queue<O> {
             // The rest is for another worker.
             self.changed.notify_one();
         }
-        Batch { jobs, inputs, computing: Arc::clone(&self.computing) }
+        Batch { jobs, cap, inputs, computing: Arc::clone(&self.computing) }
     }
 
     /// The number of inputs in a worker's fair share: all inputs, waiting or being computed,
     /// divided by the number of workers. Taking everything would leave the other workers
     /// underfilled batches, and batches would stay unequal. A first job that is larger is taken all
     /// the same.
-    fn fair_share(&self, state: &State<O>) -> usize {
+    fn fair_share(&self, state: &State<O>, cap: usize) -> usize {
         if !self.limits.wait.is_zero() {
             // With a timer, batches should be full.
-            return self.limits.batch;
+            return cap;
         }
         let all = state.inputs + self.computing.load(Ordering::Relaxed);
-        all.div_ceil(self.limits.workers.max(1)).min(self.limits.batch)
+        all.div_ceil(self.limits.workers.max(1)).min(cap)
+    }
+
+    /// Maximum number of inputs in a batch for now.
+    fn cap(&self) -> usize {
+        self.cap.load(Ordering::Relaxed)
     }
 }
 

@@ -10,10 +10,14 @@ mod job;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
+pub(super) use batch::Batch;
 pub(crate) use job::BatchSlice;
 pub(super) use job::{Job, JobError};
 use tokio::sync::Notify;
@@ -32,7 +36,7 @@ pub(super) enum PushError {
 pub(super) struct Limits {
     /// Maximum number of waiting requests.
     pub(super) requests: usize,
-    /// Maximum number of inputs in a batch.
+    /// Maximum number of inputs in a batch, and in a job.
     pub(super) batch: usize,
     /// How long a batch waits to become full, counted from its first job; zero for no wait.
     pub(super) wait: Duration,
@@ -45,6 +49,8 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Queue<O> {
     limits: Limits,
+    /// Maximum number of inputs in a batch of several jobs for now, at most that of the limits.
+    cap: AtomicUsize,
     state: Mutex<State<O>>,
     /// Notified when jobs are added and when the queue is closed.
     changed: Notify,
@@ -78,6 +84,7 @@ pub(crate) struct StreamId(u64);
 impl<O> Queue<O> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
+            cap: limits.batch.into(),
             limits,
             state: Mutex::new(State {
                 requests: VecDeque::new(),
@@ -90,9 +97,10 @@ impl<O> Queue<O> {
         }
     }
 
-    /// Maximum number of inputs in a batch, and so in a job.
-    pub(super) fn max_batch(&self) -> usize {
-        self.limits.batch
+    /// Changes the maximum number of inputs in a batch. Jobs that are larger are batches of their
+    /// own.
+    pub(super) fn set_cap(&self, inputs: usize) {
+        self.cap.store(inputs.min(self.limits.batch), Ordering::Relaxed);
     }
 
     /// Number of waiting requests.
@@ -177,6 +185,11 @@ impl<O> Queue<O> {
         }
     }
 
+    /// Whether a request would be accepted now.
+    pub(super) fn has_room(&self) -> Result<(), PushError> {
+        self.check_room(&mut self.lock())
+    }
+
     fn check_room(&self, state: &mut State<O>) -> Result<(), PushError> {
         if state.closed {
             return Err(PushError::Closed);
@@ -190,11 +203,25 @@ impl<O> Queue<O> {
         Ok(())
     }
 
+    /// Whether nothing waits and nothing is being computed.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.requests.is_empty()
+            && state.inputs == 0
+            && self.computing.load(Ordering::Relaxed) == 0
+    }
+
     /// Accepts no more jobs; the waiting ones are still answered.
     #[cfg(test)]
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_waiters();
+    }
+
+    /// Whether it accepts no more jobs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Accepts no more jobs, and drops the waiting ones.

@@ -6,107 +6,183 @@
 //! [`block_in_place`](tokio::task::block_in_place), so that probes and other requests are answered
 //! meanwhile.
 
+mod crew;
+mod post;
+#[cfg(test)]
+mod schedules;
 mod task;
+#[cfg(test)]
+mod tests;
+mod watchdog;
 
 use std::{
+    fmt,
     num::NonZero,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread,
+    time::{Duration, Instant},
 };
 
-use drsn_bundle::{
-    Bundle,
-    runtime::{Provider, Runtime, RuntimeError},
-};
-use tokio::{runtime::Handle, task::JoinHandle};
+use drsn_bundle::runtime::{Provider, RuntimeError};
+use ndarray::ArrayViewD;
+use tokio::runtime::Handle;
 
 use crate::{
-    engine::{
-        allocator,
-        queue::Queue,
-        session::{ModelSession, Outputs},
-    },
+    engine::{allocator, cap::Cap, queue::Queue},
     observability::metrics::ModelMetrics,
 };
+use crew::Crew;
+use post::Post;
+pub(super) use post::Stop;
 use task::Worker;
+use watchdog::Watchdog;
 
-/// What every worker of a model needs.
-#[derive(Debug, Clone)]
-pub(super) struct WorkerContext {
-    pub(super) runtime: Runtime,
-    pub(super) bundle: Arc<Bundle>,
-    pub(super) provider: Provider,
-    pub(super) queue: Arc<Queue<Outputs>>,
-    pub(super) metrics: ModelMetrics,
-}
+/// A session of a model: what a worker computes with.
+pub(super) trait Compute: Send + 'static {
+    /// The outputs of a batch.
+    type Outputs: fmt::Debug + Send + Sync + 'static;
 
-/// The workers of a model; they end when its queue is closed and empty.
-#[derive(Debug)]
-pub(super) struct Workers {
-    running: Arc<AtomicUsize>,
-    count: usize,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    runtime: Handle,
-}
-
-impl Workers {
-    /// Starts `count` tasks on the async runtime in whose context this is called. Each has a warm
-    /// session that returned the golden outputs; the first one uses `session`, if given.
+    /// Runs prepared inputs, `[batch, …]`.
     ///
     /// # Errors
-    /// [`RuntimeError`] of the first session that could not be opened; no worker was started then.
-    pub(super) fn start(
-        context: &WorkerContext,
-        count: usize,
-        session: Option<ModelSession>,
-    ) -> Result<Self, RuntimeError> {
-        let runtime = Handle::current();
-        let sessions = open_sessions(context, count, session)?;
-        let running = Arc::new(AtomicUsize::new(0));
-        let start = |session| {
-            let guard = RunningGuard::new(&running, &context.queue);
-            runtime.spawn(Worker::new(session, context.clone()).run(guard))
-        };
-        let tasks = Mutex::new(sessions.into_iter().map(start).collect());
-        Ok(Self { running, count, tasks, runtime })
-    }
+    /// [`RuntimeError`] if the runtime fails.
+    fn run(
+        &mut self,
+        inputs: ArrayViewD<'_, f32>,
+        zeroed: bool,
+    ) -> Result<Self::Outputs, RuntimeError>;
 
-    /// Whether every worker is running.
-    pub(super) fn all_running(&self) -> bool {
-        self.running.load(Ordering::Relaxed) == self.count
-    }
+    /// Ends a run from another thread.
+    fn stopper(&self) -> Arc<dyn Stop>;
 
-    /// Whether every worker has ended and released its session.
-    pub(super) fn have_ended(&self) -> bool {
-        self.running.load(Ordering::Relaxed) == 0
-    }
+    /// Whether it computes on the calling thread.
+    fn is_on_cpu(&self) -> bool;
+}
 
-    /// Waits for the workers to end, as they do when the queue is closed. It blocks: tasks must not
-    /// call it.
-    pub(super) fn join(&self) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        for task in tasks.drain(..) {
-            // A worker that panicked has logged it.
-            let _ = self.runtime.block_on(task);
+/// Warms up the given session, or a new one that returned the golden outputs.
+pub(super) type Open<C> = dyn Fn(Option<C>) -> Result<C, RuntimeError> + Send + Sync;
+
+/// What every worker of a model needs.
+pub(super) struct WorkerContext<C: Compute> {
+    /// The model's name.
+    name: Arc<str>,
+    open: Arc<Open<C>>,
+    crew: Arc<Crew<C::Outputs>>,
+    /// The largest batch.
+    cap: Arc<Cap>,
+    metrics: ModelMetrics,
+    /// Where workers run.
+    tasks: Handle,
+}
+
+impl<C: Compute> WorkerContext<C> {
+    /// The context of workers that are tasks of the async runtime in whose context this is called.
+    pub(super) fn new(
+        name: &str,
+        open: Arc<Open<C>>,
+        queue: Arc<Queue<C::Outputs>>,
+        cap: Arc<Cap>,
+        metrics: ModelMetrics,
+    ) -> Self {
+        let (crew, tasks) = (Crew::new(queue, allocator::return_freed), Handle::current());
+        Self { name: name.into(), open, crew, cap, metrics, tasks }
+    }
+}
+
+impl<C: Compute> Clone for WorkerContext<C> {
+    fn clone(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            open: Arc::clone(&self.open),
+            crew: Arc::clone(&self.crew),
+            cap: Arc::clone(&self.cap),
+            metrics: self.metrics.clone(),
+            tasks: self.tasks.clone(),
         }
     }
 }
 
-/// Opens and warms up `count` sessions concurrently; the given one is the first of them.
-fn open_sessions(
-    context: &WorkerContext,
+/// The workers of a model; they end when its queue is closed and empty.
+#[derive(Debug)]
+pub(super) struct Workers<O> {
+    crew: Arc<Crew<O>>,
     count: usize,
-    mut given: Option<ModelSession>,
-) -> Result<Vec<ModelSession>, RuntimeError> {
+}
+
+impl<O: Send + Sync + 'static> Workers<O> {
+    /// Starts `count` workers. Each has a warm session that returned the golden outputs; the first
+    /// one uses `session`, if given.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] of the first session that could not be opened; no worker was started then.
+    pub(super) fn start<C: Compute<Outputs = O>>(
+        context: &WorkerContext<C>,
+        count: usize,
+        session: Option<C>,
+    ) -> Result<Self, RuntimeError> {
+        let watchdog = Self::start_unwatched(context, count, session)?;
+        let watching = thread::Builder::new().name("watchdog".to_owned());
+        if let Err(error) = watching.spawn(move || watchdog.watch()) {
+            context.crew.queue.abandon();
+            return Err(RuntimeError::Load { reason: error.to_string() });
+        }
+        Ok(Self { crew: Arc::clone(&context.crew), count })
+    }
+
+    /// The same, and returns the watchdog that is not looking yet.
+    fn start_unwatched<C: Compute<Outputs = O>>(
+        context: &WorkerContext<C>,
+        count: usize,
+        session: Option<C>,
+    ) -> Result<Watchdog<C>, RuntimeError> {
+        let sessions = open_sessions(context, count, session)?;
+        let start = |(session, time)| {
+            let post = Post::new(context.crew.join(), time);
+            context.tasks.spawn(Worker::new(session, context.clone(), Arc::clone(&post)).run());
+            post
+        };
+        let posts = sessions.into_iter().map(start).collect();
+        Ok(Watchdog { context: context.clone(), posts })
+    }
+
+    /// Whether every worker is running, and no thread that serves connections is stuck.
+    pub(super) fn all_running(&self) -> bool {
+        self.crew.is_whole(self.count)
+    }
+
+    /// Whether every worker has ended and released its session, or was given up.
+    pub(super) fn have_ended(&self) -> bool {
+        self.crew.wait_ended(Duration::ZERO)
+    }
+
+    /// Waits for the workers to end, as they do when the queue is closed, but not beyond `until`:
+    /// one of them may be stuck. Returns whether none of their threads computes any more. It
+    /// blocks: tasks must not call it.
+    pub(super) fn join(&self, until: Instant) -> bool {
+        let have_ended = self.crew.wait_ended(until.saturating_duration_since(Instant::now()));
+        if !have_ended {
+            tracing::warn!("a worker did not end in time; leaving it behind");
+        }
+        have_ended && !self.crew.has_stuck()
+    }
+}
+
+/// Opens and warms up `count` sessions concurrently; the given one is the first of them. Each comes
+/// with the time that this took.
+fn open_sessions<C: Compute>(
+    context: &WorkerContext<C>,
+    count: usize,
+    mut given: Option<C>,
+) -> Result<Vec<(C, Duration)>, RuntimeError> {
     let panicked =
         |_| RuntimeError::Load { reason: "opening a worker's session panicked".to_owned() };
     thread::scope(|scope| {
         let open = |_| {
             let given = given.take();
-            thread::Builder::new().spawn_scoped(scope, move || warm_session(given, context))
+            thread::Builder::new().spawn_scoped(scope, move || {
+                let started = Instant::now();
+                Ok(((context.open)(given)?, started.elapsed()))
+            })
         };
         // Collected, so that all threads are started before the first is joined.
         let opening: Vec<_> = (0..count).map(open).collect();
@@ -116,43 +192,6 @@ fn open_sessions(
         });
         opened.collect()
     })
-}
-
-/// Counts a running worker. When the last one ends, for whatever reason, it closes the queue, so
-/// that no request waits for a worker in vain.
-#[derive(Debug)]
-struct RunningGuard {
-    count: Arc<AtomicUsize>,
-    queue: Arc<Queue<Outputs>>,
-}
-
-impl RunningGuard {
-    fn new(count: &Arc<AtomicUsize>, queue: &Arc<Queue<Outputs>>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self { count: Arc::clone(count), queue: Arc::clone(queue) }
-    }
-}
-
-impl Drop for RunningGuard {
-    fn drop(&mut self) {
-        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.queue.abandon();
-            allocator::return_freed();
-        }
-    }
-}
-
-/// Warms up the given session, or a new one.
-fn warm_session(
-    given: Option<ModelSession>,
-    context: &WorkerContext,
-) -> Result<ModelSession, RuntimeError> {
-    let mut session = match given {
-        Some(session) => session,
-        None => ModelSession::open(&context.runtime, &context.bundle, context.provider)?,
-    };
-    session.warm_up(context.queue.max_batch())?;
-    Ok(session)
 }
 
 /// The default number of workers of a model: one per core on the CPU, one on a GPU.

@@ -129,8 +129,10 @@ pub(crate) async fn classify(
     let decoded = match body {
         // Boxed to keep the common request's future small.
         Body::Files(files) => Box::pin(files::decode(context, files, options)).await,
-        body @ (Body::Json(_) | Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
-            app.compute(is_long, deadline, || decode(context, body, options)).await?
+        Body::Json(bytes) => json(context, &bytes, options).await,
+        body @ (Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
+            let is_long = is_long || options.resample.is_some();
+            app.compute(is_long, deadline, || decode(context, body, &options)).await?
         }
     };
     let DecodedRequest { model, decoded, plan } = decoded?;
@@ -152,37 +154,49 @@ pub(crate) async fn classify(
     Ok(Outcome::new(model, plan.wanted, decode_time, raw))
 }
 
+/// Parses a JSON body, and then decodes its inputs, which may take much longer.
+async fn json(
+    context: &mut RequestContext<'_>,
+    bytes: &Bytes,
+    options: Options,
+) -> Result<DecodedRequest, ApiError> {
+    let (app, deadline) = (context.app, context.deadline);
+    context.memory.grow(PARSING_FACTOR * bytes.len() as u64)?;
+    let mut rest = Vec::new();
+    let is_long = bytes.len() > INLINE_BYTES;
+    let parsed = app.compute(is_long, deadline, || JsonRequest::parse(bytes, &mut rest)).await?;
+    let mut json = parsed?;
+    let is_long = is_long || json.is_costly();
+    let inputs = || {
+        let options = json.take_options(options)?;
+        decode_with(context, &options, |decoder| json.inputs(decoder))
+    };
+    app.compute(is_long, deadline, inputs).await?
+}
+
 fn decode(
     context: &mut RequestContext<'_>,
     body: Body,
-    options: Options,
+    options: &Options,
 ) -> Result<DecodedRequest, ApiError> {
-    let mut rest = Vec::new();
-    let mut json = match &body {
-        Body::Json(bytes) => {
-            context.memory.grow(PARSING_FACTOR * bytes.len() as u64)?;
-            Some(JsonRequest::parse(bytes, &mut rest)?)
-        }
-        Body::Raw(_) | Body::Files(_) | Body::Signal(_) | Body::Tensor(_) => None,
-    };
-    let options = match &mut json {
-        Some(json) => json.take_options(options)?,
-        None => options,
-    };
-    let model = find(context, &options)?;
-    check_variable(None, &options)?;
-    let plan = Plan::new(context, &options);
-    let mut decoder = Decoder::new(context, model.manifest(), &options);
-    let inputs = match json {
-        Some(json) => json.inputs(&mut decoder)?,
-        None => match body {
-            Body::Raw(bytes) => decoder.raw(&bytes)?,
-            Body::Signal(channels) => signal(&mut decoder, channels)?,
-            Body::Tensor(values) => tensor(&mut decoder, values)?,
-            Body::Files(_) | Body::Json(_) => return Err(ApiError::internal()),
-        },
-    };
-    Ok(DecodedRequest { model, decoded: inputs, plan })
+    decode_with(context, options, |decoder| match body {
+        Body::Raw(bytes) => decoder.raw(&bytes),
+        Body::Signal(channels) => signal(decoder, channels),
+        Body::Tensor(values) => tensor(decoder, values),
+        Body::Files(_) | Body::Json(_) => Err(ApiError::internal()),
+    })
+}
+
+fn decode_with(
+    context: &mut RequestContext<'_>,
+    options: &Options,
+    read: impl FnOnce(&mut Decoder<'_>) -> Result<Decoded, ApiError>,
+) -> Result<DecodedRequest, ApiError> {
+    let model = find(context, options)?;
+    check_variable(None, options)?;
+    let plan = Plan::new(context, options);
+    let decoded = read(&mut Decoder::new(context, model.manifest(), options))?;
+    Ok(DecodedRequest { model, decoded, plan })
 }
 
 /// Finds the model that the options name and checks that the options apply to it.

@@ -236,11 +236,15 @@ pub(super) async fn classify(
         // One windower exists at a time, so the largest one's memory is enough.
         pipeline.memory().grow(bytes.saturating_sub(windower_bytes))?;
         windower_bytes = windower_bytes.max(bytes);
-        let mut windower = Windower::new(spec, plan.overlap, rates).map_err(for_input)?;
+        // The conversion of rates is planned here, which can take long.
+        let plan_windows = || Windower::new(spec, plan.overlap, rates);
+        let app = pipeline.app;
+        let planned = app.compute(rates.is_some(), plan.deadline, plan_windows).await?;
+        let mut windower = planned.map_err(for_input)?;
         let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
         pipeline.begin(name.clone())?;
-        feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
+        feed(&mut pipeline, &mut windower, &channels, rates.is_some()).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await
 }
@@ -250,11 +254,15 @@ async fn feed(
     pipeline: &mut Pipeline<'_>,
     windower: &mut Windower,
     channels: &Array2<f32>,
+    converts: bool,
 ) -> Result<(), ApiError> {
+    let (app, deadline) = (pipeline.app, pipeline.plan.deadline);
     for block in channels.axis_chunks_iter(Axis(1), BLOCK) {
-        pipeline.decoding().time(|| windower.push(block))?;
+        let push = || pipeline.decoding().time(|| windower.push(block));
+        app.compute(converts, deadline, push).await??;
         pipeline.drain(windower).await?;
     }
-    pipeline.decoding().time(|| windower.finish())?;
+    let finish = || pipeline.decoding().time(|| windower.finish());
+    app.compute(converts, deadline, finish).await??;
     pipeline.drain(windower).await
 }

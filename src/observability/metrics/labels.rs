@@ -29,6 +29,11 @@ impl ModelLabels {
         StageLabels { model, version, stage }
     }
 
+    pub(super) fn restart(&self, reason: &'static str) -> RestartLabels {
+        let Self { model, version } = self.clone();
+        RestartLabels { model, version, reason }
+    }
+
     pub(super) fn class(&self, class: &str) -> PredictionLabels {
         let Self { model, version } = self.clone();
         PredictionLabels { model, version, class: class.to_owned() }
@@ -60,6 +65,13 @@ pub(super) struct StageLabels {
     pub(super) model: String,
     pub(super) version: String,
     pub(super) stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RestartLabels {
+    pub(super) model: String,
+    pub(super) version: String,
+    pub(super) reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

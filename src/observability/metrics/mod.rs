@@ -27,7 +27,7 @@ pub(crate) use code::{ResponseCode, grpc_name};
 pub(crate) use labels::ModelLabels;
 use labels::{
     BlockLabels, BuildLabels, PredictionLabels, ProtocolLabels, ProviderLabels, RejectionLabels,
-    RequestLabels, StageLabels,
+    RequestLabels, RestartLabels, StageLabels,
 };
 use process::ProcessCollector;
 pub(crate) use series::ModelIdentity;
@@ -44,6 +44,8 @@ pub(crate) struct Metrics {
     request_duration: Histograms<ProtocolLabels>,
     stage_duration: Histograms<StageLabels>,
     batch_size: Histograms<ModelLabels>,
+    max_batch: Family<ModelLabels, Gauge>,
+    worker_restarts: Family<RestartLabels, Counter>,
     queue_depth: Family<ModelLabels, Gauge>,
     /// Requests that are being answered now.
     pub(crate) inflight_requests: Gauge,
@@ -81,6 +83,12 @@ pub(crate) struct ModelMetrics {
     pub(crate) encode: Histogram,
     /// Inputs in a batch.
     pub(crate) batch_size: Histogram,
+    /// Inputs in the largest batch that is allowed now.
+    pub(crate) max_batch: Gauge,
+    /// Workers that got a new session after a panic.
+    pub(crate) restarts_after_panic: Counter,
+    /// Workers that were replaced because a batch did not end.
+    pub(crate) restarts_after_hang: Counter,
     /// Requests that wait for a worker.
     pub(crate) queue_depth: Gauge,
     /// 1 while the model accepts requests, otherwise 0.
@@ -124,6 +132,8 @@ impl Metrics {
             request_duration: Family::new_with_constructor(duration),
             stage_duration: Family::new_with_constructor(duration),
             batch_size: Family::new_with_constructor(size),
+            max_batch: Family::default(),
+            worker_restarts: Family::default(),
             queue_depth: Family::default(),
             inflight_requests: Gauge::default(),
             inflight_bytes: Gauge::default(),
@@ -204,6 +214,16 @@ impl Metrics {
             "Mean threshold of a block for one input",
             self.threshold.clone(),
         );
+        r.register(
+            "drsn_max_batch",
+            "Inputs in the largest batch that is allowed now",
+            self.max_batch.clone(),
+        );
+        r.register(
+            "drsn_worker_restarts",
+            "Workers that got a new session: after a panic, or because a batch did not end (hang)",
+            self.worker_restarts.clone(),
+        );
         self.baseline.register(r);
     }
 
@@ -230,6 +250,7 @@ impl Metrics {
             let labels = labels.protocol(protocol);
             self.request_duration.get_or_create_owned(&labels)
         };
+        let restarts = |reason| self.worker_restarts.get_or_create_owned(&labels.restart(reason));
         let classes = series.identity().class_labels();
         let blocks = series.identity().block_labels();
         ModelMetrics {
@@ -242,6 +263,9 @@ impl Metrics {
             inference: stage("inference"),
             encode: stage("encode"),
             batch_size: self.batch_size.get_or_create_owned(labels),
+            max_batch: self.max_batch.get_or_create_owned(labels),
+            restarts_after_panic: restarts("panic"),
+            restarts_after_hang: restarts("hang"),
             queue_depth: self.queue_depth.get_or_create_owned(labels),
             ready: self.model_ready.get_or_create_owned(labels),
             load_duration: self.model_load_duration.get_or_create_owned(labels),

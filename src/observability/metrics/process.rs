@@ -1,4 +1,4 @@
-//! Metrics of the process, under the names that Prometheus clients share. They are read from /proc
+//! Metrics of the process. Those under the names that Prometheus clients share are read from /proc
 //! at each scrape, and left out on systems without it.
 
 use std::{fmt, fs};
@@ -6,8 +6,10 @@ use std::{fmt, fs};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
+
+use crate::observability::telemetry;
 
 /// Clock ticks in a second: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
@@ -19,13 +21,20 @@ pub(super) struct ProcessCollector;
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let dropped = ConstCounter::new(telemetry::dropped_lines());
+        dropped.encode(encoder.encode_descriptor(
+            "drsn_log_lines_dropped",
+            "Log lines dropped because nobody read the log fast enough",
+            None,
+            MetricType::Counter,
+        )?)?;
         if let Some(seconds) = cpu_seconds() {
             let counter = ConstCounter::new(seconds);
             counter.encode(encoder.encode_descriptor(
                 "process_cpu_seconds",
                 "User and system CPU time in seconds",
                 None,
-                prometheus_client::metrics::MetricType::Counter,
+                MetricType::Counter,
             )?)?;
         }
         for (name, help, value) in gauges() {
@@ -33,12 +42,7 @@ impl Collector for ProcessCollector {
                 continue;
             };
             let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(
-                name,
-                help,
-                None,
-                prometheus_client::metrics::MetricType::Gauge,
-            )?)?;
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         Ok(())
     }

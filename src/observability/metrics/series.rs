@@ -169,7 +169,11 @@ impl Metrics {
         for stage in ["decode", "queue", "inference", "encode"] {
             self.stage_duration.remove(&labels.stage(stage));
         }
+        for reason in ["panic", "hang"] {
+            self.worker_restarts.remove(&labels.restart(reason));
+        }
         self.batch_size.remove(labels);
+        self.max_batch.remove(labels);
         self.queue_depth.remove(labels);
         self.model_ready.remove(labels);
         self.model_load_duration.remove(labels);

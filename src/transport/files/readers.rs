@@ -142,13 +142,11 @@ impl Readers {
             let mut left_behind = self.0.left_behind();
             // The thread removes the path after it has sent its result, so it cannot stay by
             // mistake: the result is either here now, or the path is removed later.
-            return match result.try_recv() {
-                Ok(read) => Ok(read),
-                Err(_) => {
-                    left_behind.insert(path.to_owned());
-                    Err(error)
-                }
-            };
+            if let Ok(read) = result.try_recv() {
+                return Ok(read);
+            }
+            left_behind.insert(path.to_owned());
+            return Err(error);
         }
     }
 }
@@ -179,7 +177,9 @@ mod tests {
     /// Reads that wait until the sender is dropped.
     fn hung() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
         let (release, waits) = mpsc::channel::<()>();
-        (release, move || drop(waits.recv()))
+        (release, move || {
+            let _ = waits.recv();
+        })
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn stopping_ends_a_wait_at_once_and_refuses_further_reads() {
-        let readers = Readers::new(Duration::from_secs(60));
+        let readers = Readers::new(Duration::from_mins(1));
         let (stopping, started) = (readers.clone(), Instant::now());
         let (_release, read) = hung();
         let stopper = thread::spawn(move || {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_read_that_panics_is_an_error_and_leaves_nothing_behind() {
-        let readers = Readers::new(Duration::from_secs(60));
+        let readers = Readers::new(Duration::from_mins(1));
         let path = Path::new("/panics");
         let outcome = readers.run(path, || assert_eq!(path.as_os_str(), "", "on purpose"));
         assert!(matches!(outcome, Err(ReadError::Panicked)));

@@ -19,9 +19,10 @@ use self::arrows::{Arrow, arrows};
 use crate::workspace::Workspace;
 
 /// The rooms of `src/`, highest first. A room may use those after it.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "commands",
     "server",
+    "fuzzing",
     "api",
     "inference",
     "app",

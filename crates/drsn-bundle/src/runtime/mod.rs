@@ -12,7 +12,7 @@ mod session;
 pub use library::{LIBRARY_NAME, Runtime};
 pub use provider::Provider;
 pub use self_check::self_check;
-pub use session::{NamedTensor, Outputs, Session};
+pub use session::{NamedTensor, Outputs, Session, Stopper};
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! A model in ONNX Runtime: prepared inputs in, named outputs out.
 
+use std::{fmt, sync::Arc};
+
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Dimension as _, IxDyn, Slice};
 use ort::{
     session::{RunOptions, Session as OrtSession},
@@ -79,8 +81,34 @@ fn missing(name: &str) -> RuntimeError {
 pub struct Session {
     engine: Engine,
     provider: Provider,
+    /// The options of every run, shared with those who may stop one.
+    stopper: Stopper,
     /// Shape of one input, without the batch.
     input_shape: Vec<usize>,
+}
+
+/// Stops the run of a session from another thread.
+#[derive(Clone)]
+pub struct Stopper(Arc<RunOptions>);
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopper").finish_non_exhaustive()
+    }
+}
+
+impl Stopper {
+    /// Ends the current run with an error as soon as it has computed its current node, and every
+    /// run after it at once. A node that never ends is not stopped.
+    pub fn stop(&self) {
+        // If the runtime refuses, the run goes on: the caller has to watch it anyway.
+        let _ = self.0.terminate();
+    }
+
+    /// Lets the next runs go on.
+    pub fn reset(&self) {
+        let _ = self.0.unterminate();
+    }
 }
 
 #[derive(Debug)]
@@ -111,7 +139,13 @@ impl Session {
             Provider::Cpu => Engine::Single(load(runtime, model, provider)?),
             Provider::Cuda(_) => Engine::Buckets(Buckets::open(runtime, model, provider)?),
         };
-        Ok(Self { engine, provider, input_shape: input_shape.to_vec() })
+        let stopper = Stopper(Arc::new(RunOptions::new().map_err(failed)?));
+        Ok(Self { engine, provider, stopper, input_shape: input_shape.to_vec() })
+    }
+
+    /// Stops runs of this session from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
     }
 
     /// The device on which it computes.
@@ -145,7 +179,8 @@ impl Session {
             Engine::Buckets(buckets) => buckets.session_for(inputs)?,
         };
         let inputs = TensorRef::from_array_view(inputs).map_err(failed)?;
-        let outputs = session.run(ort::inputs![inputs]).map_err(failed)?;
+        let outputs = session.run_with_options(ort::inputs![inputs], &*self.stopper.0);
+        let outputs = outputs.map_err(failed)?;
         let mut tensors = Vec::with_capacity(outputs.len());
         for (name, value) in &outputs {
             let mut values = value.try_extract_array::<f32>().map_err(failed)?;

@@ -20,6 +20,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::{
     call::Call,
+    messages::aside,
     proto::drsn::{
         ClassifyStreamRequest, ClassifyStreamResponse, StreamEnd, StreamStart,
         classify_stream_request::Message, classify_stream_response::Message as Answer,
@@ -57,7 +58,8 @@ pub(super) async fn serve(
     messages: Streaming<ClassifyStreamRequest>,
     answers: Responses,
 ) {
-    let running = AssertUnwindSafe(run(&app, &call, messages, &answers)).catch_unwind();
+    let running = aside(&call, run(&app, &call, messages, &answers));
+    let running = AssertUnwindSafe(running).catch_unwind();
     let ended = tokio::select! {
         ended = running => {
             ended.unwrap_or_else(|panic| Err(Ended::Failed(ApiError::panicked(&*panic))))

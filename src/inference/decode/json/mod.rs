@@ -74,6 +74,20 @@ impl<'a> JsonRequest<'a> {
         Self::parse_whole(body)
     }
 
+    /// Compares the fast reading of a body with the general one.
+    #[cfg(fuzzing)]
+    pub(crate) fn assert_readers_agree(body: &[u8]) {
+        let mut rest = Vec::new();
+        let text = |parsed: Result<JsonRequest<'_>, ApiError>| format!("{parsed:?}");
+        assert_eq!(text(JsonRequest::parse(body, &mut rest)), text(JsonRequest::parse_whole(body)));
+    }
+
+    /// Whether decoding can take much longer than the body's length suggests: a small file can be
+    /// a large picture, and a conversion of rates has to be planned.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.image.is_some() || self.images.is_some() || self.resample.is_some()
+    }
+
     fn with(mut self, member: Member, numbers: Nested) -> Self {
         let place = match member {
             Member::Signal => &mut self.signal,

@@ -1,0 +1,241 @@
+//! The messages of a call, taken apart before tonic sees them, so that nothing is held, unpacked or
+//! decoded whose memory is not reserved.
+//!
+//! gRPC puts a byte, which says whether the message is compressed, and a length of 32 bits before
+//! each message. A message is collected in a buffer of its own, unpacked if it is compressed, and
+//! handed on when the memory for its decoding is reserved.
+
+use std::{
+    error::Error,
+    io::{Cursor, Read as _},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body;
+use flate2::read::GzDecoder;
+use hyper::body::{Body as HttpBody, Bytes, Frame};
+use tonic::Status;
+
+use super::{call::Call, message_shapes::decoded_bytes};
+use crate::{
+    admission::ReservedBuffer,
+    error::{ApiError, ErrorKind},
+};
+
+/// Size of what precedes a message, in bytes.
+const PREFIX: usize = 5;
+/// Bytes unpacked at a time; other calls get a turn between.
+const STEP: usize = 256 << 10;
+/// A message of more bytes is decoded aside from the threads that serve connections.
+const LARGE: usize = 256 << 10;
+
+/// What a method's messages may be.
+#[derive(Debug, Clone)]
+pub(super) struct Allowed {
+    /// The method.
+    pub(super) path: String,
+    /// Largest message, in bytes, unpacked.
+    pub(super) largest: usize,
+    /// Whether messages are compressed with gzip, if they are.
+    pub(super) is_gzip: bool,
+}
+
+/// A request body that hands on whole, unpacked messages whose memory is reserved.
+pub(super) struct Messages {
+    body: Body,
+    call: Arc<Call>,
+    allowed: Allowed,
+    /// Received and not yet taken apart.
+    received: Bytes,
+    /// The message that is being received, with its prefix.
+    message: ReservedBuffer,
+    unpacking: Option<Unpacking>,
+    /// A large message that waits for a thread of its own.
+    waiting: Option<Vec<u8>>,
+    /// Bytes of the message handed on last, which tonic has copied by the next call.
+    handed_on: usize,
+    is_over: bool,
+}
+
+/// A compressed message on its way.
+struct Unpacking {
+    packed: GzDecoder<Cursor<Vec<u8>>>,
+    packed_bytes: u64,
+    message: ReservedBuffer,
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>>;
+
+impl Messages {
+    pub(super) fn new(body: Body, call: Arc<Call>, allowed: Allowed) -> Self {
+        Self {
+            body,
+            call,
+            allowed,
+            received: Bytes::new(),
+            message: ReservedBuffer::default(),
+            unpacking: None,
+            waiting: None,
+            handed_on: 0,
+            is_over: false,
+        }
+    }
+
+    /// Takes received bytes until a message is complete.
+    fn collect(&mut self) -> Result<bool, Status> {
+        while !self.received.is_empty() {
+            let missing = match self.length() {
+                None => PREFIX - self.message.len(),
+                Some(length) if length > self.allowed.largest => return Err(self.too_large()),
+                Some(length) => PREFIX + length - self.message.len(),
+            };
+            let piece = self.received.split_to(missing.min(self.received.len()));
+            let expected = self.length().map(|length| (PREFIX + length) as u64);
+            let message = &mut self.message;
+            self.call.reserve(|memory| message.push(&piece, expected, memory))?;
+            if self.length().is_some_and(|length| self.message.len() == PREFIX + length) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The length of the message that is being received, once its prefix is there.
+    fn length(&self) -> Option<usize> {
+        let prefix: &[u8; PREFIX] = self.message.as_slice().first_chunk()?;
+        let [_, length @ ..] = *prefix;
+        usize::try_from(u32::from_be_bytes(length)).ok()
+    }
+
+    /// Passes on a complete message, or begins to unpack it.
+    fn complete(&mut self, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let message = std::mem::take(&mut self.message);
+        let bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
+        if bytes.first() == Some(&1) && self.allowed.is_gzip {
+            let packed_bytes = bytes.capacity() as u64;
+            let mut packed = Cursor::new(bytes);
+            packed.set_position(PREFIX as u64);
+            let mut message = ReservedBuffer::default();
+            self.call.reserve(|memory| message.push(&[0; PREFIX], None, memory))?;
+            self.unpacking =
+                Some(Unpacking { packed: GzDecoder::new(packed), packed_bytes, message });
+            return Ok(None);
+        }
+        self.admit(bytes, context)
+    }
+
+    /// Unpacks a step; returns the message when it is whole.
+    fn unpack(&mut self, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let Some(unpacking) = &mut self.unpacking else { return Ok(None) };
+        let mut piece = vec![0; STEP];
+        let read = unpacking.packed.read(&mut piece).map_err(|_| {
+            self.call.refuse(&ApiError::invalid("a compressed message is not valid gzip"))
+        })?;
+        if read > 0 {
+            if unpacking.message.len() - PREFIX + read > self.allowed.largest {
+                return Err(self.too_large());
+            }
+            self.call.reserve(|memory| unpacking.message.push(&piece[..read], None, memory))?;
+            return Ok(None);
+        }
+        let Some(Unpacking { packed, packed_bytes, message }) = self.unpacking.take() else {
+            return Ok(None);
+        };
+        drop(packed);
+        self.call.release(packed_bytes);
+        let mut bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
+        let length = (bytes.len() - PREFIX) as u32;
+        if let Some(prefix) = bytes.first_chunk_mut::<PREFIX>() {
+            prefix[1..].copy_from_slice(&length.to_be_bytes());
+        }
+        self.admit(bytes, context)
+    }
+
+    /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes. A large one
+    /// waits until the call is polled on a thread that may take long.
+    fn admit(&mut self, bytes: Vec<u8>, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.call.limit());
+        let needed = bytes.len() as u64 + decoded;
+        self.call.reserve(|memory| memory.grow(needed))?;
+        self.call.count_message(needed);
+        if bytes.len() <= LARGE {
+            return Ok(Some(bytes));
+        }
+        self.waiting = Some(bytes);
+        self.call.will_take_long();
+        context.waker().wake_by_ref();
+        Ok(None)
+    }
+
+    fn hand_on(&mut self, bytes: Vec<u8>) -> Polled {
+        self.handed_on = bytes.capacity();
+        Poll::Ready(Some(Ok(Frame::data(bytes.into()))))
+    }
+
+    fn too_large(&self) -> Status {
+        let limit = self.allowed.largest;
+        self.call.refuse(&ErrorKind::TooLarge.because(format!(
+            "a message is larger than the limit of {limit} bytes; send fewer inputs at once"
+        )))
+    }
+}
+
+impl HttpBody for Messages {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let this = &mut *self;
+        this.call.release(std::mem::take(&mut this.handed_on) as u64);
+        if let Some(bytes) = this.waiting.take() {
+            return this.hand_on(bytes);
+        }
+        loop {
+            let complete = if this.unpacking.is_some() {
+                let unpacked = this.unpack(context)?;
+                if unpacked.is_none() {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                unpacked
+            } else if this.collect()? {
+                this.complete(context)?
+            } else if this.is_over {
+                // tonic tells a message that was cut short.
+                let rest = std::mem::take(&mut this.message);
+                let rest = this.call.reserve(|memory| Ok(rest.finish(memory)))?;
+                return if rest.is_empty() { Poll::Ready(None) } else { this.hand_on(rest) };
+            } else {
+                match ready!(pin!(&mut this.body).poll_frame(context)) {
+                    None => this.is_over = true,
+                    Some(frame) => match frame.map_err(Box::new)?.into_data() {
+                        Ok(data) => this.received = data,
+                        Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    },
+                }
+                continue;
+            };
+            match complete {
+                Some(bytes) => return this.hand_on(bytes),
+                None if this.waiting.is_some() => return Poll::Pending,
+                None => {}
+            }
+        }
+    }
+}
+
+/// A future of a call, which is polled aside from the threads that serve connections when its next
+/// message is a large one.
+pub(super) async fn aside<T>(call: &Call, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        if call.takes_long() {
+            tokio::task::block_in_place(|| future.as_mut().poll(context))
+        } else {
+            future.as_mut().poll(context)
+        }
+    })
+    .await
+}

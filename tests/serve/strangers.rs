@@ -1,0 +1,320 @@
+//! What a stranger on the network can do before anything is known of them: begin requests, open
+//! connections, send bodies in pieces of a byte, and messages that are small only on the wire. Memory
+//! stays bounded, probes are answered, and another client gets its answers.
+
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use futures_util::{StreamExt as _, stream};
+use http_body_util::StreamBody;
+use hyper::body::{Bytes, Frame};
+use reqwest::{Client, Response};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    harness::{self, Process, has_runtime},
+    memory::resident,
+    tiny::signal_input,
+};
+
+/// The longest that a probe may take here, where tests run beside each other: ten times the goal.
+const PROBE: Duration = Duration::from_secs(1);
+const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+
+fn server(flags: &[&str]) -> (tempfile::TempDir, Process) {
+    let models = harness::repository(&[("signal", signal_input(1))]);
+    let process = Process::start(models.path(), flags);
+    (models, process)
+}
+
+/// A body of these bytes that never ends.
+fn endless(bytes: Vec<u8>) -> reqwest::Body {
+    let begun = stream::iter([Ok::<_, std::io::Error>(Frame::data(Bytes::from(bytes)))]);
+    reqwest::Body::wrap(StreamBody::new(begun.chain(stream::pending())))
+}
+
+fn http2() -> Client {
+    Client::builder().http2_prior_knowledge().build().unwrap()
+}
+
+/// Probes and an honest client get their answers.
+async fn assert_serves(process: &Process) {
+    let client = Client::new();
+    for _ in 0..20 {
+        let started = Instant::now();
+        assert_eq!(client.get(process.url("/healthz")).send().await.unwrap().status(), 200);
+        assert!(started.elapsed() < PROBE, "a probe took {:?}", started.elapsed());
+        let request = client.post(process.url("/classify"));
+        let request = request.header("content-type", "application/octet-stream");
+        let response = request.body(vec![0x3f; 32]).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
+    }
+}
+
+fn grown(process: &Process, before: u64) -> u64 {
+    resident(process.child.id(), "VmHWM:").saturating_sub(before)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_only_begin_leave_places_for_others() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&[]);
+    let before = resident(process.child.id(), "VmRSS:");
+    let mut begun = JoinSet::new();
+    for _ in 0..60 {
+        let client = http2();
+        for _ in 0..120 {
+            let request = client.post(process.url("/classify")).body(endless(vec![0; 4]));
+            let request = request.header("content-type", "application/octet-stream");
+            begun.spawn(async move { request.send().await.map(|response| response.status()) });
+        }
+    }
+    let mut refused = 0;
+    while let Ok(Some(ended)) = timeout(Duration::from_secs(3), begun.join_next()).await {
+        let status = ended.unwrap().unwrap();
+        assert_eq!(status, 429);
+        refused += 1;
+    }
+    assert!(refused > 60 * 120 / 2, "{refused} refused");
+    assert_serves(&process).await;
+    assert!(grown(&process, before) < 150, "{} MB", grown(&process, before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_pieces_of_a_byte_holds_no_more_than_its_bytes() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&[]);
+    let before = resident(process.child.id(), "VmRSS:");
+    let zeros = format!("{}1\r\nx\r\n", "0".repeat(3000));
+    for (framing, piece) in [
+        ("content-length: 100000", "x"),
+        ("transfer-encoding: chunked", "1\r\nx\r\n"),
+        ("transfer-encoding: chunked", zeros.as_str()),
+    ] {
+        let head = format!(
+            "POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n{framing}\r\n\r\n"
+        );
+        let mut clients = JoinSet::new();
+        for _ in 0..200 {
+            let (address, head, piece) = (process.address, head.clone(), piece.to_owned());
+            clients.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.write_all(head.as_bytes()).await.unwrap();
+                for _ in 0..300 {
+                    stream.write_all(piece.as_bytes()).await.unwrap();
+                    sleep(Duration::from_millis(2)).await;
+                }
+                stream
+            });
+        }
+        let streams = clients.join_all().await;
+        assert_serves(&process).await;
+        drop(streams);
+        let grown = grown(&process, before);
+        eprintln!("{framing} {:.6}: {grown} MB more", piece);
+        assert!(grown < 60, "{framing}: {grown} MB");
+    }
+}
+
+/// A message with its prefix.
+fn message(content: &[u8], is_packed: bool) -> Vec<u8> {
+    let mut message = vec![u8::from(is_packed)];
+    message.extend((content.len() as u32).to_be_bytes());
+    message.extend(content);
+    message
+}
+
+async fn call(client: &Client, process: &Process, path: &str, body: reqwest::Body) -> Response {
+    let request = client.post(format!("http://{}{path}", process.grpc)).body(body);
+    let request = request.header("content-type", "application/grpc").header("te", "trailers");
+    let request = if path == INFER { request.header("grpc-encoding", "gzip") } else { request };
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_small_only_on_the_wire_is_refused_before_it_is_decoded() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&[]);
+    let before = resident(process.child.id(), "VmRSS:");
+    let client = http2();
+    // Empty inputs, outputs, contents and parameters, and a list of numbers of a byte each.
+    for (name, unit) in [
+        ("inputs", &[0x2a, 0][..]),
+        ("outputs", &[0x32, 0]),
+        ("raw contents", &[0x3a, 0]),
+        ("parameters", &[0x22, 0]),
+        ("nested", &[0x2a, 4, 0x22, 0, 0x2a, 0]),
+    ] {
+        let content = unit.repeat((16 << 20) / unit.len());
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&content).unwrap();
+        let packed = gzip.finish().unwrap();
+        for body in [message(&packed, true), message(&content[..16 << 20 >> 1], false)] {
+            let response = call(&client, &process, INFER, body.into()).await;
+            assert_eq!(response.headers()["grpc-status"], "8", "{name}: {response:?}");
+        }
+        let grown = grown(&process, before);
+        eprintln!("{name}: {grown} MB more");
+        assert!(grown < 150, "{name}: {grown} MB");
+    }
+    assert_serves(&process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_message_is_whole_and_that_never_end_are_counted() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&[]);
+    let before = resident(process.child.id(), "VmRSS:");
+    // Field 7, `raw_input_contents`, of 15 MB.
+    let length = 15_u32 << 20;
+    let mut content = vec![0x3a];
+    let varint = (0..4).map(|i| (length >> (7 * i)) as u8 & 0x7f | if i < 3 { 0x80 } else { 0 });
+    content.extend(varint);
+    content.resize(content.len() + length as usize, 1);
+    let body = message(&content, false);
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let (client, body) = (http2(), endless(body.clone()));
+        let request = client.post(format!("http://{}{INFER}", process.grpc)).body(body);
+        let request = request.header("content-type", "application/grpc").header("te", "trailers");
+        calls.spawn(async move { (request.send().await, client) });
+    }
+    let mut refused = 0;
+    while let Ok(Some(ended)) = timeout(Duration::from_secs(3), calls.join_next()).await {
+        let (response, _) = ended.unwrap();
+        // A client that is still sending may only see that the stream was reset.
+        refused += usize::from(response.is_err_or(|r| r.headers()["grpc-status"] == "8"));
+    }
+    let grown = grown(&process, before);
+    eprintln!("{refused} refused, {grown} MB more");
+    assert!(refused > 80, "{refused}");
+    assert_serves(&process).await;
+    assert!(grown < 400, "{grown} MB");
+}
+
+trait IsErrOr<T> {
+    fn is_err_or(self, check: impl FnOnce(T) -> bool) -> bool;
+}
+
+impl<T, E> IsErrOr<T> for Result<T, E> {
+    fn is_err_or(self, check: impl FnOnce(T) -> bool) -> bool {
+        self.map_or(true, check)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_do_nothing_make_room_for_others() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&["--max-connections", "8"]);
+    let mut idle = Vec::new();
+    for beginning in ["", "POST /classify HT", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"].repeat(8)
+    {
+        let mut stream = TcpStream::connect(process.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+        idle.push(stream);
+    }
+    assert_serves(&process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_when_every_connection_is_busy() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&["--max-connections", "4"]);
+    let mut busy = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(process.address).await.unwrap();
+        let head = "POST /classify HTTP/1.1\r\nhost: x\r\n\
+            content-type: application/octet-stream\r\ncontent-length: 32\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        busy.push(stream);
+    }
+    sleep(Duration::from_millis(100)).await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let response = Client::new().get(process.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+    }
+    let request = Client::new().post(process.url("/classify")).body(vec![0x3f; 32]);
+    let response = request.header("content-type", "application/octet-stream").send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["connection"]),
+        (429, &"close".parse().unwrap())
+    );
+    assert_eq!(response.headers()["retry-after"], "1");
+    let problem: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("as many connections as it may have"));
+    // Those that were there first are answered.
+    for stream in &mut busy {
+        stream.write_all(&[0x3f; 32]).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer[9..], b"200");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_headers_of_a_part_must_end() {
+    if !has_runtime() {
+        return;
+    }
+    let (_models, process) = server(&[]);
+    for filler in ["x", "x: y\r\n", "\r", "x: \r\n "] {
+        let mut body = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n".to_owned();
+        body += &filler.repeat((8 << 20) / filler.len());
+        let request = Client::new().post(process.url("/classify")).body(body);
+        let request = request.header("content-type", "multipart/form-data; boundary=b");
+        let started = Instant::now();
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 400, "{filler:?}");
+        assert!(started.elapsed() < Duration::from_secs(2), "{filler:?}: {:?}", started.elapsed());
+    }
+    assert_serves(&process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_that_describe_the_api_need_a_key_and_can_be_off() {
+    if !has_runtime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, "alpha\n").unwrap();
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    // `list_services`, field 7.
+    let question = message(&[0x3a, 0], false);
+    for (flags, status) in [
+        (vec!["--api-keys", keys.to_str().unwrap()], "16"),
+        (vec!["--grpc-reflection", "off"], "12"),
+    ] {
+        let (_models, process) = server(&flags);
+        let response = call(&http2(), &process, reflection, question.clone().into()).await;
+        assert_eq!(response.headers()["grpc-status"], status, "{flags:?}");
+    }
+    let (_models, process) = server(&[]);
+    let response = call(&http2(), &process, reflection, question.into()).await;
+    assert_eq!(response.status(), 200);
+    let answer = response.bytes().await.unwrap();
+    let name = b"drsn.v1.Classifier";
+    assert!(answer.windows(name.len()).any(|window| window == name));
+}
