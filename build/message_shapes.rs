@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fmt::Write as _};
 
 use prost_types::{
-    DescriptorProto, FileDescriptorSet,
+    DescriptorProto, FileDescriptorSet, MessageOptions,
     field_descriptor_proto::{Label, Type},
 };
 
@@ -37,9 +37,21 @@ pub(crate) fn source(descriptors: &FileDescriptorSet) -> String {
                     }
                     Type::String => "Kind::Text".to_owned(),
                     Type::Bytes => "Kind::Bytes".to_owned(),
-                    Type::Fixed32 | Type::Float | Type::Sfixed32 => "Kind::Fixed".to_owned(),
-                    Type::Fixed64 | Type::Double | Type::Sfixed64 => "Kind::Fixed".to_owned(),
-                    _ => "Kind::Varint".to_owned(),
+                    Type::Fixed32
+                    | Type::Float
+                    | Type::Sfixed32
+                    | Type::Fixed64
+                    | Type::Double
+                    | Type::Sfixed64 => "Kind::Fixed".to_owned(),
+                    Type::Int64
+                    | Type::Uint64
+                    | Type::Int32
+                    | Type::Bool
+                    | Type::Group
+                    | Type::Uint32
+                    | Type::Enum
+                    | Type::Sint32
+                    | Type::Sint64 => "Kind::Varint".to_owned(),
                 };
                 format!("({}, {kind})", field.number())
             })
@@ -78,7 +90,8 @@ fn collect<'a>(scope: &str, of: &'a [DescriptorProto], messages: &mut Messages<'
 fn size(message: &DescriptorProto, messages: &Messages<'_>) -> usize {
     let sizes = message.field.iter().map(|field| {
         let target = messages.get(field.type_name());
-        let is_map = target.is_some_and(|t| t.options.as_ref().is_some_and(|o| o.map_entry()));
+        let is_map =
+            target.is_some_and(|t| t.options.as_ref().is_some_and(MessageOptions::map_entry));
         match (field.label(), field.r#type()) {
             _ if is_map => MAP,
             (Label::Repeated, _) | (_, Type::String) => COLLECTION,

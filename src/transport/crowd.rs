@@ -97,13 +97,13 @@ impl Crowd {
         let mut members = self.members();
         let idle = members.values().filter(|member| member.is_idle());
         let longest = idle.min_by_key(|member| member.idle_since.load(Ordering::Relaxed));
-        let Some(member) = longest.and_then(|member| Some((member.id, Arc::clone(member)))) else {
-            return false;
-        };
+        let Some(id) = longest.map(|member| member.id) else { return false };
         // Out of the list at once, so that the next caller chooses another one.
-        members.remove(&member.0);
-        member.1.must_close.notify_one();
-        true
+        let member = members.remove(&id);
+        member.is_some_and(|member| {
+            member.must_close.notify_one();
+            true
+        })
     }
 
     fn now(&self) -> u64 {

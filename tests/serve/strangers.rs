@@ -124,7 +124,7 @@ async fn a_body_in_pieces_of_a_byte_holds_no_more_than_its_bytes() {
         assert_serves(&process).await;
         drop(streams);
         let grown = grown(&process, before);
-        eprintln!("{framing} {:.6}: {grown} MB more", piece);
+        eprintln!("{framing} {piece:.6}: {grown} MB more");
         assert!(grown < 60, "{framing}: {grown} MB");
     }
 }
@@ -200,23 +200,14 @@ async fn calls_whose_message_is_whole_and_that_never_end_are_counted() {
     while let Ok(Some(ended)) = timeout(Duration::from_secs(3), calls.join_next()).await {
         let (response, _) = ended.unwrap();
         // A client that is still sending may only see that the stream was reset.
-        refused += usize::from(response.is_err_or(|r| r.headers()["grpc-status"] == "8"));
+        let is_refused = response.map_or(true, |r| r.headers()["grpc-status"] == "8");
+        refused += usize::from(is_refused);
     }
     let grown = grown(&process, before);
     eprintln!("{refused} refused, {grown} MB more");
     assert!(refused > 80, "{refused}");
     assert_serves(&process).await;
     assert!(grown < 400, "{grown} MB");
-}
-
-trait IsErrOr<T> {
-    fn is_err_or(self, check: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T, E> IsErrOr<T> for Result<T, E> {
-    fn is_err_or(self, check: impl FnOnce(T) -> bool) -> bool {
-        self.map_or(true, check)
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
