@@ -8,7 +8,7 @@ mod prepare;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::image::{ImageError, ImageFile};
+pub use self::image::{ImageError, ImageFile, is_decoding};
 pub use format::ImageFormat;
 pub use prepare::PrepareError;
 
