@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::image::{ImageError, ImageFile, is_decoding};
 pub use format::ImageFormat;
-pub use prepare::PrepareError;
+pub use prepare::{MAX_MAGNITUDE, PrepareError};
 
 /// The input of a network: its shape, and the preparation used in training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
