@@ -133,6 +133,16 @@ fn a_header_of_many_segments_is_rejected_before_it_is_read() {
 }
 
 #[test]
+fn the_estimate_bounds_the_time_of_tables() {
+    for groups in [1, 1000, 20_000, 65_536] {
+        let file = pictures::webp_of_many_codes(groups);
+        let (result, work, took) = timed(&file, &spec(8));
+        assert_eq!(result, Err(ImageError::NoContent), "{}", file.name);
+        assert!(is_bound(work, took), "{}: {work:?} {took:?}", file.name);
+    }
+}
+
+#[test]
 fn decoding_ends_at_its_deadline() {
     for file in pictures::all(500, 400) {
         let opened = || ImageFile::open(&file.bytes, MOST_PIXELS).unwrap();

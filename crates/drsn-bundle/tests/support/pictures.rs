@@ -264,6 +264,58 @@ pub(crate) fn noise(count: usize) -> impl Iterator<Item = u8> {
     })
 }
 
+/// A lossless WebP picture of 16 x 16 pixels with this many groups of prefix codes, each of five codes
+/// of up to ten bits, which need a table of a thousand entries.
+pub(crate) fn webp_of_many_codes(groups: u32) -> File {
+    // Numbers with the least significant bit first, codes with the most significant one.
+    let mut bits = Vec::new();
+    let number = |bits: &mut Vec<bool>, value: u32, count: u32| {
+        bits.extend((0..count).map(|bit| value >> bit & 1 == 1));
+    };
+    number(&mut bits, 0x2f, 8);
+    number(&mut bits, 15, 14);
+    number(&mut bits, 15, 14);
+    number(&mut bits, 0, 4);
+    // No transform, no cache, and a picture of 4 x 4 pixels with the numbers of groups.
+    number(&mut bits, 0b100, 3);
+    number(&mut bits, 0, 3);
+    number(&mut bits, 0, 1);
+    // Codes of one symbol, of green, red, blue, alpha and distances.
+    let last = groups - 1;
+    for symbol in [last & 255, last >> 8, 0, 0, 0] {
+        number(&mut bits, 0b101, 3);
+        number(&mut bits, symbol, 8);
+    }
+    for _ in 0..5 * groups {
+        number(&mut bits, 0, 1);
+        // Lengths of the codes of the lengths 1 to 6 and 7 to 10.
+        number(&mut bits, 10, 4);
+        for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
+            number(&mut bits, length, 3);
+        }
+        // Eleven lengths: 1 to 10, and 10 again.
+        number(&mut bits, 1, 1);
+        number(&mut bits, 1, 3);
+        number(&mut bits, 9, 4);
+        for (code, count) in [0, 1, 2, 3, 4, 5]
+            .map(|c| (c, 3))
+            .into_iter()
+            .chain([12, 13, 14, 15, 15].map(|c| (c, 4)))
+        {
+            bits.extend((0..count).rev().map(|bit| code >> bit & 1 == 1));
+        }
+    }
+    // Black pixels: four codes of one bit.
+    number(&mut bits, 0, 16);
+    bits.resize(bits.len() + 4 * 256, false);
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
+    let content: Vec<u8> = bits.chunks(8).map(byte).collect();
+    File {
+        name: format!("WebP of {groups} groups of codes, {} bytes", content.len()),
+        bytes: riff(&webp_chunk(b"VP8L", &content)),
+    }
+}
+
 /// A lossy WebP picture of random bits, with `bytes` of them.
 pub(crate) fn lossy_webp(width: u16, height: u16, bytes: usize) -> File {
     let first = bytes / 2;

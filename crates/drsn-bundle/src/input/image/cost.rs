@@ -17,6 +17,9 @@ const BYTES_OF_A_PIXEL: u64 = 4;
 /// usual width.
 const TABLES: u64 = 256 << 10;
 
+/// Tables of a group of prefix codes of a lossless WebP picture, of which each may have a thousand
+/// entries.
+const BYTES_OF_CODES: u64 = 24 << 10;
 /// Time that does not grow with the file.
 const OVERHEAD: u64 = 200_000;
 
@@ -95,7 +98,9 @@ impl Picture {
                 let canvas = if webp.is_animated { 10 } else { 0 };
                 let alpha = if webp.has_alpha_plane { 40 } else { 0 };
                 let (coded, picture) = if webp.has_lossless { (100, 40) } else { (180, 26) };
-                pixels * (picture + alpha + canvas) + self.file_bytes * coded
+                pixels * (picture + alpha + canvas)
+                    + self.file_bytes * coded
+                    + webp.code_groups * 40_000
             }
             Survey::Bmp | Survey::Gif => pixels * 24,
         };
@@ -182,7 +187,8 @@ impl Picture {
                 let alpha = if webp.has_alpha_plane { 6 * pixels } else { 0 };
                 let canvas = if webp.is_animated { 2 * BYTES_OF_A_PIXEL * pixels } else { 0 };
                 let picture = if in_place { 0 } else { BYTES_OF_A_PIXEL * pixels };
-                2 * pixels + picture + alpha + canvas + self.file_bytes
+                let codes = (webp.code_groups * BYTES_OF_CODES).min(400 * self.file_bytes);
+                2 * pixels + picture + alpha + canvas + codes + self.file_bytes
             }
             Survey::Bmp => 16 * self.width,
             // The first picture, before it is drawn on the canvas.

@@ -15,6 +15,7 @@ mod guard;
 mod jpeg;
 mod png;
 mod resize;
+mod vp8l;
 mod webp;
 
 use std::time::{Duration, Instant};
