@@ -31,7 +31,11 @@ pub(crate) async fn refusal(response: Response, status: u16, code: &str) -> Stri
 
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    image::GrayImage::new(width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let mut picture = image::GrayImage::new(width, height);
+    // A picture of one colour is refused.
+    let half = picture.len() / 2;
+    picture[..half].fill(200);
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
     file.into_inner()
 }
 

@@ -38,8 +38,11 @@ pub use guard::is_decoding;
 /// Memory that a decoder may allocate for itself: above a row of any real picture, below the size
 /// of a malicious compressed colour profile.
 const MAX_DECODER_BYTES: u64 = 16 << 20;
-/// Longest estimate of a picture that is decoded: above a progressive photograph of 50 megapixels.
-const MAX_WORK: Duration = Duration::from_secs(5);
+/// Longest estimate of a picture that is decoded, for each pixel that it may have: twice that of a
+/// progressive photograph of as many.
+const MAX_WORK_PER_PIXEL: u64 = 100;
+/// The same for pictures whose pixels are few: they may have to be enlarged.
+const MIN_MAX_WORK: Duration = Duration::from_secs(1);
 
 /// An image file whose header was read and accepted, and whose pixels are not decoded yet.
 pub struct ImageFile<'a> {
@@ -47,6 +50,8 @@ pub struct ImageFile<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     picture: Picture,
     orientation: Orientation,
+    /// Longest estimate that is accepted.
+    max_work: Duration,
     deadline: Deadline,
 }
 
@@ -55,12 +60,15 @@ impl<'a> ImageFile<'a> {
     ///
     /// # Errors
     /// [`ImageError`] if the bytes are not an image, are cut short, declare more than `max_pixels`,
-    /// or would take too long to decode.
+    /// or would take too long to decode: 100 ns for each of `max_pixels`, or a second if that is
+    /// more.
     pub fn open(bytes: &'a [u8], max_pixels: u64) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
         let damaged = ImageError::Damaged { format: format.name() };
         let survey = Survey::of(format, bytes, max_pixels).ok_or(damaged.clone())?;
-        within(survey.header_time())?;
+        let max_work =
+            Duration::from_nanos(max_pixels.saturating_mul(MAX_WORK_PER_PIXEL)).max(MIN_MAX_WORK);
+        within(survey.header_time(), max_work)?;
         let deadline = Deadline::default();
         let bytes_until_deadline = TimedReader::new(bytes, deadline.clone());
         let (decoder, orientation) =
@@ -78,8 +86,8 @@ impl<'a> ImageFile<'a> {
             is_deep: is_deep(decoder.color_type()),
             is_turned: is_turned(orientation),
         };
-        within(picture.decoding_time())?;
-        Ok(Self { format, decoder, picture, orientation, deadline })
+        within(picture.decoding_time(), max_work)?;
+        Ok(Self { format, decoder, picture, orientation, max_work, deadline })
     }
 
     /// Upper bound of the time to decode the pixels and resize them to the network's size, on one
@@ -107,7 +115,7 @@ impl<'a> ImageFile<'a> {
     ) -> Result<Array3<f32>, ImageError> {
         self.check_size(spec)?;
         let work = self.work(spec);
-        within(work)?;
+        within(work, self.max_work)?;
         if let Some(deadline) = deadline {
             if Instant::now() + work > deadline {
                 return Err(ImageError::TimeUp);
@@ -201,9 +209,9 @@ fn header(
 }
 
 /// Rejects work above the limit.
-fn within(estimate: Duration) -> Result<(), ImageError> {
-    if estimate > MAX_WORK {
-        return Err(ImageError::TooCostly { estimate, most: MAX_WORK });
+fn within(estimate: Duration, most: Duration) -> Result<(), ImageError> {
+    if estimate > most {
+        return Err(ImageError::TooCostly { estimate, most });
     }
     Ok(())
 }

@@ -22,16 +22,7 @@ const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12
 /// `None` if it is damaged.
 pub(super) fn code_groups(bytes: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
     let mut bits = Bits { bytes, at: 0 };
-    let (mut width, height) = match size {
-        Some(size) => size,
-        None => {
-            let mark = bits.read(8)?;
-            let (width, height) = (bits.read(14)? + 1, bits.read(14)? + 1);
-            // Whether it has alpha, and a version.
-            bits.read(4)?;
-            (mark == 0x2f).then_some((width, height))?
-        }
-    };
+    let (mut width, height) = if let Some(size) = size { size } else { bits.size()? };
     let mut seen = [false; 4];
     while bits.read(1)? == 1 {
         let kind = bits.read(2)? as usize;
@@ -78,19 +69,19 @@ fn tiles(size: u32, n: u32) -> u32 {
     size.div_ceil(1 << n)
 }
 
-/// Bits of the index of a colour in the cache, if there is one.
-fn cache(bits: &mut Bits) -> Option<Option<u32>> {
+/// Bits of the index of a colour in the cache; 0 if there is none.
+fn cache(bits: &mut Bits) -> Option<u32> {
     if bits.read(1)? == 0 {
-        return Some(None);
+        return Some(0);
     }
     let size = bits.read(4)?;
-    (1..=11).contains(&size).then_some(Some(size))
+    (1..=11).contains(&size).then_some(size)
 }
 
 /// Reads a picture of one group of codes, and calls `each` with its pixels: red, green, blue, alpha.
 fn picture(bits: &mut Bits, width: u32, height: u32, mut each: impl FnMut([u8; 4])) -> Option<()> {
     let cache = cache(bits)?;
-    let mut cached = vec![[0; 4]; cache.map_or(0, |size| 1 << size)];
+    let mut cached = vec![[0; 4]; if cache > 0 { 1 << cache } else { 0 }];
     let [green, red, blue, alpha, distance] = {
         let mut codes = Vec::new();
         for (index, alphabet) in ALPHABETS.into_iter().enumerate() {
@@ -131,10 +122,12 @@ fn picture(bits: &mut Bits, width: u32, height: u32, mut each: impl FnMut([u8; 4
 }
 
 /// Puts a colour into the cache.
-fn remember(cached: &mut [[u8; 4]], cache: Option<u32>, [red, green, blue, alpha]: [u8; 4]) {
-    let Some(size) = cache else { return };
+fn remember(cached: &mut [[u8; 4]], cache: u32, [red, green, blue, alpha]: [u8; 4]) {
+    if cache == 0 {
+        return;
+    }
     let colour = u32::from_be_bytes([alpha, red, green, blue]);
-    let index = colour.wrapping_mul(0x1e35_a7bd) >> (32 - size);
+    let index = colour.wrapping_mul(0x1e35_a7bd) >> (32 - cache);
     if let Some(place) = cached.get_mut(index as usize) {
         *place = [red, green, blue, alpha];
     }
@@ -265,6 +258,15 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
+    /// Reads the size of a picture, between its mark and its version.
+    fn size(&mut self) -> Option<(u32, u32)> {
+        let mark = self.read(8)?;
+        let size = (self.read(14)? + 1, self.read(14)? + 1);
+        // Whether it has alpha, and the version.
+        self.read(4)?;
+        (mark == 0x2f).then_some(size)
+    }
+
     /// Reads a number of at most 24 bits.
     fn read(&mut self, count: u32) -> Option<u32> {
         let (byte, shift) = (self.at / 8, self.at % 8);
