@@ -117,6 +117,11 @@ impl RecordingError {
     }
 }
 
+/// Sample rates that cannot be converted into each other, for this reason.
+pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
+    RecordingError::Resample(reason.into())
+}
+
 /// Names in a message: the beginnings of the first twenty, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);

@@ -13,7 +13,7 @@ use rubato::{
     Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::SequentialSlice,
 };
 
-use crate::{RecordingError, resample::refused};
+use crate::{RecordingError, error::refused};
 
 /// Most idle converters, and most numbers in the blocks of all of them: 40 MB with their filters.
 const MAX_IDLE: usize = 16;

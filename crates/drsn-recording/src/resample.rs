@@ -10,6 +10,7 @@ use ndarray::Array2;
 
 use crate::{
     Limits, Recording, RecordingError,
+    error::refused,
     filter::{Conversion, Converter},
     select::check_finite,
 };
@@ -137,10 +138,6 @@ fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
         (a, b) = (b, a % b);
     }
     a
-}
-
-pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
-    RecordingError::Resample(reason.into())
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use ndarray::{Array2, ArrayView1};
 
 use crate::{
     RecordingError,
+    error::refused,
     filter::Converter,
     limits::check_time,
-    resample::{TOO_SHORT, blocks, converted_length, converter, ratio, refused, work},
+    resample::{TOO_SHORT, blocks, converted_length, converter, ratio, work},
     select::{check_finite, stack},
 };
 
