@@ -31,7 +31,12 @@ pub(crate) async fn refusal(response: Response, status: u16, code: &str) -> Stri
 
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    image::GrayImage::new(width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let mut pixels = vec![0; width as usize * height as usize];
+    // A picture of one colour is refused.
+    let half = pixels.len() / 2;
+    pixels[..half].fill(200);
+    let picture = image::GrayImage::from_raw(width, height, pixels).unwrap();
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
     file.into_inner()
 }
 

@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{BundleError, Golden, Manifest, onnx};
+use crate::{BundleError, Golden, Manifest, files::read_bounded, onnx};
 
 /// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -19,8 +19,11 @@ pub const MODEL_FILE: &str = "model.onnx";
 /// File name of the golden inputs and outputs.
 pub const GOLDEN_FILE: &str = "golden.json";
 
-/// Largest file of a bundle, in bytes: above every DRSN, below the memory of any machine.
-const MAX_FILE_BYTES: u64 = 1 << 30;
+/// Largest files of a bundle, in bytes. A message of protobuf, such as a model, has at most 2 GiB;
+/// the others are far above those of every real model.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+const MAX_MODEL_BYTES: u64 = 2 << 30;
+const MAX_GOLDEN_BYTES: u64 = 64 << 20;
 
 /// A bundle that was read and passed every check.
 #[derive(Debug, Clone)]
@@ -81,13 +84,16 @@ pub fn write(
     Manifest::from_json(&manifest_json)?;
     onnx::check_model(model, &manifest)?;
 
+    let files = [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)];
+    for (name, bytes) in files {
+        check_size(name, bytes)?;
+    }
     let versions = repository.join(manifest.name.as_str());
     let target = versions.join(manifest.version.as_str());
     if target.exists() && !replace {
         return Err(BundleError::Exists { path: target });
     }
     fs::create_dir_all(&versions).map_err(BundleError::file("create", &versions))?;
-    let files = [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)];
     install(&versions, &target, &files)?;
     Ok(target)
 }
@@ -129,6 +135,7 @@ pub fn update_manifest(
     Manifest::from_json(&json)?;
     golden.check(&manifest).map_err(|reason| BundleError::Golden { reason })?;
     onnx::check_model(&model, &manifest)?;
+    check_size(MANIFEST_FILE, &json)?;
     let path = folder.join(MANIFEST_FILE);
     let replace = || -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
@@ -170,15 +177,26 @@ fn read_checked(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>, BundleError> {
     let path = folder.join(name);
-    let whole = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        fs::File::open(&path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
-        }
-        Ok(bytes)
-    };
-    whole().map_err(BundleError::file("read", &path))
+    read_bounded(&path, limit(name)).map_err(BundleError::file("read", &path))
+}
+
+/// The largest size of a bundle's file, in bytes.
+fn limit(name: &str) -> u64 {
+    match name {
+        MODEL_FILE => MAX_MODEL_BYTES,
+        GOLDEN_FILE => MAX_GOLDEN_BYTES,
+        _ => MAX_MANIFEST_BYTES,
+    }
+}
+
+/// Rejects a file that could be written but not read again.
+fn check_size(name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+    let limit = limit(name);
+    if bytes.len() as u64 > limit {
+        let reason = format!("it has {} bytes, above the limit of {limit} bytes", bytes.len());
+        return Err(BundleError::file("write", name)(io::Error::other(reason)));
+    }
+    Ok(())
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -15,14 +15,17 @@
 //! * [`baseline`]: the distribution of unchanged inputs, and how unusual a new one is.
 //! * [`golden`]: inputs with their outputs, and the tolerance between engines.
 //! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
+//! * [`files`]: reading regular files of bounded length.
 //! * [`bundle`]: opening a bundle with every check, and writing one atomically.
 //! * [`runtime`]: finding ONNX Runtime, running a graph in it, the golden self-check.
+//! * [`wire`]: the memory that a message of protobuf needs once it is decoded.
 //! * [`vectorized!`]: functions compiled for several sets of vector instructions.
 
 pub mod architecture;
 pub mod baseline;
 pub mod bundle;
 mod error;
+pub mod files;
 pub mod golden;
 pub mod input;
 mod lanes;
@@ -31,6 +34,7 @@ mod name;
 pub mod onnx;
 pub mod runtime;
 mod vectorized;
+pub mod wire;
 
 /// For [`vectorized!`].
 #[doc(hidden)]

@@ -82,6 +82,29 @@ fn parts_that_do_not_fit_leave_nothing_behind() {
     assert!(names(repository.path()).is_empty());
 }
 
+/// A named pipe in place of a file blocked whoever opened the bundle.
+#[test]
+#[cfg(unix)]
+fn a_bundle_with_anything_but_regular_files_is_rejected() {
+    for name in ["manifest.json", "model.onnx", "golden.json"] {
+        let repository = tempfile::tempdir().unwrap();
+        write(repository.path(), tiny_image("1"), false).unwrap();
+        let folder = repository.path().join("tiny/1");
+        let path = folder.join(name);
+        for (make, kind) in [("mkfifo", "a named pipe"), ("mkdir", "a folder")] {
+            let _ = fs::remove_file(&path);
+            assert!(std::process::Command::new(make).arg(&path).status().unwrap().success());
+            let error = Bundle::open(&folder).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name}: it is {kind}")), "{error}");
+        }
+        fs::remove_dir(&path).unwrap();
+        // Sparse, and above every limit.
+        fs::File::create(&path).unwrap().set_len(3 << 30).unwrap();
+        let error = Bundle::open(&folder).unwrap_err().to_string();
+        assert!(error.contains("above the limit of"), "{error}");
+    }
+}
+
 #[test]
 fn a_manifest_that_contradicts_itself_is_rejected_with_a_reason() {
     let change = |change: &dyn Fn(&mut Manifest)| {

@@ -74,7 +74,7 @@ fn spec(height: usize, width: usize, geometry: Geometry) -> ImageSpec {
 }
 
 fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
-    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec)?;
+    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec, None)?;
     assert_eq!(pixels.dim(), (spec.channels, spec.height, spec.width));
     Ok(pixels.into_raw_vec_and_offset().0)
 }
@@ -218,10 +218,10 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if let Ok(mut file) = ImageFile::open(&bytes, MOST_PIXELS) {
+        if let Ok(file) = ImageFile::open(&bytes, MOST_PIXELS) {
             let spec = spec(4, 4, Geometry::Stretch);
             prop_assert!(file.decoded_bytes(&spec) < 100 * MOST_PIXELS);
-            if let Ok(values) = file.pixels(&spec) {
+            if let Ok(values) = file.pixels(&spec, None) {
                 prop_assert_eq!(values.len(), 48);
                 prop_assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
             }

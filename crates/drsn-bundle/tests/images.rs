@@ -34,7 +34,7 @@ fn spec(channels: usize, height: usize, width: usize) -> ImageSpec {
 }
 
 fn pixels(file: &[u8], spec: &ImageSpec) -> Result<Vec<f32>, ImageError> {
-    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec)?;
+    let pixels = ImageFile::open(file, MOST_PIXELS)?.pixels(spec, None)?;
     assert_eq!(pixels.dim(), (spec.channels, spec.height, spec.width));
     Ok(pixels.into_raw_vec_and_offset().0)
 }
@@ -151,14 +151,20 @@ fn other_sizes_are_rejected_stretched_or_cropped_as_in_the_manifest() {
 fn a_centre_crop_keeps_the_middle() {
     let mut picture = image::GrayImage::new(12, 4);
     for (x, _, pixel) in picture.enumerate_pixels_mut() {
-        *pixel = image::Luma([if (4..8).contains(&x) { 200 } else { 0 }]);
+        *pixel = image::Luma([match x {
+            4..6 => 200,
+            6..8 => 100,
+            _ => 0,
+        }]);
     }
     let mut file = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
     let mut model = spec(1, 2, 2);
     model.geometry = Geometry::CenterCrop;
+    model.filter = Filter::Nearest;
     let values = pixels(&file.into_inner(), &model).unwrap();
-    assert!(distance(&values, &[200.0 / 255.0; 4]) < 1e-6, "{values:?}");
+    let expected = [200.0, 100.0, 200.0, 100.0].map(|level| level / 255.0);
+    assert!(distance(&values, &expected) < 1e-6, "{values:?}");
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn formats_are_detected_from_their_first_bytes() {
 fn png_with_profile(mebibytes: usize) -> Vec<u8> {
     const END_OF_HEADER: usize = 33;
     let mut png = std::io::Cursor::new(Vec::new());
-    let picture = image::GrayImage::from_pixel(4, 4, image::Luma([7]));
+    let picture = image::GrayImage::from_fn(4, 4, |x, _| image::Luma([x as u8]));
     picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
     let mut profile = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..mebibytes * 1024 {
@@ -201,7 +207,57 @@ fn a_compressed_profile_needs_no_more_memory_than_the_decoder_limit() {
     let file = png_with_profile(300);
     let before = peak();
     let values = pixels(&file, &spec(1, 4, 4)).unwrap();
-    assert!(distance(&values, &[7.0 / 255.0; 16]) < 1e-6);
+    let expected: Vec<f32> = (0..16_u8).map(|at| f32::from(at % 4) / 255.0).collect();
+    assert!(distance(&values, &expected) < 1e-6);
     let grown = peak() - before;
     assert!(grown < 64, "decoding {} bytes took {grown} MiB", file.len());
+}
+
+/// A file of one colour was classified with a probability of 0.98.
+#[test]
+fn a_picture_without_content_is_rejected_at_any_size_and_depth() {
+    let mut model = spec(3, 8, 8);
+    model.geometry = Geometry::Stretch;
+    for filter in [Filter::Nearest, Filter::Triangle, Filter::CatmullRom] {
+        model.filter = filter;
+        for (width, height) in [(1, 1), (8, 8), (7, 31), (100, 3)] {
+            let deep =
+                image::ImageBuffer::from_pixel(width, height, image::Rgb([900_u16, 9, 40_000]));
+            let flat = image::RgbImage::from_pixel(width, height, image::Rgb([3, 200, 77]));
+            let clear = image::RgbaImage::from_fn(width, height, |x, y| {
+                image::Rgba([x as u8, y as u8, 9, 0])
+            });
+            for picture in [
+                image::DynamicImage::ImageRgb16(deep),
+                image::DynamicImage::ImageRgb8(flat),
+                image::DynamicImage::ImageRgba8(clear),
+            ] {
+                let mut file = std::io::Cursor::new(Vec::new());
+                picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+                let found = pixels(&file.into_inner(), &model);
+                assert_eq!(found, Err(ImageError::NoContent), "{width} x {height}, {filter:?}");
+            }
+        }
+    }
+}
+
+/// Decoders panic at some damaged files; the process must not.
+#[test]
+fn a_palette_of_incomplete_colours_is_damage() {
+    let file = data("palette.png");
+    let at = file.windows(4).position(|kind| kind == b"PLTE").unwrap();
+    let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
+    for shorter in [1, 2, 4, 5] {
+        let mut chunk = b"PLTE".to_vec();
+        chunk.extend(&file[at + 4..at + 4 + length - shorter]);
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&chunk);
+        let mut damaged = file[..at - 4].to_vec();
+        damaged.extend(((length - shorter) as u32).to_be_bytes());
+        damaged.extend(chunk);
+        damaged.extend(checksum.sum().to_be_bytes());
+        damaged.extend(&file[at + 8 + length..]);
+        let found = pixels(&damaged, &spec(3, 6, 8));
+        assert_eq!(found, Err(ImageError::Damaged { format: "PNG" }));
+    }
 }

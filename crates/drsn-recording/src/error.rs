@@ -103,6 +103,9 @@ pub enum RecordingError {
         /// Cells in the first row.
         expected: usize,
     },
+    /// The deadline passed.
+    #[error("the time for the request was up before it was read")]
+    TimeUp,
     /// Sample rates that cannot be converted into each other.
     #[error("it cannot be resampled: {0}")]
     Resample(String),
@@ -114,18 +117,29 @@ impl RecordingError {
     }
 }
 
-/// Names in a message: the first twenty, and the number of the others.
+/// Sample rates that cannot be converted into each other, for this reason.
+pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
+    RecordingError::Resample(reason.into())
+}
+
+/// Names in a message: the beginnings of the first twenty, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 20;
+        /// Characters of each name.
+        const LONGEST: usize = 100;
         if self.0.is_empty() {
             return f.write_str("none");
         }
         for (index, name) in self.0.iter().take(SHOWN).enumerate() {
-            write!(f, "{}{name}", if index == 0 { "" } else { ", " })?;
+            let (shown, end) = match name.char_indices().nth(LONGEST) {
+                Some((end, _)) => (name.get(..end).unwrap_or_default(), "…"),
+                None => (name.as_str(), ""),
+            };
+            write!(f, "{}{shown}{end}", if index == 0 { "" } else { ", " })?;
         }
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),

@@ -16,6 +16,8 @@ use crate::{
     select::is_likely,
 };
 
+/// Longest name of a member, in bytes.
+const MAX_NAME_BYTES: u16 = 1024;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
@@ -49,7 +51,7 @@ impl Array {
     ) -> Result<Self, RecordingError> {
         limits.check_bytes(bytes.len() as u64)?;
         let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
-        let entries = entries(bytes)?;
+        let entries = entries(bytes, limits)?;
         let likely = |entry: &Entry| is_likely(&entry.header.shape);
         let entry = selection.variable(&entries, |entry| &entry.member.name, likely)?;
         let member = &entry.member;
@@ -75,9 +77,10 @@ pub(super) fn read(
 }
 
 /// The arrays of real numbers in an archive.
-fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, RecordingError> {
+fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
     let mut entries = Vec::new();
     for member in members(bytes)? {
+        limits.check_time()?;
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let member = Member { name, ..member };
         let header = Header::read(&mut member.open()?)?;
@@ -121,8 +124,13 @@ fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, RecordingError> {
     }
     let mut directory = bytes.get(offset as usize..).ok_or_else(cut)?;
     let mut members = Vec::new();
+    let mut packed = 0;
     for _ in 0..count {
         let (member, rest) = member(bytes, directory)?;
+        packed += member.packed.len();
+        if packed > bytes.len() {
+            return Err(malformed("its members overlap"));
+        }
         members.push(member);
         directory = rest;
     }
@@ -152,6 +160,11 @@ fn member<'a>(
     let entry = Fields(directory);
     if entry.u32(0) != Some(0x0201_4b50) {
         return Err(malformed("its directory is damaged"));
+    }
+    if entry.u16(28) > Some(MAX_NAME_BYTES) {
+        return Err(malformed(format!(
+            "the name of a member is longer than {MAX_NAME_BYTES} bytes"
+        )));
     }
     let parse = || {
         let name_end = 46 + usize::from(entry.u16(28)?);

@@ -3,7 +3,10 @@
 use std::{
     convert::identity,
     io::{self, Read},
+    time::Instant,
 };
+
+use crate::{RecordingError, limits::check_time};
 
 /// The order of the bytes in a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,21 +90,27 @@ impl NumberKind {
         }
     }
 
-    /// Reads `count` numbers. Memory grows with the bytes read, so a false count costs nothing.
+    /// Reads `count` numbers until the deadline; `broken` names what it means if the reader fails.
+    /// Memory grows with the bytes read, so a false count costs nothing.
     pub(super) fn read(
         self,
         order: ByteOrder,
         count: usize,
+        deadline: Option<Instant>,
         mut reader: impl Read,
-    ) -> io::Result<Vec<f32>> {
-        // A multiple of every number's size.
+        broken: impl FnOnce(io::Error) -> RecordingError,
+    ) -> Result<Vec<f32>, RecordingError> {
+        // A multiple of every number's size, decoded and unpacked in less than a millisecond.
         const BLOCK: usize = 1 << 16;
         let mut numbers = Vec::with_capacity(count.min(BLOCK));
         let mut block = vec![0; BLOCK.min(count.saturating_mul(self.size()))];
         while numbers.len() < count {
             let bytes = (count - numbers.len()).saturating_mul(self.size()).min(BLOCK);
             let Some(part) = block.get_mut(..bytes) else { break };
-            reader.read_exact(part)?;
+            check_time(deadline)?;
+            if let Err(error) = reader.read_exact(part) {
+                return Err(broken(error));
+            }
             self.decode(order, part, &mut numbers);
         }
         Ok(numbers)
@@ -134,7 +143,15 @@ mod tests {
 
     #[test]
     fn a_false_count_is_an_error() {
-        let read = NumberKind::F64.read(ByteOrder::Big, usize::MAX, &[0; 1000][..]);
-        assert_eq!(read.map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+        let read = |deadline| {
+            let bytes = &[0; 1000][..];
+            NumberKind::F64.read(ByteOrder::Big, usize::MAX, deadline, bytes, Into::into)
+        };
+        let error = read(None).unwrap_err();
+        assert!(
+            matches!(&error, RecordingError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof),
+            "{error}"
+        );
+        assert!(matches!(read(Some(Instant::now())), Err(RecordingError::TimeUp)));
     }
 }

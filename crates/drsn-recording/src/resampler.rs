@@ -2,14 +2,19 @@
 //!
 //! The samples are those that [`crate::resample()`] returns for the whole recording.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use ndarray::{Array2, ArrayView1};
 
 use crate::{
     RecordingError,
+    error::refused,
     filter::Converter,
-    resample::{TOO_SHORT, blocks, converted_length, converter, ratio, refused},
+    limits::check_time,
+    resample::{TOO_SHORT, blocks, converted_length, converter, ratio, work},
     select::{check_finite, stack},
 };
 
@@ -17,25 +22,22 @@ use crate::{
 pub struct Resampler {
     from: usize,
     to: usize,
-    channels: Vec<Channel>,
+    converter: Converter,
+    /// For each channel, the samples that do not fill a block yet.
+    waiting: Vec<Vec<f64>>,
     /// Samples of each channel received so far.
     received: u64,
     /// Samples of each channel returned so far.
     returned: u64,
     /// Samples of the filter's delay that are still to be dropped.
     delay: usize,
-}
-
-struct Channel {
-    converter: Converter,
-    /// Samples that do not fill a block yet.
-    waiting: Vec<f64>,
+    deadline: Option<Instant>,
 }
 
 impl fmt::Debug for Resampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, channels, .. } = self;
-        write!(f, "Resampler({from}:{to}, {} channels)", channels.len())
+        let Self { from, to, waiting, .. } = self;
+        write!(f, "Resampler({from}:{to}, {} channels)", waiting.len())
     }
 }
 
@@ -46,23 +48,47 @@ impl Resampler {
     /// [`RecordingError::Resample`] as [`crate::resample()`].
     pub fn new(from_hz: f64, to_hz: f64, channels: usize) -> Result<Self, RecordingError> {
         let (from, to) = ratio(from_hz, to_hz)?;
-        let channel = |_| Ok(Channel { converter: converter(from, to)?, waiting: Vec::new() });
-        let channels = (0..channels).map(channel).collect::<Result<Vec<_>, RecordingError>>()?;
-        let delay = channels.first().map_or(0, |channel| channel.converter.delay());
-        Ok(Self { from, to, channels, received: 0, returned: 0, delay })
+        let converter = converter((from, to), channels)?;
+        let delay = converter.delay();
+        let waiting = vec![Vec::new(); channels];
+        Ok(Self { from, to, converter, waiting, received: 0, returned: 0, delay, deadline: None })
     }
 
-    /// Upper bound, in bytes, of the memory that a conversion between these rates needs for each
-    /// channel. It does not grow with the recording.
+    /// The same conversion, which ends at this time.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Upper bound of the time that a conversion of channels of `length` samples takes on one core,
+    /// with its preparation. Even a short recording takes as long as a block of the filter.
     ///
     /// # Errors
     /// [`RecordingError::Resample`] as [`crate::resample()`].
-    pub fn bytes_of_a_channel(from_hz: f64, to_hz: f64) -> Result<u64, RecordingError> {
-        /// Input, output, overlap, transforms and filter, as 64-bit floats, some of them complex.
-        const NUMBERS_OF_A_SAMPLE: u64 = 10;
+    pub fn work(
+        from_hz: f64,
+        to_hz: f64,
+        channels: usize,
+        length: u64,
+    ) -> Result<Duration, RecordingError> {
+        Ok(work(ratio(from_hz, to_hz)?, channels, length))
+    }
+
+    /// Upper bound, in bytes, of the memory that a conversion of this number of channels needs. It
+    /// does not grow with the recording.
+    ///
+    /// # Errors
+    /// [`RecordingError::Resample`] as [`crate::resample()`].
+    pub fn bytes(from_hz: f64, to_hz: f64, channels: usize) -> Result<u64, RecordingError> {
+        /// Filter and transforms, for each sample of a block, as 64-bit floats, many of them
+        /// complex: transforms of a prime length are computed by longer ones.
+        const NUMBERS_OF_ALL: u64 = 18;
+        /// Input, output, their copies in the filter, and what overlaps or waits.
+        const NUMBERS_OF_A_CHANNEL: u64 = 8;
         let (from, to) = ratio(from_hz, to_hz)?;
         let (input, output) = blocks(from, to);
-        Ok(NUMBERS_OF_A_SAMPLE * 8 * (input + output) as u64)
+        let numbers = NUMBERS_OF_ALL + NUMBERS_OF_A_CHANNEL * channels as u64;
+        Ok(numbers * 8 * (input + output) as u64)
     }
 
     /// The number of samples that a channel of `length` samples becomes.
@@ -74,41 +100,64 @@ impl Resampler {
     /// `[C, T]`.
     ///
     /// # Errors
-    /// [`RecordingError`] if a sample leaves the range of 32-bit floats.
+    /// [`RecordingError`] if a sample leaves the range of 32-bit floats, or the deadline has passed.
     pub fn push<'a>(
         &mut self,
         block: impl IntoIterator<Item = ArrayView1<'a, f32>>,
     ) -> Result<Array2<f32>, RecordingError> {
         let mut length = 0;
-        for (channel, samples) in self.channels.iter_mut().zip(block) {
+        for (waiting, samples) in self.waiting.iter_mut().zip(block) {
             length = samples.len();
-            channel.waiting.extend(samples.iter().map(|&x| f64::from(x)));
+            waiting.extend(samples.iter().map(|&x| f64::from(x)));
         }
         self.received += length as u64;
-        let converted = self.channels.iter_mut().map(Channel::convert_whole_blocks);
-        let converted = converted.collect::<Result<Vec<_>, _>>()?;
+        let size = self.converter.block();
+        let blocks = self.waiting.iter().map(Vec::len).min().unwrap_or(0) / size;
+        let mut converted = vec![Vec::new(); self.waiting.len()];
+        for block in 0..blocks {
+            self.convert(block * size, &mut converted)?;
+        }
+        for waiting in &mut self.waiting {
+            waiting.drain(..blocks * size);
+        }
         self.trim(converted, u64::MAX).map(stack)
     }
 
     /// Returns the samples that are left at the end, `[C, T]`.
     ///
     /// # Errors
-    /// [`RecordingError`] if the recording is so short that no sample is left, or one leaves the
-    /// range of 32-bit floats.
+    /// [`RecordingError`] if the recording is so short that no sample is left, one leaves the range
+    /// of 32-bit floats, or the deadline has passed.
     pub fn finish(&mut self) -> Result<Array2<f32>, RecordingError> {
         let length = self.length_of(self.received);
         if length == 0 {
             return Err(refused(TOO_SHORT));
         }
-        let mut all = vec![Vec::new(); self.channels.len()];
+        let mut all = vec![Vec::new(); self.waiting.len()];
         while self.returned < length {
-            let converted = self.channels.iter_mut().map(Channel::convert_rest);
-            let converted = converted.collect::<Result<Vec<_>, _>>()?;
+            let mut converted = vec![Vec::new(); self.waiting.len()];
+            self.convert(0, &mut converted)?;
+            // Silence follows.
+            self.waiting.iter_mut().for_each(Vec::clear);
             for (all, samples) in all.iter_mut().zip(self.trim(converted, length)?) {
                 all.extend(samples);
             }
         }
         Ok(stack(all))
+    }
+
+    /// Converts the block of each channel that starts at this waiting sample, and adds it to
+    /// `converted`.
+    fn convert(&mut self, start: usize, converted: &mut [Vec<f32>]) -> Result<(), RecordingError> {
+        check_time(self.deadline)?;
+        for (channel, waiting) in self.waiting.iter().enumerate() {
+            self.converter.fill(channel, waiting.iter().copied().skip(start));
+        }
+        self.converter.convert()?;
+        for (channel, samples) in converted.iter_mut().enumerate() {
+            samples.extend(self.converter.converted(channel).iter().map(|&x| x as f32));
+        }
+        Ok(())
     }
 
     /// Drops the delay, and what lies beyond the recording's length.
@@ -133,26 +182,6 @@ impl Resampler {
     }
 }
 
-impl Channel {
-    fn convert_whole_blocks(&mut self) -> Result<Vec<f32>, RecordingError> {
-        let (mut converted, size) = (Vec::new(), self.converter.block());
-        let blocks = self.waiting.chunks_exact(size);
-        let rest = blocks.remainder().len();
-        for block in blocks {
-            let block = self.converter.convert(block.iter().copied())?;
-            converted.extend(block.iter().map(|&x| x as f32));
-        }
-        self.waiting.drain(..self.waiting.len() - rest);
-        Ok(converted)
-    }
-
-    /// Converts the waiting samples, followed by silence.
-    fn convert_rest(&mut self) -> Result<Vec<f32>, RecordingError> {
-        let block = self.converter.convert(self.waiting.drain(..))?;
-        Ok(block.iter().map(|&x| x as f32).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::{Axis, array, concatenate};
@@ -161,7 +190,7 @@ mod tests {
     use super::*;
     use crate::{Limits, Recording, resample};
 
-    const LIMITS: Limits = Limits { max_bytes: 0, max_samples: 2_000_000 };
+    const LIMITS: Limits = Limits::new(0, 2_000_000);
 
     #[test]
     fn channels_are_returned_as_rows_of_one_array() {

@@ -15,7 +15,7 @@ use drsn_recording::{ChannelId, Limits, Recording, Selection};
 use ndarray::Axis;
 use serde::Deserialize;
 
-const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_samples: 8 << 20 };
+const LIMITS: Limits = Limits::new(64 << 20, 8 << 20);
 
 /// What `scipy.io.loadmat` returns: name, length, sum, and sum of `x[i] * (i mod 97)`, all in 64
 /// bits.

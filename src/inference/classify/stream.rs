@@ -204,7 +204,7 @@ impl<'a> Streaming<'a> {
 
     /// Opens a WAV file whose header has arrived.
     fn open_wav(&mut self, header: Vec<u8>) -> Result<Wav, ApiError> {
-        let limits = Limits { max_bytes: self.max_bytes, max_samples: u64::MAX };
+        let limits = Limits::new(self.max_bytes, u64::MAX);
         let feed = Feed { bytes: header, read: 0 };
         let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
         let channel = self.options.channel.as_deref().unwrap_or_default();

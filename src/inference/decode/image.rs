@@ -11,11 +11,11 @@ pub(super) fn pixels(file: &[u8], decoder: &mut Decoder<'_>) -> Result<Vec<f32>,
     if file.is_empty() {
         return Err(ApiError::invalid("the image file is empty"));
     }
-    let mut file = ImageFile::open(file, decoder.max_pixels).map_err(|e| image_error(&e))?;
+    let file = ImageFile::open(file, decoder.max_pixels).map_err(|e| image_error(&e))?;
     file.check_size(spec).map_err(|e| image_error(&e))?;
     let before = decoder.memory.bytes();
     decoder.memory.grow(file.decoded_bytes(spec))?;
-    let pixels = file.pixels(spec).map_err(|e| image_error(&e))?;
+    let pixels = file.pixels(spec, Some(decoder.deadline)).map_err(|e| image_error(&e))?;
     // The decoder's buffers are free again; the pixels stay.
     decoder.memory.shrink_to(before + (pixels.len() * size_of::<f32>()) as u64);
     Ok(pixels.into_raw_vec_and_offset().0)
@@ -23,10 +23,12 @@ pub(super) fn pixels(file: &[u8], decoder: &mut Decoder<'_>) -> Result<Vec<f32>,
 
 fn image_error(error: &ImageError) -> ApiError {
     let kind = match error {
-        ImageError::TooLarge { .. } => ErrorKind::TooLarge,
-        ImageError::Unknown | ImageError::Damaged { .. } | ImageError::Size { .. } => {
-            ErrorKind::InvalidArgument
-        }
+        ImageError::TooLarge { .. } | ImageError::TooCostly { .. } => ErrorKind::TooLarge,
+        ImageError::TimeUp => ErrorKind::DeadlineExceeded,
+        ImageError::Unknown
+        | ImageError::Damaged { .. }
+        | ImageError::NoContent
+        | ImageError::Size { .. } => ErrorKind::InvalidArgument,
     };
     kind.because(error.to_string())
 }

@@ -19,6 +19,10 @@ const READING_BYTES: u64 = 128 << 10;
 
 /// The client's error for a recording that cannot be read.
 pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
+    if matches!(error, RecordingError::TimeUp) {
+        return ErrorKind::DeadlineExceeded
+            .because("the request's time was up before its inputs were decoded");
+    }
     if matches!(error, RecordingError::TooLarge { .. } | RecordingError::TooManySamples { .. }) {
         return ErrorKind::TooLarge.because(format!("the recording is too large: {error}"));
     }
@@ -217,7 +221,8 @@ impl Decoder<'_> {
         loop {
             self.memory.shrink_to(before);
             self.memory.grow(max_samples.saturating_mul(BYTES_OF_A_SAMPLE) + READING_BYTES)?;
-            let limits = Limits { max_bytes: self.max_recording_bytes, max_samples };
+            let limits =
+                Limits::new(self.max_recording_bytes, max_samples).with_deadline(self.deadline);
             match self.read_within(format, file, &limits) {
                 Err(RecordingError::TooManySamples { samples, .. }) if samples > max_samples => {
                     // A format that does not declare its length reports only that there are more.

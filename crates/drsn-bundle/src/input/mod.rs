@@ -8,9 +8,9 @@ mod prepare;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::image::{ImageError, ImageFile};
+pub use self::image::{ImageError, ImageFile, is_decoding};
 pub use format::ImageFormat;
-pub use prepare::PrepareError;
+pub use prepare::{MAX_MAGNITUDE, PrepareError};
 
 /// The input of a network: its shape, and the preparation used in training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,10 @@ use crate::{
     vectorized,
 };
 
+/// Largest magnitude of a prepared value: above every count of a 32-bit converter. Its square is
+/// 1e20, so that sums and products in a network stay far below 3e38, where 32-bit floats end.
+pub const MAX_MAGNITUDE: f32 = 1e10;
+
 /// Values that cannot be prepared.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PrepareError {
@@ -30,6 +34,17 @@ pub enum PrepareError {
         /// Its value: `NaN`, `inf` or `-inf`.
         value: f32,
     },
+    /// A prepared value with which a network cannot compute.
+    #[error(
+        "value {index} is {value:e} after its preparation, and its magnitude must be at most \
+         {MAX_MAGNITUDE:e}: is its unit the model's?"
+    )]
+    TooLarge {
+        /// Position in row-major order.
+        index: usize,
+        /// The prepared value.
+        value: f32,
+    },
     /// A channel that never changes cannot be normalised.
     #[error("channel {channel} is constant ({value}): a dead sensor cannot be classified")]
     Constant {
@@ -44,8 +59,8 @@ impl InputSpec {
     /// Prepares one raw input in place: pixels in [0, 1], `[C, H, W]`, or samples, `[C, L]`.
     ///
     /// # Errors
-    /// [`PrepareError`] if the number of values is wrong, one is not finite, or a channel to be
-    /// normalised is constant.
+    /// [`PrepareError`] if the number of values is wrong, one is not finite or too large for a
+    /// network, or a channel to be normalised is constant.
     pub fn prepare(&self, values: &mut [f32]) -> Result<(), PrepareError> {
         self.prepare_measured(values, &[])
     }
@@ -77,8 +92,8 @@ impl InputSpec {
                 normalize_channels(channels.map_err(wrong_length)?, signal, levels)?;
             }
         }
-        // Scaling can take finite raw values out of the range of 32 bits.
-        check_finite(values)
+        // Scaling can take finite raw values out of any range.
+        check_range(values)
     }
 
     fn wrong_length(&self, found: usize) -> PrepareError {
@@ -104,6 +119,25 @@ fn check_finite(values: &[f32]) -> Result<(), PrepareError> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(PrepareError::NotFinite { index, value: values[index] }),
+    }
+}
+
+/// Rejects values from which a network would compute infinities.
+fn check_range(values: &[f32]) -> Result<(), PrepareError> {
+    if are_in_range(values) {
+        return Ok(());
+    }
+    check_finite(values)?;
+    match values.iter().position(|value| value.abs() > MAX_MAGNITUDE) {
+        None => Ok(()),
+        Some(index) => Err(PrepareError::TooLarge { index, value: values[index] }),
+    }
+}
+
+vectorized! {
+    fn are_in_range<'a>(values: &'a [f32]) -> bool {
+        // NaN is in no range.
+        count(values, |value| !matches!(value.abs(), 0.0..=MAX_MAGNITUDE)) == 0
     }
 }
 
@@ -202,6 +236,28 @@ mod tests {
         );
     }
 
+    /// A network returned infinities for such values, and the server reported a fault of its own.
+    #[test]
+    fn a_value_beyond_the_range_of_a_network_is_rejected_unless_it_is_normalised() {
+        let plain = InputSpec::Signal(SignalSpec {
+            channels: 1,
+            window: 4,
+            sample_rate_hz: None,
+            normalization: Normalization::None,
+        });
+        for value in [1e37_f32, -1e37, 2e10, -2e10] {
+            let raw = [1.0, 2.0, value, 3.0];
+            let error = plain.prepare(&mut raw.clone());
+            assert_eq!(error, Err(PrepareError::TooLarge { index: 2, value }));
+            let mut normalised = raw;
+            assert_eq!(signal(1, 4).prepare(&mut normalised), Ok(()));
+            assert!(normalised.iter().all(|x| x.abs() < 2.0));
+        }
+        // Counts of a 32-bit converter.
+        let mut counts = [i32::MIN as f32, i32::MAX as f32, u32::MAX as f32, 0.0];
+        assert_eq!(plain.prepare(&mut counts), Ok(()));
+    }
+
     #[test]
     fn a_wrong_length_is_rejected_with_both_lengths() {
         let error = signal(1, 4).prepare(&mut [0.0; 3]).map_err(|e| e.to_string());
@@ -236,11 +292,29 @@ mod tests {
         }
 
         #[test]
-        fn prepared_values_are_finite_or_rejected(
-            mut samples in prop::collection::vec(prop::num::f32::ANY, 4)
+        fn prepared_values_are_in_the_range_of_a_network_or_rejected(
+            samples in prop::collection::vec(prop::num::f32::ANY, 4), std in 1e-30_f32..1e30
         ) {
-            if signal(1, 4).prepare(&mut samples).is_ok() {
-                prop_assert!(samples.iter().all(|x| x.is_finite()));
+            let image = ImageSpec {
+                channels: 1,
+                height: 2,
+                width: 2,
+                geometry: crate::Geometry::Refuse,
+                filter: crate::Filter::Nearest,
+                mean: vec![0.5],
+                std: vec![std],
+            };
+            let plain = SignalSpec {
+                channels: 1,
+                window: 4,
+                sample_rate_hz: None,
+                normalization: Normalization::None,
+            };
+            for spec in [signal(1, 4), InputSpec::Image(image), InputSpec::Signal(plain)] {
+                let mut samples = samples.clone();
+                if spec.prepare(&mut samples).is_ok() {
+                    prop_assert!(samples.iter().all(|x| x.abs() <= MAX_MAGNITUDE));
+                }
             }
         }
     }

@@ -5,13 +5,13 @@ use prost::Message as _;
 use super::{
     INPUT, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
     proto::{
-        AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto,
+        AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
         tensor_proto::{DataLocation, DataType},
         tensor_shape_proto::dimension,
         type_proto,
     },
 };
-use crate::{BundleError, Manifest, manifest};
+use crate::{BundleError, Manifest, manifest, wire};
 
 /// Checks a model's bytes: only standard operators, weights inside the file, and input, outputs and
 /// metadata as in the manifest.
@@ -23,7 +23,7 @@ pub fn check_model(model: &[u8], manifest: &Manifest) -> Result<(), BundleError>
 }
 
 fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
-    let model = ModelProto::decode(bytes).map_err(|_| "it is not an ONNX model".to_owned())?;
+    let model = decode(bytes)?;
     let graph = model.graph.as_ref().ok_or("it has no graph")?;
     check_operators(&model, graph)?;
     check_weights(graph)?;
@@ -31,6 +31,27 @@ fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
     check_outputs(graph, manifest)?;
     check_shrunk_tensors(graph, manifest)?;
     check_metadata(&model, manifest)
+}
+
+/// Decodes a model whose structure is not much larger in memory than in its file.
+pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
+    /// Far above the structure of every real model: a million nodes or so.
+    const MOST: u64 = 1 << 30;
+    let not_a_model = || "it is not an ONNX model".to_owned();
+    // The numbers of a weight are bytes: in the graph, or in an attribute of a node.
+    let is_weight = |path: &[u32]| matches!(path, [7, 5, 4 | 9] | [7, 1, 5, 5, 4 | 9]);
+    let fields = wire::count_fields(bytes, is_weight).ok_or_else(not_a_model)?;
+    let element = size_of::<NodeProto>()
+        .max(size_of::<AttributeProto>())
+        .max(size_of::<TensorProto>())
+        .max(size_of::<ValueInfoProto>());
+    let structure = fields.memory(element as u64) - fields.opaque_bytes;
+    if structure > MOST {
+        return Err(format!(
+            "its structure needs up to {structure} bytes of memory, above the limit of {MOST}"
+        ));
+    }
+    ModelProto::decode(bytes).map_err(|_| not_a_model())
 }
 
 fn check_operators(model: &ModelProto, graph: &GraphProto) -> Result<(), String> {
@@ -269,6 +290,20 @@ mod tests {
             attribute(|attribute| attribute.sparse_tensors.push(Vec::new())),
         ] {
             assert!(rejected.is_err());
+        }
+    }
+
+    /// Two bytes become a node of hundreds.
+    #[test]
+    fn a_model_of_empty_messages_is_rejected_before_it_is_decoded() {
+        for (field, inner) in [(0x0a, 0x0a), (0x0a, 0x2a), (0x2a, 0x42), (0x5a, 0x12)] {
+            let node = [field, 2, inner, 0].repeat(1 << 20);
+            let length = node.len() as u32;
+            let varint = [0, 7, 14, 21]
+                .map(|shift| (length >> shift & 0x7f) as u8 | if shift < 21 { 0x80 } else { 0 });
+            let model = [&[0x3a][..], &varint, &node].concat();
+            let error = decode(&model).unwrap_err();
+            assert!(error.contains("above the limit"), "{error}");
         }
     }
 

@@ -9,6 +9,9 @@ use crate::{Limits, RecordingError};
 /// Longest line, in bytes: enough for a thousand columns.
 const MAX_LINE_BYTES: u64 = 1 << 16;
 
+/// Bytes between two looks at the clock: less than a millisecond of usual ones.
+const BYTES_PER_LOOK: usize = 1 << 15;
+
 /// The lines with cells.
 pub(super) struct Lines<R> {
     reader: Take<R>,
@@ -16,6 +19,8 @@ pub(super) struct Lines<R> {
     bytes: Vec<u8>,
     text: String,
     number: u64,
+    /// Bytes since the last look at the clock; enough for one at the start.
+    unchecked: usize,
     /// Whether a line with cells was read.
     begun: bool,
 }
@@ -29,6 +34,7 @@ impl<R: BufRead> Lines<R> {
             bytes: Vec::new(),
             text: String::new(),
             number: 0,
+            unchecked: BYTES_PER_LOOK,
             begun: false,
         }
     }
@@ -56,6 +62,10 @@ impl<R: BufRead> Lines<R> {
 
     /// Reads a line, if there is one.
     fn read(&mut self) -> Result<bool, RecordingError> {
+        if self.unchecked >= BYTES_PER_LOOK {
+            self.limits.check_time()?;
+            self.unchecked = 0;
+        }
         self.bytes.clear();
         self.reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.bytes)?;
         if self.reader.limit() == 0 {
@@ -66,6 +76,7 @@ impl<R: BufRead> Lines<R> {
             return Ok(false);
         }
         self.number += 1;
+        self.unchecked += self.bytes.len();
         if self.bytes.len() as u64 > MAX_LINE_BYTES {
             return Err(malformed(format!(
                 "line {} is longer than {MAX_LINE_BYTES} bytes: a row holds one sample of each channel",

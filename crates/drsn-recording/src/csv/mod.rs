@@ -48,11 +48,18 @@ pub(super) fn read(
     table.finish()
 }
 
+/// A column's use.
+#[derive(Debug, Clone, Default)]
+struct Column {
+    /// Positions among the selected channels that its cells belong to.
+    targets: Vec<usize>,
+    is_time: bool,
+}
+
 /// The part of a table read so far.
 struct Table {
     shape: Shape,
-    /// For each column, the positions among the selected channels that its cells belong to.
-    targets: Vec<Vec<usize>>,
+    columns: Vec<Column>,
     /// Samples of each selected channel.
     channels: Vec<Vec<f32>>,
     names: Vec<Option<String>>,
@@ -74,11 +81,16 @@ impl Table {
         let names: Vec<String> =
             signals.iter().filter_map(|&column| shape.names.get(column).cloned()).collect();
         let sources = selection.channels(signals.len(), &names)?;
-        let mut targets = vec![Vec::new(); shape.columns];
+        let mut columns = vec![Column::default(); shape.columns];
+        for &time in &shape.time {
+            if let Some(column) = columns.get_mut(time) {
+                column.is_time = true;
+            }
+        }
         for (position, &source) in sources.iter().enumerate() {
-            let column = signals.get(source).and_then(|&column| targets.get_mut(column));
-            if let Some(targets) = column {
-                targets.push(position);
+            let column = signals.get(source).and_then(|&column| columns.get_mut(column));
+            if let Some(column) = column {
+                column.targets.push(position);
             }
         }
         let name = |&source: &usize| names.get(source).filter(|name| !name.is_empty()).cloned();
@@ -86,7 +98,7 @@ impl Table {
         let channels = vec![Vec::new(); sources.len()];
         let clock =
             shape.time.iter().find_map(|&column| Clock::of(column, shape.names.get(column)?));
-        Ok(Self { shape, targets, channels, names, sources, clock, rows: 0, limits: *limits })
+        Ok(Self { shape, columns, channels, names, sources, clock, rows: 0, limits: *limits })
     }
 
     fn row(&mut self, line: u64, text: &str) -> Result<(), RecordingError> {
@@ -95,12 +107,12 @@ impl Table {
         let ragged = |found| RecordingError::Ragged { line, found, expected: self.shape.columns };
         let mut found = 0;
         for cell in self.shape.separator.split(text) {
-            let Some(targets) = self.targets.get(found) else {
+            let Some(column) = self.columns.get(found) else {
                 return Err(ragged(self.shape.separator.split(text).count()));
             };
             found += 1;
             // A time column may hold dates and the like.
-            if targets.is_empty() && self.shape.time.contains(&(found - 1)) {
+            if column.is_time {
                 if let Some(clock) = self.clock.as_mut().filter(|clock| clock.column == found - 1) {
                     clock.tick(number(cell, self.shape.separator));
                 }
@@ -109,7 +121,7 @@ impl Table {
             let value = number(cell, self.shape.separator).ok_or_else(|| {
                 RecordingError::NotNumeric { line, column: found, cell: beginning(cell) }
             })?;
-            for &position in targets {
+            for &position in &column.targets {
                 if let Some(samples) = self.channels.get_mut(position) {
                     samples.push(value as f32);
                 }

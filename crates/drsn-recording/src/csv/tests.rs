@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ChannelId;
 
-const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
+const LIMITS: Limits = Limits::new(100_000, 10_000);
 
 fn table(text: &str) -> Result<Vec<(String, Vec<f32>)>, String> {
     let recording = read(text.as_bytes(), &Selection::default(), &LIMITS);

@@ -1,6 +1,9 @@
 //! The elements of a MAT-file: tags, small elements, and the parts of a matrix before its numbers.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    time::Instant,
+};
 
 use super::malformed;
 use crate::{
@@ -145,6 +148,7 @@ impl<R: Read> Source<R> {
         tag: &Tag,
         kind: NumberKind,
         count: usize,
+        deadline: Option<Instant>,
     ) -> Result<Vec<f32>, RecordingError> {
         if let Some(small) = tag.small {
             let mut numbers = Vec::with_capacity(count);
@@ -153,8 +157,8 @@ impl<R: Read> Source<R> {
             return Ok(numbers);
         }
         self.take(u64::from(tag.bytes))?;
-        let numbers =
-            kind.read(self.order, count, &mut self.reader).map_err(|error| damaged(&error))?;
+        let broken = |error| damaged(&error);
+        let numbers = kind.read(self.order, count, deadline, &mut self.reader, broken)?;
         // The decoder verifies the checksum of a compressed variable at its end, which may follow
         // padding.
         io::copy(&mut self.reader.take(16), &mut io::sink()).map_err(|error| damaged(&error))?;

@@ -53,7 +53,7 @@ pub(super) fn read(
             "its header is not that of version 5: save it with MATLAB's `-v7` or SciPy's savemat",
         )
     })?;
-    let variables = variables(bytes, order)?;
+    let variables = variables(bytes, order, limits)?;
     let variable =
         selection.variable(&variables, |v| &v.header.name, |v| is_likely(&v.header.sizes))?;
     let samples = variable.samples(order, limits)?;
@@ -76,7 +76,11 @@ fn byte_order(bytes: &[u8]) -> Option<ByteOrder> {
 }
 
 /// The numeric variables of a file.
-fn variables(bytes: &[u8], order: ByteOrder) -> Result<Vec<Variable<'_>>, RecordingError> {
+fn variables<'a>(
+    bytes: &'a [u8],
+    order: ByteOrder,
+    limits: &Limits,
+) -> Result<Vec<Variable<'a>>, RecordingError> {
     let mut rest = bytes.get(HEADER..).unwrap_or_default();
     let mut variables = Vec::new();
     let mut elements = 0;
@@ -85,6 +89,7 @@ fn variables(bytes: &[u8], order: ByteOrder) -> Result<Vec<Variable<'_>>, Record
         if elements > MAX_VARIABLES {
             return Err(malformed(format!("it has more than {MAX_VARIABLES} variables")));
         }
+        limits.check_time()?;
         let (tag, body) = Tag::split(rest, order)?;
         let (body, after) = body
             .split_at_checked(tag.bytes as usize)
@@ -171,7 +176,7 @@ impl Variable<'_> {
                 count.saturating_mul(kind.size())
             )));
         }
-        source.numbers(&tag, kind, count)
+        source.numbers(&tag, kind, count, limits.deadline)
     }
 
     fn unsupported(&self, what: &str) -> RecordingError {

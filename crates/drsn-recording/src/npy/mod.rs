@@ -15,6 +15,9 @@ use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder as _};
 pub(crate) use self::header::Header;
 use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection};
 
+/// Most axes of an array that is read: above every real one. Each costs time for each number.
+const MAX_AXES: usize = 8;
+
 /// An array of numbers, such as `[N, C, L]`: N inputs of C channels and L samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
@@ -47,9 +50,15 @@ impl Array {
                 header.type_name
             ))
         })?;
+        if header.shape.len() > MAX_AXES {
+            return Err(RecordingError::Unsupported(format!(
+                "it has {} axes, above the limit of {MAX_AXES}",
+                header.shape.len()
+            )));
+        }
         let count = limits.check_shape(header.shape.iter().copied())?;
-        let numbers =
-            kind.read(header.order, count, &mut reader).map_err(|error| cut(error, count))?;
+        let broken = |error| cut(error, count);
+        let numbers = kind.read(header.order, count, limits.deadline, &mut reader, broken)?;
         if reader.read(&mut [0])? > 0 {
             return Err(malformed(format!("there are more bytes after its {count} numbers")));
         }
@@ -106,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
+    const LIMITS: Limits = Limits::new(100_000, 10_000);
 
     fn file(header: &str, numbers: &[f32]) -> Vec<u8> {
         let length = (header.len() as u16).to_le_bytes();

@@ -141,6 +141,7 @@ impl<R: Read> WavReader<R> {
 
     /// The next frames, one after another; empty at the end.
     fn next_frames(&mut self, frames: usize) -> Result<&[f32], RecordingError> {
+        self.limits.check_time()?;
         let frame = self.format.frame_bytes as u64;
         let wanted = (frames.max(1) as u64).saturating_mul(frame).min(self.left);
         self.bytes.clear();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits = Limits { max_bytes: 100_000, max_samples: 10_000 };
+const LIMITS: Limits = Limits::new(100_000, 10_000);
 
 /// A 16-bit mono or stereo file at 1 kHz with these declared lengths.
 fn file(channels: u8, riff: u32, data: u32, samples: &[i16]) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn files_written_to_a_pipe_extend_to_their_end() {
 /// samples.
 #[test]
 fn a_length_that_may_be_a_placeholder_is_an_upper_bound() {
-    let limits = Limits { max_bytes: u64::MAX, max_samples: u64::MAX };
+    let limits = Limits::new(u64::MAX, u64::MAX);
     for (data, programs) in [
         (0x7fff_0000, "GStreamer"),
         (0x7fff_ff00, "arecord"),

@@ -58,15 +58,14 @@ impl Windower {
         let (resampling, factor) = match rates {
             None => (0, 1),
             Some((from, to)) => {
-                let of_a_channel =
-                    Resampler::bytes_of_a_channel(from, to).map_err(|e| recording_error(&e))?;
-                (of_a_channel, (to / from).ceil() as u64)
+                let resampling = Resampler::bytes(from, to, spec.channels);
+                (resampling.map_err(|e| recording_error(&e))?, (to / from).ceil() as u64)
             }
         };
         // Vectors double as they grow.
         let samples = 2 * (3 * spec.window + hop(spec.window, overlap).get()) as u64
             + 4 * BLOCK as u64 * factor;
-        Ok(channels * (resampling + size_of::<f32>() as u64 * samples))
+        Ok(resampling + channels * size_of::<f32>() as u64 * samples)
     }
 
     /// Samples of each window.

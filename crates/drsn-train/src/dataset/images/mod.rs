@@ -107,7 +107,7 @@ fn check(config: &ImageConfig) -> Result<(), String> {
 
 /// Checks the size in the header. Reads the whole file, because truncation shows only at its end.
 fn check_header(path: &Path, spec: &ImageSpec) -> Result<(), DatasetError> {
-    with_file(path, |mut file| file.check_size(spec))
+    with_file(path, |file| file.check_size(spec))
 }
 
 fn with_file<T>(
@@ -145,7 +145,7 @@ impl DatasetSource for ImageFiles {
         _shift: isize,
         mut values: ArrayViewMutD<'_, f32>,
     ) -> Result<(), DatasetError> {
-        let pixels = with_file(&self.entries[index].path, |file| file.pixels(&self.spec))?;
+        let pixels = with_file(&self.entries[index].path, |file| file.pixels(&self.spec, None))?;
         values.assign(&pixels);
         Ok(())
     }

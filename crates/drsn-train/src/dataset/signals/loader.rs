@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Limits of a recording, which is decoded whole: a file of 16 GiB, and 4 GiB of samples.
-const LIMITS: Limits = Limits { max_bytes: 16 << 30, max_samples: 1 << 30 };
+const LIMITS: Limits = Limits::new(16 << 30, 1 << 30);
 
 /// Reason to reject a recording that would have to be resampled from an unknown rate.
 const UNKNOWN_RATE: &str = "its sample rate is unknown: add it to the index as sample_rate_hz";

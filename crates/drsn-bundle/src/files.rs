@@ -1,0 +1,133 @@
+//! Reading whole files from disk, bounded: whoever puts a file in a folder that is read must not be
+//! able to stop the reader, or fill its memory.
+
+use std::{
+    fs::{File, FileType, OpenOptions},
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// Reads a regular file of at most `limit` bytes, in the memory of its length.
+///
+/// Only regular files are read, also through symbolic links: a named pipe could block for ever, and
+/// a device has no end.
+///
+/// # Errors
+/// [`io::Error`] if the file cannot be opened or read, is not regular, is longer than the limit, or
+/// changes its length while it is read.
+pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open_without_waiting(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let kind = kind(metadata.file_type());
+        return Err(io::Error::other(format!("it is {kind}, and a regular file is expected")));
+    }
+    let length = metadata.len();
+    if length > limit {
+        return Err(io::Error::other(format!(
+            "it has {length} bytes, above the limit of {limit} bytes"
+        )));
+    }
+    let mut bytes = Vec::new();
+    // One more byte shows that the file has grown.
+    let room = usize::try_from(length).ok().and_then(|length| length.checked_add(1));
+    bytes.try_reserve_exact(room.ok_or(io::ErrorKind::OutOfMemory)?)?;
+    file.take(length + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(io::Error::other("its length changed while it was read: read it again"));
+    }
+    Ok(bytes)
+}
+
+/// Opens a file to read it; a named pipe without a writer is opened too, instead of waited for.
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.open(path)
+}
+
+fn kind(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a named pipe";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+    }
+    if kind.is_dir() { "a folder" } else { "no file" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reason(path: &Path) -> String {
+        read_bounded(path, 1000).unwrap_err().to_string()
+    }
+
+    /// A named pipe in a folder of models stopped the server until someone wrote to it, and a link
+    /// to `/dev/zero` filled its memory.
+    #[test]
+    #[cfg(unix)]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(reason(folder.path()).starts_with("it is a folder"));
+        assert!(reason(Path::new("/dev/zero")).starts_with("it is a device"));
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(reason(&pipe).starts_with("it is a named pipe"));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        assert!(reason(&link).starts_with("it is a named pipe"));
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(read_bounded(&socket, 1000).is_err());
+        let loops = folder.path().join("loop");
+        std::os::unix::fs::symlink(&loops, &loops).unwrap();
+        assert!(read_bounded(&loops, 1000).is_err());
+        assert!(read_bounded(&folder.path().join("nothing"), 1000).is_err());
+    }
+
+    /// Files of `/proc` declare no length.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_grows_beyond_its_length_is_rejected() {
+        assert!(reason(Path::new("/proc/self/status")).starts_with("its length changed"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_within_the_limit_is_read_in_the_memory_of_its_length(
+            bytes in prop::collection::vec(any::<u8>(), 0..5000), limit in 0_u64..5000
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            fs::write(&path, &bytes).unwrap();
+            match read_bounded(&path, limit) {
+                Ok(read) => {
+                    prop_assert!(bytes.len() as u64 <= limit);
+                    prop_assert!(read.capacity() <= bytes.len() + 8);
+                    prop_assert_eq!(read, bytes);
+                }
+                Err(error) => {
+                    prop_assert!(bytes.len() as u64 > limit);
+                    let sentence =
+                        format!("it has {} bytes, above the limit of {limit} bytes", bytes.len());
+                    prop_assert_eq!(error.to_string(), sentence);
+                }
+            }
+        }
+    }
+}
