@@ -63,7 +63,7 @@ enum State {
     Wav(Box<Wav>),
     Floats {
         bytes: Vec<u8>,
-        windower: Windower,
+        windower: Box<Windower>,
     },
 }
 
@@ -146,7 +146,10 @@ impl<'a> Streaming<'a> {
             StreamKind::Floats => {
                 let rates = rates(spec, None, options)?;
                 pipeline.memory().grow(Windower::bytes(spec, overlap, rates)?)?;
-                State::Floats { bytes: Vec::new(), windower: Windower::new(spec, overlap, rates)? }
+                State::Floats {
+                    bytes: Vec::new(),
+                    windower: Box::new(Windower::new(spec, overlap, rates)?),
+                }
             }
         };
         Ok(Self { pipeline, spec, options, overlap, max_bytes, received: 0, state })
@@ -251,7 +254,7 @@ impl<'a> Streaming<'a> {
         self.decode(true).await?;
         let mut windower = match self.state {
             State::Wav(wav) => wav.windower,
-            State::Floats { bytes, windower } if bytes.is_empty() => windower,
+            State::Floats { bytes, windower } if bytes.is_empty() => *windower,
             State::Floats { .. } => {
                 return Err(ApiError::invalid(format!(
                     "each 32-bit float has 4 bytes, but the body has {} bytes, which is not a multiple of 4",
