@@ -38,6 +38,7 @@ RUN mkdir -p src benches/serving xtask/src crates/drsn-bundle/src crates/drsn-re
     do printf '//! Empty.\nfn main() {}\n' > "$program"; done \
  && cargo build --locked --profile dist --package drsn-serve
 COPY build.rs ./
+COPY build build
 COPY proto proto
 COPY docs/manifest.schema.json docs/
 COPY crates/drsn-bundle crates/drsn-bundle
@@ -45,7 +46,7 @@ COPY crates/drsn-recording crates/drsn-recording
 COPY src src
 ARG DRSN_REVISION=unknown
 # Cargo compares file times, and a checked-out file can be older than the empty one.
-RUN find build.rs src crates/drsn-bundle crates/drsn-recording proto -type f -exec touch {} + \
+RUN find build.rs build src crates/drsn-bundle crates/drsn-recording proto -type f -exec touch {} + \
  && cargo build --locked --profile dist --package drsn-serve \
  && install -D -t /image/usr/local/bin/ target/dist/drsn-serve
 COPY LICENSE /image/usr/share/doc/drsn-serve/

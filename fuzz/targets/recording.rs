@@ -15,7 +15,7 @@ const FORMATS: [RecordingFormat; 5] = [
 fuzz_target!(|bytes: &[u8]| {
     let Some((&first, file)) = bytes.split_first() else { return };
     let format = FORMATS[usize::from(first) % FORMATS.len()];
-    let limits = Limits { max_bytes: 1 << 20, max_samples: 1 << 18 };
+    let limits = Limits::new(1 << 20, 1 << 18);
     let Ok(recording) = Recording::read(format, file, &Selection::default(), &limits) else {
         return;
     };
