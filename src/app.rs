@@ -17,8 +17,9 @@ use crate::{
     config::Config,
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
+    readers::Readers,
     repository::Repository,
-    transport::{Readers, Tls},
+    transport::Tls,
 };
 
 /// The state that all requests share.

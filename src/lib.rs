@@ -19,7 +19,8 @@
 //! * `observability`: metrics, logs, traces and statistics.
 //! * `admission`: API keys and the memory budget.
 //! * `schema`: JSON Schemas for the API's description.
-//! * [`transport`]: connections, TLS, write timeouts, files; knows nothing of drsn.
+//! * [`transport`]: connections, TLS, write timeouts; knows nothing of models and requests.
+//! * `readers`: reading files that may hang, with a time limit.
 //! * `error`: every kind of error, with its codes.
 //! * [`config`]: the command-line flags.
 
@@ -34,6 +35,7 @@ mod error;
 pub mod fuzzing;
 mod inference;
 mod observability;
+mod readers;
 mod repository;
 mod schema;
 pub mod server;

@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use drsn_bundle::files::read_bounded;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::{
-    error::{ApiError, ErrorKind},
-    transport::read_regular,
-};
+use crate::error::{ApiError, ErrorKind};
 
 /// The header for clients that cannot set `Authorization`.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -95,7 +93,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 fn read(file: &Path) -> Result<Vec<KeyDigest>, KeysError> {
     let error = |reason: String| KeysError { path: file.to_owned(), reason };
-    let bytes = read_regular(file, LARGEST_FILE).map_err(|e| error(e.to_string()))?;
+    let bytes = read_bounded(file, LARGEST_FILE).map_err(|e| error(e.to_string()))?;
     let text = str::from_utf8(&bytes).map_err(|_| error("it is not text in UTF-8".to_owned()))?;
     parse(text).map_err(error)
 }

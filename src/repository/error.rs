@@ -7,7 +7,7 @@ use std::{
 
 use drsn_bundle::{BundleError, Name, bundle::MANIFEST_FILE, runtime::RuntimeError};
 
-use crate::transport::ReadError;
+use crate::readers::ReadError;
 
 /// Why models cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -6,20 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_bundle::{Bundle, BundleError, Manifest, Name, bundle::MANIFEST_FILE};
+use drsn_bundle::{
+    Bundle, BundleError, Manifest, Name,
+    bundle::{MANIFEST_FILE, MAX_MANIFEST_BYTES},
+    files::read_bounded,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::RepositoryError;
-use crate::{
-    config::VersionPolicy,
-    transport::{ReadError, read_regular},
-};
+use crate::{config::VersionPolicy, readers::ReadError};
 
 /// Most entries that a scan looks at, in the folder of models and the folders in it together. More
 /// would take long at every scan.
 const MOST_ENTRIES: usize = 20_000;
-/// Largest manifest, in bytes.
-const LARGEST_MANIFEST: u64 = 16 << 20;
 
 /// Identifies the content of a version's folder: the digest of its manifest, which contains the
 /// digests of the other files. Empty if the manifest cannot be read.
@@ -163,7 +162,7 @@ pub(super) fn wanted(versions: &[ModelVersionDir], policy: &VersionPolicy) -> Ve
 }
 
 fn fingerprint(folder: &Path) -> Fingerprint {
-    read_regular(&folder.join(MANIFEST_FILE), LARGEST_MANIFEST)
+    read_bounded(&folder.join(MANIFEST_FILE), MAX_MANIFEST_BYTES)
         .map(|manifest| Sha256::digest(manifest).to_vec())
         .unwrap_or_default()
 }
@@ -194,7 +193,7 @@ fn single_bundle(
     let read =
         || {
             let path = folder.join(MANIFEST_FILE);
-            let json = read_regular(&path, LARGEST_MANIFEST)
+            let json = read_bounded(&path, MAX_MANIFEST_BYTES)
                 .map_err(|source| BundleError::File { action: "read", path, source })?;
             Manifest::from_json(&json)
         };

@@ -28,7 +28,7 @@ use crate::{
     engine::model::{Model, RetiredModel},
     error::ApiError,
     observability::metrics::Metrics,
-    transport::Readers,
+    readers::Readers,
 };
 use change::Failed;
 pub(crate) use error::RepositoryError;

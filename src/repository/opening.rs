@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     engine::model::Model,
     observability::metrics::{Metrics, ModelLabels},
-    transport::Readers,
+    readers::Readers,
 };
 
 /// What opening a version needs.

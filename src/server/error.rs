@@ -5,9 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 use drsn_bundle::runtime::RuntimeError;
 
 use crate::{
-    admission::KeysError,
-    repository::RepositoryError,
-    transport::{ReadError, TlsError},
+    admission::KeysError, readers::ReadError, repository::RepositoryError, transport::TlsError,
 };
 
 /// Why the server did not start, in a sentence for the operator.

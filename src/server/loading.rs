@@ -11,11 +11,8 @@ use tokio::{
 
 use super::{Cause, StartError};
 use crate::{
-    admission::Keys,
-    app::App,
-    config::Config,
-    repository::Repository,
-    transport::{Readers, Tls},
+    admission::Keys, app::App, config::Config, readers::Readers, repository::Repository,
+    transport::Tls,
 };
 
 /// How the loading of the models ended.

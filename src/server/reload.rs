@@ -14,7 +14,8 @@ use crate::{
     admission::Keys,
     app::{App, Phase},
     config::ModelControl,
-    transport::{ReadError, Tls},
+    readers::ReadError,
+    transport::Tls,
 };
 
 /// Pause before keys or a certificate that could not be read in time are read again.

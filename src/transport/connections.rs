@@ -137,9 +137,6 @@ impl<S: HttpService> Connections<S> {
     /// Room for the next connection: within the limit, or above it, or else when there is some
     /// again.
     async fn room(&self) -> Room {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Room::Regular(permit);
-        }
         // The semaphores are never closed, so both always give a permit.
         tokio::select! {
             biased;

@@ -1,5 +1,5 @@
 //! The open connections and the requests that have begun on each: how many of both there may be,
-//! and who is refused or closed when there are too many.
+//! and which are refused or closed when there are too many.
 //!
 //! A request counts from its headers until the last byte of its answer is sent, before anything is
 //! known of its sender. Each connection has a place for one request, whatever others do. Further

@@ -6,14 +6,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use drsn_bundle::files::read_bounded;
 use rustls::{
     ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use tokio_rustls::TlsAcceptor;
-
-use super::read_regular;
 
 /// Protocols offered by ALPN, preferred first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -83,7 +82,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let wrong_certificate =
         |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
     let text =
-        read_regular(certificate, LARGEST_FILE).map_err(|e| wrong_certificate(e.to_string()))?;
+        read_bounded(certificate, LARGEST_FILE).map_err(|e| wrong_certificate(e.to_string()))?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|e| wrong_certificate(e.to_string()))?;
@@ -91,7 +90,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         return Err(wrong_certificate("it contains no certificate".to_owned()));
     }
     let wrong_key = |reason: String| TlsError::Key { path: key.to_owned(), reason };
-    let text = read_regular(key, LARGEST_FILE).map_err(|e| wrong_key(e.to_string()))?;
+    let text = read_bounded(key, LARGEST_FILE).map_err(|e| wrong_key(e.to_string()))?;
     let private = PrivateKeyDer::from_pem_slice(&text).map_err(|e| wrong_key(e.to_string()))?;
     let mismatch = |e: rustls::Error| TlsError::Pair {
         certificate: certificate.to_owned(),

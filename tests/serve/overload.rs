@@ -51,6 +51,33 @@ async fn of_200_requests_at_once_a_queue_of_8_refuses_as_many_as_are_counted() {
     Arc::into_inner(server).unwrap().stop().await;
 }
 
+/// Reading and decoding a body cost more than an answer, and were done before the queue was looked
+/// at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_a_full_queue_is_not_asked_for_its_body() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    // A batch that never fills keeps its request waiting.
+    let flags = ["--queue", "1", "--workers", "1", "--max-batch", "64", "--max-wait-us", "3000000"];
+    let server = Server::start(models.path(), &flags).await;
+    let first = server.post("/classify", FLOATS, floats(&[1.0; 8]));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        let head = "POST /classify HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\
+            content-type: application/octet-stream\r\ncontent-length: 32\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 429");
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert_eq!(first.status(), 200);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_its_answer_does_not_keep_its_memory() {
     if !has_runtime() {

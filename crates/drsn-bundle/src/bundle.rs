@@ -21,7 +21,8 @@ pub const GOLDEN_FILE: &str = "golden.json";
 
 /// Largest files of a bundle, in bytes. A message of protobuf, such as a model, has at most 2 GiB;
 /// the others are far above those of every real model.
-const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+/// Largest manifest, in bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 const MAX_MODEL_BYTES: u64 = 2 << 30;
 const MAX_GOLDEN_BYTES: u64 = 64 << 20;
 

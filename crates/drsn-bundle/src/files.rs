@@ -1,5 +1,5 @@
-//! Reading whole files from disk, bounded: whoever puts a file in a folder that is read must not be
-//! able to stop the reader, or fill its memory.
+//! Reading whole files from disk, with a limit: no file in a folder that is read can block the
+//! reader or fill its memory.
 
 use std::{
     fs::{File, FileType, OpenOptions},

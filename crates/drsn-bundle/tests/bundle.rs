@@ -82,7 +82,7 @@ fn parts_that_do_not_fit_leave_nothing_behind() {
     assert!(names(repository.path()).is_empty());
 }
 
-/// A named pipe in place of a file blocked whoever opened the bundle.
+/// A named pipe in place of a file blocked the thread that opened the bundle.
 #[test]
 #[cfg(unix)]
 fn a_bundle_with_anything_but_regular_files_is_rejected() {

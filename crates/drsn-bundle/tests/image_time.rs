@@ -120,7 +120,7 @@ fn a_header_of_many_segments_is_rejected_before_it_is_read() {
         let part = |number: u32| {
             let name = b"http://ns.adobe.com/xmp/extension/\0";
             let content = [&name[..], &[7; 32], &[0xff; 4], &number.to_be_bytes(), &[1]].concat();
-            pictures::segment(0xe1, &content)
+            pictures::jpeg::segment(0xe1, &content)
         };
         let mut bytes = file.bytes.clone();
         let parts: Vec<u8> = (0..count).flat_map(part).collect();

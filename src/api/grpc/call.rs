@@ -40,8 +40,6 @@ pub(super) struct Call {
     received: Mutex<VecDeque<u64>>,
     /// Whether the next message is a large one.
     takes_long: AtomicBool,
-    /// The memory that all requests share, in bytes.
-    limit: u64,
     model: OnceLock<Arc<Model>>,
     failure: OnceLock<ErrorKind>,
     is_counted: AtomicBool,
@@ -62,7 +60,6 @@ impl Call {
             memory: Mutex::new(Some(app.budget.open())),
             received: Mutex::default(),
             takes_long: AtomicBool::new(false),
-            limit: app.config.max_inflight_bytes.get(),
             model: OnceLock::new(),
             failure: OnceLock::new(),
             is_counted: AtomicBool::new(false),
@@ -112,11 +109,6 @@ impl Call {
         if let Some(memory) = self.memory().as_mut() {
             memory.shrink_to(memory.bytes().saturating_sub(bytes));
         }
-    }
-
-    /// The memory that all requests share, in bytes.
-    pub(super) fn limit(&self) -> u64 {
-        self.limit
     }
 
     /// Announces a large message.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use axum::body::Body;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use tonic::Status;
 
@@ -26,8 +26,11 @@ use crate::{
 
 /// Size of what precedes a message, in bytes.
 const PREFIX: usize = 5;
-/// Bytes unpacked at a time; other calls get a turn between.
+/// Bytes unpacked before other calls get a turn, in pieces.
 const STEP: usize = 256 << 10;
+const PIECE: usize = 16 << 10;
+/// Memory of the unpacker: its window and tables.
+const UNPACKER_BYTES: u64 = 48 << 10;
 /// A message of more bytes is decoded aside from the threads that serve connections.
 const LARGE: usize = 256 << 10;
 
@@ -38,6 +41,8 @@ pub(super) struct Allowed {
     pub(super) path: String,
     /// Largest message, in bytes, unpacked.
     pub(super) largest: usize,
+    /// The memory that all requests share, in bytes.
+    pub(super) memory: u64,
     /// Whether messages are compressed with gzip, if they are.
     pub(super) is_gzip: bool,
 }
@@ -62,7 +67,8 @@ pub(super) struct Messages {
 /// A compressed message on its way.
 struct Unpacking {
     packed: GzDecoder<Cursor<Vec<u8>>>,
-    packed_bytes: u64,
+    /// What is released when it is unpacked, in bytes.
+    memory: u64,
     message: ReservedBuffer,
 }
 
@@ -114,13 +120,15 @@ impl Messages {
         let message = std::mem::take(&mut self.message);
         let bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
         if bytes.first() == Some(&1) && self.allowed.is_gzip {
-            let packed_bytes = bytes.capacity() as u64;
+            let memory = bytes.capacity() as u64 + UNPACKER_BYTES;
             let mut packed = Cursor::new(bytes);
             packed.set_position(PREFIX as u64);
             let mut message = ReservedBuffer::default();
-            self.call.reserve(|memory| message.push(&[0; PREFIX], None, memory))?;
-            self.unpacking =
-                Some(Unpacking { packed: GzDecoder::new(packed), packed_bytes, message });
+            self.call.reserve(|memory| {
+                memory.grow(UNPACKER_BYTES)?;
+                message.push(&[0; PREFIX], None, memory)
+            })?;
+            self.unpacking = Some(Unpacking { packed: GzDecoder::new(packed), memory, message });
             return Ok(None);
         }
         self.admit(bytes, context)
@@ -129,22 +137,28 @@ impl Messages {
     /// Unpacks a step; returns the message when it is whole.
     fn unpack(&mut self, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
         let Some(unpacking) = &mut self.unpacking else { return Ok(None) };
-        let mut piece = vec![0; STEP];
-        let read = unpacking.packed.read(&mut piece).map_err(|_| {
-            self.call.refuse(&ApiError::invalid("a compressed message is not valid gzip"))
-        })?;
-        if read > 0 {
+        let end = unpacking.message.len() + STEP;
+        let mut piece = [0; PIECE];
+        loop {
+            let read = unpacking.packed.read(&mut piece).map_err(|_| {
+                self.call.refuse(&ApiError::invalid("a compressed message is not valid gzip"))
+            })?;
+            if read == 0 {
+                break;
+            }
             if unpacking.message.len() - PREFIX + read > self.allowed.largest {
                 return Err(self.too_large());
             }
             self.call.reserve(|memory| unpacking.message.push(&piece[..read], None, memory))?;
-            return Ok(None);
+            if unpacking.message.len() >= end {
+                return Ok(None);
+            }
         }
-        let Some(Unpacking { packed, packed_bytes, message }) = self.unpacking.take() else {
+        let Some(Unpacking { packed, memory, message }) = self.unpacking.take() else {
             return Ok(None);
         };
         drop(packed);
-        self.call.release(packed_bytes);
+        self.call.release(memory);
         let mut bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
         let length = (bytes.len() - PREFIX) as u32;
         if let Some(prefix) = bytes.first_chunk_mut::<PREFIX>() {
@@ -156,7 +170,7 @@ impl Messages {
     /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes. A large one
     /// waits until the call is polled on a thread that may take long.
     fn admit(&mut self, bytes: Vec<u8>, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.call.limit());
+        let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.allowed.memory);
         let needed = bytes.len() as u64 + decoded;
         self.call.reserve(|memory| memory.grow(needed))?;
         self.call.count_message(needed);

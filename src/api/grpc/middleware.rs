@@ -74,6 +74,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let allowed = Allowed {
         path: path.to_owned(),
         largest: if is_reflection { QUESTION } else { app.config.max_body_bytes.get() },
+        memory: app.config.max_inflight_bytes.get(),
         is_gzip: parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding == "gzip"),
     };
     let body = Body::new(Messages::new(body, Arc::clone(&call), allowed));

@@ -1,7 +1,7 @@
 //! What a worker is doing, where the watchdog can see it.
 //!
 //! The jobs of a batch lie here while it is computed, and not with the thread that computes them:
-//! whoever takes them out answers them, and that is either the worker or the watchdog.
+//! either the worker or the watchdog takes them out, and answers them.
 
 use std::{
     fmt,

@@ -1,5 +1,5 @@
-//! Standard error for the log, written by a thread of its own: whoever logs a line never waits for
-//! whoever reads the log. A pipe that nobody reads would otherwise stop every thread of the server.
+//! Standard error for the log, written by a thread of its own: logging a line never waits until the
+//! log is read. A pipe that nobody reads would otherwise stop every thread of the server.
 //!
 //! Lines that do not fit are dropped and counted.
 
@@ -187,7 +187,7 @@ mod tests {
         (LogWriter::start(Pipe { allowed, written }).unwrap(), allow, read)
     }
 
-    /// A pipe that nobody read stopped whoever logged, and so the server.
+    /// A pipe that nobody read blocked every thread that logged, and so the server.
     #[test]
     fn nobody_waits_for_the_reader_of_the_log_and_what_does_not_fit_is_counted() {
         let (mut writer, allow, read) = piped();

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config::{Config, Device, MaxBatch},
-    transport::Readers,
+    readers::Readers,
 };
 pub(crate) use child::{TryBundle, try_bundle};
 

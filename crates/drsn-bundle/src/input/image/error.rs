@@ -1,4 +1,4 @@
-//! What can be wrong with an image file, each in a sentence for whoever sent or stored it.
+//! What can be wrong with an image file, each in a sentence for the person who sent or stored it.
 
 use std::time::Duration;
 
