@@ -7,13 +7,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout_at,
-};
+use tokio::{sync::watch, time::timeout_at};
 
 use crate::{
-    admission::{ByteBudget, Keys},
+    admission::{ByteBudget, Client, Cores, Keys},
     config::Config,
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
@@ -35,11 +32,19 @@ pub(crate) struct App {
     pub(crate) tls: Option<Arc<Tls>>,
     repository: OnceLock<Arc<Repository>>,
     phase: watch::Sender<Phase>,
-    /// Limits long computations to one per CPU core.
-    cores: Semaphore,
+    /// Turns for long computations.
+    cores: Arc<Cores>,
     /// Reads files with a time limit. Stopped when shutdown is requested: no further model is
     /// loaded then.
     pub(crate) readers: Readers,
+}
+
+/// Whose computation it is, and until when it is of use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    /// When nobody needs the answer any more.
+    pub(crate) deadline: Instant,
 }
 
 /// The phases of the server, in order.
@@ -71,7 +76,7 @@ impl App {
             budget: ByteBudget::new(config.max_inflight_bytes.get()),
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
-            cores: Semaphore::new(cores),
+            cores: Cores::new(cores),
             readers,
             config,
         }
@@ -120,7 +125,7 @@ impl App {
             .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
-    /// Runs a computation of a request. A long one waits for a free core, and then runs while
+    /// Runs a computation of a request. A long one waits for its client's turn, and then runs while
     /// another thread takes over the connections of this one.
     ///
     /// # Errors
@@ -128,14 +133,14 @@ impl App {
     pub(crate) async fn compute<T>(
         &self,
         is_long: bool,
-        deadline: Instant,
+        caller: Caller,
         work: impl FnOnce() -> T,
     ) -> Result<T, ApiError> {
         if !is_long {
             return Ok(work());
         }
-        let permit = timeout_at(deadline.into(), self.cores.acquire()).await;
-        let Ok(_permit) = permit else {
+        let turn = timeout_at(caller.deadline.into(), self.cores.turn(caller.client)).await;
+        let Ok(_turn) = turn else {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));
         };

@@ -8,6 +8,7 @@ use drsn_bundle::files::read_bounded;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
+use super::Client;
 use crate::error::{ApiError, ErrorKind};
 
 /// The header for clients that cannot set `Authorization`.
@@ -55,30 +56,31 @@ impl Keys {
         count
     }
 
-    /// Checks that a request has a known key: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For
+    /// The client whose key a request has: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. For
     /// gRPC, `headers` is the metadata.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] if it has none.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// [`ErrorKind::Unauthenticated`] if it has no known key.
+    pub(crate) fn client(&self, headers: &HeaderMap) -> Result<Client, ApiError> {
         let bearer = headers
             .get_all(header::AUTHORIZATION)
             .into_iter()
             .filter_map(|value| bearer(value.as_bytes()));
         let given = headers.get_all(&API_KEY).into_iter().map(HeaderValue::as_bytes);
-        let (mut is_given, mut is_known) = (false, Choice::from(0));
+        let (mut is_given, mut client) = (false, None);
         let digests = self.digests.load();
         for key in bearer.chain(given) {
             is_given = true;
             let digest = Sha256::digest(key);
+            let mut is_known = Choice::from(0);
             for known in digests.iter() {
                 is_known |= known[..].ct_eq(&digest[..]);
             }
+            if bool::from(is_known) {
+                client = Some(Client::with_key(&digest));
+            }
         }
-        if bool::from(is_known) {
-            return Ok(());
-        }
-        Err(ErrorKind::Unauthenticated.because(if is_given {
+        client.ok_or_else(|| ErrorKind::Unauthenticated.because(if is_given {
             "the API key is unknown; send a valid one as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
         } else {
             "an API key is required; send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
@@ -131,7 +133,7 @@ mod tests {
     fn is_let_in(keys: &Keys, name: &'static str, value: &'static str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static(value));
-        keys.check(&headers).is_ok()
+        keys.client(&headers).is_ok()
     }
 
     #[test]
@@ -151,7 +153,7 @@ mod tests {
         ] {
             assert!(!is_let_in(&keys, name, value), "{name}: {value}");
         }
-        assert!(keys.check(&HeaderMap::new()).is_err());
+        assert!(keys.client(&HeaderMap::new()).is_err());
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Who may send requests, and how much memory requests may use: API keys and the byte budget.
+//! Who may send requests, and how much of the machine they may use: API keys, the byte budget, and
+//! turns on the CPU cores.
 
 mod budget;
 mod buffer;
+mod cores;
 mod keys;
 
 pub(crate) use budget::{ByteBudget, Reservation};
 pub(crate) use buffer::ReservedBuffer;
+pub(crate) use cores::{Client, Cores};
 pub(crate) use keys::{Keys, KeysError};

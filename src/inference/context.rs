@@ -3,14 +3,18 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{admission::Reservation, app::App, engine::model::Model, error::ApiError};
+use crate::{
+    admission::Reservation,
+    app::{App, Caller},
+    engine::model::Model,
+    error::ApiError,
+};
 
 /// The context of one request.
 #[derive(Debug)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) app: &'a App,
-    /// When nobody needs the answer any more.
-    pub(crate) deadline: Instant,
+    pub(crate) caller: Caller,
     /// The memory reserved for the body, and later for the decoded inputs.
     pub(crate) memory: Reservation,
     /// The model, once it is known; it stays set if the request is refused afterwards.
@@ -19,8 +23,13 @@ pub(crate) struct RequestContext<'a> {
 
 impl<'a> RequestContext<'a> {
     /// A context without reserved memory whose model is not known yet.
-    pub(crate) fn new(app: &'a App, deadline: Instant) -> Self {
-        Self { app, deadline, memory: app.budget.open(), model: None }
+    pub(crate) fn new(app: &'a App, caller: Caller) -> Self {
+        Self { app, caller, memory: app.budget.open(), model: None }
+    }
+
+    /// When nobody needs the answer any more.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.caller.deadline
     }
 
     /// Finds the model of the request and keeps it. Without a name it is the default model, without

@@ -15,7 +15,7 @@ use tokio_util::either::Either;
 
 use super::{
     Tls,
-    connection::{Allowance, HEADER_TIMEOUT, HttpService, Stage, serve_connection},
+    connection::{Allowance, HEADER_TIMEOUT, HttpService, Peer, Stage, serve_connection},
     crowd::Crowd,
     write_timeout::WriteTimeout,
 };
@@ -125,7 +125,7 @@ impl<S: HttpService> Connections<S> {
         loop {
             let room = self.room().await;
             match listener.accept().await {
-                Ok((stream, _)) => self.serve(stream, room),
+                Ok((stream, peer)) => self.serve(stream, Peer(peer.ip()), room),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -146,7 +146,7 @@ impl<S: HttpService> Connections<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, room: Room) {
+    fn serve(&self, stream: TcpStream, peer: Peer, room: Room) {
         // Responses are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -169,7 +169,7 @@ impl<S: HttpService> Connections<S> {
                 },
             };
             if let Some(stream) = stream {
-                serve_connection(stream, service, server, stage, allowance).await;
+                serve_connection(stream, peer, service, server, stage, allowance).await;
             }
         });
     }

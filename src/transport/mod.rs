@@ -9,6 +9,7 @@ mod tls;
 mod write_timeout;
 
 pub use connection::HttpService;
+pub(crate) use connection::Peer;
 pub use connections::Connections;
 pub(crate) use crowd::Refusal;
 pub(crate) use stalled::ExemptFromStallCheck;

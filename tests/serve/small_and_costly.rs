@@ -103,6 +103,37 @@ async fn files_that_take_long_are_not_decoded_after_the_deadline() {
     server.stop().await;
 }
 
+/// Regression: turns went by order of arrival, so that a client with enough costly requests held all
+/// of them, and everybody else's pictures waited until the last one was decoded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_many_costly_requests_does_not_hold_up_another_client() {
+    if !has_runtime() {
+        return;
+    }
+    let models = stretching();
+    let server = Server::start(models.path(), &[]).await;
+    let from = |address: [u8; 4]| {
+        let client = reqwest::Client::builder().local_address(std::net::IpAddr::from(address));
+        let request = client.build().unwrap().post(server.url("/classify"));
+        request.header("content-type", "image/png").body(png(6000, 6000)).send()
+    };
+    let started = Instant::now();
+    let mut flood = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        flood.spawn(from([127, 0, 0, 2]));
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let asked = Instant::now();
+    assert_eq!(from([127, 0, 0, 3]).await.unwrap().status(), 200);
+    let waited = asked.elapsed();
+    for response in flood.join_all().await {
+        assert_eq!(response.unwrap().status(), 200);
+    }
+    let all = started.elapsed();
+    assert!(waited * 2 < all, "waited {waited:?} of {all:?}");
+    server.stop().await;
+}
+
 /// Regression: all files of a disconnected client were decoded.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_files_of_a_disconnected_client_are_not_decoded() {

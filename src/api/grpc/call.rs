@@ -14,8 +14,8 @@ use tonic::{Code, Status};
 
 use super::status;
 use crate::{
-    admission::Reservation,
-    app::App,
+    admission::{Client, Reservation},
+    app::{App, Caller},
     engine::model::Model,
     error::{ApiError, ErrorKind},
     inference::context::RequestContext,
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Call {
     metrics: Arc<Metrics>,
+    client: Client,
     /// When its headers were received.
     pub(super) arrival: Instant,
     /// When the call is given up: the earlier of the server's and the client's limit.
@@ -46,13 +47,14 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(app: &App, headers: &HeaderMap) -> Self {
+    pub(super) fn new(app: &App, headers: &HeaderMap, client: Client) -> Self {
         app.metrics.inflight_requests.inc();
         let arrival = Instant::now();
         let client_deadline = timeout_of(headers).and_then(|timeout| arrival.checked_add(timeout));
         let longest = arrival + app.config.request_timeout();
         Self {
             metrics: Arc::clone(&app.metrics),
+            client,
             arrival,
             deadline: client_deadline.map_or(longest, |deadline| deadline.min(longest)),
             client_deadline,
@@ -86,7 +88,8 @@ impl Call {
 
     /// The context of a received request, with the memory of its bytes.
     pub(super) fn take_context<'a>(&self, app: &'a App) -> RequestContext<'a> {
-        let mut context = RequestContext::new(app, self.deadline);
+        let mut context =
+            RequestContext::new(app, Caller { client: self.client, deadline: self.deadline });
         if let Some(memory) = self.memory().take() {
             context.memory = memory;
         }

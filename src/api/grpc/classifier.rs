@@ -77,7 +77,7 @@ async fn answer(
     context.memory.grow(outcome.bytes_of_windows())?;
     let encoding = Instant::now();
     let write = || outcome.answer().map(ClassifyResponse::from);
-    let response = context.app.compute(outcome.is_long(), context.deadline, write).await??;
+    let response = context.app.compute(outcome.is_long(), context.caller, write).await??;
     outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
     Ok(response)
 }

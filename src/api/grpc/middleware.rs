@@ -21,10 +21,11 @@ use super::{
     status::corrected,
 };
 use crate::{
+    admission::Client,
     app::App,
     error::{ErrorKind, busy},
     observability::telemetry::RequestTrace,
-    transport::{ExemptFromStallCheck, Refusal},
+    transport::{ExemptFromStallCheck, Peer, Refusal},
 };
 
 /// Methods whose response lasts as long as the client wants.
@@ -56,14 +57,16 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     }
     let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
     let (mut parts, body) = request.into_parts();
-    let call = Arc::new(Call::new(&app, &parts.headers));
-    parts.extensions.insert(Arc::clone(&call));
     let keys = app.keys.as_ref().filter(|_| !is_open);
+    let peer = Client::at(Peer::address_of(&parts.extensions));
     let allowed = match (refusal, keys) {
         (Some(refusal), _) => Err(busy(refusal)),
-        (None, Some(keys)) => keys.check(&parts.headers),
-        (None, None) => Ok(()),
+        (None, Some(keys)) => keys.client(&parts.headers),
+        (None, None) => Ok(peer),
     };
+    let client = *allowed.as_ref().unwrap_or(&peer);
+    let call = Arc::new(Call::new(&app, &parts.headers, client));
+    parts.extensions.insert(Arc::clone(&call));
     if let Err(error) = allowed {
         let refused = call.refuse(&error);
         call.finish(refused.code());

@@ -79,7 +79,7 @@ async fn classify(
     request: Request,
 ) -> Response {
     let (parts, mut body) = request.into_parts();
-    let mut context = RequestContext::new(app, arrival.deadline);
+    let mut context = RequestContext::new(app, arrival.caller);
     let answered = answer(&mut context, (model, version), &parts, &mut body).await;
     conclude(answered, context.model, arrival, body, &parts.headers).await
 }
@@ -103,7 +103,7 @@ async fn answer(
         let (model, version) = (options.model.as_deref(), options.version.as_deref());
         context.find_model(model, version)?.check_room()?;
     }
-    let incoming = Incoming::new(body, &parts.headers, context.deadline)?;
+    let incoming = Incoming::new(body, &parts.headers, context.deadline())?;
     let outcome = match media {
         MediaType::Json => {
             let limit = app.config.max_body_bytes.get();
@@ -127,7 +127,7 @@ async fn respond(context: &mut RequestContext<'_>, outcome: Outcome) -> Result<R
     let encoding = Instant::now();
     context.memory.grow(outcome.bytes_of_windows())?;
     let encode = || encode(&outcome);
-    let (json, timing) = context.app.compute(outcome.is_long(), context.deadline, encode).await??;
+    let (json, timing) = context.app.compute(outcome.is_long(), context.caller, encode).await??;
     outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());
     drop(outcome);
     let body = reserved_body(json, context.take_memory())?;
@@ -201,7 +201,7 @@ async fn stream(
     if incoming.declared().is_some_and(|length| length > limit as u64) {
         return Err(body::too_large(limit));
     }
-    let mut streaming = Streaming::open(context, model, options, kind)?;
+    let mut streaming = Streaming::open(context, model, options, kind).await?;
     while let Some(bytes) = incoming.next().await? {
         streaming.push(&bytes).await?;
     }

@@ -16,6 +16,7 @@ use hyper::body::Bytes;
 use super::body;
 use crate::{
     admission::Reservation,
+    app::Caller,
     engine::model::Model,
     error::{ApiError, ErrorKind},
 };
@@ -28,12 +29,12 @@ pub(super) struct StageTimes(pub(super) [(&'static str, Duration); 3]);
 #[derive(Debug, Clone)]
 pub(super) struct RequestModel(pub(super) Arc<Model>);
 
-/// When a request's headers were received, and its deadline.
+/// When a request's headers were received, who sent it, and its deadline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     pub(super) at: Instant,
-    /// The earlier of the server's and the client's limit.
-    pub(super) deadline: Instant,
+    /// The client, and the earlier of the server's and its own time limit.
+    pub(super) caller: Caller,
 }
 
 /// Completes a request to a model. The rest of a refused request's body is read and dropped, so

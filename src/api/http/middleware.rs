@@ -24,13 +24,14 @@ use super::{
     openapi, problem,
 };
 use crate::{
-    app::App,
+    admission::Client,
+    app::{App, Caller},
     error::{ApiError, busy},
     observability::{
         metrics::{Metrics, ResponseCode},
         telemetry::{RequestTrace, TRACEPARENT},
     },
-    transport::Refusal,
+    transport::{Peer, Refusal},
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -140,7 +141,9 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
         return response;
     }
     let at = Instant::now();
-    request.extensions_mut().insert(Arrival { at, deadline: at + app.config.request_timeout() });
+    let client = Client::at(Peer::address_of(request.extensions()));
+    let caller = Caller { client, deadline: at + app.config.request_timeout() };
+    request.extensions_mut().insert(Arrival { at, caller });
     let mut inflight = Inflight::new(&app.metrics);
     let response = caught(app, router, request).await;
     inflight.answered = true;
@@ -198,7 +201,7 @@ async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
         // The body is not read: that would need a place, too.
         return too_many(refusal);
     }
-    if let Err(error) = authenticate(app, &request).and_then(|()| limit_time(&mut request)) {
+    if let Err(error) = authenticate(app, &mut request).and_then(|()| limit_time(&mut request)) {
         discard_body(request).await;
         return error.into_response();
     }
@@ -214,7 +217,8 @@ fn too_many(refusal: Refusal) -> Response {
     response
 }
 
-fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {
+/// Checks the key of a request, which tells the client better than its address.
+fn authenticate(app: &App, request: &mut Request) -> Result<(), ApiError> {
     let Some(keys) = &app.keys else {
         return Ok(());
     };
@@ -222,7 +226,14 @@ fn authenticate(app: &App, request: &Request) -> Result<(), ApiError> {
     let is_open = OPEN.contains(&path)
         || openapi::is_description(path)
         || path == "/metrics" && app.config.metrics_open;
-    if is_open { Ok(()) } else { keys.check(request.headers()) }
+    if is_open {
+        return Ok(());
+    }
+    let client = keys.client(request.headers())?;
+    if let Some(arrival) = request.extensions_mut().get_mut::<Arrival>() {
+        arrival.caller.client = client;
+    }
+    Ok(())
 }
 
 fn limit_time(request: &mut Request) -> Result<(), ApiError> {
@@ -230,7 +241,7 @@ fn limit_time(request: &mut Request) -> Result<(), ApiError> {
     if let Some(arrival) = request.extensions_mut().get_mut::<Arrival>()
         && let Some(end) = limit.and_then(|limit| arrival.at.checked_add(limit))
     {
-        arrival.deadline = arrival.deadline.min(end);
+        arrival.caller.deadline = arrival.caller.deadline.min(end);
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(
     mut body: Body,
 ) -> Result<T, ApiError> {
     let mut memory = app.budget.open();
-    let incoming = Incoming::new(&mut body, headers, arrival.deadline)?;
+    let incoming = Incoming::new(&mut body, headers, arrival.caller.deadline)?;
     let bytes = incoming.read(LARGEST_BODY, &mut memory).await?;
     match bytes.trim_ascii().first() {
         None => return Ok(T::default()),

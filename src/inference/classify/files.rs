@@ -60,7 +60,7 @@ pub(super) async fn decode(
             "the option batch applies to raw numbers; this body has files",
         ));
     }
-    let (app, deadline) = (context.app, context.deadline);
+    let (app, caller) = (context.app, context.caller);
     let (count, mut files) = (files.len(), files.into_iter().enumerate());
     let mut inputs = Vec::with_capacity(count);
     let decoded = loop {
@@ -68,7 +68,7 @@ pub(super) async fn decode(
             let mut decoder = Decoder::new(context, model.manifest(), &options);
             decode_slice(&mut decoder, &mut files, count, &mut inputs)
         };
-        match app.compute(true, deadline, slice).await?? {
+        match app.compute(true, caller, slice).await?? {
             Some(decoded) => break decoded,
             None => yield_now().await,
         }

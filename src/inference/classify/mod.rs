@@ -33,6 +33,7 @@ use hyper::body::Bytes;
 use ndarray::Array2;
 
 use crate::{
+    app::Caller,
     engine::model::Model,
     error::ApiError,
     inference::{
@@ -92,7 +93,7 @@ struct Plan {
     wanted: Wanted,
     overlap: f64,
     max_windows: usize,
-    deadline: Instant,
+    caller: Caller,
 }
 
 impl Plan {
@@ -104,7 +105,7 @@ impl Plan {
             },
             overlap: options.overlap.unwrap_or_default(),
             max_windows: context.app.config.max_windows.get(),
-            deadline: context.deadline,
+            caller: context.caller,
         }
     }
 
@@ -124,7 +125,7 @@ pub(crate) async fn classify(
     options: Options,
 ) -> Result<Outcome, ApiError> {
     let decoding = Instant::now();
-    let (app, deadline) = (context.app, context.deadline);
+    let (app, caller) = (context.app, context.caller);
     let is_long = body.is_long();
     let decoded = match body {
         // Boxed to keep the common request's future small.
@@ -132,7 +133,7 @@ pub(crate) async fn classify(
         Body::Json(bytes) => json(context, &bytes, options).await,
         body @ (Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
             let is_long = is_long || options.resample.is_some();
-            app.compute(is_long, deadline, || decode(context, body, &options)).await?
+            app.compute(is_long, caller, || decode(context, body, &options)).await?
         }
     };
     let DecodedRequest { model, decoded, plan } = decoded?;
@@ -148,7 +149,7 @@ pub(crate) async fn classify(
     context.memory.shrink_to(inputs.bytes());
     model.metrics.decode.observe(decode_time.as_secs_f64());
     let levels = inputs.take_levels();
-    let slices = model.infer(inputs, plan.wants_zeroed(), deadline).await?;
+    let slices = model.infer(inputs, plan.wants_zeroed(), caller.deadline).await?;
     context.memory.shrink_to(0);
     let raw = RawOutputs::Inputs { slices, levels, names };
     Ok(Outcome::new(model, plan.wanted, decode_time, raw))
@@ -160,18 +161,18 @@ async fn json(
     bytes: &Bytes,
     options: Options,
 ) -> Result<DecodedRequest, ApiError> {
-    let (app, deadline) = (context.app, context.deadline);
+    let (app, caller) = (context.app, context.caller);
     context.memory.grow(PARSING_FACTOR * bytes.len() as u64)?;
     let mut rest = Vec::new();
     let is_long = bytes.len() > INLINE_BYTES;
-    let parsed = app.compute(is_long, deadline, || JsonRequest::parse(bytes, &mut rest)).await?;
+    let parsed = app.compute(is_long, caller, || JsonRequest::parse(bytes, &mut rest)).await?;
     let mut json = parsed?;
     let is_long = is_long || json.is_costly();
     let inputs = || {
         let options = json.take_options(options)?;
         decode_with(context, &options, |decoder| json.inputs(decoder))
     };
-    app.compute(is_long, deadline, inputs).await?
+    app.compute(is_long, caller, inputs).await?
 }
 
 fn decode(

@@ -98,8 +98,19 @@ impl<'a> Pipeline<'a> {
         self.memory
     }
 
-    pub(super) fn decoding(&mut self) -> &mut Stopwatch {
-        &mut self.decoding
+    /// The share of each window that the next one repeats.
+    pub(super) fn overlap(&self) -> f64 {
+        self.plan.overlap
+    }
+
+    /// Runs a step of decoding and counts its time; a long one waits for its turn.
+    pub(super) async fn decode<T>(
+        &mut self,
+        is_long: bool,
+        step: impl FnOnce() -> T,
+    ) -> Result<T, ApiError> {
+        let Self { app, plan, decoding, .. } = self;
+        app.compute(is_long, plan.caller, || decoding.time(step)).await
     }
 
     /// Begins the next input.
@@ -125,8 +136,8 @@ impl<'a> Pipeline<'a> {
         // Overlapping windows of a block can be many times its length.
         let is_long = self.capacity * self.model.manifest().input.elements() > INLINE_BYTES;
         loop {
-            let (app, deadline) = (self.app, self.plan.deadline);
-            if !app.compute(is_long, deadline, || self.fill(windower)).await?? {
+            let (app, caller) = (self.app, self.plan.caller);
+            if !app.compute(is_long, caller, || self.fill(windower)).await?? {
                 return Ok(());
             }
             self.submit().await?;
@@ -176,7 +187,7 @@ impl<'a> Pipeline<'a> {
             self.complete().await?;
         }
         let piece = std::mem::take(&mut self.piece);
-        let (zeroed, deadline) = (self.plan.wants_zeroed(), self.plan.deadline);
+        let (zeroed, deadline) = (self.plan.wants_zeroed(), self.plan.caller.deadline);
         self.in_flight.submit(self.model, self.place, piece, zeroed, deadline)
     }
 
@@ -238,13 +249,12 @@ pub(super) async fn classify(
         windower_bytes = windower_bytes.max(bytes);
         // The conversion of rates is planned here, which can take long.
         let plan_windows = || Windower::new(spec, plan.overlap, rates);
-        let app = pipeline.app;
-        let planned = app.compute(rates.is_some(), plan.deadline, plan_windows).await?;
+        let planned = pipeline.decode(rates.is_some(), plan_windows).await?;
         let mut windower = planned.map_err(for_input)?;
         let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
         pipeline.begin(name.clone())?;
-        feed(&mut pipeline, &mut windower, &channels, rates.is_some()).await.map_err(for_input)?;
+        feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await
 }
@@ -254,15 +264,12 @@ async fn feed(
     pipeline: &mut Pipeline<'_>,
     windower: &mut Windower,
     channels: &Array2<f32>,
-    converts: bool,
 ) -> Result<(), ApiError> {
-    let (app, deadline) = (pipeline.app, pipeline.plan.deadline);
+    let is_long = windower.resamples();
     for block in channels.axis_chunks_iter(Axis(1), BLOCK) {
-        let push = || pipeline.decoding().time(|| windower.push(block));
-        app.compute(converts, deadline, push).await??;
+        pipeline.decode(is_long, || windower.push(block)).await??;
         pipeline.drain(windower).await?;
     }
-    let finish = || pipeline.decoding().time(|| windower.finish());
-    app.compute(converts, deadline, finish).await??;
+    pipeline.decode(is_long, || windower.finish()).await??;
     pipeline.drain(windower).await
 }

@@ -47,7 +47,6 @@ pub(crate) struct Streaming<'a> {
     pipeline: Pipeline<'a>,
     spec: &'a SignalSpec,
     options: &'a Options,
-    overlap: f64,
     max_bytes: u64,
     received: u64,
     state: State,
@@ -126,7 +125,7 @@ impl<'a> Streaming<'a> {
     /// # Errors
     /// [`ErrorKind::QueueFull`], [`ErrorKind::BytesFull`], and [`ErrorKind::InvalidArgument`] if
     /// the model expects images or an option does not fit.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         context: &'a mut RequestContext<'_>,
         model: &'a Arc<Model>,
         options: &'a Options,
@@ -136,7 +135,6 @@ impl<'a> Streaming<'a> {
         check_variable(None, options)?;
         let plan = Plan::new(context, options);
         let max_bytes = context.app.config.max_recording_bytes.get() as u64;
-        let overlap = plan.overlap;
         let mut pipeline = Pipeline::open(context, model, plan)?;
         pipeline.begin(None)?;
         // Each block exists twice as bytes, and twice as numbers of up to four times the size.
@@ -145,14 +143,11 @@ impl<'a> Streaming<'a> {
             StreamKind::Wav => State::Header { bytes: Vec::new(), next_look: 0 },
             StreamKind::Floats => {
                 let rates = rates(spec, None, options)?;
-                pipeline.memory().grow(Windower::bytes(spec, overlap, rates)?)?;
-                State::Floats {
-                    bytes: Vec::new(),
-                    windower: Box::new(Windower::new(spec, overlap, rates)?),
-                }
+                let windower = windower(&mut pipeline, spec, rates).await?;
+                State::Floats { bytes: Vec::new(), windower: Box::new(windower) }
             }
         };
-        Ok(Self { pipeline, spec, options, overlap, max_bytes, received: 0, state })
+        Ok(Self { pipeline, spec, options, max_bytes, received: 0, state })
     }
 
     /// Decodes the next bytes and queues their windows.
@@ -193,7 +188,7 @@ impl<'a> Streaming<'a> {
                 return Ok(());
             }
             let header = std::mem::take(bytes);
-            self.state = State::Wav(Box::new(self.open_wav(header)?));
+            self.state = State::Wav(Box::new(self.open_wav(header).await?));
         } else {
             match &mut self.state {
                 State::Wav(wav) if wav.is_over => return Ok(()),
@@ -206,7 +201,7 @@ impl<'a> Streaming<'a> {
     }
 
     /// Opens a WAV file whose header has arrived.
-    fn open_wav(&mut self, header: Vec<u8>) -> Result<Wav, ApiError> {
+    async fn open_wav(&mut self, header: Vec<u8>) -> Result<Wav, ApiError> {
         let limits = Limits::new(self.max_bytes, u64::MAX);
         let feed = Feed { bytes: header, read: 0 };
         let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
@@ -214,8 +209,7 @@ impl<'a> Streaming<'a> {
         let selected = reader.select(channel).map_err(|e| recording_error(&e))?;
         check_channels(self.spec, selected.len())?;
         let rates = rates(self.spec, Some(reader.sample_rate_hz()), self.options)?;
-        self.pipeline.memory().grow(Windower::bytes(self.spec, self.overlap, rates)?)?;
-        let windower = Windower::new(self.spec, self.overlap, rates)?;
+        let windower = windower(&mut self.pipeline, self.spec, rates).await?;
         if let Some(frames) = reader.frames() {
             self.pipeline.check_windows(windower.count_of_windows(frames))?;
         }
@@ -228,12 +222,13 @@ impl<'a> Streaming<'a> {
         match &mut self.state {
             // A block at a time: many samples can have arrived with the header.
             State::Wav(wav) => {
-                while pipeline.decoding().time(|| wav.decode(ended))? {
+                while pipeline.decode(wav.windower.resamples(), || wav.decode(ended)).await?? {
                     pipeline.drain(&mut wav.windower).await?;
                 }
             }
             State::Floats { bytes, windower } => {
-                pipeline.decoding().time(|| decode_floats(bytes, windower))?;
+                let is_long = windower.resamples();
+                pipeline.decode(is_long, || decode_floats(bytes, windower)).await??;
                 pipeline.drain(windower).await?;
             }
             State::Header { .. } => {}
@@ -249,7 +244,7 @@ impl<'a> Streaming<'a> {
         if let State::Header { bytes, .. } = &mut self.state {
             // Either the header is complete after all, or this is an error.
             let header = std::mem::take(bytes);
-            self.state = State::Wav(Box::new(self.open_wav(header)?));
+            self.state = State::Wav(Box::new(self.open_wav(header).await?));
         }
         self.decode(true).await?;
         let mut windower = match self.state {
@@ -263,10 +258,21 @@ impl<'a> Streaming<'a> {
             }
             State::Header { .. } => return Err(ApiError::internal()),
         };
-        self.pipeline.decoding().time(|| windower.finish())?;
+        self.pipeline.decode(windower.resamples(), || windower.finish()).await??;
         self.pipeline.drain(&mut windower).await?;
         self.pipeline.finish(Duration::ZERO).await
     }
+}
+
+/// The windower of a recording, in reserved memory. To plan the conversion of rates can take long.
+async fn windower(
+    pipeline: &mut Pipeline<'_>,
+    spec: &SignalSpec,
+    rates: Option<(f64, f64)>,
+) -> Result<Windower, ApiError> {
+    let overlap = pipeline.overlap();
+    pipeline.memory().grow(Windower::bytes(spec, overlap, rates)?)?;
+    pipeline.decode(rates.is_some(), || Windower::new(spec, overlap, rates)).await?
 }
 
 impl Wav {

@@ -106,7 +106,7 @@ impl<'a> Decoder<'a> {
             max_pixels: config.max_image_pixels.get(),
             max_recording_bytes: config.max_recording_bytes.get() as u64,
             max_inputs: config.max_windows.get(),
-            deadline: context.deadline,
+            deadline: context.deadline(),
             memory: &mut context.memory,
         }
     }

@@ -16,6 +16,7 @@ use drsn_bundle::{InputSpec, Manifest, onnx};
 use hyper::body::Bytes;
 
 use crate::{
+    app::Caller,
     engine::{inputs::Inputs, model::Model},
     error::{ApiError, ErrorKind},
     inference::{INLINE_BYTES, context::RequestContext, decode::Decoder, options::Options},
@@ -123,13 +124,13 @@ pub(crate) async fn infer(
 ) -> Result<Answer, ApiError> {
     let wanted = wanted::resolve(model.manifest(), &request.outputs)?;
     let own = request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let deadline = own.map_or(context.deadline, |own| own.min(context.deadline));
+    let deadline = own.map_or(context.deadline(), |own| own.min(context.deadline()));
     let started = Instant::now();
     let tensor = only_input(request.inputs)?;
     let is_long = tensor.values.count().is_some_and(|count| count * 4 > INLINE_BYTES);
-    let app = context.app;
+    let (app, caller) = (context.app, Caller { deadline, ..context.caller });
     let preparing = || prepared(context, model.manifest(), tensor);
-    let mut inputs = app.compute(is_long, deadline, preparing).await??;
+    let mut inputs = app.compute(is_long, caller, preparing).await??;
     let levels = inputs.take_levels();
     let preparation = request.parsing + started.elapsed();
     model.metrics.decode.observe(preparation.as_secs_f64());

@@ -36,7 +36,7 @@ pub(super) async fn infer(
     request: Request,
 ) -> Response {
     let (mut parts, mut body) = request.into_parts();
-    let mut context = RequestContext::new(&app, arrival.deadline);
+    let mut context = RequestContext::new(&app, arrival.caller);
     let answered = match ModelPath::find(path, &app) {
         Ok(model) => {
             context.model = Some(Arc::clone(&model));
@@ -69,7 +69,7 @@ async fn answer(
         Ok::<_, ApiError>((body, json_length))
     };
     let is_long = answer.batch > INLINE_INPUTS;
-    let (body, json_length) = context.app.compute(is_long, context.deadline, write).await??;
+    let (body, json_length) = context.app.compute(is_long, context.caller, write).await??;
     let body = reserved_body(body, context.take_memory())?;
     model.metrics.encode.observe(encoding_started.elapsed().as_secs_f64());
     Ok((headers(json_length, preferred_encoding), body).into_response())
@@ -82,17 +82,17 @@ async fn receive(
     parts: &mut Parts,
     body: &mut Body,
 ) -> Result<InferRequest, ApiError> {
-    let RequestContext { app, deadline, memory, .. } = context;
-    let deadline = *deadline;
+    let RequestContext { app, caller, memory, .. } = context;
+    let caller = *caller;
     let json_length = json_length(&parts.headers)?;
     let encoding = Encoding::take(&mut parts.headers)?;
     let limit = app.config.max_body_bytes.get();
-    let incoming = Incoming::new(body, &parts.headers, deadline)?;
+    let incoming = Incoming::new(body, &parts.headers, caller.deadline)?;
     let mut body = incoming.read(limit, memory).await?;
     let decoding = Instant::now();
     if let Some(encoding) = encoding {
         let decompress = || encoding.decompress(&body, limit, memory);
-        body = app.compute(true, deadline, decompress).await??.into();
+        body = app.compute(true, caller, decompress).await??.into();
     }
     let shape = model.manifest().input.shape();
     let json = json_length.unwrap_or(body.len()).min(body.len());
@@ -100,7 +100,7 @@ async fn receive(
         memory.grow(PARSING_FACTOR * json as u64)?;
         InferRequest::parse(&body, json_length, &shape)
     };
-    let mut request = app.compute(json > INLINE_BYTES, deadline, parse).await??;
+    let mut request = app.compute(json > INLINE_BYTES, caller, parse).await??;
     request.infer.parsing = decoding.elapsed();
     Ok(request)
 }

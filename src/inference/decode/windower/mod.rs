@@ -68,6 +68,11 @@ impl Windower {
         Ok(resampling + channels * size_of::<f32>() as u64 * samples)
     }
 
+    /// Whether it resamples, which takes longer than to cut.
+    pub(crate) fn resamples(&self) -> bool {
+        self.resampler.is_some()
+    }
+
     /// Samples of each window.
     pub(crate) fn window(&self) -> usize {
         self.cutter.window()
