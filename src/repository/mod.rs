@@ -160,6 +160,22 @@ impl Repository {
         if all.is_empty() { vec![model.labels.version.clone()] } else { all }
     }
 
+    /// Checks that some model has room for a request, for one that has yet to tell which it asks.
+    ///
+    /// # Errors
+    /// Those of [`Model::check_room`] if no model has room.
+    pub(crate) fn check_room(&self) -> Result<(), ApiError> {
+        let snapshot = self.snapshot.load();
+        let mut last = Ok(());
+        for model in snapshot.models() {
+            last = model.check_room();
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
     /// Every known version and its state.
     pub(crate) fn index(&self) -> Vec<IndexEntry> {
         let loading: Vec<Key> = lock(&self.loading).iter().cloned().collect();

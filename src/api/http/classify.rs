@@ -91,7 +91,7 @@ async fn answer(
     body: &mut Body,
 ) -> Result<Response, ApiError> {
     let app = context.app;
-    app.repository()?;
+    let repository = app.repository()?;
     let options =
         query::options(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -102,6 +102,8 @@ async fn answer(
         // Refuses an unknown model, or one whose queue is full, before reading the body.
         let (model, version) = (options.model.as_deref(), options.version.as_deref());
         context.find_model(model, version)?.check_room()?;
+    } else {
+        repository.check_room()?;
     }
     let incoming = Incoming::new(body, &parts.headers, context.deadline())?;
     let outcome = match media {
