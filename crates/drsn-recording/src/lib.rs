@@ -17,6 +17,7 @@ mod error;
 mod filter;
 mod limits;
 mod mat;
+mod notice;
 mod npy;
 mod npz;
 mod number;
@@ -37,6 +38,7 @@ use ndarray::Array2;
 
 pub use error::{Names, RecordingError};
 pub use limits::{Limits, MAX_CHANNELS};
+pub use notice::{Notice, NoticeCode};
 pub use npy::Array;
 pub use resample::resample;
 pub use resampler::Resampler;
@@ -58,6 +60,10 @@ pub struct Recording {
     pub names: Vec<Option<String>>,
     /// Samples per second, if the file states it.
     pub sample_rate_hz: Option<f64>,
+    /// The variable of the file that it was read from, with its path, if the file has variables.
+    pub variable: Option<String>,
+    /// What was assumed or repaired.
+    pub notices: Vec<Notice>,
 }
 
 /// File formats of recordings.
@@ -200,6 +206,7 @@ impl Recording {
         }
         let count = samples.nrows();
         limits::check_channels(count as u64)?;
+        let variable = name.clone();
         let name = name.filter(|_| count == 1);
         let wanted = selection.channels(count, name.as_slice())?;
         for &channel in &wanted {
@@ -207,7 +214,7 @@ impl Recording {
         }
         let names = vec![name; wanted.len()];
         let samples = select::rows(samples, &wanted);
-        Ok(Self { samples, names, sample_rate_hz: None })
+        Ok(Self { samples, names, sample_rate_hz: None, variable, notices: Vec::new() })
     }
 
     /// Samples of each channel.

@@ -67,7 +67,13 @@ pub fn resample(
         // The filter can exceed the range of 32-bit floats.
         check_finite(0, 0, &target)?;
     }
-    Ok(Recording { samples, names: recording.names.clone(), sample_rate_hz: Some(to_hz) })
+    Ok(Recording {
+        samples,
+        names: recording.names.clone(),
+        sample_rate_hz: Some(to_hz),
+        variable: recording.variable.clone(),
+        notices: recording.notices.clone(),
+    })
 }
 
 /// Why a very short recording is rejected.
@@ -156,12 +162,20 @@ mod tests {
 
     fn recording(samples: Vec<f32>, rate: f64) -> Recording {
         let samples = Array2::from_shape_vec((1, samples.len()), samples).unwrap();
-        Recording { samples, names: vec![Some("x".to_owned())], sample_rate_hz: Some(rate) }
+        let names = vec![Some("x".to_owned())];
+        Recording {
+            samples,
+            names,
+            sample_rate_hz: Some(rate),
+            variable: None,
+            notices: Vec::new(),
+        }
     }
 
     fn converted(hz: f64, from: f64, to: f64, length: usize) -> Vec<f32> {
         let source = recording(sine(hz, from, length), from);
-        let Recording { samples, names, sample_rate_hz } = resample(&source, to, &LIMITS).unwrap();
+        let Recording { samples, names, sample_rate_hz, .. } =
+            resample(&source, to, &LIMITS).unwrap();
         assert_eq!(sample_rate_hz, Some(to));
         assert_eq!(names, source.names);
         samples.row(0).to_vec()

@@ -15,12 +15,18 @@ pub struct Selection {
     /// A variable of a MAT or NPZ file: its whole name or its ending, such as `DE_time` for
     /// `X097_DE_time`. Other formats have no variables and ignore it.
     pub variable: Option<String>,
+    /// The variable or field of a MAT or NPZ file that holds the samples per second, found like
+    /// `variable`.
+    pub rate_variable: Option<String>,
+    /// Lines of a table to leave out at its start.
+    pub skip_lines: u64,
 }
 
 /// One channel of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelId {
-    /// Its position in the file, from 0; the time columns of a table are not counted.
+    /// The channel that has this number as its name, or else this position in the file, from 0;
+    /// the time columns of a table are not counted.
     Index(usize),
     /// Its name, such as a column's header.
     Name(String),
@@ -36,12 +42,13 @@ impl Selection {
         if self.channel.is_empty() {
             return Ok((0..count).collect());
         }
+        let named = |name: &str| names.iter().position(|n| n == name);
         let find = |id: &ChannelId| match id {
-            ChannelId::Index(index) if *index < count => Ok(*index),
-            ChannelId::Index(index) => Err(index.to_string()),
-            ChannelId::Name(name) => {
-                names.iter().position(|n| n == name).ok_or_else(|| format!("\"{name}\""))
-            }
+            // Columns are often named by numbers, and seldom by their positions from 0.
+            ChannelId::Index(index) => named(&index.to_string())
+                .or((*index < count).then_some(*index))
+                .ok_or_else(|| index.to_string()),
+            ChannelId::Name(name) => named(name).ok_or_else(|| format!("\"{name}\"")),
         };
         self.channel
             .iter()

@@ -38,6 +38,7 @@ fn selection(options: &Options) -> Selection {
     Selection {
         channel: options.channel.clone().unwrap_or_default(),
         variable: options.variable.clone(),
+        ..Selection::default()
     }
 }
 
@@ -274,7 +275,7 @@ impl Decoder<'_> {
     /// The selected channels of a signal whose channels have no names.
     pub(super) fn select(&self, channels: Array2<f32>) -> Result<Array2<f32>, ApiError> {
         let Some(channel) = &self.options.channel else { return Ok(channels) };
-        let selection = Selection { channel: channel.clone(), variable: None };
+        let selection = Selection { channel: channel.clone(), ..Selection::default() };
         let selected = Recording::from_array(channels, None, &selection);
         selected.map(|recording| recording.samples).map_err(|error| recording_error(&error))
     }

@@ -138,7 +138,13 @@ impl Table {
             check_finite(source, 0, &ArrayView1::from(channel))?;
         }
         let sample_rate_hz = self.clock.and_then(|clock| clock.rate());
-        Ok(Recording { samples: stack(self.channels), names: self.names, sample_rate_hz })
+        Ok(Recording {
+            samples: stack(self.channels),
+            names: self.names,
+            sample_rate_hz,
+            variable: None,
+            notices: Vec::new(),
+        })
     }
 }
 

@@ -127,6 +127,19 @@ fn channels_are_selected_by_header_or_by_position_without_time() {
     assert_eq!(error.to_string(), "it has no channel \"time\"; it has a, b, c");
 }
 
+/// Regression: `channel=1` took the second column of a table whose columns are named 1, 2 and 3.
+#[test]
+fn a_column_named_by_a_number_is_found_by_its_name() {
+    let select =
+        |index| Selection { channel: vec![ChannelId::Index(index)], ..Selection::default() };
+    let named = |index| read(&b"t,1,2,3\n0,10,20,30\n"[..], &select(index), &LIMITS);
+    assert_eq!(named(1).unwrap().samples, array![[10.0]]);
+    assert_eq!(named(3).unwrap().samples, array![[30.0]]);
+    assert_eq!(named(0).unwrap().samples, array![[10.0]], "a position");
+    let error = named(4).unwrap_err().to_string();
+    assert_eq!(error, "it has no channel 4; it has 1, 2, 3");
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(

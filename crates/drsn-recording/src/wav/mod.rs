@@ -102,7 +102,7 @@ impl<R: Read> WavReader<R> {
     /// # Errors
     /// [`RecordingError::NoChannel`].
     pub fn select(&self, channels: &[ChannelId]) -> Result<Vec<usize>, RecordingError> {
-        let selection = Selection { channel: channels.to_vec(), variable: None };
+        let selection = Selection { channel: channels.to_vec(), ..Selection::default() };
         selection.channels(self.channels(), &[])
     }
 
@@ -196,7 +196,8 @@ pub(super) fn read(
         check_finite(channel, 0, &samples)?;
     }
     let names = vec![None; wanted.len()];
-    Ok(Recording { samples, names, sample_rate_hz: Some(wav.sample_rate_hz()) })
+    let sample_rate_hz = Some(wav.sample_rate_hz());
+    Ok(Recording { samples, names, sample_rate_hz, variable: None, notices: Vec::new() })
 }
 
 /// Interleaved samples as `[C, T]`.

@@ -195,5 +195,6 @@ fn selection(config: &SignalConfig, entry: &Entry) -> Selection {
     Selection {
         channel: channels.iter().map(channel).collect(),
         variable: entry.variable.clone().or_else(|| config.variable.clone()),
+        ..Selection::default()
     }
 }

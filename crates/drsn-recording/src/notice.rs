@@ -1,0 +1,58 @@
+//! What a reader assumed or repaired, so that no reading differs from that of a file's own tools
+//! without a word.
+
+use std::fmt;
+
+/// Something about a recording that whoever sent or stored it should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Its kind.
+    pub code: NoticeCode,
+    /// One sentence: what was found, and what was made of it.
+    pub message: String,
+}
+
+/// The kinds of notices. Their names are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NoticeCode {
+    /// The file ends before the length that it declares, or in the middle of a sample.
+    Truncated,
+    /// The file has bytes or lines that are no samples, and they were left out.
+    TrailingData,
+    /// Lines before the table were left out.
+    LinesSkipped,
+    /// Columns that number the rows, or that hold no numbers, were left out.
+    ColumnsSkipped,
+    /// The times of the samples are not evenly spaced.
+    UnevenClock,
+    /// Nothing says the sample rate, and the model's was taken.
+    RateAssumed,
+}
+
+impl NoticeCode {
+    /// The name, in snake case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::TrailingData => "trailing_data",
+            Self::LinesSkipped => "lines_skipped",
+            Self::ColumnsSkipped => "columns_skipped",
+            Self::UnevenClock => "uneven_clock",
+            Self::RateAssumed => "rate_assumed",
+        }
+    }
+}
+
+impl fmt::Display for NoticeCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl NoticeCode {
+    /// A notice of this kind.
+    pub fn because(self, message: impl Into<String>) -> Notice {
+        Notice { code: self, message: message.into() }
+    }
+}
