@@ -60,10 +60,24 @@ pub struct Recording {
     pub names: Vec<Option<String>>,
     /// Samples per second, if the file states it.
     pub sample_rate_hz: Option<f64>,
+    /// Where its sample rate is from.
+    pub rate_source: RateSource,
     /// The variable of the file that it was read from, with its path, if the file has variables.
     pub variable: Option<String>,
     /// What was assumed or repaired.
     pub notices: Vec<Notice>,
+}
+
+/// Where a sample rate is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RateSource {
+    /// The file states it, or its times determine it.
+    #[default]
+    Stated,
+    /// The mean of times that are rounded or uneven.
+    Clock,
+    /// Times without a unit, which were taken as seconds.
+    ClockWithoutUnit,
 }
 
 /// File formats of recordings.
@@ -131,6 +145,16 @@ impl fmt::Display for RecordingFormat {
 }
 
 impl Recording {
+    /// A recording without a variable and notices, of a stated rate or none.
+    pub fn new(
+        samples: Array2<f32>,
+        names: Vec<Option<String>>,
+        sample_rate_hz: Option<f64>,
+    ) -> Self {
+        let (rate_source, variable, notices) = (RateSource::Stated, None, Vec::new());
+        Self { samples, names, sample_rate_hz, rate_source, variable, notices }
+    }
+
     /// Reads a recording from the bytes of a file.
     ///
     /// # Errors
@@ -214,7 +238,7 @@ impl Recording {
         }
         let names = vec![name; wanted.len()];
         let samples = select::rows(samples, &wanted);
-        Ok(Self { samples, names, sample_rate_hz: None, variable, notices: Vec::new() })
+        Ok(Self { variable, ..Self::new(samples, names, None) })
     }
 
     /// Samples of each channel.

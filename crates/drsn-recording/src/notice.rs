@@ -24,6 +24,8 @@ pub enum NoticeCode {
     LinesSkipped,
     /// Columns that number the rows, or that hold no numbers, were left out.
     ColumnsSkipped,
+    /// It is doubtful whether a line names the columns.
+    HeaderAssumed,
     /// The times of the samples are not evenly spaced.
     UnevenClock,
     /// Nothing says the sample rate, and the model's was taken.
@@ -38,6 +40,7 @@ impl NoticeCode {
             Self::TrailingData => "trailing_data",
             Self::LinesSkipped => "lines_skipped",
             Self::ColumnsSkipped => "columns_skipped",
+            Self::HeaderAssumed => "header_assumed",
             Self::UnevenClock => "uneven_clock",
             Self::RateAssumed => "rate_assumed",
         }

@@ -71,6 +71,7 @@ pub fn resample(
         samples,
         names: recording.names.clone(),
         sample_rate_hz: Some(to_hz),
+        rate_source: recording.rate_source,
         variable: recording.variable.clone(),
         notices: recording.notices.clone(),
     })
@@ -163,13 +164,7 @@ mod tests {
     fn recording(samples: Vec<f32>, rate: f64) -> Recording {
         let samples = Array2::from_shape_vec((1, samples.len()), samples).unwrap();
         let names = vec![Some("x".to_owned())];
-        Recording {
-            samples,
-            names,
-            sample_rate_hz: Some(rate),
-            variable: None,
-            notices: Vec::new(),
-        }
+        Recording::new(samples, names, Some(rate))
     }
 
     fn converted(hz: f64, from: f64, to: f64, length: usize) -> Vec<f32> {

@@ -215,7 +215,7 @@ mod tests {
             let other: Vec<f32> = samples.iter().map(|x| 1.0 - x).collect();
             let samples = stack(vec![samples, other]);
             let names = vec![None; 2];
-            let recording = Recording { samples, names, sample_rate_hz: Some(from), variable: None, notices: Vec::new() };
+            let recording = Recording::new(samples, names, Some(from));
             let Ok(whole) = resample(&recording, to, &LIMITS) else { return Ok(()) };
             let mut resampler = Resampler::new(from, to, 2).unwrap();
             let mut found = Vec::new();

@@ -311,13 +311,7 @@ fn reading_ends_at_its_deadline() {
         }
     }
     let samples = ndarray::Array2::ones((2, 5000));
-    let recording = Recording {
-        samples,
-        names: vec![None; 2],
-        sample_rate_hz: Some(48_000.0),
-        variable: None,
-        notices: Vec::new(),
-    };
+    let recording = Recording::new(samples, vec![None; 2], Some(48_000.0));
     let converted = resample(&recording, 12_000.0, &late);
     assert!(matches!(converted, Err(RecordingError::TimeUp)));
     let mut resampler =
@@ -371,13 +365,7 @@ proptest! {
 #[test]
 fn the_preparation_of_a_conversion_is_shared_by_recordings() {
     let samples = ndarray::Array2::ones((1, 100));
-    let recording = Recording {
-        samples,
-        names: vec![None],
-        sample_rate_hz: Some(24_989.0),
-        variable: None,
-        notices: Vec::new(),
-    };
+    let recording = Recording::new(samples, vec![None], Some(24_989.0));
     let convert = || {
         let begun = Instant::now();
         resample(&recording, 24_979.0, &LIMITS).unwrap();

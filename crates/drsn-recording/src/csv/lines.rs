@@ -1,5 +1,4 @@
-//! The lines of a table, one at a time, without comments, blank lines at the end, byte-order marks
-//! and carriage returns.
+//! The lines of a text, one at a time, whatever ends them, and in whatever of the usual encodings.
 
 use std::io::{BufRead, Read as _, Take};
 
@@ -12,17 +11,25 @@ const MAX_LINE_BYTES: u64 = 1 << 16;
 /// Bytes between two looks at the clock: less than a millisecond of usual ones.
 const BYTES_PER_LOOK: usize = 1 << 15;
 
-/// The lines with cells.
+/// Windows-1252 from 0x80 to 0x9F; the other bytes are their own code points.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// A text's lines.
 pub(super) struct Lines<R> {
     reader: Take<R>,
     limits: Limits,
+    /// `\n`, or `\r` in texts that have nothing else.
+    end: u8,
     bytes: Vec<u8>,
     text: String,
     number: u64,
     /// Bytes since the last look at the clock; enough for one at the start.
     unchecked: usize,
-    /// Whether a line with cells was read.
-    begun: bool,
+    /// Whether the last line has its end, too.
+    is_ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -31,49 +38,38 @@ impl<R: BufRead> Lines<R> {
             // One more byte distinguishes the limit from the end of the file.
             reader: reader.take(limits.max_bytes.saturating_add(1)),
             limits: *limits,
+            end: b'\n',
             bytes: Vec::new(),
             text: String::new(),
             number: 0,
             unchecked: BYTES_PER_LOOK,
-            begun: false,
+            is_ended: true,
         }
     }
 
-    /// The next line with its number, from 1.
+    /// Whether the line that was read last is a whole one, and not where the file was cut.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// The next line with its number, from 1: without its end, and without the bytes that some
+    /// programs put after the end of a text (NUL and Ctrl-Z).
     pub(super) fn next(&mut self) -> Result<Option<(u64, &str)>, RecordingError> {
-        let mut blank = None;
-        loop {
-            if !self.read()? {
-                return Ok(None);
-            }
-            let comment = !self.begun && self.text.trim_start().starts_with('#');
-            if self.text.trim().is_empty() {
-                blank = blank.or(Some(self.number).filter(|_| self.begun));
-            } else if !comment {
-                break;
-            }
-        }
-        if let Some(line) = blank {
-            return Err(malformed(format!("line {line} is blank, and rows follow it: remove it")));
-        }
-        self.begun = true;
-        Ok(Some((self.number, self.text.trim_end_matches(['\r', '\n']))))
-    }
-
-    /// Reads a line, if there is one.
-    fn read(&mut self) -> Result<bool, RecordingError> {
         if self.unchecked >= BYTES_PER_LOOK {
             self.limits.check_time()?;
             self.unchecked = 0;
         }
+        if self.number == 0 {
+            self.begin()?;
+        }
         self.bytes.clear();
-        self.reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.bytes)?;
+        self.reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(self.end, &mut self.bytes)?;
         if self.reader.limit() == 0 {
             let bytes = self.limits.max_bytes.saturating_add(1);
             return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
         }
         if self.bytes.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         self.number += 1;
         self.unchecked += self.bytes.len();
@@ -83,18 +79,47 @@ impl<R: BufRead> Lines<R> {
                 self.number
             )));
         }
-        let mut bytes = &self.bytes[..];
-        if self.number == 1 {
-            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-                return Err(RecordingError::Unsupported(
-                    "it is UTF-16 text, which is not supported: save it as UTF-8".to_owned(),
-                ));
-            }
-            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        self.is_ended = self.bytes.last() == Some(&self.end);
+        let after = |byte: &u8| matches!(byte, b'\r' | b'\n' | b'\0' | b'\x1a');
+        let end = self.bytes.iter().rposition(|byte| !after(byte)).map_or(0, |last| last + 1);
+        let line = self.bytes.get(..end).unwrap_or_default();
+        decode(line.strip_prefix(b"\n").unwrap_or(line), &mut self.text);
+        Ok(Some((self.number, &self.text)))
+    }
+
+    /// Looks at the first bytes: a mark of the encoding, and what ends the lines.
+    fn begin(&mut self) -> Result<(), RecordingError> {
+        let start = self.reader.fill_buf()?;
+        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+            return Err(RecordingError::Unsupported(
+                "it is UTF-16 text, which is not supported: save it as UTF-8".to_owned(),
+            ));
         }
-        self.text.clear();
-        // Numbers are ASCII; a header in another encoding is shown with replacement characters.
-        self.text.push_str(&String::from_utf8_lossy(bytes));
-        Ok(true)
+        let is_marked = start.starts_with(b"\xef\xbb\xbf");
+        let ends = start.windows(2).map(|two| match two {
+            [b'\r', next] if *next != b'\n' => 1,
+            [b'\n', _] => -1,
+            _ => 0,
+        });
+        let ended_by_cr = ends.sum::<i32>() > 0;
+        if ended_by_cr {
+            self.end = b'\r';
+        }
+        if is_marked {
+            self.reader.consume(3);
+        }
+        Ok(())
+    }
+}
+
+/// UTF-8, or else Windows-1252, in which older programs write `µ` and `°`.
+fn decode(bytes: &[u8], text: &mut String) {
+    text.clear();
+    match str::from_utf8(bytes) {
+        Ok(utf_8) => text.push_str(utf_8),
+        Err(_) => text.extend(bytes.iter().map(|&byte| {
+            let index = usize::from(byte).checked_sub(0x80);
+            index.and_then(|index| WINDOWS_1252.get(index)).copied().unwrap_or(char::from(byte))
+        })),
     }
 }

@@ -1,28 +1,34 @@
 //! Text tables: a row for each moment, a column for each channel.
 //!
-//! Lines are read one at a time. The parser is our own: the crate csv supports neither decimal
-//! commas nor columns separated by blanks, and does not limit the length of a record.
+//! The layout is found in the first lines ([`layout`]): what separates the cells, where the table
+//! begins, and which columns are signals. The rows are then read one at a time. The parser is our
+//! own: the crate csv supports neither decimal commas nor columns separated by blanks, and does not
+//! limit the length of a record.
 
+mod cells;
 mod clock;
+mod decimals;
+mod grid;
+mod layout;
 mod lines;
-mod shape;
+mod names;
+mod numbers;
+mod preamble;
+mod table;
 
 use std::io::BufRead;
 
-use ndarray::ArrayView1;
-
 use self::{
-    clock::Clock,
+    cells::Separator,
+    layout::{Layout, Line},
     lines::Lines,
-    shape::{Shape, number},
+    table::Table,
 };
-use crate::{
-    Limits, Recording, RecordingError, RecordingFormat, Selection,
-    select::{check_finite, stack},
-};
+use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection};
 
-/// Lines from which separator and header are detected.
-const INSPECTED_LINES: usize = 20;
+/// Lines in which the layout is found, and the limit of their bytes.
+const INSPECTED_LINES: usize = 256;
+const INSPECTED_BYTES: usize = 1 << 18;
 
 pub(super) fn read(
     reader: impl BufRead,
@@ -30,122 +36,46 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<Recording, RecordingError> {
     let mut lines = Lines::new(reader, limits);
-    let mut first = Vec::new();
+    for skipped in 0..selection.skip_lines {
+        if lines.next()?.is_none() {
+            return Err(malformed(format!(
+                "it has only {skipped} lines, and skip_lines is {}",
+                selection.skip_lines
+            )));
+        }
+    }
+    let mut first: Vec<Line> = Vec::new();
+    let mut bytes = 0;
     while first.len() < INSPECTED_LINES
+        && bytes < INSPECTED_BYTES
         && let Some((number, line)) = lines.next()?
     {
+        bytes += line.len();
         first.push((number, line.to_owned()));
     }
-    let texts: Vec<&str> = first.iter().map(|(_, line)| line.as_str()).collect();
-    let shape = Shape::of(&texts)?;
-    let mut table = Table::new(shape, selection, limits)?;
-    for (number, line) in first.iter().skip(usize::from(table.shape.header)) {
-        table.row(*number, line)?;
+    let declared = first.first().and_then(|(_, line)| Separator::declared(line));
+    if let (Some(_), Some((_, line))) = (declared, first.first_mut()) {
+        line.clear();
     }
+    let layout = Layout::of(&first, declared)?;
+    let first_row = layout.first_row;
+    let mut table = Table::new(layout, selection, limits)?;
+    let is_whole = lines.is_ended();
+    for (index, (number, line)) in first.iter().enumerate().skip(first_row) {
+        table.line(*number, line, is_whole || index + 1 < first.len())?;
+    }
+    drop(first);
     while let Some((number, line)) = lines.next()? {
-        table.row(number, line)?;
+        // The borrow of the line ends before the reader is asked about it.
+        let read = table.line(number, line, true);
+        if let Err(error) = read {
+            if lines.is_ended() {
+                return Err(error);
+            }
+            table.cut(error)?;
+        }
     }
     table.finish()
-}
-
-/// A column's use.
-#[derive(Debug, Clone, Default)]
-struct Column {
-    /// Positions among the selected channels that its cells belong to.
-    targets: Vec<usize>,
-    is_time: bool,
-}
-
-/// The part of a table read so far.
-struct Table {
-    shape: Shape,
-    columns: Vec<Column>,
-    /// Samples of each selected channel.
-    channels: Vec<Vec<f32>>,
-    names: Vec<Option<String>>,
-    /// Positions of the selected channels among the columns that are not time columns.
-    sources: Vec<usize>,
-    /// The first time column whose name has a unit.
-    clock: Option<Clock>,
-    rows: u64,
-    limits: Limits,
-}
-
-impl Table {
-    fn new(shape: Shape, selection: &Selection, limits: &Limits) -> Result<Self, RecordingError> {
-        let signals: Vec<usize> =
-            (0..shape.columns).filter(|column| !shape.time.contains(column)).collect();
-        if signals.is_empty() {
-            return Err(RecordingError::Empty);
-        }
-        let names: Vec<String> =
-            signals.iter().filter_map(|&column| shape.names.get(column).cloned()).collect();
-        let sources = selection.channels(signals.len(), &names)?;
-        let mut columns = vec![Column::default(); shape.columns];
-        for &time in &shape.time {
-            if let Some(column) = columns.get_mut(time) {
-                column.is_time = true;
-            }
-        }
-        for (position, &source) in sources.iter().enumerate() {
-            let column = signals.get(source).and_then(|&column| columns.get_mut(column));
-            if let Some(column) = column {
-                column.targets.push(position);
-            }
-        }
-        let name = |&source: &usize| names.get(source).filter(|name| !name.is_empty()).cloned();
-        let names = sources.iter().map(name).collect();
-        let channels = vec![Vec::new(); sources.len()];
-        let clock =
-            shape.time.iter().find_map(|&column| Clock::of(column, shape.names.get(column)?));
-        Ok(Self { shape, columns, channels, names, sources, clock, rows: 0, limits: *limits })
-    }
-
-    fn row(&mut self, line: u64, text: &str) -> Result<(), RecordingError> {
-        self.rows += 1;
-        self.limits.check_shape([self.rows, self.shape.columns as u64])?;
-        let ragged = |found| RecordingError::Ragged { line, found, expected: self.shape.columns };
-        let mut found = 0;
-        for cell in self.shape.separator.split(text) {
-            let Some(column) = self.columns.get(found) else {
-                return Err(ragged(self.shape.separator.split(text).count()));
-            };
-            found += 1;
-            // A time column may hold dates and the like.
-            if column.is_time {
-                if let Some(clock) = self.clock.as_mut().filter(|clock| clock.column == found - 1) {
-                    clock.tick(number(cell, self.shape.separator));
-                }
-                continue;
-            }
-            let value = number(cell, self.shape.separator).ok_or_else(|| {
-                RecordingError::NotNumeric { line, column: found, cell: beginning(cell) }
-            })?;
-            for &position in &column.targets {
-                if let Some(samples) = self.channels.get_mut(position) {
-                    samples.push(value as f32);
-                }
-            }
-        }
-        if found < self.shape.columns { Err(ragged(found)) } else { Ok(()) }
-    }
-
-    fn finish(self) -> Result<Recording, RecordingError> {
-        if self.rows == 0 {
-            return Err(RecordingError::Empty);
-        }
-        for (channel, &source) in self.channels.iter().zip(&self.sources) {
-            check_finite(source, 0, &ArrayView1::from(channel))?;
-        }
-        let sample_rate_hz = self.clock.and_then(|clock| clock.rate());
-        Ok(Recording {
-            samples: stack(self.channels),
-            names: self.names,
-            sample_rate_hz,
-            variable: None,
-            notices: Vec::new(),
-        })
-    }
 }
 
 /// Enough of a cell to find it.

@@ -4,7 +4,7 @@ use ndarray::array;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ChannelId;
+use crate::{ChannelId, NoticeCode, RateSource};
 
 const LIMITS: Limits = Limits::new(100_000, 10_000);
 
@@ -63,20 +63,51 @@ fn a_time_column_with_a_unit_gives_the_sample_rate() {
     let fine: Vec<String> = (0..4900).map(|n| format!("{:.7}", f64::from(n) / 25_600.0)).collect();
     let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
     assert_eq!(rate("timestamp[s]", &fine), Some(25_600.0));
-    // With that rounding, fifty rows also fit 25,599 Hz.
-    assert_eq!(rate("timestamp[s]", &fine[..50]), None);
-    // No unit, another unit, uneven, rounded, backwards, alone or dates: the rate is not known.
+    // With that rounding, fifty rows also fit 25,599 Hz: the mean step decides.
+    assert!((rate("timestamp[s]", &fine[..50]).unwrap() - 25_600.0).abs() < 1.0);
+}
+
+/// Regression: a column that tells time was ignored where its unit was unknown or its steps were not
+/// equal, and the table was classified as if it had the model's rate.
+#[test]
+fn a_time_column_is_never_ignored() {
     let rounded = ["0.0000", "0.0000", "0.0001", "0.0001", "0.0001"];
-    for (name, times) in [
-        ("time", &["0", "0.5", "1"][..]),
-        ("time [h]", &["0", "0.5", "1"]),
-        ("time [s]", &["0", "0.5", "2"]),
-        ("time [s]", &rounded),
-        ("time [s]", &["2", "1", "0"]),
-        ("time [s]", &["0"]),
-        ("time [s]", &["0", "00:00:01", "1"]),
+    let mut gap: Vec<String> = (0..64).map(|n| format!("{:.3}", f64::from(n) / 100.0)).collect();
+    gap.extend((0..64).map(|n| format!("{:.3}", 9.0 + f64::from(n) / 100.0)));
+    let gap: Vec<&str> = gap.iter().map(String::as_str).collect();
+    let restart: Vec<&str> = gap[..64].iter().chain(&gap[..64]).copied().collect();
+    let clock = |rate| Some((rate, RateSource::Clock));
+    let stated = |rate| Some((rate, RateSource::Stated));
+    let without_unit = |rate| Some((rate, RateSource::ClockWithoutUnit));
+    for (name, times, expected, is_uneven) in [
+        ("time", &["0", "0.5", "1"][..], without_unit(2.0), false),
+        ("time", &["0", "1", "2"], None, false),
+        ("time", &["1700000000.00", "1700000000.01", "1700000000.02"], stated(100.0), false),
+        ("time [h]", &["0", "0.5", "1"], stated(1.0 / 1800.0), false),
+        ("time [s]", &["0", "0.5", "2"], clock(1.0), true),
+        ("time [s]", &rounded, clock(40_000.0), true),
+        ("Zeit / ms", &gap, clock(100_000.0), true),
+        ("Elapsed Time (s)", &restart, clock(100.0), true),
+        ("time [s]", &["2", "1", "0"], None, true),
+        ("time [s]", &["0"], None, false),
+        ("Zeit", &["10:00:00,00", "10:00:00,25", "10:00:00,50"], stated(4.0), false),
+        ("date time", &["2024-01-31 23:59:59.9", "2024-02-01 00:00:00.0"], None, true),
+        ("time [s]", &["0", "later", "1"], None, true),
     ] {
-        assert_eq!(rate(name, times), None, "{name} {times:?}");
+        let rows: Vec<String> = times.iter().map(|time| format!("{time};1")).collect();
+        let text = format!("{name};x\n{}\n", rows.join("\n"));
+        let recording = read(text.as_bytes(), &Selection::default(), &LIMITS).unwrap();
+        let rate = recording.sample_rate_hz.map(|rate| (rate, recording.rate_source));
+        let is_near = match (rate, expected) {
+            (Some((rate, source)), Some((hz, from))) => {
+                (rate - hz).abs() < 0.01 * hz && source == from
+            }
+            (rate, expected) => rate == expected,
+        };
+        assert!(is_near, "{name} {times:?}: {rate:?}");
+        let codes: Vec<_> = recording.notices.iter().map(|notice| notice.code).collect();
+        let expected = if is_uneven { &[NoticeCode::UnevenClock][..] } else { &[] };
+        assert_eq!(codes, expected, "{name} {times:?}: {:?}", recording.notices);
     }
 }
 
@@ -84,18 +115,17 @@ fn a_time_column_with_a_unit_gives_the_sample_rate() {
 fn mistakes_are_rejected_with_their_position() {
     for (text, message) in [
         ("a,b\n1,2\n3,x\n", "line 3, column 2: \"x\" is not a number"),
-        ("1,oops\n3,4\n", "line 1, column 2: \"oops\" is not a number"),
+        ("1.5,oops\n3,4\n", "line 1, column 2: \"oops\" is not a number"),
         ("1,2\n3\n", "line 2 has 1 columns, and 2 were expected"),
         ("#\n\n1,2\n3,4,5\n", "line 4 has 3 columns, and 2 were expected"),
-        (
-            "1,2\n\n3,4\n",
-            "it is not a valid CSV file: line 2 is blank, and rows follow it: remove it",
-        ),
         ("1,2\n3,\n", "line 2, column 2: \"\" is not a number"),
         ("a;b\n1;2\n1.234,5;2\n", "line 3, column 1: \"1.234,5\" is not a number"),
         ("a,b\n1,2\nnan,4\n", "sample 1 of channel 0 is not a finite 32-bit number: NaN"),
         ("1,2\n3,1e40\n", "sample 1 of channel 1 is not a finite 32-bit number: inf"),
-        ("a,b\n", "it is empty: a recording has at least one sample in at least one channel"),
+        (
+            "a,b\n",
+            "it is not a valid CSV file: its first 1 lines have no rows of numbers (the first one is `a,b`); if the table begins later, give the number of lines before it as skip_lines",
+        ),
         (
             "time\n1\n2\n",
             "it is empty: a recording has at least one sample in at least one channel",
@@ -110,7 +140,7 @@ fn mistakes_are_rejected_with_their_position() {
     let rows = "1,2\n".repeat(5_001);
     assert!(table(&rows).unwrap_err().starts_with("it has 10002 samples"));
     assert!(table(&"1".repeat(70_000)).unwrap_err().contains("line 1 is longer than 65536 bytes"));
-    assert!(table(&"1,".repeat(2_000)).unwrap_err().starts_with("it has 2001 channels"));
+    assert!(table(&"1,".repeat(2_000)).unwrap_err().starts_with("it has 2000 channels"));
     let utf16 = read(&b"\xff\xfe1\0"[..], &Selection::default(), &LIMITS).unwrap_err();
     assert!(utf16.to_string().starts_with("it is UTF-16 text"));
 }
@@ -138,6 +168,120 @@ fn a_column_named_by_a_number_is_found_by_its_name() {
     assert_eq!(named(0).unwrap().samples, array![[10.0]], "a position");
     let error = named(4).unwrap_err().to_string();
     assert_eq!(error, "it has no channel 4; it has 1, 2, 3");
+}
+
+type Channels = Vec<(String, Vec<f32>)>;
+
+/// The channels and the codes of the notices.
+fn told(text: &[u8]) -> Result<(Channels, Vec<&'static str>), String> {
+    let recording = read(text, &Selection::default(), &LIMITS).map_err(|e| e.to_string())?;
+    let names = recording.names.into_iter().map(Option::unwrap_or_default);
+    let channels = names.zip(recording.samples.rows()).map(|(name, row)| (name, row.to_vec()));
+    Ok((channels.collect(), recording.notices.iter().map(|n| n.code.name()).collect()))
+}
+
+/// Files of loggers, scopes and spreadsheets that public bug reports describe. Each is one signal.
+#[test]
+fn tables_are_read_as_loggers_scopes_and_spreadsheets_write_them() {
+    let x = |name: &str, notices: &[&'static str]| {
+        Ok((vec![(name.to_owned(), vec![0.5, -1.25, 2.0])], notices.to_vec()))
+    };
+    for (text, expected) in [
+        ("x\n0.5\n\n-1.25\n\n\n2\n", x("x", &["lines_skipped"])),
+        ("x\r0.5\r-1.25\r2\r", x("x", &[])),
+        ("x\r\n0.5\r\n-1.25\r\n2\r\n\x1a", x("x", &[])),
+        ("x\n0.5\n-1.25\n2\n\0\0\0", x("x", &[])),
+        ("x;\n0.5;\n-1.25;\n2;\n", x("x", &[])),
+        ("t,x,\n0,0.5,\n1,-1.25,\n2,2,\n", x("x", &[])),
+        ("t,x\n0,0.5,\n1,-1.25,\n2,2,\n", x("x", &[])),
+        ("sep=;\nx\n0,5\n-1,25\n2,0\n", x("x", &[])),
+        ("\"sep=|\"\r\nt|x\r\n0|0.5\r\n1|-1.25\r\n2|2\r\n", x("x", &[])),
+        ("Beschleunigung\n0,5\n-1,25\n2,0\n", x("Beschleunigung", &[])),
+        ("\"x\"\n\"0.5\"\n\"-1.25\"\n\"2\"\n", x("x", &[])),
+        ("t,x\n0,\"0,5\"\n1,\"-1,25\"\n2,\"2,0\"\n", x("x", &[])),
+        ("x\n0.5\n\u{2212}1.25\n2\n", x("x", &[])),
+        ("Time,Channel A\n(ms),(V)\n\n0,0.5\n1,-1.25\n2,2\n", x("Channel A", &[])),
+        ("x-axis,1\nsecond,Volt\n0.1,0.5\n0.2,-1.25\n0.3,2\n", x("1", &[])),
+        (
+            "Model,A1\nSerial,77\n\nSecond,Value\n0.1,0.5\n0.2,-1.25\n0.3,2\n",
+            x("Value", &["lines_skipped"]),
+        ),
+        ("# t,x\n0.1,0.5\n0.2,-1.25\n0.3,2\n# the end\n", x("x", &[])),
+        ("x,label\n0.5,good\n-1.25,good\n2,bad\n", x("x", &["columns_skipped"])),
+        (",0\n0,0.5\n1,-1.25\n2,2.0\n", x("0", &[])),
+        (",Unnamed: 0,x\n0,0,0.5\n1,1,-1.25\n2,2,2\n", x("x", &[])),
+        ("0\n0.5\n-1.25\n2.0\n", x("0", &[])),
+        ("\"\",\"x\"\n\"1\",0.5\n\"2\",-1.25\n\"3\",2\n", x("x", &[])),
+        ("\"x\"\n\"1\" 0.5\n\"2\" -1.25\n\"3\" 2\n", x("x", &[])),
+    ] {
+        assert_eq!(told(text.as_bytes()), expected, "{text:?}");
+    }
+    let without_name = told(b"0,50\n-1,25\n2,05\n");
+    assert_eq!(without_name, Ok((vec![(String::new(), vec![0.5, -1.25, 2.05])], vec![])));
+    let cp1252 = b"Zeit (\xb5s);x\n0;0,5\n20;-1,25\n40;2\n";
+    assert_eq!(told(cp1252), x("x", &[]));
+    let cut = "t,x,y\n0,0.5,1\n1,-1.25,2\n2,2,1\n3,0.7";
+    assert_eq!(told(cut.as_bytes()).unwrap().1, ["truncated"]);
+}
+
+/// What can be understood in two ways is refused, or told.
+#[test]
+fn what_can_be_understood_in_two_ways_is_not_read_in_silence() {
+    for (text, message) in [
+        ("t;x\n0;0.5\n1;1,25\n", "decimal points and numbers with commas, such as 1,25"),
+        ("t,x\n0,\"1,234\"\n1,\"5,678\"\n", "may group digits or mark decimals"),
+        ("1,05,2,07\n3,11,4,12\n", "its commas seem to separate columns and to mark decimals"),
+        ("t\tx\n0\t1.234,5\n", "\"1.234,5\" is not a number"),
+        ("two words\nthree more words\n", "skip_lines"),
+    ] {
+        let error = told(text.as_bytes()).unwrap_err();
+        assert!(error.contains(message), "{text:?}: {error}");
+    }
+    let codes = |text: &str| told(text.as_bytes()).map(|(_, codes)| codes);
+    assert_eq!(codes("0\n12\n-3\n"), Ok(vec!["header_assumed"]));
+    assert_eq!(codes("1,oops\n3,4\n5,6\n"), Ok(vec!["header_assumed"]));
+    // A column that advances evenly is time or a number, whatever it is called.
+    let rows = |row: fn(usize) -> String| (0..40).map(row).collect::<Vec<_>>().join("\n");
+    let time = rows(|n| format!("{:.6} {}", n as f64 / 48e3, (n * n) % 7));
+    assert_eq!(
+        told(time.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
+        Ok((1, vec!["columns_skipped"]))
+    );
+    let number = rows(|n| format!("{},{}", n + 1, (n * n) % 7));
+    assert_eq!(
+        told(number.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
+        Ok((1, vec!["columns_skipped"]))
+    );
+    let flat = rows(|n| format!("{},{}", 5 + n / 39, (n * n) % 7));
+    assert_eq!(
+        told(flat.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
+        Ok((2, vec![]))
+    );
+}
+
+#[test]
+fn a_table_can_begin_after_lines_that_are_left_out() {
+    let text = "x,y\n1,2\nno table yet\nz\n3\n";
+    let skip = |skip_lines| Selection { skip_lines, ..Selection::default() };
+    let recording = read(text.as_bytes(), &skip(3), &LIMITS).unwrap();
+    assert_eq!((recording.samples, recording.names), (array![[3.0]], vec![Some("z".to_owned())]));
+    let error = read(text.as_bytes(), &skip(9), &LIMITS).unwrap_err().to_string();
+    assert!(error.contains("it has only 5 lines, and skip_lines is 9"), "{error}");
+}
+
+#[test]
+fn a_rate_above_the_table_is_taken() {
+    let rate = |text: &str| {
+        let recording = read(text.as_bytes(), &Selection::default(), &LIMITS).unwrap();
+        (
+            recording.sample_rate_hz,
+            recording.notices.iter().map(|n| n.code.name()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(rate("# Sampling rate: 48 kHz\nx\n1\n2\n"), (Some(48e3), vec![]));
+    assert_eq!(rate("Delta_X,0.001\nX_Value,x\n0,1\n0.001,2\n").0, Some(1000.0));
+    let contradiction = "fs: 100\nt [s],x\n0,1\n0.1,2\n0.2,1\n";
+    assert_eq!(rate(contradiction), (Some(10.0), vec!["lines_skipped", "uneven_clock"]));
 }
 
 proptest! {

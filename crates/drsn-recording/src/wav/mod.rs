@@ -197,7 +197,7 @@ pub(super) fn read(
     }
     let names = vec![None; wanted.len()];
     let sample_rate_hz = Some(wav.sample_rate_hz());
-    Ok(Recording { samples, names, sample_rate_hz, variable: None, notices: Vec::new() })
+    Ok(Recording::new(samples, names, sample_rate_hz))
 }
 
 /// Interleaved samples as `[C, T]`.

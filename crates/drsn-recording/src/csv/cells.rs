@@ -1,0 +1,105 @@
+//! The cells of a line, and the numbers in them.
+
+/// The separator of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    Tab,
+    Semicolon,
+    Comma,
+    /// Another character, which the file itself names (`sep=|`).
+    Other(char),
+    /// One or more blanks.
+    Blanks,
+    /// There is only one column.
+    Nothing,
+}
+
+impl Separator {
+    /// Those that are looked for. Of equally good ones the first is taken: a comma may be part of a
+    /// number, and a blank may be anywhere.
+    pub(super) const USUAL: [Self; 5] =
+        [Self::Tab, Self::Semicolon, Self::Comma, Self::Blanks, Self::Nothing];
+
+    /// The separator that a first line such as `sep=;` names, as Excel reads and writes it.
+    pub(super) fn declared(line: &str) -> Option<Self> {
+        let line = line.trim().trim_matches('"');
+        let (name, separator) = line.split_at_checked(4)?;
+        let mut characters = separator.chars();
+        if !name.eq_ignore_ascii_case("sep=") {
+            return None;
+        }
+        match (characters.next(), characters.next()) {
+            // The line was trimmed: a tab is gone.
+            (None, _) | (Some('\t'), None) => Some(Self::Tab),
+            (Some(';'), None) => Some(Self::Semicolon),
+            (Some(','), None) => Some(Self::Comma),
+            (Some(other), None) => Some(Self::Other(other)),
+            _ => None,
+        }
+    }
+
+    /// The cells of a line, without surrounding blanks and quotes.
+    pub(super) fn split(self, line: &str) -> impl Iterator<Item = &str> {
+        let mut rest = Some(if self == Self::Blanks { line.trim() } else { line });
+        std::iter::from_fn(move || {
+            let text = rest?;
+            let mut quoted = false;
+            let end = text.find(|c: char| {
+                quoted ^= c == '"';
+                !quoted && self.is(c)
+            });
+            let (cell, after) = match end {
+                None => (text, None),
+                Some(end) => {
+                    let (cell, after) = text.split_at_checked(end)?;
+                    let mut after = after.chars();
+                    after.next();
+                    (cell, Some(after.as_str()))
+                }
+            };
+            rest = if self == Self::Blanks { after.map(str::trim_start) } else { after };
+            let cell = cell.trim();
+            Some(cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')).map_or(cell, str::trim))
+        })
+    }
+
+    fn is(self, c: char) -> bool {
+        match self {
+            Self::Tab => c == '\t',
+            Self::Semicolon => c == ';',
+            Self::Comma => c == ',',
+            Self::Other(other) => c == other,
+            Self::Blanks => c == ' ' || c == '\t',
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// The number in a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number {
+    pub(super) value: f64,
+    /// Whether a comma marks its decimals.
+    pub(super) comma: bool,
+}
+
+/// The number in a cell: with a decimal point, or with a decimal comma; with `-`, `+` or the minus
+/// of typography. `1,234.5` and `1.234,5` are not read: groups of digits are nobody's decimals.
+pub(super) fn number(cell: &str) -> Option<Number> {
+    if let Ok(value) = cell.parse() {
+        return Some(Number { value, comma: false });
+    }
+    let is_special = |c: char| c == ',' || c == '\u{2212}';
+    if !cell.contains(is_special) {
+        return None;
+    }
+    let cell = cell.replace('\u{2212}', "-");
+    let Some((whole, fraction)) = cell.split_once(',') else {
+        return Some(Number { value: cell.parse().ok()?, comma: false });
+    };
+    // `1,` is a cell with a separator after it, and `1,2,3` and `1,2.3` have groups of digits.
+    if !fraction.starts_with(|c: char| c.is_ascii_digit()) || fraction.contains([',', '.']) {
+        return None;
+    }
+    Some(Number { value: format!("{whole}.{fraction}").parse().ok()?, comma: true })
+}

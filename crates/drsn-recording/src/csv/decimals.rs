@@ -1,0 +1,54 @@
+//! How the numbers of a table mark their decimals: all of them in one way, and not in one that can
+//! be understood in two.
+
+use super::{
+    beginning,
+    cells::{Number, Separator},
+    malformed,
+};
+use crate::RecordingError;
+
+/// How the decimals of the numbers are marked.
+#[derive(Debug, Default)]
+pub(super) struct Decimals {
+    /// Whether a number had a fraction and no comma.
+    points: bool,
+    /// A cell with a comma.
+    comma: Option<String>,
+    /// Whether a comma cannot be one between groups of three digits.
+    commas_are_decimal: bool,
+}
+
+impl Decimals {
+    pub(super) fn add(&mut self, cell: &str, number: Number) {
+        if number.comma {
+            let (whole, fraction) = cell.split_once(',').unwrap_or_default();
+            // No group of digits begins with zero, and no number has its first group without them.
+            let whole = whole.trim_start_matches(['-', '+', '\u{2212}']);
+            let is_group = (1..=3).contains(&whole.len()) && !whole.starts_with('0');
+            self.commas_are_decimal |= fraction.len() != 3 || !is_group;
+            if self.comma.is_none() {
+                self.comma = Some(beginning(cell));
+            }
+        } else {
+            self.points |= number.value.fract() != 0.0;
+        }
+    }
+
+    /// Rejects numbers whose commas can be understood in two ways.
+    pub(super) fn check(&self, separator: Separator) -> Result<(), RecordingError> {
+        let Some(cell) = &self.comma else { return Ok(()) };
+        if self.points {
+            return Err(malformed(format!(
+                "it has numbers with decimal points and numbers with commas, such as {cell}: write all of them with points"
+            )));
+        }
+        // Where commas separate the cells, one within quotes usually groups digits.
+        if separator == Separator::Comma && !self.commas_are_decimal {
+            return Err(malformed(format!(
+                "the comma in {cell} may group digits or mark decimals: write numbers with decimal points and without groups"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! The first lines of a table, split by each separator; the best one is kept.
+
+use std::cmp::Reverse;
+
+use super::{
+    cells::{Separator, number},
+    numbers::Numbers,
+};
+
+/// Signs before a number.
+const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
+
+/// How a separator splits the lines.
+#[derive(Debug)]
+pub(super) struct Grid<'a> {
+    pub(super) separator: Separator,
+    /// Cells of most rows.
+    pub(super) cells: usize,
+    /// The position of the first row.
+    pub(super) first_row: usize,
+    /// The cells of each line; none of comments and blank lines.
+    lines: Vec<Vec<&'a str>>,
+    /// Columns that have numbers in most rows.
+    core: Vec<usize>,
+}
+
+/// Whether a line is a comment.
+pub(super) fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+impl<'a> Grid<'a> {
+    /// The grid in which the most lines are rows, with the fewest columns of text.
+    pub(super) fn best(lines: &[&'a str], declared: Option<Separator>) -> Option<Self> {
+        if let Some(declared) = declared {
+            return Self::of(lines, declared, true);
+        }
+        let candidates: Vec<Self> = Separator::USUAL
+            .into_iter()
+            .filter_map(|separator| Self::of(lines, separator, false))
+            .collect();
+        let (single, several): (Vec<&Self>, Vec<&Self>) =
+            candidates.iter().partition(|grid| grid.separator == Separator::Nothing);
+        let score = |grid: &&&Self| {
+            (grid.rows(), Reverse(grid.torn_columns()), Reverse(grid.columns_of_text()))
+        };
+        // Of equals the first wins, and `max_by_key` would take the last.
+        let best = several.iter().rev().max_by_key(score);
+        let separator = match (best, single.first()) {
+            (None, _) => Separator::Nothing,
+            (Some(best), Some(single)) if best.has_decimal_commas(single, lines) => {
+                single.separator
+            }
+            (Some(best), _) => best.separator,
+        };
+        candidates.into_iter().find(|grid| grid.separator == separator)
+    }
+
+    /// The lines as this separator splits them; `None` if there are no rows.
+    fn of(lines: &[&'a str], separator: Separator, is_declared: bool) -> Option<Self> {
+        let split = |line: &&'a str| {
+            if line.trim().is_empty() || is_comment(line) {
+                Vec::new()
+            } else {
+                separator.split(line).collect()
+            }
+        };
+        let lines: Vec<Vec<&str>> = lines.iter().map(split).collect();
+        let mut rows: Vec<&Vec<&str>> =
+            lines.iter().filter(|cells| Self::has_number(cells)).collect();
+        // What precedes the table may have numbers, too, but fewer of them.
+        if rows.len() > 8 {
+            rows.drain(..rows.len() / 2);
+        } else if let Some(last) = rows.last().map(|row| count_numbers(row)) {
+            let is_table = |row: &&Vec<&str>| {
+                let numbers = count_numbers(row);
+                numbers >= last || numbers == row.len()
+            };
+            let table = rows.iter().position(is_table);
+            rows.drain(..table.unwrap_or_default());
+        }
+        let cells = most_frequent(rows.iter().map(|row| row.len()))?;
+        rows.retain(|row| row.len() == cells);
+        let is_core = |&column: &usize| {
+            let numbers = rows.iter().filter(|row| number(row[column]).is_some()).count();
+            4 * numbers >= 3 * rows.len()
+        };
+        let core: Vec<usize> = (0..cells).filter(is_core).collect();
+        // One column of what other separators split is none.
+        let is_whole = separator == Separator::Nothing || cells > 1 || is_declared;
+        let mut grid = Self { separator, cells, first_row: 0, lines, core };
+        grid.first_row = (0..grid.lines.len()).find(|&line| grid.is_row(line))?;
+        (is_whole && !grid.core.is_empty()).then_some(grid)
+    }
+
+    /// Whether a line has numbers where most rows have them.
+    fn is_row(&self, line: usize) -> bool {
+        let cells = self.row(line);
+        cells.len() == self.cells && self.core.iter().all(|&column| number(cells[column]).is_some())
+    }
+
+    /// The cells of a line.
+    pub(super) fn row(&self, line: usize) -> &[&'a str] {
+        self.lines.get(line).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn rows(&self) -> usize {
+        (self.first_row..self.lines.len()).filter(|&line| self.is_row(line)).count()
+    }
+
+    fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<&'a str>> {
+        self.lines.iter().skip(first).filter(|row| row.len() == self.cells)
+    }
+
+    fn columns_of_text(&self) -> usize {
+        let is_text = |&column: &usize| {
+            self.rows_from(self.first_row).any(|row| !row[column].is_empty())
+                && self.numbers(column, self.first_row).values.is_empty()
+        };
+        (0..self.cells).filter(is_text).count()
+    }
+
+    /// Columns with cells that begin like a number, and are none: a wrong separator tears numbers.
+    fn torn_columns(&self) -> usize {
+        let is_torn = |cell: &str| {
+            let begins = cell.trim_start_matches(['-', '+', '\u{2212}', '.']);
+            let is_date = cell.contains(':') || begins.contains(['-', '/']);
+            begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
+        };
+        let has_torn =
+            |&column: &usize| self.rows_from(self.first_row).any(|row| is_torn(row[column]));
+        (0..self.cells).filter(has_torn).count()
+    }
+
+    /// Columns without those at the end that are empty in all rows.
+    pub(super) fn columns(&self, first_row: usize) -> usize {
+        let is_used =
+            |&column: &usize| self.rows_from(first_row).any(|row| !row[column].is_empty());
+        (0..self.cells).rev().find(is_used).map_or(1, |last| last + 1)
+    }
+
+    /// The cells of a line above the table as names of the columns; `None` if they are too few or
+    /// too many. One fewer than there are columns leaves the first one without a name, as in R.
+    pub(super) fn names(&self, mut names: Vec<&'a str>) -> Option<Vec<&'a str>> {
+        let columns = self.columns(self.first_row);
+        while names.len() > columns && names.last().is_some_and(|name| name.is_empty()) {
+            names.pop();
+        }
+        if names.len() + 1 == columns && columns > 1 && self.may_have_row_names() {
+            names.insert(0, "");
+        }
+        (names.len() == columns
+            && names.iter().any(|name| !name.is_empty() && number(name).is_none())
+            || self.is_numbered(&names))
+        .then_some(names)
+    }
+
+    /// Whether the first column can be one without a name: it counts the rows or is text, and is not
+    /// what a decimal comma has torn off.
+    fn may_have_row_names(&self) -> bool {
+        let first = self.numbers(0, self.first_row);
+        let commas = self.separator == Separator::Comma;
+        (first.is_empty() || first.count()) && (!commas || self.has_fractions_below(self.first_row))
+    }
+
+    /// Whether all names but the first, which is empty, are numbers: an index without a name.
+    fn is_numbered(&self, names: &[&str]) -> bool {
+        names.len() > 1
+            && names.len() == self.columns(self.first_row)
+            && names[0].is_empty()
+            && names[1..].iter().all(|name| name.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// The numbers of a column from a row on.
+    pub(super) fn numbers(&self, column: usize, first_row: usize) -> Numbers {
+        let cells = || self.rows_from(first_row).map(move |row| row[column]);
+        let digits = |cell: &str| {
+            let mantissa = cell.split(['e', 'E']).next().unwrap_or_default();
+            let decimals =
+                mantissa.split_once(['.', ',']).map_or(0, |(_, fraction)| fraction.len());
+            let exponent = cell.split_once(['e', 'E']).and_then(|(_, e)| e.parse::<i32>().ok());
+            decimals as i32 - exponent.unwrap_or_default()
+        };
+        let decimals = cells().filter(|cell| number(cell).is_some()).map(digits).max();
+        Numbers {
+            values: cells().filter_map(number).map(|number| number.value).collect(),
+            rounding: 0.5 * 10_f64.powi(-decimals.unwrap_or_default()),
+        }
+    }
+
+    pub(super) fn has_number(cells: &[&str]) -> bool {
+        cells.iter().any(|cell| number(cell).is_some())
+    }
+
+    /// Whether a cell is a number that nobody would choose as a name.
+    pub(super) fn has_measured(cells: &[&str]) -> bool {
+        cells.iter().any(|cell| number(cell).is_some() && !cell.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// Whether the cells of a row are 0, 1, 2 and so on.
+    pub(super) fn is_numbered_from_zero(&self, line: usize) -> bool {
+        let row = self.row(line);
+        !row.is_empty() && row.iter().enumerate().all(|(index, cell)| *cell == index.to_string())
+    }
+
+    /// Whether the rows below a line have numbers that are written with a fraction or an exponent.
+    pub(super) fn has_fractions_below(&self, line: usize) -> bool {
+        let is_whole =
+            |cell: &&str| cell.trim_start_matches(SIGNS).bytes().all(|b| b.is_ascii_digit());
+        self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
+    }
+
+    /// Whether commas that seem to separate two columns mark the decimals of one (`single`).
+    fn has_decimal_commas(&self, single: &Self, lines: &[&str]) -> bool {
+        if self.separator != Separator::Comma || self.cells != 2 || single.rows() < self.rows() {
+            return false;
+        }
+        let (whole, fraction) = (self.numbers(0, self.first_row), self.numbers(1, self.first_row));
+        let mut above = lines.iter().take(self.first_row);
+        let header = above.rfind(|line| !line.trim().is_empty() && !is_comment(line));
+        match header {
+            // One name above numbers that do not count the rows.
+            Some(header) if !header.contains(',') => !(whole.values.len() > 2 && whole.count()),
+            Some(_) => false,
+            None => !fraction.values.is_empty() && self.column_of_fractions().is_some(),
+        }
+    }
+
+    /// The first column, from 1, whose cells are the digits after a decimal comma: some of them
+    /// begin with zero, as no whole number does.
+    pub(super) fn column_of_fractions(&self) -> Option<usize> {
+        if self.separator != Separator::Comma {
+            return None;
+        }
+        let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
+        let is_whole = |cell: &str| is_digits(cell.trim_start_matches(SIGNS));
+        let is_padded = |cell: &str| cell.len() > 1 && cell.starts_with('0');
+        let rows = || self.rows_from(self.first_row);
+        let is_fraction = |&column: &usize| {
+            rows().all(|row| is_digits(row[column]) && is_whole(row[column - 1]))
+                && rows().any(|row| is_padded(row[column]))
+                && !rows().any(|row| is_padded(row[column - 1]))
+        };
+        (1..self.cells).find(is_fraction).map(|column| column + 1)
+    }
+}
+
+fn count_numbers(cells: &[&str]) -> usize {
+    cells.iter().filter(|cell| number(cell).is_some()).count()
+}
+
+/// The most frequent of some counts; of equally frequent ones the first.
+fn most_frequent(counts: impl Iterator<Item = usize>) -> Option<usize> {
+    let mut tally: Vec<(usize, usize)> = Vec::new();
+    for count in counts {
+        match tally.iter_mut().find(|(known, _)| *known == count) {
+            Some((_, times)) => *times += 1,
+            None => tally.push((count, 1)),
+        }
+    }
+    let most = tally.iter().map(|(_, times)| *times).max()?;
+    tally.into_iter().find(|(_, times)| *times == most).map(|(count, _)| count)
+}

@@ -1,0 +1,262 @@
+//! The layout of a table, found in its first lines: the separator, the lines before the table, the
+//! names and units of its columns, and what each column is.
+
+use super::{
+    cells::Separator,
+    grid::{Grid, is_comment},
+    malformed,
+    names::{Meaning, are_units, meaning},
+    numbers::Numbers,
+    preamble::{rate, stated_rate},
+};
+use crate::{Notice, NoticeCode, RecordingError, error::Names, limits::check_channels};
+
+/// A line of the text, with its number.
+pub(super) type Line = (u64, String);
+
+/// What a column is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Role {
+    /// The samples of a channel.
+    Signal,
+    /// The time of each row, in a unit of so many seconds if that is known.
+    Time { unit: Option<f64> },
+    /// The number of each row.
+    Counter,
+    /// Text, or nothing.
+    NoNumbers,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Column {
+    /// Its name, which may be empty.
+    pub(super) name: String,
+    pub(super) role: Role,
+    is_by_content: bool,
+}
+
+impl Column {
+    /// Whether its numbers and not its name tell that it is no signal.
+    pub(super) fn is_by_content(&self) -> bool {
+        self.is_by_content
+    }
+}
+
+/// The layout of a table.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) separator: Separator,
+    /// Cells of a row, with empty ones at its end.
+    pub(super) cells: usize,
+    /// The columns, without those at the end that are empty in all rows.
+    pub(super) columns: Vec<Column>,
+    /// The position of the first row among the inspected lines.
+    pub(super) first_row: usize,
+    /// The sample rate that the lines before the table state.
+    pub(super) stated_rate: Option<f64>,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl Layout {
+    /// Finds the layout in the first lines, blank ones and comments among them.
+    pub(super) fn of(lines: &[Line], declared: Option<Separator>) -> Result<Self, RecordingError> {
+        let texts: Vec<&str> = lines.iter().map(|(_, text)| &text[..]).collect();
+        let grid = Grid::best(&texts, declared);
+        let grid = grid.ok_or_else(|| no_table(&texts))?;
+        let header = Header::above(&texts, &grid)?;
+        let columns = columns(&grid, &header);
+        check_channels(columns.len() as u64)?;
+        if let Some(column) = grid.column_of_fractions().filter(|_| header.names.is_empty()) {
+            return Err(malformed(format!(
+                "its commas seem to separate columns and to mark decimals: column {column} has numbers that begin with zero; write decimal points, or separate columns by semicolons"
+            )));
+        }
+        let mut notices = header.notices(lines);
+        notices.extend(skipped(&columns));
+        Ok(Self {
+            separator: grid.separator,
+            cells: grid.cells,
+            columns,
+            first_row: header.first_row,
+            stated_rate: stated_rate(texts.into_iter().take(header.top)),
+            notices,
+        })
+    }
+}
+
+/// The names and units above a table.
+#[derive(Debug, Default)]
+struct Header<'a> {
+    names: Vec<&'a str>,
+    units: Vec<&'a str>,
+    /// The first of its lines, or else the first row.
+    top: usize,
+    first_row: usize,
+    /// What is doubtful about it.
+    doubt: Option<String>,
+}
+
+impl<'a> Header<'a> {
+    fn above(lines: &[&'a str], grid: &Grid<'a>) -> Result<Self, RecordingError> {
+        let first_row = grid.first_row;
+        let above = |line: usize| (0..line).rev().find(|&line| !lines[line].trim().is_empty());
+        let mut header = Self { top: first_row, first_row, ..Self::default() };
+        let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };
+        if is_comment(lines[line]) {
+            let names: Vec<_> =
+                grid.separator.split(lines[line].trim_start_matches(['#', ' '])).collect();
+            let fits = names.len() > 1 && names.len() == grid.columns(first_row);
+            if fits && !Grid::has_number(&names) {
+                header = Self { names, top: line, ..header };
+            }
+            return Ok(header.or_numbers(grid));
+        }
+        let cells: Vec<_> = grid.separator.split(lines[line]).collect();
+        let Some(mut names) = grid.names(cells.clone()) else {
+            let texts = cells.iter().filter(|cell| !cell.is_empty()).count();
+            if texts > 1 && !Grid::has_number(&cells) {
+                return Err(malformed(format!(
+                    "the line above its rows (`{}`) has {texts} names, and the rows have {} columns; if it does not name the columns, leave it out with skip_lines",
+                    super::beginning(lines[line]),
+                    grid.columns(first_row)
+                )));
+            }
+            return Ok(header.or_numbers(grid));
+        };
+        if are_units(names.iter().copied())
+            && let Some(higher) = above(line).filter(|&line| !is_comment(lines[line]))
+            && let Some(named) = grid.names(grid.separator.split(lines[higher]).collect())
+        {
+            header.units = std::mem::replace(&mut names, named);
+            line = higher;
+        }
+        if Grid::has_measured(&names) {
+            // Decimals are no names: it is a line of the preamble, or a row with a mistake.
+            let first_row = if rate(lines[line]).is_some() { first_row } else { line };
+            return Ok(Self { top: first_row, first_row, ..header });
+        }
+        if header.units.is_empty()
+            && Grid::has_number(&names)
+            && !names
+                .iter()
+                .any(|name| matches!(meaning(name, None), Meaning::Time { .. } | Meaning::Counter))
+        {
+            header.doubt =
+                Some(format!("`{}` was taken as the names of the columns", lines[line].trim()));
+        }
+        Ok(Self { names, top: line, ..header })
+    }
+
+    /// pandas numbers columns without names from 0. Then there is no number like that in the rows
+    /// below.
+    fn or_numbers(mut self, grid: &Grid<'a>) -> Self {
+        if !self.names.is_empty() || !grid.is_numbered_from_zero(self.first_row) {
+            return self;
+        }
+        let names = grid.row(self.first_row);
+        if grid.has_fractions_below(self.first_row) {
+            self.names = names.to_vec();
+            self.first_row += 1;
+        } else {
+            self.doubt = Some(format!(
+                "the first row, `{}`, looks like column names that pandas writes, and was read as samples",
+                names.join(", ")
+            ));
+        }
+        self
+    }
+
+    /// What was skipped above it, and what is doubtful.
+    fn notices(&self, lines: &[Line]) -> Vec<Notice> {
+        let above = lines.iter().take(self.top);
+        let mut skipped = above.filter(|(_, text)| !text.trim().is_empty() && !is_comment(text));
+        let skipped = skipped.next().map(|(first, _)| {
+            let count = skipped.count() + 1;
+            let lines = if count == 1 { "line" } else { "lines" };
+            NoticeCode::LinesSkipped.because(format!(
+                "{count} {lines} before the table, from line {first} on, were left out"
+            ))
+        });
+        let doubt = self.doubt.clone().map(|doubt| NoticeCode::HeaderAssumed.because(doubt));
+        skipped.into_iter().chain(doubt).collect()
+    }
+}
+
+/// The columns and what they are.
+fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
+    let count = grid.columns(header.first_row);
+    let mut columns: Vec<Column> = Vec::with_capacity(count);
+    for index in 0..count {
+        let name = header.names.get(index).copied().unwrap_or_default();
+        let unit = header.units.get(index).copied();
+        let numbers = grid.numbers(index, header.first_row);
+        let meaning = if header.names.is_empty() { Meaning::Other } else { meaning(name, unit) };
+        // Without a name, only the columns before the first signal may be times or numbers of rows.
+        let is_named = meaning == Meaning::Counter && !name.is_empty();
+        let is_before = columns.iter().all(|column| column.role != Role::Signal);
+        let (role, is_by_content) = role(meaning, &numbers, count > 1 && (is_named || is_before));
+        columns.push(Column { name: name.to_owned(), role, is_by_content });
+    }
+    // The last one is the signal, whatever it looks like.
+    if let Some(last) = columns.last_mut()
+        && last.is_by_content
+        && last.role != Role::NoNumbers
+    {
+        *last = Column { role: Role::Signal, is_by_content: false, ..last.clone() };
+    }
+    columns
+}
+
+/// What a column is, by what its name means and the `numbers` in it, and whether the latter decide.
+fn role(meaning: Meaning, numbers: &Numbers, may_be_clock: bool) -> (Role, bool) {
+    match meaning {
+        Meaning::Time { unit } if !numbers.oscillate() => (Role::Time { unit }, false),
+        Meaning::Counter if numbers.is_empty() || may_be_clock && numbers.count() => {
+            (Role::Counter, false)
+        }
+        _ if numbers.is_empty() => (Role::NoNumbers, true),
+        _ if may_be_clock && numbers.advance_evenly() && numbers.count() => (Role::Counter, true),
+        _ if may_be_clock && numbers.advance_evenly() => (Role::Time { unit: None }, true),
+        Meaning::Time { .. } | Meaning::Counter | Meaning::Other => (Role::Signal, false),
+    }
+}
+
+/// Tells which columns were left out for what is in them.
+fn skipped(columns: &[Column]) -> Option<Notice> {
+    let names: Vec<String> = (1..)
+        .zip(columns)
+        .filter(|(_, column)| column.is_by_content)
+        .filter(|(_, column)| column.role != Role::NoNumbers || !column.name.is_empty())
+        .map(|(number, Column { name, role, .. })| {
+            let what = match role {
+                Role::Counter => "numbers the rows",
+                Role::Time { .. } => "advances evenly, like time",
+                Role::Signal | Role::NoNumbers => "has no numbers",
+            };
+            if name.is_empty() {
+                format!("column {number} {what}")
+            } else {
+                format!("{name} {what}")
+            }
+        })
+        .collect();
+    (!names.is_empty()).then(|| {
+        let columns = if names.len() == 1 { "a column that is" } else { "columns that are" };
+        let message = format!("{columns} no signal was left out: {}", Names(names));
+        NoticeCode::ColumnsSkipped
+            .because(message.replace("are no signal was", "are no signal were"))
+    })
+}
+
+fn no_table(lines: &[&str]) -> RecordingError {
+    if lines.iter().all(|line| line.trim().is_empty() || is_comment(line)) {
+        return RecordingError::Empty;
+    }
+    let shown = lines.iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
+    malformed(format!(
+        "its first {} lines have no rows of numbers (the first one is `{}`); if the table begins later, give the number of lines before it as skip_lines",
+        lines.len(),
+        super::beginning(shown)
+    ))
+}

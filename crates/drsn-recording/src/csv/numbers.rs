@@ -1,0 +1,47 @@
+//! The numbers of a column: do they count the rows, advance like time, or swing like a signal?
+
+/// The numbers of a column in the inspected rows.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) values: Vec<f64>,
+    /// Half of the finest digit that they are written with.
+    pub(super) rounding: f64,
+}
+
+impl Numbers {
+    /// Rows from which an evenly advancing column is told from a signal.
+    const ROWS_OF_A_CLOCK: usize = 8;
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Whether they go down in more than a quarter of the steps, as no time does.
+    pub(super) fn oscillate(&self) -> bool {
+        let down = self.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        self.values.len() >= Self::ROWS_OF_A_CLOCK && 4 * down > self.values.len()
+    }
+
+    /// Whether they are whole numbers that count up one by one.
+    pub(super) fn count(&self) -> bool {
+        self.values.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 1e-9)
+            && self.values.iter().all(|value| value.fract() == 0.0)
+    }
+
+    /// Whether they are those of a straight line upwards, as far as their digits tell.
+    pub(super) fn advance_evenly(&self) -> bool {
+        let (Some(first), Some(last)) = (self.values.first(), self.values.last()) else {
+            return false;
+        };
+        let step = (last - first) / (self.values.len() - 1) as f64;
+        let error = |(row, value): (usize, &f64)| (value - (first + step * row as f64)).abs();
+        let allowed = (2.0 * self.rounding).max(1e-3 * step);
+        // A signal that hardly moves is near a straight line, too.
+        let advance = last - first;
+        self.values.len() >= Self::ROWS_OF_A_CLOCK
+            && advance > 0.0
+            && (advance > 32.0 * self.rounding)
+            && self.values.is_sorted()
+            && self.values.iter().enumerate().map(error).all(|error| error <= allowed)
+    }
+}
