@@ -89,9 +89,11 @@ pub fn create_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The system's error. Then the destination is unchanged.
 pub fn publish(staged: &Path, target: &Path) -> io::Result<()> {
-    sync_folder(if staged.is_dir() { staged } else { parent(staged) });
-    let replaces_folder = staged.is_dir() && target.symlink_metadata().is_ok();
-    if !replaces_folder {
+    let is_folder = staged.is_dir();
+    if is_folder {
+        sync_folders(staged);
+    }
+    if !is_folder || target.symlink_metadata().is_err() {
         fs::rename(staged, target)?;
     } else if exchange(staged, target).is_err() {
         replace_in_two_steps(staged, target)?;
@@ -133,6 +135,16 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Waits until the entries of a folder and of those below it are on the disk.
+fn sync_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sync_folders(&entry.path());
+        }
+    }
+    sync_folder(folder);
+}
+
 /// Waits until a folder's entries are on the disk. Some file systems cannot, so that errors mean
 /// nothing; they matter only if the machine fails at this moment.
 fn sync_folder(folder: &Path) {
@@ -169,100 +181,4 @@ fn delete_leftovers(folder: &Path) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
-        let mut names: Vec<String> =
-            fs::read_dir(folder).unwrap().map(|entry| name(entry).unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// A folder `name` that contains one file.
-    fn folder_with(parent: &Path, name: &str, text: &str) -> PathBuf {
-        let folder = parent.join(name);
-        fs::create_dir(&folder).unwrap();
-        create_file(&folder.join("file"), text.as_bytes()).unwrap();
-        folder
-    }
-
-    #[test]
-    fn a_file_is_replaced_and_nothing_else_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        for text in ["old", "new"] {
-            write_file(&path, text.as_bytes()).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        }
-        assert_eq!(names(folder.path()), ["file"]);
-    }
-
-    /// Temporary files are private to their owner, and what became of them once was, too.
-    #[cfg(unix)]
-    #[test]
-    fn a_new_file_has_the_usual_permissions_and_a_replaced_one_its_own() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let (usual, path) = (folder.path().join("usual"), folder.path().join("file"));
-        fs::write(&usual, "").unwrap();
-        write_file(&path, b"old").unwrap();
-        assert_eq!(mode(&path), mode(&usual));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        write_file(&path, b"new").unwrap();
-        assert_eq!(mode(&path), 0o640);
-    }
-
-    #[test]
-    fn a_folder_is_replaced_as_a_whole_on_every_file_system() {
-        for publish in [publish, replace_in_two_steps] {
-            let folder = tempfile::tempdir().unwrap();
-            let target = folder_with(folder.path(), "1", "old");
-            // A program that was killed between the two steps left this one.
-            folder_with(folder.path(), ".replaced-1", "older");
-            let staging = Staging::new_in(folder.path()).unwrap();
-            publish(&folder_with(staging.path(), "new", "new"), &target).unwrap();
-            drop(staging);
-            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "new");
-            assert!(names(folder.path()).iter().all(|name| !name.starts_with(PREFIX)));
-        }
-    }
-
-    #[test]
-    fn a_folder_that_cannot_take_the_place_of_another_leaves_it_there() {
-        for publish in [publish, replace_in_two_steps] {
-            let folder = tempfile::tempdir().unwrap();
-            let target = folder_with(folder.path(), "1", "old");
-            assert!(publish(&folder.path().join("missing"), &target).is_err());
-            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "old");
-            assert_eq!(names(folder.path()), ["1"]);
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn leftovers_of_killed_programs_are_deleted_and_folders_in_use_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let in_use = Staging::new_in(folder.path()).unwrap();
-        // A lock ends with its program.
-        let mut killed = Staging::new_in(folder.path()).unwrap();
-        folder_with(killed.path(), "deep", "half");
-        killed.folder.disable_cleanup(true);
-        drop(killed);
-        let elsewhere = folder_with(folder.path(), "elsewhere", "mine");
-        let link = folder.path().join(format!("{PREFIX}link"));
-        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
-        assert_eq!(names(folder.path()).len(), 4);
-        let next = Staging::new_in(folder.path()).unwrap();
-        let name = |staging: &Staging| staging.path().to_owned();
-        let mut expected = [name(&in_use), name(&next), elsewhere, link];
-        expected.sort();
-        let left: Vec<PathBuf> =
-            names(folder.path()).iter().map(|name| folder.path().join(name)).collect();
-        assert_eq!(left, expected);
-    }
-}
+mod tests;
