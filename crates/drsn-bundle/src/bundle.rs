@@ -3,14 +3,18 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{BundleError, Golden, Manifest, files::read_bounded, onnx};
+use crate::{
+    BundleError, Golden, Manifest,
+    files::read_bounded,
+    onnx,
+    staging::{Staging, create_file, publish, write_file},
+};
 
 /// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -60,8 +64,9 @@ impl Bundle {
 
 /// Writes a bundle to `<repository>/<name>/<version>` and returns that folder.
 ///
-/// The files are written to a temporary folder beside it, which is renamed when they are complete.
-/// With `replace`, an existing folder is moved away first and deleted at the end.
+/// The files are written to a hidden folder beside it, and moved when they are complete: see
+/// [`crate::staging`]. A model's first version appears together with the model's folder. With
+/// `replace`, an existing version is exchanged for the new one.
 ///
 /// # Errors
 /// [`BundleError`] if the parts do not fit one another, the folder exists and `replace` is not set,
@@ -94,31 +99,32 @@ pub fn write(
     if target.exists() && !replace {
         return Err(BundleError::Exists { path: target });
     }
-    fs::create_dir_all(&versions).map_err(BundleError::file("create", &versions))?;
     install(&versions, &target, &files)?;
     Ok(target)
 }
 
-/// Writes files to a temporary folder in `versions`, and renames it to `target`.
+/// Writes files to a hidden folder, and moves it to `target` in the folder `versions`.
 fn install(versions: &Path, target: &Path, files: &[(&str, &[u8])]) -> Result<(), BundleError> {
-    let staging = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempdir_in(versions)
-        .map_err(BundleError::file("write to", versions))?;
-    let complete = staging.path().join("bundle");
-    fs::create_dir(&complete).map_err(BundleError::file("create", &complete))?;
+    let repository = versions.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(repository).map_err(BundleError::file("create", repository))?;
+    // A folder of versions that does not exist is moved as a whole, because a failure would leave
+    // it empty; one that exists may be on another file system than the repository.
+    let is_first = !versions.exists();
+    let around = if is_first { repository } else { versions };
+    let staging = Staging::new_in(around).map_err(BundleError::file("write to", around))?;
+    let staged_versions = staging.path().join("versions");
+    let staged = staged_versions.join(target.file_name().unwrap_or_default());
+    fs::create_dir_all(&staged).map_err(BundleError::file("write", target))?;
     for (name, bytes) in files {
-        write_file(&complete, name, bytes)?;
+        create_file(&staged.join(name), bytes)
+            .map_err(BundleError::file("write", target.join(name)))?;
     }
-    if target.exists() {
-        let old = staging.path().join("old");
-        fs::rename(target, &old).map_err(BundleError::file("move", target))?;
-    }
-    fs::rename(&complete, target).map_err(BundleError::file("write", target))
+    let (from, to) = if is_first { (&*staged_versions, versions) } else { (&*staged, target) };
+    publish(from, to).map_err(BundleError::file("write", target))
 }
 
 /// Changes the manifest of an existing bundle, for instance to add a baseline. `manifest.json` is
-/// replaced atomically.
+/// replaced in one step.
 ///
 /// # Errors
 /// [`BundleError`] if the bundle is invalid before or after the change, or the file cannot be
@@ -138,26 +144,7 @@ pub fn update_manifest(
     onnx::check_model(&model, &manifest)?;
     check_size(MANIFEST_FILE, &json)?;
     let path = folder.join(MANIFEST_FILE);
-    let replace = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        file.write_all(&json)?;
-        // Temporary files are private to their owner; the manifest keeps its permissions.
-        file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    replace().map_err(BundleError::file("write", &path))
-}
-
-fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
-    let path = folder.join(name);
-    let written = || -> io::Result<()> {
-        let mut file = fs::File::create_new(&path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    written().map_err(BundleError::file("write", &path))
+    write_file(&path, &json).map_err(BundleError::file("write", &path))
 }
 
 fn read_checked(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, BundleError> {

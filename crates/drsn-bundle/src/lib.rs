@@ -18,6 +18,7 @@
 //! * [`files`]: reading regular files of bounded length.
 //! * [`bundle`]: opening a bundle with every check, and writing one atomically.
 //! * [`runtime`]: finding ONNX Runtime, running a graph in it, the golden self-check.
+//! * [`staging`]: writing files and folders whole, so that nobody ever reads half of one.
 //! * [`wire`]: the memory that a message of protobuf needs once it is decoded.
 //! * [`vectorized!`]: functions compiled for several sets of vector instructions.
 
@@ -33,6 +34,7 @@ pub mod manifest;
 mod name;
 pub mod onnx;
 pub mod runtime;
+pub mod staging;
 mod vectorized;
 pub mod wire;
 

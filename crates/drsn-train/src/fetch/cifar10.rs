@@ -10,6 +10,7 @@
 
 use std::{fs, path::Path};
 
+use drsn_bundle::staging::create_file;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use super::{
@@ -80,7 +81,7 @@ fn download(folders: &Folders<'_>) -> Result<(), FetchError> {
     let labels = self::labels(&folders.downloads.join(TEST_LABELS), 1)?;
     batch(folders, TEST_FILE, &labels)?;
     let names = folders.files.join(NAMES_FILE);
-    fs::write(&names, NAMES).map_err(file_error("write", &names))
+    create_file(&names, NAMES.as_bytes()).map_err(file_error("write", &names))
 }
 
 /// Reads the labels of `files` batches, in which every class is equally frequent.
@@ -123,7 +124,7 @@ fn batch(folders: &Folders<'_>, name: &str, labels: &[u8]) -> Result<(), FetchEr
         )));
     }
     let target = folders.files.join(name);
-    fs::write(&target, records(picture.as_raw(), labels)).map_err(file_error("write", &target))
+    create_file(&target, &records(picture.as_raw(), labels)).map_err(file_error("write", &target))
 }
 
 /// Converts rows of RGB pixels to records of a label and three planes.

@@ -112,7 +112,9 @@ impl Package {
             }
             let target = into.join(member);
             let mut file = fs::File::create(&target).map_err(file_error("write", &target))?;
-            io::copy(&mut entry, &mut file).map_err(file_error("write", &target))?;
+            io::copy(&mut entry, &mut file)
+                .and_then(|_| file.sync_all())
+                .map_err(file_error("write", &target))?;
         }
         match wanted.into_values().next() {
             None => Ok(()),

@@ -6,6 +6,7 @@
 
 use std::{fs, io::Read as _, path::Path};
 
+use drsn_bundle::staging::create_file;
 use flate2::read::GzDecoder;
 
 use super::{
@@ -102,7 +103,7 @@ fn download_fashion(folders: &Folders<'_>) -> Result<(), FetchError> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), FetchError> {
-    fs::write(path, bytes).map_err(file_error("write", path))
+    create_file(path, bytes).map_err(file_error("write", path))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use drsn_bundle::staging::{Staging, publish};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
@@ -129,12 +130,9 @@ impl PublicSet {
             self.check(folder)?;
             return Ok(Fetched::AlreadyPresent);
         }
-        // On the same file system as the target, so that each file can be moved atomically.
+        // On the same file system as the target, so that each file can be moved there in one step.
         let existing = existing(folder);
-        let staging = tempfile::Builder::new()
-            .prefix(".fetching-")
-            .tempdir_in(existing)
-            .map_err(file_error("write to", existing))?;
+        let staging = Staging::new_in(existing).map_err(file_error("write to", existing))?;
         let [downloads, files] = ["downloads", "files"].map(|name| staging.path().join(name));
         for folder in [&downloads, &files] {
             fs::create_dir(folder).map_err(file_error("create", folder))?;
@@ -144,7 +142,7 @@ impl PublicSet {
         fs::create_dir_all(folder).map_err(file_error("create", folder))?;
         for PublicFile { name, .. } in self.files {
             let target = folder.join(name);
-            fs::rename(files.join(name), &target).map_err(file_error("write", &target))?;
+            publish(&files.join(name), &target).map_err(file_error("write", &target))?;
         }
         Ok(Fetched::Downloaded)
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use drsn_bundle::runtime::Runtime;
+use drsn_bundle::{runtime::Runtime, staging::Staging};
 
 use super::error::TrainError;
 use crate::{export::Destination, training::Checkpoint};
@@ -15,7 +15,7 @@ pub(super) fn check_destination(destination: &Destination) -> Result<(), TrainEr
         return Err(TrainError::Exists { folder });
     }
     check_writable(&destination.repository, "--out")?;
-    // Not created here, because a server would report a model folder without versions.
+    // Not created here, but with the first version in it.
     let model = destination.repository.join(destination.name.as_str());
     if model.exists() {
         check_writable(&model, "--out")?;
@@ -48,10 +48,10 @@ fn check_version(version: &str) -> Result<(), TrainError> {
     Err(TrainError::Version { version: version.to_owned() })
 }
 
-/// Creates the folder if it does not exist, and a temporary file in it.
+/// Creates the folder if it does not exist, and a hidden folder in it, which is deleted again.
 fn check_writable(folder: &Path, flag: &'static str) -> Result<(), TrainError> {
     fs::create_dir_all(folder)
-        .and_then(|()| tempfile::tempfile_in(folder))
+        .and_then(|()| Staging::new_in(folder))
         .map(drop)
         .map_err(|source| TrainError::Unwritable { folder: folder.to_owned(), source, flag })
 }

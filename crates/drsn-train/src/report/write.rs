@@ -1,20 +1,18 @@
 //! Reports as files: `report.html`, `report.json`, and each plot as SVG and PNG.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use drsn_bundle::staging::write_file;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::{
     comparison::Comparison,
     error::ReportError,
     evaluation::EvaluationReport,
     html::{self, Rendered},
-    plot::Figure,
     study::Study,
 };
 
@@ -32,7 +30,7 @@ pub enum Report<'a> {
 /// Writes a report into `folder`, which is created if necessary, and returns the path of
 /// `report.html`.
 ///
-/// Files of an earlier report are replaced atomically; other files in the folder are kept.
+/// Each file of an earlier report is replaced in one step; other files in the folder are kept.
 /// `report.html` is written last, so that it never refers to missing files.
 ///
 /// # Errors
@@ -47,7 +45,7 @@ pub fn write(folder: &Path, report: Report<'_>) -> Result<PathBuf, ReportError> 
     let Rendered { html, figures } = rendered;
     for figure in &figures {
         replace(&folder.join(format!("{}.svg", figure.name)), figure.svg()?.as_bytes())?;
-        replace_png(&folder.join(format!("{}.png", figure.name)), figure)?;
+        replace(&folder.join(format!("{}.png", figure.name)), &figure.png()?)?;
     }
     replace(&folder.join("report.json"), &json)?;
     let path = folder.join("report.html");
@@ -62,46 +60,8 @@ fn json(report: &impl Serialize) -> Result<Vec<u8>, ReportError> {
     Ok(json)
 }
 
-/// Writes a file atomically.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let write = || -> io::Result<()> {
-        let mut file = temporary(path)?;
-        file.write_all(bytes)?;
-        persist(file, path)
-    };
-    write().map_err(|source| unwritable(path, source))
-}
-
-/// Writes a plot, which the drawing library saves itself, atomically.
-fn replace_png(path: &Path, figure: &Figure) -> Result<(), ReportError> {
-    let file = temporary(path).map_err(|source| unwritable(path, source))?;
-    figure.png(file.path())?;
-    persist(file, path).map_err(|source| unwritable(path, source))
-}
-
-/// A temporary file next to `path`, deleted unless it is moved there.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    // The drawing library derives the format from the extension.
-    let folder = path.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".report").suffix(".png").tempfile_in(folder)
-}
-
-fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    readable(file.as_file())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Makes a file readable by others, unlike a temporary file.
-#[cfg(unix)]
-fn readable(file: &fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &fs::File) -> io::Result<()> {
-    Ok(())
+    write_file(path, bytes).map_err(|source| unwritable(path, source))
 }
 
 fn unwritable(path: &Path, source: io::Error) -> ReportError {

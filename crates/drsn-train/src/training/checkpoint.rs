@@ -4,11 +4,11 @@
 //! generator.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use drsn_bundle::staging::write_file;
 use serde::{Deserialize, Serialize};
 
 use super::history::{EpochRecord, EpochSums};
@@ -132,26 +132,19 @@ impl Checkpoint {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// Writes the checkpoint to a temporary file and renames it to `path`, so that an older one
-    /// stays intact until then.
+    /// Writes the checkpoint, and creates its folder if necessary. An older one is replaced in one
+    /// step: see [`drsn_bundle::staging`].
     ///
     /// # Errors
-    /// [`CheckpointError::File`] if that fails.
+    /// [`CheckpointError::File`] if that fails. Then an older one is unchanged.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let folder = Self::folder(path);
-        let written = || -> io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&self.to_bytes()?)?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        written().map_err(|source| CheckpointError::File {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        })
+        fs::create_dir_all(Self::folder(path))
+            .and_then(|()| write_file(path, &self.to_bytes()?))
+            .map_err(|source| CheckpointError::File {
+                action: "write",
+                path: path.to_owned(),
+                source,
+            })
     }
 
     /// Reads a checkpoint.

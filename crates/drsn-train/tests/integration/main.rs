@@ -14,6 +14,8 @@ mod evaluation;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod fused_graph;
 #[cfg(test)]
 mod interruption;

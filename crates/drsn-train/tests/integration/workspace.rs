@@ -1,6 +1,7 @@
 //! A folder with recordings of two classes, and commands that train a small network on them.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -12,7 +13,8 @@ use drsn_train::{
 };
 use rand::RngExt as _;
 
-const EPOCHS: usize = 6;
+/// Epochs of a training.
+pub(crate) const EPOCHS: usize = 6;
 
 /// Writes recordings of two classes, a tone and noise.
 fn recordings(folder: &Path) {
@@ -105,15 +107,32 @@ impl Workspace {
         }
     }
 
+    /// Exports a checkpoint to the folder of models of this name.
+    pub(crate) fn export(&self, checkpoint: &Path, models: &str, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        command.args(["export", "--name", "tones", "--threads", "1"]);
+        command.args(["--checkpoint".as_ref(), checkpoint.as_os_str()]);
+        command.args(["--data".as_ref(), self.path("data").as_os_str()]);
+        command.args(["--out".as_ref(), self.path(models).as_os_str()]);
+        command.args(flags).stdin(Stdio::null());
+        command
+    }
+
     /// Runs `evaluate` or `baseline` on bundles.
     pub(crate) fn ask(&self, command: &str, bundles: &[&str], flags: &[&str]) -> Output {
+        self.asking(command, bundles, flags).output().unwrap()
+    }
+
+    /// The command that runs `evaluate` or `baseline` on bundles.
+    pub(crate) fn asking(&self, command: &str, bundles: &[&str], flags: &[&str]) -> Command {
         let mut asked = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
         asked.args([command, "--threads", "1"]);
         asked.args(["--data".as_ref(), self.path("data").as_os_str()]);
         for bundle in bundles {
             asked.args(["--bundle".as_ref(), self.path("models").join(bundle).as_os_str()]);
         }
-        asked.args(flags).output().unwrap()
+        asked.args(flags);
+        asked
     }
 
     /// The position of the checkpoint; the start if there is none.
@@ -121,6 +140,28 @@ impl Workspace {
         let path = self.checkpoint();
         if path.exists() { Checkpoint::load(&path).unwrap().position } else { Position::default() }
     }
+}
+
+/// Names of the entries of a folder, hidden ones as well, sorted.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Everything in a folder: paths relative to it, with the bytes of files and `None` for folders.
+pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for name in names(folder) {
+        let path = folder.join(&name);
+        let inside = if path.is_dir() { contents(&path) } else { BTreeMap::new() };
+        found.insert(PathBuf::from(&name), fs::read(&path).ok());
+        found
+            .extend(inside.into_iter().map(|(below, bytes)| (Path::new(&name).join(below), bytes)));
+    }
+    found
 }
 
 pub(crate) fn said(output: &Output) -> String {

@@ -54,15 +54,7 @@ fn open_within(
     }
     let Loaded { channels, sample_rate_hz, samples, recordings, segments } = loader.finish()?;
     let windows = Windows::new(samples, recordings, segments, spec);
-    let input = InputSpec::Signal(SignalSpec {
-        channels,
-        window: config.window,
-        sample_rate_hz,
-        normalization: match config.normalization {
-            NormalizationConfig::None => Normalization::None,
-            NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
-        },
-    });
+    let input = input(config, channels, sample_rate_hz);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));
     let contents = format!(
         "recordings cut into windows of {} samples, {}",
@@ -72,6 +64,19 @@ fn open_within(
     let source: Arc<dyn DatasetSource> = Arc::new(windows);
     FileSet { listing: &listing, source, subsets, input, contents, skipped }
         .into_data(seed, config.limit)
+}
+
+/// The network's input: a window of all channels.
+fn input(config: &SignalConfig, channels: usize, sample_rate_hz: Option<f64>) -> InputSpec {
+    InputSpec::Signal(SignalSpec {
+        channels,
+        window: config.window,
+        sample_rate_hz,
+        normalization: match config.normalization {
+            NormalizationConfig::None => Normalization::None,
+            NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
+        },
+    })
 }
 
 /// Rejects invalid windows and splits.

@@ -128,34 +128,13 @@ pub(super) fn input_gradient(gradient: &Padded, weight: &[f32], geometry: &Geome
     let [channels_in, channels_out] = geometry.channels;
     let [height, width] = geometry.input;
     let [stride_y, stride_x] = geometry.stride;
-    let border = geometry.output_border();
     let taps = geometry.taps();
     let mut output = vec![0.0; channels_in * height * width * geometry.batch];
     let zeros = vec![0.0; channels_in];
     for phase in 0..stride_y * stride_x {
         let (phase_y, phase_x) = (phase / stride_x, phase % stride_x);
-        // Positions y ≡ phase_y: the taps that reach them start at (y + before) mod stride.
-        let first = |position: usize, axis: usize| {
-            (position + geometry.before[axis]) % geometry.stride[axis]
-        };
-        let used: Vec<usize> = (0..taps)
-            .filter(|tap| {
-                let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
-                row % stride_y == first(phase_y, 0) && column % stride_x == first(phase_x, 1)
-            })
-            .collect();
-        // Distance of a tap from tap 0 of this phase; the border keeps offsets from being negative.
-        let reach = |tap: usize| {
-            let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
-            [row / stride_y, column / stride_x]
-        };
-        let offsets: Vec<usize> = used
-            .iter()
-            .map(|&tap| {
-                let [row, column] = reach(tap);
-                ((border[0] - row) * gradient.size[1] + border[1] - column) * LANES
-            })
-            .collect();
+        let used = taps_of_phase([phase_y, phase_x], geometry);
+        let offsets = offsets_of_taps(&used, gradient, geometry);
         let packed = pack(channels_in, channels_out, &offsets, |i, o, place| {
             weight[(o * channels_in + i) * taps + used[place]]
         });
@@ -182,6 +161,32 @@ pub(super) fn input_gradient(gradient: &Padded, weight: &[f32], geometry: &Geome
         }
     }
     output
+}
+
+/// The taps that reach the positions `y ≡ phase[0]`, `x ≡ phase[1]` of the input, modulo the
+/// strides: those that start at `(position + before) mod stride`.
+fn taps_of_phase(phase: [usize; 2], geometry: &Geometry) -> Vec<usize> {
+    let [stride_y, stride_x] = geometry.stride;
+    let first = [0, 1].map(|axis| (phase[axis] + geometry.before[axis]) % geometry.stride[axis]);
+    (0..geometry.taps())
+        .filter(|tap| {
+            let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
+            [row % stride_y, column % stride_x] == first
+        })
+        .collect()
+}
+
+/// Distances, in the gradient of the output, from the value that a position's first tap meets to
+/// those of these taps of one phase. The border is added, which keeps them from being negative.
+fn offsets_of_taps(taps: &[usize], gradient: &Padded, geometry: &Geometry) -> Vec<usize> {
+    let border = geometry.output_border();
+    taps.iter()
+        .map(|tap| {
+            let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
+            let (row, column) = (row / geometry.stride[0], column / geometry.stride[1]);
+            ((border[0] - row) * gradient.size[1] + border[1] - column) * LANES
+        })
+        .collect()
 }
 
 /// `dw[o, i, k] = Σ dy[o, p] · x[i, s·p + k]` over pixels and batch:

@@ -1,7 +1,6 @@
 //! Rendering of plots as SVG and PNG.
 
-use std::path::Path;
-
+use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 use plotters::{
     coord::Shift,
     prelude::{
@@ -40,15 +39,23 @@ impl Figure {
         Ok(text)
     }
 
-    /// Renders the plot as a PNG file, twice as large as the SVG.
+    /// Renders the plot as the bytes of a PNG file, twice as large as the SVG.
     ///
     /// # Errors
-    /// [`ReportError::Plot`] with the error of the drawing library, also if the file cannot be
-    /// written.
-    pub(crate) fn png(&self, path: &Path) -> Result<(), ReportError> {
-        let size = ((PNG_SCALE * self.size.0) as u32, (PNG_SCALE * self.size.1) as u32);
-        let area = BitMapBackend::new(path, size).into_drawing_area();
-        draw(self, &area, PNG_SCALE).map_err(|reason| failed(self, reason))
+    /// [`ReportError::Plot`] with the error of the drawing or the image library.
+    pub(crate) fn png(&self) -> Result<Vec<u8>, ReportError> {
+        let (width, height) = ((PNG_SCALE * self.size.0) as u32, (PNG_SCALE * self.size.1) as u32);
+        let mut pixels = vec![0; 3 * width as usize * height as usize];
+        {
+            let area = BitMapBackend::with_buffer(&mut pixels, (width, height));
+            draw(self, &area.into_drawing_area(), PNG_SCALE)
+                .map_err(|reason| failed(self, reason))?;
+        }
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes)
+            .write_image(&pixels, width, height, ExtendedColorType::Rgb8)
+            .map_err(|error| failed(self, error.to_string()))?;
+        Ok(bytes)
     }
 }
 
