@@ -150,6 +150,22 @@ fn cells(line: &str, separator: char) -> Result<Vec<String>, String> {
     Ok(cells.into_iter().map(|cell| cell.trim().to_owned()).collect())
 }
 
+/// Parses an index and checks what the rest of the program relies on.
+#[cfg(fuzzing)]
+pub(crate) fn assert_index(text: &str) {
+    let Ok((classes, entries)) = parse(text, Path::new("")) else { return };
+    let names: std::collections::HashSet<_> = classes.iter().collect();
+    assert_eq!(names.len(), classes.len(), "every class is there once");
+    assert!(classes.iter().all(|class| !class.is_empty()));
+    let used: std::collections::HashSet<_> = entries.iter().map(|entry| entry.class).collect();
+    assert!(used.len() == classes.len() && used.iter().all(|&class| class < classes.len()));
+    for entry in &entries {
+        assert!(!entry.name.is_empty());
+        assert!(entry.sample_rate_hz.is_none_or(|rate| rate.is_finite() && rate > 0.0));
+    }
+    let _ = Listing { origin: PathBuf::new(), classes, entries }.check();
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
