@@ -46,7 +46,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(data) = Data::open(&RECIPE, folder, None, false) else { return };
     let shape = data.input.shape();
-    assert_eq!(data.training.indices.len() + data.held_out.indices.len(), data.training.source.len());
+    assert_eq!(
+        data.training.indices.len() + data.held_out.indices.len(),
+        data.training.source.len()
+    );
     if shape.iter().product::<usize>() > PIXELS {
         return;
     }

@@ -42,8 +42,7 @@ pub(crate) fn form(
     let deadline = Instant::now() + Duration::from_secs(60);
     let incoming = Incoming::new(&mut body, &HeaderMap::new(), deadline)?;
     let mut memory = ByteBudget::new(budget).open();
-    let reading =
-        multipart::read(&CONFIG, &mut memory, incoming, content_type, Options::default());
+    let reading = multipart::read(&CONFIG, &mut memory, incoming, content_type, Options::default());
     RUNTIME.with(|runtime| runtime.block_on(reading))
 }
 

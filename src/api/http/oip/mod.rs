@@ -2,6 +2,7 @@
 
 mod describe;
 mod encoding;
+mod few;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod infer;
