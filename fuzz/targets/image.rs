@@ -18,7 +18,7 @@ static SPEC: LazyLock<ImageSpec> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut file) = ImageFile::open(bytes, 1 << 16) else { return };
+    let Ok(file) = ImageFile::open(bytes, 1 << 16) else { return };
     let _ = file.decoded_bytes(&SPEC);
     if let Ok(pixels) = file.pixels(&SPEC, None) {
         assert_eq!(pixels.dim(), (SPEC.channels, SPEC.height, SPEC.width));

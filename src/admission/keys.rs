@@ -43,6 +43,12 @@ impl Keys {
         Ok(Self { file: file.to_owned(), digests })
     }
 
+    /// The keys in the text of a key file.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(text: &str) -> Result<Self, String> {
+        Ok(Self { file: PathBuf::new(), digests: ArcSwap::from_pointee(parse(text)?) })
+    }
+
     /// The file that the keys come from.
     pub(crate) fn file(&self) -> &Path {
         &self.file
@@ -126,8 +132,7 @@ mod tests {
     use super::*;
 
     fn keys(text: &str) -> Keys {
-        let digests = ArcSwap::from_pointee(parse(text).unwrap_or_default());
-        Keys { file: PathBuf::new(), digests }
+        Keys::of_text(text).unwrap()
     }
 
     fn is_let_in(keys: &Keys, name: &'static str, value: &'static str) -> bool {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::Workspace;
 
 /// Each target with the files that it begins with.
-const TARGETS: [(&str, &[&str]); 7] = [
+const TARGETS: [(&str, &[&str]); 12] = [
     ("recording", &["crates/drsn-recording/tests/recordings"]),
     ("image", &["crates/drsn-bundle/tests/data", "tests/data"]),
     ("manifest", &["models/mnist/1/manifest.json"]),
@@ -20,6 +20,19 @@ const TARGETS: [(&str, &[&str]); 7] = [
     ("onnx", &["models/mnist/1/model.onnx"]),
     ("json", &["fuzz/seeds/json"]),
     ("message", &["fuzz/seeds/message"]),
+    ("form", &["fuzz/seeds/form"]),
+    ("request", &["fuzz/seeds/request"]),
+    ("index", &["crates/drsn-train/presets/cwru-12k.csv", "fuzz/seeds/index"]),
+    ("idx", &["fuzz/seeds/idx"]),
+    (
+        "recipe",
+        &[
+            "crates/drsn-train/presets/mnist.toml",
+            "crates/drsn-train/presets/bearing.toml",
+            "crates/drsn-train/presets/seed-keras.toml",
+            "fuzz/seeds/recipe",
+        ],
+    ),
 ];
 /// Extensions of recordings in the order of the target's formats.
 const FORMATS: [&str; 5] = ["wav", "csv", "npy", "npz", "mat"];
@@ -83,4 +96,28 @@ fn sow(seed: &Path, corpus: &Path, target: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A target that is not in the list would never be run.
+    #[test]
+    fn every_target_is_run_and_begins_with_files_that_exist() {
+        let root = Workspace::locate().unwrap().root;
+        let mut sources: Vec<String> = fs::read_dir(root.join("fuzz/targets"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| fs::read_to_string(path).unwrap().contains("fuzz_target!"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let mut targets: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
+        targets.sort_unstable();
+        sources.sort_unstable();
+        assert_eq!(targets, sources);
+        for seed in TARGETS.iter().flat_map(|(_, seeds)| *seeds) {
+            assert!(root.join(seed).exists(), "{seed}");
+        }
+    }
 }

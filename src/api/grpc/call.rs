@@ -202,7 +202,7 @@ fn rejection(code: Code) -> Option<&'static str> {
 }
 
 /// Parses `grpc-timeout`: a number of at most 8 digits, and its unit.
-fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if number.len() > 8 {

@@ -30,6 +30,12 @@ use proto::{
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
 
+/// The time limit of a call, by its metadata.
+#[cfg(fuzzing)]
+pub(crate) fn time_limit(headers: &http::HeaderMap) -> Option<std::time::Duration> {
+    call::timeout_of(headers)
+}
+
 /// What decoding a message would allocate, in bytes.
 #[cfg(fuzzing)]
 pub(crate) fn measured_bytes(path: &str, message: &[u8]) -> u64 {

@@ -116,8 +116,9 @@ async fn answer(
         MediaType::File(kind) => Box::pin(file(context, kind, incoming, options)).await?,
         MediaType::Multipart => {
             let boundary = content_type.unwrap_or_default();
+            let (config, memory) = (&app.config, &mut context.memory);
             let (files, options) =
-                Box::pin(multipart::read(context, incoming, boundary, options)).await?;
+                Box::pin(multipart::read(config, memory, incoming, boundary, options)).await?;
             classify::classify(context, Content::Files(files), options).await?
         }
     };

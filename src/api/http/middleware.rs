@@ -41,7 +41,7 @@ static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Longest request id that is echoed, in bytes.
-const LONGEST_REQUEST_ID: usize = 128;
+pub(super) const LONGEST_REQUEST_ID: usize = 128;
 
 /// Routes of probes and metrics, which the metrics do not count as requests.
 const PROBES: [&str; 5] =
@@ -101,7 +101,7 @@ fn set_connection(headers: &mut HeaderMap, is_http_1: bool, is_draining: bool) {
 }
 
 /// The id that the client gave, or a new one; and its UUID, or a new one if it is not a UUID.
-fn request_id(headers: &HeaderMap) -> (Option<HeaderValue>, Uuid) {
+pub(super) fn request_id(headers: &HeaderMap) -> (Option<HeaderValue>, Uuid) {
     let given = headers.get(&REQUEST_ID).filter(|id| id.len() <= LONGEST_REQUEST_ID).cloned();
     let uuid = given
         .as_ref()
@@ -246,7 +246,7 @@ fn limit_time(request: &mut Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn client_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+pub(super) fn client_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(&REQUEST_TIMEOUT) else {
         return Ok(None);
     };

@@ -3,6 +3,8 @@
 mod body;
 mod classify;
 mod exchange;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod health;
 mod middleware;
 mod models;

@@ -19,7 +19,7 @@ use crate::{
 const SLICE: Duration = Duration::from_millis(20);
 
 /// A file of an image or a recording.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct File {
     /// Its name, which the answer repeats.
     pub(crate) name: Option<String>,

@@ -26,9 +26,8 @@ impl FileSet<'_> {
     pub(super) fn into_data(self, seed: u64, limit: Option<usize>) -> Result<Data, DatasetError> {
         let Self { listing, source, subsets, input, contents, skipped } = self;
         let [mut training, mut held_out, test] = subsets;
-        listing.check_classes("input to train on", |class| {
-            training.iter().any(|&index| source.label(index) == class)
-        })?;
+        let present = training.iter().map(|&index| source.label(index));
+        listing.check_classes("input to train on", present)?;
         // Each epoch draws its own order, so the order matters only if inputs are left out.
         if limit.is_some_and(|limit| limit < training.len()) {
             training.shuffle(&mut stream(seed, Purpose::Limit, 0, 0));

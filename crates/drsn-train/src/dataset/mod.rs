@@ -21,6 +21,8 @@ mod text;
 mod windows;
 
 pub use error::DatasetError;
+#[cfg(fuzzing)]
+pub(crate) use files::assert_index;
 pub(crate) use idx::CLASSES_FILE;
 pub use idx::IDX_FILES;
 pub(crate) use partition::describe as describe_split;

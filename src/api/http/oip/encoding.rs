@@ -10,12 +10,12 @@ use flate2::{
 };
 
 use crate::{
-    admission::Reservation,
+    admission::{Reservation, ReservedBuffer},
     error::{ApiError, ErrorKind},
 };
 
 /// Bytes that are decompressed at a time; the limits are checked after each piece.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,22 +118,22 @@ fn read(
     limit: usize,
     memory: &mut Reservation,
 ) -> Result<Vec<u8>, ApiError> {
-    let mut plain = Vec::new();
+    let mut plain = ReservedBuffer::default();
+    let mut piece = vec![0; PIECE];
     loop {
-        let before = plain.len();
-        decoder.by_ref().take(PIECE as u64).read_to_end(&mut plain).map_err(|_| {
+        let length = decoder.read(&mut piece).map_err(|_| {
             ApiError::invalid("the body cannot be decompressed as its Content-Encoding says")
         })?;
-        if plain.len() == before {
-            return Ok(plain);
+        if length == 0 {
+            return Ok(plain.finish(memory));
         }
-        if plain.len() > limit {
+        if plain.len() + length > limit {
             return Err(ErrorKind::TooLarge.because(format!(
                 "the decompressed body is larger than the limit of {limit} bytes; send fewer inputs \
                  at once"
             )));
         }
-        memory.grow((plain.len() - before) as u64)?;
+        plain.push(&piece[..length], Some(limit as u64), memory)?;
     }
 }
 
@@ -164,6 +164,17 @@ mod tests {
             let mut memory = ByteBudget::new(1 << 20).open();
             assert_eq!(encoding.decompress(&compressed, 200_000, &mut memory), Ok(body));
             assert_eq!(memory.bytes(), 200_000);
+        }
+    }
+
+    /// Regression: the spare capacity of what was decompressed was not reserved.
+    #[test]
+    fn what_is_decompressed_is_reserved_with_its_spare_capacity() {
+        for length in [1, 60_000, 150_000, 299_000] {
+            let compressed = Encoding::Gzip.compress(&vec![7; length]).unwrap();
+            let mut memory = ByteBudget::new(1 << 20).open();
+            let plain = Encoding::Gzip.decompress(&compressed, 300_000, &mut memory).unwrap();
+            assert!(plain.capacity() as u64 <= memory.bytes(), "{length}: {}", plain.capacity());
         }
     }
 

@@ -5,10 +5,18 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::{
+    few::Few,
     numbers::Numbers,
     object::{Fields, Object},
 };
 use crate::schema::{self, Schemas};
+
+/// Most inputs that are parsed; a model has one.
+const MOST_INPUTS: usize = 16;
+/// Most sizes of a shape.
+const MOST_SIZES: usize = 16;
+/// Most outputs that a request can name. A request that names none receives all of them.
+const MOST_OUTPUTS: usize = 1024;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = InferRequest)]
@@ -17,9 +25,9 @@ pub(super) struct Message {
     #[schema(value_type = Option<RequestParameters>)]
     pub(super) parameters: Option<Object<RequestParameters>>,
     #[schema(value_type = Vec<InputTensor>)]
-    pub(super) inputs: Vec<Object<InputTensor>>,
+    pub(super) inputs: Few<Object<InputTensor>, MOST_INPUTS>,
     #[schema(value_type = Option<Vec<RequestedOutput>>)]
-    pub(super) outputs: Option<Vec<Object<RequestedOutput>>>,
+    pub(super) outputs: Option<Few<Object<RequestedOutput>, MOST_OUTPUTS>>,
 }
 
 impl Fields for Message {
@@ -42,7 +50,7 @@ impl Fields for RequestParameters {
 pub(super) struct InputTensor {
     pub(super) name: String,
     #[schema(value_type = Vec<u64>)]
-    pub(super) shape: Vec<Number>,
+    pub(super) shape: Few<Number, MOST_SIZES>,
     pub(super) datatype: String,
     #[schema(value_type = Option<InputParameters>)]
     pub(super) parameters: Option<Object<InputParameters>>,

@@ -2,6 +2,9 @@
 
 mod describe;
 mod encoding;
+mod few;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod infer;
 mod message;
 mod numbers;
@@ -13,6 +16,8 @@ use axum::routing::{get, post};
 
 use super::routes::Routes;
 use crate::schema::Schemas;
+#[cfg(fuzzing)]
+pub(crate) use fuzzing::{assert_decompression, assert_framing};
 
 /// The protocol's routes; those of a model exist with and without a version.
 pub(super) fn routes() -> Routes {

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 
 use super::{
+    few::Few,
     message::{InputTensor, Message},
     object::Object,
 };
@@ -65,7 +66,8 @@ impl InferRequest {
         }
         let (json, mut binary) = (&body[..json_length], body.slice(json_length..));
         let parsed = parse(json)?;
-        let inputs = parsed.inputs.into_iter().map(|Object(input)| input.tensor(&mut binary));
+        let Few(inputs) = parsed.inputs;
+        let inputs = inputs.into_iter().map(|Object(input)| input.tensor(&mut binary));
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if !binary.is_empty() {
             return Err(ApiError::invalid(format!(
@@ -78,7 +80,7 @@ impl InferRequest {
         let timeout = timeout.map(Duration::from_micros);
         let all_binary = parameters.binary_data_output.unwrap_or_default();
         let (mut outputs, mut wanted_binary) = (Vec::new(), Vec::new());
-        for Object(output) in parsed.outputs.unwrap_or_default() {
+        for Object(output) in parsed.outputs.into_iter().flat_map(|Few(outputs)| outputs) {
             let Object(parameters) = output.parameters.unwrap_or_default();
             refuse_shared(parameters.shared_memory_region)?;
             let classes = whole("classification", parameters.classification)?;
@@ -114,7 +116,7 @@ impl InputTensor {
                 .as_i64()
                 .ok_or_else(|| ApiError::invalid("the sizes in a shape must be whole numbers"))
         };
-        let shape = self.shape.into_iter().map(size).collect::<Result<Vec<_>, _>>()?;
+        let shape = self.shape.0.into_iter().map(size).collect::<Result<Vec<_>, _>>()?;
         let values = match (self.data, whole("binary_data_size", parameters.binary_data_size)?) {
             (Some(numbers), None) => {
                 check_sizes(&numbers.sizes, &shape)?;
@@ -206,6 +208,29 @@ mod tests {
         let size = input(r#", "parameters": {"binary_data_size": 8}"#);
         let bytes = parse(&size, &[7; 8]).unwrap();
         assert!(matches!(&bytes.infer.inputs[0].values, Values::Bytes(b) if b[..] == [7; 8]));
+    }
+
+    /// Regression: sizes take eight times and names of outputs six times as many bytes as their
+    /// text, while four times were reserved.
+    #[test]
+    fn lists_whose_entries_take_more_memory_than_their_text_are_short() {
+        let many = |entry: &str, count| vec![entry; count].join(",");
+        let input = |sizes| {
+            let sizes = many("0", sizes);
+            format!(r#"{{"name":"x","shape":[{sizes}],"datatype":"FP32","data":[]}}"#)
+        };
+        let inputs = |inputs: &str| format!(r#"{{"inputs":[{inputs}]}}"#);
+        let outputs =
+            |count| format!(r#"{{"inputs":[],"outputs":[{}]}}"#, many(r#"{"name":""}"#, count));
+        for (json, most) in [
+            (inputs(&many(&input(1), 17)), "at most 16 entries"),
+            (inputs(&input(17)), "at most 16 entries"),
+            (outputs(1025), "at most 1024 entries"),
+        ] {
+            let error = parse(&json, &[]).err().map(|error| error.detail).unwrap_or_default();
+            assert!(error.contains(most), "{error}");
+        }
+        assert!(parse(&outputs(1024), &[]).is_ok_and(|request| request.binary.len() == 1024));
     }
 
     #[test]

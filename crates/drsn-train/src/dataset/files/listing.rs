@@ -1,6 +1,6 @@
 //! A list of files with what is known about each.
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use crate::dataset::{error::DatasetError, subset::Subset};
 
@@ -35,17 +35,17 @@ impl Listing {
         DatasetError::Unusable { path: self.origin.clone(), reason: reason.into() }
     }
 
-    /// Rejects a listing if `has` is false for one of its classes; `what` is what the class lacks.
+    /// Rejects a listing if one of its classes is not among those `present`; `what` is what the
+    /// class lacks.
     pub(crate) fn check_classes(
         &self,
         what: &str,
-        has: impl Fn(usize) -> bool,
+        present: impl Iterator<Item = usize>,
     ) -> Result<(), DatasetError> {
-        match (0..self.classes.len()).find(|&class| !has(class)) {
+        let present: HashSet<usize> = present.collect();
+        match (0..).zip(&self.classes).find(|(class, _)| !present.contains(class)) {
             None => Ok(()),
-            Some(class) => {
-                Err(self.unusable(format!("class \"{}\" has no {what}", self.classes[class])))
-            }
+            Some((_, name)) => Err(self.unusable(format!("class \"{name}\" has no {what}"))),
         }
     }
 
@@ -58,9 +58,10 @@ impl Listing {
             [one] => Err(self.unusable(format!(
                 "it has the single class \"{one}\", but at least two are required"
             ))),
-            _ => self.check_classes("file of a supported format", |class| {
-                self.entries.iter().any(|entry| entry.class == class)
-            }),
+            _ => {
+                let present = self.entries.iter().map(|entry| entry.class);
+                self.check_classes("file of a supported format", present)
+            }
         }
     }
 }

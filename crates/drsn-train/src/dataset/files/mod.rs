@@ -7,6 +7,9 @@ mod natural_order;
 
 use std::path::Path;
 
+#[cfg(fuzzing)]
+pub(crate) use index::assert_index;
+
 use super::error::DatasetError;
 pub(super) use listing::{Entry, Listing};
 

@@ -1,6 +1,6 @@
 //! The public sets of images, which have their own test set: the MNIST family and CIFAR-10.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use drsn_bundle::{Filter, Geometry, ImageSpec, InputSpec};
 use rand::seq::SliceRandom as _;
@@ -26,7 +26,11 @@ const DIGITS: usize = 10;
 /// Opens four IDX files.
 pub(super) fn open_idx(seed: u64, config: &IdxConfig, folder: &Path) -> Result<Data, DatasetError> {
     let [train_images, train_labels, test_images, test_labels] = IDX_FILES;
-    let names = lines(&folder.join(CLASSES_FILE), MAX_NAMES_BYTES)?;
+    let names_file = folder.join(CLASSES_FILE);
+    let names = lines(&names_file, MAX_NAMES_BYTES)?;
+    if let Some(names) = &names {
+        check_names(&names_file, names)?;
+    }
     let classes =
         names.clone().unwrap_or_else(|| (0..DIGITS).map(|digit| digit.to_string()).collect());
     let (training, shape) = idx_images(folder, train_images, train_labels, classes.len())?;
@@ -59,6 +63,7 @@ pub(super) fn open_cifar10(
     folder: &Path,
 ) -> Result<Data, DatasetError> {
     let classes = cifar10::classes(folder)?;
+    check_names(&folder.join(cifar10::NAMES_FILE), &classes)?;
     let training = cifar10::open(folder, &cifar10::TRAINING_FILES)?;
     let test = cifar10::open(folder, &[cifar10::TEST_FILE])?;
     let sources: [Arc<dyn DatasetSource>; 2] = [Arc::new(training), Arc::new(test)];
@@ -66,6 +71,21 @@ pub(super) fn open_cifar10(
     let input = image(channels, height, width);
     let description = ["CIFAR-10", cifar10::DESCRIPTION];
     Ok(assemble(seed, config, sources, input, classes, description))
+}
+
+/// Rejects names of classes that a model could not have, before it is trained.
+fn check_names(file: &Path, names: &[String]) -> Result<(), DatasetError> {
+    let mut seen = HashSet::new();
+    let reason = match names.iter().find(|name| !seen.insert(*name)) {
+        Some(name) => {
+            format!("it names the class \"{name}\" twice: each line must be another name")
+        }
+        None if names.len() < 2 => {
+            format!("expected at least two class names, one on each line, found {}", names.len())
+        }
+        None => return Ok(()),
+    };
+    Err(DatasetError::Malformed { path: file.to_owned(), reason })
 }
 
 fn image(channels: usize, height: usize, width: usize) -> InputSpec {

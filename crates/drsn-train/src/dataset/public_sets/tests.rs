@@ -66,9 +66,26 @@ fn names_of_classes_are_read_if_there_are_any() {
     let data = open_idx(1, &config(5, None), folder.path()).unwrap();
     assert_eq!(data.classes, ["T-shirt/top", "Trouser"]);
     assert_eq!(data.test_name, "Fashion-MNIST test");
-    fs::write(folder.path().join(CLASSES_FILE), "one\n").unwrap();
+    fs::write(folder.path().join(IDX_FILES[1]), array(&[10], &[2; 10])).unwrap();
     let said = open_idx(1, &config(5, None), folder.path()).unwrap_err().to_string();
-    assert!(said.contains("found the label 1, expected 0 to 0"), "{said}");
+    assert!(said.contains("found the label 2, expected 0 to 1"), "{said}");
+}
+
+/// Regression: an empty file of names made the program panic, and names that are there twice, or a
+/// single one, were refused only after the training.
+#[test]
+fn names_of_classes_that_a_model_cannot_have_are_refused() {
+    let folder = folder(10, &[0, 0]);
+    for (names, reason) in [
+        ("", "at least two class names"),
+        ("\n \n", "at least two class names"),
+        ("one\n", "at least two class names"),
+        ("one\ntwo\n one\n", "the class \"one\" twice"),
+    ] {
+        fs::write(folder.path().join(CLASSES_FILE), names).unwrap();
+        let said = open_idx(1, &config(5, None), folder.path()).unwrap_err().to_string();
+        assert!(said.contains(reason) && said.contains(CLASSES_FILE), "{said}");
+    }
 }
 
 #[test]

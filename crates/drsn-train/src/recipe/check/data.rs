@@ -1,7 +1,7 @@
 //! Checks of the data, its split and its windows.
 
 use super::{Checked, positive, ranges};
-use crate::recipe::data::{DataConfig, SignalConfig, Split};
+use crate::recipe::data::{DataConfig, NormalizationConfig, SignalConfig, Split};
 
 impl DataConfig {
     pub(super) fn check(&self) -> Checked {
@@ -36,6 +36,9 @@ impl SignalConfig {
         } else if self.resample {
             let reason = "data.resample requires data.sample_rate_hz, the rate to resample to";
             return Err(reason.to_owned());
+        }
+        if let NormalizationConfig::ZScore { epsilon } = self.normalization {
+            positive(&[("data.normalization.epsilon", epsilon)])?;
         }
         self.split.check()
     }

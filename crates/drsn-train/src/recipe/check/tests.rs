@@ -26,6 +26,9 @@ fn hostile_recipes_are_refused_by_the_field() {
         ("mnist", "augmentation.gain_db=3", "for signals"),
         ("bearing", "augmentation.flip=true", "for images"),
         ("bearing", "data.hop=0", "data.hop"),
+        // Regression: a model trained with these could not be exported.
+        ("bearing", "data.normalization.epsilon=nan", "data.normalization.epsilon"),
+        ("bearing", "data.normalization.epsilon=0", "data.normalization.epsilon"),
         ("bearing", "data.split.training=0.97", "at most 1 together"),
         ("bearing", "data.split.held_out=-1", "data.split.held_out"),
     ] {
