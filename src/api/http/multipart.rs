@@ -31,11 +31,15 @@ const LONGEST_HEADERS: usize = 16 << 10;
 /// may be moved while it grows.
 const PARSER_BYTES: u64 = 96 << 10;
 
-/// A body with a limit on its length.
+/// A body with a limit on its length, which arrives piece by piece: the parser takes all that it can
+/// get before it looks for the end of headers, so it gets no second piece before it has looked at
+/// the first.
 struct LimitedBody<'a> {
     body: &'a mut Body,
     limit: usize,
     received: usize,
+    /// Whether the parser has to look at a piece before it gets the next.
+    must_pause: bool,
     /// Bytes that may still arrive before the headers of the next part end.
     left_for_headers: &'a AtomicUsize,
 }
@@ -49,6 +53,10 @@ impl HttpBody for LimitedBody<'_> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ApiError>>> {
         let this = &mut *self;
+        if std::mem::take(&mut this.must_pause) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let frame = match ready!(Pin::new(&mut *this.body).poll_frame(context)) {
             None => return Poll::Ready(None),
             Some(Err(_)) => return Poll::Ready(Some(Err(incomplete()))),
@@ -56,6 +64,7 @@ impl HttpBody for LimitedBody<'_> {
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
         this.received += length;
+        this.must_pause = true;
         let left = this.left_for_headers.load(Ordering::Relaxed);
         this.left_for_headers.store(left.saturating_sub(length), Ordering::Relaxed);
         Poll::Ready(Some(if this.received > this.limit {
@@ -93,6 +102,7 @@ pub(super) async fn read(
         body: incoming.into_body(),
         limit,
         received: 0,
+        must_pause: false,
         left_for_headers: &left_for_headers,
     };
     let mut form = Form {
@@ -219,4 +229,57 @@ fn malformed(error: multer::Error) -> ApiError {
         "the body is not valid multipart/form-data: a boundary or a part's header is missing or \
          malformed",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Pieces that are all there when the parser asks for the first.
+    fn arrived(pieces: Vec<Vec<u8>>) -> Body {
+        Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)))
+    }
+
+    /// Whether the parser finds a part.
+    async fn first(mut body: Body) -> Result<bool, ApiError> {
+        let left_for_headers = AtomicUsize::new(LONGEST_HEADERS);
+        let body = LimitedBody {
+            body: &mut body,
+            limit: usize::MAX,
+            received: 0,
+            must_pause: false,
+            left_for_headers: &left_for_headers,
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let parts = Multipart::new(BodyDataStream::new(body), "xyz");
+        let mut form = Form { parts, deadline, left_for_headers: &left_for_headers };
+        form.next().await.map(|field| field.is_some())
+    }
+
+    const HEAD: &[u8] = b"--xyz\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
+
+    /// Regression: the content that had arrived together with the headers was taken for headers,
+    /// so that a large file was refused if it came fast.
+    #[tokio::test]
+    async fn a_file_that_arrives_faster_than_it_is_read_is_not_taken_for_headers() {
+        let mut pieces = vec![HEAD.to_vec()];
+        pieces.extend(vec![vec![b'x'; 8 << 10]; 100]);
+        assert_eq!(first(arrived(pieces)).await, Ok(true));
+        let together = [HEAD, &vec![b'x'; 64 << 10]].concat();
+        assert_eq!(first(arrived(vec![together; 3])).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn headers_without_an_end_are_refused_however_they_arrive() {
+        let begun = &HEAD[..HEAD.len() - 2];
+        for size in [100, 8 << 10, 64 << 10] {
+            let pieces = std::iter::once(begun.to_vec()).chain(vec![vec![b'x'; size]; 1000]);
+            let found = first(arrived(pieces.collect())).await;
+            assert_eq!(found, Err(endless_headers()), "{size}");
+        }
+    }
 }
