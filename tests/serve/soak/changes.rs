@@ -80,8 +80,8 @@ async fn change_real(scene: &Scene, repository: &Path, model: &str, old: u32, ne
     sleep(PAUSE).await;
     copy(repository, model, new);
     count(&scene.tally.changes);
-    serves(scene, model, new).await;
     fs::remove_dir_all(&broken).unwrap();
+    serves(scene, model, new).await;
     fs::remove_dir_all(repository.join(model).join(old.to_string())).unwrap();
     count(&scene.tally.changes);
     sleep(PAUSE).await;
@@ -91,8 +91,7 @@ async fn change_real(scene: &Scene, repository: &Path, model: &str, old: u32, ne
 async fn serves(scene: &Scene, model: &str, version: u32) {
     let client = reqwest::Client::new();
     eventually(&format!("version {version} of {model} serves"), async || {
-        let Ok(response) = client.get(scene.server.url(&format!("/models/{model}"))).send().await
-        else {
+        let Ok(response) = client.get(scene.url(&format!("/models/{model}"))).send().await else {
             return false;
         };
         let body = response.bytes().await.unwrap_or_default();

@@ -3,13 +3,13 @@
 //! Texts, counts and the order of windows are the same. A fraction may differ by 1e-4 of itself
 //! and 1e-5: a batch of another size sums in another order, which changes the last bits, and that
 //! is what `Tolerance::CPU` allows between two engines. Left out is what an answer may say anew
-//! each time: how long it took, and which version answered.
+//! each time: how long it took, which version answered, and how large its batches may be.
 
 use drsn_bundle::Tolerance;
 use serde_json::{Map, Value};
 
 /// What differs from answer to answer.
-const CHANGING: [&str; 5] = ["timing", "version", "model_version", "versions", "max_batch_size"];
+const CHANGING: [&str; 5] = ["timing", "version", "model_version", "versions", "max_batch"];
 /// A class that is hardly more probable than all others together may be the second elsewhere.
 const CLEAR: f64 = 0.501;
 /// p-values count training inputs that are further out: one more or less is a step of 1e-3 or less.

@@ -17,7 +17,7 @@ pub(super) struct Sample {
 
 /// Samples until told to stop.
 pub(super) async fn watch(scene: &Scene) -> Vec<Sample> {
-    let process = scene.server.child.id();
+    let process = scene.process;
     let mut samples = Vec::new();
     while scene.goes_on() {
         sleep(PAUSE).await;

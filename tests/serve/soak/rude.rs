@@ -46,7 +46,7 @@ async fn raw(scene: Arc<Scene>) {
     let request = [head.as_bytes(), &body].concat();
     let mut turn = 0_u32;
     while scene.goes_on() {
-        let Ok(mut socket) = TcpStream::connect(scene.server.address).await else {
+        let Ok(mut socket) = TcpStream::connect(scene.address).await else {
             return scene.tally.problem("a connection was refused".to_owned());
         };
         // Every tenth goes on to the answer, which takes 200 windows of computing.

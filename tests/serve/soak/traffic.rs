@@ -1,6 +1,7 @@
 //! Clients that keep asking, and compare every answer with its reference.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,7 +31,10 @@ const MOST_REPEATS: usize = 60;
 
 /// What all clients share.
 pub(super) struct Scene {
-    pub(super) server: Process,
+    pub(super) address: SocketAddr,
+    pub(super) grpc: SocketAddr,
+    /// Of the server.
+    pub(super) process: u32,
     pub(super) forms: Vec<Form>,
     /// The answers of a quiet server, by form and input.
     pub(super) references: Vec<Vec<Value>>,
@@ -44,7 +48,11 @@ impl Scene {
     }
 
     pub(super) fn client(&self, connection: Connection) -> Client {
-        Client::new(self.server.address, self.server.grpc, connection)
+        Client::new(self.address, self.grpc, connection)
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 }
 
