@@ -32,7 +32,7 @@ const OVERLOADING: usize = 960;
 const TIMES: f64 = 10.0;
 /// Clock ticks a second in /proc.
 const TICKS: f64 = 100.0;
-/// Of a busy machine that runs other tests, nothing can be said; of a long run, this.
+/// In a short run among other tests, and in a long one on a quiet machine.
 const LEAST_GOODPUT: [f64; 2] = [0.3, 0.9];
 
 /// One connection that is kept, and opened again if the server closes it.
@@ -179,7 +179,7 @@ async fn phase(server: &Process, clients: usize, rate: Option<f64>, time: Durati
 
 /// A server on the first processor, and this thread on the second.
 fn start_apart() -> (Process, bool) {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/bearing");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/bearing/1");
     let (queue, batch) = (QUEUE.to_string(), BATCH.to_string());
     let flags = ["--queue", &queue, "--max-batch", &batch, "--workers", "1"];
     let plain = harness::command(&models, &flags);
@@ -252,8 +252,10 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     assert!(overload.refused > 0);
     assert_eq!(counted, overload.refused, "refusals that clients saw, and that were counted");
     let least = LEAST_GOODPUT[usize::from(is_long)];
-    assert!(by_wall.max(by_processor) >= least, "goodput {by_wall:.3}, {by_processor:.3}");
-    // Twice the bound where other tests take turns with the server.
+    // Where other tests take the processors, only processor time can be compared.
+    let goodput = if is_long { by_wall.min(by_processor) } else { by_processor };
+    assert!(goodput >= least, "goodput {by_wall:.3}, by processor time {by_processor:.3}");
+    // Their turns also come between a request and its answer.
     let allowed = if is_long { 1.1 * bound } else { 3.0 * bound };
     assert!(overload.percentile(0.99) <= allowed, "{} s", overload.percentile(0.99));
 }
