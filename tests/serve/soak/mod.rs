@@ -59,7 +59,8 @@ async fn prepare(repository: &Path, is_long: bool) -> (Process, Arc<Scene>) {
     }
     write_tiny(repository, "tiny", "1", tiny::signal_input(1));
     let flags = ["--model-control", "poll", "--poll-seconds", "1", "--default-model", "bearing"];
-    let queue = ["--queue", "32"];
+    // Clients that hung up leave streams behind, which hold their memory and version until then.
+    let queue = ["--queue", "32", "--stream-idle-ms", "5000"];
     let server = Process::start(repository, &[&flags[..], &queue].concat());
     let names = forms.iter().map(|form| form.name).chain(["by definition"]);
     let tally = Tally::new(names);
