@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// Name, file name, declared type, content.
-type Part<'a> = (&'a str, Option<&'a str>, Option<&'a str>, &'a [u8]);
+pub(crate) type Part<'a> = (&'a str, Option<&'a str>, Option<&'a str>, &'a [u8]);
 
-const FORM: &str = "multipart/form-data; boundary=xyz";
+pub(crate) const FORM: &str = "multipart/form-data; boundary=xyz";
 
-fn form(parts: &[Part]) -> Vec<u8> {
+pub(crate) fn form(parts: &[Part]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, file_name, content_type, content) in parts {
         body.extend(format!("--xyz\r\ncontent-disposition: form-data; name=\"{name}\"").bytes());

@@ -19,6 +19,7 @@ mod examples;
 #[cfg(unix)]
 mod folder_changes;
 mod forms;
+mod goodput;
 mod grpc;
 mod harness;
 mod hostile;

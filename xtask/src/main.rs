@@ -10,6 +10,7 @@
 //! | [`layout`]      | the order of the rooms, and no circles among files                  |
 //! | [`fuzz`]        | gives every decoder inputs that try to break it                     |
 //! | [`mod@bench`]   | measures what a request costs beside the network alone              |
+//! | [`soak`]        | runs the soak and the overload for minutes                          |
 //!
 //! Progress goes to standard error, the outcome of the tests to standard output.
 
@@ -19,6 +20,7 @@ mod fuzz;
 mod layout;
 mod onnxruntime;
 mod serve;
+mod soak;
 mod test;
 mod workspace;
 
@@ -66,6 +68,18 @@ enum Command {
         /// The targets [default: all]
         targets: Vec<String>,
     },
+    /// Send every kind of request, right and wrong, and compare every answer with its reference
+    Soak {
+        /// How long
+        #[arg(long, value_name = "MINUTES", default_value = "30")]
+        minutes: u64,
+    },
+    /// Send ten times what the server can answer, and measure what it still answers
+    Overload {
+        /// How long
+        #[arg(long, value_name = "MINUTES", default_value = "5")]
+        minutes: u64,
+    },
     /// Measure what a request costs beside the network alone
     Bench {
         /// Folders of models [default: models/bearing]
@@ -94,6 +108,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Check => check::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Fuzz { seconds, targets } => {
             fuzz::run(&workspace, seconds, &targets).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Soak { minutes } => {
+            soak::run(&workspace, &soak::SOAK, minutes).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Overload { minutes } => {
+            soak::run(&workspace, &soak::OVERLOAD, minutes).map(|()| ExitCode::SUCCESS)
         }
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
     }
