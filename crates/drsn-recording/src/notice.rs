@@ -26,6 +26,8 @@ pub enum NoticeCode {
     ColumnsSkipped,
     /// The times of the samples are not evenly spaced.
     UnevenClock,
+    /// An array was read as samples x channels, because its first axis is the longer one.
+    Transposed,
     /// Nothing says the sample rate, and the model's was taken.
     RateAssumed,
 }
@@ -39,6 +41,7 @@ impl NoticeCode {
             Self::LinesSkipped => "lines_skipped",
             Self::ColumnsSkipped => "columns_skipped",
             Self::UnevenClock => "uneven_clock",
+            Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",
         }
     }

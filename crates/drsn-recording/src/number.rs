@@ -90,6 +90,32 @@ impl NumberKind {
         }
     }
 
+    /// The number in `bytes`, in 64 bits; `None` if they are fewer than it has.
+    pub(super) fn one(self, order: ByteOrder, bytes: &[u8]) -> Option<f64> {
+        macro_rules! one {
+            ($type:ty) => {{
+                let bytes = *bytes.first_chunk()?;
+                match order {
+                    ByteOrder::Little => <$type>::from_le_bytes(bytes),
+                    ByteOrder::Big => <$type>::from_be_bytes(bytes),
+                }
+            }};
+        }
+        Some(match self {
+            Self::I8 => f64::from(one!(i8)),
+            Self::U8 => f64::from(one!(u8)),
+            Self::I16 => f64::from(one!(i16)),
+            Self::U16 => f64::from(one!(u16)),
+            Self::I32 => f64::from(one!(i32)),
+            Self::U32 => f64::from(one!(u32)),
+            Self::I64 => one!(i64) as f64,
+            Self::U64 => one!(u64) as f64,
+            Self::F16 => f64::from(half(one!(u16))),
+            Self::F32 => f64::from(one!(f32)),
+            Self::F64 => one!(f64),
+        })
+    }
+
     /// Reads `count` numbers until the deadline; `broken` names what it means if the reader fails.
     /// Memory grows with the bytes read, so a false count costs nothing.
     pub(super) fn read(
