@@ -113,14 +113,19 @@ impl<T> Search<T> {
 
     pub(crate) fn finish(self) -> Result<T, RecordingError> {
         let is_clear = self.rivals.count() == 1;
-        match (self.found, self.wanted) {
-            (Some(found), _) if is_clear => Ok(found),
-            (_, Some(wanted)) if self.best == Rank::Unfit => Err(match self.other {
-                Some((_, reason)) => RecordingError::Unsupported(reason),
-                None => RecordingError::NoVariable { wanted, available: self.all },
-            }),
-            (_, None) if self.best == Rank::Unfit => Err(RecordingError::Empty),
-            (_, None) if self.best < Rank::Best => {
+        match (self.found, self.wanted, self.other) {
+            // Whoever names a text means no number whose name happens to end so.
+            (_, Some(_), Some((rank, reason)))
+                if self.best == Rank::Unfit || (rank == Rank::Best && self.best < rank) =>
+            {
+                Err(RecordingError::Unsupported(reason))
+            }
+            (Some(found), _, _) if is_clear => Ok(found),
+            (_, Some(wanted), _) if self.best == Rank::Unfit => {
+                Err(RecordingError::NoVariable { wanted, available: self.all })
+            }
+            (_, None, _) if self.best == Rank::Unfit => Err(RecordingError::Empty),
+            (_, None, _) if self.best < Rank::Best => {
                 Err(RecordingError::AmbiguousVariable { candidates: self.all })
             }
             _ => Err(RecordingError::AmbiguousVariable { candidates: self.rivals }),
