@@ -180,4 +180,22 @@ mod tests {
         );
         assert!(matches!(read(Some(Instant::now())), Err(RecordingError::TimeUp)));
     }
+
+    #[test]
+    fn one_number_has_64_bits_and_every_kind() {
+        use NumberKind::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+        let bytes = [0x40, 0x59, 0x21, 0x42, 0x13, 0x24, 0x35, 0x46];
+        for kind in [I8, U8, I16, U16, I32, U32, I64, U64, F16, F32, F64] {
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let part = &bytes[..kind.size()];
+                let mut rounded = Vec::new();
+                kind.decode(order, part, &mut rounded);
+                let one = kind.one(order, part).unwrap();
+                assert_eq!(rounded, [one as f32], "{kind:?}, {order:?}");
+                assert_eq!(kind.one(order, &part[1..]), None, "{kind:?}");
+            }
+        }
+        let exact = 97_656.123_456_789_f64;
+        assert_eq!(F64.one(ByteOrder::Big, &exact.to_be_bytes()), Some(exact));
+    }
 }

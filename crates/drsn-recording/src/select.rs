@@ -41,13 +41,13 @@ impl Selection {
         if self.channel.is_empty() {
             return Ok((0..count).collect());
         }
-        let named = |name: &str| names.iter().position(|n| n == name);
+        let place = |name: &str| names.iter().position(|n| n == name);
         let find = |id: &ChannelId| match id {
             // Columns are often named by numbers, and seldom by their positions from 0.
-            ChannelId::Index(index) => named(&index.to_string())
+            ChannelId::Index(index) => place(&index.to_string())
                 .or((*index < count).then_some(*index))
                 .ok_or_else(|| index.to_string()),
-            ChannelId::Name(name) => named(name).ok_or_else(|| format!("\"{name}\"")),
+            ChannelId::Name(name) => place(name).ok_or_else(|| format!("\"{name}\"")),
         };
         self.channel
             .iter()

@@ -1,5 +1,5 @@
 //! Structures, cells and version 4 of MATLAB, sample rates in variables, and columns of NumPy: as
-//! SciPy and NumPy read them.
+//! `SciPy` and NumPy read them.
 //!
 //! `tests/matlab/make.py` writes the files and `expected.json`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -264,4 +264,31 @@ fn a_field_competes_with_variables_by_its_whole_name() {
     assert_eq!(source("gs"), Err(error.to_owned()));
     let error = "the variable to read is ambiguous: name one of X_gs, s.gs, s.logs";
     assert_eq!(read(&bytes, &Selection::default()), Err(error.to_owned()));
+}
+
+/// A few hundred bytes of a compressed file are megabytes of names.
+#[test]
+fn the_names_of_fields_that_are_held_at_once_are_bounded() {
+    use parts::{file, numbers, structure};
+    let names: Vec<String> = (0..600).map(|i| format!("f{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let empty = [14_u32.to_le_bytes(), [0; 4]].concat();
+    // 19,200 bytes of names, three times in a row and then in each other.
+    let flat = structure([1, 1], "", &names, &empty.repeat(600));
+    let row =
+        structure([1, 3], "s", &["x"], &[flat.clone(), flat.clone(), numbers("", 70)].concat());
+    assert_eq!(read(&file(&[row]), &Selection::default()).unwrap().len(), 70);
+    let mut nested = flat;
+    for depth in 2..5 {
+        let values = [nested, empty.repeat(599)].concat();
+        nested = structure([1, 1], "s", &names, &values);
+        let error = read(&file(&[nested.clone()]), &Selection::default()).unwrap_err();
+        let expected = if depth < 4 {
+            "it has no array of numbers: it has only empty arrays"
+        } else {
+            "it is not a valid MAT file: the list of field names of a variable has 19200 bytes, above the \
+             limit of 7936"
+        };
+        assert_eq!(error, expected);
+    }
 }

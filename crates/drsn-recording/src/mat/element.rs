@@ -24,8 +24,9 @@ pub(super) const COMPRESSED: u32 = 15;
 const MAX_AXES: u32 = 32;
 /// Longest name of a variable or field, in bytes; MATLAB writes at most 63.
 const MAX_NAME_BYTES: u32 = 256;
-/// Most bytes of the names of a structure's fields, all together: 2,000 of MATLAB's longest.
-const MAX_FIELDS_BYTES: u32 = 128 << 10;
+/// Most bytes of the names of fields that are held at once, for the structures that are in each
+/// other: 1,000 of MATLAB's longest.
+pub(super) const MAX_FIELDS_BYTES: u32 = 64 << 10;
 
 /// Type and length of an element.
 #[derive(Debug, Clone, Copy)]
@@ -121,13 +122,18 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// Bytes of the names.
+    pub(super) fn bytes(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.len() < self.length
     }
 
     /// The names, without the zeros that fill them up.
-    pub(super) fn iter(&self) -> impl Iterator<Item = String> {
-        self.bytes.chunks_exact(self.length).map(|name| text(name).into_owned())
+    pub(super) fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.bytes.chunks_exact(self.length).map(text)
     }
 }
 
@@ -173,7 +179,8 @@ impl Source<'_> {
     pub(super) fn fields(&mut self) -> Result<Fields, RecordingError> {
         let length = self.part("length of field names", 4)?;
         let length = self.u32s(&length).first().copied().unwrap_or(0);
-        let bytes = self.part("field names", MAX_FIELDS_BYTES)?;
+        let bytes = self.part("list of field names", self.names_left)?;
+        self.names_left -= bytes.len() as u32;
         if !(1..=MAX_NAME_BYTES).contains(&length) {
             return Err(malformed(format!(
                 "the names of a structure's fields have {length} bytes, and 1 to \

@@ -114,14 +114,19 @@ impl<'a> Header<'a> {
                 _ => return None,
             };
             let is_possible = digit(100) == 0
-                && rows.max(columns) <= i32::MAX as u32
+                && i32::try_from(rows.max(columns)).is_ok()
                 && imaginary <= 1
                 && (2..=MAX_NAME_BYTES).contains(&length);
             let (name, rest) = rest.split_at_checked(length as usize).filter(|_| is_possible)?;
             Some(Self {
                 machine,
                 kind: number(digit(10))?,
-                other: other(digit(1))?,
+                other: match digit(1) {
+                    0 => None,
+                    1 => Some(Kind::Text),
+                    2 => Some(Kind::Sparse),
+                    _ => return None,
+                },
                 rows,
                 columns,
                 complex: imaginary == 1,
@@ -150,16 +155,6 @@ fn number(digit: u32) -> Option<NumberKind> {
         5 => NumberKind::U8,
         _ => return None,
     })
-}
-
-/// What a matrix is, other than numbers.
-fn other(digit: u32) -> Option<Option<Kind>> {
-    match digit {
-        0 => Some(None),
-        1 => Some(Some(Kind::Text)),
-        2 => Some(Some(Kind::Sparse)),
-        _ => None,
-    }
 }
 
 /// A name of printable characters, which ends at its first zero and has one at its end.

@@ -43,18 +43,8 @@ pub(super) fn search(
         if !(is_packed || tag.kind == MATRIX) {
             continue;
         }
-        let mut source = Source::open(body, is_packed, order, wanted.limits.deadline)?;
-        let Some(header) = source.header()? else { continue };
-        match header.class {
-            Class::Cells | Class::Structures => containers.push((body, is_packed)),
-            // Unnamed ones are MATLAB's own.
-            Class::Numbers if header.name.is_empty() => {}
-            Class::Numbers => {
-                if array(&mut source, &header.name, true, &header, wanted)? {
-                    source.finish()?;
-                }
-            }
-            Class::Other(kind) => wanted.pass(&header.name, true, kind),
+        if is_container(body, is_packed, order, wanted)? {
+            containers.push((body, is_packed));
         }
     }
     for (body, is_packed) in containers {
@@ -69,6 +59,29 @@ pub(super) fn search(
         }
     }
     Ok(())
+}
+
+/// Whether a variable is a structure or a cell. Any other one is offered or passed over.
+fn is_container(
+    body: &[u8],
+    is_packed: bool,
+    order: ByteOrder,
+    wanted: &mut Wanted<'_>,
+) -> Result<bool, RecordingError> {
+    let mut source = Source::open(body, is_packed, order, wanted.limits.deadline)?;
+    let Some(header) = source.header()? else { return Ok(false) };
+    match header.class {
+        Class::Cells | Class::Structures => return Ok(true),
+        // Unnamed ones are MATLAB's own.
+        Class::Numbers if header.name.is_empty() => {}
+        Class::Numbers => {
+            if array(&mut source, &header.name, true, &header, wanted)? {
+                source.finish()?;
+            }
+        }
+        Class::Other(kind) => wanted.pass(&header.name, true, kind),
+    }
+    Ok(false)
 }
 
 /// Searches a variable that is a structure or a cell.
@@ -103,8 +116,10 @@ fn container(
     let count = header.sizes.iter().copied().fold(1, u64::saturating_mul);
     let is_cell = header.class == Class::Cells;
     let fields = if is_cell { None } else { Some(source.fields()?) };
+    let held = fields.as_ref().map_or(0, Fields::bytes);
     if count == 0 || fields.as_ref().is_some_and(Fields::is_empty) {
         wanted.pass(path, is_outer, Kind::EmptyStructure);
+        source.names_left += held;
         return Ok(());
     }
     let outer = path.len();
@@ -126,6 +141,7 @@ fn container(
         }
         path.truncate(outer);
     }
+    source.names_left += held;
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 //!
 //! * [`level4`], [`level5`]: walking through a file of either version.
 //! * [`element`]: the tags and parts of version 5, from a [`source`] of bytes.
-//! * [`wanted`]: the array that is meant, and its sample rate.
+//! * [`wanted`]: the array that is meant, and its sample rate; [`path`]: how they are written.
 //!
 //! A file is walked through once. Of the arrays that pass by, the best one so far is read, and one
 //! that is better replaces it.
@@ -15,6 +15,7 @@
 mod element;
 mod level4;
 mod level5;
+mod path;
 mod source;
 mod wanted;
 

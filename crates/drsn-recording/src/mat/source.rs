@@ -8,7 +8,7 @@ use std::{
 use flate2::bufread::ZlibDecoder;
 
 use super::{
-    element::{MATRIX, Tag},
+    element::{MATRIX, MAX_FIELDS_BYTES, Tag},
     malformed,
 };
 use crate::{RecordingError, limits::check_time, number::ByteOrder};
@@ -19,6 +19,8 @@ pub(super) struct Source<'a> {
     pub(super) order: ByteOrder,
     /// Bytes left of the innermost matrix that was entered.
     pub(super) left: u64,
+    /// Bytes of names of fields that may still be held.
+    pub(super) names_left: u32,
     deadline: Option<Instant>,
 }
 
@@ -36,12 +38,13 @@ impl<'a> Source<'a> {
         deadline: Option<Instant>,
     ) -> Result<Self, RecordingError> {
         let left = body.len() as u64;
+        let names_left = MAX_FIELDS_BYTES;
         if !is_packed {
-            return Ok(Self { bytes: Bytes::Plain(body), order, left, deadline });
+            return Ok(Self { bytes: Bytes::Plain(body), order, left, names_left, deadline });
         }
         let bytes = Bytes::Packed(Box::new(ZlibDecoder::new(body)));
         // The tag of the inner matrix says how much it is.
-        let mut source = Self { bytes, order, left: 8, deadline };
+        let mut source = Self { bytes, order, left: 8, names_left, deadline };
         let tag = source.tag()?;
         if tag.kind != MATRIX {
             return Err(malformed("a compressed element contains no variable"));

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use ndarray::{Array2, ShapeBuilder as _};
 
-use super::malformed;
+use super::{malformed, path::counted_from_zero};
 use crate::{
     Limits, Names, Recording, RecordingError, Selection,
     number::{ByteOrder, NumberKind},
@@ -129,14 +129,13 @@ impl<'a> Wanted<'a> {
             self.pass(path, is_outer, Kind::EmptyArray);
             return Ok(false);
         }
-        let rate =
-            self.rate.as_mut().and_then(|rate| rate.offer(path, is_outer, false).then_some(rate));
+        let takes_rate = self.rate.as_mut().is_some_and(|rate| rate.offer(path, is_outer, false));
         let takes_samples = self.samples.offer(path, is_outer, is_likely(sizes));
         let count = sizes.iter().copied().fold(1, u64::saturating_mul);
-        if count == 1 && !array.complex && (rate.is_some() || takes_samples) {
+        if count == 1 && !array.complex && (takes_rate || takes_samples) {
             let number = open()?.one(path)?;
-            if let Some(rate) = rate {
-                rate.keep(Found { is_outer, contents: search::rate(path, number) });
+            if takes_rate {
+                self.keep_rate(is_outer, search::rate(path, number));
             }
             if takes_samples {
                 let samples = Array2::from_elem((1, 1), number as f32);
@@ -144,21 +143,28 @@ impl<'a> Wanted<'a> {
             }
             return Ok(true);
         }
-        if let Some(rate) = rate {
-            rate.keep(Found { is_outer, contents: Err(search::no_rate(path, count)) });
+        if takes_rate {
+            self.keep_rate(is_outer, Err(array.no_rate(count)));
         }
-        if takes_samples {
-            let contents = match array.check(self.limits) {
-                Ok(shape) => Ok((path.to_owned(), open()?.matrix(path, shape, self.limits)?)),
-                Err(error) => Err(error),
-            };
-            let is_read = contents.is_ok();
-            self.samples.keep(Found { is_outer, contents });
-            return Ok(is_read);
+        if !takes_samples {
+            return Ok(false);
         }
-        Ok(false)
+        let contents = match array.check(self.limits) {
+            Ok(shape) => Ok((path.to_owned(), open()?.matrix(path, shape, self.limits)?)),
+            Err(error) => Err(error),
+        };
+        let is_read = contents.is_ok();
+        self.samples.keep(Found { is_outer, contents });
+        Ok(is_read)
     }
 
+    fn keep_rate(&mut self, is_outer: bool, contents: Result<f64, RecordingError>) {
+        if let Some(rate) = &mut self.rate {
+            rate.keep(Found { is_outer, contents });
+        }
+    }
+
+    /// The recording that was found.
     pub(super) fn finish(self) -> Result<Recording, RecordingError> {
         if self.samples.is_in_vain() && !self.others.is_empty() {
             let kinds: Vec<&str> = self.others.iter().map(|kind| kind.names().1).collect();
@@ -175,6 +181,14 @@ impl<'a> Wanted<'a> {
 }
 
 impl Array<'_> {
+    /// Why it is no sample rate.
+    fn no_rate(&self, count: u64) -> RecordingError {
+        if self.complex {
+            return unsupported(self.path, "has complex numbers, and a sample rate is real");
+        }
+        search::no_rate(self.path, count)
+    }
+
     /// Rows and columns, if it can be a recording.
     fn check(&self, limits: &Limits) -> Result<[usize; 2], RecordingError> {
         if self.complex {
@@ -234,33 +248,6 @@ impl Numbers<'_> {
     }
 }
 
-/// A name with MATLAB's indices, which count from 1 in brackets of their own, as Python writes it:
-/// `Y(7).Data` is `Y[6].Data`.
-fn counted_from_zero(name: &str) -> String {
-    let mut spelled = String::new();
-    let mut rest = name;
-    while let Some(at) = rest.find(['(', '{']) {
-        let (before, index) = rest.split_at(at);
-        let close = if index.starts_with('(') { ')' } else { '}' };
-        spelled.push_str(before);
-        let number = index.get(1..).and_then(|index| index.split_once(close));
-        let place = |digits: &str| digits.trim().parse::<u64>().ok()?.checked_sub(1);
-        match number.and_then(|(digits, rest)| Some((place(digits)?, rest))) {
-            Some((place, after)) => {
-                spelled.push_str(&format!("[{place}]"));
-                rest = after;
-            }
-            // No index.
-            None => {
-                let (bracket, after) = index.split_at(1);
-                spelled.push_str(bracket);
-                rest = after;
-            }
-        }
-    }
-    spelled + rest
-}
-
 /// Words in a sentence.
 fn list(words: &[&str]) -> String {
     match words {
@@ -272,27 +259,4 @@ fn list(words: &[&str]) -> String {
 
 fn unsupported(path: &str, what: &str) -> RecordingError {
     RecordingError::Unsupported(format!("the variable {} {what}", Names::from_iter([path])))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn indices_of_matlab_count_from_one() {
-        for (name, spelled) in [
-            ("Y(7).Data", "Y[6].Data"),
-            ("bearing{2}", "bearing[1]"),
-            ("a{12}(1).b{3}", "a[11][0].b[2]"),
-            ("Y[6].Data", "Y[6].Data"),
-            ("Y(0)", "Y(0)"),
-            ("Y(1,2)", "Y(1,2)"),
-            ("µ(m{1}", "µ(m[0]"),
-            ("x(", "x("),
-            ("(99999999999999999999)", "(99999999999999999999)"),
-            ("", ""),
-        ] {
-            assert_eq!(counted_from_zero(name), spelled, "{name}");
-        }
-    }
 }

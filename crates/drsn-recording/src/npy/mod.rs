@@ -215,7 +215,7 @@ mod tests {
             // The second sample of the first channel follows in its column, or else in its row.
             if recording.len() > 1 {
                 let next = if shape.0 > shape.1 { shape.1 } else { 1 };
-                assert_eq!(recording.samples[(0, 1)], next as f32, "{shape:?}");
+                assert_eq!(recording.samples[(0, 1)] as usize, next, "{shape:?}");
             }
             assert!(recording.samples.is_standard_layout());
         }

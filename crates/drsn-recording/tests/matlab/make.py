@@ -128,6 +128,20 @@ def nested():
     refuse(file, "the variable pair[2] is empty, and no array of numbers", "pair{3}")
 
 
+def nested_plain():
+    """Without compression, so that tests that damage files reach all of it."""
+    grid = np.empty((2, 2), dtype=[("n", object), ("d", object)])
+    for place, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+        grid[row, column] = (f"no {place}", signal(64, 50 + place).astype(np.int8))
+    cell = np.empty((1, 2), dtype=object)
+    cell[0, :] = [{"sr": 8000.0, "gs": signal(66, 60).astype(np.int8)}, "right"]
+    scipy.io.savemat(HERE / "nested_plain.mat", {"grid": grid, "deep": {"c": cell}})
+    loaded = load("nested_plain.mat")
+    expect("nested_plain.mat", [loaded["grid"][0, 1]["d"]], "grid[2].d", "grid(3).d", "sr", 8000.0)
+    gs = loaded["deep"][0, 0]["c"][0, 0][0, 0]["gs"]
+    expect("nested_plain.mat", [gs], "deep.c[0].gs", "gs", "deep.c{1}.sr", 8000.0)
+
+
 def words():
     scipy.io.savemat(HERE / "words.mat", {"a": "text", "b": {}, "c": {"d": "text", "e": []}})
     refuse("words.mat", "it has no array of numbers: it has only text, empty structures and empty arrays")
@@ -188,7 +202,7 @@ def numpy_files():
         refuse(file, 'it has no numeric variable named "label" or ending with that name; it has x, run.sr, one, big, zero, infinite, none', None, "label")
 
 
-for make in (bearing, paderborn, nested, words, level_4, numpy_files):
+for make in (bearing, paderborn, nested, nested_plain, words, level_4, numpy_files):
     make()
 for path in HERE.glob("*.mat"):
     # Without the date, so that the same files come out each time.
