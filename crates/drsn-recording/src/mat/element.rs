@@ -1,4 +1,4 @@
-//! The elements of a MAT-file: tags, small elements, and the parts of a matrix before its numbers.
+//! The parts of a matrix: its description, and the beginning of its numbers.
 
 use std::{
     borrow::Cow,
@@ -10,73 +10,12 @@ use super::{
     source::{Source, damaged},
     wanted::{Kind, Numbers},
 };
-use crate::{
-    Names, RecordingError,
-    number::{ByteOrder, NumberKind},
-};
-
-/// Type of an element with a variable.
-pub(super) const MATRIX: u32 = 14;
-/// Type of an element with another one, compressed by zlib.
-pub(super) const COMPRESSED: u32 = 15;
+use crate::{Names, RecordingError};
 
 /// Most axes of a matrix.
 const MAX_AXES: u32 = 32;
 /// Longest name of a variable or field, in bytes; MATLAB writes at most 63.
 const MAX_NAME_BYTES: u32 = 256;
-/// Most bytes of the names of fields that are held at once, for the structures that are in each
-/// other: 1,000 of MATLAB's longest.
-pub(super) const MAX_FIELDS_BYTES: u32 = 64 << 10;
-
-/// Type and length of an element.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tag {
-    pub(super) kind: u32,
-    /// Bytes of its contents, without padding.
-    pub(super) bytes: u32,
-    /// The contents of an element of at most four bytes, stored in its tag.
-    small: Option<[u8; 4]>,
-}
-
-impl Tag {
-    /// Splits the tag of an element off its front.
-    pub(super) fn split(bytes: &[u8], order: ByteOrder) -> Result<(Self, &[u8]), RecordingError> {
-        let (tag, rest) = bytes
-            .split_first_chunk()
-            .ok_or_else(|| malformed("it ends within the tag of a variable: it was truncated"))?;
-        Ok((Self::parse(*tag, order)?, rest))
-    }
-
-    pub(super) fn parse(tag: [u8; 8], order: ByteOrder) -> Result<Self, RecordingError> {
-        let [a, b, c, d, data @ ..] = tag;
-        let first = order.u32([a, b, c, d]);
-        // No type needs the upper half. If it is not zero, it is the length of a small element.
-        match first >> 16 {
-            0 => Ok(Self { kind: first, bytes: order.u32(data), small: None }),
-            bytes @ 1..=4 => Ok(Self { kind: first & 0xffff, bytes, small: Some(data) }),
-            bytes => Err(malformed(format!(
-                "a small element declares {bytes} bytes, and holds at most four"
-            ))),
-        }
-    }
-
-    /// The type of the element's numbers, if it has any.
-    fn number(&self) -> Option<NumberKind> {
-        match self.kind {
-            1 => Some(NumberKind::I8),
-            2 => Some(NumberKind::U8),
-            3 => Some(NumberKind::I16),
-            4 => Some(NumberKind::U16),
-            5 => Some(NumberKind::I32),
-            6 => Some(NumberKind::U32),
-            7 => Some(NumberKind::F32),
-            9 => Some(NumberKind::F64),
-            12 => Some(NumberKind::I64),
-            13 => Some(NumberKind::U64),
-            _ => None,
-        }
-    }
-}
 
 /// The description of a matrix.
 #[derive(Debug, Clone)]
@@ -143,12 +82,6 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 impl Source<'_> {
-    pub(super) fn tag(&mut self) -> Result<Tag, RecordingError> {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes)?;
-        Tag::parse(bytes, self.order)
-    }
-
     /// Reads the description of a matrix; `None` if it is empty.
     pub(super) fn header(&mut self) -> Result<Option<Header>, RecordingError> {
         if self.left == 0 {

@@ -9,9 +9,10 @@
 
 use super::{
     HEADER,
-    element::{COMPRESSED, Class, Fields, Header, MATRIX, Tag},
+    element::{Class, Fields, Header},
     malformed,
     source::Source,
+    tag::{COMPRESSED, MATRIX, Tag},
     wanted::{Array, Kind, Wanted},
 };
 use crate::{RecordingError, limits::MAX_VARIABLES, number::ByteOrder};

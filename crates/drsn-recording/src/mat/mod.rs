@@ -6,7 +6,7 @@
 //! `run.Y[6].Data`. Text, truth values, objects and sparse matrices are passed over.
 //!
 //! * [`level4`], [`level5`]: walking through a file of either version.
-//! * [`element`]: the tags and parts of version 5, from a [`source`] of bytes.
+//! * [`element`]: the parts of a matrix of version 5, each with a [`tag`], from a [`source`] of bytes.
 //! * [`wanted`]: the array that is meant, and its sample rate; [`path`]: how they are written.
 //!
 //! A file is walked through once. Of the arrays that pass by, the best one so far is read, and one
@@ -17,6 +17,7 @@ mod level4;
 mod level5;
 mod path;
 mod source;
+mod tag;
 mod wanted;
 
 use self::wanted::Wanted;

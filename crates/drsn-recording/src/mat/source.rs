@@ -8,10 +8,14 @@ use std::{
 use flate2::bufread::ZlibDecoder;
 
 use super::{
-    element::{MATRIX, MAX_FIELDS_BYTES, Tag},
     malformed,
+    tag::{MATRIX, Tag},
 };
 use crate::{RecordingError, limits::check_time, number::ByteOrder};
+
+/// Most bytes of the names of fields that are held at once, for the structures that are in each
+/// other: 1,000 of MATLAB's longest.
+const MAX_FIELDS_BYTES: u32 = 64 << 10;
 
 /// A reader of a matrix and the matrices in it.
 pub(super) struct Source<'a> {
@@ -68,7 +72,13 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RecordingError> {
+    pub(super) fn tag(&mut self) -> Result<Tag, RecordingError> {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes)?;
+        Tag::parse(bytes, self.order)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RecordingError> {
         self.read(bytes.len() as u64)?.read_exact(bytes).map_err(|error| damaged(&error))
     }
 
