@@ -13,7 +13,10 @@ use crate::workspace::Workspace;
 
 /// Each target with the files that it begins with.
 const TARGETS: [(&str, &[&str]); 12] = [
-    ("recording", &["crates/drsn-recording/tests/recordings"]),
+    (
+        "recording",
+        &["crates/drsn-recording/tests/recordings", "crates/drsn-recording/tests/matlab"],
+    ),
     ("image", &["crates/drsn-bundle/tests/data", "tests/data"]),
     ("manifest", &["models/mnist/1/manifest.json"]),
     ("golden", &["models/mnist/1/golden.json"]),

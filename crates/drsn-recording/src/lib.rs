@@ -23,6 +23,7 @@ mod npz;
 mod number;
 mod resample;
 mod resampler;
+mod search;
 mod select;
 mod wav;
 mod windows;
@@ -83,7 +84,7 @@ pub enum RateSource {
 /// File formats of recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecordingFormat {
-    /// MATLAB's MAT-file, version 5 (`-v6`, `-v7`).
+    /// MATLAB's MAT-file, versions 4 and 5 (`-v4`, `-v6`, `-v7`).
     Mat,
     /// One NumPy array.
     Npy,

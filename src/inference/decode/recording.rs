@@ -243,7 +243,7 @@ impl Decoder<'_> {
         let selection = selection(self.options);
         let array = match format {
             RecordingFormat::Npy => Array::read_npy(file, limits)?,
-            RecordingFormat::Npz => Array::read_npz(file, selection.variable.as_deref(), limits)?,
+            RecordingFormat::Npz => Array::read_npz(file, &selection, limits)?,
             RecordingFormat::Mat | RecordingFormat::Wav | RecordingFormat::Csv => {
                 return Recording::read(format, file, &selection, limits).map(Content::Recording);
             }
@@ -256,7 +256,7 @@ impl Decoder<'_> {
 
     /// The inputs of an array `[N, C, L]`.
     fn in_array(&self, spec: &SignalSpec, array: Array) -> Result<Vec<Recording>, ApiError> {
-        let Array { name, values } = array;
+        let Array { name, values, sample_rate_hz } = array;
         let values = values.into_dimensionality::<Ix3>().map_err(|_| ApiError::internal())?;
         if values.is_empty() {
             return Err(recording_error(&RecordingError::Empty));
@@ -267,6 +267,7 @@ impl Decoder<'_> {
         let selection = selection(self.options);
         let inputs = values.outer_iter().map(|input| {
             Recording::from_array(input.to_owned(), name.clone(), &selection)
+                .map(|recording| Recording { sample_rate_hz, ..recording })
                 .map_err(|error| recording_error(&error))
         });
         inputs.collect()

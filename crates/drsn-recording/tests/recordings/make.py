@@ -55,7 +55,8 @@ def mat():
         refuse(file, f"the variable to read is ambiguous: name one of {names}, complex, cube")
         refuse(file, f"the variable to read is ambiguous: name one of {names}", "E_time")
         refuse(file, 'it has no numeric variable named "BA_time" or ending with that name; '
-               f"it has {names}, X097RPM, complex, cube", "BA_time")
+               f"it has {names}, X097RPM, complex, cube, cell[0], struct.a", "BA_time")
+        expect(file, [loaded["struct"][0, 0]["a"].ravel()], ["struct.a"], variable="a")
         refuse(file, "the variable complex has complex numbers: save their real part or magnitude", "complex")
         refuse(file, "the variable cube has more than two axes: save it as samples x channels", "cube")
     scipy.io.savemat(HERE / "wide.mat", {"wide": wide})
@@ -120,8 +121,9 @@ def npy():
     ):
         np.save(HERE / file, array)
         refuse(file, f"its numbers have NumPy's type {name}, which is not supported: convert it to float32")
-    np.save(HERE / "tall.npy", np.zeros((1025, 2), dtype=np.int8))
-    refuse("tall.npy", "it has 1025 channels, above the limit of 1024: are its axes swapped?")
+    np.save(HERE / "tall.npy", np.zeros((66, 65), dtype=np.int8))
+    refuse("tall.npy", "its shape is [66, 65], and neither axis is clearly the channels: "
+           "save it as [channels, samples], with at most as many channels as samples")
 
 
 def npz():
