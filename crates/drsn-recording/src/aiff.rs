@@ -1,0 +1,165 @@
+//! AIFF and AIFF-C: big-endian PCM of up to 32 bits, and in AIFF-C also other byte orders, floats,
+//! A-law and µ-law.
+//!
+//! The description may follow the samples, so the whole file is needed.
+
+use std::io::Read as _;
+
+use crate::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection,
+    audio::{Encoding, Frames, Layout, Length, MAX_CHUNKS},
+    limits::check_channels,
+    number::{ByteOrder, NumberKind},
+};
+
+/// Whether the bytes start like an AIFF file. A table may start with the same four letters.
+pub(crate) fn is_aiff(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"FORM") && matches!(bytes.get(8..12), Some(b"AIFF" | b"AIFC"))
+}
+
+/// Lengths from here on are placeholders of programs that cannot seek.
+const PLACEHOLDERS: u64 = 0x7f00_0000;
+
+pub(crate) fn read(
+    bytes: &[u8],
+    selection: &Selection,
+    limits: &Limits,
+) -> Result<Recording, RecordingError> {
+    let Parts { description, samples } = Parts::of(bytes)?;
+    let (layout, frames) = describe(description)?;
+    let (length, samples) = samples.ok_or_else(|| malformed("it has no samples"))?;
+    // The two lengths often differ in files that were not finished. Reading goes by that of the
+    // samples if it is there.
+    let counted = frames * layout.frame_bytes() as u64;
+    let (most, declared) = match length {
+        0 if counted == 0 => (u64::MAX, None),
+        0 => (counted, Some(counted)),
+        PLACEHOLDERS.. => (u64::MAX, None),
+        length if counted == 0 => (length, Some(length)),
+        length => (length, Some(counted)),
+    };
+    let length = Length { most, declared };
+    let available = Some(samples.len() as u64);
+    Frames::new(samples.take(u64::MAX), layout, length, available, limits)?
+        .into_recording(selection)
+}
+
+/// The chunks of a file that are needed.
+#[derive(Default)]
+struct Parts<'a> {
+    description: &'a [u8],
+    /// The declared length of the samples in bytes, and all bytes from the first of them to the end
+    /// of the file.
+    samples: Option<(u64, &'a [u8])>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(file: &'a [u8]) -> Result<Self, RecordingError> {
+        if !is_aiff(file) {
+            return Err(malformed("it does not start with FORM and AIFF or AIFC"));
+        }
+        let mut parts = Self::default();
+        let mut rest = file.get(12..).unwrap_or_default();
+        for _ in 0..MAX_CHUNKS {
+            let Some((&[a, b, c, d, s0, s1, s2, s3], content)) = rest.split_first_chunk() else {
+                return Ok(parts);
+            };
+            let size = u32::from_be_bytes([s0, s1, s2, s3]) as usize;
+            let (chunk, after) = content.split_at(size.min(content.len()));
+            match &[a, b, c, d] {
+                b"COMM" if chunk.len() < size => {
+                    return Err(malformed("it ends in the description of its samples"));
+                }
+                b"COMM" => parts.description = chunk,
+                b"SSND" => parts.samples = Some(sound(size, content)?),
+                _ => {}
+            }
+            // Chunks of odd length are padded.
+            rest = after.get(size % 2..).unwrap_or_default();
+        }
+        Err(malformed(format!("it has more than {MAX_CHUNKS} chunks")))
+    }
+}
+
+/// The declared length of the samples, and where they begin, from the content of their chunk.
+fn sound(size: usize, content: &[u8]) -> Result<(u64, &[u8]), RecordingError> {
+    let cut = || malformed("it ends before its first sample: it was truncated");
+    // An offset, and the size of blocks, which need not be known to read them.
+    let (&[o0, o1, o2, o3, ..], rest) = content.split_first_chunk::<8>().ok_or_else(cut)?;
+    let offset = u32::from_be_bytes([o0, o1, o2, o3]) as usize;
+    let length = size.saturating_sub(8).saturating_sub(offset);
+    Ok((length as u64, rest.get(offset..).ok_or_else(cut)?))
+}
+
+/// Reads the chunk that describes the samples: their layout, and how many there are a channel.
+fn describe(chunk: &[u8]) -> Result<(Layout, u64), RecordingError> {
+    let Some((&[c0, c1, f0, f1, f2, f3, b0, b1], rest)) = chunk.split_first_chunk() else {
+        return Err(malformed("it has no description of its samples"));
+    };
+    let (rate, rest) =
+        rest.split_first_chunk().ok_or_else(|| malformed("it has no sample rate"))?;
+    let channels = u16::from_be_bytes([c0, c1]);
+    if channels == 0 {
+        return Err(malformed("it has no channels"));
+    }
+    check_channels(u64::from(channels))?;
+    let sample_rate = extended(*rate);
+    if !(sample_rate.is_finite() && sample_rate > 0.0) {
+        return Err(malformed("its sample rate is not a number above zero"));
+    }
+    let bits = u16::from_be_bytes([b0, b1]);
+    // Only AIFF-C names an encoding.
+    let code = rest.first_chunk().unwrap_or(b"NONE");
+    let (encoding, order) = encoding(code, bits)?;
+    let layout = Layout { channels: usize::from(channels), sample_rate, encoding, order };
+    Ok((layout, u64::from(u32::from_be_bytes([f0, f1, f2, f3]))))
+}
+
+fn encoding(code: &[u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), RecordingError> {
+    let name = || code.escape_ascii();
+    let signed = |least: u16, most: u16| {
+        Encoding::signed(bits).filter(|_| (least..=most).contains(&bits)).ok_or_else(|| {
+            RecordingError::Unsupported(format!(
+                "it is an AIFF file of {bits}-bit integers of the kind {}, which is not supported: \
+                 save it as PCM of 8, 16, 24 or 32 bits",
+                name()
+            ))
+        })
+    };
+    let encoding = match code {
+        b"NONE" | b"twos" | b"sowt" => signed(1, 32)?,
+        b"raw " if bits <= 8 => Encoding::Unsigned1,
+        b"in24" | b"23ni" => signed(17, 24)?,
+        b"in32" | b"42n1" => signed(25, 32)?,
+        b"fl32" | b"FL32" => Encoding::Float(NumberKind::F32),
+        b"fl64" | b"FL64" => Encoding::Float(NumberKind::F64),
+        b"ulaw" | b"ULAW" => Encoding::MuLaw,
+        b"alaw" | b"ALAW" => Encoding::ALaw,
+        _ => {
+            return Err(RecordingError::Unsupported(format!(
+                "it is an AIFF file compressed as {}, which is not supported: save it as PCM or as \
+                 floats",
+                name()
+            )));
+        }
+    };
+    let order = match code {
+        b"sowt" | b"42n1" | b"23ni" => ByteOrder::Little,
+        _ => ByteOrder::Big,
+    };
+    Ok((encoding, order))
+}
+
+/// An 80-bit float: 1 sign bit, 15 exponent bits with bias 16383, 64 bits before and after the
+/// point.
+fn extended(bytes: [u8; 10]) -> f64 {
+    let [e0, e1, fraction @ ..] = bytes;
+    let head = u16::from_be_bytes([e0, e1]);
+    let exponent = i32::from(head & 0x7fff) - 16383 - 63;
+    let magnitude = u64::from_be_bytes(fraction) as f64 * 2_f64.powi(exponent);
+    if head >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+fn malformed(reason: impl Into<String>) -> RecordingError {
+    RecordingError::malformed(RecordingFormat::Aiff, reason)
+}
