@@ -129,8 +129,8 @@ fn encoding(code: &[u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), Recordin
     let encoding = match code {
         b"NONE" | b"twos" | b"sowt" => signed(1, 32)?,
         b"raw " if bits <= 8 => Encoding::Unsigned1,
-        b"in24" | b"23ni" => signed(17, 24)?,
-        b"in32" | b"42n1" => signed(25, 32)?,
+        // libsndfile gives the little-endian ones each other's names: the bits decide.
+        b"in24" | b"in32" | b"23ni" | b"42n1" => signed(17, 32)?,
         b"fl32" | b"FL32" => Encoding::Float(NumberKind::F32),
         b"fl64" | b"FL64" => Encoding::Float(NumberKind::F64),
         b"ulaw" | b"ULAW" => Encoding::MuLaw,
@@ -162,4 +162,127 @@ fn extended(bytes: [u8; 10]) -> f64 {
 
 fn malformed(reason: impl Into<String>) -> RecordingError {
     RecordingError::malformed(RecordingFormat::Aiff, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits::new(100_000, 10_000);
+
+    fn chunk(id: &[u8; 4], length: u32, content: &[u8]) -> Vec<u8> {
+        [&id[..], &length.to_be_bytes(), content].concat()
+    }
+
+    /// A stereo description at 48 kHz with this number of samples.
+    fn description(frames: u32, bits: u8, rest: &[u8]) -> Vec<u8> {
+        let rate = [0x40, 0x0e, 0xbb, 0x80, 0, 0, 0, 0, 0, 0];
+        let content = [&[0, 2][..], &frames.to_be_bytes(), &[0, bits], &rate, rest].concat();
+        chunk(b"COMM", content.len() as u32, &content)
+    }
+
+    fn sound(length: u32, offset: u32, samples: &[i16]) -> Vec<u8> {
+        let samples: Vec<u8> = samples.iter().flat_map(|s| s.to_be_bytes()).collect();
+        let padding = vec![9; offset as usize];
+        let content = [&offset.to_be_bytes()[..], &[0; 4], &padding, &samples].concat();
+        chunk(b"SSND", length, &content)
+    }
+
+    fn file(kind: &[u8; 4], chunks: &[Vec<u8>]) -> Vec<u8> {
+        [&b"FORM\0\0\0\0"[..], kind, &chunks.concat()].concat()
+    }
+
+    fn whole(bytes: &[u8]) -> Result<Recording, String> {
+        read(bytes, &Selection::default(), &LIMITS).map_err(|error| error.to_string())
+    }
+
+    const SAMPLES: [i16; 4] = [16384, 0, -32768, 8192];
+
+    #[test]
+    fn lengths_that_differ_go_by_the_samples_that_are_there() {
+        // Declared samples a channel, the length of their chunk, and what is said.
+        for (frames, length, said) in [
+            (2, 16, None),
+            (2, 800, None),
+            (2, 0, None),
+            (0, 16, None),
+            (0, 0, None),
+            (0x1fc0_0000, 0x7f00_0008, None),
+            (1, 16, None),
+            (3, 16, Some("3")),
+            (1000, 4008, Some("1,000")),
+            (0, 4008, Some("1,000")),
+        ] {
+            let bytes = file(b"AIFF", &[description(frames, 16, b""), sound(length, 0, &SAMPLES)]);
+            let recording = whole(&bytes).unwrap();
+            assert_eq!(recording.samples, array![[0.5, -1.0], [0.0, 0.25]], "{frames} {length}");
+            let expected = said.map(|declared| {
+                format!("the file declares {declared} samples a channel and has 2: those were read")
+            });
+            let said = recording.notices.into_iter().next().map(|notice| notice.message);
+            assert_eq!(said, expected, "{frames} {length}");
+        }
+    }
+
+    #[test]
+    fn chunks_come_in_any_order_and_samples_may_begin_later() {
+        let name = chunk(b"NAME", 3, b"abc\0");
+        let bytes =
+            file(b"AIFF", &[name.clone(), sound(20, 4, &SAMPLES), name, description(2, 16, b"")]);
+        assert_eq!(whole(&bytes).unwrap().samples, array![[0.5, -1.0], [0.0, 0.25]]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_rejected_with_its_reason() {
+        let with = |bits, code: &[u8]| {
+            whole(&file(b"AIFC", &[description(2, bits, code), sound(16, 0, &SAMPLES)]))
+        };
+        for (bits, code, reason) in [
+            (16, &b"ima4"[..], "compressed as ima4"),
+            (16, b"raw ", "compressed as raw "),
+            (0, b"NONE", "0-bit integers of the kind NONE"),
+            (33, b"NONE", "33-bit integers"),
+            (16, b"in24", "16-bit integers of the kind in24"),
+        ] {
+            let error = with(bits, code).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert_eq!(with(16, b"sowt").unwrap().samples[[0, 0]], 64.0 / 32768.0);
+        for (chunks, reason) in [
+            (vec![description(2, 16, b"")], "it has no samples"),
+            (vec![sound(16, 0, &SAMPLES)], "it has no description of its samples"),
+            (vec![chunk(b"COMM", 18, &[0, 1])], "it ends in the description of its samples"),
+            (vec![chunk(b"SSND", 18, &[0, 1])], "it ends before its first sample"),
+            (vec![chunk(b"NAME", 0, b""); 10_000], "it has more than 10000 chunks"),
+        ] {
+            let error = whole(&file(b"AIFF", &chunks)).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert_eq!(
+            whole(b"FORM").unwrap_err(),
+            malformed("it does not start with FORM and AIFF or AIFC").to_string()
+        );
+        let no_samples = file(b"AIFF", &[description(2, 16, b""), sound(8, 0, &[])]);
+        assert_eq!(whole(&no_samples).unwrap_err(), RecordingError::Empty.to_string());
+    }
+
+    #[test]
+    fn sample_rates_are_80_bit_floats() {
+        let rate = |head: u16, fraction: u64| {
+            let [e0, e1] = head.to_be_bytes();
+            let [a, b, c, d, e, f, g, h] = fraction.to_be_bytes();
+            extended([e0, e1, a, b, c, d, e, f, g, h])
+        };
+        assert_eq!(rate(0x400e, 0xbb80 << 48), 48_000.0);
+        assert_eq!(rate(0x400e, 0xbb80_8000 << 32), 48_000.5);
+        assert_eq!(rate(0x3ffe, 1 << 63), 0.5);
+        assert_eq!(rate(0xbfff, 1 << 63), -1.0);
+        assert_eq!(rate(0, 1 << 63), 0.0);
+        assert_eq!(rate(0x7fff, 1 << 63), f64::INFINITY);
+        let mut bytes = file(b"AIFF", &[description(2, 16, b""), sound(16, 0, &SAMPLES)]);
+        bytes[28] = 0xc0;
+        assert!(whole(&bytes).unwrap_err().contains("its sample rate is not a number above zero"));
+    }
 }

@@ -160,10 +160,7 @@ mod tests {
             }
         }
         assert_eq!(RecordingFormat::from_extension("pdf"), None);
-        assert_eq!(
-            RecordingFormat::list(),
-            ".npy, .npz, .wav, .aiff, .flac, .mat or .csv"
-        );
+        assert_eq!(RecordingFormat::list(), ".npy, .npz, .wav, .aiff, .flac, .mat or .csv");
     }
 
     #[test]

@@ -134,8 +134,8 @@ mod tests {
         let scale = |numbers: Vec<f32>| numbers.iter().map(|x| (x * 32768.0) as i32).collect();
         let codes = [0x00, 0x80, 0x7f, 0xff, 0x4f, 0xaa, 0xd5, 0x55, 0x2a];
         let mu: Vec<i32> = scale(decoded(Encoding::MuLaw, ByteOrder::Little, &codes));
-        assert_eq!(mu, [-32124, 32124, 0, 0, -876, 5372, 372, -372, -5372]);
+        assert_eq!(mu, [-32124, 32124, 0, 0, -924, 5372, 716, -716, -5372]);
         let a: Vec<i32> = scale(decoded(Encoding::ALaw, ByteOrder::Little, &codes));
-        assert_eq!(a, [-5504, 5504, -848, 848, -304, 32256, 8, -8, -32256]);
+        assert_eq!(a, [-5504, 5504, -848, 848, -424, 32256, 8, -8, -32256]);
     }
 }

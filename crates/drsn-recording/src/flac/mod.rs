@@ -146,7 +146,8 @@ fn metadata(bytes: &[u8]) -> Result<(Stream, &[u8]), RecordingError> {
 fn after_tag(bytes: &[u8]) -> &[u8] {
     match bytes.split_first_chunk() {
         Some((&[b'I', b'D', b'3', _, _, _, a, b, c, d], content)) => {
-            let size = [a, b, c, d].iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 127));
+            let size =
+                [a, b, c, d].iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 127));
             content.get(size..).unwrap_or_default()
         }
         _ => bytes,

@@ -129,8 +129,7 @@ fn predict(factors: &[i64], shift: u32, depth: u32, samples: &mut [i64]) -> Resu
     let limit = 1 << (depth - 1);
     for index in factors.len()..samples.len() {
         let (before, rest) = samples.split_at_mut(index);
-        let (Some(window), Some(sample)) =
-            (before.get(index - factors.len()..), rest.first_mut())
+        let (Some(window), Some(sample)) = (before.get(index - factors.len()..), rest.first_mut())
         else {
             break;
         };

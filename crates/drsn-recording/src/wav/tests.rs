@@ -74,8 +74,9 @@ fn notices(recording: &Recording) -> Vec<&str> {
 /// by almost all: the samples that are there were refused.
 #[test]
 fn a_file_that_was_cut_gives_its_samples_and_says_so() {
-    let declares =
-        |more: &str| format!("the file declares {more} samples a channel and has 2: those were read");
+    let declares = |more: &str| {
+        format!("the file declares {more} samples a channel and has 2: those were read")
+    };
     for data in [6, 8, 4112, 16_000_000] {
         let recording = whole(&file(1, 100, data, &[16384, -32768])).unwrap();
         assert_eq!(recording.samples, array![[0.5, -1.0]], "{data}");
@@ -143,7 +144,8 @@ fn described(byte_rate: u32, frame: u8, bits: u8) -> Vec<u8> {
 
 #[test]
 fn a_wrong_size_of_frames_is_passed_over_only_if_the_rest_agrees() {
-    for (byte_rate, frame, bits) in [(0, 0, 16), (4000, 2, 16), (4000, 8, 16), (0, 4, 12), (0, 4, 0)]
+    for (byte_rate, frame, bits) in
+        [(0, 0, 16), (4000, 2, 16), (4000, 8, 16), (0, 4, 12), (0, 4, 0)]
     {
         let recording = whole(&described(byte_rate, frame, bits)).unwrap();
         assert_eq!(recording.samples.row(0)[0], 0.5, "{byte_rate} {frame} {bits}");
