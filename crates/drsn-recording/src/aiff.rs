@@ -17,7 +17,8 @@ pub(crate) fn is_aiff(bytes: &[u8]) -> bool {
     bytes.starts_with(b"FORM") && matches!(bytes.get(8..12), Some(b"AIFF" | b"AIFC"))
 }
 
-/// Lengths from here on are placeholders of programs that cannot seek.
+/// Lengths from here on may be placeholders of programs that cannot seek, or true: then no more
+/// samples follow.
 const PLACEHOLDERS: u64 = 0x7f00_0000;
 
 pub(crate) fn read(
@@ -31,13 +32,13 @@ pub(crate) fn read(
     // The two lengths often differ in files that were not finished. Reading goes by that of the
     // samples if it is there.
     let counted = frames * layout.frame_bytes() as u64;
-    let (most, declared) = match length {
-        0 if counted == 0 => (u64::MAX, None),
-        0 => (counted, Some(counted)),
-        PLACEHOLDERS.. => (u64::MAX, None),
-        length if counted == 0 => (length, Some(length)),
-        length => (length, Some(counted)),
+    let (most, declared) = match (length, counted) {
+        (None, 0) => (u64::MAX, u64::MAX),
+        (None | Some(0), _) => (counted, counted),
+        (Some(length), 0) => (length, length),
+        (Some(length), _) => (length, counted),
     };
+    let declared = Some(declared).filter(|&bytes| bytes < PLACEHOLDERS);
     let length = Length { most, declared };
     let available = Some(samples.len() as u64);
     Frames::new(samples.take(u64::MAX), layout, length, available, limits)?
@@ -48,9 +49,9 @@ pub(crate) fn read(
 #[derive(Default)]
 struct Parts<'a> {
     description: &'a [u8],
-    /// The declared length of the samples in bytes, and all bytes from the first of them to the end
-    /// of the file.
-    samples: Option<(u64, &'a [u8])>,
+    /// The declared length of the samples in bytes, if any, and all bytes from the first of them to
+    /// the end of the file.
+    samples: Option<(Option<u64>, &'a [u8])>,
 }
 
 impl<'a> Parts<'a> {
@@ -82,13 +83,14 @@ impl<'a> Parts<'a> {
 }
 
 /// The declared length of the samples, and where they begin, from the content of their chunk.
-fn sound(size: usize, content: &[u8]) -> Result<(u64, &[u8]), RecordingError> {
+fn sound(size: usize, content: &[u8]) -> Result<(Option<u64>, &[u8]), RecordingError> {
     let cut = || malformed("it ends before its first sample: it was truncated");
     // An offset, and the size of blocks, which need not be known to read them.
     let (&[o0, o1, o2, o3, ..], rest) = content.split_first_chunk::<8>().ok_or_else(cut)?;
     let offset = u32::from_be_bytes([o0, o1, o2, o3]) as usize;
-    let length = size.saturating_sub(8).saturating_sub(offset);
-    Ok((length as u64, rest.get(offset..).ok_or_else(cut)?))
+    // A size of zero does not include even these numbers: it was never set.
+    let length = (size > 0).then(|| size.saturating_sub(8).saturating_sub(offset) as u64);
+    Ok((length, rest.get(offset..).ok_or_else(cut)?))
 }
 
 /// Reads the chunk that describes the samples: their layout, and how many there are a channel.
@@ -109,13 +111,13 @@ fn describe(chunk: &[u8]) -> Result<(Layout, u64), RecordingError> {
     }
     let bits = u16::from_be_bytes([b0, b1]);
     // Only AIFF-C names an encoding.
-    let code = rest.first_chunk().unwrap_or(b"NONE");
+    let code = *rest.first_chunk().unwrap_or(b"NONE");
     let (encoding, order) = encoding(code, bits)?;
     let layout = Layout { channels: usize::from(channels), sample_rate, encoding, order };
     Ok((layout, u64::from(u32::from_be_bytes([f0, f1, f2, f3]))))
 }
 
-fn encoding(code: &[u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), RecordingError> {
+fn encoding(code: [u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), RecordingError> {
     let name = || code.escape_ascii();
     let signed = |least: u16, most: u16| {
         Encoding::signed(bits).filter(|_| (least..=most).contains(&bits)).ok_or_else(|| {
@@ -126,7 +128,7 @@ fn encoding(code: &[u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), Recordin
             ))
         })
     };
-    let encoding = match code {
+    let encoding = match &code {
         b"NONE" | b"twos" | b"sowt" => signed(1, 32)?,
         b"raw " if bits <= 8 => Encoding::Unsigned1,
         // libsndfile gives the little-endian ones each other's names: the bits decide.
@@ -143,7 +145,7 @@ fn encoding(code: &[u8; 4], bits: u16) -> Result<(Encoding, ByteOrder), Recordin
             )));
         }
     };
-    let order = match code {
+    let order = match &code {
         b"sowt" | b"42n1" | b"23ni" => ByteOrder::Little,
         _ => ByteOrder::Big,
     };
@@ -172,8 +174,8 @@ mod tests {
 
     const LIMITS: Limits = Limits::new(100_000, 10_000);
 
-    fn chunk(id: &[u8; 4], length: u32, content: &[u8]) -> Vec<u8> {
-        [&id[..], &length.to_be_bytes(), content].concat()
+    fn chunk(id: &[u8], length: u32, content: &[u8]) -> Vec<u8> {
+        [id, &length.to_be_bytes(), content].concat()
     }
 
     /// A stereo description at 48 kHz with this number of samples.
@@ -190,7 +192,7 @@ mod tests {
         chunk(b"SSND", length, &content)
     }
 
-    fn file(kind: &[u8; 4], chunks: &[Vec<u8>]) -> Vec<u8> {
+    fn file(kind: &[u8], chunks: &[Vec<u8>]) -> Vec<u8> {
         [&b"FORM\0\0\0\0"[..], kind, &chunks.concat()].concat()
     }
 
@@ -207,6 +209,7 @@ mod tests {
             (2, 16, None),
             (2, 800, None),
             (2, 0, None),
+            (2, 8, None),
             (0, 16, None),
             (0, 0, None),
             (0x1fc0_0000, 0x7f00_0008, None),
@@ -249,7 +252,7 @@ mod tests {
             let error = with(bits, code).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
-        assert_eq!(with(16, b"sowt").unwrap().samples[[0, 0]], 64.0 / 32768.0);
+        assert_eq!(with(16, b"sowt").unwrap().samples.column(0).to_vec(), [64.0 / 32768.0, 0.0]);
         for (chunks, reason) in [
             (vec![description(2, 16, b"")], "it has no samples"),
             (vec![sound(16, 0, &SAMPLES)], "it has no description of its samples"),
@@ -264,23 +267,23 @@ mod tests {
             whole(b"FORM").unwrap_err(),
             malformed("it does not start with FORM and AIFF or AIFC").to_string()
         );
-        let no_samples = file(b"AIFF", &[description(2, 16, b""), sound(8, 0, &[])]);
+        let name = chunk(b"NAME", 4, b"abcd");
+        let no_samples = file(b"AIFF", &[description(0, 16, b""), sound(8, 0, &[]), name]);
         assert_eq!(whole(&no_samples).unwrap_err(), RecordingError::Empty.to_string());
     }
 
     #[test]
     fn sample_rates_are_80_bit_floats() {
         let rate = |head: u16, fraction: u64| {
-            let [e0, e1] = head.to_be_bytes();
-            let [a, b, c, d, e, f, g, h] = fraction.to_be_bytes();
-            extended([e0, e1, a, b, c, d, e, f, g, h])
+            let bytes = [&head.to_be_bytes()[..], &fraction.to_be_bytes()].concat();
+            extended(*bytes.first_chunk().unwrap())
         };
-        assert_eq!(rate(0x400e, 0xbb80 << 48), 48_000.0);
-        assert_eq!(rate(0x400e, 0xbb80_8000 << 32), 48_000.5);
-        assert_eq!(rate(0x3ffe, 1 << 63), 0.5);
-        assert_eq!(rate(0xbfff, 1 << 63), -1.0);
-        assert_eq!(rate(0, 1 << 63), 0.0);
-        assert_eq!(rate(0x7fff, 1 << 63), f64::INFINITY);
+        assert_eq!(rate(0x400e, 0xbb80 << 48).to_bits(), f64::to_bits(48_000.0));
+        assert_eq!(rate(0x400e, 0xbb80_8000 << 32).to_bits(), f64::to_bits(48_000.5));
+        assert_eq!(rate(0x3ffe, 1 << 63).to_bits(), f64::to_bits(0.5));
+        assert_eq!(rate(0xbfff, 1 << 63).to_bits(), f64::to_bits(-1.0));
+        assert_eq!(rate(0, 1 << 63).to_bits(), f64::to_bits(0.0));
+        assert_eq!(rate(0x7fff, 1 << 63).to_bits(), f64::to_bits(f64::INFINITY));
         let mut bytes = file(b"AIFF", &[description(2, 16, b""), sound(16, 0, &SAMPLES)]);
         bytes[28] = 0xc0;
         assert!(whole(&bytes).unwrap_err().contains("its sample rate is not a number above zero"));

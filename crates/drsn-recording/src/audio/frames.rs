@@ -115,7 +115,7 @@ impl<R: Read> Frames<R> {
         self.read += received / frame;
         self.left = if received < wanted { 0 } else { self.left - received };
         self.limits.check_shape([self.read, self.layout.channels as u64])?;
-        self.is_torn |= received % frame != 0;
+        self.is_torn |= !received.is_multiple_of(frame);
         self.bytes.truncate((received - received % frame) as usize);
         self.numbers.clear();
         self.layout.encoding.decode(self.layout.order, &self.bytes, &mut self.numbers);

@@ -108,20 +108,16 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..60),
             sizes in prop::collection::vec(0_u32..=56, 1..40)
         ) {
-            let all: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+            let all = bytes.iter().map(|byte| format!("{byte:08b}")).collect::<Vec<_>>().concat();
             let (mut bits, mut at) = (Bits::new(&bytes), 0);
             for size in sizes {
                 let expected = all.get(at..at + size as usize);
-                match bits.read(size) {
-                    Ok(number) => {
-                        let text = expected.unwrap();
-                        prop_assert_eq!(number, u64::from_str_radix(text, 2).unwrap_or(0));
-                    }
-                    Err(_) => {
-                        prop_assert!(expected.is_none());
-                        break;
-                    }
-                }
+                let Ok(number) = bits.read(size) else {
+                    prop_assert!(expected.is_none());
+                    break;
+                };
+                let text = expected.unwrap();
+                prop_assert_eq!(number, u64::from_str_radix(text, 2).unwrap_or(0));
                 at += size as usize;
                 prop_assert_eq!(bits.position(), at.div_ceil(8));
             }

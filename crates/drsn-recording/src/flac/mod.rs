@@ -58,52 +58,91 @@ pub(crate) fn read(
     let (stream, frames) = metadata(bytes)?;
     let wanted = selection.channels(stream.channels, &[])?;
     check_declared(&stream, frames.len(), limits)?;
-    let mut channels: Vec<Vec<f32>> = vec![Vec::new(); wanted.len()];
-    let (mut frame, mut md5) = (Frame::default(), Sum::new(&stream));
-    let (mut rest, mut read, mut is_torn) = (frames, 0, false);
-    while !is_over(&stream, read, rest) {
+    let mut decoder = Decoder::new(stream, frames, wanted);
+    while decoder.decode_next(limits)? {}
+    decoder.finish()
+}
+
+/// A file whose frames are decoded one after another.
+struct Decoder<'a> {
+    stream: Stream,
+    rest: &'a [u8],
+    /// Samples of each channel so far.
+    read: u64,
+    /// Whether the file ended in a frame.
+    is_torn: bool,
+    frame: Frame,
+    md5: Sum,
+    wanted: Vec<usize>,
+    /// The samples of the wanted channels.
+    channels: Vec<Vec<f32>>,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(stream: Stream, rest: &'a [u8], wanted: Vec<usize>) -> Self {
+        let channels = vec![Vec::new(); wanted.len()];
+        let (frame, md5) = (Frame::default(), Sum::new(&stream));
+        Self { stream, rest, read: 0, is_torn: false, frame, md5, wanted, channels }
+    }
+
+    /// Whether no frame follows.
+    fn is_over(&self) -> bool {
+        let total = self.stream.total;
+        let is_tag = || total == 0 && TAGS.iter().any(|tag| self.rest.starts_with(tag));
+        (total > 0 && self.read >= total) || self.rest.is_empty() || is_tag()
+    }
+
+    /// Decodes the next frame, if there is one.
+    fn decode_next(&mut self, limits: &Limits) -> Result<bool, RecordingError> {
+        if self.is_over() {
+            return Ok(false);
+        }
+        let Self { stream, rest, read, .. } = *self;
         let mut bits = Bits::new(rest);
-        match frame.decode(&mut bits, rest, &stream, read, limits) {
+        match self.frame.decode(&mut bits, rest, &stream, read, limits) {
             Ok(()) => {}
             Err(Fault::End) => {
-                is_torn = true;
-                break;
+                self.is_torn = true;
+                return Ok(false);
             }
             Err(Fault::Damaged(what)) => {
                 return Err(malformed(format!("it is damaged after {read} samples: {what}")));
             }
             Err(Fault::Refused(error)) => return Err(error),
         }
-        read += frame.len() as u64;
-        md5.add(&frame);
-        for (samples, &channel) in channels.iter_mut().zip(&wanted) {
-            samples.extend(frame.samples(channel, stream.depth));
+        self.read += self.frame.len() as u64;
+        self.md5.add(&self.frame);
+        for (samples, &channel) in self.channels.iter_mut().zip(&self.wanted) {
+            samples.extend(self.frame.samples(channel, stream.depth));
         }
-        rest = rest.get(bits.position()..).unwrap_or_default();
+        self.rest = rest.get(bits.position()..).unwrap_or_default();
+        Ok(true)
     }
-    if read == 0 {
-        return Err(RecordingError::Empty);
-    }
-    let declared = (stream.total > 0).then_some(stream.total);
-    let notice = truncated(declared, read, is_torn);
-    if notice.is_none() && !md5.agrees() {
-        return Err(malformed("it is damaged: the MD5 of its samples is another than it states"));
-    }
-    let kept = declared.unwrap_or(read).min(read) as usize;
-    channels.iter_mut().for_each(|samples| samples.truncate(kept));
-    Ok(Recording {
-        samples: stack(channels),
-        names: vec![None; wanted.len()],
-        sample_rate_hz: (stream.sample_rate > 0).then_some(f64::from(stream.sample_rate)),
-        variable: None,
-        notices: notice.into_iter().collect(),
-    })
-}
 
-/// Whether no frame follows.
-fn is_over(stream: &Stream, read: u64, rest: &[u8]) -> bool {
-    let is_tag = || stream.total == 0 && TAGS.iter().any(|tag| rest.starts_with(tag));
-    (stream.total > 0 && read >= stream.total) || rest.is_empty() || is_tag()
+    fn finish(mut self) -> Result<Recording, RecordingError> {
+        if self.read == 0 {
+            return Err(RecordingError::Empty);
+        }
+        let Stream { total, sample_rate, .. } = self.stream;
+        let declared = (total > 0).then_some(total);
+        let notice = truncated(declared, self.read, self.is_torn);
+        if notice.is_none() && !self.md5.agrees() {
+            return Err(malformed(
+                "it is damaged: the MD5 of its samples is another than it states",
+            ));
+        }
+        let kept = declared.unwrap_or(self.read).min(self.read) as usize;
+        for samples in &mut self.channels {
+            samples.truncate(kept);
+        }
+        Ok(Recording {
+            names: vec![None; self.wanted.len()],
+            samples: stack(self.channels),
+            sample_rate_hz: (sample_rate > 0).then_some(f64::from(sample_rate)),
+            variable: None,
+            notices: notice.into_iter().collect(),
+        })
+    }
 }
 
 /// Rejects more samples than the limit before they are decoded, if the file can have as many as it
@@ -130,7 +169,8 @@ fn metadata(bytes: &[u8]) -> Result<(Stream, &[u8]), RecordingError> {
         let (block, after) = content.split_at_checked(length).ok_or_else(cut)?;
         let known = match stream {
             Some(stream) => stream,
-            None if head & 0x7f == 0 => *stream.insert(stream_info(block)?),
+            // The last one has the highest bit.
+            None if matches!(head, 0 | 0x80) => *stream.insert(stream_info(block)?),
             None => return Err(malformed("its first block does not describe its samples")),
         };
         if head & 0x80 != 0 {
@@ -177,14 +217,14 @@ fn stream_info(block: &[u8]) -> Result<Stream, RecordingError> {
 /// The checksum of all samples: of their frames, in whole bytes, the least significant first.
 struct Sum {
     stated: [u8; 16],
-    sum: Md5,
+    md5: Md5,
     /// Bytes of a sample.
     bytes: usize,
 }
 
 impl Sum {
     fn new(stream: &Stream) -> Self {
-        Self { stated: stream.md5, sum: Md5::new(), bytes: stream.depth.div_ceil(8) as usize }
+        Self { stated: stream.md5, md5: Md5::new(), bytes: stream.depth.div_ceil(8) as usize }
     }
 
     fn is_stated(&self) -> bool {
@@ -203,15 +243,15 @@ impl Sum {
                 piece.extend_from_slice(sample.get(..self.bytes).unwrap_or_default());
             }
             if piece.len() + 64 > PIECE {
-                self.sum.update(&piece);
+                self.md5.update(&piece);
                 piece.clear();
             }
         }
-        self.sum.update(&piece);
+        self.md5.update(&piece);
     }
 
     fn agrees(self) -> bool {
-        !self.is_stated() || checksum::agree(<[u8; 16]>::from(self.sum.finalize()), self.stated)
+        !self.is_stated() || checksum::agree(<[u8; 16]>::from(self.md5.finalize()), self.stated)
     }
 }
 

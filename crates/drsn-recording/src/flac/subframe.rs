@@ -42,8 +42,8 @@ pub(super) fn decode(
         32..=63 => linear(bits, block, kind as usize - 31, depth, samples)?,
         _ => return Err(RESERVED),
     }
-    if unused > 0 {
-        samples.iter_mut().for_each(|sample| *sample <<= unused);
+    for sample in samples.iter_mut() {
+        *sample <<= unused;
     }
     Ok(())
 }

@@ -50,7 +50,9 @@ fn frame(block: usize, pairing: i64, subframes: impl FnOnce(&mut Writer)) -> Vec
 
 fn verbatim(writer: &mut Writer, depth: u32, samples: &[i64]) {
     writer.put(8, 0b10);
-    samples.iter().for_each(|&sample| writer.put(depth, sample));
+    for &sample in samples {
+        writer.put(depth, sample);
+    }
 }
 
 fn whole(bytes: &[u8]) -> Result<Recording, String> {

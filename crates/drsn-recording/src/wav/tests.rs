@@ -80,8 +80,7 @@ fn a_file_that_was_cut_gives_its_samples_and_says_so() {
     for data in [6, 8, 4112, 16_000_000] {
         let recording = whole(&file(1, 100, data, &[16384, -32768])).unwrap();
         assert_eq!(recording.samples, array![[0.5, -1.0]], "{data}");
-        let number = ["3", "4", "2,056", "8,000,000"];
-        let known = number.map(|n| declares(n));
+        let known = ["3", "4", "2,056", "8,000,000"].map(declares);
         assert!(known.iter().any(|k| notices(&recording) == [k.as_str()]), "{recording:?}");
     }
     // In the middle of a frame, as the file declares or not.
@@ -148,8 +147,8 @@ fn a_wrong_size_of_frames_is_passed_over_only_if_the_rest_agrees() {
         [(0, 0, 16), (4000, 2, 16), (4000, 8, 16), (0, 4, 12), (0, 4, 0)]
     {
         let recording = whole(&described(byte_rate, frame, bits)).unwrap();
-        assert_eq!(recording.samples.row(0)[0], 0.5, "{byte_rate} {frame} {bits}");
-        assert_eq!(recording.samples.dim(), (2, 2));
+        let expected = array![[0.5, 1.0 / 32768.0], [-1.0, 2.0 / 32768.0]];
+        assert_eq!(recording.samples, expected, "{byte_rate} {frame} {bits}");
     }
     // These may be 24 bits in four bytes, or 16 bits that are taken for 32.
     for (byte_rate, frame, bits) in [(8000, 8, 24), (4000, 4, 32), (0, 2, 16)] {
@@ -163,7 +162,7 @@ fn chunks_before_the_samples_are_limited() {
     let mut bytes = file(1, 100, 4, &[1, 2]);
     bytes.splice(36..36, b"JUNK\0\0\0\0".repeat(9_998));
     assert_eq!(whole(&bytes).unwrap().len(), 2);
-    bytes.splice(36..36, b"JUNK\0\0\0\0".repeat(1));
+    bytes.splice(36..36, *b"JUNK\0\0\0\0");
     assert!(whole(&bytes).unwrap_err().ends_with("more than 10000 chunks before its samples"));
 }
 
