@@ -76,7 +76,7 @@ impl FileKind {
             b"image/webp" => Some(Self::Image(ImageFormat::WebP)),
             b"image/bmp" | b"image/x-ms-bmp" => Some(Self::Image(ImageFormat::Bmp)),
             b"image/gif" => Some(Self::Image(ImageFormat::Gif)),
-            essence => std::str::from_utf8(essence)
+            other => std::str::from_utf8(other)
                 .ok()
                 .and_then(RecordingFormat::from_media_type)
                 .map(Self::Recording),

@@ -157,6 +157,59 @@ fn a_wrong_size_of_frames_is_passed_over_only_if_the_rest_agrees() {
     }
 }
 
+/// A file of the kind RF64 with these lengths of its samples: beside them, and in its first chunk.
+fn rf64(data: u32, long: Option<u64>, samples: &[i16]) -> Vec<u8> {
+    let mut bytes = file(1, u32::MAX, data, samples);
+    bytes[..4].copy_from_slice(b"RF64");
+    let long = long.map(|long| {
+        let sizes = [&b"ds64"[..], &28_u32.to_le_bytes(), &[0; 8], &long.to_le_bytes(), &[0; 12]];
+        sizes.concat()
+    });
+    bytes.splice(12..12, long.unwrap_or_default());
+    bytes
+}
+
+#[test]
+fn the_first_chunk_of_a_long_file_has_its_length() {
+    for (data, long, frames, said) in [
+        (u32::MAX, Some(6), Some(3), 0),
+        (6, Some(100), Some(3), 0),
+        (u32::MAX, Some(4), Some(2), 0),
+        (u32::MAX, Some(8), Some(4), 1),
+        (u32::MAX, Some(1 << 40), Some(1 << 39), 1),
+        // Programs that cannot seek leave them.
+        (u32::MAX, Some(0), None, 0),
+        (0, Some(0), None, 0),
+        (u32::MAX, Some(u64::MAX), None, 0),
+        (u32::MAX, None, None, 0),
+    ] {
+        let bytes = rf64(data, long, &[1, 2, 3]);
+        let recording = whole(&bytes).unwrap();
+        let expected = frames.unwrap_or(3).min(3) as usize;
+        assert_eq!((recording.len(), recording.notices.len()), (expected, said), "{data} {long:?}");
+        let limits = Limits::new(u64::MAX, u64::MAX);
+        assert_eq!(WavReader::new(&bytes[..], &limits).unwrap().frames(), frames);
+    }
+}
+
+#[test]
+fn chunks_of_wave64_are_not_shorter_than_their_heads() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let bytes = std::fs::read(folder.join("long.w64")).unwrap();
+    assert!(is_wav(&bytes));
+    assert_eq!(whole(&bytes).unwrap().len(), 30);
+    let at = bytes.windows(4).position(|id| id == b"data").unwrap() + 16;
+    for size in [0_u64, 1, 23] {
+        let mut short = bytes.clone();
+        short[at..at + 8].copy_from_slice(&size.to_le_bytes());
+        let error = whole(&short).unwrap_err();
+        assert!(error.ends_with("one of its chunks is shorter than its head"), "{error}");
+    }
+    let mut long = bytes.clone();
+    long[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_eq!(whole(&long).unwrap().len(), 30);
+}
+
 #[test]
 fn chunks_before_the_samples_are_limited() {
     let mut bytes = file(1, 100, 4, &[1, 2]);
