@@ -38,7 +38,7 @@ const TARGETS: [(&str, &[&str]); 12] = [
     ),
 ];
 /// Extensions of recordings in the order of the target's formats.
-const FORMATS: [&str; 5] = ["wav", "csv", "npy", "npz", "mat"];
+const FORMATS: [&str; 7] = ["wav", "csv", "npy", "npz", "mat", "aiff", "flac"];
 /// Largest input, in bytes: all files of the bundled model fit.
 const LARGEST: usize = 512 << 10;
 

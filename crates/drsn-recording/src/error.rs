@@ -14,7 +14,8 @@ pub enum RecordingError {
     /// Neither its first bytes nor its name identify the format.
     #[error(
         "its format is not recognized from its first bytes or its name: \
-         expected a .mat, .npy, .npz, .wav or .csv file"
+         expected a {} file",
+        RecordingFormat::list()
     )]
     UnknownFormat,
     /// More bytes than the limit, in the file or unpacked from it.

@@ -16,6 +16,8 @@ use crate::{
 const BYTES_OF_A_SAMPLE: u64 = 8;
 /// Further memory that reading needs, for blocks and for inflating.
 const READING_BYTES: u64 = 128 << 10;
+/// The largest block of a FLAC file: 65,536 samples of eight channels, in 64 bits.
+const FLAC_BLOCK_BYTES: u64 = 4 << 20;
 
 /// The client's error for a recording that cannot be read.
 pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
@@ -218,10 +220,12 @@ impl Decoder<'_> {
     fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Content, ApiError> {
         let length = file.len() as u64;
         let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
+        let block = if format == RecordingFormat::Flac { FLAC_BLOCK_BYTES } else { 0 };
         let before = self.memory.bytes();
         loop {
             self.memory.shrink_to(before);
-            self.memory.grow(max_samples.saturating_mul(BYTES_OF_A_SAMPLE) + READING_BYTES)?;
+            let samples = max_samples.saturating_mul(BYTES_OF_A_SAMPLE);
+            self.memory.grow(samples.saturating_add(READING_BYTES + block))?;
             let limits =
                 Limits::new(self.max_recording_bytes, max_samples).with_deadline(self.deadline);
             match self.read_within(format, file, &limits) {
@@ -244,7 +248,11 @@ impl Decoder<'_> {
         let array = match format {
             RecordingFormat::Npy => Array::read_npy(file, limits)?,
             RecordingFormat::Npz => Array::read_npz(file, &selection, limits)?,
-            RecordingFormat::Mat | RecordingFormat::Wav | RecordingFormat::Csv => {
+            RecordingFormat::Mat
+            | RecordingFormat::Wav
+            | RecordingFormat::Aiff
+            | RecordingFormat::Flac
+            | RecordingFormat::Csv => {
                 return Recording::read(format, file, &selection, limits).map(Content::Recording);
             }
         };
