@@ -22,6 +22,7 @@ mod forms;
 mod grpc;
 mod harness;
 mod hostile;
+mod hostility;
 mod http;
 #[cfg(target_os = "linux")]
 mod hung_mount;
