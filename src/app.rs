@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::timeout_at,
 };
 
@@ -120,6 +120,12 @@ impl App {
             .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
+    /// Waits for a free CPU core, which is taken until the result is dropped.
+    pub(crate) async fn core(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.cores.acquire().await.ok()
+    }
+
     /// Runs a computation of a request. A long one waits for a free core, and then runs while
     /// another thread takes over the connections of this one.
     ///
@@ -134,8 +140,7 @@ impl App {
         if !is_long {
             return Ok(work());
         }
-        let permit = timeout_at(deadline.into(), self.cores.acquire()).await;
-        let Ok(_permit) = permit else {
+        let Ok(_core) = timeout_at(deadline.into(), self.core()).await else {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));
         };

@@ -89,7 +89,8 @@ fn question(target: &Target, random: &mut Random) -> Vec<u8> {
                 ("/models/mnist/classify?diagnostics=full", windows * 28 * 28 * 4),
             ]);
             let head = target.head("POST", path, "application/octet-stream");
-            let body: Vec<u8> = (0..bytes / 4).flat_map(|n| (n as f32 % 7.0).to_le_bytes()).collect();
+            let body: Vec<u8> =
+                (0..bytes / 4).flat_map(|n| (n as f32 % 7.0).to_le_bytes()).collect();
             [format!("{head}content-length: {bytes}\r\n\r\n").as_bytes(), &body].concat()
         }
     }

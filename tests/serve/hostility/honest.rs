@@ -109,10 +109,12 @@ async fn classify(target: &Target, connection: &mut Option<SendRequest<Bytes>>) 
         body.send_data(digit.into(), true)?;
         let answer = answer.await?;
         let status = answer.status();
-        read(answer.into_body()).await?;
-        Ok::<_, h2::Error>(status)
+        Ok::<_, h2::Error>((status, read(answer.into_body()).await?))
     };
-    let status = answering.await.map_err(io::Error::other)?;
+    let (status, answer) = answering.await.map_err(io::Error::other)?;
     *connection = Some(sender);
-    if status == 200 { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+    if status == 200 {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&answer).into_owned()))
 }

@@ -7,10 +7,10 @@ mod documents;
 mod grpc_messages;
 mod held;
 mod honest;
+mod picture_files;
 #[path = "../../../crates/drsn-bundle/tests/support/pictures.rs"]
 #[expect(dead_code, reason = "the honest pictures are for the tests of drsn-bundle")]
 mod pictures;
-mod picture_files;
 mod random;
 mod recording_files;
 mod send;

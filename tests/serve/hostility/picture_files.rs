@@ -51,7 +51,11 @@ pub(crate) fn request(random: &mut Random) -> Post {
     match random.below(7) {
         0 if file.len() < 1 << 20 => {
             let count = random.within(1, 12);
-            Post::http(&path, "application/json", json!({"images": vec![text(); count]}).to_string())
+            Post::http(
+                &path,
+                "application/json",
+                json!({"images": vec![text(); count]}).to_string(),
+            )
         }
         1 => Post::http(&path, "application/json", json!({"image": text()}).to_string()),
         2 | 3 => {
@@ -59,7 +63,8 @@ pub(crate) fn request(random: &mut Random) -> Post {
             Post::http(&path, "multipart/form-data; boundary=b", form(&vec![file; count]))
         }
         4 => {
-            let input = json!({"name": "input", "shape": [1], "datatype": "BYTES", "data": [text()]});
+            let input =
+                json!({"name": "input", "shape": [1], "datatype": "BYTES", "data": [text()]});
             let body = json!({"inputs": [input]}).to_string();
             Post::http(&format!("/v2/models/{model}/infer"), "application/json", body)
         }

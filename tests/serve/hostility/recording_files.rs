@@ -16,8 +16,7 @@ const FORM: &str = "multipart/form-data; boundary=b";
 pub(crate) fn form(files: &[Vec<u8>]) -> Vec<u8> {
     let head: &[u8] =
         b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
-    let mut body: Vec<u8> =
-        files.iter().flat_map(|file| [head, file, b"\r\n"].concat()).collect();
+    let mut body: Vec<u8> = files.iter().flat_map(|file| [head, file, b"\r\n"].concat()).collect();
     body.extend(b"--b--\r\n");
     body
 }
@@ -43,9 +42,8 @@ pub(crate) fn request(random: &mut Random) -> Post {
         // Hundreds of files, each at a rate of its own.
         0 | 1 => {
             let count = random.within(50, 400);
-            let files: Vec<Vec<u8>> = (0..count)
-                .map(|_| wav(rate(random), &[samples(random, 3000)]))
-                .collect();
+            let files: Vec<Vec<u8>> =
+                (0..count).map(|_| wav(rate(random), &[samples(random, 3000)])).collect();
             Post::http(&path, FORM, form(&files))
         }
         2 => {

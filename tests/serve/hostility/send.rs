@@ -79,7 +79,7 @@ impl Post {
     async fn http2(&self, target: &Target, sender: &SendRequest<Bytes>) -> Result<(), h2::Error> {
         let (answer, mut body) = begin(sender, self.request(target)).await?;
         write(&mut body, self.body.clone(), true).await?;
-        read(answer.await?.into_body()).await
+        read(answer.await?.into_body()).await.map(drop)
     }
 }
 
@@ -114,33 +114,40 @@ pub(crate) async fn write(
 }
 
 /// Reads an answer to its end.
-pub(crate) async fn read(mut body: RecvStream) -> Result<(), h2::Error> {
+pub(crate) async fn read(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut answer = Vec::new();
     while let Some(piece) = body.data().await {
-        body.flow_control().release_capacity(piece?.len())?;
+        let piece = piece?;
+        answer.extend_from_slice(&piece);
+        body.flow_control().release_capacity(piece.len())?;
     }
-    Ok(())
+    Ok(answer)
 }
 
 /// Sends these requests in turn on each of `clients` connections, again and again.
 pub(crate) async fn flood(target: &Target, random: &mut Random, posts: Vec<Post>, clients: usize) {
     let over_http2 = posts[0].listener == Listener::Grpc || random.below(2) == 0;
-    repeat(clients, move |target| {
-        let posts = posts.clone();
-        async move {
-            if over_http2 {
-                let sender = target.http2(posts[0].listener, OPEN).await?;
-                for post in &posts {
-                    // Refused and reset streams are what is expected.
-                    let _ = post.http2(&target, &sender).await;
+    repeat(
+        clients,
+        move |target| {
+            let posts = posts.clone();
+            async move {
+                if over_http2 {
+                    let sender = target.http2(posts[0].listener, OPEN).await?;
+                    for post in &posts {
+                        // Refused and reset streams are what is expected.
+                        let _ = post.http2(&target, &sender).await;
+                    }
+                } else {
+                    for post in &posts {
+                        let _ = post.http1(&target).await;
+                    }
                 }
-            } else {
-                for post in &posts {
-                    let _ = post.http1(&target).await;
-                }
+                Ok(())
             }
-            Ok(())
-        }
-    }, target)
+        },
+        target,
+    )
     .await;
 }
 

@@ -70,6 +70,8 @@ pub(crate) async fn resets(target: &Target, mut random: Random) {
                 let _ = stream.send_data(body.clone(), !is_reset);
                 if is_reset {
                     stream.send_reset(h2::Reason::CANCEL);
+                    // The connection sends what was begun, and may end.
+                    tokio::task::yield_now().await;
                 } else {
                     answer.await.map_err(io::Error::other)?;
                 }

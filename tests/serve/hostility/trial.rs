@@ -3,8 +3,9 @@
 //!
 //! `DRSN_HOSTILE_VARIANTS=30 cargo test --release -p drsn-serve --test serve -- hostility
 //! --nocapture` runs thirty variants of each kind, holds times to the goals, and prints a table;
-//! `DRSN_HOSTILE_KIND=pictures` chooses kinds by a part of their names. The threads of the attackers
-//! leave the processor to the server where both want it.
+//! `DRSN_HOSTILE_KIND=pictures` chooses kinds by a part of their names, and
+//! `DRSN_HOSTILE_CGROUP=/sys/fs/cgroup/memory/NAME` is a control group for the server. The threads of
+//! the attackers leave the processor to the server where both want it.
 
 use std::{
     fs,
@@ -24,7 +25,7 @@ use super::{
     honest::{self, Waits, p99},
 };
 use crate::{
-    harness::{Process, has_runtime},
+    harness::{self, Process, has_runtime},
     memory::resident,
     tls,
 };
@@ -52,7 +53,7 @@ impl Extent {
         match variants {
             Some(variants) => Self {
                 variants,
-                span: Duration::from_secs(1),
+                span: Duration::from_millis(600),
                 quiet: Duration::from_secs(10),
                 is_strict: !cfg!(debug_assertions),
             },
@@ -87,7 +88,7 @@ impl Setup {
             flags.extend(["--api-keys", &keys, "--tls-cert", &cert, "--tls-key", &key]);
         }
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let process = Process::start(&models, &flags);
+        let process = Process::spawn(in_group(harness::command(&models, &flags)));
         let target = Target {
             http: process.address,
             grpc: process.grpc,
@@ -101,8 +102,7 @@ impl Setup {
             .enable_all()
             .build()
             .unwrap();
-        let honest =
-            Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let honest = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         Self { _folder: folder, process, target, attackers, honest }
     }
 
@@ -141,6 +141,16 @@ impl Setup {
         });
         (resident(pid, "VmHWM:"), waits)
     }
+}
+
+/// The command, run in the control group of `DRSN_HOSTILE_CGROUP`, if it is set: a folder with
+/// `cgroup.procs`. Only the server is in it, from its start, and not the attackers.
+fn in_group(command: Command) -> Command {
+    let Some(group) = std::env::var_os("DRSN_HOSTILE_CGROUP") else { return command };
+    let mut within = Command::new("sh");
+    within.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""]).arg(group);
+    within.arg(command.get_program()).args(command.get_args()).stderr(Stdio::piped());
+    within
 }
 
 /// Lowers the priority of this thread.
