@@ -210,7 +210,10 @@ fn trial(is_closed: bool, extent: &Extent) -> Vec<String> {
         fault(peak > MOST_MB, format!("{peak} MiB"));
         fault(probe > most_probe, format!("a probe took {probe:?}"));
         fault(answer > most_answer, format!("an answer took {answer:?}"));
-        fault(!waits.failures.is_empty(), format!("{:?}", waits.failures.first()));
+        // Beside other programs, a server may be too busy to give back memory in time.
+        let is_tolerated = |failure: &&String| !extent.is_strict && failure.contains("bytes_full");
+        let failure = waits.failures.iter().find(|failure| !is_tolerated(failure));
+        fault(failure.is_some(), format!("{failure:?}"));
     }
     faults
 }
