@@ -23,6 +23,7 @@ mod goodput;
 mod grpc;
 mod harness;
 mod hostile;
+mod hostility;
 mod http;
 #[cfg(target_os = "linux")]
 mod hung_mount;
