@@ -10,13 +10,13 @@ use libmimalloc_sys::{mi_option_t, mi_option_use_numa_nodes};
 /// mimalloc's option `purge_delay`, in milliseconds. The binding names only its neighbours.
 const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 
-/// Makes the allocator return freed memory to the system after a tenth of a second (ten times the
-/// option). By default it waits ten seconds, and a burst of bodies would need memory beside what was
-/// freed before it, such as the smaller buffers of bodies that grow. The variable `MIMALLOC_PURGE_DELAY` takes precedence.
+/// Makes the allocator return freed memory to the system after a second (ten times the option). By
+/// default it waits ten seconds, and a burst of bodies would need memory beside what was freed
+/// before it. The variable `MIMALLOC_PURGE_DELAY` takes precedence.
 #[expect(unsafe_code, reason = "calls the allocator directly")]
 pub fn return_freed_soon() {
     // SAFETY: an option is a number that the allocator reads when it needs it.
-    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, 10) };
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, 100) };
 }
 
 /// Returns all freed memory to the system, which takes some milliseconds.
@@ -55,7 +55,7 @@ mod tests {
         // No other option has this default.
         assert_eq!(delay(), 1000);
         return_freed_soon();
-        assert_eq!(delay(), 10);
+        assert_eq!(delay(), 100);
     }
 
     #[test]
