@@ -138,6 +138,7 @@ impl Recording {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let format = RecordingFormat::sniff(&start)
             .or_else(|| extension.and_then(RecordingFormat::from_extension))
+            .or_else(|| RecordingFormat::of_text(&start))
             .ok_or(RecordingError::UnknownFormat)?;
         let mut reader = start.chain(BufReader::new(file));
         match format {

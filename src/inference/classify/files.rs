@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use drsn_recording::RecordingFormat;
 use hyper::body::Bytes;
 use tokio::task::yield_now;
 
@@ -38,6 +39,7 @@ impl File {
         FileKind::sniff(&self.bytes)
             .or_else(|| self.name.as_deref().and_then(FileKind::of_name))
             .or(self.declared)
+            .or_else(|| RecordingFormat::of_text(&self.bytes).map(FileKind::Recording))
             .ok_or_else(|| {
                 ApiError::invalid(
                     "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
@@ -85,11 +87,12 @@ fn decode_slice(
 ) -> Result<Option<Decoded>, ApiError> {
     let started = Instant::now();
     for (index, file) in files {
-        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
-        let samples =
-            samples.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
-        let name = file.name;
-        inputs.extend(samples.into_iter().map(|samples| RawInput { name: name.clone(), samples }));
+        let found = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
+        let found = found.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
+        inputs.extend(found.into_iter().map(|mut input| {
+            input.origin.name.clone_from(&file.name);
+            input
+        }));
         if started.elapsed() >= SLICE {
             return Ok(None);
         }
