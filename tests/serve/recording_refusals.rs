@@ -97,7 +97,12 @@ async fn an_invalid_recording_is_refused_with_the_reason() {
         ),
         ("", npy_type, floats(&good), "it is not a valid NPY file"),
         ("", "text/csv", b"a,b\n1,2\n3,x\n".to_vec(), "is not a number"),
-        ("", "application/x-matlab-data", floats(&good), "its header is not that of version 5"),
+        (
+            "",
+            "application/x-matlab-data",
+            floats(&good),
+            "its header is not that of version 4 or 5",
+        ),
         (
             "batch=2",
             WAV,

@@ -152,6 +152,17 @@ async fn every_form_of_a_long_recording_gives_the_same_windows() {
     server.stop().await;
 }
 
+/// The predictions without what was taken of a file, which raw numbers are not.
+fn predictions(answer: &Value) -> Value {
+    let mut predictions = answer["predictions"].clone();
+    for prediction in predictions.as_array_mut().unwrap() {
+        let fields = prediction.as_object_mut().unwrap();
+        fields.remove("notices");
+        fields["input"] = json!({"index": fields["input"]["index"]});
+    }
+    predictions
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_streamed_body_gets_the_same_answer_as_a_whole_one() {
     if !has_runtime() {
@@ -164,8 +175,8 @@ async fn a_streamed_body_gets_the_same_answer_as_a_whole_one() {
     let raw = server.classify("/classify", FLOATS, floats(&signal)).await;
     let in_wav = server.classify("/classify", WAV, wav(8000, std::slice::from_ref(&signal))).await;
     let in_npy = server.classify("/classify", "application/x-npy", npy("(300005,)", &signal)).await;
-    assert_eq!(raw["predictions"], in_wav["predictions"]);
-    assert_eq!(raw["predictions"], in_npy["predictions"]);
+    assert_eq!(predictions(&raw), predictions(&in_wav));
+    assert_eq!(predictions(&raw), predictions(&in_npy));
     let windows = raw["predictions"][0]["windows"].as_array().unwrap();
     assert_eq!(windows.len(), 37_501);
     assert_eq!(windows[37_500]["end"], 300_005);
@@ -220,7 +231,7 @@ async fn each_recording_in_an_array_or_a_list_is_one_input() {
         let answer = server.classify(&format!("/classify?{query}"), content_type, body).await;
         for input in 0..3 {
             let prediction = &answer["predictions"][input];
-            assert_eq!(prediction["input"], json!({"index": input, "name": null}));
+            assert_eq!(prediction["input"]["index"], input);
             assert_windows(prediction, &values[20 * input..], &[0, 2]);
         }
     }
@@ -276,7 +287,7 @@ async fn a_recording_of_another_rate_is_resampled_on_request() {
             let difference = number(&found["probability"]) - number(&expected["probability"]);
             assert!(difference.abs() < 1e-3, "{found} {expected}");
         }
-        assert_eq!(answer["predictions"], answers[0]["predictions"]);
+        assert_eq!(predictions(answer), predictions(&answers[0]));
     }
     server.stop().await;
 }

@@ -108,7 +108,11 @@ fn the_first_bytes_of_a_file_precede_its_name() {
     let wav = fs::read(self::folder().join("wav_pcm_16.wav")).unwrap();
     assert_eq!(open("signal.csv", &wav).unwrap().sample_rate_hz, Some(48_000.0));
     assert_eq!(open("signal.TXT", b"1\n2\n").unwrap().len(), 2);
-    assert!(open("signal", b"1\n2\n").unwrap_err().starts_with("its format is not recognized"));
+    // Loggers name their files by the time, which is no ending.
+    assert_eq!(open("2003.10.22.12.06.24", b"1\n2\n").unwrap().len(), 2);
+    for other in [&b"\x00\x01\x02 12"[..], b"{\"a\": 1}", b"no numbers"] {
+        assert!(open("signal", other).unwrap_err().starts_with("its format is not recognized"));
+    }
 }
 
 /// The folder of the bearing records, if it is there.

@@ -119,7 +119,8 @@ fn window(number: usize) -> Vec<f32> {
 }
 
 fn csv(samples: &[f32]) -> Vec<u8> {
-    samples.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").into_bytes()
+    let lines = samples.iter().map(|sample| format!("{sample:?}"));
+    lines.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 /// A grey picture with a bar and an uneven ground.

@@ -204,10 +204,18 @@ impl<'a> Grid<'a> {
     }
 
     /// Whether the rows below a line have numbers that are written with a fraction or an exponent.
-    pub(super) fn has_fractions_below(&self, line: usize) -> bool {
-        let is_whole =
-            |cell: &&str| cell.trim_start_matches(SIGNS).bytes().all(|b| b.is_ascii_digit());
+    fn has_fractions_below(&self, line: usize) -> bool {
         self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
+    }
+
+    /// Whether there are rows below a line and all their numbers are written like that.
+    pub(super) fn has_only_fractions_below(&self, line: usize) -> bool {
+        let mut numbers = self.rows_from(line + 1).flatten().filter(|cell| number(cell).is_some());
+        let mut any = false;
+        numbers.all(|cell| {
+            any = true;
+            !is_whole(cell)
+        }) && any
     }
 
     /// Whether commas that seem to separate two columns mark the decimals of one (`single`).
@@ -243,6 +251,11 @@ impl<'a> Grid<'a> {
         };
         (1..self.cells).find(is_fraction).map(|column| column + 1)
     }
+}
+
+/// Whether a number is written without a fraction and an exponent.
+fn is_whole(cell: &str) -> bool {
+    cell.trim_start_matches(SIGNS).bytes().all(|b| b.is_ascii_digit())
 }
 
 fn count_numbers(cells: &[&str]) -> usize {

@@ -155,15 +155,18 @@ impl<'a> Header<'a> {
             return self;
         }
         let names = grid.row(self.first_row);
-        if grid.has_fractions_below(self.first_row) {
+        let row = names.join(", ");
+        self.doubt = Some(if grid.has_only_fractions_below(self.first_row) {
             self.names = names.to_vec();
             self.first_row += 1;
+            format!(
+                "the first row, `{row}`, was taken as names of columns, as pandas writes them; a sample of zero is `0.0`"
+            )
         } else {
-            self.doubt = Some(format!(
-                "the first row, `{}`, looks like column names that pandas writes, and was read as samples",
-                names.join(", ")
-            ));
-        }
+            format!(
+                "the first row, `{row}`, looks like names of columns that pandas writes, and was read as samples"
+            )
+        });
         self
     }
 

@@ -210,7 +210,7 @@ fn tables_are_read_as_loggers_scopes_and_spreadsheets_write_them() {
         ("x,label\n0.5,good\n-1.25,good\n2,bad\n", x("x", &["columns_skipped"])),
         (",0\n0,0.5\n1,-1.25\n2,2.0\n", x("0", &[])),
         (",Unnamed: 0,x\n0,0,0.5\n1,1,-1.25\n2,2,2\n", x("x", &[])),
-        ("0\n0.5\n-1.25\n2.0\n", x("0", &[])),
+        ("0\n0.5\n-1.25\n2.0\n", x("0", &["header_assumed"])),
         ("\"\",\"x\"\n\"1\",0.5\n\"2\",-1.25\n\"3\",2\n", x("x", &[])),
         ("\"x\"\n\"1\" 0.5\n\"2\" -1.25\n\"3\" 2\n", x("x", &[])),
     ] {
