@@ -78,6 +78,20 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 #[test]
+fn every_notice_is_explained() {
+    let page = read("docs/api.md");
+    for code in drsn_recording::NoticeCode::ALL {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+    let formats = read("docs/data.md");
+    for format in drsn_recording::RecordingFormat::ALL {
+        for extension in format.extensions() {
+            assert!(formats.contains(&format!("`.{extension}`")), ".{extension}");
+        }
+    }
+}
+
+#[test]
 fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     let pages = pages();
     assert!(pages.len() > 30, "{} pages", pages.len());

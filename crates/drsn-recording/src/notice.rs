@@ -33,6 +33,17 @@ pub enum NoticeCode {
 }
 
 impl NoticeCode {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::Truncated,
+        Self::LinesSkipped,
+        Self::ColumnsSkipped,
+        Self::HeaderAssumed,
+        Self::UnevenClock,
+        Self::Transposed,
+        Self::RateAssumed,
+    ];
+
     /// The name, in snake case.
     pub const fn name(self) -> &'static str {
         match self {
