@@ -41,6 +41,9 @@ pub(super) enum Ask {
     Stream(Vec<Vec<f32>>),
 }
 
+/// The name of a form, and its request with an input of this number.
+type Maker = (&'static str, fn(usize) -> Ask);
+
 /// One form of request, with its inputs.
 pub(super) struct Form {
     pub(super) name: &'static str,
@@ -52,7 +55,7 @@ pub(super) const SAME_SIGNAL: [&str; 5] = ["binary", "JSON", "WAV", "WAV in piec
 
 /// Every form, each with `count` inputs; forms that describe the server have fewer.
 pub(super) fn forms(count: usize) -> Vec<Form> {
-    let makers: [(&'static str, fn(usize) -> Ask); 15] = [
+    let makers: [Maker; 15] = [
         ("binary", |n| post("/classify?diagnostics=full", FLOATS, floats(&window(n)))),
         ("JSON", |n| {
             let body = json!({"signal": window(n), "diagnostics": "full"});

@@ -34,7 +34,7 @@ fn short_and_long(short: usize, long: usize) -> Vec<u8> {
 }
 
 fn deadline() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_mins(1)
 }
 
 async fn read_in(pieces: Vec<Bytes>) -> Result<(Vec<File>, Options), ApiError> {
