@@ -122,7 +122,9 @@ fn window(number: usize) -> Vec<f32> {
 }
 
 fn csv(samples: &[f32]) -> Vec<u8> {
-    samples.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").into_bytes()
+    // With a fraction always: a first row of a lone 0 is what pandas writes above one column.
+    let rows: Vec<String> = samples.iter().map(|sample| format!("{sample:?}")).collect();
+    rows.join("\n").into_bytes()
 }
 
 /// A grey picture with a bar and an uneven ground.
