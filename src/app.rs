@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::watch, time::timeout_at};
 
 use crate::{
-    admission::{ByteBudget, Client, Cores, Keys},
+    admission::{ByteBudget, Client, Cores, Keys, Turn},
     config::Config,
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
@@ -125,6 +125,11 @@ impl App {
             .is_none_or(|repository| repository.models().iter().all(|model| model.is_healthy()))
     }
 
+    /// Waits for the client's turn on a CPU core, which is taken until the result is dropped.
+    pub(crate) async fn core(&self, client: Client) -> Turn {
+        self.cores.turn(client).await
+    }
+
     /// Runs a computation of a request. A long one waits for its client's turn, and then runs while
     /// another thread takes over the connections of this one.
     ///
@@ -139,7 +144,7 @@ impl App {
         if !is_long {
             return Ok(work());
         }
-        let turn = timeout_at(caller.deadline.into(), self.cores.turn(caller.client)).await;
+        let turn = timeout_at(caller.deadline.into(), self.core(caller.client)).await;
         let Ok(_turn) = turn else {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));

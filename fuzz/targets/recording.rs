@@ -4,12 +4,14 @@
 use drsn_recording::{Limits, Recording, RecordingFormat, Selection, resample};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [RecordingFormat; 5] = [
+const FORMATS: [RecordingFormat; 7] = [
     RecordingFormat::Wav,
     RecordingFormat::Csv,
     RecordingFormat::Npy,
     RecordingFormat::Npz,
     RecordingFormat::Mat,
+    RecordingFormat::Aiff,
+    RecordingFormat::Flac,
 ];
 
 fuzz_target!(|bytes: &[u8]| {

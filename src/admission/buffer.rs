@@ -5,6 +5,9 @@ use crate::error::ApiError;
 
 /// The least capacity that is reserved and allocated at a time.
 const LEAST: usize = 512;
+/// A buffer of more bytes grows by a quarter, so that hardly more is reserved than was received; a
+/// smaller one doubles.
+const LARGE: usize = 1 << 20;
 
 /// Bytes received so far, in memory of the buffer's own.
 ///
@@ -31,8 +34,10 @@ impl ReservedBuffer {
         let needed = self.bytes.len() + piece.len();
         if needed > self.bytes.capacity() {
             let expected = expected.and_then(|length| usize::try_from(length).ok());
-            let doubled = needed.max(2 * self.bytes.capacity()).max(LEAST);
-            let capacity = expected.map_or(doubled, |length| doubled.min(length)).max(needed);
+            let capacity = self.bytes.capacity();
+            let more = if capacity < LARGE { capacity } else { capacity / 4 };
+            let grown = needed.max(capacity + more).max(LEAST);
+            let capacity = expected.map_or(grown, |length| grown.min(length)).max(needed);
             self.grow_to(capacity, memory)?;
         }
         self.bytes.extend_from_slice(piece);
@@ -94,6 +99,19 @@ mod tests {
             let bytes = buffer.finish(&mut memory);
             prop_assert_eq!(memory.bytes(), bytes.capacity() as u64);
             prop_assert_eq!(bytes, pieces.concat());
+        }
+    }
+
+    /// Regression: half of what large bodies had reserved was spare capacity, and others were
+    /// refused for it.
+    #[test]
+    fn no_more_than_a_quarter_is_spare_in_a_large_buffer() {
+        let mut memory = ByteBudget::new(1 << 30).open();
+        let mut buffer = ReservedBuffer::default();
+        while buffer.len() < 24 << 20 {
+            buffer.push(&[7; 9000], Some(48 << 20), &mut memory).unwrap();
+            let received = buffer.len() as u64;
+            assert!(received < 2 << 20 || memory.bytes() <= received + received / 4, "{received}");
         }
     }
 

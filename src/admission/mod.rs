@@ -8,5 +8,5 @@ mod keys;
 
 pub(crate) use budget::{ByteBudget, Reservation};
 pub(crate) use buffer::ReservedBuffer;
-pub(crate) use cores::{Client, Cores};
+pub(crate) use cores::{Client, Cores, Turn};
 pub(crate) use keys::{Keys, KeysError};

@@ -17,6 +17,7 @@ use super::{
     Tls,
     connection::{Allowance, HEADER_TIMEOUT, HttpService, Peer, Stage, serve_connection},
     crowd::Crowd,
+    turns::Turns,
     write_timeout::WriteTimeout,
 };
 
@@ -151,7 +152,7 @@ impl<S: HttpService> Connections<S> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let stream = WriteTimeout::new(stream, self.write_timeout);
+        let stream = WriteTimeout::new(Turns::new(stream), self.write_timeout);
         let (service, server) = (self.service.clone(), self.server.clone());
         let (stage, write_timeout) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());

@@ -6,6 +6,7 @@ mod connections;
 mod crowd;
 mod stalled;
 mod tls;
+mod turns;
 mod write_timeout;
 
 pub use connection::HttpService;

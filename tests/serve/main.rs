@@ -24,6 +24,7 @@ mod grpc;
 mod habits;
 mod harness;
 mod hostile;
+mod hostility;
 mod http;
 #[cfg(target_os = "linux")]
 mod hung_mount;

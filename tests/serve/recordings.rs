@@ -32,7 +32,7 @@ pub(crate) fn wav_header(rate: u32, channels: u16, code: u16, bits: u16, bytes: 
     for number in [code, channels] {
         file.extend(number.to_le_bytes());
     }
-    for number in [rate, rate * u32::from(frame)] {
+    for number in [rate, rate.wrapping_mul(u32::from(frame))] {
         file.extend(number.to_le_bytes());
     }
     for number in [frame, bits] {

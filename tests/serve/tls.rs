@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A certificate for localhost and its key, in files.
-fn certificate(folder: &Path) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+pub(crate) fn certificate(folder: &Path) -> rcgen::CertifiedKey<rcgen::KeyPair> {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let pair = rcgen::generate_simple_self_signed(names).unwrap();
     fs::write(folder.join("cert.pem"), pair.cert.pem()).unwrap();

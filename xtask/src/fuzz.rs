@@ -13,7 +13,10 @@ use crate::workspace::Workspace;
 
 /// Each target with the files that it begins with.
 const TARGETS: [(&str, &[&str]); 12] = [
-    ("recording", &["crates/drsn-recording/tests/recordings"]),
+    (
+        "recording",
+        &["crates/drsn-recording/tests/recordings", "crates/drsn-recording/tests/matlab"],
+    ),
     ("image", &["crates/drsn-bundle/tests/data", "tests/data"]),
     ("manifest", &["models/mnist/1/manifest.json"]),
     ("golden", &["models/mnist/1/golden.json"]),
@@ -35,7 +38,7 @@ const TARGETS: [(&str, &[&str]); 12] = [
     ),
 ];
 /// Extensions of recordings in the order of the target's formats.
-const FORMATS: [&str; 5] = ["wav", "csv", "npy", "npz", "mat"];
+const FORMATS: [&str; 7] = ["wav", "csv", "npy", "npz", "mat", "aiff", "flac"];
 /// Largest input, in bytes: all files of the bundled model fit.
 const LARGEST: usize = 512 << 10;
 

@@ -14,7 +14,8 @@ pub enum RecordingError {
     /// Neither its first bytes nor its name identify the format.
     #[error(
         "its format is not recognized from its first bytes or its name: \
-         expected a .mat, .npy, .npz, .wav or .csv file"
+         expected a {} file",
+        RecordingFormat::list()
     )]
     UnknownFormat,
     /// More bytes than the limit, in the file or unpacked from it.
@@ -122,26 +123,50 @@ pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
     RecordingError::Resample(reason.into())
 }
 
-/// Names in a message: the beginnings of the first twenty, and the number of the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names(pub Vec<String>);
+/// Names in a message: the beginnings of the first twenty, and the number of the others. It holds
+/// no more than it shows, however many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    shown: Vec<String>,
+    count: usize,
+}
 
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Names {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn push(&mut self, name: &str) {
         const SHOWN: usize = 20;
         /// Characters of each name.
         const LONGEST: usize = 100;
-        if self.0.is_empty() {
+        self.count += 1;
+        if self.shown.len() == SHOWN {
+            return;
+        }
+        self.shown.push(match name.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+            None => name.to_owned(),
+        });
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Names {
+    fn from_iter<I: IntoIterator<Item = S>>(of: I) -> Self {
+        let mut names = Self::default();
+        of.into_iter().for_each(|name| names.push(name.as_ref()));
+        names
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.shown.is_empty() {
             return f.write_str("none");
         }
-        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
-            let (shown, end) = match name.char_indices().nth(LONGEST) {
-                Some((end, _)) => (name.get(..end).unwrap_or_default(), "…"),
-                None => (name.as_str(), ""),
-            };
-            write!(f, "{}{shown}{end}", if index == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
+        f.write_str(&self.shown.join(", "))?;
+        match self.count.saturating_sub(self.shown.len()) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

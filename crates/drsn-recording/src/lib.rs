@@ -1,4 +1,4 @@
-//! Recordings of sampled signals: MAT, NPY, NPZ, WAV and CSV files to samples.
+//! Recordings of sampled signals: MAT, NPY, NPZ, WAV, AIFF, FLAC and CSV files to samples.
 //!
 //! Training folders and request bodies go through the same code, so no file is trusted: a declared
 //! size is checked against [`Limits`] before memory is allocated for it, and no content can make a
@@ -12,9 +12,13 @@
 //!   block by block.
 //! * [`windows()`]: where windows of a fixed length lie in a recording.
 
+mod aiff;
+mod audio;
 mod csv;
 mod error;
 mod filter;
+mod flac;
+mod format;
 mod limits;
 mod mat;
 mod notice;
@@ -23,12 +27,12 @@ mod npz;
 mod number;
 mod resample;
 mod resampler;
+mod search;
 mod select;
 mod wav;
 mod windows;
 
 use std::{
-    fmt,
     fs::File,
     io::{BufReader, Read as _},
     path::Path,
@@ -37,6 +41,7 @@ use std::{
 use ndarray::Array2;
 
 pub use error::{Names, RecordingError};
+pub use format::RecordingFormat;
 pub use limits::{Limits, MAX_CHANNELS};
 pub use notice::{Notice, NoticeCode};
 pub use npy::Array;
@@ -53,7 +58,7 @@ const MARK_BYTES: u64 = 520;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
     /// Samples, `[C, T]`: at least one channel of at least one sample, all finite, each row
-    /// contiguous. In the unit of the file; integers of a WAV file are scaled to [-1, 1).
+    /// contiguous. In the unit of the file; integers of an audio file are scaled to [-1, 1).
     pub samples: Array2<f32>,
     /// One name a channel, if the file has it: a column's header, or the variable that holds this
     /// channel alone.
@@ -78,70 +83,6 @@ pub enum RateSource {
     Clock,
     /// Times without a unit, which were taken as seconds.
     ClockWithoutUnit,
-}
-
-/// File formats of recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RecordingFormat {
-    /// MATLAB's MAT-file, version 5 (`-v6`, `-v7`).
-    Mat,
-    /// One NumPy array.
-    Npy,
-    /// A ZIP archive of NumPy arrays.
-    Npz,
-    /// RIFF WAVE.
-    Wav,
-    /// A text table with a column for each channel.
-    Csv,
-}
-
-/// Whether the bytes start like a WAV file, including the kinds that are not supported. A table may
-/// start with the same four letters.
-fn is_wav(bytes: &[u8]) -> bool {
-    let kinds: [&[u8]; 4] = [b"RIFF", b"RIFX", b"RF64", b"BW64"];
-    kinds.iter().any(|kind| bytes.starts_with(kind)) && bytes.get(8..12) == Some(b"WAVE")
-}
-
-impl RecordingFormat {
-    /// Detects the format from the first bytes of a file (520 are enough). Text tables have no
-    /// mark.
-    pub fn sniff(bytes: &[u8]) -> Option<Self> {
-        if bytes.starts_with(b"\x93NUMPY") {
-            Some(Self::Npy)
-        } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-            Some(Self::Npz)
-        } else if is_wav(bytes) {
-            Some(Self::Wav)
-        } else if mat::is_mat(bytes) {
-            Some(Self::Mat)
-        } else {
-            None
-        }
-    }
-
-    /// Detects the format from a file name's extension, without its dot and in any case.
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        match extension.to_ascii_lowercase().as_str() {
-            "mat" => Some(Self::Mat),
-            "npy" => Some(Self::Npy),
-            "npz" => Some(Self::Npz),
-            "wav" | "wave" => Some(Self::Wav),
-            "csv" | "tsv" | "txt" => Some(Self::Csv),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for RecordingFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mat => "MAT",
-            Self::Npy => "NPY",
-            Self::Npz => "NPZ",
-            Self::Wav => "WAV",
-            Self::Csv => "CSV",
-        })
-    }
 }
 
 impl Recording {
@@ -171,7 +112,9 @@ impl Recording {
             RecordingFormat::Mat => mat::read(bytes, selection, limits),
             RecordingFormat::Npy => Array::read_npy(bytes, limits)?.into_recording(selection),
             RecordingFormat::Npz => npz::read(bytes, selection, limits),
-            RecordingFormat::Wav => wav::read(bytes, selection, limits),
+            RecordingFormat::Wav => wav::read(bytes, Some(bytes.len() as u64), selection, limits),
+            RecordingFormat::Aiff => aiff::read(bytes, selection, limits),
+            RecordingFormat::Flac => flac::read(bytes, selection, limits),
             RecordingFormat::Csv => csv::read(bytes, selection, limits),
         }
     }
@@ -188,7 +131,8 @@ impl Recording {
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
         let mut file = File::open(path)?;
-        limits.check_bytes(file.metadata()?.len())?;
+        let length = file.metadata()?.len();
+        limits.check_bytes(length)?;
         let mut start = Vec::new();
         file.by_ref().take(MARK_BYTES).read_to_end(&mut start)?;
         let extension = path.extension().and_then(|extension| extension.to_str());
@@ -197,13 +141,16 @@ impl Recording {
             .ok_or(RecordingError::UnknownFormat)?;
         let mut reader = start.chain(BufReader::new(file));
         match format {
-            RecordingFormat::Wav => wav::read(reader, selection, limits),
+            RecordingFormat::Wav => wav::read(reader, Some(length), selection, limits),
             RecordingFormat::Csv => csv::read(reader, selection, limits),
             RecordingFormat::Npy => {
                 Array::read_from(reader, None, limits)?.into_recording(selection)
             }
             // Their parts are found by offsets, so the whole file is read first.
-            RecordingFormat::Mat | RecordingFormat::Npz => {
+            RecordingFormat::Mat
+            | RecordingFormat::Npz
+            | RecordingFormat::Aiff
+            | RecordingFormat::Flac => {
                 let mut bytes = Vec::new();
                 // The file may have grown since its length was read, or have none.
                 reader.by_ref().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -28,6 +28,8 @@ pub enum NoticeCode {
     HeaderAssumed,
     /// The times of the samples are not evenly spaced.
     UnevenClock,
+    /// An array was read as samples x channels, because its first axis is the longer one.
+    Transposed,
     /// Nothing says the sample rate, and the model's was taken.
     RateAssumed,
 }
@@ -42,6 +44,7 @@ impl NoticeCode {
             Self::ColumnsSkipped => "columns_skipped",
             Self::HeaderAssumed => "header_assumed",
             Self::UnevenClock => "uneven_clock",
+            Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     Limits, Recording, RecordingError, RecordingFormat, Selection,
     limits::MAX_VARIABLES,
     npy::{Array, Header},
-    select::is_likely,
+    search::{self, Search, is_likely},
 };
 
 /// Longest name of a member, in bytes.
@@ -38,33 +38,28 @@ struct Entry<'a> {
 }
 
 impl Array {
-    /// Reads an array of an NPZ file: the one whose name is or ends with `variable`, or else the
-    /// only one.
+    /// Reads an array of an NPZ file: the one whose name is or ends with the selected variable, or
+    /// else the only one. Its sample rate is in another array, if the selection names one.
     ///
     /// # Errors
-    /// [`RecordingError`] if the bytes are not an NPZ file, the array does not exist, its numbers
-    /// are not real, or it exceeds the limits.
+    /// [`RecordingError`] if the bytes are not an NPZ file, an array does not exist, its numbers
+    /// are not real, or it exceeds the limits; or if the sample rate is not one positive number.
     pub fn read_npz(
         bytes: &[u8],
-        variable: Option<&str>,
+        selection: &Selection,
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
         limits.check_bytes(bytes.len() as u64)?;
-        let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
         let entries = entries(bytes, limits)?;
-        let likely = |entry: &Entry| is_likely(&entry.header.shape);
-        let entry = selection.variable(&entries, |entry| &entry.member.name, likely)?;
+        let entry = find(&entries, selection.variable.as_deref())?;
+        let rate = selection.rate_variable.as_deref();
+        let rate = rate.map(|name| find(&entries, Some(name))?.rate()).transpose()?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
         let mut reader = CrcReader::new(member.open()?);
         let array = Self::read_from(&mut reader, Some(member.name.clone()), limits)?;
-        if reader.crc().sum() != member.checksum {
-            return Err(malformed(format!(
-                "the checksum of {} does not match: the file is damaged",
-                member.name
-            )));
-        }
-        Ok(array)
+        member.check(reader.crc().sum())?;
+        Ok(Self { sample_rate_hz: rate, ..array })
     }
 }
 
@@ -73,7 +68,40 @@ pub(super) fn read(
     selection: &Selection,
     limits: &Limits,
 ) -> Result<Recording, RecordingError> {
-    Array::read_npz(bytes, selection.variable.as_deref(), limits)?.into_recording(selection)
+    Array::read_npz(bytes, selection, limits)?.into_recording(selection)
+}
+
+/// The array of this name or ending, or else the only one that can be meant.
+fn find<'a, 'b>(
+    entries: &'b [Entry<'a>],
+    wanted: Option<&str>,
+) -> Result<&'b Entry<'a>, RecordingError> {
+    let mut search = Search::new(wanted);
+    for entry in entries {
+        if search.offer(&entry.member.name, true, is_likely(&entry.header.shape)) {
+            search.keep(entry);
+        }
+    }
+    search.finish()
+}
+
+impl Entry<'_> {
+    /// Its only number, as a sample rate.
+    fn rate(&self) -> Result<f64, RecordingError> {
+        let Self { member, header } = self;
+        let count = header.shape.iter().copied().fold(1, u64::saturating_mul);
+        let Some(kind) = header.kind.filter(|_| count == 1) else {
+            return Err(search::no_rate(&member.name, count));
+        };
+        let mut reader = CrcReader::new(member.open()?);
+        Header::read(&mut reader)?;
+        let mut number = Vec::new();
+        // One more byte than the number, which ends the decompression.
+        reader.by_ref().take(kind.size() as u64 + 1).read_to_end(&mut number)?;
+        let number = kind.one(header.order, &number).ok_or_else(cut)?;
+        member.check(reader.crc().sum())?;
+        search::rate(&member.name, number)
+    }
 }
 
 /// The arrays of real numbers in an archive.
@@ -92,6 +120,14 @@ fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Recor
 }
 
 impl<'a> Member<'a> {
+    /// Compares the checksum of its contents.
+    fn check(&self, checksum: u32) -> Result<(), RecordingError> {
+        if checksum == self.checksum {
+            return Ok(());
+        }
+        Err(malformed(format!("the checksum of {} does not match: the file is damaged", self.name)))
+    }
+
     fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
         let reader: Box<dyn Read + 'a> = match self.method {
             STORED => Box::new(self.packed),

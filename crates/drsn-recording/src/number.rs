@@ -18,6 +18,13 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
+    pub(super) fn u16(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
     pub(super) fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
@@ -90,6 +97,32 @@ impl NumberKind {
         }
     }
 
+    /// The number in `bytes`, in 64 bits; `None` if they are fewer than it has.
+    pub(super) fn one(self, order: ByteOrder, bytes: &[u8]) -> Option<f64> {
+        macro_rules! one {
+            ($type:ty) => {{
+                let bytes = *bytes.first_chunk()?;
+                match order {
+                    ByteOrder::Little => <$type>::from_le_bytes(bytes),
+                    ByteOrder::Big => <$type>::from_be_bytes(bytes),
+                }
+            }};
+        }
+        Some(match self {
+            Self::I8 => f64::from(one!(i8)),
+            Self::U8 => f64::from(one!(u8)),
+            Self::I16 => f64::from(one!(i16)),
+            Self::U16 => f64::from(one!(u16)),
+            Self::I32 => f64::from(one!(i32)),
+            Self::U32 => f64::from(one!(u32)),
+            Self::I64 => one!(i64) as f64,
+            Self::U64 => one!(u64) as f64,
+            Self::F16 => f64::from(half(one!(u16))),
+            Self::F32 => f64::from(one!(f32)),
+            Self::F64 => one!(f64),
+        })
+    }
+
     /// Reads `count` numbers until the deadline; `broken` names what it means if the reader fails.
     /// Memory grows with the bytes read, so a false count costs nothing.
     pub(super) fn read(
@@ -153,5 +186,23 @@ mod tests {
             "{error}"
         );
         assert!(matches!(read(Some(Instant::now())), Err(RecordingError::TimeUp)));
+    }
+
+    #[test]
+    fn one_number_has_64_bits_and_every_kind() {
+        use NumberKind::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+        let bytes = [0x40, 0x59, 0x21, 0x42, 0x13, 0x24, 0x35, 0x46];
+        for kind in [I8, U8, I16, U16, I32, U32, I64, U64, F16, F32, F64] {
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let part = &bytes[..kind.size()];
+                let mut rounded = Vec::new();
+                kind.decode(order, part, &mut rounded);
+                let one = kind.one(order, part).unwrap();
+                assert_eq!(rounded, [one as f32], "{kind:?}, {order:?}");
+                assert_eq!(kind.one(order, &part[1..]), None, "{kind:?}");
+            }
+        }
+        let exact = 97_656.123_456_789_f64;
+        assert_eq!(F64.one(ByteOrder::Big, &exact.to_be_bytes()), Some(exact));
     }
 }

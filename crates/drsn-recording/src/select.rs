@@ -4,19 +4,18 @@ use ndarray::{Array2, ArrayRef1};
 
 use crate::{Names, RecordingError};
 
-/// Arrays with a longest axis below this are parameters, and not meant if no variable is named.
-const MIN_SAMPLES: u64 = 64;
-
 /// The part of a file to read: by default all channels of the only variable that can be meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The channels in this order; empty for all of them in the file's order.
     pub channel: Vec<ChannelId>,
     /// A variable of a MAT or NPZ file: its whole name or its ending, such as `DE_time` for
-    /// `X097_DE_time`. Other formats have no variables and ignore it.
+    /// `X097_DE_time`. The fields of structures and the elements of cells in a MAT-file have paths:
+    /// `bearing.gs`, `run.Y[6].Data`. Square brackets count from 0, as in Python, and `Y(7).Data` or
+    /// `Y{7}` from 1, as in MATLAB. Other formats have no variables and ignore it.
     pub variable: Option<String>,
-    /// The variable or field of a MAT or NPZ file that holds the samples per second, found like
-    /// `variable`.
+    /// The variable or field of a MAT or NPZ file that holds the samples per second, a single
+    /// number, found like `variable`.
     pub rate_variable: Option<String>,
     /// Lines of a table to leave out at its start.
     pub skip_lines: u64,
@@ -60,51 +59,14 @@ impl Selection {
             })
             .collect()
     }
-
-    /// The selected one of these variables. If none is named, it is the only `likely` one, or the
-    /// only one at all.
-    pub(crate) fn variable<'a, T>(
-        &self,
-        variables: &'a [T],
-        name: impl Fn(&T) -> &str,
-        likely: impl Fn(&T) -> bool,
-    ) -> Result<&'a T, RecordingError> {
-        let list = |of: &[&T]| Names(of.iter().map(|v| name(v).to_owned()).collect());
-        let ambiguous = |of: &[&T]| RecordingError::AmbiguousVariable { candidates: list(of) };
-        let all: Vec<&T> = variables.iter().collect();
-        let Some(wanted) = &self.variable else {
-            let candidates: Vec<&T> = all.iter().copied().filter(|v| likely(v)).collect();
-            return match (&candidates[..], &all[..]) {
-                // The only variable may be short.
-                ([one], _) | ([], [one]) => Ok(one),
-                ([], []) => Err(RecordingError::Empty),
-                ([], _) => Err(ambiguous(&all)),
-                _ => Err(ambiguous(&candidates)),
-            };
-        };
-        if let Some(exact) = all.iter().find(|v| name(v) == wanted) {
-            return Ok(exact);
-        }
-        let ending: Vec<&T> = all.iter().copied().filter(|v| name(v).ends_with(wanted)).collect();
-        match ending[..] {
-            [one] => Ok(one),
-            [] => Err(RecordingError::NoVariable { wanted: wanted.clone(), available: list(&all) }),
-            _ => Err(ambiguous(&ending)),
-        }
-    }
-}
-
-/// Whether an array of this shape can be meant if no variable is named.
-pub(crate) fn is_likely(shape: &[u64]) -> bool {
-    shape.iter().any(|&size| size >= MIN_SAMPLES) && !shape.contains(&0)
 }
 
 fn available(count: usize, names: &[String]) -> Names {
     if names.is_empty() {
         let last = count.saturating_sub(1);
-        return Names(vec![format!("channels 0 to {last}")]);
+        return Names::from_iter([format!("channels 0 to {last}")]);
     }
-    Names(names.to_vec())
+    names.iter().collect()
 }
 
 /// These rows of an array `[C, T]`, in row-major order. Without a copy if the array is what is

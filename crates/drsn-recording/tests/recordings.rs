@@ -37,6 +37,8 @@ struct Expected {
     channels: Option<Vec<Vec<f64>>>,
     names: Option<Vec<Option<String>>>,
     sample_rate_hz: Option<f64>,
+    /// What is said of an audio file.
+    notice: Option<String>,
     /// The message, if the file is rejected.
     error: Option<String>,
 }
@@ -66,6 +68,8 @@ fn files_of_other_tools_are_read_to_the_same_numbers() {
                 assert_eq!(found, channels, "{file}");
                 assert_eq!(recording.sample_rate_hz, case.sample_rate_hz, "{file}");
                 assert_eq!(recording.names, case.names.unwrap(), "{file}");
+                let said = recording.notices.first().map(|notice| &notice.message);
+                assert_eq!(said, case.notice.as_ref(), "{file}");
             }
             (Err(error), Some(expected)) => assert_eq!(error.to_string(), expected, "{file}"),
             (Ok(_), Some(error)) => panic!("{file} was read instead of being rejected: {error}"),
@@ -76,7 +80,9 @@ fn files_of_other_tools_are_read_to_the_same_numbers() {
 
 #[test]
 fn channels_are_selected_by_position_in_every_format() {
-    for file in ["wide.mat", "tall.mat", "fortran.npy", "wav_pcm_24.wav", "comma.csv"] {
+    for file in
+        ["wide.mat", "tall.mat", "fortran.npy", "wav_pcm_24.wav", "16.aiff", "16.flac", "comma.csv"]
+    {
         let open = |channel: Vec<ChannelId>| {
             let selection = Selection { channel, ..Selection::default() };
             Recording::open(&folder().join(file), &selection, &LIMITS)

@@ -25,11 +25,15 @@ const LIMITS: Limits = Limits::new(1 << 20, 4096);
 /// decompression.
 const MOST_MEMORY: usize = 2 * 4 * LIMITS.max_samples as usize + (96 << 10);
 
-/// The small files that other tools wrote; see `recordings.rs`.
+/// The small files that other tools wrote; see `recordings.rs` and `matlab.rs`.
 static FILES: LazyLock<Vec<(RecordingFormat, Vec<u8>)>> = LazyLock::new(|| {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let files = |folder| fs::read_dir(tests.join(folder)).unwrap();
+    let mut paths: Vec<PathBuf> = ["recordings", "matlab"]
+        .into_iter()
+        .flat_map(files)
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     paths
         .into_iter()
@@ -112,7 +116,11 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 }
 
 fn read(format: RecordingFormat, bytes: &[u8], variable: Option<&str>) {
-    let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
+    let selection = Selection {
+        variable: variable.map(str::to_owned),
+        rate_variable: variable.filter(|name| *name == "gs").map(|_| "sr".to_owned()),
+        ..Selection::default()
+    };
     let (read, memory) = counting::peak(|| Recording::read(format, bytes, &selection, &LIMITS));
     assert!(memory <= MOST_MEMORY, "{format}: {memory} bytes for {} bytes", bytes.len());
     match read {
@@ -137,7 +145,7 @@ proptest! {
         for change in &changes {
             apply(&mut bytes, change);
         }
-        for variable in [None, Some("DE_time"), Some("x")] {
+        for variable in [None, Some("DE_time"), Some("x"), Some("gs"), Some("Y(7).Data")] {
             read(format, &bytes, variable);
         }
     }
@@ -154,9 +162,8 @@ fn every_truncated_file_is_read_or_rejected() {
 
 #[test]
 fn bytes_of_every_other_format_are_read_or_rejected() {
-    use RecordingFormat::{Csv, Mat, Npy, Npz, Wav};
     for (_, bytes) in FILES.iter() {
-        for format in [Csv, Mat, Npy, Npz, Wav] {
+        for format in RecordingFormat::ALL {
             read(format, bytes, Some("DE_time"));
         }
     }
@@ -176,6 +183,71 @@ fn bomb(rows: u32) -> Vec<u8> {
     file.extend([number(15), number(packed.len() as u32)].concat());
     file.extend(packed);
     file
+}
+
+/// A MAT-file of one compressed cell with these contents.
+fn cells(count: u32, contents: &[u8]) -> Vec<u8> {
+    let number = |n: u32| n.to_le_bytes();
+    let bytes = 40 + contents.len() as u32;
+    let head = [14, bytes, 6, 8, 1, 0, 5, 8, count, 1, 0x1_0001, u32::from(b'c')];
+    let head = head.map(number).concat();
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&head).unwrap();
+    packed.write_all(contents).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut file = vec![b' '; 124];
+    file.extend(b"\x00\x01IM");
+    file.extend([number(15), number(packed.len() as u32)].concat());
+    file.extend(packed);
+    file
+}
+
+/// Memory does not grow with the parts of a cell or structure, and the time has an end.
+#[test]
+fn the_parts_of_a_cell_need_no_memory() {
+    let part = [14, 48, 6, 8, 6, 0, 5, 8, 1, 1, 1, 0, 0x1_0002, 7].map(u32::to_le_bytes).concat();
+    let limits = Limits::new(1 << 26, 4096);
+    for variable in [None, Some("c[5]"), Some("]"), Some("x")] {
+        let selection = Selection { variable: variable.map(str::to_owned), ..Selection::default() };
+        let file = cells(100_000, &part.repeat(100_000));
+        let (read, memory) =
+            counting::peak(|| Recording::read(RecordingFormat::Mat, &file, &selection, &limits));
+        assert_eq!(read.is_ok(), variable == Some("c[5]"), "{variable:?}: {read:?}");
+        if let Err(error) = read {
+            assert!(error.to_string().ends_with("and 99980 more"), "{error}");
+        }
+        assert!(memory < 128 << 10, "{memory}");
+        let late = limits.with_deadline(Instant::now());
+        let read = Recording::read(RecordingFormat::Mat, &file, &selection, &late);
+        assert!(matches!(read, Err(RecordingError::TimeUp)), "{read:?}");
+    }
+    // More than is allowed to be decompressed.
+    let file = cells(1, &vec![0; 1 << 24]);
+    let (read, memory) = counting::peak(|| {
+        Recording::read(RecordingFormat::Mat, &file, &Selection::default(), &LIMITS)
+    });
+    assert!(matches!(read, Err(RecordingError::TooLarge { .. })), "{read:?}");
+    assert!(memory < 128 << 10, "{memory}");
+}
+
+/// Structures in structures, deeper than any stack.
+#[test]
+fn depth_is_bounded() {
+    let mut contents = Vec::new();
+    for _ in 0..20_000 {
+        let flags = [6_u32, 8, 1, 0, 5, 8, 1, 1, 1, 0].map(u32::to_le_bytes).concat();
+        let inner = std::mem::take(&mut contents);
+        contents = [14_u32, 40 + (inner.len() as u32)].map(u32::to_le_bytes).concat();
+        contents.extend(flags);
+        contents.extend(inner);
+        if contents.len() > 1 << 19 {
+            break;
+        }
+    }
+    let file = cells(1, &contents);
+    let read = Recording::read(RecordingFormat::Mat, &file, &Selection::default(), &LIMITS);
+    let error = read.unwrap_err().to_string();
+    assert!(error.ends_with("it has only structures that are too deep"), "{error}");
 }
 
 #[test]

@@ -26,7 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Call {
     metrics: Arc<Metrics>,
-    client: Client,
+    /// Whose call it is.
+    pub(super) client: Client,
     /// When its headers were received.
     pub(super) arrival: Instant,
     /// When the call is given up: the earlier of the server's and the client's limit.

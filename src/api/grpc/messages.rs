@@ -21,6 +21,7 @@ use tonic::Status;
 use super::{call::Call, message_shapes::decoded_bytes};
 use crate::{
     admission::ReservedBuffer,
+    app::App,
     error::{ApiError, ErrorKind},
 };
 
@@ -167,20 +168,25 @@ impl Messages {
         self.admit(bytes, context)
     }
 
-    /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes. A large one
-    /// waits until the call is polled on a thread that may take long.
+    /// Passes on a message that is measured. A large one waits until the call is polled on a thread
+    /// that may take long: measuring looks at each of its fields.
     fn admit(&mut self, bytes: Vec<u8>, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.allowed.memory);
-        let needed = bytes.len() as u64 + decoded;
-        self.call.reserve(|memory| memory.grow(needed))?;
-        self.call.count_message(needed);
         if bytes.len() <= LARGE {
-            return Ok(Some(bytes));
+            return self.measured(bytes).map(Some);
         }
         self.waiting = Some(bytes);
         self.call.will_take_long();
         context.waker().wake_by_ref();
         Ok(None)
+    }
+
+    /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes.
+    fn measured(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Status> {
+        let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.allowed.memory);
+        let needed = bytes.len() as u64 + decoded;
+        self.call.reserve(|memory| memory.grow(needed))?;
+        self.call.count_message(needed);
+        Ok(bytes)
     }
 
     fn hand_on(&mut self, bytes: Vec<u8>) -> Polled {
@@ -204,6 +210,7 @@ impl HttpBody for Messages {
         let this = &mut *self;
         this.call.release(std::mem::take(&mut this.handed_on) as u64);
         if let Some(bytes) = this.waiting.take() {
+            let bytes = this.measured(bytes)?;
             return this.hand_on(bytes);
         }
         loop {
@@ -240,16 +247,18 @@ impl HttpBody for Messages {
     }
 }
 
-/// A future of a call, which is polled aside from the threads that serve connections when its next
-/// message is a large one.
-pub(super) async fn aside<T>(call: &Call, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
+/// A future of a call. When its next message is a large one, it waits for a free core and is polled
+/// aside from the threads that serve connections.
+pub(super) async fn aside<T>(app: &App, call: &Call, future: impl Future<Output = T>) -> T {
+    let (mut future, mut core) = (pin!(future), None);
     std::future::poll_fn(|context| {
-        if call.takes_long() {
-            tokio::task::block_in_place(|| future.as_mut().poll(context))
-        } else {
-            future.as_mut().poll(context)
+        if core.is_none() && call.takes_long() {
+            core = Some(Box::pin(app.core(call.client)));
         }
+        let Some(waiting) = &mut core else { return future.as_mut().poll(context) };
+        let _core = ready!(waiting.as_mut().poll(context));
+        core = None;
+        tokio::task::block_in_place(|| future.as_mut().poll(context))
     })
     .await
 }

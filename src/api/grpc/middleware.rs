@@ -84,7 +84,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
     trace.describe_grpc(parts.uri.path());
     let answering = trace.around(next.run(Request::from_parts(parts, body)));
-    let answering = aside(&call, answering);
+    let answering = aside(&app, &call, answering);
     let answered = timeout_at(call.deadline.into(), answering).await;
     let mut response = answered.unwrap_or_else(|_| {
         let error =

@@ -239,7 +239,7 @@ impl<'a> Streaming<'a> {
     /// Ends the recording and returns the outcome.
     ///
     /// # Errors
-    /// [`ApiError`] if the recording is truncated or shorter than a window.
+    /// [`ApiError`] if the recording ends before its first sample or is shorter than a window.
     pub(crate) async fn finish(mut self) -> Result<Outcome, ApiError> {
         if let State::Header { bytes, .. } = &mut self.state {
             // Either the header is complete after all, or this is an error.

@@ -76,16 +76,10 @@ impl FileKind {
             b"image/webp" => Some(Self::Image(ImageFormat::WebP)),
             b"image/bmp" | b"image/x-ms-bmp" => Some(Self::Image(ImageFormat::Bmp)),
             b"image/gif" => Some(Self::Image(ImageFormat::Gif)),
-            b"audio/wav" | b"audio/x-wav" | b"audio/wave" | b"audio/vnd.wave" => {
-                Some(Self::Recording(RecordingFormat::Wav))
-            }
-            b"text/csv" | b"text/tab-separated-values" => {
-                Some(Self::Recording(RecordingFormat::Csv))
-            }
-            b"application/x-npy" => Some(Self::Recording(RecordingFormat::Npy)),
-            b"application/x-npz" => Some(Self::Recording(RecordingFormat::Npz)),
-            b"application/x-matlab-data" => Some(Self::Recording(RecordingFormat::Mat)),
-            _ => None,
+            other => std::str::from_utf8(other)
+                .ok()
+                .and_then(RecordingFormat::from_media_type)
+                .map(Self::Recording),
         }
     }
 
@@ -115,10 +109,7 @@ impl FileKind {
     fn media_type(self) -> &'static str {
         match self {
             Self::Image(format) => format.media_type(),
-            Self::Recording(RecordingFormat::Wav) => "audio/wav",
-            Self::Recording(RecordingFormat::Csv) => "text/csv",
-            Self::Recording(RecordingFormat::Npy | RecordingFormat::Npz) => "application/x-npy",
-            Self::Recording(RecordingFormat::Mat) => "application/x-matlab-data",
+            Self::Recording(format) => format.media_types().first().copied().unwrap_or_default(),
         }
     }
 
@@ -170,7 +161,7 @@ mod tests {
             (b"RIFF\0\0\0\0WAVEfmt ", "a WAV file; send it as audio/wav"),
             (b"GIF89a", "a GIF file; send it as image/gif"),
             (b"\x93NUMPY\x01\0", "a NPY file; send it as application/x-npy"),
-            (b"PK\x03\x04", "a NPZ file; send it as application/x-npy"),
+            (b"PK\x03\x04", "a NPZ file; send it as application/x-npz"),
             (b"\x1f\x8b\x08", "gzip data; send it uncompressed"),
         ] {
             let detail = refuse_files(body).err().map(|e| e.detail).unwrap_or_default();

@@ -16,6 +16,8 @@ use crate::{
 const BYTES_OF_A_SAMPLE: u64 = 8;
 /// Further memory that reading needs, for blocks and for inflating.
 const READING_BYTES: u64 = 128 << 10;
+/// The largest block of a FLAC file: 65,536 samples of eight channels, in 64 bits.
+const FLAC_BLOCK_BYTES: u64 = 4 << 20;
 
 /// The client's error for a recording that cannot be read.
 pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
@@ -218,10 +220,12 @@ impl Decoder<'_> {
     fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Content, ApiError> {
         let length = file.len() as u64;
         let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
+        let block = if format == RecordingFormat::Flac { FLAC_BLOCK_BYTES } else { 0 };
         let before = self.memory.bytes();
         loop {
             self.memory.shrink_to(before);
-            self.memory.grow(max_samples.saturating_mul(BYTES_OF_A_SAMPLE) + READING_BYTES)?;
+            let samples = max_samples.saturating_mul(BYTES_OF_A_SAMPLE);
+            self.memory.grow(samples.saturating_add(READING_BYTES + block))?;
             let limits =
                 Limits::new(self.max_recording_bytes, max_samples).with_deadline(self.deadline);
             match self.read_within(format, file, &limits) {
@@ -243,8 +247,12 @@ impl Decoder<'_> {
         let selection = selection(self.options);
         let array = match format {
             RecordingFormat::Npy => Array::read_npy(file, limits)?,
-            RecordingFormat::Npz => Array::read_npz(file, selection.variable.as_deref(), limits)?,
-            RecordingFormat::Mat | RecordingFormat::Wav | RecordingFormat::Csv => {
+            RecordingFormat::Npz => Array::read_npz(file, &selection, limits)?,
+            RecordingFormat::Mat
+            | RecordingFormat::Wav
+            | RecordingFormat::Aiff
+            | RecordingFormat::Flac
+            | RecordingFormat::Csv => {
                 return Recording::read(format, file, &selection, limits).map(Content::Recording);
             }
         };
@@ -256,7 +264,7 @@ impl Decoder<'_> {
 
     /// The inputs of an array `[N, C, L]`.
     fn in_array(&self, spec: &SignalSpec, array: Array) -> Result<Vec<Recording>, ApiError> {
-        let Array { name, values } = array;
+        let Array { name, values, sample_rate_hz } = array;
         let values = values.into_dimensionality::<Ix3>().map_err(|_| ApiError::internal())?;
         if values.is_empty() {
             return Err(recording_error(&RecordingError::Empty));
@@ -267,6 +275,7 @@ impl Decoder<'_> {
         let selection = selection(self.options);
         let inputs = values.outer_iter().map(|input| {
             Recording::from_array(input.to_owned(), name.clone(), &selection)
+                .map(|recording| Recording { sample_rate_hz, ..recording })
                 .map_err(|error| recording_error(&error))
         });
         inputs.collect()

@@ -224,7 +224,7 @@ fn role(meaning: Meaning, numbers: &Numbers, may_be_clock: bool) -> (Role, bool)
 
 /// Tells which columns were left out for what is in them.
 fn skipped(columns: &[Column]) -> Option<Notice> {
-    let names: Vec<String> = (1..)
+    let reasons: Vec<String> = (1..)
         .zip(columns)
         .filter(|(_, column)| column.is_by_content)
         .filter(|(_, column)| column.role != Role::NoNumbers || !column.name.is_empty())
@@ -241,12 +241,13 @@ fn skipped(columns: &[Column]) -> Option<Notice> {
             }
         })
         .collect();
-    (!names.is_empty()).then(|| {
-        let columns = if names.len() == 1 { "a column that is" } else { "columns that are" };
-        let message = format!("{columns} no signal was left out: {}", Names(names));
-        NoticeCode::ColumnsSkipped
-            .because(message.replace("are no signal was", "are no signal were"))
-    })
+    let begin = match reasons.len() {
+        0 => return None,
+        1 => "a column was left out",
+        _ => "columns were left out",
+    };
+    let reasons: Names = reasons.into_iter().collect();
+    Some(NoticeCode::ColumnsSkipped.because(format!("{begin}: {reasons}")))
 }
 
 fn no_table(lines: &[&str]) -> RecordingError {

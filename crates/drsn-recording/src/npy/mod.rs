@@ -10,10 +10,10 @@ mod header;
 
 use std::io::{self, Read};
 
-use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder as _};
+use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder as _};
 
 pub(crate) use self::header::Header;
-use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection};
+use crate::{Limits, Notice, NoticeCode, Recording, RecordingError, RecordingFormat, Selection};
 
 /// Most axes of an array that is read: above every real one. Each costs time for each number.
 const MAX_AXES: usize = 8;
@@ -26,6 +26,8 @@ pub struct Array {
     /// Its numbers in row-major order, rounded to 32 bits. They may be non-finite, and an axis may
     /// be empty.
     pub values: ArrayD<f32>,
+    /// Samples per second, if another array of the archive states it and was asked for.
+    pub sample_rate_hz: Option<f64>,
 }
 
 impl Array {
@@ -75,24 +77,53 @@ impl Array {
         } else {
             values.as_standard_layout().into_owned()
         };
-        Ok(Self { name, values })
+        Ok(Self { name, values, sample_rate_hz: None })
     }
 
-    /// Converts it to one recording, if its shape is `[L]` or `[C, L]`.
+    /// Converts it to one recording, if its shape is `[L]`, `[C, L]` or `[L, C]`.
+    ///
+    /// The longer of two axes is time, and the last of two equal ones. If the first is the longer
+    /// one, the array has at most 64 channels, and unless it has only one, a notice tells it.
     ///
     /// # Errors
     /// [`RecordingError`] if it has another shape, no samples or one that is not finite, or a
     /// selected channel does not exist.
     pub fn into_recording(self, selection: &Selection) -> Result<Recording, RecordingError> {
-        let Self { name, values } = self;
+        let Self { name, values, sample_rate_hz } = self;
         let shape = values.shape().to_vec();
-        let channels = if shape.len() == 1 { values.insert_axis(Axis(0)) } else { values };
-        let channels = channels.into_dimensionality().map_err(|_| {
+        let values = if shape.len() == 1 { values.insert_axis(Axis(0)) } else { values };
+        let values: Array2<f32> = values.into_dimensionality().map_err(|_| {
             RecordingError::Unsupported(format!(
                 "it has the shape {shape:?}, and a recording has [samples] or [channels, samples]"
             ))
         })?;
-        Recording::from_array(channels, name, selection)
+        let (samples, notice) = channels_first(values)?;
+        let mut recording = Recording::from_array(samples, name, selection)?;
+        recording.notices.extend(notice);
+        Ok(Recording { sample_rate_hz, ..recording })
+    }
+}
+
+/// The samples as `[C, T]`, with a notice if they may have been meant otherwise.
+fn channels_first(values: Array2<f32>) -> Result<(Array2<f32>, Option<Notice>), RecordingError> {
+    /// Most channels of an array with the samples first. A recording of more channels than samples
+    /// is hardly meant, but one of many channels and little more samples may be.
+    const MOST: usize = 64;
+    match values.dim() {
+        (rows, columns) if rows <= columns => Ok((values, None)),
+        (_, 0) => Err(RecordingError::Empty),
+        (_, 1) => Ok((values.reversed_axes(), None)),
+        (rows, columns @ ..=MOST) => {
+            let notice = NoticeCode::Transposed.because(format!(
+                "its shape is [{rows}, {columns}], and it was read as {columns} channels of {rows} \
+                 samples: the longer axis is time"
+            ));
+            Ok((values.reversed_axes(), Some(notice)))
+        }
+        (rows, columns) => Err(RecordingError::Unsupported(format!(
+            "its shape is [{rows}, {columns}], and neither axis is clearly the channels: \
+             save it as [channels, samples], with at most as many channels as samples"
+        ))),
     }
 }
 
@@ -151,6 +182,49 @@ mod tests {
                 Array::read_npy(&file(header, &[1.0, 2.0]), &LIMITS).map_err(|e| e.to_string());
             assert_eq!(error, Err(message.to_owned()));
         }
+    }
+
+    fn read(rows: usize, columns: usize) -> Result<Recording, String> {
+        let values =
+            Array2::from_shape_fn((rows, columns), |(row, column)| (row * columns + column) as f32);
+        let array = Array { name: None, values: values.into_dyn(), sample_rate_hz: None };
+        array.into_recording(&Selection::default()).map_err(|error| error.to_string())
+    }
+
+    /// A column of 2,048 samples was refused as 2,048 channels, and columns of 1,000 were read as
+    /// 1,000 channels of one sample.
+    #[test]
+    fn the_longer_axis_is_time() {
+        for (shape, channels, is_certain) in [
+            ((1, 1), 1, true),
+            ((1, 2), 1, true),
+            ((2, 1), 1, true),
+            ((2048, 1), 1, true),
+            ((3, 3), 3, true),
+            ((64, 65), 64, true),
+            ((65, 64), 64, false),
+            ((100, 100), 100, true),
+            ((3, 2), 2, false),
+            ((2048, 2), 2, false),
+        ] {
+            let recording = read(shape.0, shape.1).unwrap();
+            assert_eq!(recording.channels(), channels, "{shape:?}");
+            let codes: Vec<NoticeCode> = recording.notices.iter().map(|n| n.code).collect();
+            let expected = if is_certain { vec![] } else { vec![NoticeCode::Transposed] };
+            assert_eq!(codes, expected, "{shape:?}");
+            // The second sample of the first channel follows in its column, or else in its row.
+            if recording.len() > 1 {
+                let next = if shape.0 > shape.1 { shape.1 } else { 1 };
+                assert_eq!(recording.samples[(0, 1)] as usize, next, "{shape:?}");
+            }
+            assert!(recording.samples.is_standard_layout());
+        }
+        assert_eq!(
+            read(2000, 65).unwrap_err(),
+            "its shape is [2000, 65], and neither axis is clearly the channels: save it as \
+             [channels, samples], with at most as many channels as samples"
+        );
+        assert!(read(3, 0).unwrap_err().starts_with("it is empty"));
     }
 
     proptest! {

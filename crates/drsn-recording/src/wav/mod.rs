@@ -1,41 +1,26 @@
-//! RIFF WAVE, read as a stream: PCM of 8 to 32 bits and IEEE floats of 32 and 64 bits, extensible
-//! or not.
+//! WAV, read as a stream: PCM of 8 to 32 bits, IEEE floats of 32 and 64 bits, A-law and µ-law,
+//! extensible or not, in files of each kind that [`header`] knows.
 //!
-//! The reader is our own: the crate hound reads 32-bit floats only, and takes a length of zero,
-//! which programs leave that write to a pipe, for a recording without samples.
+//! A file that declares more samples than it has gives those that it has, and says so: loggers that
+//! are switched off leave such files.
 
 mod format;
+mod header;
 
-use std::io::{self, Read, Take};
+use std::io::{self, Read};
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder as _};
 
-use self::format::Format;
+pub(crate) use self::header::is_wav;
 use crate::{
-    ChannelId, Limits, Recording, RecordingError, RecordingFormat, Selection,
-    select::{check_finite, stack},
+    ChannelId, Limits, Notice, Recording, RecordingError, RecordingFormat, Selection,
+    audio::Frames, select::check_finite,
 };
-
-/// Bytes that are decoded at a time for a whole recording.
-const BLOCK: usize = 1 << 16;
-/// Lengths from here on may be placeholders of programs that cannot seek: `SoX` writes `7FFFF000`,
-/// arecord `80000000`, `FFmpeg` `FFFFFFFF`. They may also be true, of more than six hours at 48
-/// kHz: then no more samples follow.
-const PLACEHOLDERS: u32 = 0x7fff_0000;
 
 /// A WAV file that is read block by block, in the memory of one block.
 #[derive(Debug)]
 pub struct WavReader<R> {
-    reader: Take<R>,
-    limits: Limits,
-    format: Format,
-    /// Upper bound of the bytes of samples that still follow.
-    left: u64,
-    /// Samples of each channel, if the file declares them.
-    frames: Option<u64>,
-    read: u64,
-    bytes: Vec<u8>,
-    numbers: Vec<f32>,
+    frames: Frames<R>,
 }
 
 impl<R: Read> WavReader<R> {
@@ -45,37 +30,28 @@ impl<R: Read> WavReader<R> {
     /// [`RecordingError`] if it is not a WAV file, its encoding is not supported, or it declares
     /// more samples than the limits allow.
     pub fn new(reader: R, limits: &Limits) -> Result<Self, RecordingError> {
+        Self::open(reader, None, limits)
+    }
+
+    /// The same for a file of this length, whose samples are not more, whatever it declares.
+    fn open(reader: R, length: Option<u64>, limits: &Limits) -> Result<Self, RecordingError> {
         // One more byte distinguishes the limit from the end of the file.
-        let mut reader = reader.take(limits.max_bytes.saturating_add(1));
-        let (format, Length { most: left, is_exact }) =
-            read_header(&mut reader).map_err(|error| {
-                if let RecordingError::Io(io) = &error
-                    && io.kind() == io::ErrorKind::UnexpectedEof
-                {
-                    return malformed("it ends before its first sample: it was truncated");
-                }
-                error
-            })?;
-        let frames = is_exact.then_some(left / format.frame_bytes as u64);
-        limits.check_shape([frames.unwrap_or(1), format.channels as u64])?;
-        if is_exact {
-            limits.check_bytes(left)?;
-            if left % format.frame_bytes as u64 != 0 {
-                return Err(malformed(format!(
-                    "its {left} bytes of samples are not a multiple of its frames of {} bytes",
-                    format.frame_bytes
-                )));
+        let most = limits.max_bytes.saturating_add(1);
+        let mut reader = reader.take(most);
+        let (layout, samples) = header::read(&mut reader).map_err(|error| {
+            if is_cut(&error) {
+                return malformed("it ends before its first sample: it was truncated");
             }
-        }
-        let (bytes, numbers) = (Vec::new(), Vec::new());
-        Ok(Self { reader, limits: *limits, format, left, frames, read: 0, bytes, numbers })
+            error
+        })?;
+        let available = length.map(|length| length.saturating_sub(most - reader.limit()));
+        Ok(Self { frames: Frames::new(reader, layout, samples, available, limits)? })
     }
 
     /// Whether the start of a file is enough to open or reject it: [`WavReader::new`] does not
     /// reach its end.
     pub fn is_header_whole(start: &[u8]) -> bool {
-        let read = read_header(&mut &*start);
-        !matches!(read, Err(RecordingError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof)
+        !header::read(&mut &*start).is_err_and(|error| is_cut(&error))
     }
 
     /// The underlying reader, so that more bytes can be added to one that buffers them.
@@ -83,17 +59,17 @@ impl<R: Read> WavReader<R> {
     /// Such a reader must contain all bytes that [`WavReader::next_block`] needs, or the end of the
     /// file.
     pub fn reader_mut(&mut self) -> &mut R {
-        self.reader.get_mut()
+        self.frames.reader_mut()
     }
 
     /// Bytes of one sample of every channel.
     pub fn frame_bytes(&self) -> usize {
-        self.format.frame_bytes
+        self.frames.layout().frame_bytes()
     }
 
     /// Number of channels.
     pub fn channels(&self) -> usize {
-        self.format.channels
+        self.frames.layout().channels
     }
 
     /// Positions of these channels in the file, whose channels have no names; all of them for an
@@ -108,27 +84,27 @@ impl<R: Read> WavReader<R> {
 
     /// Samples of each channel per second.
     pub fn sample_rate_hz(&self) -> f64 {
-        f64::from(self.format.sample_rate)
+        self.frames.layout().sample_rate
     }
 
-    /// Samples of each channel that the file declares; `None` if it was written to a pipe, and
-    /// extends to its end.
+    /// Samples of each channel that the file declares, of which some may be missing; `None` if it
+    /// was written to a pipe, and extends to its end.
     pub fn frames(&self) -> Option<u64> {
-        self.frames
+        self.frames.declared()
     }
 
     /// Reads the next samples, `[C, T]`, of which T is `frames` (at least one), or less at the end;
-    /// `None` after it.
+    /// `None` after it. The end is that of the samples or of the file, whichever comes first.
     ///
     /// Integers are scaled to [-1, 1). The reader must not be used after an error.
     ///
     /// # Errors
-    /// [`RecordingError`] if the file ends before its declared length or cannot be read, exceeds
-    /// the limits, or contains a sample that is not finite.
+    /// [`RecordingError`] if the file cannot be read, exceeds the limits, or contains a sample that
+    /// is not finite.
     pub fn next_block(&mut self, frames: usize) -> Result<Option<Array2<f32>>, RecordingError> {
-        let channels = self.format.channels;
-        let first = self.read as usize;
-        let numbers = self.next_frames(frames)?;
+        let channels = self.channels();
+        let first = self.frames.read() as usize;
+        let numbers = self.frames.next(frames)?;
         if numbers.is_empty() {
             return Ok(None);
         }
@@ -139,65 +115,21 @@ impl<R: Read> WavReader<R> {
         Ok(Some(block))
     }
 
-    /// The next frames, one after another; empty at the end.
-    fn next_frames(&mut self, frames: usize) -> Result<&[f32], RecordingError> {
-        self.limits.check_time()?;
-        let frame = self.format.frame_bytes as u64;
-        let wanted = (frames.max(1) as u64).saturating_mul(frame).min(self.left);
-        self.bytes.clear();
-        // Memory grows with the bytes read, so a false length costs nothing.
-        self.reader.by_ref().take(wanted).read_to_end(&mut self.bytes)?;
-        if self.reader.limit() == 0 {
-            self.limits.check_bytes(self.limits.max_bytes.saturating_add(1))?;
-        }
-        let received = self.bytes.len() as u64;
-        self.read += received / frame;
-        self.left -= received;
-        if let Some(frames) = self.frames
-            && received < wanted
-        {
-            let read = self.read;
-            return Err(malformed(format!(
-                "it ends after {read} of the {frames} samples that it declares: it was truncated"
-            )));
-        }
-        self.limits.check_shape([self.read, self.format.channels as u64])?;
-        // A program that was stopped may leave the last frame incomplete.
-        self.bytes.truncate((received - received % frame) as usize);
-        self.numbers.clear();
-        self.format.encoding.decode(&self.bytes, &mut self.numbers);
-        Ok(&self.numbers)
+    /// What was repaired, after the end: whether the file has fewer samples than it declares, or an
+    /// incomplete last one. Nothing before.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.frames.notices()
     }
 }
 
+/// Reads a file; `length` is that of the file, if known.
 pub(super) fn read(
     reader: impl Read,
+    length: Option<u64>,
     selection: &Selection,
     limits: &Limits,
 ) -> Result<Recording, RecordingError> {
-    let mut wav = WavReader::new(reader, limits)?;
-    let (count, frames) = (wav.channels(), (BLOCK / wav.format.frame_bytes).max(1));
-    let wanted = selection.channels(count, &[])?;
-    let mut channels: Vec<Vec<f32>> = vec![Vec::new(); wanted.len()];
-    loop {
-        let numbers = wav.next_frames(frames)?;
-        if numbers.is_empty() {
-            break;
-        }
-        for (samples, &channel) in channels.iter_mut().zip(&wanted) {
-            samples.extend(numbers.iter().skip(channel).step_by(count));
-        }
-    }
-    if wav.read == 0 {
-        return Err(RecordingError::Empty);
-    }
-    let samples = stack(channels);
-    for (samples, &channel) in samples.rows().into_iter().zip(&wanted) {
-        check_finite(channel, 0, &samples)?;
-    }
-    let names = vec![None; wanted.len()];
-    let sample_rate_hz = Some(wav.sample_rate_hz());
-    Ok(Recording::new(samples, names, sample_rate_hz))
+    WavReader::open(reader, length, limits)?.frames.into_recording(selection)
 }
 
 /// Interleaved samples as `[C, T]`.
@@ -206,78 +138,8 @@ fn by_channel(numbers: &[f32], channels: usize) -> Result<ArrayView2<'_, f32>, R
     ArrayView2::from_shape(shape, numbers).map_err(|_| malformed("its last frame is incomplete"))
 }
 
-/// The number of bytes of samples in a file.
-struct Length {
-    most: u64,
-    /// Whether there are no fewer.
-    is_exact: bool,
-}
-
-/// Reads the header of the file, and returns the declared length of the file.
-fn read_riff(reader: &mut impl Read) -> Result<u64, RecordingError> {
-    let [id, size, form] = [bytes(reader)?, bytes(reader)?, bytes(reader)?];
-    match (&id, &form) {
-        (b"RIFF", b"WAVE") => {}
-        (b"RIFX" | b"RF64" | b"BW64", b"WAVE") => {
-            return Err(RecordingError::Unsupported(format!(
-                "it is a WAV file of the kind {}, which is not supported: save it as RIFF, below 4 GiB",
-                String::from_utf8_lossy(&id)
-            )));
-        }
-        _ => return Err(malformed("it does not start with RIFF and WAVE")),
-    }
-    Ok(u64::from(u32::from_le_bytes(size)) + 8)
-}
-
-/// Reads the chunks before the samples, and returns the number of bytes of samples after them.
-fn read_header(reader: &mut impl Read) -> Result<(Format, Length), RecordingError> {
-    let riff = read_riff(reader)?;
-    let mut position = 12_u64;
-    let mut format = None;
-    loop {
-        let [id, size] = [bytes(reader)?, bytes(reader)?];
-        let size = u32::from_le_bytes(size);
-        position += 8;
-        match &id {
-            b"data" => {
-                let format = format.ok_or_else(|| {
-                    malformed("its samples precede the chunk that describes them")
-                })?;
-                // A file whose declared length ends here was never finished.
-                let is_open = size == 0 && riff <= position;
-                let most = if is_open { u64::MAX } else { u64::from(size) };
-                let is_exact = !is_open && size < PLACEHOLDERS;
-                return Ok((format, Length { most, is_exact }));
-            }
-            b"fmt " => {
-                let mut chunk = Vec::new();
-                reader.by_ref().take(40).take(u64::from(size)).read_to_end(&mut chunk)?;
-                format = Some(Format::parse(&chunk)?);
-                skip(reader, padded(size) - chunk.len() as u64)?;
-            }
-            _ => skip(reader, padded(size))?,
-        }
-        position += padded(size);
-    }
-}
-
-/// A chunk's length with its padding to an even number.
-fn padded(size: u32) -> u64 {
-    u64::from(size).next_multiple_of(2)
-}
-
-fn bytes(reader: &mut impl Read) -> Result<[u8; 4], RecordingError> {
-    let mut bytes = [0; 4];
-    reader.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn skip(reader: &mut impl Read, bytes: u64) -> Result<(), RecordingError> {
-    let skipped = io::copy(&mut reader.take(bytes), &mut io::sink())?;
-    if skipped < bytes {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-    }
-    Ok(())
+fn is_cut(error: &RecordingError) -> bool {
+    matches!(error, RecordingError::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 fn malformed(reason: impl Into<String>) -> RecordingError {

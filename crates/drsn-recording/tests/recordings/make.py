@@ -30,6 +30,36 @@ def expect(file, channels, names=None, rate=None, variable=None):
     })
 
 
+def sound():
+    """The other audio files, and files that were cut."""
+    noise = np.random.default_rng(8)
+    values = np.clip(noise.normal(size=(30, 2)) / 3, -1, 1 - 2 ** -15)
+    values[0] = (-1, 1 - 2 ** -15)
+    for file, format, subtype, endian in (
+        ("rifx.wav", "WAV", "PCM_16", "BIG"), ("rifx_float.wav", "WAV", "FLOAT", "BIG"),
+        ("rf64.wav", "RF64", "PCM_24", None), ("long.w64", "W64", "PCM_16", None), ("float.w64", "W64", "DOUBLE", None),
+        ("alaw.aifc", "AIFF", "ALAW", None), ("ulaw.aifc", "AIFF", "ULAW", None), ("raw.aifc", "AIFF", "PCM_U8", None),
+        ("8.aiff", "AIFF", "PCM_S8", None), ("16.aiff", "AIFF", "PCM_16", None), ("24.aif", "AIFF", "PCM_24", None),
+        ("32.aiff", "AIFF", "PCM_32", None), ("sowt.aifc", "AIFF", "PCM_16", "LITTLE"), ("fl32.aifc", "AIFF", "FLOAT", None),
+        ("fl64.aifc", "AIFF", "DOUBLE", None),
+        ("8.flac", "FLAC", "PCM_S8", None), ("16.flac", "FLAC", "PCM_16", None), ("24.flac", "FLAC", "PCM_24", None),
+    ):
+        soundfile.write(HERE / file, values, 48000, format=format, subtype=subtype, endian=endian)
+        expect_sound(file)
+    # As BW64 is named after RF64, and differs in nothing that matters here.
+    (HERE / "bw64.wav").write_bytes(b"BW64" + (HERE / "rf64.wav").read_bytes()[4:])
+    expect("bw64.wav", soundfile.read(HERE / "rf64.wav")[0].T, rate=48000.0)
+    # A tone, which is predicted by linear factors, and silence.
+    tone = np.sin(np.arange(700) / 5)[:, None] * [0.9, 0.4] + noise.normal(size=(700, 2)) / 2000
+    tone[400:] = 0
+    soundfile.write(HERE / "tone.flac", tone, 192000, subtype="PCM_24", compression_level=1)
+    expect_sound("tone.flac", samples=700)
+    for file, source, cut, samples in (("cut.wav", "wav_pcm_16.wav", 8, 28), ("torn.wav", "wav_pcm_24.wav", 1, 29),
+                                       ("cut.w64", "long.w64", 10, 27), ("cut.aiff", "16.aiff", 7, 28)):
+        (HERE / file).write_bytes((HERE / source).read_bytes()[:-cut])
+        expect_sound(file, f"the file declares 30 samples a channel and has {samples}: those were read", samples)
+
+
 def refuse(file, error, variable=None):
     EXPECTED.append({
         "file": file, "variable": variable, "channels": None, "names": None,
@@ -55,7 +85,8 @@ def mat():
         refuse(file, f"the variable to read is ambiguous: name one of {names}, complex, cube")
         refuse(file, f"the variable to read is ambiguous: name one of {names}", "E_time")
         refuse(file, 'it has no numeric variable named "BA_time" or ending with that name; '
-               f"it has {names}, X097RPM, complex, cube", "BA_time")
+               f"it has {names}, X097RPM, complex, cube, cell[0], struct.a", "BA_time")
+        expect(file, [loaded["struct"][0, 0]["a"].ravel()], ["struct.a"], variable="a")
         refuse(file, "the variable complex has complex numbers: save their real part or magnitude", "complex")
         refuse(file, "the variable cube has more than two axes: save it as samples x channels", "cube")
     scipy.io.savemat(HERE / "wide.mat", {"wide": wide})
@@ -120,8 +151,9 @@ def npy():
     ):
         np.save(HERE / file, array)
         refuse(file, f"its numbers have NumPy's type {name}, which is not supported: convert it to float32")
-    np.save(HERE / "tall.npy", np.zeros((1025, 2), dtype=np.int8))
-    refuse("tall.npy", "it has 1025 channels, above the limit of 1024: are its axes swapped?")
+    np.save(HERE / "tall.npy", np.zeros((66, 65), dtype=np.int8))
+    refuse("tall.npy", "its shape is [66, 65], and neither axis is clearly the channels: "
+           "save it as [channels, samples], with at most as many channels as samples")
 
 
 def npz():
@@ -140,6 +172,14 @@ def npz():
     with zipfile.ZipFile(HERE / "bzip2.npz", "w", zipfile.ZIP_BZIP2) as archive:
         archive.write(HERE / "line.npy", "x.npy")
     refuse("bzip2.npz", "x is compressed by method 12, which is not supported: save it with numpy.savez_compressed")
+
+
+def expect_sound(file, notice=None, samples=30):
+    """Expected numbers are soundfile's (libsndfile's)."""
+    read, rate = soundfile.read(HERE / file, always_2d=True)
+    assert len(read) == samples, file
+    expect(file, read.T, rate=float(rate))
+    EXPECTED[-1]["notice"] = notice
 
 
 def wav():
@@ -165,19 +205,17 @@ def wav():
     piped = subprocess.run(["sox", "-D", source, "-b", "16", "-t", "wav", "-"], check=True, capture_output=True)
     (HERE / "sox_pipe.wav").write_bytes(piped.stdout)
     made.append("sox_pipe.wav")
+    for encoding in ("u-law", "a-law"):
+        subprocess.run(["sox", "-V1", source, "-c", "1", "-e", encoding, "-b", "8", HERE / f"sox_{encoding}.wav"], check=True)
+        made.append(f"sox_{encoding}.wav")
     for file in made:
-        samples, rate = soundfile.read(HERE / file, always_2d=True)
-        assert len(samples) == 30, file
-        expect(file, samples.T, rate=float(rate))
-    for encoding, bits, codec in (("u-law", 8, "µ-law"), ("a-law", 8, "A-law"), ("ms-adpcm", 4, "Microsoft ADPCM"),
-                                  ("ima-adpcm", 4, "IMA ADPCM"), ("gsm-full-rate", 16, "GSM 6.10")):
+        expect_sound(file)
+    for encoding, bits, codec in (("ms-adpcm", 4, "Microsoft ADPCM"), ("ima-adpcm", 4, "IMA ADPCM"), ("gsm-full-rate", 16, "GSM 6.10")):
         file = f"sox_{encoding}.wav"
         arguments = ["-e", encoding] + ([] if bits == 16 else ["-b", str(bits)])
         subprocess.run(["sox", "-V1", source, "-c", "1", *arguments, HERE / file], check=True)
         refuse(file, f"it is a WAV file of {codec}, which is not supported: "
                "save it as PCM of 8, 16, 24 or 32 bits, or as floats")
-    (HERE / "rifx.wav").write_bytes(b"RIFX" + piped.stdout[4:])
-    refuse("rifx.wav", "it is a WAV file of the kind RIFX, which is not supported: save it as RIFF, below 4 GiB")
 
 
 def csv():
@@ -194,7 +232,7 @@ def csv():
     expect("tabs.tsv", [[float(f"{x:.9g}") for x in values[:, 0]]], ["x"], 1.0)
 
 
-for make in (mat, npy, npz, wav, csv):
+for make in (mat, npy, npz, wav, csv, sound):
     make()
 for path in HERE.glob("*.mat"):
     # Without the date, so that the same files come out each time.

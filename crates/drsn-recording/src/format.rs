@@ -1,0 +1,172 @@
+//! The formats of recordings: what each is called, how files of it are named and sent, and how they
+//! begin. Everything else that lists formats is derived from [`RecordingFormat::ALL`].
+
+use std::fmt;
+
+use crate::{aiff, flac, mat, wav};
+
+/// File formats of recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordingFormat {
+    /// One NumPy array.
+    Npy,
+    /// A ZIP archive of NumPy arrays.
+    Npz,
+    /// RIFF WAVE and its kinds for long files: RF64, BW64 and Sony Wave64.
+    Wav,
+    /// Audio Interchange File Format, also AIFF-C.
+    Aiff,
+    /// Free Lossless Audio Codec.
+    Flac,
+    /// MATLAB's MAT-file, versions 4 and 5 (`-v4`, `-v6`, `-v7`).
+    Mat,
+    /// A text table with a column for each channel.
+    Csv,
+}
+
+/// What is known about a format.
+struct Facts {
+    name: &'static str,
+    /// The usual one first.
+    extensions: &'static [&'static str],
+    /// The usual one first.
+    media_types: &'static [&'static str],
+    /// Whether a file that begins so is of this format.
+    begins: fn(&[u8]) -> bool,
+}
+
+impl RecordingFormat {
+    /// All formats. Those whose mark leaves the least doubt come first, and are looked for first.
+    pub const ALL: [Self; 7] =
+        [Self::Npy, Self::Npz, Self::Wav, Self::Aiff, Self::Flac, Self::Mat, Self::Csv];
+
+    /// The one table of formats.
+    const fn facts(self) -> Facts {
+        match self {
+            Self::Npy => Facts {
+                name: "NPY",
+                extensions: &["npy"],
+                media_types: &["application/x-npy"],
+                begins: |bytes| bytes.starts_with(b"\x93NUMPY"),
+            },
+            Self::Npz => Facts {
+                name: "NPZ",
+                extensions: &["npz"],
+                media_types: &["application/x-npz"],
+                begins: |bytes| {
+                    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+                },
+            },
+            Self::Wav => Facts {
+                name: "WAV",
+                extensions: &["wav", "wave", "rf64", "bw64", "w64"],
+                media_types: &["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"],
+                begins: wav::is_wav,
+            },
+            Self::Aiff => Facts {
+                name: "AIFF",
+                extensions: &["aiff", "aif", "aifc"],
+                media_types: &["audio/aiff", "audio/x-aiff"],
+                begins: aiff::is_aiff,
+            },
+            Self::Flac => Facts {
+                name: "FLAC",
+                extensions: &["flac"],
+                media_types: &["audio/flac", "audio/x-flac"],
+                begins: flac::is_flac,
+            },
+            Self::Mat => Facts {
+                name: "MAT",
+                extensions: &["mat"],
+                media_types: &["application/x-matlab-data"],
+                begins: mat::is_mat,
+            },
+            // Text has no mark.
+            Self::Csv => Facts {
+                name: "CSV",
+                extensions: &["csv", "tsv", "txt"],
+                media_types: &["text/csv", "text/tab-separated-values"],
+                begins: |_| false,
+            },
+        }
+    }
+
+    /// Its name for people, such as `WAV`.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// The extensions of its files, without a dot and in lower case; the usual one first.
+    pub const fn extensions(self) -> &'static [&'static str] {
+        self.facts().extensions
+    }
+
+    /// The media types under which it is sent, in lower case; the usual one first.
+    pub const fn media_types(self) -> &'static [&'static str] {
+        self.facts().media_types
+    }
+
+    /// Detects the format from the first bytes of a file (520 are enough). Text tables have no
+    /// mark.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| (format.facts().begins)(bytes))
+    }
+
+    /// Detects the format from a file name's extension, without its dot and in any case.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::named(extension, Self::extensions)
+    }
+
+    /// Detects the format from a media type without its parameters, in any case.
+    pub fn from_media_type(media_type: &str) -> Option<Self> {
+        Self::named(media_type, Self::media_types)
+    }
+
+    fn named(name: &str, names: fn(Self) -> &'static [&'static str]) -> Option<Self> {
+        let matches = |format: &Self| names(*format).iter().any(|n| n.eq_ignore_ascii_case(name));
+        Self::ALL.into_iter().find(matches)
+    }
+
+    /// The usual extensions of all formats, for a sentence: `.npy, .npz or .wav`.
+    pub fn list() -> String {
+        let endings = Self::ALL.map(|f| format!(".{}", f.extensions().first().unwrap_or(&"")));
+        match &endings[..] {
+            [others @ .., last] => format!("{} or {last}", others.join(", ")),
+            [] => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for RecordingFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_names_and_no_name_has_two() {
+        for format in RecordingFormat::ALL {
+            for extension in format.extensions() {
+                assert_eq!(RecordingFormat::from_extension(extension), Some(format));
+                let upper = extension.to_uppercase();
+                assert_eq!(RecordingFormat::from_extension(&upper), Some(format));
+            }
+            for media_type in format.media_types() {
+                assert_eq!(RecordingFormat::from_media_type(media_type), Some(format));
+            }
+        }
+        assert_eq!(RecordingFormat::from_extension("pdf"), None);
+        assert_eq!(RecordingFormat::list(), ".npy, .npz, .wav, .aiff, .flac, .mat or .csv");
+    }
+
+    #[test]
+    fn a_table_that_starts_like_a_sound_is_a_table() {
+        for text in ["RIFF,FORM\n1,2\n", "FORM;AIFF\n", "fLa,C\n", "ID3,x\n1,2\n", "riff\n1\n"] {
+            assert_eq!(RecordingFormat::sniff(text.as_bytes()), None, "{text}");
+        }
+    }
+}
