@@ -83,6 +83,51 @@ async fn every_body_may_be_compressed() {
     server.stop().await;
 }
 
+/// Regression: files that were packed with gzip were refused, and a packed table was read as text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_file_is_read_as_what_is_in_it() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &["--max-recording-bytes", "200000"]).await;
+    for samples in [8, 3000] {
+        let samples: Vec<f32> = (0..samples).map(|n| (n as f32 * 0.1).sin() + 0.1).collect();
+        let [_, (_, wav), (_, table), ..] = bodies(&samples);
+        let plain = server.classify("/classify", WAV, wav.clone()).await;
+        for (content_type, body) in [(WAV, &wav), (CSV, &table), (CSV, &wav)] {
+            let answer = server.classify("/classify", content_type, gzip(body)).await;
+            assert_eq!(answer["predictions"], plain["predictions"], "{content_type}");
+        }
+        let (packed_wav, packed_table) = (gzip(&wav), gzip(&table));
+        let part = |name, content| ("file", Some(name), Some("application/gzip"), content);
+        let parts = [part("a.wav.gz", &packed_wav[..]), part("b.csv.gz", &packed_table[..])];
+        let answer = server.classify("/classify", FORM, form(&parts)).await;
+        for (index, name) in ["a.wav.gz", "b.csv.gz"].into_iter().enumerate() {
+            let prediction = &answer["predictions"][index];
+            assert_eq!(prediction["input"]["name"], name);
+            assert_eq!(prediction["probabilities"], plain["predictions"][0]["probabilities"]);
+        }
+    }
+    for (body, status, code, sentence) in [
+        (gzip(&vec![b'1'; 32 << 20]), 413, "too_large", "larger than the limit of 200000 bytes"),
+        (gzip(b"1\n2\n")[..15].to_vec(), 400, "invalid_argument", "damaged or cut short"),
+        (gzip(b"%PDF-1.7"), 400, "invalid_argument", "the file is a PDF document"),
+        (gzip(&gzip(b"1\n2\n")), 400, "invalid_argument", "the file is gzip data; unpack it"),
+        (b"OggS\0\x02".to_vec(), 400, "invalid_argument", "an Ogg file; convert it to WAV"),
+    ] {
+        for content_type in [CSV, WAV] {
+            let answer = server.post("/classify", content_type, body.clone()).await;
+            let detail = refusal(answer, status, code).await;
+            assert!(detail.contains(sentence), "{detail}");
+        }
+    }
+    let raw = refusal(server.post("/classify", FLOATS, gzip(b"1")).await, 400, "invalid_argument");
+    assert!(raw.await.contains("Content-Encoding: gzip"));
+    assert_eq!(server.idle_bytes().await, 0);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compressed_body_is_bounded_as_what_it_becomes() {
     if !has_runtime() {

@@ -107,7 +107,14 @@ impl Entry<'_> {
 /// The arrays of real numbers in an archive.
 fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
     let mut entries = Vec::new();
-    for member in members(bytes)? {
+    let members = members(bytes)?;
+    if !members.is_empty() && !members.iter().any(|member| member.name.ends_with(".npy")) {
+        return Err(RecordingError::Unsupported(
+            "it is a ZIP archive without NumPy arrays; unpack it and use the files in it"
+                .to_owned(),
+        ));
+    }
+    for member in members {
         limits.check_time()?;
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let member = Member { name, ..member };

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_recording::RecordingFormat;
+use drsn_recording::{RecordingFormat, gzip};
 use hyper::body::Bytes;
 
 use super::{
@@ -201,9 +201,12 @@ async fn file(
     if beginning.is_empty() {
         return Err(ApiError::invalid("the body is empty; expected a file"));
     }
-    let kind = FileKind::sniff(beginning).unwrap_or(declared);
     let config = &context.app.config;
+    // What is in a packed file is known when it is unpacked, as a whole.
+    let is_packed = gzip::is_packed(beginning);
+    let kind = if is_packed { declared } else { FileKind::of(beginning, None, Some(declared))? };
     let limit = match kind {
+        _ if is_packed => config.max_recording_bytes,
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {
                 return Err(ApiError::invalid(

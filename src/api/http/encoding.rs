@@ -1,9 +1,6 @@
 //! gzip and deflate: decompresses requests and compresses responses.
 
-use std::{
-    io::{Read, Write as _},
-    time::Instant,
-};
+use std::{io::Write as _, time::Instant};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::{
@@ -14,13 +11,13 @@ use flate2::{
 use hyper::body::Bytes;
 
 use crate::{
-    admission::{Reservation, ReservedBuffer},
+    admission::Reservation,
     app::{App, Caller},
     error::{ApiError, ErrorKind},
+    inference::decode::{UnpackLimits, unpack},
 };
 
-/// Bytes that are decompressed at a time; the limits are checked after each piece.
-const PIECE: usize = 16 << 10;
+const BROKEN: &str = "the body cannot be decompressed as its Content-Encoding says";
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +108,7 @@ impl Encoding {
     /// Decompresses a body to at most `limit` bytes, which are reserved piece by piece.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] beyond the limit, [`ErrorKind::InvalidArgument`] if the body is not
-    /// compressed like that, [`ErrorKind::DeadlineExceeded`], and those of [`Reservation::grow`].
+    /// Those of [`unpack`].
     pub(super) fn decompress(
         self,
         body: &[u8],
@@ -120,9 +116,10 @@ impl Encoding {
         deadline: Instant,
         memory: &mut Reservation,
     ) -> Result<Vec<u8>, ApiError> {
+        let limits = UnpackLimits { bytes: limit, deadline };
         match self {
-            Self::Gzip => read(MultiGzDecoder::new(body), limit, deadline, memory),
-            Self::Deflate => read(ZlibDecoder::new(body), limit, deadline, memory),
+            Self::Gzip => unpack(MultiGzDecoder::new(body), limits, memory, BROKEN),
+            Self::Deflate => unpack(ZlibDecoder::new(body), limits, memory, BROKEN),
         }
     }
 
@@ -148,35 +145,6 @@ impl Encoding {
 /// A weight in `Accept-Encoding`; 0, which excludes the encoding, if it is not a number.
 fn weight(text: &str) -> f32 {
     text.parse().unwrap_or(0.0)
-}
-
-fn read(
-    mut decoder: impl Read,
-    limit: usize,
-    deadline: Instant,
-    memory: &mut Reservation,
-) -> Result<Vec<u8>, ApiError> {
-    let mut plain = ReservedBuffer::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        if Instant::now() >= deadline {
-            return Err(ErrorKind::DeadlineExceeded
-                .because("the request's time was up before its body was decompressed"));
-        }
-        let length = decoder.read(&mut piece).map_err(|_| {
-            ApiError::invalid("the body cannot be decompressed as its Content-Encoding says")
-        })?;
-        if length == 0 {
-            return Ok(plain.finish(memory));
-        }
-        if plain.len() + length > limit {
-            return Err(ErrorKind::TooLarge.because(format!(
-                "the decompressed body is larger than the limit of {limit} bytes; send fewer inputs \
-                 at once"
-            )));
-        }
-        plain.push(&piece[..length], Some(limit as u64), memory)?;
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use drsn_recording::gzip;
 use hyper::body::Bytes;
 use tokio::task::yield_now;
 
@@ -10,7 +11,7 @@ use crate::{
     error::ApiError,
     inference::{
         context::RequestContext,
-        decode::{Decoded, Decoder, FileKind, RawInput, for_input},
+        decode::{Decoded, Decoder, FileKind, RawInput, Samples, for_input},
         options::Options,
     },
 };
@@ -29,20 +30,8 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// The kind by the first bytes, the name or the declared type, in this order.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if none of them
-    /// identifies it: a file is never read as raw numbers.
-    pub(crate) fn kind(&self) -> Result<FileKind, ApiError> {
-        FileKind::sniff(&self.bytes)
-            .or_else(|| self.name.as_deref().and_then(FileKind::of_name))
-            .or(self.declared)
-            .ok_or_else(|| {
-                ApiError::invalid(
-                    "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
-                )
-            })
+    fn kind(&self) -> Result<FileKind, ApiError> {
+        FileKind::of(&self.bytes, self.name.as_deref(), self.declared)
     }
 }
 
@@ -85,7 +74,7 @@ fn decode_slice(
 ) -> Result<Option<Decoded>, ApiError> {
     let started = Instant::now();
     for (index, file) in files {
-        let samples = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
+        let samples = decode_file(decoder, &file);
         let samples =
             samples.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
         let name = file.name;
@@ -98,4 +87,16 @@ fn decode_slice(
         return Err(ApiError::invalid("the request has no inputs"));
     }
     decoder.decoded(std::mem::take(inputs)).map(Some)
+}
+
+/// Decodes a file, or what is in one that was packed with gzip.
+fn decode_file(decoder: &mut Decoder<'_>, file: &File) -> Result<Vec<Samples>, ApiError> {
+    if !gzip::is_packed(&file.bytes) {
+        return decoder.file(file.kind()?, &file.bytes);
+    }
+    let plain = decoder.unpacked(&file.bytes)?;
+    let name = file.name.as_deref().map(gzip::unpacked_name);
+    let samples = decoder.file(FileKind::of(&plain, name, file.declared)?, &plain)?;
+    decoder.release(plain);
+    Ok(samples)
 }
