@@ -4,10 +4,13 @@
 use std::{
     sync::{Arc, OnceLock},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time::timeout_at};
+use tokio::{
+    sync::watch,
+    time::{timeout, timeout_at},
+};
 
 use crate::{
     admission::{ByteBudget, Client, Cores, Keys, Turn},
@@ -16,7 +19,7 @@ use crate::{
     observability::metrics::Metrics,
     readers::Readers,
     repository::Repository,
-    transport::Tls,
+    transport::{Peer, Tls},
 };
 
 /// The state that all requests share.
@@ -111,6 +114,19 @@ impl App {
     pub(crate) async fn reached(&self, phase: Phase) {
         // The sender lives as long as the app, so waiting cannot fail.
         let _ = self.phase.subscribe().wait_for(|&now| now >= phase).await;
+    }
+
+    /// Holds back a refusal for lack of room, if the client did not wait after the last one. Not
+    /// while the server drains: then it may try another one at once.
+    pub(crate) async fn hold_back(&self, peer: &Peer, kind: ErrorKind) {
+        let is_overload = matches!(kind, ErrorKind::QueueFull | ErrorKind::BytesFull);
+        let pause = kind.retry_after_seconds().map(Duration::from_secs);
+        let Some(pause) = pause.filter(|_| is_overload && !self.is_draining()) else { return };
+        let held = peer.refuse(pause);
+        if !held.is_zero() {
+            // Either way the refusal is told now.
+            let _ = timeout(held, self.reached(Phase::Draining)).await;
+        }
     }
 
     /// Whether shutdown was requested.

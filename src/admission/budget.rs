@@ -14,6 +14,8 @@ use crate::error::{ApiError, ErrorKind};
 /// How many times the bytes that a request holds must stay free, up to [`SPARED`]: as many as there
 /// are requests by default, so that what one request takes, the others can take, too.
 const OTHERS: u64 = 2048;
+/// The same of bytes that are needed only while a core computes: few requests do so at once.
+const OTHERS_AT_ONCE: u64 = 16;
 /// The share of the budget, as a divisor, that large requests leave to small ones.
 const SPARED: u64 = 4;
 
@@ -46,9 +48,9 @@ impl ByteBudget {
         self.limit - self.limit / SPARED
     }
 
-    /// The bytes that a request of `bytes` leaves to others.
-    fn must_stay_free(&self, bytes: u64) -> u64 {
-        bytes.saturating_mul(OTHERS).min(self.limit / SPARED)
+    /// What a request leaves to others if `wanted` bytes must stay free, however many it holds.
+    fn spared(&self, wanted: u64) -> u64 {
+        wanted.min(self.limit / SPARED)
     }
 
     /// An empty reservation.
@@ -64,6 +66,19 @@ impl Reservation {
     /// [`ErrorKind::TooLarge`] if the request alone exceeds three quarters of the budget,
     /// [`ErrorKind::BytesFull`] if other requests leave too little of it.
     pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), ApiError> {
+        self.grow_and_leave(bytes, OTHERS)
+    }
+
+    /// Adds bytes that are released before the computation that needs them ends.
+    ///
+    /// # Errors
+    /// Those of [`Reservation::grow`].
+    pub(crate) fn grow_for_a_turn(&mut self, bytes: u64) -> Result<(), ApiError> {
+        self.grow_and_leave(bytes, OTHERS_AT_ONCE)
+    }
+
+    /// Adds `bytes`, if `others` times as many stay free.
+    fn grow_and_leave(&mut self, bytes: u64, others: u64) -> Result<(), ApiError> {
         let limit = self.budget.limit;
         let total = self.bytes.saturating_add(bytes);
         if total > self.budget.largest_request() {
@@ -71,10 +86,12 @@ impl Reservation {
                 "the request needs more memory than one request may have, three quarters of the server's request-memory budget of {limit} bytes; send fewer or smaller inputs"
             )));
         }
+        let held = self.bytes.saturating_mul(OTHERS);
+        let spared = self.budget.spared(held.saturating_add(bytes.saturating_mul(others)));
         let reserved =
             self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 let sum = used.checked_add(bytes).filter(|&sum| sum <= limit)?;
-                (limit - sum >= self.budget.must_stay_free(total)).then_some(sum)
+                (limit - sum >= spared).then_some(sum)
             });
         if reserved.is_err() {
             return Err(ErrorKind::BytesFull.because(format!(
@@ -142,6 +159,21 @@ mod tests {
         }
         assert!(budget.used() > 200 << 20, "they hold nearly all of it");
         assert_eq!(budget.open().grow(8 << 10), Ok(()));
+    }
+
+    /// Regression: the tables of a decoder, half a megabyte, counted as if every request held them
+    /// for long, and a digit of some hundred bytes was refused where a quarter of the budget was used.
+    #[test]
+    fn what_is_needed_for_a_moment_finds_room_where_as_much_for_long_does_not() {
+        let budget = ByteBudget::new(256 << 20);
+        let mut others = budget.open();
+        assert_eq!(others.grow(180 << 20), Ok(()));
+        let mut small = budget.open();
+        assert_eq!(small.grow(1 << 10), Ok(()));
+        assert!(budget.open().grow(12 << 20).is_err());
+        assert_eq!(small.grow_for_a_turn(512 << 10), Ok(()));
+        small.shrink_to(4 << 10);
+        assert_eq!(budget.used(), (180 << 20) + (4 << 10));
     }
 
     proptest::proptest! {

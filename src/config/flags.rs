@@ -72,7 +72,7 @@ pub struct Config {
     /// Origin whose pages may call the REST API from a browser, or * for all; may be given repeatedly
     ///
     /// An origin is a scheme, a host and, unless it is the usual one, a port, as in
-    /// https://example.com. Several are separated by commas. By default browsers refuse such
+    /// `https://example.com`. Several are separated by commas. By default browsers refuse such
     /// requests. Keys apply to them, too.
     #[arg(
         long,

@@ -8,6 +8,7 @@
 //!
 //! * [`context`]: what every stage of a request needs.
 //! * [`options`]: what the client wants.
+//! * [`origin`]: where an input is from, and what was taken of its file.
 //! * [`decode`]: from bodies to checked and prepared inputs.
 //! * [`classify`]: from inputs to predictions.
 //! * [`tensors`]: the Open Inference Protocol, independent of its message formats.
@@ -18,6 +19,7 @@ pub(crate) mod context;
 pub(crate) mod decode;
 pub(crate) mod diagnostics;
 pub(crate) mod options;
+pub(crate) mod origin;
 pub(crate) mod tensors;
 
 /// Bodies with more bytes than this, and all images, are decoded off the threads that serve

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The names of the options.
-const ALL: [&str; 10] = [
+const ALL: [&str; 12] = [
     "model",
     "version",
     "top_k",
@@ -18,9 +18,14 @@ const ALL: [&str; 10] = [
     "overlap",
     "channel",
     "variable",
+    "rate_variable",
+    "skip_lines",
     "sample_rate_hz",
     "resample",
 ];
+
+/// The most lines that may be left out at the start of a table.
+const MOST_SKIPPED_LINES: u64 = 1_000_000;
 
 /// The options of a classification; `None` means not given.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,6 +44,10 @@ pub(crate) struct Options {
     pub(crate) channel: Option<Vec<ChannelId>>,
     /// Variable of a MAT or NPZ file: its whole name or its ending.
     pub(crate) variable: Option<String>,
+    /// Variable of a MAT or NPZ file that holds the samples per second.
+    pub(crate) rate_variable: Option<String>,
+    /// Lines of a text table to leave out at its start.
+    pub(crate) skip_lines: Option<u64>,
     /// Samples per second, for recordings that do not contain their rate; positive.
     pub(crate) sample_rate_hz: Option<f64>,
     /// Whether to convert a recording of another rate to the model's.
@@ -77,6 +86,8 @@ impl Options {
             "overlap" => merge("overlap", &mut self.overlap, Some(overlap(value)?)),
             "channel" => merge("channel", &mut self.channel, Some(channels(value)?)),
             "variable" => merge("variable", &mut self.variable, text()),
+            "rate_variable" => merge("rate_variable", &mut self.rate_variable, text()),
+            "skip_lines" => merge("skip_lines", &mut self.skip_lines, Some(lines(value)?)),
             "sample_rate_hz" => {
                 merge("sample_rate_hz", &mut self.sample_rate_hz, Some(rate(value)?))
             }
@@ -105,6 +116,8 @@ impl Options {
             ("overlap", self.overlap.is_some()),
             ("channel", self.channel.is_some()),
             ("variable", self.variable.is_some()),
+            ("rate_variable", self.rate_variable.is_some()),
+            ("skip_lines", self.skip_lines.is_some()),
             ("sample_rate_hz", self.sample_rate_hz.is_some()),
             ("resample", self.resample.is_some()),
         ];
@@ -139,6 +152,11 @@ fn count(name: &str, value: &str) -> Result<usize, ApiError> {
         .ok()
         .filter(|&count| count > 0)
         .ok_or_else(|| wrong(name, "a whole number above 0", value))
+}
+
+fn lines(value: &str) -> Result<u64, ApiError> {
+    let lines = value.parse().ok().filter(|&lines| lines <= MOST_SKIPPED_LINES);
+    lines.ok_or_else(|| wrong("skip_lines", "a whole number from 0 to 1000000", value))
 }
 
 fn detail(value: &str) -> Result<Detail, ApiError> {

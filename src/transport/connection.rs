@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -11,12 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Body,
-    extract::Request,
-    http::{Extensions, Version},
-    response::Response,
-};
+use axum::{body::Body, extract::Request, http::Version, response::Response};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -32,6 +27,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::{
     crowd::{Membership, Place, Refusal},
+    peer::Peer,
     stalled::{ExemptFromStallCheck, ResponseTracker},
 };
 
@@ -56,17 +52,6 @@ impl<S> HttpService for S where
         + Send
         + 'static
 {
-}
-
-/// The address at the other end of a request's connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(super) IpAddr);
-
-impl Peer {
-    /// The address at the other end of the connection that a request came by.
-    pub(crate) fn address_of(request: &Extensions) -> IpAddr {
-        request.get::<Self>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0)
-    }
 }
 
 /// What connections are told to do.
@@ -114,7 +99,7 @@ pub(super) struct Allowance {
 /// Serves the requests of one connection.
 pub(super) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
+    address: IpAddr,
     service: impl HttpService,
     server: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
@@ -128,9 +113,10 @@ pub(super) async fn serve_connection(
         Some(member) => member.begin().ok_or(Refusal::TooManyRequests),
         None => Err(Refusal::TooManyConnections),
     };
+    let peer = Peer::new(address);
     let service = service_fn(move |mut request: Request<Incoming>| {
         recorded.record(request.version());
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(peer.clone());
         let place = begin();
         if let Err(refusal) = place {
             request.extensions_mut().insert(refusal);

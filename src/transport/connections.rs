@@ -1,6 +1,6 @@
 //! Accepts connections, and shuts down without losing a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
@@ -15,7 +15,7 @@ use tokio_util::either::Either;
 
 use super::{
     Tls,
-    connection::{Allowance, HEADER_TIMEOUT, HttpService, Peer, Stage, serve_connection},
+    connection::{Allowance, HEADER_TIMEOUT, HttpService, Stage, serve_connection},
     crowd::Crowd,
     turns::Turns,
     write_timeout::WriteTimeout,
@@ -126,7 +126,7 @@ impl<S: HttpService> Connections<S> {
         loop {
             let room = self.room().await;
             match listener.accept().await {
-                Ok((stream, peer)) => self.serve(stream, Peer(peer.ip()), room),
+                Ok((stream, peer)) => self.serve(stream, peer.ip(), room),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -147,7 +147,7 @@ impl<S: HttpService> Connections<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: Peer, room: Room) {
+    fn serve(&self, stream: TcpStream, address: IpAddr, room: Room) {
         // Responses are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -170,7 +170,7 @@ impl<S: HttpService> Connections<S> {
                 },
             };
             if let Some(stream) = stream {
-                serve_connection(stream, peer, service, server, stage, allowance).await;
+                serve_connection(stream, address, service, server, stage, allowance).await;
             }
         });
     }

@@ -4,14 +4,15 @@
 mod connection;
 mod connections;
 mod crowd;
+mod peer;
 mod stalled;
 mod tls;
 mod turns;
 mod write_timeout;
 
 pub use connection::HttpService;
-pub(crate) use connection::Peer;
 pub use connections::Connections;
 pub(crate) use crowd::Refusal;
+pub(crate) use peer::Peer;
 pub(crate) use stalled::ExemptFromStallCheck;
 pub(crate) use tls::{Tls, TlsError};

@@ -43,6 +43,7 @@ mod recording_refusals;
 mod recordings;
 mod reload;
 mod reload_memory;
+mod reported;
 mod small_and_costly;
 mod soak;
 mod start;

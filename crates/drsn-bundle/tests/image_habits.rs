@@ -184,7 +184,9 @@ fn careless_files_give_what_pillow_gives() {
                 let differences =
                     found.iter().zip(&expected).map(|(f, &e)| (f * 255.0 - f32::from(e)).abs());
                 let largest = differences.fold(0.0, f32::max);
-                if largest > if name.ends_with(".jpg") { 3.01 } else { 1e-3 } {
+                // Cosine transforms of JPEG round differently.
+                let allowed = if name.contains(".jpg") { 3.01 } else { 1e-3 };
+                if largest > allowed {
                     wrong.push(format!("{name}: {largest} levels"));
                 }
             }

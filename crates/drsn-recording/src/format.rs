@@ -112,6 +112,17 @@ impl RecordingFormat {
         Self::ALL.into_iter().find(|format| (format.facts().begins)(bytes))
     }
 
+    /// A text table, if the first bytes of a file whose name tells nothing are text with numbers in
+    /// it: loggers name their files by the time of measurement.
+    pub fn of_text(bytes: &[u8]) -> Option<Self> {
+        let start = bytes.get(..520).unwrap_or(bytes);
+        let is_text = |&byte: &u8| byte >= b' ' || matches!(byte, b'\t' | b'\r' | b'\n');
+        let is_table = start.iter().all(is_text) && start.iter().any(u8::is_ascii_digit);
+        // A document of another kind of text begins with a mark of its own.
+        let is_other = matches!(start.trim_ascii_start().first(), Some(b'{' | b'<' | b'%'));
+        (is_table && !is_other).then_some(Self::Csv)
+    }
+
     /// Detects the format from a file name's extension, without its dot and in any case.
     pub fn from_extension(extension: &str) -> Option<Self> {
         Self::named(extension, Self::extensions)

@@ -160,19 +160,16 @@ impl Recording {
         if !is_packed {
             check_foreign(&start)?;
         }
-        let sniffed = RecordingFormat::sniff(&start);
+        let format = format_of(&start, path);
         let mut reader = start.chain(BufReader::new(file));
         if is_packed {
             let packed = read_whole(&mut reader, limits)?;
             let bytes = gzip::unpack(&packed, limits)?;
             drop(packed);
             check_foreign(&bytes)?;
-            let format =
-                RecordingFormat::sniff(&bytes).or_else(|| RecordingFormat::from_path(path));
-            let format = format.ok_or(RecordingError::UnknownFormat)?;
+            let format = format_of(&bytes, path).ok_or(RecordingError::UnknownFormat)?;
             return Self::read_plain(format, &bytes, selection, limits);
         }
-        let format = sniffed.or_else(|| RecordingFormat::from_path(path));
         match format.ok_or(RecordingError::UnknownFormat)? {
             RecordingFormat::Wav => wav::read(reader, Some(length), selection, limits),
             RecordingFormat::Csv => csv::read(reader, selection, limits),
@@ -233,6 +230,14 @@ impl Recording {
     pub fn channels(&self) -> usize {
         self.samples.nrows()
     }
+}
+
+/// The format of a file by its first bytes, the ending of its name, or else its being a text.
+fn format_of(bytes: &[u8], path: &Path) -> Option<RecordingFormat> {
+    let start = bytes.get(..MARK_BYTES as usize).unwrap_or(bytes);
+    RecordingFormat::sniff(start)
+        .or_else(|| RecordingFormat::from_path(path))
+        .or_else(|| RecordingFormat::of_text(start))
 }
 
 /// Rejects a file of a kind that is not read.

@@ -18,8 +18,6 @@ pub struct Notice {
 pub enum NoticeCode {
     /// The file ends before the length that it declares, or in the middle of a sample.
     Truncated,
-    /// The file has bytes or lines that are no samples, and they were left out.
-    TrailingData,
     /// Lines before the table were left out.
     LinesSkipped,
     /// Columns that number the rows, or that hold no numbers, were left out.
@@ -39,7 +37,6 @@ impl NoticeCode {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Truncated => "truncated",
-            Self::TrailingData => "trailing_data",
             Self::LinesSkipped => "lines_skipped",
             Self::ColumnsSkipped => "columns_skipped",
             Self::HeaderAssumed => "header_assumed",

@@ -53,7 +53,8 @@ fn a_packed_file_is_read_as_what_is_in_it() {
     let (_, wav) = &files()[0];
     assert!(open("a.gz", &gzip(wav)).is_ok());
     assert!(open("a.csv.gz", &gzip(wav)).is_ok());
-    let refused = open("a.gz", &gzip(b"1\n2\n"));
+    assert!(open("2003.10.22.12.06.24", &gzip(b"1.5\n2.5\n")).is_ok());
+    let refused = open("a.gz", &gzip(b"\x01\x02"));
     assert!(matches!(refused, Err(RecordingError::UnknownFormat)), "{refused:?}");
 }
 

@@ -130,6 +130,11 @@ impl Call {
         self.failure.get().is_some()
     }
 
+    /// The kind of the error that the call was refused with.
+    pub(super) fn failure(&self) -> Option<ErrorKind> {
+        self.failure.get().copied()
+    }
+
     /// Reserves memory of the call, by `reserve`.
     pub(super) fn reserve<T>(
         &self,

@@ -8,8 +8,8 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, ClassProbability, Detail, Diagnostics, Prediction, Shift, Spread,
-            WindowPrediction,
+            BlockDiagnostics, ClassProbability, Detail, Diagnostics, NoticeText, Prediction, Shift,
+            Spread, WindowPrediction,
         },
     },
 };
@@ -57,7 +57,17 @@ impl From<Prediction<'_>> for message::Prediction {
             probabilities: prediction.probabilities.into_iter().map(Into::into).collect(),
             windows: prediction.windows.into_iter().map(Into::into).collect(),
             diagnostics: prediction.diagnostics.map(Into::into),
+            variable: prediction.input.variable,
+            channels: prediction.input.channels,
+            sample_rate_hz: prediction.input.sample_rate_hz,
+            notices: prediction.notices.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<NoticeText> for message::Notice {
+    fn from(notice: NoticeText) -> Self {
+        Self { code: notice.code.to_owned(), message: notice.message }
     }
 }
 

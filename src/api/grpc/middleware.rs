@@ -58,18 +58,20 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let (is_stream, is_open) = (STREAMS.contains(&path), HEALTH.contains(&path));
     let (mut parts, body) = request.into_parts();
     let keys = app.keys.as_ref().filter(|_| !is_open);
-    let peer = Client::at(Peer::address_of(&parts.extensions));
+    let peer = Peer::of(&parts.extensions);
+    let by_address = Client::at(peer.address());
     let allowed = match (refusal, keys) {
         (Some(refusal), _) => Err(busy(refusal)),
         (None, Some(keys)) => keys.client(&parts.headers),
-        (None, None) => Ok(peer),
+        (None, None) => Ok(by_address),
     };
-    let client = *allowed.as_ref().unwrap_or(&peer);
+    let client = *allowed.as_ref().unwrap_or(&by_address);
     let call = Arc::new(Call::new(&app, &parts.headers, client));
     parts.extensions.insert(Arc::clone(&call));
     if let Err(error) = allowed {
         let refused = call.refuse(&error);
         call.finish(refused.code());
+        app.hold_back(&peer, error.kind).await;
         return refused.into_http();
     }
     let path = parts.uri.path();
@@ -102,6 +104,9 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
         Some(code) => call.finish(code),
         None if is_stream => {}
         None => call.finish(Code::Ok),
+    }
+    if let Some(kind) = call.failure() {
+        app.hold_back(&peer, kind).await;
     }
     response
 }

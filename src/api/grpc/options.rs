@@ -70,6 +70,8 @@ pub(super) fn read(request: &ClassifyRequest) -> Result<Options, ApiError> {
         detail: Some(detail),
         overlap: Some(request.overlap).filter(|&overlap| overlap > 0.0),
         variable: given(&request.variable),
+        rate_variable: given(&request.rate_variable),
+        skip_lines: Some(request.skip_lines).filter(|&lines| lines > 0),
         resample: request.resample.then_some(true),
         ..Options::default()
     };

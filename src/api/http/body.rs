@@ -131,8 +131,8 @@ impl<'a> Incoming<'a> {
 }
 
 /// JSON without the mark of UTF-8 before it, which editors on Windows write.
-pub(super) fn without_mark(json: Bytes) -> Bytes {
-    let mark = json.len() - drsn_bundle::files::without_mark(&json).len();
+pub(super) fn without_mark(json: &Bytes) -> Bytes {
+    let mark = json.len() - drsn_bundle::files::without_mark(json).len();
     json.slice(mark..)
 }
 

@@ -116,7 +116,7 @@ async fn answer(
     let outcome = match media {
         MediaType::Json => {
             let limit = app.config.max_body_bytes.get();
-            let body = without_mark(incoming.read(limit, &mut context.memory).await?);
+            let body = without_mark(&incoming.read(limit, &mut context.memory).await?);
             let body = Content::Json(body);
             classify::classify(context, body, options).await?
         }

@@ -150,7 +150,8 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
         return response;
     }
     let at = Instant::now();
-    let client = Client::at(Peer::address_of(request.extensions()));
+    let peer = Peer::of(request.extensions());
+    let client = Client::at(peer.address());
     let caller = Caller { client, deadline: at + app.config.request_timeout() };
     request.extensions_mut().insert(Arrival { at, caller });
     let mut inflight = Inflight::new(&app.metrics);
@@ -170,6 +171,9 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     let error = response.extensions().get::<ApiError>();
     if let Some(reason) = error.and_then(|error| error.kind.rejection()) {
         app.metrics.count_rejection(labels, reason);
+    }
+    if let Some(error) = error {
+        app.hold_back(&peer, error.kind).await;
     }
     response
 }

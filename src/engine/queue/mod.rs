@@ -66,6 +66,8 @@ struct State<O> {
     inputs: usize,
     /// Number of streams admitted so far.
     streams: u64,
+    /// Refusals since a request was let in.
+    refusals: usize,
     closed: bool,
 }
 
@@ -90,6 +92,7 @@ impl<O> Queue<O> {
                 requests: VecDeque::new(),
                 inputs: 0,
                 streams: 0,
+                refusals: 0,
                 closed: false,
             }),
             changed: Notify::new(),
@@ -195,11 +198,16 @@ impl<O> Queue<O> {
             return Err(PushError::Closed);
         }
         if state.requests.len() >= self.limits.requests {
-            state.remove_abandoned();
+            // To look at all that wait costs as much as some refusals: not at each one.
+            if state.refusals.is_multiple_of((self.limits.requests / 8).max(1)) {
+                state.remove_abandoned();
+            }
+            state.refusals += 1;
         }
         if state.requests.len() >= self.limits.requests {
             return Err(PushError::Full);
         }
+        state.refusals = 0;
         Ok(())
     }
 

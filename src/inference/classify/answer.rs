@@ -15,7 +15,10 @@ use crate::{
         session::Outputs,
     },
     error::ApiError,
-    inference::diagnostics::{Prediction, Wanted, reader::read},
+    inference::{
+        diagnostics::{Prediction, Wanted, reader::read},
+        origin::Origin,
+    },
 };
 
 /// Answers to more inputs than this are written off the threads that serve connections.
@@ -83,7 +86,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(super) enum RawOutputs {
     /// Each input is one window.
-    Inputs { slices: Vec<BatchSlice<Outputs>>, levels: Array2<Level>, names: Vec<Option<String>> },
+    Inputs { slices: Vec<BatchSlice<Outputs>>, levels: Array2<Level>, origins: Vec<Origin> },
     /// Some inputs are several windows.
     Windows { summaries: Vec<Summary>, timing: Timing },
 }
@@ -137,8 +140,8 @@ impl Outcome {
     pub(crate) fn answer(&self) -> Result<Answer<'_>, ApiError> {
         let labels = &self.model.labels;
         let (predictions, timing) = match &self.raw {
-            RawOutputs::Inputs { slices, levels, names } => {
-                self.of_inputs(slices, levels, names)?
+            RawOutputs::Inputs { slices, levels, origins } => {
+                self.of_inputs(slices, levels, origins)?
             }
             RawOutputs::Windows { summaries, timing } => {
                 let predictions = summaries.iter().enumerate().map(|(index, summary)| {
@@ -161,7 +164,7 @@ impl Outcome {
         &'a self,
         slices: &'a [BatchSlice<Outputs>],
         levels: &'a Array2<Level>,
-        names: &[Option<String>],
+        origins: &[Origin],
     ) -> Result<(Vec<Prediction<'a>>, Timing), ApiError> {
         let mut timing = Timing::default();
         for slice in slices {
@@ -169,8 +172,8 @@ impl Outcome {
         }
         let mut predictions = Vec::with_capacity(count_inputs(slices));
         for reading in read(&self.model, slices, levels.view()) {
-            let name = names.get(predictions.len()).cloned().flatten();
-            predictions.push(reading?.prediction(name, self.wanted)?);
+            let origin = origins.get(predictions.len()).cloned().unwrap_or_default();
+            predictions.push(reading?.prediction(origin, self.wanted)?);
         }
         Ok((predictions, timing))
     }

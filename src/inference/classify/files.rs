@@ -11,7 +11,7 @@ use crate::{
     error::ApiError,
     inference::{
         context::RequestContext,
-        decode::{Decoded, Decoder, FileKind, RawInput, Samples, for_input},
+        decode::{Decoded, Decoder, FileKind, RawInput, for_input},
         options::Options,
     },
 };
@@ -74,11 +74,12 @@ fn decode_slice(
 ) -> Result<Option<Decoded>, ApiError> {
     let started = Instant::now();
     for (index, file) in files {
-        let samples = decode_file(decoder, &file);
-        let samples =
-            samples.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
-        let name = file.name;
-        inputs.extend(samples.into_iter().map(|samples| RawInput { name: name.clone(), samples }));
+        let found = decode_file(decoder, &file);
+        let found = found.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
+        inputs.extend(found.into_iter().map(|mut input| {
+            input.origin.name.clone_from(&file.name);
+            input
+        }));
         if started.elapsed() >= SLICE {
             return Ok(None);
         }
@@ -90,13 +91,13 @@ fn decode_slice(
 }
 
 /// Decodes a file, or what is in one that was packed with gzip.
-fn decode_file(decoder: &mut Decoder<'_>, file: &File) -> Result<Vec<Samples>, ApiError> {
+fn decode_file(decoder: &mut Decoder<'_>, file: &File) -> Result<Vec<RawInput>, ApiError> {
     if !gzip::is_packed(&file.bytes) {
         return decoder.file(file.kind()?, &file.bytes);
     }
     let plain = decoder.unpacked(&file.bytes)?;
     let name = file.name.as_deref().map(gzip::unpacked_name);
-    let samples = decoder.file(FileKind::of(&plain, name, file.declared)?, &plain)?;
+    let inputs = decoder.file(FileKind::of(&plain, name, file.declared)?, &plain)?;
     decoder.release(plain);
-    Ok(samples)
+    Ok(inputs)
 }

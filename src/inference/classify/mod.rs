@@ -138,8 +138,8 @@ pub(crate) async fn classify(
     };
     let DecodedRequest { model, decoded, plan } = decoded?;
     let decode_time = decoding.elapsed();
-    let (mut inputs, names) = match decoded {
-        Decoded::Inputs { inputs, names } => (inputs, names),
+    let (mut inputs, origins) = match decoded {
+        Decoded::Inputs { inputs, origins } => (inputs, origins),
         Decoded::Recordings(recordings) => {
             // Boxed to keep the common request's future small.
             let classified = pipeline::classify(context, &model, recordings, plan, decode_time);
@@ -151,7 +151,7 @@ pub(crate) async fn classify(
     let levels = inputs.take_levels();
     let slices = model.infer(inputs, plan.wants_zeroed(), caller.deadline).await?;
     context.memory.shrink_to(0);
-    let raw = RawOutputs::Inputs { slices, levels, names };
+    let raw = RawOutputs::Inputs { slices, levels, origins };
     Ok(Outcome::new(model, plan.wanted, decode_time, raw))
 }
 
@@ -219,7 +219,7 @@ fn find(context: &mut RequestContext<'_>, options: &Options) -> Result<Arc<Model
 fn signal(decoder: &mut Decoder<'_>, channels: Array2<f32>) -> Result<Decoded, ApiError> {
     decoder.memory.grow((channels.len() * size_of::<f32>()) as u64)?;
     let samples = decoder.channels(channels)?;
-    decoder.decoded(vec![RawInput { name: None, samples }])
+    decoder.decoded(vec![RawInput::of(samples)])
 }
 
 /// Inputs in the model's shape.

@@ -26,6 +26,7 @@ use crate::{
         context::RequestContext,
         decode::{BLOCK, RawInput, Samples, Windower, array, for_input, level_channels},
         diagnostics::reader::read,
+        origin::{Origin, Taken},
     },
     observability::statistics::Tally,
 };
@@ -114,10 +115,17 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Begins the next input.
-    pub(super) fn begin(&mut self, name: Option<String>) -> Result<(), ApiError> {
+    pub(super) fn begin(&mut self, origin: Origin) -> Result<(), ApiError> {
         self.memory.grow(Summary::bytes(self.model.manifest()))?;
-        self.summaries.push(Summary::new(name, self.model.manifest()));
+        self.summaries.push(Summary::new(origin, self.model.manifest()));
         Ok(())
+    }
+
+    /// Tells what was taken of the input that was begun last.
+    pub(super) fn describe(&mut self, taken: Taken) {
+        if let Some(summary) = self.summaries.last_mut() {
+            summary.origin.taken = Some(Arc::new(taken));
+        }
     }
 
     /// Rejects more windows than a request may have.
@@ -237,7 +245,8 @@ pub(super) async fn classify(
     let mut pipeline = Pipeline::open(context, model, plan)?;
     let count = recordings.len();
     let mut windower_bytes = 0;
-    for (index, RawInput { name, samples }) in recordings.into_iter().enumerate() {
+    for (index, RawInput { origin, samples }) in recordings.into_iter().enumerate() {
+        let name = origin.name.clone();
         let for_input = |error| for_input(error, index, name.as_deref(), count);
         let (channels, rates) = match samples {
             Samples::Whole(values) => (array((spec.channels, spec.window), values)?, None),
@@ -253,7 +262,7 @@ pub(super) async fn classify(
         let mut windower = planned.map_err(for_input)?;
         let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
-        pipeline.begin(name.clone())?;
+        pipeline.begin(origin)?;
         feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await

@@ -19,9 +19,12 @@ use crate::{
         context::RequestContext,
         decode::{
             BLOCK, Windower, expect_signal,
-            recording::{check_channels, check_variable, rates, recording_error},
+            recording::{
+                DeclaredRate, check_channels, check_variable, rates, recording_error, taken,
+            },
         },
         options::Options,
+        origin::{Origin, Taken},
     },
 };
 
@@ -136,7 +139,7 @@ impl<'a> Streaming<'a> {
         let plan = Plan::new(context, options);
         let max_bytes = context.app.config.max_recording_bytes.get() as u64;
         let mut pipeline = Pipeline::open(context, model, plan)?;
-        pipeline.begin(None)?;
+        pipeline.begin(Origin::default())?;
         // Each block exists twice as bytes, and twice as numbers of up to four times the size.
         pipeline.memory().grow(10 * BLOCK_BYTES as u64)?;
         let state = match kind {
@@ -207,8 +210,9 @@ impl<'a> Streaming<'a> {
         let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
         let channel = self.options.channel.as_deref().unwrap_or_default();
         let selected = reader.select(channel).map_err(|e| recording_error(&e))?;
-        check_channels(self.spec, selected.len())?;
-        let rates = rates(self.spec, Some(reader.sample_rate_hz()), self.options)?;
+        check_channels(self.spec, selected.len(), &[])?;
+        let declared = DeclaredRate::stated(reader.sample_rate_hz());
+        let rates = rates(self.spec, Some(declared), self.options)?;
         let windower = windower(&mut self.pipeline, self.spec, rates).await?;
         if let Some(frames) = reader.frames() {
             self.pipeline.check_windows(windower.count_of_windows(frames))?;
@@ -248,7 +252,10 @@ impl<'a> Streaming<'a> {
         }
         self.decode(true).await?;
         let mut windower = match self.state {
-            State::Wav(wav) => wav.windower,
+            State::Wav(wav) => {
+                self.pipeline.describe(wav.taken(self.spec, self.options));
+                wav.windower
+            }
             State::Floats { bytes, windower } if bytes.is_empty() => *windower,
             State::Floats { .. } => {
                 return Err(ApiError::invalid(format!(
@@ -276,6 +283,17 @@ async fn windower(
 }
 
 impl Wav {
+    /// What was taken of the recording, once it is over.
+    fn taken(&self, spec: &SignalSpec, options: &Options) -> Taken {
+        let read = Taken {
+            variable: None,
+            channels: self.selected.iter().map(usize::to_string).collect(),
+            sample_rate_hz: Some(self.reader.sample_rate_hz()),
+            notices: self.reader.notices(),
+        };
+        taken(spec, options, read)
+    }
+
     /// Decodes up to a block of the bytes that have arrived; returns whether there were any
     /// samples.
     fn decode(&mut self, ended: bool) -> Result<bool, ApiError> {

@@ -11,9 +11,13 @@ use ndarray::aview1;
 
 use crate::{
     error::ApiError,
-    inference::diagnostics::{
-        BlockDiagnostics, Detail, Diagnostics, InputName, Magnitudes, Prediction, Shift, Wanted,
-        WindowPrediction, baseline::BaselineCheck, check_finite, ranked, reader::Reading, scales,
+    inference::{
+        diagnostics::{
+            BlockDiagnostics, Detail, Diagnostics, Magnitudes, Prediction, Shift, Wanted,
+            WindowPrediction, baseline::BaselineCheck, check_finite, described, ranked,
+            reader::Reading, scales,
+        },
+        origin::Origin,
     },
     observability::metrics::ModelMetrics,
 };
@@ -21,7 +25,7 @@ use crate::{
 /// The windows of one input so far. It grows by [`Summary::BYTES_OF_A_WINDOW`] with each window.
 #[derive(Debug)]
 pub(super) struct Summary {
-    name: Option<String>,
+    pub(super) origin: Origin,
     windows: Vec<Window>,
     /// Sum of the windows' probabilities.
     probabilities: Vec<f64>,
@@ -52,7 +56,7 @@ impl Summary {
     pub(super) const BYTES_OF_A_WINDOW: u64 =
         (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
 
-    pub(super) fn new(name: Option<String>, manifest: &Manifest) -> Self {
+    pub(super) fn new(origin: Origin, manifest: &Manifest) -> Self {
         let blocks = manifest.blocks.iter().map(|block| Sums {
             threshold: vec![0.0; block.channels],
             mean_abs: vec![0.0; block.channels],
@@ -60,7 +64,7 @@ impl Summary {
             zeroed: vec![0.0; block.channels],
         });
         Self {
-            name,
+            origin,
             windows: Vec::new(),
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
@@ -121,8 +125,10 @@ impl Summary {
         ranked.truncate(wanted.top_k);
         let diagnostics =
             (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
+        let (input, notices) = described(index, self.origin.clone());
         Ok(Prediction {
-            input: InputName { index, name: self.name.clone() },
+            input,
+            notices,
             label: best.label,
             class_index: best.class_index,
             probability: best.probability,

@@ -14,7 +14,7 @@ pub(super) fn pixels(file: &[u8], decoder: &mut Decoder<'_>) -> Result<Vec<f32>,
     let file = ImageFile::open(file, decoder.max_pixels).map_err(|e| image_error(&e))?;
     file.check_size(spec).map_err(|e| image_error(&e))?;
     let before = decoder.memory.bytes();
-    decoder.memory.grow(file.decoded_bytes(spec))?;
+    decoder.memory.grow_for_a_turn(file.decoded_bytes(spec))?;
     let pixels = file.pixels(spec, Some(decoder.deadline)).map_err(|e| image_error(&e))?;
     // The decoder's buffers are free again; the pixels stay.
     decoder.memory.shrink_to(before + (pixels.len() * size_of::<f32>()) as u64);

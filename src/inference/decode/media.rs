@@ -90,7 +90,8 @@ impl FileKind {
             .or_else(|| RecordingFormat::sniff(bytes).map(Self::Recording))
     }
 
-    /// The kind of a file by its first bytes, its name or its declared type, in this order.
+    /// The kind of a file by its first bytes, its name or its declared type, in this order; or else a
+    /// table, if it is a text with numbers.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if it is of a kind that is not read, or if none of them
@@ -103,7 +104,9 @@ impl FileKind {
         if let Some(kind) = foreign_kind(bytes) {
             return Err(ApiError::invalid(format!("the file is {kind}")));
         }
-        Self::sniff(bytes).or_else(|| name.and_then(Self::of_name)).or(declared).ok_or_else(|| {
+        let of_text = || RecordingFormat::of_text(bytes).map(Self::Recording);
+        let known = Self::sniff(bytes).or_else(|| name.and_then(Self::of_name)).or(declared);
+        known.or_else(of_text).ok_or_else(|| {
             ApiError::invalid(format!(
                 "unknown file type: neither its first bytes, its name nor its declared type \
                  identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as {}",
@@ -200,7 +203,7 @@ mod tests {
             }
         }
         assert_eq!(FileKind::of(b"1\n2\n", Some("a.tsv"), None), Ok(csv));
-        assert!(FileKind::of(b"1\n2\n", Some("a"), None).is_err());
+        assert!(FileKind::of(b"\x01\x02", Some("a"), None).is_err());
     }
 
     #[test]

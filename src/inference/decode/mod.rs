@@ -18,7 +18,7 @@ use crate::{
     admission::Reservation,
     engine::inputs::Inputs,
     error::{ApiError, ErrorKind},
-    inference::{context::RequestContext, options::Options},
+    inference::{context::RequestContext, options::Options, origin::Origin},
 };
 
 pub(crate) use json::{JsonRequest, Nested, PARSING_FACTOR};
@@ -34,8 +34,8 @@ pub(crate) enum Decoded {
     /// Every input has the model's shape and is prepared.
     Inputs {
         inputs: Inputs,
-        /// Names of their files; empty if no input has a name.
-        names: Vec<Option<String>>,
+        /// Where they are from; empty if none is from a file.
+        origins: Vec<Origin>,
     },
     /// Some inputs have another length or rate: all are cut into windows.
     Recordings(Vec<RawInput>),
@@ -44,8 +44,7 @@ pub(crate) enum Decoded {
 /// One input, before it is cut and prepared.
 #[derive(Debug, PartialEq)]
 pub(crate) struct RawInput {
-    /// Name of its file.
-    pub(super) name: Option<String>,
+    pub(super) origin: Origin,
     pub(super) samples: Samples,
 }
 
@@ -64,13 +63,18 @@ pub(crate) enum Samples {
 }
 
 impl RawInput {
+    /// An input that is not from a file.
+    pub(super) fn of(samples: Samples) -> Self {
+        Self { origin: Origin::default(), samples }
+    }
+
     /// Its size in memory.
     pub(super) fn bytes(&self) -> u64 {
         let numbers = match &self.samples {
             Samples::Whole(values) => values.len(),
             Samples::Signal { channels, .. } => channels.len(),
         };
-        (size_of::<Self>() + numbers * size_of::<f32>()) as u64
+        (size_of::<Self>() + self.origin.bytes() + numbers * size_of::<f32>()) as u64
     }
 }
 
@@ -138,9 +142,9 @@ impl Decoder<'_> {
         self.memory.grow(body.len() as u64)?;
         let length = values.len() / (count * signal.channels);
         let inputs = array((count, signal.channels, length), values)?;
-        let recordings = inputs.outer_iter().map(|input| {
-            Ok(RawInput { name: None, samples: self.signal(signal, input.to_owned(), None)? })
-        });
+        let recordings = inputs
+            .outer_iter()
+            .map(|input| Ok(RawInput::of(self.signal(signal, input.to_owned(), None)?)));
         Ok(Decoded::Recordings(recordings.collect::<Result<_, ApiError>>()?))
     }
 
@@ -155,10 +159,12 @@ impl Decoder<'_> {
     ///
     /// # Errors
     /// [`ApiError`] with what was expected and what was received.
-    pub(super) fn file(&mut self, kind: FileKind, file: &[u8]) -> Result<Vec<Samples>, ApiError> {
+    pub(super) fn file(&mut self, kind: FileKind, file: &[u8]) -> Result<Vec<RawInput>, ApiError> {
         self.check_time()?;
         match kind {
-            FileKind::Image(_) => Ok(vec![Samples::Whole(image::pixels(file, self)?)]),
+            FileKind::Image(_) => {
+                Ok(vec![RawInput::of(Samples::Whole(image::pixels(file, self)?))])
+            }
             FileKind::Recording(format) => self.recordings(format, file),
         }
     }

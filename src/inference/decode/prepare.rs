@@ -4,7 +4,7 @@ use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::Level};
 use ndarray::{Array, Array2, ArrayD, Dimension, StrideShape};
 
 use super::{Decoded, Decoder, RawInput, Samples, for_input};
-use crate::{engine::inputs::Inputs, error::ApiError};
+use crate::{engine::inputs::Inputs, error::ApiError, inference::origin::Origin};
 
 impl Decoder<'_> {
     /// Prepares the inputs, or returns all of them as recordings if one is not yet in the model's
@@ -18,14 +18,14 @@ impl Decoder<'_> {
             return Ok(Decoded::Recordings(inputs));
         }
         let mut values = Vec::with_capacity(inputs.len() * self.spec.elements());
-        let mut names = Vec::with_capacity(inputs.len());
-        for RawInput { name, samples } in inputs {
+        let mut origins = Vec::with_capacity(inputs.len());
+        for RawInput { origin, samples } in inputs {
             let Samples::Whole(numbers) = samples else { return Err(ApiError::internal()) };
             values.extend(numbers);
-            names.push(name);
+            origins.push(origin);
         }
-        let inputs = self.prepared(values, &names)?;
-        Ok(Decoded::Inputs { inputs, names })
+        let inputs = self.prepared(values, &origins)?;
+        Ok(Decoded::Inputs { inputs, origins })
     }
 
     /// Prepares inputs in the model's shape that have no names.
@@ -33,14 +33,14 @@ impl Decoder<'_> {
     /// # Errors
     /// [`ApiError`] that names the invalid input.
     pub(super) fn ready(&mut self, values: Vec<f32>) -> Result<Decoded, ApiError> {
-        Ok(Decoded::Inputs { inputs: self.prepared(values, &[])?, names: Vec::new() })
+        Ok(Decoded::Inputs { inputs: self.prepared(values, &[])?, origins: Vec::new() })
     }
 
     /// Checks and normalises raw inputs that follow one another.
     pub(crate) fn prepared(
         &mut self,
         values: Vec<f32>,
-        names: &[Option<String>],
+        origins: &[Origin],
     ) -> Result<Inputs, ApiError> {
         let count = values.len() / self.spec.elements();
         if count == 0 {
@@ -55,7 +55,7 @@ impl Decoder<'_> {
             let input = input.as_slice_mut().ok_or_else(ApiError::internal)?;
             let levels = levels.to_slice().ok_or_else(ApiError::internal)?;
             self.spec.prepare_measured(input, levels).map_err(|error| {
-                let name = names.get(index).and_then(Option::as_deref);
+                let name = origins.get(index).and_then(|origin| origin.name.as_deref());
                 for_input(prepare_error(&error), index, name, count)
             })?;
         }

@@ -1,15 +1,21 @@
 //! Files of recordings to signals in the model's channels.
 
+use std::sync::Arc;
+
 use drsn_bundle::SignalSpec;
 use drsn_recording::{
-    Array, Limits, MAX_CHANNELS, Recording, RecordingError, RecordingFormat, Selection,
+    Array, ChannelId, Limits, MAX_CHANNELS, Names, NoticeCode, RateSource, Recording,
+    RecordingError, RecordingFormat, Selection,
 };
 use ndarray::{Array2, Ix3};
 
-use super::{Decoder, Samples, expect_signal};
+use super::{Decoder, RawInput, Samples, expect_signal};
 use crate::{
     error::{ApiError, ErrorKind},
-    inference::options::Options,
+    inference::{
+        options::Options,
+        origin::{Origin, Taken},
+    },
 };
 
 /// Memory that reading needs for each sample: as stored in the file, and in its channel.
@@ -18,6 +24,9 @@ const BYTES_OF_A_SAMPLE: u64 = 8;
 const READING_BYTES: u64 = 128 << 10;
 /// The largest block of a FLAC file: 65,536 samples of eight channels, in 64 bits.
 const FLAC_BLOCK_BYTES: u64 = 4 << 20;
+
+/// Most notices of one file.
+const MOST_NOTICES: usize = 16;
 
 /// The client's error for a recording that cannot be read.
 pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
@@ -40,13 +49,50 @@ fn selection(options: &Options) -> Selection {
     Selection {
         channel: options.channel.clone().unwrap_or_default(),
         variable: options.variable.clone(),
-        ..Selection::default()
+        rate_variable: options.rate_variable.clone(),
+        skip_lines: options.skip_lines.unwrap_or_default(),
     }
 }
 
 /// Whether two sample rates in Hz are equal, apart from rounding.
 pub(crate) fn same_rate(rate: f64, expected: f64) -> bool {
     (rate - expected).abs() <= 1e-6 * expected
+}
+
+/// The sample rate that a recording declares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct DeclaredRate {
+    pub(crate) hz: f64,
+    pub(crate) source: RateSource,
+}
+
+impl DeclaredRate {
+    /// The largest deviation of a rate that is told by a clock, as a share of it.
+    const CLOCK_ERROR: f64 = 0.01;
+
+    /// The rate of a recording, if it declares one.
+    pub(crate) fn of(recording: &Recording) -> Option<Self> {
+        Some(Self { hz: recording.sample_rate_hz?, source: recording.rate_source })
+    }
+
+    /// A rate that the file states in its header.
+    pub(crate) fn stated(hz: f64) -> Self {
+        Self { hz, source: RateSource::Stated }
+    }
+
+    fn is_near(self, rate: f64) -> bool {
+        match self.source {
+            RateSource::Stated => same_rate(self.hz, rate),
+            RateSource::Clock | RateSource::ClockWithoutUnit => {
+                (self.hz - rate).abs() <= Self::CLOCK_ERROR * rate
+            }
+        }
+    }
+
+    /// Whether it cannot be this rate: times without a unit can be any.
+    fn contradicts(self, rate: f64) -> bool {
+        self.source != RateSource::ClockWithoutUnit && !self.is_near(rate)
+    }
 }
 
 /// The recording's rate and the model's, or `None` if the recording needs no resampling.
@@ -56,18 +102,31 @@ pub(crate) fn same_rate(rate: f64, expected: f64) -> bool {
 /// needed is unknown.
 pub(crate) fn rates(
     spec: &SignalSpec,
-    declared: Option<f64>,
+    declared: Option<DeclaredRate>,
     options: &Options,
 ) -> Result<Option<(f64, f64)>, ApiError> {
     let invalid = |detail: String| Err(ApiError::invalid(detail));
     let resample = options.resample == Some(true);
     let rate = match (declared, options.sample_rate_hz) {
-        (Some(declared), Some(given)) if !same_rate(declared, given) => {
+        (Some(declared), Some(given)) if declared.contradicts(given) => {
+            let declared = declared.hz;
             return invalid(format!(
                 "the recording declares a sample rate of {declared} Hz, but the option sample_rate_hz is {given} Hz; correct the option or leave it out"
             ));
         }
-        (declared, given) => declared.or(given),
+        (_, Some(given)) => Some(given),
+        (Some(declared), None) => match spec.sample_rate_hz {
+            // A clock is never exact: a rate near the model's is the model's.
+            Some(expected) if declared.is_near(expected) => return Ok(None),
+            Some(expected) if declared.source == RateSource::ClockWithoutUnit => {
+                let DeclaredRate { hz, .. } = declared;
+                return invalid(format!(
+                    "the times of the recording have no unit: taken as seconds they mean {hz} Hz, but this model expects {expected} Hz; set the option sample_rate_hz"
+                ));
+            }
+            _ => Some(declared.hz),
+        },
+        (None, None) => None,
     };
     match (rate, spec.sample_rate_hz) {
         (_, None) if resample => invalid(
@@ -94,13 +153,20 @@ pub(crate) fn rates(
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_channels(spec: &SignalSpec, found: usize) -> Result<(), ApiError> {
+pub(crate) fn check_channels(
+    spec: &SignalSpec,
+    found: usize,
+    names: &[Option<String>],
+) -> Result<(), ApiError> {
     if found == spec.channels {
         return Ok(());
     }
+    let known: Names = names.iter().flatten().cloned().collect();
+    let example = names.iter().flatten().next().map_or("0", String::as_str);
+    let known = if example == "0" { String::new() } else { format!(" ({known})") };
     let plural = |count: usize| if count == 1 { "channel" } else { "channels" };
     Err(ApiError::invalid(format!(
-        "the recording has {found} {}, but this model expects {} {}; select with the option channel, such as channel=0",
+        "the recording has {found} {}{known}, but this model expects {} {}; select with the option channel, such as channel={example}",
         plural(found),
         spec.channels,
         plural(spec.channels)
@@ -118,7 +184,7 @@ pub(super) fn check_available_channels(
     options: &Options,
 ) -> Result<(), ApiError> {
     if options.channel.is_none() {
-        return check_channels(spec, channels);
+        return check_channels(spec, channels, &[]);
     }
     if channels > MAX_CHANNELS {
         return Err(ApiError::invalid(format!(
@@ -148,7 +214,7 @@ pub(crate) fn check_selection(spec: &SignalSpec, options: &Options) -> Result<()
     )))
 }
 
-/// Rejects the option `variable` for anything but MAT and NPZ files.
+/// Rejects options that this format has no use for: those of files with variables, and of tables.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
@@ -157,12 +223,32 @@ pub(crate) fn check_variable(
     options: &Options,
 ) -> Result<(), ApiError> {
     let has_variables = matches!(format, Some(RecordingFormat::Mat | RecordingFormat::Npz));
-    if options.variable.is_none() || has_variables {
-        return Ok(());
+    let is_table = format == Some(RecordingFormat::Csv);
+    for (name, is_given, applies, to) in [
+        ("variable", options.variable.is_some(), has_variables, "MAT and NPZ files"),
+        ("rate_variable", options.rate_variable.is_some(), has_variables, "MAT and NPZ files"),
+        ("skip_lines", options.skip_lines.is_some(), is_table, "text tables"),
+    ] {
+        if is_given && !applies {
+            return Err(ApiError::invalid(format!(
+                "the option {name} applies to {to}; leave it out for other bodies"
+            )));
+        }
     }
-    Err(ApiError::invalid(
-        "the option variable applies to MAT and NPZ files; leave it out for other bodies",
-    ))
+    Ok(())
+}
+
+/// Adds to what was taken of a recording the sample rate that it is read with, and says where
+/// nothing tells it.
+pub(crate) fn taken(spec: &SignalSpec, options: &Options, mut taken: Taken) -> Taken {
+    let told = options.sample_rate_hz.or(taken.sample_rate_hz);
+    if let (None, Some(assumed)) = (told, spec.sample_rate_hz) {
+        taken.notices.push(NoticeCode::RateAssumed.because(format!(
+            "nothing tells the sample rate of the recording, and the model's, {assumed} Hz, was taken; the option sample_rate_hz tells it"
+        )));
+    }
+    taken.sample_rate_hz = told.or(spec.sample_rate_hz);
+    taken
 }
 
 /// The content of a file.
@@ -178,7 +264,7 @@ impl Decoder<'_> {
         &mut self,
         format: RecordingFormat,
         file: &[u8],
-    ) -> Result<Vec<Samples>, ApiError> {
+    ) -> Result<Vec<RawInput>, ApiError> {
         let spec = expect_signal(self.spec)?;
         if file.is_empty() {
             return Err(ApiError::invalid("the recording is empty: it has no bytes"));
@@ -191,12 +277,38 @@ impl Decoder<'_> {
         };
         let samples: usize = recordings.iter().map(|r| r.samples.len()).sum();
         self.memory.shrink_to(before + (samples * size_of::<f32>()) as u64);
-        recordings
-            .into_iter()
-            .map(|Recording { samples, sample_rate_hz, .. }| {
-                self.signal(spec, samples, sample_rate_hz)
-            })
-            .collect()
+        let Some(first) = recordings.first() else { return Ok(Vec::new()) };
+        check_channels(spec, first.samples.nrows(), &first.names)?;
+        let declared = DeclaredRate::of(first);
+        let mut taken = self.taken(spec, first);
+        taken.notices.extend(recordings.iter().skip(1).flat_map(|r| r.notices.iter().cloned()));
+        taken.notices.truncate(MOST_NOTICES);
+        let taken = Some(Arc::new(taken));
+        let inputs = recordings.into_iter().map(|Recording { samples, .. }| {
+            let samples = self.signal(spec, samples, declared)?;
+            Ok(RawInput { origin: Origin { name: None, taken: taken.clone() }, samples })
+        });
+        inputs.collect()
+    }
+
+    /// What is taken of a recording, for the answer.
+    fn taken(&self, spec: &SignalSpec, recording: &Recording) -> Taken {
+        let chosen = self.options.channel.as_deref().unwrap_or_default();
+        let channel = |(index, name): (usize, &Option<String>)| match (name, chosen.get(index)) {
+            (Some(name), _) | (None, Some(ChannelId::Name(name))) => name.clone(),
+            (None, Some(ChannelId::Index(position))) => position.to_string(),
+            (None, None) => index.to_string(),
+        };
+        taken(
+            spec,
+            self.options,
+            Taken {
+                variable: recording.variable.clone(),
+                channels: recording.names.iter().enumerate().map(channel).collect(),
+                sample_rate_hz: recording.sample_rate_hz,
+                notices: recording.notices.clone(),
+            },
+        )
     }
 
     /// One signal in the model's channels.
@@ -204,9 +316,9 @@ impl Decoder<'_> {
         &self,
         spec: &SignalSpec,
         channels: Array2<f32>,
-        declared_rate: Option<f64>,
+        declared_rate: Option<DeclaredRate>,
     ) -> Result<Samples, ApiError> {
-        check_channels(spec, channels.nrows())?;
+        check_channels(spec, channels.nrows(), &[])?;
         let rates = rates(spec, declared_rate, self.options)?;
         if rates.is_none() && channels.ncols() == spec.window {
             return Ok(Samples::Whole(channels.into_raw_vec_and_offset().0));

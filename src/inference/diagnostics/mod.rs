@@ -5,14 +5,22 @@ pub(crate) mod baseline;
 mod blocks;
 pub(crate) mod reader;
 
+use std::sync::Arc;
+
 use drsn_bundle::{
     Manifest,
     baseline::{InputLevel, InputShift, WindowsShift},
 };
+use drsn_recording::Notice;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{error::ApiError, observability::metrics::ModelMetrics, schema};
+use crate::{
+    error::ApiError,
+    inference::origin::{Origin, Taken},
+    observability::metrics::ModelMetrics,
+    schema,
+};
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
@@ -35,6 +43,9 @@ pub(crate) enum Detail {
 pub(crate) struct Prediction<'a> {
     /// Which input it is.
     pub(crate) input: InputName,
+    /// What was assumed or repaired when the input was read; missing if nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<NoticeText>,
     /// Label of the most probable class.
     pub(crate) label: &'a str,
     /// Position of that class in the model's list of classes.
@@ -73,13 +84,42 @@ pub(crate) struct WindowPrediction<'a> {
 }
 
 /// Identifies one of a request's inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct InputName {
     /// Position in the request, from 0.
     pub(crate) index: usize,
     /// Name of the file, if the input came as a named file.
     #[schema(required)]
     pub(crate) name: Option<String>,
+    /// The variable of a MAT or NPZ file that was read, with its path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) variable: Option<String>,
+    /// The channels of a recording that were read: their names, or else their positions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) channels: Vec<String>,
+    /// The sample rate of a recording, in Hz, before resampling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sample_rate_hz: Option<f64>,
+}
+
+/// Something that was assumed or repaired when an input was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct NoticeText {
+    /// Its kind, a stable word such as `truncated` or `rate_assumed`.
+    pub(crate) code: &'static str,
+    /// One sentence: what was found, and what was made of it.
+    pub(crate) message: String,
+}
+
+/// How an answer names an input, and what it says of its reading.
+pub(crate) fn described(index: usize, origin: Origin) -> (InputName, Vec<NoticeText>) {
+    let Origin { name, taken } = origin;
+    let Taken { variable, channels, sample_rate_hz, notices } = taken
+        .map(|taken| Arc::try_unwrap(taken).unwrap_or_else(|shared| (*shared).clone()))
+        .unwrap_or_default();
+    let text = |notice: Notice| NoticeText { code: notice.code.name(), message: notice.message };
+    let notices = notices.into_iter().map(text).collect();
+    (InputName { index, name, variable, channels, sample_rate_hz }, notices)
 }
 
 /// A class and its probability.
@@ -126,7 +166,8 @@ pub(crate) struct Wanted {
 
 impl<'a> Prediction<'a> {
     fn of(
-        input: InputName,
+        index: usize,
+        origin: Origin,
         reading: &Reading<'_>,
         manifest: &'a Manifest,
         wanted: Wanted,
@@ -136,8 +177,10 @@ impl<'a> Prediction<'a> {
         let mut ranked = ranked(probabilities, manifest);
         let best = *ranked.first().ok_or_else(ApiError::internal)?;
         ranked.truncate(wanted.top_k);
+        let (input, notices) = described(index, origin);
         Ok(Self {
             input,
+            notices,
             label: best.label,
             class_index: best.class_index,
             probability: best.probability,

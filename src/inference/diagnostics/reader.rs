@@ -5,13 +5,14 @@ use drsn_bundle::baseline::Level;
 use ndarray::{ArrayView2, Axis};
 
 use super::{
-    InputName, Prediction, Wanted,
+    Prediction, Wanted,
     baseline::{self, BaselineCheck},
     observe,
 };
 use crate::{
     engine::{model::Model, queue::BatchSlice, session::Outputs},
     error::ApiError,
+    inference::origin::Origin,
 };
 
 /// The outputs for one input, checked against the baseline.
@@ -54,11 +55,10 @@ impl<'a> Reading<'a> {
     /// [`ApiError::internal`] if the model returned a non-finite number.
     pub(crate) fn prediction(
         &self,
-        name: Option<String>,
+        origin: Origin,
         wanted: Wanted,
     ) -> Result<Prediction<'a>, ApiError> {
-        let input = InputName { index: self.index, name };
-        let prediction = Prediction::of(input, self, self.model.manifest(), wanted)?;
+        let prediction = Prediction::of(self.index, origin, self, self.model.manifest(), wanted)?;
         observe(&prediction, self, &self.model.metrics);
         Ok(prediction)
     }

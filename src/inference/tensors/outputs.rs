@@ -7,7 +7,10 @@ use super::{BYTES, FP32, WantedOutput};
 use crate::{
     engine::{model::Model, queue::BatchSlice, session::Outputs},
     error::ApiError,
-    inference::diagnostics::{Detail, Wanted, reader::read},
+    inference::{
+        diagnostics::{Detail, Wanted, reader::read},
+        origin::Origin,
+    },
 };
 
 /// The answer to a request.
@@ -61,7 +64,7 @@ impl Answer {
         let (mut batch, mut least_p_value, mut alarm) = (0, None, None);
         for reading in read(model, &slices, levels.view()) {
             let reading = reading?;
-            reading.prediction(None, Wanted { top_k: 1, detail: Detail::None })?;
+            reading.prediction(Origin::default(), Wanted { top_k: 1, detail: Detail::None })?;
             if let Some(shift) = reading.baseline.shift {
                 let least = least_p_value.map_or(shift.p_value, |p: f64| p.min(shift.p_value));
                 least_p_value = Some(least);

@@ -40,14 +40,11 @@ impl Separator {
 
     /// The cells of a line, without surrounding blanks and quotes.
     pub(super) fn split(self, line: &str) -> impl Iterator<Item = &str> {
+        let is_quoted = line.contains('"');
         let mut rest = Some(if self == Self::Blanks { line.trim() } else { line });
         std::iter::from_fn(move || {
             let text = rest?;
-            let mut quoted = false;
-            let end = text.find(|c: char| {
-                quoted ^= c == '"';
-                !quoted && self.is(c)
-            });
+            let end = if is_quoted { self.end_of_quoted(text) } else { self.end(text) };
             let (cell, after) = match end {
                 None => (text, None),
                 Some(end) => {
@@ -58,8 +55,29 @@ impl Separator {
                 }
             };
             rest = if self == Self::Blanks { after.map(str::trim_start) } else { after };
-            let cell = cell.trim();
+            let cell = trimmed(cell);
             Some(cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')).map_or(cell, str::trim))
+        })
+    }
+
+    /// Where the first cell of a text without quotes ends.
+    fn end(self, text: &str) -> Option<usize> {
+        match self {
+            Self::Tab => text.find('\t'),
+            Self::Semicolon => text.find(';'),
+            Self::Comma => text.find(','),
+            Self::Other(other) => text.find(other),
+            Self::Blanks => text.find([' ', '\t']),
+            Self::Nothing => None,
+        }
+    }
+
+    /// Where the first cell ends, which may have separators within quotes.
+    fn end_of_quoted(self, text: &str) -> Option<usize> {
+        let mut quoted = false;
+        text.find(|c: char| {
+            quoted ^= c == '"';
+            !quoted && self.is(c)
         })
     }
 
@@ -72,6 +90,14 @@ impl Separator {
             Self::Blanks => c == ' ' || c == '\t',
             Self::Nothing => false,
         }
+    }
+}
+
+/// A cell without surrounding blanks, which most have not.
+fn trimmed(cell: &str) -> &str {
+    match cell.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] | [b'!'..=b'~'] => cell,
+        _ => cell.trim(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         classify::in_flight::{Completed, InFlight, Piece, Span},
         decode::WindowCutter,
         diagnostics::{Detail, Wanted, reader::read},
+        origin::Origin,
     },
 };
 
@@ -138,7 +139,7 @@ impl<'a> SignalStream<'a> {
         let (Some(reading), [Span { start, end }]) = (readings.next(), &spans[..]) else {
             return Err(ApiError::internal());
         };
-        let prediction = reading?.prediction(None, self.wanted)?;
+        let prediction = reading?.prediction(Origin::default(), self.wanted)?;
         Ok(StreamPrediction {
             model: Some(classify_messages::model(&self.model)),
             start: *start as u64,

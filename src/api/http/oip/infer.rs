@@ -94,7 +94,7 @@ async fn receive(
         body = encoding.unpack(app, caller, body, limit, memory).await?;
     }
     if json_length.is_none() {
-        body = without_mark(body);
+        body = without_mark(&body);
     }
     let shape = model.manifest().input.shape();
     let json = json_length.unwrap_or(body.len()).min(body.len());

@@ -169,7 +169,7 @@ fn described(mut schema: Value, description: &str) -> Value {
 }
 
 /// The options: name, whether a JSON body may have it, schema, and description.
-pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
+pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 12] {
     let count = || json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX });
     let text = || json!({ "type": "string" });
     let diagnostics =
@@ -201,8 +201,15 @@ pub(super) fn options() -> [(&'static str, bool, Value, &'static str); 10] {
             "variable",
             false,
             text(),
-            "For MAT and NPZ files: the name of the variable, or the end of its name.",
+            "For MAT and NPZ files: the name of the variable or its path, as `bearing.gs`, or the end of it.",
         ),
+        (
+            "rate_variable",
+            false,
+            text(),
+            "For MAT and NPZ files: the variable or field with the samples per second.",
+        ),
+        ("skip_lines", false, count(), "For text tables: lines to leave out at the start."),
         ("sample_rate_hz", true, rate, "Samples per second, if the format does not say."),
         ("resample", true, boolean, "Whether to resample a recording with another sample rate."),
     ]

@@ -221,7 +221,7 @@ impl Decoder<'_> {
         let inputs = signals.outer_iter().enumerate().map(|(index, signal)| {
             let samples = self.channels(signal.to_owned());
             let samples = samples.map_err(|error| for_input(error, index, None, count))?;
-            Ok(RawInput { name: None, samples })
+            Ok(RawInput::of(samples))
         });
         let inputs = inputs.collect::<Result<Vec<_>, ApiError>>()?;
         if inputs.iter().all(|input| matches!(input.samples, Samples::Whole(_))) {
