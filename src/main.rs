@@ -2,10 +2,9 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser as _;
 use drsn_serve::{
     commands::Cli,
-    config::Config,
+    config::{self, Config},
     end_without_destructors, return_freed_soon,
     server::{self, Ended, StartError},
     telemetry,
@@ -22,7 +21,7 @@ const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     return_freed_soon();
-    let Cli { command, mut config } = Cli::parse();
+    let Cli { command, mut config } = config::parse();
     if let Some(command) = command {
         return command.run(&config);
     }

@@ -6,12 +6,12 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use drsn_bundle::Name;
 
 use super::values::{
-    Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy, address, count,
-    number, whole,
+    CorsOrigin, Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy,
+    address, count, number, truth, whole,
 };
 
 /// Serves trained Deep Residual Shrinkage Networks: class probabilities, and what each block's
@@ -68,6 +68,20 @@ pub struct Config {
         value_parser = count,
     )]
     pub max_connections: NonZeroUsize,
+
+    /// Origin whose pages may call the REST API from a browser, or * for all; may be given repeatedly
+    ///
+    /// An origin is a scheme, a host and, unless it is the usual one, a port, as in
+    /// `https://example.com`. Several are separated by commas. By default browsers refuse such
+    /// requests. Keys apply to them, too.
+    #[arg(
+        long,
+        env = "DRSN_CORS_ORIGIN",
+        help_heading = "Network",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub cors_origin: Vec<CorsOrigin>,
 
     /// Time limit of a request, from its headers to its answer, in milliseconds
     ///
@@ -315,7 +329,20 @@ pub struct Config {
     pub api_keys: Option<PathBuf>,
 
     /// Serve /metrics without an API key
-    #[arg(long, env = "DRSN_METRICS_OPEN", help_heading = "Security")]
+    #[arg(
+        long,
+        env = "DRSN_METRICS_OPEN",
+        help_heading = "Security",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "yes|no",
+        value_parser = truth,
+    )]
     pub metrics_open: bool,
 
     /// Certificate chain in PEM, the server's own certificate first; needs --tls-key

@@ -1,12 +1,18 @@
 //! The command-line flags of the server, each with a variable `DRSN_…`, and the types of their values.
 
+mod environment;
 mod flags;
 mod values;
 
 use std::time::Duration;
 
+pub use environment::parse;
+pub(crate) use environment::variable;
 pub use flags::Config;
-pub use values::{Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy};
+pub(crate) use values::boolean;
+pub use values::{
+    CorsOrigin, Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy,
+};
 
 impl Config {
     /// How long an incomplete batch waits for more inputs.

@@ -28,6 +28,20 @@ pub(super) fn whole(number: &str) -> Result<u64, String> {
     number.parse().map_err(|_| "expected a whole number, without a unit".to_owned())
 }
 
+/// A truth value, in the spellings of command lines, service files, Python and browsers' forms.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Parses a truth value of a flag.
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    boolean(text).ok_or_else(|| "expected true or false, or yes, no, on, off, 1 or 0".to_owned())
+}
+
 /// Parses an IP address with a port.
 pub(super) fn address(address: &str) -> Result<SocketAddr, String> {
     address.parse().map_err(|_| {
@@ -88,12 +102,42 @@ impl FromStr for GrpcAddress {
     type Err = String;
 
     fn from_str(address: &str) -> Result<Self, Self::Err> {
-        if address == "off" {
+        if boolean(address) == Some(false) {
             return Ok(Self::Off);
         }
         address.parse().map(Self::At).map_err(|_| {
             "expected an IP address and a port, like 127.0.0.1:9000, or off".to_owned()
         })
+    }
+}
+
+/// Pages that may call the server from a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsOrigin {
+    /// All pages.
+    Any,
+    /// Those of this origin: scheme, host and port.
+    Only(String),
+}
+
+impl FromStr for CorsOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/?#@*\\,".contains(&byte);
+        let host = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty());
+        match host {
+            Some((_, host)) if !host.is_empty() && host.bytes().all(is_plain) => {
+                Ok(Self::Only(text.to_owned()))
+            }
+            _ => Err("expected * or an origin, without a path, like https://example.com or \
+                      http://localhost:3000"
+                .to_owned()),
+        }
     }
 }
 
@@ -125,12 +169,24 @@ impl FromStr for MaxBatch {
 }
 
 /// Whether something is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     /// It is.
     On,
     /// It is not.
     Off,
+}
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match boolean(text) {
+            Some(true) => Ok(Self::On),
+            Some(false) => Ok(Self::Off),
+            None => Err("expected on or off".to_owned()),
+        }
+    }
 }
 
 /// When models are loaded and unloaded.
@@ -216,6 +272,35 @@ mod tests {
         }
         assert_eq!(whole("0"), Ok(0));
         assert!(address("localhost:8080").is_err_and(|e| e.contains("0.0.0.0:8080")));
+    }
+
+    #[test]
+    fn a_truth_value_has_the_usual_spellings() {
+        for text in ["true", "True", "TRUE", "1", "yes", "on"] {
+            assert_eq!((truth(text), text.parse()), (Ok(true), Ok(Switch::On)), "{text}");
+        }
+        for text in ["false", "False", "0", "no", "NO", "off"] {
+            assert_eq!((truth(text), text.parse()), (Ok(false), Ok(Switch::Off)), "{text}");
+            assert_eq!(text.parse(), Ok(GrpcAddress::Off), "{text}");
+        }
+        for wrong in ["", "2", "maybe"] {
+            assert!(truth(wrong).is_err_and(|e| e.contains("true or false")), "{wrong}");
+            assert_eq!(wrong.parse::<Switch>(), Err("expected on or off".to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_origin_has_a_scheme_and_a_host_and_no_path() {
+        assert_eq!("*".parse(), Ok(CorsOrigin::Any));
+        for right in ["https://example.com", "http://localhost:3000", "http://[::1]:80"] {
+            assert_eq!(right.parse(), Ok(CorsOrigin::Only(right.to_owned())));
+        }
+        for wrong in
+            ["", "example.com", "https://", "https://example.com/", "://a", "https://*.example.com"]
+        {
+            let refused = wrong.parse::<CorsOrigin>();
+            assert!(refused.is_err_and(|e| e.contains("without a path")), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,12 +3,26 @@
 use drsn_recording::ChannelId;
 
 use crate::{
+    config,
     error::{ApiError, quoted},
     inference::diagnostics::Detail,
 };
 
-/// The names of the options, for messages.
-const NAMES: &str = "model, version, top_k, diagnostics, batch, overlap, channel, variable, rate_variable, skip_lines, sample_rate_hz and resample";
+/// The names of the options.
+const ALL: [&str; 12] = [
+    "model",
+    "version",
+    "top_k",
+    "diagnostics",
+    "batch",
+    "overlap",
+    "channel",
+    "variable",
+    "rate_variable",
+    "skip_lines",
+    "sample_rate_hz",
+    "resample",
+];
 
 /// The most lines that may be left out at the start of a table.
 const MOST_SKIPPED_LINES: u64 = 1_000_000;
@@ -41,11 +55,26 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Sets an option by its name and value, as written in a query.
+    /// Sets an option by its name and value, as written in a query or a form: an empty value is one
+    /// that is not given, as in a form whose field was left blank.
     ///
     /// # Errors
     /// `ErrorKind::InvalidArgument` if there is no such option, its value is invalid, or it was
     /// given before with another value.
+    pub(crate) fn set_written(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        if !value.is_empty() {
+            self.set(name, value)
+        } else if ALL.contains(&name) {
+            Ok(())
+        } else {
+            Err(unknown(name))
+        }
+    }
+
+    /// Sets an option by its name and the text of its value.
+    ///
+    /// # Errors
+    /// As [`Options::set_written`].
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let text = || Some(value.to_owned());
         match name {
@@ -168,15 +197,12 @@ fn rate(value: &str) -> Result<f64, ApiError> {
 }
 
 fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
-    match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(wrong(name, "true or false", value)),
-    }
+    config::boolean(value).ok_or_else(|| wrong(name, "true or false", value))
 }
 
 fn unknown(name: &str) -> ApiError {
-    ApiError::invalid(format!("there is no option {}; the options are {NAMES}", quoted(name)))
+    let names = ALL.join(", ");
+    ApiError::invalid(format!("there is no option {}; the options are {names}", quoted(name)))
 }
 
 #[cfg(test)]
@@ -194,17 +220,45 @@ mod tests {
     }
 
     #[test]
+    fn a_truth_value_has_the_usual_spellings() {
+        for (value, expected) in [
+            ("yes", true),
+            ("True", true),
+            ("on", true),
+            ("1", true),
+            ("no", false),
+            ("off", false),
+        ] {
+            let mut options = Options::default();
+            assert_eq!(options.set("resample", value), Ok(()), "{value}");
+            assert_eq!(options.resample, Some(expected), "{value}");
+        }
+    }
+
+    /// Regression: a form with a field that was left blank was refused.
+    #[test]
+    fn an_option_that_is_written_without_a_value_is_not_given() {
+        let mut options = Options::default();
+        for name in ALL {
+            assert_eq!(options.set_written(name, ""), Ok(()), "{name}");
+        }
+        assert_eq!(options, Options::default());
+        assert!(options.set_written("topk", "").is_err_and(|e| e.detail.contains("no option")));
+        assert_eq!(options.set_written("top_k", "3"), Ok(()));
+        assert_eq!(options.top_k, Some(3));
+    }
+
+    #[test]
     fn an_invalid_value_is_refused_with_what_it_may_be() {
         for (name, value, fault) in [
             ("overlap", "1", "from 0 to below 1"),
             ("overlap", "-0.1", "from 0 to below 1"),
             ("overlap", "NaN", "from 0 to below 1"),
-            ("channel", "", "separated by commas"),
             ("channel", "1,,2", "separated by commas"),
             ("channel", "99999999999999999999999", "separated by commas"),
             ("sample_rate_hz", "inf", "above 0"),
             ("sample_rate_hz", "0", "above 0"),
-            ("resample", "yes", "true or false"),
+            ("resample", "maybe", "true or false"),
         ] {
             let error = Options::default().set(name, value).err().map(|e| e.detail);
             assert!(error.as_ref().is_some_and(|e| e.contains(fault)), "{name}={value}: {error:?}");

@@ -17,7 +17,8 @@ def tensor(values=INPUT, name="input", datatype="FP32"):
 with triton.InferenceServerClient(GRPC) as client:
     assert client.is_server_live() and client.is_server_ready()
     assert client.is_model_ready("tiny") and client.is_model_ready("tiny", "1")
-    refused(lambda: client.is_model_ready("none") or client.get_model_metadata("none"), "NOT_FOUND", "tiny")
+    assert not client.is_model_ready("none") and not client.is_model_ready("tiny", "2")
+    refused(lambda: client.get_model_metadata("none"), "NOT_FOUND", "tiny")
     assert client.get_server_metadata().name == "drsn-serve"
     metadata = client.get_model_metadata("tiny")
     assert metadata.versions == ["1"] and list(metadata.inputs[0].shape) == [-1, 1, 8]

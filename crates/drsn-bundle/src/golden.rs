@@ -8,7 +8,7 @@ use std::{
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
-use crate::{BundleError, Manifest, onnx};
+use crate::{BundleError, Manifest, files::without_mark, onnx};
 
 /// The golden format this crate reads and writes.
 const FORMAT: u32 = 1;
@@ -176,7 +176,8 @@ impl Golden {
     /// [`BundleError::Golden`] with what is wrong.
     pub fn from_json(json: &[u8], manifest: &Manifest) -> Result<Self, BundleError> {
         let wrong = |reason: String| BundleError::Golden { reason };
-        let golden: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
+        let golden: Self =
+            serde_json::from_slice(without_mark(json)).map_err(|e| wrong(e.to_string()))?;
         golden.check(manifest).map_err(wrong)?;
         Ok(golden)
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, Baseline, BundleError, InputSpec, Name, onnx::names};
+use crate::{
+    Architecture, Baseline, BundleError, InputSpec, Name, files::without_mark, onnx::names,
+};
 
 /// The manifest format this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -163,6 +165,7 @@ impl Manifest {
             format: u32,
         }
         let wrong = |reason: String| BundleError::Manifest { reason };
+        let json = without_mark(json);
         let version: Version = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
         if version.format != FORMAT {
             return Err(wrong(format!(
@@ -244,6 +247,17 @@ fn first_duplicate<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mark_of_utf_8_before_a_manifest_is_skipped() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/mnist/1/manifest.json");
+        let json = std::fs::read(path).unwrap();
+        let marked = Manifest::from_json(&[b"\xef\xbb\xbf", &json[..]].concat()).unwrap();
+        assert_eq!(
+            marked.to_json().unwrap(),
+            Manifest::from_json(&json).unwrap().to_json().unwrap()
+        );
+    }
 
     /// `UPDATE_SCHEMA=1 cargo test -p drsn-bundle schema` rewrites it.
     #[test]

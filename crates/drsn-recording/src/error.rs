@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::RecordingFormat;
+use crate::{Foreign, RecordingFormat};
 
 /// A recording that cannot be read. The message does not name the file, which the caller knows.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum RecordingError {
         RecordingFormat::list()
     )]
     UnknownFormat,
+    /// A file of a kind that is not read.
+    #[error("it is {0}")]
+    Foreign(Foreign),
     /// More bytes than the limit, in the file or unpacked from it.
     #[error("it has {bytes} bytes, above the limit of {limit}: split it into shorter recordings")]
     TooLarge {

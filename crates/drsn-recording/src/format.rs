@@ -1,9 +1,9 @@
 //! The formats of recordings: what each is called, how files of it are named and sent, and how they
 //! begin. Everything else that lists formats is derived from [`RecordingFormat::ALL`].
 
-use std::fmt;
+use std::{fmt, path::Path};
 
-use crate::{aiff, flac, mat, wav};
+use crate::{aiff, flac, gzip, mat, wav};
 
 /// File formats of recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,6 +126,11 @@ impl RecordingFormat {
     /// Detects the format from a file name's extension, without its dot and in any case.
     pub fn from_extension(extension: &str) -> Option<Self> {
         Self::named(extension, Self::extensions)
+    }
+
+    /// Detects the format from the ending of a file's name; of `a.csv.gz` it is that of `a.csv`.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        gzip::format_of(path)
     }
 
     /// Detects the format from a media type without its parameters, in any case.

@@ -11,6 +11,7 @@
 //! * [`resample()`]: another sample rate for a whole recording; [`Resampler`] for one that arrives
 //!   block by block.
 //! * [`windows()`]: where windows of a fixed length lie in a recording.
+//! * [`foreign_kind`]: files of other kinds, by their names; [`gzip`]: files that were packed.
 
 mod aiff;
 mod audio;
@@ -18,7 +19,9 @@ mod csv;
 mod error;
 mod filter;
 mod flac;
+mod foreign;
 mod format;
+pub mod gzip;
 mod limits;
 mod mat;
 mod notice;
@@ -34,13 +37,14 @@ mod windows;
 
 use std::{
     fs::File,
-    io::{BufReader, Read as _},
+    io::{BufReader, Read},
     path::Path,
 };
 
 use ndarray::Array2;
 
 pub use error::{Names, RecordingError};
+pub use foreign::{Foreign, foreign_kind};
 pub use format::RecordingFormat;
 pub use limits::{Limits, MAX_CHANNELS};
 pub use notice::{Notice, NoticeCode};
@@ -96,7 +100,8 @@ impl Recording {
         Self { samples, names, sample_rate_hz, rate_source, variable, notices }
     }
 
-    /// Reads a recording from the bytes of a file.
+    /// Reads a recording from the bytes of a file. Of a file that was packed with gzip, what is in
+    /// it is read, whose first bytes then decide before `format`.
     ///
     /// # Errors
     /// [`RecordingError`] if the bytes are not of that format or exceed the limits, if there are no
@@ -108,6 +113,21 @@ impl Recording {
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
         limits.check_bytes(bytes.len() as u64)?;
+        if gzip::is_packed(bytes) {
+            let bytes = gzip::unpack(bytes, limits)?;
+            check_foreign(&bytes)?;
+            let format = RecordingFormat::sniff(&bytes).unwrap_or(format);
+            return Self::read_plain(format, &bytes, selection, limits);
+        }
+        Self::read_plain(format, bytes, selection, limits)
+    }
+
+    fn read_plain(
+        format: RecordingFormat,
+        bytes: &[u8],
+        selection: &Selection,
+        limits: &Limits,
+    ) -> Result<Self, RecordingError> {
         match format {
             RecordingFormat::Mat => mat::read(bytes, selection, limits),
             RecordingFormat::Npy => Array::read_npy(bytes, limits)?.into_recording(selection),
@@ -123,8 +143,9 @@ impl Recording {
     /// name.
     ///
     /// # Errors
-    /// As [`Recording::read`]; [`RecordingError::Io`] if the file cannot be read, and
-    /// [`RecordingError::UnknownFormat`] if its format is not recognized.
+    /// As [`Recording::read`]; [`RecordingError::Io`] if the file cannot be read,
+    /// [`RecordingError::Foreign`] if it is of another kind, and [`RecordingError::UnknownFormat`]
+    /// if its format is not recognized.
     pub fn open(
         path: &Path,
         selection: &Selection,
@@ -135,27 +156,33 @@ impl Recording {
         limits.check_bytes(length)?;
         let mut start = Vec::new();
         file.by_ref().take(MARK_BYTES).read_to_end(&mut start)?;
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let format = RecordingFormat::sniff(&start)
-            .or_else(|| extension.and_then(RecordingFormat::from_extension))
-            .or_else(|| RecordingFormat::of_text(&start))
-            .ok_or(RecordingError::UnknownFormat)?;
+        let is_packed = gzip::is_packed(&start);
+        if !is_packed {
+            check_foreign(&start)?;
+        }
+        let format = format_of(&start, path);
         let mut reader = start.chain(BufReader::new(file));
-        match format {
+        if is_packed {
+            let packed = read_whole(&mut reader, limits)?;
+            let bytes = gzip::unpack(&packed, limits)?;
+            drop(packed);
+            check_foreign(&bytes)?;
+            let format = format_of(&bytes, path).ok_or(RecordingError::UnknownFormat)?;
+            return Self::read_plain(format, &bytes, selection, limits);
+        }
+        match format.ok_or(RecordingError::UnknownFormat)? {
             RecordingFormat::Wav => wav::read(reader, Some(length), selection, limits),
             RecordingFormat::Csv => csv::read(reader, selection, limits),
             RecordingFormat::Npy => {
                 Array::read_from(reader, None, limits)?.into_recording(selection)
             }
             // Their parts are found by offsets, so the whole file is read first.
-            RecordingFormat::Mat
+            format @ (RecordingFormat::Mat
             | RecordingFormat::Npz
             | RecordingFormat::Aiff
-            | RecordingFormat::Flac => {
-                let mut bytes = Vec::new();
-                // The file may have grown since its length was read, or have none.
-                reader.by_ref().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-                Self::read(format, &bytes, selection, limits)
+            | RecordingFormat::Flac) => {
+                let bytes = read_whole(&mut reader, limits)?;
+                Self::read_plain(format, &bytes, selection, limits)
             }
         }
     }
@@ -203,4 +230,25 @@ impl Recording {
     pub fn channels(&self) -> usize {
         self.samples.nrows()
     }
+}
+
+/// The format of a file by its first bytes, the ending of its name, or else its being a text.
+fn format_of(bytes: &[u8], path: &Path) -> Option<RecordingFormat> {
+    let start = bytes.get(..MARK_BYTES as usize).unwrap_or(bytes);
+    RecordingFormat::sniff(start)
+        .or_else(|| RecordingFormat::from_path(path))
+        .or_else(|| RecordingFormat::of_text(start))
+}
+
+/// Rejects a file of a kind that is not read.
+fn check_foreign(bytes: &[u8]) -> Result<(), RecordingError> {
+    foreign_kind(bytes).map_or(Ok(()), |kind| Err(RecordingError::Foreign(kind)))
+}
+
+/// Reads a file whose length is not relied on: it may have grown since it was read, or have none.
+fn read_whole(reader: &mut impl Read, limits: &Limits) -> Result<Vec<u8>, RecordingError> {
+    let mut bytes = Vec::new();
+    reader.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    limits.check_bytes(bytes.len() as u64)?;
+    Ok(bytes)
 }

@@ -107,7 +107,14 @@ impl Entry<'_> {
 /// The arrays of real numbers in an archive.
 fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
     let mut entries = Vec::new();
-    for member in members(bytes)? {
+    let members = members(bytes)?;
+    if !members.is_empty() && !members.iter().any(Member::is_array) {
+        return Err(RecordingError::Unsupported(
+            "it is a ZIP archive without NumPy arrays; unpack it and use the files in it"
+                .to_owned(),
+        ));
+    }
+    for member in members {
         limits.check_time()?;
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let member = Member { name, ..member };
@@ -120,6 +127,10 @@ fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Recor
 }
 
 impl<'a> Member<'a> {
+    fn is_array(&self) -> bool {
+        self.name.strip_suffix(".npy").is_some()
+    }
+
     /// Compares the checksum of its contents.
     fn check(&self, checksum: u32) -> Result<(), RecordingError> {
         if checksum == self.checksum {

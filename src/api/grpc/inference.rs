@@ -42,9 +42,13 @@ impl Inference {
 
     /// The model with this name and version; an empty version means the highest one served.
     fn model(&self, call: &Call, name: &str, version: &str) -> Result<Arc<Model>, Status> {
+        self.find(call, name, version).map_err(|error| call.refuse(&error))
+    }
+
+    /// The model that a call asks for; an empty version is the highest.
+    fn find(&self, call: &Call, name: &str, version: &str) -> Result<Arc<Model>, ApiError> {
         let version = Some(version).filter(|version| !version.is_empty());
-        let found = self.app.repository().and_then(|models| models.find(Some(name), version));
-        let model = found.map_err(|error| call.refuse(&error))?;
+        let model = self.app.repository()?.find(Some(name), version)?;
         call.set_model(&model);
         Ok(model)
     }
@@ -54,9 +58,7 @@ impl Inference {
         call: &Call,
         request: ModelInferRequest,
     ) -> Result<ModelInferResponse, ApiError> {
-        let version = Some(&*request.model_version).filter(|version| !version.is_empty());
-        let model = self.app.repository()?.find(Some(&request.model_name), version)?;
-        call.set_model(&model);
+        let model = self.find(call, &request.model_name, &request.model_version)?;
         let mut context = call.take_context(&self.app);
         let id = request.id.clone();
         let infer = infer_messages::read(request)?;
@@ -90,8 +92,10 @@ impl GrpcInferenceService for Inference {
     ) -> Result<Response<ModelReadyResponse>, Status> {
         let call = Call::of(&request)?;
         let request = request.get_ref();
-        self.model(&call, &request.name, &request.version)?;
-        Ok(plain(ModelReadyResponse { ready: self.app.phase() == Phase::Ready }))
+        // A model that is not there is one that is not ready: the question is answered.
+        let is_there = self.find(&call, &request.name, &request.version).is_ok();
+        let ready = is_there && self.app.phase() == Phase::Ready;
+        Ok(plain(ModelReadyResponse { ready }))
     }
 
     async fn server_metadata(

@@ -30,6 +30,8 @@ pub(super) struct Incoming<'a> {
     declared: Option<u64>,
     /// Bytes that [`Incoming::peek`] read and [`Incoming::next`] has not returned yet.
     peeked: Bytes,
+    /// Whether the body is in memory already, as one frame, and reserved.
+    is_whole: bool,
 }
 
 impl<'a> Incoming<'a> {
@@ -44,7 +46,15 @@ impl<'a> Incoming<'a> {
     ) -> Result<Self, ApiError> {
         check_encoding(headers)?;
         let declared = body.size_hint().exact();
-        Ok(Self { body, deadline, declared, peeked: Bytes::new() })
+        Ok(Self { body, deadline, declared, peeked: Bytes::new(), is_whole: false })
+    }
+
+    /// A body that was read already, and is reserved; it is put in the place of the one that was
+    /// received.
+    pub(super) fn whole(body: &'a mut Body, bytes: Bytes, deadline: Instant) -> Self {
+        let declared = Some(bytes.len() as u64);
+        *body = Body::from(bytes);
+        Self { body, deadline, declared, peeked: Bytes::new(), is_whole: true }
     }
 
     /// The length that the client declared, in bytes.
@@ -106,6 +116,9 @@ impl<'a> Incoming<'a> {
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
+        if self.is_whole {
+            return Ok(self.next().await?.unwrap_or_default());
+        }
         let mut buffer = ReservedBuffer::default();
         while let Some(data) = self.next().await? {
             if buffer.len() + data.len() > limit {
@@ -115,6 +128,12 @@ impl<'a> Incoming<'a> {
         }
         Ok(buffer.finish(memory).into())
     }
+}
+
+/// JSON without the mark of UTF-8 before it, which editors on Windows write.
+pub(super) fn without_mark(json: &Bytes) -> Bytes {
+    let mark = json.len() - drsn_bundle::files::without_mark(json).len();
+    json.slice(mark..)
 }
 
 /// Reads and drops the rest of a refused request's body.

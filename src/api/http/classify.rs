@@ -11,10 +11,12 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_recording::RecordingFormat;
+use drsn_recording::{RecordingFormat, gzip};
+use hyper::body::Bytes;
 
 use super::{
-    body::{self, Incoming},
+    body::{self, Incoming, without_mark},
+    encoding::Encoding,
     exchange::{Arrival, StageTimes, conclude, reserved_body},
     multipart, query,
 };
@@ -78,22 +80,23 @@ async fn classify(
     version: Option<String>,
     request: Request,
 ) -> Response {
-    let (parts, mut body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let mut context = RequestContext::new(app, arrival.caller);
-    let answered = answer(&mut context, (model, version), &parts, &mut body).await;
+    let answered = answer(&mut context, (model, version), &mut parts, &mut body).await;
     conclude(answered, context.model, arrival, body, &parts.headers).await
 }
 
 async fn answer(
     context: &mut RequestContext<'_>,
     (model, version): (Option<String>, Option<String>),
-    parts: &Parts,
+    parts: &mut Parts,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
     let app = context.app;
     let repository = app.repository()?;
     let options =
         query::options(parts.uri.query().unwrap_or_default())?.with_model(model, version)?;
+    let encoding = Encoding::take(&mut parts.headers)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let media = MediaType::of(content_type)?;
     // These may name the model in the body.
@@ -105,11 +108,16 @@ async fn answer(
     } else {
         repository.check_room()?;
     }
-    let incoming = Incoming::new(body, &parts.headers, context.deadline())?;
+    let mut incoming = Incoming::new(&mut *body, &parts.headers, context.deadline())?;
+    if let Some(encoding) = encoding {
+        let plain = unpack(context, encoding, media, incoming).await?;
+        incoming = Incoming::whole(body, plain, context.deadline());
+    }
     let outcome = match media {
         MediaType::Json => {
             let limit = app.config.max_body_bytes.get();
-            let body = Content::Json(incoming.read(limit, &mut context.memory).await?);
+            let body = without_mark(&incoming.read(limit, &mut context.memory).await?);
+            let body = Content::Json(body);
             classify::classify(context, body, options).await?
         }
         MediaType::Raw => raw(context, incoming, options).await?,
@@ -123,6 +131,26 @@ async fn answer(
         }
     };
     respond(context, outcome).await
+}
+
+/// Reads and decompresses a whole body, of at most what its media type may have.
+async fn unpack(
+    context: &mut RequestContext<'_>,
+    encoding: Encoding,
+    media: MediaType,
+    incoming: Incoming<'_>,
+) -> Result<Bytes, ApiError> {
+    let config = &context.app.config;
+    let limit = match media {
+        MediaType::Json => config.max_body_bytes.get(),
+        // Some of these have the smaller limit, which is checked when more is known of them.
+        MediaType::Raw | MediaType::File(_) | MediaType::Multipart => {
+            config.max_recording_bytes.get()
+        }
+    };
+    let (app, caller, memory) = (context.app, context.caller, &mut context.memory);
+    let packed = incoming.read(limit, memory).await?;
+    encoding.unpack(app, caller, packed, limit, memory).await
 }
 
 /// Serializes the answer as JSON.
@@ -173,9 +201,12 @@ async fn file(
     if beginning.is_empty() {
         return Err(ApiError::invalid("the body is empty; expected a file"));
     }
-    let kind = FileKind::sniff(beginning).unwrap_or(declared);
     let config = &context.app.config;
+    // What is in a packed file is known when it is unpacked, as a whole.
+    let is_packed = gzip::is_packed(beginning);
+    let kind = if is_packed { declared } else { FileKind::of(beginning, None, Some(declared))? };
     let limit = match kind {
+        _ if is_packed => config.max_recording_bytes,
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {
                 return Err(ApiError::invalid(

@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::{
+    cors,
     exchange::{Arrival, RequestModel, StageTimes, discard_body},
     openapi, problem,
 };
@@ -62,7 +63,12 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
         RequestTrace::begin(request.headers(), uuid)
     };
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut response = trace.around(observe(app, router, request)).await;
+    let origin = cors::allowed_origin(&app.config.cors_origin, request.headers());
+    let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
+    let mut response = match preflight {
+        Some(response) => response,
+        None => trace.around(observe(app, router, request)).await,
+    };
     let duration = arrival.elapsed();
     let status = response.status().as_u16();
     trace.log(|| {
@@ -77,6 +83,9 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
     }
     let timing = server_timing(stages, duration);
     let headers = response.headers_mut();
+    if !app.config.cors_origin.is_empty() {
+        cors::mark(headers, origin);
+    }
     if let Some(id) = id {
         headers.insert(REQUEST_ID.clone(), id);
     }

@@ -2,6 +2,8 @@
 
 mod body;
 mod classify;
+mod cors;
+mod encoding;
 mod exchange;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -20,6 +22,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::Request,
+    http::{Uri, uri::PathAndQuery},
     response::Response,
     routing::{get, post},
 };
@@ -58,10 +61,29 @@ pub(crate) fn service(
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::clone(&app));
-    service_fn(move |request| {
+    service_fn(move |mut request: Request| {
         let (app, router) = (Arc::clone(&app), router.clone());
+        if let Some(uri) = without_trailing_slash(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         async move { Ok(middleware::handle(&app, router, request).await) }
     })
+}
+
+/// The URI without slashes at the end of its path; `None` if there are none. `/classify/` is
+/// `/classify`: a redirect would lose the body of a POST.
+fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().trim_end_matches('/');
+    if path.is_empty() || path.len() == uri.path().len() {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 async fn unknown_route(request: Request) -> ApiError {
@@ -76,4 +98,26 @@ async fn wrong_method(request: Request) -> ApiError {
     ErrorKind::MethodNotAllowed.because(format!(
         "this route does not support the method {method}; the header Allow lists those it supports"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_is_no_part_of_a_path() {
+        for (given, expected) in [
+            ("/classify/", Some("/classify")),
+            ("/classify//?top_k=3", Some("/classify?top_k=3")),
+            ("http://host:80/v2/", Some("http://host:80/v2")),
+            ("/classify", None),
+            ("/", None),
+            ("//", None),
+            ("/classify?a=b/", None),
+            ("*", None),
+        ] {
+            let found = without_trailing_slash(&Uri::from_static(given));
+            assert_eq!(found, expected.map(Uri::from_static), "{given}");
+        }
+    }
 }

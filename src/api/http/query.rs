@@ -6,7 +6,7 @@ use crate::{error::ApiError, inference::options::Options};
 pub(super) fn options(query: &str) -> Result<Options, ApiError> {
     let mut options = Options::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        options.set(&name, &value)?;
+        options.set_written(&name, &value)?;
     }
     Ok(options)
 }

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{body::Incoming, exchange::Arrival};
+use super::{
+    body::{Incoming, without_mark},
+    exchange::Arrival,
+};
 use crate::{
     app::App,
     error::{ApiError, ErrorKind},
@@ -112,7 +115,7 @@ async fn read<T: for<'de> Deserialize<'de> + Default>(
 ) -> Result<T, ApiError> {
     let mut memory = app.budget.open();
     let incoming = Incoming::new(&mut body, headers, arrival.caller.deadline)?;
-    let bytes = incoming.read(LARGEST_BODY, &mut memory).await?;
+    let bytes = without_mark(&incoming.read(LARGEST_BODY, &mut memory).await?);
     match bytes.trim_ascii().first() {
         None => return Ok(T::default()),
         Some(b'{') => {}

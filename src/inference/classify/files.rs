@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use drsn_recording::RecordingFormat;
+use drsn_recording::gzip;
 use hyper::body::Bytes;
 use tokio::task::yield_now;
 
@@ -30,21 +30,8 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// The kind by the first bytes, the name or the declared type, in this order.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if none of them
-    /// identifies it: a file is never read as raw numbers.
-    pub(crate) fn kind(&self) -> Result<FileKind, ApiError> {
-        FileKind::sniff(&self.bytes)
-            .or_else(|| self.name.as_deref().and_then(FileKind::of_name))
-            .or(self.declared)
-            .or_else(|| RecordingFormat::of_text(&self.bytes).map(FileKind::Recording))
-            .ok_or_else(|| {
-                ApiError::invalid(
-                    "unknown file type: neither its first bytes, its name nor its declared type identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as WAV, CSV, NPY, NPZ or MAT",
-                )
-            })
+    fn kind(&self) -> Result<FileKind, ApiError> {
+        FileKind::of(&self.bytes, self.name.as_deref(), self.declared)
     }
 }
 
@@ -87,7 +74,7 @@ fn decode_slice(
 ) -> Result<Option<Decoded>, ApiError> {
     let started = Instant::now();
     for (index, file) in files {
-        let found = file.kind().and_then(|kind| decoder.file(kind, &file.bytes));
+        let found = decode_file(decoder, &file);
         let found = found.map_err(|error| for_input(error, index, file.name.as_deref(), count))?;
         inputs.extend(found.into_iter().map(|mut input| {
             input.origin.name.clone_from(&file.name);
@@ -101,4 +88,16 @@ fn decode_slice(
         return Err(ApiError::invalid("the request has no inputs"));
     }
     decoder.decoded(std::mem::take(inputs)).map(Some)
+}
+
+/// Decodes a file, or what is in one that was packed with gzip.
+fn decode_file(decoder: &mut Decoder<'_>, file: &File) -> Result<Vec<RawInput>, ApiError> {
+    if !gzip::is_packed(&file.bytes) {
+        return decoder.file(file.kind()?, &file.bytes);
+    }
+    let plain = decoder.unpacked(&file.bytes)?;
+    let name = file.name.as_deref().map(gzip::unpacked_name);
+    let inputs = decoder.file(FileKind::of(&plain, name, file.declared)?, &plain)?;
+    decoder.release(plain);
+    Ok(inputs)
 }

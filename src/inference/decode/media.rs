@@ -1,7 +1,7 @@
 //! The kind of a body or file: by its declared media type, its first bytes or its name.
 
 use drsn_bundle::input::ImageFormat;
-use drsn_recording::RecordingFormat;
+use drsn_recording::{RecordingFormat, foreign_kind, gzip};
 
 use crate::error::{ApiError, ErrorKind, quoted};
 
@@ -90,6 +90,31 @@ impl FileKind {
             .or_else(|| RecordingFormat::sniff(bytes).map(Self::Recording))
     }
 
+    /// The kind of a file by its first bytes, its name or its declared type, in this order; or else a
+    /// table, if it is a text with numbers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it is of a kind that is not read, or if none of them
+    /// identifies it: a file is never read as raw numbers.
+    pub(crate) fn of(
+        bytes: &[u8],
+        name: Option<&str>,
+        declared: Option<Self>,
+    ) -> Result<Self, ApiError> {
+        if let Some(kind) = foreign_kind(bytes) {
+            return Err(ApiError::invalid(format!("the file is {kind}")));
+        }
+        let of_text = || RecordingFormat::of_text(bytes).map(Self::Recording);
+        let known = Self::sniff(bytes).or_else(|| name.and_then(Self::of_name)).or(declared);
+        known.or_else(of_text).ok_or_else(|| {
+            ApiError::invalid(format!(
+                "unknown file type: neither its first bytes, its name nor its declared type \
+                 identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as {}",
+                RecordingFormat::list()
+            ))
+        })
+    }
+
     /// The kind by the extension of a file's name.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
@@ -123,10 +148,14 @@ impl FileKind {
 
 /// Rejects a file that was declared as raw numbers.
 pub(crate) fn refuse_files(body: &[u8]) -> Result<(), ApiError> {
-    let file = match FileKind::sniff(body) {
-        Some(kind) => format!("a {} file; send it as {}", kind.name(), kind.media_type()),
-        None if body.starts_with(b"\x1f\x8b\x08") => "gzip data; send it uncompressed".to_owned(),
-        None => return Ok(()),
+    let file = if gzip::is_packed(body) {
+        "gzip data; say so with the header Content-Encoding: gzip".to_owned()
+    } else if let Some(kind) = foreign_kind(body) {
+        kind.to_string()
+    } else if let Some(kind) = FileKind::sniff(body) {
+        format!("a {} file; send it as {}", kind.name(), kind.media_type())
+    } else {
+        return Ok(());
     };
     Err(ApiError::invalid(format!("expected raw 32-bit floats, but the body is {file}")))
 }
@@ -153,6 +182,30 @@ mod tests {
         }
     }
 
+    /// Regression: an Excel workbook was taken for an NPZ file, and other kinds for what they were
+    /// called.
+    #[test]
+    fn a_file_of_another_kind_is_refused_by_its_name_whatever_it_is_called() {
+        let csv = FileKind::Recording(RecordingFormat::Csv);
+        for (start, sentence) in [
+            (
+                &b"PK\x03\x04....................\x13\0....[Content_Types].xml"[..],
+                "an Excel workbook",
+            ),
+            (b"\x89HDF\r\n\x1a\n", "an HDF5 file; save its signal as NPY"),
+            (b"....ftypheic", "a HEIC picture; save the picture as PNG"),
+            (b"II*\0", "a TIFF picture"),
+            (b"<!DOCTYPE html>", "a web page (HTML)"),
+        ] {
+            for name in [Some("a.csv"), Some("a.png"), None] {
+                let detail = FileKind::of(start, name, Some(csv)).map_err(|e| e.detail);
+                assert!(detail.as_ref().is_err_and(|d| d.contains(sentence)), "{detail:?}");
+            }
+        }
+        assert_eq!(FileKind::of(b"1\n2\n", Some("a.tsv"), None), Ok(csv));
+        assert!(FileKind::of(b"\x01\x02", Some("a"), None).is_err());
+    }
+
     #[test]
     fn a_file_sent_as_raw_numbers_is_told_its_type() {
         for (body, sentence) in [
@@ -162,7 +215,9 @@ mod tests {
             (b"GIF89a", "a GIF file; send it as image/gif"),
             (b"\x93NUMPY\x01\0", "a NPY file; send it as application/x-npy"),
             (b"PK\x03\x04", "a NPZ file; send it as application/x-npz"),
-            (b"\x1f\x8b\x08", "gzip data; send it uncompressed"),
+            (b"\x1f\x8b\x08", "gzip data; say so with the header Content-Encoding: gzip"),
+            (b"OggS\0", "an Ogg file; convert it to WAV or FLAC"),
+            (b"%PDF-1.7", "a PDF document; use the recording or the picture itself"),
         ] {
             let detail = refuse_files(body).err().map(|e| e.detail).unwrap_or_default();
             assert_eq!(detail, format!("expected raw 32-bit floats, but the body is {sentence}"));

@@ -6,6 +6,7 @@ mod media;
 mod prepare;
 mod raw;
 pub(crate) mod recording;
+mod unpack;
 mod windower;
 
 use std::time::Instant;
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) use json::{JsonRequest, Nested, PARSING_FACTOR};
 pub(crate) use media::{FileKind, MARK_BYTES, MediaType, refuse_files};
 pub(super) use prepare::{array, batch, level_channels, prepare_error};
+pub(crate) use unpack::{UnpackLimits, unpack};
 pub(crate) use windower::WindowCutter;
 pub(super) use windower::{BLOCK, Windower};
 
@@ -144,6 +146,13 @@ impl Decoder<'_> {
             .outer_iter()
             .map(|input| Ok(RawInput::of(self.signal(signal, input.to_owned(), None)?)));
         Ok(Decoded::Recordings(recordings.collect::<Result<_, ApiError>>()?))
+    }
+
+    /// Gives back the memory that a file took, which is no longer there.
+    pub(super) fn release(&mut self, file: Vec<u8>) {
+        let bytes = file.capacity() as u64;
+        drop(file);
+        self.memory.shrink_to(self.memory.bytes().saturating_sub(bytes));
     }
 
     /// Decodes a file of the given kind: an image, or one or more recordings.

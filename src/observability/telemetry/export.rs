@@ -19,6 +19,8 @@ use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
+use crate::config;
+
 /// The variables that name a collector; the first one that is set counts.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// The service's name if `OTEL_SERVICE_NAME` is not set.
@@ -60,10 +62,9 @@ impl Traces {
     /// [`TraceError`] if the value of a variable cannot be used. It does not check that the
     /// collector answers.
     pub fn from_environment() -> Result<Option<Self>, TraceError> {
-        let named = ENDPOINTS.into_iter().find_map(|variable| {
-            let endpoint = std::env::var(variable).ok().filter(|value| !value.is_empty())?;
-            Some((variable, endpoint))
-        });
+        let named = ENDPOINTS
+            .into_iter()
+            .find_map(|variable| Some((variable, config::variable(variable)?)));
         let Some((variable, endpoint)) = named else { return Ok(None) };
         if !endpoint.starts_with("http://") {
             return Err(TraceError::Scheme { variable, endpoint });
@@ -71,7 +72,7 @@ impl Traces {
         let exporter = SpanExporter::builder().with_tonic().build();
         let exporter = exporter.map_err(|error| TraceError::Exporter(error.to_string()))?;
         let mut resource = Resource::builder();
-        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+        if config::variable("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name(SERVICE);
         }
         let provider = SdkTracerProvider::builder()

@@ -26,7 +26,7 @@ pub(crate) use span::{RequestTrace, TRACEPARENT};
 use writer::LogWriter;
 pub(crate) use writer::dropped_lines;
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, variable};
 
 /// How long the end of the process waits for its last log lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -37,7 +37,8 @@ static LOG: OnceLock<Option<LogWriter>> = OnceLock::new();
 /// Starts the log, on standard error, and the export of traces. Panics are logged like everything
 /// else. A second call in one process changes nothing.
 pub fn start(format: Option<LogFormat>, traces: Option<&Traces>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = variable(EnvFilter::DEFAULT_ENV).and_then(|level| EnvFilter::try_new(level).ok());
+    let filter = level.unwrap_or_else(|| EnvFilter::new("info"));
     let on_terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
     let registry = tracing_subscriber::registry();

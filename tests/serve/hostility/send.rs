@@ -65,9 +65,10 @@ impl Post {
         let mut link = target.http1().await?;
         let mut head = target.head("POST", &self.path, &self.content_type);
         if let Some((name, value)) = self.header {
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
-        head += &format!("connection: close\r\ncontent-length: {}\r\n\r\n", self.body.len());
+        let length = self.body.len().to_string();
+        head.extend(["connection: close\r\ncontent-length: ", &length, "\r\n\r\n"]);
         link.write_all(head.as_bytes()).await?;
         link.write_all(&self.body).await?;
         let mut answer = [0; 4096];

@@ -41,6 +41,9 @@ pub(super) enum Ask {
     Stream(Vec<Vec<f32>>),
 }
 
+/// The name of a form, and its request with an input of this number.
+type Maker = (&'static str, fn(usize) -> Ask);
+
 /// One form of request, with its inputs.
 pub(super) struct Form {
     pub(super) name: &'static str,
@@ -52,7 +55,7 @@ pub(super) const SAME_SIGNAL: [&str; 5] = ["binary", "JSON", "WAV", "WAV in piec
 
 /// Every form, each with `count` inputs; forms that describe the server have fewer.
 pub(super) fn forms(count: usize) -> Vec<Form> {
-    let makers: [(&'static str, fn(usize) -> Ask); 15] = [
+    let makers: [Maker; 15] = [
         ("binary", |n| post("/classify?diagnostics=full", FLOATS, floats(&window(n)))),
         ("JSON", |n| {
             let body = json!({"signal": window(n), "diagnostics": "full"});
@@ -119,8 +122,9 @@ fn window(number: usize) -> Vec<f32> {
 }
 
 fn csv(samples: &[f32]) -> Vec<u8> {
-    let lines = samples.iter().map(|sample| format!("{sample:?}"));
-    lines.collect::<Vec<_>>().join("\n").into_bytes()
+    // With a fraction always: a first row of a lone 0 is what pandas writes above one column.
+    let rows: Vec<String> = samples.iter().map(|sample| format!("{sample:?}")).collect();
+    rows.join("\n").into_bytes()
 }
 
 /// A grey picture with a bar and an uneven ground.

@@ -90,13 +90,14 @@ async fn change_real(scene: &Scene, repository: &Path, model: &str, old: u32, ne
 /// Waits until this version answers requests without a version.
 async fn serves(scene: &Scene, model: &str, version: u32) {
     let client = reqwest::Client::new();
+    let version = version.to_string();
     eventually(&format!("version {version} of {model} serves"), async || {
         let Ok(response) = client.get(scene.url(&format!("/models/{model}"))).send().await else {
             return false;
         };
         let body = response.bytes().await.unwrap_or_default();
         let shown: Value = serde_json::from_slice(&body).unwrap_or_default();
-        shown["version"] == version.to_string() && shown["state"] == "ready"
+        shown["version"].as_str() == Some(&*version) && shown["state"] == "ready"
     })
     .await;
 }

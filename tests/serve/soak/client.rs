@@ -19,7 +19,7 @@ use tonic::{Status, transport::Channel};
 use super::asks::{Ask, HttpAsk};
 
 /// How long a client waits for an answer: longer than the server's own limit.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const HEADER_LENGTH: &str = "inference-header-content-length";
 
 /// What became of a request.

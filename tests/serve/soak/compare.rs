@@ -55,8 +55,8 @@ fn objects(
     let is_close_race = !is_one_of_all
         && expected.get("probability").and_then(Value::as_f64).is_some_and(|p| p < CLEAR);
     let matters = |key: &&String| {
-        !CHANGING.contains(&key.as_str())
-            && !(is_close_race && ["label", "class_index"].contains(&key.as_str()))
+        let is_of_the_race = is_close_race && ["label", "class_index"].contains(&key.as_str());
+        !is_of_the_race && !CHANGING.contains(&key.as_str())
     };
     if let Some(key) = found.keys().filter(matters).find(|&key| !expected.contains_key(key)) {
         return Some(format!("{place} has {key}, which was not expected"));

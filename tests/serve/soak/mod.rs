@@ -32,12 +32,14 @@ use crate::{
 };
 
 /// From here on a run is long: with more inputs, and with the strict limit on memory.
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
 /// Inputs of each form, in a short and in a long run.
 const INPUTS: [usize; 2] = [24, 240];
 /// Growth of the server's memory from the middle third to the last, in per cent. A short run is
 /// all warm-up: sessions of new versions, buffers and connections are there for the first time.
-const MOST_GROWTH: [u64; 2] = [40, 5];
+const MOST_GROWTH: [u64; 2] = [100, 5];
+/// Answers of each form, in a short run among other tests and in a long one.
+const LEAST_ANSWERS: [u64; 2] = [1, 10];
 /// Connections of clients that hung up may still be closing, in a short run.
 const MORE_FILES: u64 = 100;
 
@@ -78,7 +80,8 @@ async fn run(scene: &Arc<Scene>, repository: &Path, time: Duration) -> (Vec<grow
     let end = async {
         let begun = Instant::now();
         while begun.elapsed() < time {
-            tokio::time::sleep(Duration::from_secs(60).min(time - begun.elapsed())).await;
+            let rest = time.saturating_sub(begun.elapsed());
+            tokio::time::sleep(rest.min(Duration::from_mins(1))).await;
             eprintln!("soak, after {:.0?}:\n{}", begun.elapsed(), scene.tally);
         }
         scene.stop.store(true, Ordering::Relaxed);
@@ -110,7 +113,9 @@ async fn every_answer_is_right_and_none_is_lost_whatever_else_happens() {
     eprintln!("{}\nmemory by thirds {memory:?} KiB, open files {files:?}, {time:?}", scene.tally);
     assert_eq!(scene.tally.problems(), Vec::<String>::new());
     for counts in &scene.tally.forms {
-        assert!(counts.answered.load(Ordering::Relaxed) > 10, "{}\n{}", counts.name, scene.tally);
+        let answered = counts.answered.load(Ordering::Relaxed);
+        let enough = LEAST_ANSWERS[usize::from(is_long)];
+        assert!(answered >= enough, "{}\n{}", counts.name, scene.tally);
     }
     assert!(memory[2] * 100 <= memory[1] * (100 + allowed), "memory grows: {memory:?} KiB");
     assert!(files[2] <= files[1] + MORE_FILES, "open files: {files:?}");
@@ -123,6 +128,7 @@ async fn every_answer_is_right_and_none_is_lost_whatever_else_happens() {
     let shown = reqwest::get(scene.url("/models")).await.unwrap().bytes().await.unwrap();
     let shown: Value = serde_json::from_slice(&shown).unwrap();
     let versions = shown["models"].as_array().unwrap();
-    assert!(versions.iter().all(|model| model["version"] == last.to_string()), "{shown}");
+    let last = last.to_string();
+    assert!(versions.iter().all(|model| model["version"].as_str() == Some(&*last)), "{shown}");
     drop(server);
 }

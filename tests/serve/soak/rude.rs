@@ -81,7 +81,9 @@ async fn impatient(scene: Arc<Scene>, connection: Connection) {
                     drop(timeout(moment * 10, client.request(ask).send()).await);
                     true
                 }
-                _ => timeout(moment, client.send(ask)).await.is_err(),
+                Ask::Http(_) | Ask::Infer(_) | Ask::Classify(_) | Ask::Stream(_) => {
+                    timeout(moment, client.send(ask)).await.is_err()
+                }
             };
             if is_given_up {
                 count(&scene.tally.hung_up);

@@ -1,7 +1,9 @@
 //! Finds and loads ONNX Runtime's shared library, once per process.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsString,
+    fmt,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -79,10 +81,15 @@ impl fmt::Debug for Runtime {
     }
 }
 
+/// The value of a variable of the environment; an empty one is not set.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
 fn find(explicit: Option<&Path>) -> Result<PathBuf, RuntimeError> {
     let by_flag = explicit.map(|path| ("--onnxruntime", path.to_owned()));
-    let named = by_flag
-        .or_else(|| env::var_os(LIBRARY_VARIABLE).map(|path| (LIBRARY_VARIABLE, path.into())));
+    let named =
+        by_flag.or_else(|| variable(LIBRARY_VARIABLE).map(|path| (LIBRARY_VARIABLE, path.into())));
     if let Some((by, path)) = named {
         return if path.is_file() {
             Ok(path)

@@ -89,11 +89,13 @@ impl Recipe {
         let named = |reason: String| RecipeError::new(format!("{}: {reason}", path.display()));
         let text = fs::read_to_string(path)
             .map_err(|e| RecipeError::new(format!("cannot read {}: {e}", path.display())))?;
+        // Editors on Windows write the mark of UTF-8.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         if !text.trim_start().starts_with('{') {
-            return toml::from_str(&text).map_err(|e| named(one_line(&e.to_string())));
+            return toml::from_str(text).map_err(|e| named(one_line(&e.to_string())));
         }
         let json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| named(e.to_string()))?;
+            serde_json::from_str(text).map_err(|e| named(e.to_string()))?;
         let recipe = json.pointer("/training/configuration").unwrap_or(&json);
         serde_json::from_value(recipe.clone()).map_err(|e| named(e.to_string()))
     }

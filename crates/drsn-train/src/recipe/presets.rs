@@ -38,6 +38,16 @@ mod tests {
     use super::*;
     use crate::recipe::{Schedule, Split};
 
+    /// Regression: a recipe that an editor on Windows had saved was refused.
+    #[test]
+    fn the_mark_of_utf_8_before_a_recipe_is_skipped() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let recipe = preset(PRESETS[0].name).unwrap();
+        let toml = toml::to_string(&recipe).unwrap();
+        std::fs::write(file.path(), format!("\u{feff}{toml}")).unwrap();
+        assert_eq!(Recipe::open(file.path()), Ok(recipe));
+    }
+
     #[test]
     fn every_preset_is_a_recipe_that_can_be_trained_and_written_back() {
         for Preset { name, .. } in PRESETS {

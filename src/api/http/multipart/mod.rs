@@ -56,7 +56,8 @@ pub(super) async fn read(
     memory.shrink_to(memory.bytes().saturating_sub(parser));
     if files.is_empty() {
         return Err(ApiError::invalid(
-            "the body has no part named file; send each input as one, as curl -F file=@a.wav does",
+            "the body has no part named file with content; send each input as one, as curl -F \
+             file=@a.wav does",
         ));
     }
     Ok((files, options))
@@ -86,10 +87,15 @@ impl<'a> Form<'a> {
             let name = field.name().map(str::to_owned).unwrap_or_default();
             if name == "file" {
                 memory.grow(size_of::<File>() as u64 + LONGEST_NAME as u64)?;
-                files.push(self.file(&mut field, memory).await?);
+                let is_named = field.file_name() != Some("");
+                let file = self.file(&mut field, memory).await?;
+                // Browsers send such a part for a field of which no file was chosen.
+                if is_named || !file.bytes.is_empty() {
+                    files.push(file);
+                }
             } else {
                 let text = self.text(&mut field, &name).await?;
-                options.set(&name, &text)?;
+                options.set_written(&name, &text)?;
             }
         }
         Ok(files)

@@ -1,14 +1,14 @@
 //! What the fuzz target `request` calls.
 
+use std::time::{Duration, Instant};
+
 use axum::http::HeaderMap;
 use hyper::body::Bytes;
 
-use super::{
-    encoding::Encoding,
-    request::{InferRequest, json_length},
-};
+use super::request::{InferRequest, json_length};
 use crate::{
     admission::ByteBudget,
+    api::http::encoding::Encoding,
     inference::{decode::PARSING_FACTOR, tensors::Values},
 };
 
@@ -48,8 +48,9 @@ pub(crate) fn assert_decompression(
     let _ = Encoding::preferred(headers);
     let Ok(Some(encoding)) = Encoding::take(&mut headers.clone()) else { return };
     let mut memory = ByteBudget::new(BUDGET).open();
+    let deadline = Instant::now() + Duration::from_hours(1);
     let mut result = None;
-    let held = peak(&mut || result = encoding.decompress(body, LIMIT, &mut memory).ok());
+    let held = peak(&mut || result = encoding.decompress(body, LIMIT, deadline, &mut memory).ok());
     assert!(held as u64 <= BUDGET + BESIDES, "{held} bytes held");
     if let Some(plain) = result {
         assert!(plain.len() <= LIMIT && plain.capacity() as u64 <= memory.bytes());

@@ -11,13 +11,13 @@ use axum::{
 
 use super::{
     describe::ModelPath,
-    encoding::Encoding,
     request::{InferRequest, JSON_LENGTH_HEADER, json_length},
     response,
 };
 use crate::{
     api::http::{
-        body::Incoming,
+        body::{Incoming, without_mark},
+        encoding::Encoding,
         exchange::{Arrival, conclude, reserved_body},
     },
     app::App,
@@ -91,8 +91,10 @@ async fn receive(
     let mut body = incoming.read(limit, memory).await?;
     let decoding = Instant::now();
     if let Some(encoding) = encoding {
-        let decompress = || encoding.decompress(&body, limit, memory);
-        body = app.compute(true, caller, decompress).await??.into();
+        body = encoding.unpack(app, caller, body, limit, memory).await?;
+    }
+    if json_length.is_none() {
+        body = without_mark(&body);
     }
     let shape = model.manifest().input.shape();
     let json = json_length.unwrap_or(body.len()).min(body.len());

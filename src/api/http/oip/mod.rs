@@ -1,7 +1,6 @@
 //! Open Inference Protocol v2 over REST: the routes under `/v2`.
 
 mod describe;
-mod encoding;
 mod few;
 #[cfg(fuzzing)]
 mod fuzzing;

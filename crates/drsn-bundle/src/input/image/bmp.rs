@@ -1,4 +1,6 @@
-//! The header of a bitmap, read before it is decoded.
+//! Bitmaps: the header, read before the picture is decoded, and alpha that nobody wrote.
+
+use image::DynamicImage;
 
 /// Pixels that two bytes of a run-length coded bitmap can stand for.
 const LONGEST_RUN: u64 = 255;
@@ -20,4 +22,15 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let is_run_length_coded = matches!(compression, 1 | 2);
     let left = (bytes.len() as u64).saturating_sub(offset.into());
     !is_run_length_coded || left * LONGEST_RUN >= u64::from(width) * u64::from(height) * 2
+}
+
+/// Makes a picture opaque whose pixels are all transparent: programs that know no alpha leave its
+/// bytes 0.
+pub(super) fn drop_unused_alpha(picture: &mut DynamicImage) {
+    let DynamicImage::ImageRgba8(picture) = picture else { return };
+    if picture.pixels().all(|pixel| pixel.0[3] == 0) {
+        for pixel in picture.pixels_mut() {
+            pixel.0[3] = u8::MAX;
+        }
+    }
 }

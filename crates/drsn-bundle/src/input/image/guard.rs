@@ -2,6 +2,7 @@
 //! that reads does not read on after the deadline.
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,7 +38,7 @@ pub(super) fn has_passed(deadline: &Deadline) -> bool {
 
 /// The bytes of a file, as long as the deadline has not passed.
 pub(super) struct TimedReader<'a> {
-    bytes: Cursor<&'a [u8]>,
+    bytes: Cursor<Cow<'a, [u8]>>,
     deadline: Deadline,
     /// Bytes that are still read without a look at the clock.
     unchecked: usize,
@@ -47,7 +48,7 @@ impl<'a> TimedReader<'a> {
     /// Bytes between two looks at the clock: a compressed byte may stand for a thousand.
     const STRIDE: usize = 1 << 10;
 
-    pub(super) fn new(bytes: &'a [u8], deadline: Deadline) -> Self {
+    pub(super) fn new(bytes: Cow<'a, [u8]>, deadline: Deadline) -> Self {
         Self { bytes: Cursor::new(bytes), deadline, unchecked: 0 }
     }
 
@@ -100,7 +101,7 @@ mod tests {
     fn a_reader_stops_at_its_deadline_and_not_before_it_has_one() {
         let bytes = vec![0; 10_000];
         let deadline = Deadline::default();
-        let mut reader = TimedReader::new(&bytes, deadline.clone());
+        let mut reader = TimedReader::new(Cow::Borrowed(&bytes), deadline.clone());
         assert_eq!(reader.read(&mut [0; 3000]).unwrap(), 3000);
         deadline.set(Instant::now()).unwrap();
         let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();

@@ -18,7 +18,10 @@ mod resize;
 mod vp8l;
 mod webp;
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageReader, Limits, Rgba, metadata::Orientation,
@@ -64,11 +67,14 @@ impl<'a> ImageFile<'a> {
     /// more.
     pub fn open(bytes: &'a [u8], max_pixels: u64) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
+        let bytes =
+            if format == ImageFormat::Jpeg { jpeg::with_end(bytes) } else { Cow::Borrowed(bytes) };
         let damaged = ImageError::Damaged { format: format.name() };
-        let survey = Survey::of(format, bytes, max_pixels).ok_or(damaged.clone())?;
+        let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;
         let max_work =
             Duration::from_nanos(max_pixels.saturating_mul(MAX_WORK_PER_PIXEL)).max(MIN_MAX_WORK);
         within(survey.header_time(), max_work)?;
+        let file_bytes = bytes.len() as u64;
         let deadline = Deadline::default();
         let bytes_until_deadline = TimedReader::new(bytes, deadline.clone());
         let (decoder, orientation) =
@@ -79,7 +85,7 @@ impl<'a> ImageFile<'a> {
         }
         let picture = Picture {
             survey,
-            file_bytes: bytes.len() as u64,
+            file_bytes,
             width: width.into(),
             height: height.into(),
             decoded_bytes: decoder.total_bytes(),
@@ -136,6 +142,10 @@ impl<'a> ImageFile<'a> {
         let damaged = ImageError::Damaged { format: self.format.name() };
         let in_time = || if has_passed(&self.deadline) { Err(ImageError::TimeUp) } else { Ok(()) };
         let mut picture = DynamicImage::from_decoder(self.decoder).map_err(|_| damaged.clone())?;
+        in_time()?;
+        if self.format == ImageFormat::Bmp {
+            bmp::drop_unused_alpha(&mut picture);
+        }
         in_time()?;
         picture.apply_orientation(self.orientation);
         in_time()?;

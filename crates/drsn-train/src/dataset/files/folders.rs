@@ -19,8 +19,8 @@ const MAX_DEPTH: usize = 16;
 /// Maximum number of files.
 const MAX_FILES: usize = 10_000_000;
 
-/// Lists the files below `folder` whose extension `is_wanted`.
-pub(super) fn walk(folder: &Path, is_wanted: fn(&str) -> bool) -> Result<Listing, DatasetError> {
+/// Lists the files below `folder` whose name `is_wanted`.
+pub(super) fn walk(folder: &Path, is_wanted: fn(&Path) -> bool) -> Result<Listing, DatasetError> {
     let origin = folder.to_owned();
     let tops = contents(folder)?;
     let subsets: Vec<_> = tops
@@ -45,7 +45,7 @@ fn add_classes(
     listing: &mut Listing,
     folder: &Path,
     subset: Option<Subset>,
-    is_wanted: fn(&str) -> bool,
+    is_wanted: fn(&Path) -> bool,
 ) -> Result<(), DatasetError> {
     for (name, path) in contents(folder)?.into_iter().filter(|(_, path)| path.is_dir()) {
         let Some(class) = listing.classes.iter().position(|class| *class == name) else {
@@ -61,7 +61,7 @@ fn add_files(
     listing: &mut Listing,
     folder: &Path,
     template: &Entry,
-    is_wanted: fn(&str) -> bool,
+    is_wanted: fn(&Path) -> bool,
     depth: usize,
 ) -> Result<(), DatasetError> {
     if depth == 0 || listing.entries.len() >= MAX_FILES {
@@ -76,7 +76,7 @@ fn add_files(
             let group = template.group.clone().or(Some(name));
             let template = Entry { group, ..template.clone() };
             add_files(listing, &path, &template, is_wanted, depth - 1)?;
-        } else if path.extension().and_then(|e| e.to_str()).is_some_and(is_wanted) {
+        } else if is_wanted(&path) {
             let relative = path.strip_prefix(&listing.origin).unwrap_or(&path);
             let name = relative.display().to_string();
             listing.entries.push(Entry { path, name, ..template.clone() });

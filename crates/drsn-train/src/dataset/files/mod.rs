@@ -13,12 +13,12 @@ pub(crate) use index::assert_index;
 use super::error::DatasetError;
 pub(super) use listing::{Entry, Listing};
 
-/// Lists the files of an index, or if there is none, the files in `folder` whose extension
+/// Lists the files of an index, or if there is none, the files in `folder` whose name
 /// `is_wanted`.
 pub(super) fn list(
     folder: &Path,
     index: Option<&Path>,
-    is_wanted: fn(&str) -> bool,
+    is_wanted: fn(&Path) -> bool,
 ) -> Result<Listing, DatasetError> {
     let listing = match index {
         Some(index) => index::read(index, folder)?,

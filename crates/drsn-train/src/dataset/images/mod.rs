@@ -40,8 +40,10 @@ pub(super) fn open(
     skip_bad: bool,
 ) -> Result<Data, DatasetError> {
     check(config).map_err(RecipeError::new)?;
-    let is_image = |extension: &str| {
-        ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    let is_image = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let is = |known: &str| extension.is_some_and(|e| e.eq_ignore_ascii_case(known));
+        ["png", "jpg", "jpeg"].into_iter().any(is)
     };
     let mut listing = files::list(folder, index, is_image)?;
     let spec = ImageSpec {

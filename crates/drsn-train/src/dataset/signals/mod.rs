@@ -41,7 +41,7 @@ fn open_within(
     max_in_memory: u64,
 ) -> Result<Data, DatasetError> {
     let spec = check(config).map_err(RecipeError::new)?;
-    let is_recording = |extension: &str| RecordingFormat::from_extension(extension).is_some();
+    let is_recording = |path: &Path| RecordingFormat::from_path(path).is_some();
     let listing = files::list(folder, index, is_recording)?;
     let subset_of = partition::assign(&listing, &config.split)?;
     let mut loader = Loader::new(config, max_in_memory);

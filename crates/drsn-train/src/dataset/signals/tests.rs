@@ -264,3 +264,23 @@ fn names_that_are_not_utf_8_are_named() {
     let said = refuse(&folder, &config());
     assert!(said.contains("is not UTF-8"), "{said}");
 }
+
+/// Regression: `run.csv.gz` was not found, and would not have been read.
+#[test]
+fn recordings_that_were_packed_are_found_and_read() {
+    use std::io::Write as _;
+
+    let packed = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let plain = folder(&[("a/1.wav", ramp(100)), ("b/1.wav", ramp(200))]);
+    let same = folder(&[
+        ("a/1.wav.gz", packed(&ramp(100))),
+        ("a/notes.gz", packed(b"no recording by its name")),
+        ("b/1.WAV.GZ", packed(&ramp(200))),
+    ]);
+    let [plain, same] = [plain, same].map(|folder| open_folder(folder.path(), &config()).unwrap());
+    assert_eq!(read_all(&same.training), read_all(&plain.training));
+}

@@ -190,7 +190,13 @@ fn classification(path: &str) -> Operation {
             }));
         }
     }
-    operation
+    operation.parameter(content_encoding())
+}
+
+/// How the body of a request is compressed.
+fn content_encoding() -> Value {
+    let encodings = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
+    header("Content-Encoding", &encodings, "How the body is compressed.")
 }
 
 fn models() -> Vec<Operation> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Operation, header};
+use super::{Operation, content_encoding, header};
 use crate::api::http::openapi::parts::{header_references, schema};
 
 const PROTOCOL: &str = "open inference protocol";
@@ -72,7 +72,6 @@ fn inference(path: &str) -> Operation {
         let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
         header("Inference-Header-Content-Length", &number, description)
     };
-    let encoding = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
     let tensor =
         json!({ "name": "input", "shape": [1, 1, WAVE.len()], "datatype": "FP32", "data": WAVE });
     let example = json!({ "inputs": [tensor] });
@@ -88,7 +87,7 @@ fn inference(path: &str) -> Operation {
         .description(INFER_DESCRIPTION)
         .request_body(true, &body)
         .parameter(length("The length of the JSON, if binary data follow it."))
-        .parameter(header("Content-Encoding", &encoding, "How the body is compressed."))
+        .parameter(content_encoding())
         .response_with_content(
             200,
             "The outputs; binary data follow the JSON if they were requested.",

@@ -4,6 +4,10 @@
 //! A decoder fills missing parts with grey and visits every block of a scan, however short the scan
 //! is. So a file must be whole: each scan has at least the bits that its blocks cannot do without.
 
+mod unended;
+
+pub(super) use unended::with_end;
+
 /// Most components of a frame.
 const MAX_COMPONENTS: usize = 4;
 /// Largest sampling factor.
@@ -202,7 +206,11 @@ impl Frame {
             // A code for the mean and one for the end of the block.
             (false, _) => 2 * blocks,
             (true, 0) => blocks,
-            (true, _) => blocks.div_ceil(LONGEST_RUN) * BITS_OF_A_RUN,
+            (true, _) => {
+                // A shorter run has a shorter code.
+                let rest = (blocks % LONGEST_RUN).checked_ilog2().map_or(0, |bits| bits + 1);
+                blocks / LONGEST_RUN * BITS_OF_A_RUN + u64::from(rest)
+            }
         };
         Some(Scan { blocks, least_bits, has_all: components.len() == self.components.len() })
     }

@@ -1,6 +1,6 @@
 //! gzip and deflate: decompresses requests and compresses responses.
 
-use std::io::{Read, Write as _};
+use std::{io::Write as _, time::Instant};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::{
@@ -8,14 +8,16 @@ use flate2::{
     read::{MultiGzDecoder, ZlibDecoder},
     write::{GzEncoder, ZlibEncoder},
 };
+use hyper::body::Bytes;
 
 use crate::{
-    admission::{Reservation, ReservedBuffer},
+    admission::Reservation,
+    app::{App, Caller},
     error::{ApiError, ErrorKind},
+    inference::decode::{UnpackLimits, unpack},
 };
 
-/// Bytes that are decompressed at a time; the limits are checked after each piece.
-const PIECE: usize = 16 << 10;
+const BROKEN: &str = "the body cannot be decompressed as its Content-Encoding says";
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +47,18 @@ impl Encoding {
 
     /// The encoding of a request body, if any. Removes the header.
     pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, ApiError> {
-        let Some(encoding) = headers.remove(header::CONTENT_ENCODING) else { return Ok(None) };
-        let name = encoding.to_str().unwrap_or_default().trim();
-        if name.eq_ignore_ascii_case("identity") {
+        let header::Entry::Occupied(entry) = headers.entry(header::CONTENT_ENCODING) else {
+            return Ok(None);
+        };
+        let (_, mut encodings) = entry.remove_entry_mult();
+        let first = encodings.next();
+        let name = first.as_ref().and_then(|value| value.to_str().ok()).map(str::trim);
+        let is_alone = encodings.next().is_none();
+        let is_none = name.is_some_and(|n| n.is_empty() || n.eq_ignore_ascii_case("identity"));
+        if is_none && is_alone {
             return Ok(None);
         }
-        Self::of(name).map(Some).ok_or_else(|| {
+        name.filter(|_| is_alone).and_then(Self::of).map(Some).ok_or_else(|| {
             ErrorKind::UnsupportedMediaType.because(
                 "the body's Content-Encoding is not supported; send it uncompressed, or as gzip or \
                  deflate",
@@ -76,16 +84,42 @@ impl Encoding {
         best.map(|(encoding, _)| encoding)
     }
 
+    /// Decompresses the body of a request to at most `limit` bytes, off the threads that serve
+    /// connections. What it was before is dropped, and its bytes are no longer reserved.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::decompress`].
+    pub(super) async fn unpack(
+        self,
+        app: &App,
+        caller: Caller,
+        body: Bytes,
+        limit: usize,
+        memory: &mut Reservation,
+    ) -> Result<Bytes, ApiError> {
+        let packed = memory.bytes();
+        let decompress = || self.decompress(&body, limit, caller.deadline, memory);
+        let plain = app.compute(true, caller, decompress).await??;
+        drop(body);
+        memory.shrink_to(memory.bytes().saturating_sub(packed));
+        Ok(plain.into())
+    }
+
     /// Decompresses a body to at most `limit` bytes, which are reserved piece by piece.
+    ///
+    /// # Errors
+    /// Those of [`unpack`].
     pub(super) fn decompress(
         self,
         body: &[u8],
         limit: usize,
+        deadline: Instant,
         memory: &mut Reservation,
     ) -> Result<Vec<u8>, ApiError> {
+        let limits = UnpackLimits { bytes: limit, deadline };
         match self {
-            Self::Gzip => read(MultiGzDecoder::new(body), limit, memory),
-            Self::Deflate => read(ZlibDecoder::new(body), limit, memory),
+            Self::Gzip => unpack(MultiGzDecoder::new(body), limits, memory, BROKEN),
+            Self::Deflate => unpack(ZlibDecoder::new(body), limits, memory, BROKEN),
         }
     }
 
@@ -113,34 +147,52 @@ fn weight(text: &str) -> f32 {
     text.parse().unwrap_or(0.0)
 }
 
-fn read(
-    mut decoder: impl Read,
-    limit: usize,
-    memory: &mut Reservation,
-) -> Result<Vec<u8>, ApiError> {
-    let mut plain = ReservedBuffer::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = decoder.read(&mut piece).map_err(|_| {
-            ApiError::invalid("the body cannot be decompressed as its Content-Encoding says")
-        })?;
-        if length == 0 {
-            return Ok(plain.finish(memory));
-        }
-        if plain.len() + length > limit {
-            return Err(ErrorKind::TooLarge.because(format!(
-                "the decompressed body is larger than the limit of {limit} bytes; send fewer inputs \
-                 at once"
-            )));
-        }
-        plain.push(&piece[..length], Some(limit as u64), memory)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::admission::ByteBudget;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+
+    fn taken(encodings: &[&'static str]) -> Result<Option<Encoding>, ErrorKind> {
+        let encodings = encodings
+            .iter()
+            .map(|&encoding| (header::CONTENT_ENCODING, HeaderValue::from_static(encoding)));
+        let mut headers = HeaderMap::new();
+        encodings.for_each(|(name, value)| {
+            headers.append(name, value);
+        });
+        let taken = Encoding::take(&mut headers).map_err(|error| error.kind);
+        assert!(!headers.contains_key(header::CONTENT_ENCODING));
+        taken
+    }
+
+    #[test]
+    fn one_known_encoding_is_taken_and_every_other_refused() {
+        assert_eq!(taken(&[]), Ok(None));
+        assert_eq!(taken(&[""]), Ok(None));
+        assert_eq!(taken(&["identity"]), Ok(None));
+        assert_eq!(taken(&["GZip"]), Ok(Some(Encoding::Gzip)));
+        assert_eq!(taken(&["x-gzip"]), Ok(Some(Encoding::Gzip)));
+        assert_eq!(taken(&["deflate"]), Ok(Some(Encoding::Deflate)));
+        for wrong in
+            [&["br"][..], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"], &["identity", "br"]]
+        {
+            assert_eq!(taken(wrong), Err(ErrorKind::UnsupportedMediaType), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn decompression_ends_at_the_deadline() {
+        let compressed = Encoding::Gzip.compress(&[7; 1000]).unwrap();
+        let mut memory = ByteBudget::new(1 << 20).open();
+        let late = Encoding::Gzip.decompress(&compressed, 1000, Instant::now(), &mut memory);
+        assert_eq!(late.map_err(|e| e.kind), Err(ErrorKind::DeadlineExceeded));
+    }
 
     fn accepting(words: &'static str) -> Option<Encoding> {
         let headers =
@@ -162,7 +214,7 @@ mod tests {
             let body = vec![7; 200_000];
             let compressed = encoding.compress(&body).unwrap();
             let mut memory = ByteBudget::new(1 << 20).open();
-            assert_eq!(encoding.decompress(&compressed, 200_000, &mut memory), Ok(body));
+            assert_eq!(encoding.decompress(&compressed, 200_000, soon(), &mut memory), Ok(body));
             assert_eq!(memory.bytes(), 200_000);
         }
     }
@@ -173,7 +225,8 @@ mod tests {
         for length in [1, 60_000, 150_000, 299_000] {
             let compressed = Encoding::Gzip.compress(&vec![7; length]).unwrap();
             let mut memory = ByteBudget::new(1 << 20).open();
-            let plain = Encoding::Gzip.decompress(&compressed, 300_000, &mut memory).unwrap();
+            let plain =
+                Encoding::Gzip.decompress(&compressed, 300_000, soon(), &mut memory).unwrap();
             assert!(plain.capacity() as u64 <= memory.bytes(), "{length}: {}", plain.capacity());
         }
     }
@@ -182,10 +235,10 @@ mod tests {
     fn a_body_that_becomes_too_large_is_refused_before_it_is_decompressed_whole() {
         let bomb = Encoding::Gzip.compress(&vec![0; 64 << 20]).unwrap();
         let mut memory = ByteBudget::new(1 << 20).open();
-        let refused = Encoding::Gzip.decompress(&bomb, 200_000, &mut memory);
+        let refused = Encoding::Gzip.decompress(&bomb, 200_000, soon(), &mut memory);
         assert_eq!(refused.map_err(|e| e.kind), Err(ErrorKind::TooLarge));
         assert!(memory.bytes() <= 200_000);
-        let broken = Encoding::Gzip.decompress(b"no gzip", 200_000, &mut memory);
+        let broken = Encoding::Gzip.decompress(b"no gzip", 200_000, soon(), &mut memory);
         assert_eq!(broken.map_err(|e| e.kind), Err(ErrorKind::InvalidArgument));
     }
 }
