@@ -112,7 +112,7 @@ impl FileKind {
     }
 
     /// The media type under which to send such a file.
-    fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Image(format) => format.media_type(),
             Self::Recording(RecordingFormat::Wav) => "audio/wav",
