@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The names of the options, for messages.
-const NAMES: &str = "model, version, top_k, diagnostics, batch, overlap, channel, variable, sample_rate_hz and resample";
+pub(crate) const NAMES: &str = "model, version, top_k, diagnostics, batch, overlap, channel, variable, sample_rate_hz and resample";
 
 /// The options of a classification; `None` means not given.
 #[derive(Debug, Clone, Default, PartialEq)]

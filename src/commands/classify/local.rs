@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use drsn_bundle::{InputSpec, runtime::Runtime};
+use drsn_recording::RecordingFormat;
 use tokio::sync::Semaphore;
 
 use super::{answers::Answered, content::Content, files::File, model::Facts};
@@ -20,6 +21,7 @@ use crate::{
     inference::{
         classify::{Outcome, Streaming},
         context::RequestContext,
+        decode::FileKind,
         options::Options,
     },
     readers::Readers,
@@ -32,6 +34,8 @@ const PATIENCE: Duration = Duration::from_hours(24);
 const UNIT: u64 = 64 << 10;
 /// Memory that a file may need for each of its bytes: the file, its numbers, and its windows.
 const MEMORY_PER_BYTE: u64 = 4;
+/// A file that is decoded as it is read needs a byte for so many of its own: for its windows' answers.
+const BYTES_OF_A_STREAM: u64 = 4;
 /// Memory that a small file may need, which is decoded in blocks.
 const LEAST_MEMORY: u64 = 1 << 20;
 
@@ -98,7 +102,7 @@ impl Local {
     /// # Errors
     /// A sentence for the user.
     pub(super) async fn classify(&self, file: &File) -> Result<Answered, String> {
-        let share = if file.is_regular { self.share(file.bytes) } else { self.units };
+        let share = if file.is_regular { self.share(file) } else { self.units };
         let permit = self.room.acquire_many(share).await.map_err(|error| error.to_string())?;
         let first = self.attempt(file).await;
         drop(permit);
@@ -113,22 +117,28 @@ impl Local {
         last.map_err(Refused::sentence)
     }
 
-    /// The units of memory for a file of this many bytes.
-    fn share(&self, bytes: u64) -> u32 {
-        let memory = bytes.saturating_mul(MEMORY_PER_BYTE).max(LEAST_MEMORY);
+    /// The units of memory for a file.
+    fn share(&self, file: &File) -> u32 {
+        let wav = FileKind::Recording(RecordingFormat::Wav);
+        let memory = if FileKind::of_name(&file.shown()) == Some(wav) {
+            file.bytes / BYTES_OF_A_STREAM
+        } else {
+            file.bytes.saturating_mul(MEMORY_PER_BYTE)
+        };
+        let memory = memory.max(LEAST_MEMORY);
         (memory / UNIT).min(u64::from(self.units)) as u32
     }
 
     async fn attempt(&self, file: &File) -> Result<Answered, Refused> {
         let limit = self.app.config.max_recording_bytes.get() as u64;
-        let mut content = Content::open(&file.path, Some(limit)).map_err(Refused::File)?;
+        let mut opened = Content::open(&file.path, Some(limit)).map_err(Refused::File)?;
         let mut context = RequestContext::new(&self.app, caller());
         let options = self.options.clone();
         let classified =
-            Box::pin(http::file_in(&mut context, content.kind, &mut content.body, options)).await;
+            Box::pin(http::file_in(&mut context, opened.kind, &mut opened.body, options)).await;
         match classified {
             Ok(outcome) => self.answer(context, &outcome).await.map_err(Refused::Api),
-            Err(error) => Err(match content.failure() {
+            Err(error) => Err(match opened.failure() {
                 Some(failure) => Refused::File(failure.to_owned()),
                 None => Refused::Api(error),
             }),

@@ -29,6 +29,7 @@ mod truth;
 
 use std::{
     io::{self, Write as _},
+    panic::AssertUnwindSafe,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -36,7 +37,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    stream::{self, StreamExt as _},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::spawn_blocking,
@@ -64,6 +68,10 @@ const TICK: Duration = Duration::from_millis(200);
 const FILES_PER_CORE: usize = 16;
 const LEAST_FILES: usize = 32;
 const MOST_FILES: usize = 256;
+/// Added to a signal's number, it is the code that shells report for a program that it ended.
+const INTERRUPTED: u8 = 128;
+/// The reason if the program is at fault.
+const FAILED: &str = "classifying it failed unexpectedly; the log, on standard error, says why";
 /// How long the runtime waits at the end for tasks that still run.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 
@@ -142,13 +150,15 @@ async fn in_runtime(arguments: &Classify, config: &Config) -> u8 {
         stop = interrupted() => Err(stop),
     };
     let code = end(&ended);
-    // ONNX Runtime should not be in use on another thread when the process ends.
-    if let Some(local) = local {
-        let stopped = spawn_blocking(move || local.stop()).await;
-        if !stopped.unwrap_or_default() {
-            telemetry::finish();
-            end_without_destructors(code);
-        }
+    let is_idle = match local {
+        // A model may be loading, and nobody wants to wait for that.
+        _ if code >= INTERRUPTED => false,
+        Some(local) => spawn_blocking(move || local.stop()).await.unwrap_or_default(),
+        None => true,
+    };
+    if !is_idle {
+        telemetry::finish();
+        end_without_destructors(code);
     }
     code
 }
@@ -178,8 +188,7 @@ async fn interrupted() -> Stop {
         _ = terminate.recv() => libc::SIGTERM,
     };
     let error = anyhow::anyhow!("interrupted before all files were classified");
-    // The code that shells report for a program that a signal ended.
-    Stop { error: Some(error), code: 128 + number as u8 }
+    Stop { error: Some(error), code: INTERRUPTED + number as u8 }
 }
 
 /// Classifies all files; returns how many failed.
@@ -253,7 +262,9 @@ async fn answer_all(engine: Engine, files: Vec<File>, mut report: Report) -> Res
     let begin = |file: File| {
         let (engine, done) = (engine.clone(), Arc::clone(&done));
         tokio::spawn(async move {
-            let answer = engine.classify(&file).await;
+            // A panic is logged, and fails this file only, as it fails one request of the server.
+            let answer = AssertUnwindSafe(engine.classify(&file)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(FAILED.to_owned()));
             done.add(file.bytes);
             (file, answer)
         })
@@ -266,7 +277,7 @@ async fn answer_all(engine: Engine, files: Vec<File>, mut report: Report) -> Res
         tokio::select! {
             answered = answers.next() => {
                 let Some(answered) = answered else { return Ok(report) };
-                let (file, answer) = answered.context("a file failed unexpectedly")?;
+                let (file, answer) = answered.context(FAILED)?;
                 report.add(&file, &answer).map_err(Stop::unwritten)?;
             }
             _ = ticks.tick() => report.tick(&done).map_err(Stop::unwritten)?,

@@ -116,7 +116,6 @@ fn sink(path: &Path) -> io::Result<Sink> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 
