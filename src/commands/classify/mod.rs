@@ -49,7 +49,8 @@ use tokio::{
 
 use super::in_full;
 use crate::{
-    config::Config, end_without_destructors, inference::options::Options, observability::telemetry,
+    config::Config, engine::process::end_without_destructors, inference::options::Options,
+    observability::telemetry,
 };
 use answers::Answered;
 pub use arguments::{Classify, Format};
@@ -72,6 +73,9 @@ const MOST_FILES: usize = 256;
 const INTERRUPTED: u8 = 128;
 /// The reason if the program is at fault.
 const FAILED: &str = "classifying it failed unexpectedly; the log, on standard error, says why";
+/// Most threads that read and decode beside those that compute, unless there are more cores. Each
+/// keeps some of the memory that it has freed.
+const LEAST_THREADS: usize = 16;
 /// How long the runtime waits at the end for tasks that still run.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 
@@ -127,7 +131,9 @@ impl Engine {
 /// not exist or does not fit.
 pub(super) fn run(arguments: &Classify, config: &Config) -> ExitCode {
     telemetry::start_quietly(config.log_format);
-    let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(cores().max(LEAST_THREADS)).build();
+    let code = match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(in_runtime(arguments, config));
             runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -140,6 +146,10 @@ pub(super) fn run(arguments: &Classify, config: &Config) -> ExitCode {
     };
     telemetry::finish();
     ExitCode::from(code)
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Runs until all is classified, or a signal asks to end.
@@ -269,8 +279,7 @@ async fn answer_all(engine: Engine, files: Vec<File>, mut report: Report) -> Res
             (file, answer)
         })
     };
-    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let at_once = (FILES_PER_CORE * cores).clamp(LEAST_FILES, MOST_FILES);
+    let at_once = (FILES_PER_CORE * cores()).clamp(LEAST_FILES, MOST_FILES);
     let mut answers = stream::iter(files).map(begin).buffered(at_once);
     let mut ticks = interval(TICK);
     loop {
