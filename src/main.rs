@@ -40,7 +40,7 @@ fn serve_in_runtime(config: Config) -> ExitCode {
             runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
             if ended == Ended::Busy {
                 telemetry::finish();
-                end_without_destructors();
+                end_without_destructors(0);
             }
             code
         }

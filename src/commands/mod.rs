@@ -1,6 +1,7 @@
 //! The command line: serving, and subcommands for operators.
 
 mod check;
+mod classify;
 mod export_triton;
 mod healthcheck;
 mod inspect;
@@ -18,6 +19,7 @@ use crate::{
     config::{Config, Device},
     repository::{TryBundle, try_bundle},
 };
+pub use classify::{Classify, Format};
 use drsn_bundle::{Bundle, BundleError, Name};
 
 /// The command line of `drsn-serve`. Without a subcommand it serves.
@@ -42,6 +44,17 @@ pub struct Cli {
 /// A subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Classify files and folders, without a server
+    ///
+    /// The answers are those of a server with this model. What cannot be classified is named on
+    /// standard error, and the rest goes on. The exit code is 0 if every file was classified, 1 if
+    /// one failed, or the model or server cannot be used, 2 if an argument names something that does not exist
+    /// or does not fit.
+    #[command(after_help = "Examples:\n  \
+        drsn-serve classify seven.png --model models/mnist\n  \
+        drsn-serve classify recordings/ --model models/bearing --variable DE_time --sample-rate-hz 48000\n  \
+        drsn-serve classify *.wav --model models/bearing/1 --format jsonl --output answers.jsonl")]
+    Classify(Box<Classify>),
     /// Check a bundle: checksums, graph, and golden outputs in ONNX Runtime
     Check {
         /// Folder of the bundle, like models/mnist/1
@@ -104,6 +117,7 @@ impl Command {
     /// error.
     pub fn run(self, config: &Config) -> ExitCode {
         let outcome = match self {
+            Self::Classify(arguments) => return classify::run(&arguments, config),
             Self::Check { folder, onnxruntime, device } => {
                 check::run(&folder, onnxruntime.as_deref(), device)
             }

@@ -5,12 +5,12 @@ use std::{fs, io};
 /// The unit of memory in /proc/self/status, in bytes.
 const KIB: u64 = 1024;
 
-/// Ends the process with code 0 and without running destructors, for when a thread that was left
+/// Ends the process with this exit code and without running destructors, for when a thread that was left
 /// behind still uses ONNX Runtime.
 #[expect(unsafe_code, reason = "calls the system directly")]
-pub fn end_without_destructors() -> ! {
+pub fn end_without_destructors(code: u8) -> ! {
     // SAFETY: the call does not return and touches no memory.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(code.into()) }
 }
 
 /// Makes the system end this process when its parent ends, and first of all processes if memory

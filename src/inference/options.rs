@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The names of the options.
-const ALL: [&str; 12] = [
+pub(crate) const ALL: [&str; 12] = [
     "model",
     "version",
     "top_k",

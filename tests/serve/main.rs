@@ -9,6 +9,7 @@ mod tiny;
 mod attack;
 mod baseline;
 mod batching;
+mod classify_command;
 mod clients;
 mod commands;
 mod cuda;

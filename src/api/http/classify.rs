@@ -8,7 +8,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{Extension, Path, Request, State, rejection::PathRejection},
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use drsn_recording::{RecordingFormat, gzip};
@@ -188,6 +188,20 @@ async fn raw(
     }
     let body = Content::Raw(incoming.read(limit, &mut context.memory).await?);
     classify::classify(context, body, options).await
+}
+
+/// Classifies the file in `body`, which has no headers of its own, as `POST /classify` does.
+///
+/// # Errors
+/// [`ApiError`] with what was expected and what was received.
+pub(crate) async fn file_in(
+    context: &mut RequestContext<'_>,
+    declared: FileKind,
+    body: &mut Body,
+    options: Options,
+) -> Result<Outcome, ApiError> {
+    let incoming = Incoming::new(body, &HeaderMap::new(), context.deadline())?;
+    file(context, declared, incoming, options).await
 }
 
 /// Classifies one file; a WAV file is classified as it arrives.

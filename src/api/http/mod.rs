@@ -32,6 +32,7 @@ use crate::{
     app::App,
     error::{ApiError, ErrorKind, quoted},
 };
+pub(crate) use classify::file_in;
 use exchange::discard_body;
 use routes::Routes;
 

@@ -30,7 +30,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    fn kind(&self) -> Result<FileKind, ApiError> {
+    pub(crate) fn kind(&self) -> Result<FileKind, ApiError> {
         FileKind::of(&self.bytes, self.name.as_deref(), self.declared)
     }
 }

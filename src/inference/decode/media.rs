@@ -131,7 +131,7 @@ impl FileKind {
     }
 
     /// The media type under which to send such a file.
-    fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Image(format) => format.media_type(),
             Self::Recording(format) => format.media_types().first().copied().unwrap_or_default(),

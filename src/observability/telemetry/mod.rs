@@ -37,8 +37,18 @@ static LOG: OnceLock<Option<LogWriter>> = OnceLock::new();
 /// Starts the log, on standard error, and the export of traces. Panics are logged like everything
 /// else. A second call in one process changes nothing.
 pub fn start(format: Option<LogFormat>, traces: Option<&Traces>) {
-    let level = variable(EnvFilter::DEFAULT_ENV).and_then(|level| EnvFilter::try_new(level).ok());
-    let filter = level.unwrap_or_else(|| EnvFilter::new("info"));
+    start_from("info", format, traces);
+}
+
+/// Starts the log of a command, which has nothing to say but errors.
+pub(crate) fn start_quietly(format: Option<LogFormat>) {
+    start_from("error", Some(format.unwrap_or(LogFormat::Text)), None);
+}
+
+/// Starts the log from this level on, unless `RUST_LOG` sets another.
+fn start_from(level: &str, format: Option<LogFormat>, traces: Option<&Traces>) {
+    let given = variable(EnvFilter::DEFAULT_ENV).and_then(|level| EnvFilter::try_new(level).ok());
+    let filter = given.unwrap_or_else(|| EnvFilter::new(level));
     let on_terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
     let registry = tracing_subscriber::registry();
