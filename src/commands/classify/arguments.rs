@@ -57,6 +57,12 @@ pub struct Classify {
     /// Share of a window that the next one repeats, from 0 to below 1
     #[arg(long, value_name = "SHARE", help_heading = "Options of the API")]
     overlap: Option<String>,
+    /// The variable or field of MAT and NPZ files with the samples per second
+    #[arg(long, value_name = "NAME", help_heading = "Options of the API")]
+    rate_variable: Option<String>,
+    /// Lines of tables to leave out at their start
+    #[arg(long, value_name = "N", help_heading = "Options of the API")]
+    skip_lines: Option<String>,
     /// How many classes jsonl lists of each input, most probable first; by default all
     #[arg(long, value_name = "N", help_heading = "Options of the API")]
     top_k: Option<String>,
@@ -142,6 +148,8 @@ impl Classify {
         let all = [
             ("channel", &self.channel),
             ("variable", &self.variable),
+            ("rate_variable", &self.rate_variable),
+            ("skip_lines", &self.skip_lines),
             ("sample_rate_hz", &self.sample_rate_hz),
             ("resample", &self.resample),
             ("overlap", &self.overlap),

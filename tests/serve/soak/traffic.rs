@@ -56,6 +56,18 @@ impl Scene {
     }
 }
 
+/// The predictions without what was taken of a file, which raw numbers are not.
+fn without_reading(answer: &Value) -> Value {
+    let mut predictions = answer["predictions"].clone();
+    for prediction in predictions.as_array_mut().into_iter().flatten() {
+        if let Some(fields) = prediction.as_object_mut() {
+            fields.remove("input");
+            fields.remove("notices");
+        }
+    }
+    predictions
+}
+
 /// Asks a quiet server everything, one request after the other.
 pub(super) async fn references(server: &Process, forms: &[Form]) -> Vec<Vec<Value>> {
     let client = Client::new(server.address, server.grpc, Connection::KeptAlive);
@@ -75,7 +87,8 @@ pub(super) async fn references(server: &Process, forms: &[Form]) -> Vec<Vec<Valu
     let first = &references[of(SAME_SIGNAL[0])];
     for name in SAME_SIGNAL {
         for (found, expected) in references[of(name)].iter().zip(first) {
-            let differs = difference(&found["predictions"], &expected["predictions"]);
+            let [found, expected] = [found, expected].map(without_reading);
+            let differs = difference(&found, &expected);
             assert_eq!(differs, None, "{name} and {}", SAME_SIGNAL[0]);
         }
     }
