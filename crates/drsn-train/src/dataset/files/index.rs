@@ -1,7 +1,7 @@
 //! The index of a data set: a text table with one line for each file.
 //!
 //! The first line names the columns, in any order: `file` and `label` are required; `group`,
-//! `split` (`training`, `held-out`, `test`), `sample_rate_hz`, `variable` and `channel` are
+//! `split` (`training`, `held-out`, `test` or another usual name of these), `sample_rate_hz`, `variable` and `channel` are
 //! optional. Columns are separated by commas, semicolons or tabs; a cell may be quoted. Files are
 //! relative to the data's folder. Classes are in order of first appearance.
 

@@ -2,6 +2,7 @@
 
 mod folders;
 mod index;
+mod layout;
 mod listing;
 mod natural_order;
 
