@@ -117,6 +117,7 @@ mod tests {
             test: Some(part(vec![2, 3])),
             test_name: String::new(),
             skipped: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

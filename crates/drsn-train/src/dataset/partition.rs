@@ -127,25 +127,32 @@ fn by_group(
         .collect()
 }
 
+/// Whether the split divides each recording of a subset in time.
+pub(super) fn divides(split: &Split, subset: Subset) -> bool {
+    match split {
+        Split::Time { .. } => true,
+        Split::Group { held_out, held_out_share, .. } => {
+            held_out.is_empty() && *held_out_share > 0.0 && subset == Subset::Training
+        }
+        Split::List { held_out_share } => *held_out_share > 0.0 && subset == Subset::Training,
+        Split::Random { .. } => false,
+    }
+}
+
 /// Splits a recording of `length` samples in time, into adjacent ranges. `subset` is that of its
 /// file.
 pub(super) fn parts(split: &Split, subset: Subset, length: usize) -> Vec<(Subset, Range<usize>)> {
     let share = |share: f64| ((length as f64 * share).round() as usize).min(length);
-    let bounds = match split {
+    if !divides(split, subset) {
+        return vec![(subset, 0..length)];
+    }
+    let [first, second] = match split {
         Split::Time { training, held_out } => [share(*training), share(training + held_out)],
-        Split::Group { held_out, held_out_share, .. }
-            if held_out.is_empty() && subset == Subset::Training =>
-        {
+        Split::Group { held_out_share, .. } | Split::List { held_out_share } => {
             [share(1.0 - held_out_share), length]
         }
-        Split::List { held_out_share } if subset == Subset::Training => {
-            [share(1.0 - held_out_share), length]
-        }
-        Split::Group { .. } | Split::List { .. } | Split::Random { .. } => {
-            return vec![(subset, 0..length)];
-        }
+        Split::Random { .. } => [length, length],
     };
-    let [first, second] = bounds;
     let parts = [
         (Subset::Training, 0..first),
         (Subset::HeldOut, first..second),
@@ -238,6 +245,7 @@ mod tests {
             origin: PathBuf::from("data"),
             classes: vec!["a".to_owned(), "b".to_owned()],
             entries: entries.collect(),
+            ..Listing::default()
         }
     }
 

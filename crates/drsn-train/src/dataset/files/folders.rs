@@ -24,8 +24,8 @@ const MAX_FILES: usize = 10_000_000;
 /// Lists the files below `folder` whose extension `is_wanted`.
 pub(super) fn walk(folder: &Path, is_wanted: fn(&str) -> bool) -> Result<Listing, DatasetError> {
     let sides = sides(folder)?;
-    let listing =
-        Listing { classes: classes(folder, &sides)?, origin: folder.to_owned(), entries: vec![] };
+    let classes = classes(folder, &sides)?;
+    let listing = Listing { classes, origin: folder.to_owned(), ..Listing::default() };
     let mut walk = Walk { listing, is_wanted, inner_sides: Vec::new() };
     for side in &sides {
         walk.add_classes(side)?;

@@ -12,6 +12,7 @@ use ndarray::ArrayViewMutD;
 
 use super::{
     Data, DatasetError, DatasetSource,
+    copies::Copies,
     file_set::FileSet,
     files::{self, Entry, Listing},
     partition,
@@ -54,8 +55,13 @@ pub(super) fn open(
         std: vec![1.0; config.channels],
     };
     let skipped = check_headers(&mut listing, &spec, skip_bad)?;
-    let mut subset_of = partition::assign(&listing, &config.split)?;
+    let assigned = partition::assign(&listing, &config.split)?;
+    let mut subset_of = assigned.clone();
     partition::draw(&listing, &config.split, seed, &mut subset_of);
+    let copies = Copies::find(&listing);
+    copies.keep_together(&assigned, &mut subset_of);
+    let mut notes = std::mem::take(&mut listing.notes);
+    notes.extend(copies.check(&listing, &subset_of, |_| false)?);
     let subsets = Subset::ALL
         .map(|subset| (0..subset_of.len()).filter(|&file| subset_of[file] == subset).collect());
     let source: Arc<dyn DatasetSource> =
@@ -67,6 +73,7 @@ pub(super) fn open(
         input: InputSpec::Image(spec),
         contents: format!("pictures, {}", partition::describe(&config.split)),
         skipped,
+        notes,
     }
     .into_data(seed, config.limit)
 }

@@ -8,8 +8,8 @@ use ndarray::{Array3, Axis};
 
 use super::*;
 
-fn picture(side: u32, level: u8) -> DynamicImage {
-    RgbImage::from_fn(side, side, |x, _| Rgb([level, 0, x as u8])).into()
+fn picture(side: u32, level: u8, number: usize) -> DynamicImage {
+    RgbImage::from_fn(side, side, |x, _| Rgb([level, 0, x as u8 + number as u8])).into()
 }
 
 fn folder(classes: &[&str], files: usize, side: u32) -> tempfile::TempDir {
@@ -18,7 +18,7 @@ fn folder(classes: &[&str], files: usize, side: u32) -> tempfile::TempDir {
         let below = folder.path().join(name);
         fs::create_dir(&below).unwrap();
         for file in 0..files {
-            picture(side, class as u8 * 255).save(below.join(format!("{file}.png"))).unwrap();
+            picture(side, class as u8 * 255, file).save(below.join(format!("{file}.png"))).unwrap();
         }
     }
     folder
@@ -77,4 +77,29 @@ fn damaged_images_are_named_or_skipped_and_time_is_no_split() {
     let time = config(Split::Time { training: 0.5, held_out: 0.1 });
     let said = open(1, &time, folder.path(), None, false).unwrap_err().to_string();
     assert!(said.contains("cannot be split in time"), "{said}");
+}
+
+#[test]
+fn copies_of_pictures_are_drawn_together_and_refused_under_two_labels() {
+    let folder = folder(&["a", "b"], 10, 4);
+    for file in 0..10 {
+        let copy = folder.path().join(format!("a/copy of {file}.png"));
+        fs::copy(folder.path().join(format!("a/{file}.png")), copy).unwrap();
+    }
+    let data = open(1, &config(RANDOM), folder.path(), None, false).unwrap();
+    assert!(data.notes[0].text.starts_with("10 files are there more than once"));
+    let parts = [&data.training, &data.held_out, data.test.as_ref().unwrap()];
+    let names = |part: &crate::dataset::Part| -> Vec<String> {
+        let names = part.indices.iter().map(|&index| part.source.name(index));
+        names
+            .filter_map(|name| name.strip_prefix("a/")?.split(' ').last().map(str::to_owned))
+            .collect()
+    };
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        let (one, other) = (names(parts[one]), names(parts[other]));
+        assert!(one.iter().all(|name| !other.contains(name)), "{one:?} {other:?}");
+    }
+    fs::copy(folder.path().join("a/3.png"), folder.path().join("b/3.png")).unwrap();
+    let said = open(1, &config(RANDOM), folder.path(), None, false).unwrap_err().to_string();
+    assert!(said.contains("a/3.png") && said.contains("b/3.png"), "{said}");
 }

@@ -10,6 +10,7 @@ use drsn_recording::RecordingFormat;
 
 use super::{
     Data, DatasetError, DatasetSource,
+    copies::Copies,
     file_set::FileSet,
     files, partition,
     samples::MAX_IN_MEMORY,
@@ -42,8 +43,11 @@ fn open_within(
 ) -> Result<Data, DatasetError> {
     let spec = check(config).map_err(RecipeError::new)?;
     let is_recording = |extension: &str| RecordingFormat::from_extension(extension).is_some();
-    let listing = files::list(folder, index, is_recording)?;
+    let mut listing = files::list(folder, index, is_recording)?;
     let subset_of = partition::assign(&listing, &config.split)?;
+    let mut notes = std::mem::take(&mut listing.notes);
+    let divides = |subset| partition::divides(&config.split, subset);
+    notes.extend(Copies::find(&listing).check(&listing, &subset_of, divides)?);
     let mut loader = Loader::new(config, max_in_memory);
     let mut skipped = Vec::new();
     for (entry, subset) in listing.entries.iter().zip(subset_of) {
@@ -62,7 +66,7 @@ fn open_within(
         partition::describe(&config.split)
     );
     let source: Arc<dyn DatasetSource> = Arc::new(windows);
-    FileSet { listing: &listing, source, subsets, input, contents, skipped }
+    FileSet { listing: &listing, source, subsets, input, contents, skipped, notes }
         .into_data(seed, config.limit)
 }
 

@@ -1,6 +1,9 @@
 //! Recordings in folders and indexes, valid and invalid.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicI16, Ordering},
+};
 
 use ndarray::Array2;
 
@@ -29,8 +32,11 @@ fn wav(samples: &[i16], rate: u32) -> Vec<u8> {
     file
 }
 
+/// A recording that no other one equals.
 fn ramp(length: usize) -> Vec<u8> {
-    wav(&(0..length as i16).collect::<Vec<_>>(), 8000)
+    static NUMBER: AtomicI16 = AtomicI16::new(0);
+    let first = NUMBER.fetch_add(1, Ordering::Relaxed);
+    wav(&(first..first + length as i16).collect::<Vec<_>>(), 8000)
 }
 
 fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
@@ -221,10 +227,10 @@ fn an_index_names_files_labels_groups_and_rates() {
     let table = |rate: u32| {
         format!(
             "file,label,group,sample_rate_hz\nx.wav,worn,0,8000\ny.wav,new,1,{rate}\n\
-             z.wav,new,0,\nx.wav,worn,1,\n"
+             z.wav,new,0,\nw.wav,worn,1,\n"
         )
     };
-    let wavs = ["x.wav", "y.wav", "z.wav"].map(|name| (name, ramp(80)));
+    let wavs = ["x.wav", "y.wav", "z.wav", "w.wav"].map(|name| (name, ramp(80)));
     let folder = folder(&wavs);
     let index = folder.path().join("index.csv");
     let split =
@@ -380,4 +386,25 @@ fn a_split_without_held_out_data_holds_out_a_share_of_the_training_data() {
     fs::write(folder.path().join("val/a/5.wav"), ramp(60)).unwrap();
     let said = open(&["data.split={by=\"list\", held_out_share=0.25}"]).unwrap_err().to_string();
     assert!(said.contains("must not have a held_out_share"), "{said}");
+}
+
+/// A recording that was listed for training and for the test once made the test easy.
+#[test]
+fn a_file_listed_for_training_and_for_the_test_is_refused_by_name() {
+    let folder = folder(&[("x.wav", ramp(80)), ("y.wav", ramp(80)), ("z.wav", ramp(80))]);
+    let index = folder.path().join("index.csv");
+    let list = SignalConfig { split: LIST, ..config() };
+    let open = |lines: &str, config: &SignalConfig| {
+        fs::write(&index, lines).unwrap();
+        open(1, config, folder.path(), Some(&index), false)
+    };
+    let lines = "file,label,split\nx.wav,a,train\ny.wav,b,train\n./x.wav,a,test\nz.wav,b,val\n";
+    let said = open(lines, &list).unwrap_err().to_string();
+    assert!(said.contains("x.wav (a, training) and ./x.wav (a, test)"), "{said}");
+    let said = open("file,label\nx.wav,a\ny.wav,b\nx.wav,b\n", &config()).unwrap_err();
+    assert!(said.to_string().contains("x.wav (a, training) and x.wav (b, training)"), "{said}");
+    let data = open("file,label\nx.wav,a\ny.wav,b\nx.wav,a\n", &config()).unwrap();
+    let told = "1 file is there more than once, with the same label on one side";
+    assert_eq!((data.notes.len(), &*data.notes[0].text), (1, told));
+    assert!(data.description.ends_with(told), "{}", data.description);
 }
