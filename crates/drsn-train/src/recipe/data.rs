@@ -11,7 +11,7 @@ pub enum DataConfig {
     Idx(IdxConfig),
     /// The binary version of CIFAR-10.
     Cifar10(IdxConfig),
-    /// PNG and JPEG files in folders named after their classes, or listed in an index.
+    /// Image files in folders named after their classes, or listed in an index.
     Images(ImageConfig),
     /// Recordings (MAT v5, NPY, NPZ, WAV, CSV) in folders named after their classes, or listed in
     /// an index.

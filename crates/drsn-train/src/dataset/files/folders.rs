@@ -5,30 +5,39 @@
 //! Classes and files are in natural order of their names.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
+use drsn_bundle::files::is_system_name;
+
 use super::{
+    kind::FileKind,
     layout::{Side, refuse_sides_as_classes, sides},
     listing::{Entry, Listing},
     natural_order::natural,
 };
-use crate::dataset::{error::DatasetError, subset::Subset};
+use crate::dataset::{error::DatasetError, note::Note, subset::Subset};
 
 /// Maximum depth of nested folders; deeper ones are a loop of links.
 const MAX_DEPTH: usize = 16;
 /// Maximum number of files.
 const MAX_FILES: usize = 10_000_000;
 
-/// Lists the files below `folder` whose extension `is_wanted`.
-pub(super) fn walk(folder: &Path, is_wanted: fn(&str) -> bool) -> Result<Listing, DatasetError> {
+/// Lists the files of a kind below `folder`, and notes what is left out.
+pub(super) fn walk(folder: &Path, kind: FileKind) -> Result<Listing, DatasetError> {
     let sides = sides(folder)?;
     let classes = classes(folder, &sides)?;
     let listing = Listing { classes, origin: folder.to_owned(), ..Listing::default() };
-    let mut walk = Walk { listing, is_wanted, inner_sides: Vec::new() };
+    let mut walk = Walk { listing, kind, inner_sides: Vec::new(), left_out: Vec::new() };
+    if sides.iter().any(|side| side.path != folder) {
+        walk.leave_files_out(folder)?;
+    }
     for side in &sides {
         walk.add_classes(side)?;
+        walk.leave_files_out(&side.path)?;
     }
     Ok(walk.finish())
 }
@@ -36,9 +45,11 @@ pub(super) fn walk(folder: &Path, is_wanted: fn(&str) -> bool) -> Result<Listing
 /// A walk through the folders.
 struct Walk {
     listing: Listing,
-    is_wanted: fn(&str) -> bool,
+    kind: FileKind,
     /// Names of the folders below those of the classes that look like parts of a split.
     inner_sides: Vec<(String, Subset)>,
+    /// Names of the files that are not of the kind, or not in the folder of a class.
+    left_out: Vec<String>,
 }
 
 impl Walk {
@@ -72,13 +83,31 @@ impl Walk {
                 let group = template.group.clone().or(Some(name));
                 let template = Entry { group, subset, ..template.clone() };
                 self.add_files(&path, &template, depth - 1)?;
-            } else if path.extension().and_then(|e| e.to_str()).is_some_and(self.is_wanted) {
-                let relative = path.strip_prefix(&self.listing.origin).unwrap_or(&path);
-                let name = relative.display().to_string();
+                continue;
+            }
+            let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
+            let name = self.name_of(&path);
+            if self.kind.reads(&path).map_err(unreadable)? {
                 self.listing.entries.push(Entry { path, name, ..template.clone() });
+            } else {
+                self.left_out.push(name);
             }
         }
         Ok(())
+    }
+
+    /// Leaves out the files that lie beside the folders of the classes.
+    fn leave_files_out(&mut self, folder: &Path) -> Result<(), DatasetError> {
+        for (_, path) in contents(folder)? {
+            if !path.is_dir() {
+                self.left_out.push(self.name_of(&path));
+            }
+        }
+        Ok(())
+    }
+
+    fn name_of(&self, path: &Path) -> String {
+        path.strip_prefix(&self.listing.origin).unwrap_or(path).display().to_string()
     }
 
     /// The subset of the files in a folder below that of a class; `outer` is that of the folder
@@ -108,15 +137,39 @@ impl Walk {
     /// Ends the walk. Folders `test1`, `test2`, … below the classes, without any for training, are
     /// groups, such as series of measurements.
     fn finish(self) -> Listing {
-        let Self { mut listing, inner_sides, .. } = self;
+        let Self { mut listing, inner_sides, left_out, .. } = self;
         let are_groups = inner_sides.iter().all(|(name, subset)| {
             *subset != Subset::Training && name.contains(|c: char| c.is_ascii_digit())
         });
         if are_groups && !inner_sides.is_empty() {
             listing.entries.iter_mut().for_each(|entry| entry.subset = None);
         }
+        listing.notes.extend(left_out_note(&left_out));
         listing
     }
+}
+
+/// Counts the files that are left out by their endings.
+fn left_out_note(names: &[String]) -> Option<Note> {
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    for name in names {
+        let ending = Path::new(name).extension().map_or_else(
+            || "without an ending".to_owned(),
+            |extension| format!(".{}", extension.to_string_lossy()),
+        );
+        *endings.entry(ending).or_default() += 1;
+    }
+    let mut endings: Vec<(String, usize)> = endings.into_iter().collect();
+    endings.sort_by_key(|(_, count)| Reverse(*count));
+    let counts: Vec<String> =
+        endings.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
+    let were = match names.len() {
+        0 => return None,
+        1 => "1 file was".to_owned(),
+        count => format!("{count} files were"),
+    };
+    let text = format!("{were} left out: {}", counts.join(", "));
+    Some(Note::new(text, names.iter().map(String::as_str)))
 }
 
 /// Names of the folders inside the sides, in natural order and without duplicates.
@@ -136,7 +189,7 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Datase
     Ok(contents(folder)?.into_iter().filter(|(_, path)| path.is_dir()).collect())
 }
 
-/// Names and paths of the entries of a folder, without hidden ones, in natural order.
+/// Names and paths of the entries of a folder, without those of systems, in natural order.
 pub(super) fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let unreadable = |source| DatasetError::Unreadable { path: folder.to_owned(), source };
     let mut contents = Vec::new();
@@ -148,7 +201,7 @@ pub(super) fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetE
                 reason: "its name is not UTF-8; rename it".to_owned(),
             });
         };
-        if !name.starts_with('.') {
+        if !is_system_name(name) {
             contents.push((name.to_owned(), path));
         }
     }

@@ -66,7 +66,10 @@ impl Listing {
         let present: HashSet<usize> = present.collect();
         match (0..).zip(&self.classes).find(|(class, _)| !present.contains(class)) {
             None => Ok(()),
-            Some((_, name)) => Err(self.unusable(format!("class \"{name}\" has no {what}"))),
+            Some((_, name)) => {
+                let noted: String = self.notes.iter().map(|note| format!("; {note}")).collect();
+                Err(self.unusable(format!("class \"{name}\" has no {what}{noted}")))
+            }
         }
     }
 

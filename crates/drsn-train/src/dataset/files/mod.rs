@@ -2,6 +2,7 @@
 
 mod folders;
 mod index;
+mod kind;
 mod layout;
 mod listing;
 mod natural_order;
@@ -12,18 +13,18 @@ use std::path::Path;
 pub(crate) use index::assert_index;
 
 use super::error::DatasetError;
+pub(crate) use kind::FileKind;
 pub(super) use listing::{Entry, Listing};
 
-/// Lists the files of an index, or if there is none, the files in `folder` whose extension
-/// `is_wanted`.
+/// Lists the files of an index, or if there is none, the files of a kind in `folder`.
 pub(super) fn list(
     folder: &Path,
     index: Option<&Path>,
-    is_wanted: fn(&str) -> bool,
+    kind: FileKind,
 ) -> Result<Listing, DatasetError> {
     let listing = match index {
         Some(index) => index::read(index, folder)?,
-        None => folders::walk(folder, is_wanted)?,
+        None => folders::walk(folder, kind)?,
     };
     listing.check()?;
     Ok(listing)

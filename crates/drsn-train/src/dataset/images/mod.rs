@@ -14,7 +14,7 @@ use super::{
     Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
-    files::{self, Entry, Listing},
+    files::{self, Entry, FileKind, Listing},
     partition,
     subset::Subset,
 };
@@ -41,10 +41,7 @@ pub(super) fn open(
     skip_bad: bool,
 ) -> Result<Data, DatasetError> {
     check(config).map_err(RecipeError::new)?;
-    let is_image = |extension: &str| {
-        ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    };
-    let mut listing = files::list(folder, index, is_image)?;
+    let mut listing = files::list(folder, index, FileKind::Images)?;
     let spec = ImageSpec {
         channels: config.channels,
         height: config.height,

@@ -103,3 +103,52 @@ fn copies_of_pictures_are_drawn_together_and_refused_under_two_labels() {
     let said = open(1, &config(RANDOM), folder.path(), None, false).unwrap_err().to_string();
     assert!(said.contains("a/3.png") && said.contains("b/3.png"), "{said}");
 }
+
+/// Half of a class was once left out silently, because its pictures were in formats that only the
+/// server read, and thumbnails of a network storage were trained on.
+#[test]
+fn every_format_is_read_whatever_its_ending_and_what_is_left_out_is_told() {
+    let folder = folder(&["a", "b"], 3, 4);
+    let place = |name: &str| folder.path().join(name);
+    let names = ["1.bmp", "2.WEBP", "3.gif", "4.jfif", "5.dib", "without", "photo.orig"];
+    let formats = [
+        image::ImageFormat::Bmp,
+        image::ImageFormat::WebP,
+        image::ImageFormat::Gif,
+        image::ImageFormat::Jpeg,
+        image::ImageFormat::Bmp,
+        image::ImageFormat::Png,
+        image::ImageFormat::Png,
+    ];
+    for (number, (name, format)) in names.iter().zip(formats).enumerate() {
+        picture(4, 100 + 20 * number as u8, number)
+            .save_with_format(place("a").join(name), format)
+            .unwrap();
+    }
+    for below in ["a/@eaDir/0.png", "b/__MACOSX", "a/.ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"]
+    {
+        fs::create_dir_all(place(below)).unwrap();
+        fs::copy(place("a/0.png"), place(below).join("thumbnail.png")).unwrap();
+    }
+    for name in ["a/Thumbs.db", "b/._0.png", "b/desktop.ini", "a/.DS_Store"] {
+        fs::write(place(name), "x").unwrap();
+    }
+    let told = |folder: &Path| {
+        let data = open(1, &config(RANDOM), folder, None, false).unwrap();
+        let test = data.test.as_ref().unwrap().indices.len();
+        let count = data.training.indices.len() + data.held_out.indices.len() + test;
+        (count, data.notes.iter().map(ToString::to_string).collect::<Vec<_>>(), data.description)
+    };
+    let (count, notes, _) = told(folder.path());
+    assert_eq!((count, notes), (13, Vec::new()));
+    for name in ["a/notes.txt", "b/list.pdf", "b/more.txt", "read me"] {
+        fs::write(place(name), "x").unwrap();
+    }
+    let (count, notes, description) = told(folder.path());
+    let text = "4 files were left out: 2 .txt, 1 .pdf, 1 without an ending";
+    assert_eq!(
+        (count, notes),
+        (13, vec![format!("{text}: a/notes.txt, b/list.pdf, b/more.txt, read me")])
+    );
+    assert!(description.ends_with(text), "{description}");
+}

@@ -6,13 +6,13 @@ mod loader;
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use drsn_bundle::{InputSpec, Normalization, SignalSpec};
-use drsn_recording::RecordingFormat;
 
 use super::{
     Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
-    files, partition,
+    files::{self, FileKind},
+    partition,
     samples::MAX_IN_MEMORY,
     subset::Subset,
     windows::{WindowSpec, Windows},
@@ -42,8 +42,7 @@ fn open_within(
     max_in_memory: u64,
 ) -> Result<Data, DatasetError> {
     let spec = check(config).map_err(RecipeError::new)?;
-    let is_recording = |extension: &str| RecordingFormat::from_extension(extension).is_some();
-    let mut listing = files::list(folder, index, is_recording)?;
+    let mut listing = files::list(folder, index, FileKind::Recordings)?;
     let subset_of = partition::assign(&listing, &config.split)?;
     let mut notes = std::mem::take(&mut listing.notes);
     let divides = |subset| partition::divides(&config.split, subset);

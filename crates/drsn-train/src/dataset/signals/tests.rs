@@ -408,3 +408,28 @@ fn a_file_listed_for_training_and_for_the_test_is_refused_by_name() {
     assert_eq!((data.notes.len(), &*data.notes[0].text), (1, told));
     assert!(data.description.ends_with(told), "{}", data.description);
 }
+
+#[test]
+fn recordings_are_known_by_their_first_bytes_if_their_names_do_not_say_it() {
+    let zip = |member: &str| {
+        let mut bytes = b"PK\x03\x04".to_vec();
+        bytes.resize(26, 0);
+        bytes.extend((member.len() as u16).to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(member.bytes());
+        bytes
+    };
+    let folder = folder(&[
+        ("a/x.wav.bak", ramp(40)),
+        ("a/y", ramp(40)),
+        ("b/z.WAV", ramp(40)),
+        ("b/report.docx", zip("[Content_Types].xml")),
+        ("b/photo.png", b"\x89PNG\r\n\x1a\n".to_vec()),
+    ]);
+    let data = open_folder(folder.path(), &config()).unwrap();
+    assert_eq!(data.training.indices.len(), 9);
+    let told = "2 files were left out: 1 .docx, 1 .png: b/photo.png, b/report.docx";
+    assert_eq!(data.notes[0].to_string(), told);
+    fs::write(folder.path().join("b/arrays"), zip("DE_time.npy")).unwrap();
+    assert!(refuse(&folder, &config()).contains("b/arrays"));
+}
