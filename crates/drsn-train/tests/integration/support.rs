@@ -96,6 +96,7 @@ pub(crate) fn signal(window: usize) -> InputSpec {
         window,
         sample_rate_hz: None,
         normalization: Normalization::None,
+        source: None,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Decoding recordings one after another, checked against the recipe and against each other.
 
+use drsn_bundle::SignalSource;
 use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
 
+use super::origin::Origin;
 use crate::{
     dataset::{
         error::DatasetError,
@@ -30,6 +32,7 @@ pub(super) struct Loader<'a> {
     rate: Option<(f64, String)>,
     /// Whether the rates of all files so far are known.
     rates_known: bool,
+    origin: Origin,
     spool: Spool,
     recordings: Vec<StoredRecording>,
     segments: Vec<Segment>,
@@ -41,6 +44,8 @@ pub(super) struct Loaded {
     pub(super) channels: usize,
     /// The common sample rate, if it is known.
     pub(super) sample_rate_hz: Option<f64>,
+    /// The variable and the channels that were taken of all files.
+    pub(super) source: Option<SignalSource>,
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
@@ -54,6 +59,7 @@ impl<'a> Loader<'a> {
             channels: None,
             rate: None,
             rates_known: true,
+            origin: Origin::default(),
             spool: Spool::new(max_in_memory),
             recordings: Vec::new(),
             segments: Vec::new(),
@@ -83,6 +89,7 @@ impl<'a> Loader<'a> {
         self.check_length(&recording, &segments).map_err(bad)?;
         let place = self.store(&recording)?;
         self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
+        self.origin.add(&recording, &selection(self.config, entry));
         self.segments.extend(segments);
         self.recordings.push(StoredRecording {
             name: entry.name.clone(),
@@ -99,6 +106,7 @@ impl<'a> Loader<'a> {
         Ok(Loaded {
             channels: self.channels.map_or(0, |(channels, _)| channels),
             sample_rate_hz: self.config.sample_rate_hz.or(common_rate),
+            source: self.origin.source(),
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,

@@ -2,10 +2,11 @@
 //! temporary file.
 
 mod loader;
+mod origin;
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-use drsn_bundle::{InputSpec, Normalization, SignalSpec};
+use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
 
 use super::{
     Data, DatasetError, DatasetSource,
@@ -55,9 +56,10 @@ fn open_within(
             result => result?,
         }
     }
-    let Loaded { channels, sample_rate_hz, samples, recordings, segments } = loader.finish()?;
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments } =
+        loader.finish()?;
     let windows = Windows::new(samples, recordings, segments, spec);
-    let input = input(config, channels, sample_rate_hz);
+    let input = input(config, channels, sample_rate_hz, source);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));
     let contents = format!(
         "recordings cut into windows of {} samples, {}",
@@ -70,7 +72,12 @@ fn open_within(
 }
 
 /// The network's input: a window of all channels.
-fn input(config: &SignalConfig, channels: usize, sample_rate_hz: Option<f64>) -> InputSpec {
+fn input(
+    config: &SignalConfig,
+    channels: usize,
+    sample_rate_hz: Option<f64>,
+    source: Option<SignalSource>,
+) -> InputSpec {
     InputSpec::Signal(SignalSpec {
         channels,
         window: config.window,
@@ -79,6 +86,7 @@ fn input(config: &SignalConfig, channels: usize, sample_rate_hz: Option<f64>) ->
             NormalizationConfig::None => Normalization::None,
             NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
         },
+        source,
     })
 }
 

@@ -433,3 +433,18 @@ fn recordings_are_known_by_their_first_bytes_if_their_names_do_not_say_it() {
     fs::write(folder.path().join("b/arrays"), zip("DE_time.npy")).unwrap();
     assert!(refuse(&folder, &config()).contains("b/arrays"));
 }
+
+#[test]
+fn the_input_remembers_the_channels_that_were_taken() {
+    let table = |first: usize| -> Vec<u8> {
+        let rows = (0..80).map(|row| format!("{},{},{}\n", first + row * row % 7, row % 5, row % 3));
+        rows.fold("x,y,z\n".to_owned(), |text, row| text + &row).into_bytes()
+    };
+    let folder = folder(&[("a/1.csv", table(1)), ("b/2.csv", table(2))]);
+    let two = ["2".to_owned(), "x".to_owned()];
+    let config = SignalConfig { channels: two.to_vec(), ..config() };
+    let data = open_folder(folder.path(), &config).unwrap();
+    let InputSpec::Signal(spec) = data.input else { panic!("no signal") };
+    let channels = ["z", "x"].map(str::to_owned).to_vec();
+    assert_eq!(spec.source, Some(SignalSource { variable: None, channels }));
+}
