@@ -1,14 +1,16 @@
 //! The index of a data set: a text table with one line for each file.
 //!
 //! The first line names the columns, in any order: `file` and `label` are required; `group`,
-//! `split` (`training`, `held-out`, `test` or another usual name of these), `sample_rate_hz`, `variable` and `channel` are
-//! optional. Columns are separated by commas, semicolons or tabs; a cell may be quoted. Files are
-//! relative to the data's folder; other columns are told and not used. Classes are in order of first appearance.
+//! `split` (`training`, `held-out`, `test` or another usual name of these), `sample_rate_hz`,
+//! `variable`, `channel`, `start_s` and `stop_s` are optional; others are told and not used. Columns
+//! are separated by commas, semicolons or tabs; a cell may be quoted. Files are relative to the
+//! data's folder. Classes are in order of first appearance.
 
 use std::{
     collections::HashMap,
     fs::File,
     io::Read as _,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -18,8 +20,17 @@ use crate::dataset::{error::DatasetError, note::Note, subset::Subset};
 /// Maximum size of an index in bytes: millions of lines.
 const MAX_BYTES: u64 = 256 << 20;
 
-const COLUMNS: [&str; 7] =
-    ["file", "label", "group", "split", "sample_rate_hz", "variable", "channel"];
+const COLUMNS: [&str; 9] = [
+    "file",
+    "label",
+    "group",
+    "split",
+    "sample_rate_hz",
+    "variable",
+    "channel",
+    "start_s",
+    "stop_s",
+];
 
 /// Place of each known column in the header.
 type Columns = [Option<usize>; COLUMNS.len()];
@@ -127,7 +138,7 @@ fn entry(
     folder: &Path,
     classes: &mut Classes,
 ) -> Result<Entry, String> {
-    let [file, label, group, subset, rate, variable, channel] = row;
+    let [file, label, group, subset, rate, variable, channel, start_s, stop_s] = row;
     let file = file.ok_or("the column file is empty")?;
     let label = label.ok_or_else(|| format!("{file} has no label"))?;
     let class = classes.place(label);
@@ -140,7 +151,9 @@ fn entry(
         let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
         rate.ok_or_else(|| wrong_rate(text))
     });
-    Ok(Entry {
+    let start_s = start_s.map(|text| seconds("start_s", text)).transpose()?;
+    let stop_s = stop_s.map(|text| seconds("stop_s", text)).transpose()?;
+    let entry = Entry {
         path: folder.join(PathBuf::from(file)),
         name: file.to_owned(),
         class,
@@ -149,8 +162,20 @@ fn entry(
         sample_rate_hz: rate.transpose()?,
         variable: variable.map(str::to_owned),
         channel: channel.map(str::to_owned),
-        ..Entry::default()
-    })
+        start_s,
+        stop_s,
+    };
+    let Range { start, end } = entry.extent();
+    if start >= end {
+        return Err(format!("stop_s must be after start_s, got {start} and {end}"));
+    }
+    Ok(entry)
+}
+
+/// A time within a recording.
+fn seconds(column: &str, text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0);
+    seconds.ok_or_else(|| format!("{column} must be a number of seconds from 0, got \"{text}\""))
 }
 
 /// The column separator. No column name contains one.
@@ -245,6 +270,9 @@ mod tests {
         assert!(refuse("file,label,split\na,b,tset\n").contains("\"tset\""));
         assert!(refuse("file,label,sample_rate_hz\na,b,-1\n").contains("positive"));
         assert!(refuse("file,label\n\"a,b\n").contains("not closed"));
+        assert!(refuse("file,label,start_s\na,b,-1\n").contains("start_s must be a number of sec"));
+        assert!(refuse("file,label,stop_s\na,b,end\n").contains("got \"end\""));
+        assert!(refuse("file,label,start_s,stop_s\na,b,2,2\n").contains("must be after start_s"));
     }
 
     /// Tables come from spreadsheets, with columns for people.

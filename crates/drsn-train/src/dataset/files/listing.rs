@@ -27,6 +27,11 @@ impl Entry {
         self.start_s.unwrap_or(0.0)..self.stop_s.unwrap_or(f64::INFINITY)
     }
 
+    /// Whether it is a part of a recording.
+    pub(crate) fn is_part(&self) -> bool {
+        self.start_s.is_some() || self.stop_s.is_some()
+    }
+
     /// Its name and the part of the recording, for messages.
     pub(crate) fn name_of_part(&self) -> String {
         match (self.start_s, self.stop_s) {

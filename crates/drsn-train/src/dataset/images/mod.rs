@@ -42,6 +42,12 @@ pub(super) fn open(
 ) -> Result<Data, DatasetError> {
     check(config).map_err(RecipeError::new)?;
     let mut listing = files::list(folder, index, FileKind::Images)?;
+    if let Some(entry) = listing.entries.iter().find(|entry| entry.is_part()) {
+        let name = &entry.name;
+        return Err(listing.unusable(format!(
+            "{name} has start_s or stop_s, which are for recordings: remove these columns"
+        )));
+    }
     let spec = ImageSpec {
         channels: config.channels,
         height: config.height,

@@ -437,7 +437,8 @@ fn recordings_are_known_by_their_first_bytes_if_their_names_do_not_say_it() {
 #[test]
 fn the_input_remembers_the_channels_that_were_taken() {
     let table = |first: usize| -> Vec<u8> {
-        let rows = (0..80).map(|row| format!("{},{},{}\n", first + row * row % 7, row % 5, row % 3));
+        let rows =
+            (0..80).map(|row| format!("{},{},{}\n", first + row * row % 7, row % 5, row % 3));
         rows.fold("x,y,z\n".to_owned(), |text, row| text + &row).into_bytes()
     };
     let folder = folder(&[("a/1.csv", table(1)), ("b/2.csv", table(2))]);
@@ -447,4 +448,45 @@ fn the_input_remembers_the_channels_that_were_taken() {
     let InputSpec::Signal(spec) = data.input else { panic!("no signal") };
     let channels = ["z", "x"].map(str::to_owned).to_vec();
     assert_eq!(spec.source, Some(SignalSource { variable: None, channels }));
+}
+
+/// A machine that was repaired during a recording: no window is of both conditions.
+#[test]
+fn an_index_may_list_parts_of_recordings_with_labels_of_their_own() {
+    let folder = folder(&[("x.wav", ramp(80)), ("y.wav", ramp(80))]);
+    let index = folder.path().join("index.csv");
+    let open = |lines: &str, split: Split| {
+        fs::write(&index, format!("file,label,start_s,stop_s,split\n{lines}")).unwrap();
+        open(1, &SignalConfig { split, ..config() }, folder.path(), Some(&index), false)
+    };
+    // At 8000 Hz, 0.005 s are 40 samples.
+    let lines = "x.wav,a,,0.005,train\nx.wav,b,0.005,,test\ny.wav,b,0,0.003,train\n";
+    let data = open(lines, LIST).unwrap();
+    let windows = |part: &Part| -> Vec<String> {
+        part.indices.iter().map(|&index| part.source.name(index)).collect()
+    };
+    let training = windows(&data.training);
+    assert_eq!(training.len(), 7 + 3);
+    assert_eq!(training[6], "x.wav, samples 30 to 39");
+    let test = data.test.unwrap();
+    assert_eq!(
+        windows(&test),
+        [40, 50, 60, 70].map(|n| format!("x.wav, samples {n} to {}", n + 9))
+    );
+    let values = &read_all(&test)[0];
+    assert_eq!((values.0, values.1[[0, 0]]), (1, values.1[[0, 9]] - 9.0 / 32768.0));
+    assert!(data.notes[0].text.contains("on two sides of the split, in parts"));
+
+    let refused = |lines: &str, reason: &str| {
+        let said = open(lines, LIST).unwrap_err().to_string();
+        assert!(said.contains(reason), "{said}");
+    };
+    let pair = "x.wav, 0 s to 0.005 s (a, training) and x.wav, 0.004 s to its end (b, test)";
+    refused("x.wav,a,,0.005,train\nx.wav,b,0.004,,test\ny.wav,b,,,train\n", pair);
+    refused("x.wav,a,,0.02,train\ny.wav,b,,,train\n", "which lasts 0.01 s");
+    refused("x.wav,a,0.01,,train\ny.wav,b,,,train\n", "not within the recording");
+    refused("x.wav,a,,0.001,train\ny.wav,b,,,train\n", "8 samples are too few");
+    let pair = "in parts that overlap, each of which is divided in time";
+    let lines = "x.wav,a,,0.005,\nx.wav,a,0.003,0.008,\ny.wav,b,,,\n";
+    assert!(open(lines, config().split).unwrap_err().to_string().contains(pair));
 }
