@@ -106,6 +106,7 @@ fn data(recipe: &Recipe) -> Data {
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -40,10 +40,11 @@ impl FileSet<'_> {
             .file_stem()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let part = |indices| Part { source: Arc::clone(&source), indices };
-        let noted: String = notes.iter().map(|note| format!("; {}", note.text)).collect();
+        let contents =
+            notes.iter().fold(contents, |contents, note| format!("{contents}; {}", note.text));
         Ok(Data {
             input,
-            description: format!("{name}: {contents}{noted}"),
+            description: format!("{name}: {contents}"),
             classes: listing.classes.clone(),
             test_name: format!("{name} test"),
             test: (!test.is_empty()).then(|| part(test)),

@@ -18,9 +18,10 @@ use crate::{
 pub(super) fn check_shares(split: &Split) -> Result<(), String> {
     let (training, shares) = match split {
         Split::Time { training, held_out } => (*training, vec![*training, *held_out]),
-        Split::Group { held_out_share, .. } => (1.0 - held_out_share, vec![*held_out_share]),
+        Split::Group { held_out_share, .. } | Split::List { held_out_share } => {
+            (1.0 - held_out_share, vec![*held_out_share])
+        }
         Split::Random { held_out, test } => (1.0 - held_out - test, vec![*held_out, *test]),
-        Split::List { held_out_share } => (1.0 - held_out_share, vec![*held_out_share]),
     };
     let is_share = |share: &f64| (0.0..=1.0).contains(share);
     // Decimal fractions that add up to 1 may exceed it slightly in binary.

@@ -145,6 +145,7 @@ pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

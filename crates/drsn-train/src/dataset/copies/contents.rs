@@ -37,14 +37,18 @@ pub(super) fn equal(paths: &[&Path]) -> Vec<Vec<usize>> {
     groups = split(groups, |file| ends(path(file), files[file].0).ok());
     groups = split(groups, |file| whole(path(file)).ok());
     let mut is_copy = vec![false; files.len()];
-    groups.iter().flatten().for_each(|&file| is_copy[file] = true);
+    for &file in groups.iter().flatten() {
+        is_copy[file] = true;
+    }
     let alone = (0..files.len()).filter(|&file| !is_copy[file]).map(|file| vec![file]);
     let mut equal: Vec<Vec<usize>> = alone
         .chain(groups.iter().cloned())
         .map(|group| group.into_iter().flat_map(|file| files[file].1.clone()).collect())
         .filter(|group: &Vec<usize>| group.len() > 1)
         .collect();
-    equal.iter_mut().for_each(|group| group.sort_unstable());
+    for group in &mut equal {
+        group.sort_unstable();
+    }
     equal.sort_unstable();
     equal
 }

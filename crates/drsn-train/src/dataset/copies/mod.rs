@@ -65,7 +65,9 @@ impl Copies {
         for group in &self.groups {
             let Some(&first) = group.first() else { continue };
             if group.iter().all(|&entry| before[entry] == Subset::Training) {
-                group.iter().for_each(|&entry| subsets[entry] = subsets[first]);
+                for &entry in group {
+                    subsets[entry] = subsets[first];
+                }
             }
         }
     }

@@ -72,8 +72,9 @@ impl Listing {
         match (0..).zip(&self.classes).find(|(class, _)| !present.contains(class)) {
             None => Ok(()),
             Some((_, name)) => {
-                let noted: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-                Err(self.unusable(format!("class \"{name}\" has no {what}{noted}")))
+                let reason = format!("class \"{name}\" has no {what}");
+                let notes = self.notes.iter();
+                Err(self.unusable(notes.fold(reason, |reason, note| format!("{reason}; {note}"))))
             }
         }
     }

@@ -92,7 +92,7 @@ fn copies_of_pictures_are_drawn_together_and_refused_under_two_labels() {
     let names = |part: &crate::dataset::Part| -> Vec<String> {
         let names = part.indices.iter().map(|&index| part.source.name(index));
         names
-            .filter_map(|name| name.strip_prefix("a/")?.split(' ').last().map(str::to_owned))
+            .filter_map(|name| name.strip_prefix("a/")?.split(' ').next_back().map(str::to_owned))
             .collect()
     };
     for (one, other) in [(0, 1), (0, 2), (1, 2)] {

@@ -76,9 +76,10 @@ impl<'a> Loader<'a> {
     pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
         let bad = |reason: String| DatasetError::BadFile {
             path: entry.path.clone(),
-            reason: match entry.is_part() {
-                true => format!("the part {}: {reason}", entry.name_of_part()),
-                false => reason,
+            reason: if entry.is_part() {
+                format!("the part {}: {reason}", entry.name_of_part())
+            } else {
+                reason
             },
         };
         let recording = self.read_or_reuse(entry).map_err(bad)?;

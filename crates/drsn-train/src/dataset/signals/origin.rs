@@ -116,8 +116,8 @@ mod tests {
         assert_eq!(source(None, &two[..1]), Some((some("X97_DE_time"), String::new())));
         let table = || recording(None, &[Some("x"), Some("y")]);
         let other = recording(None, &[Some("x"), Some("z")]);
-        let same = [(&["1", "2"][..], table()), (&["1", "2"], table())];
-        assert_eq!(source(None, &same), Some((None, "x,y".to_owned())));
+        let tables = [(&["1", "2"][..], table()), (&["1", "2"], table())];
+        assert_eq!(source(None, &tables), Some((None, "x,y".to_owned())));
         let differ = [(&["1", "2"][..], table()), (&["1", "2"], other)];
         assert_eq!(source(None, &differ), Some((None, "1,2".to_owned())));
         let bare = [(&["3"][..], recording(None, &[None])), (&["3"], recording(None, &[None]))];
