@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::folders::{contents, subfolders};
+use super::contents::{contents, subfolders};
 use crate::dataset::{error::DatasetError, subset::Subset};
 
 /// What to do with names that look like a split.

@@ -1,5 +1,6 @@
 //! The files of a data set: found in folders, or listed in an index.
 
+mod contents;
 mod folders;
 mod index;
 mod kind;
