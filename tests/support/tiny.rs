@@ -40,6 +40,7 @@ pub(crate) fn signal_input(channels: usize) -> InputSpec {
         window: 8,
         sample_rate_hz: None,
         normalization: Normalization::None,
+        source: None,
     })
 }
 

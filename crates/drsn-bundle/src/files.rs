@@ -1,5 +1,5 @@
-//! Reading whole files from disk, with a limit: no file in a folder that is read can block the
-//! reader or fill its memory.
+//! Files on disk: reading them with a limit, so that no file in a folder that is read can block the
+//! reader or fill its memory, and telling those that systems leave in folders.
 
 use std::{
     fs::{File, FileType, OpenOptions},
@@ -42,6 +42,56 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// A text without the mark of UTF-8 before it, which editors on Windows write.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// Reads at most the first `limit` bytes of a regular file; nothing of a pipe or a device.
+///
+/// # Errors
+/// [`io::Error`] if the file cannot be opened or read.
+pub fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open_without_waiting(path)?;
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(limit).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Names of files and folders that systems and their tools leave behind, in lower case.
+const SYSTEM_NAMES: [&str; 18] = [
+    // macOS
+    "__macosx",
+    "icon\r",
+    "network trash folder",
+    "temporary items",
+    // Windows
+    "thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "system volume information",
+    // Linux
+    "lost+found",
+    // Network storage
+    "@eadir",
+    "@tmp",
+    "@recycle",
+    "#recycle",
+    "#snapshot",
+    "@recently-snapshot",
+    // Python
+    "__pycache__",
+];
+
+/// Whether a file or folder is hidden (`.git`, `._photo.jpg`, `.ipynb_checkpoints`) or left behind
+/// by a system or a tool (`@eaDir`, `Thumbs.db`), by its name in any case. Such a thing is never
+/// someone's data.
+pub fn is_system_name(name: &str) -> bool {
+    // Office leaves files beside those that are open.
+    name.starts_with('.')
+        || name.starts_with("~$")
+        || SYSTEM_NAMES.contains(&name.to_lowercase().as_str())
 }
 
 /// Opens a file to read it; a named pipe without a writer is opened too, instead of waited for.
@@ -103,6 +153,29 @@ mod tests {
         std::os::unix::fs::symlink(&loops, &loops).unwrap();
         assert!(read_bounded(&loops, 1000).is_err());
         assert!(read_bounded(&folder.path().join("nothing"), 1000).is_err());
+    }
+
+    #[test]
+    fn what_systems_leave_in_folders_is_known_by_its_name() {
+        let left = "@eaDir __MACOSX .DS_Store ._1.jpg Thumbs.db THUMBS.DB desktop.ini $RECYCLE.BIN \
+                    .ipynb_checkpoints .git lost+found #recycle .Trash-1000 ~$list.xlsx";
+        for name in left.split_whitespace().chain(["System Volume Information"]) {
+            assert!(is_system_name(name), "{name}");
+        }
+        for name in ["normal", "thumbs", "recycled", "_1.jpg", "@home", "desktop", "1.wav"] {
+            assert!(!is_system_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_start_of_a_file_is_read_and_a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, pipe) = (folder.path().join("file"), folder.path().join("pipe"));
+        fs::write(&file, "0123456789").unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(read_start(&file, 4).unwrap(), b"0123");
+        assert!(read_start(&pipe, 4).unwrap().is_empty());
     }
 
     /// Files of `/proc` declare no length.

@@ -15,7 +15,7 @@
 //! * [`baseline`]: the distribution of unchanged inputs, and how unusual a new one is.
 //! * [`golden`]: inputs with their outputs, and the tolerance between engines.
 //! * [`onnx`]: building and checking the graph, and the second graph that counts zeroed features.
-//! * [`files`]: reading regular files of bounded length.
+//! * [`files`]: reading regular files of bounded length, and telling those that systems leave.
 //! * [`bundle`]: opening a bundle with every check, and writing one atomically.
 //! * [`runtime`]: finding ONNX Runtime, running a graph in it, the golden self-check.
 //! * [`staging`]: writing files and folders whole, so that nobody ever reads half of one.
@@ -48,7 +48,8 @@ pub use bundle::{Bundle, update_manifest, write};
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{
-    Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, PrepareError, SignalSpec,
+    Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, PrepareError, SignalSource,
+    SignalSpec,
 };
 pub use manifest::{Block, Epoch, Evaluation, HeldOutAccuracy, Manifest, ThresholdKind, Training};
 pub use name::Name;

@@ -6,7 +6,7 @@ mod tiny;
 
 use std::{fs, path::Path};
 
-use drsn_bundle::{Bundle, BundleError, Manifest};
+use drsn_bundle::{Bundle, BundleError, InputSpec, Manifest, SignalSource};
 
 fn write(repository: &Path, manifest: Manifest, replace: bool) -> Result<(), BundleError> {
     let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
@@ -121,4 +121,23 @@ fn a_manifest_that_contradicts_itself_is_rejected_with_a_reason() {
     assert!(change(&|m| m.blocks[0].channels = 0).contains("has no channels"));
     let unknown = br#"{"format": 1, "colour": "red"}"#;
     assert!(Manifest::from_json(unknown).unwrap_err().to_string().contains("colour"));
+}
+
+#[test]
+fn what_was_taken_of_the_training_files_is_remembered_and_may_be_missing() {
+    let mut manifest = tiny::manifest("tiny", "1", tiny::signal_input(2));
+    let without = String::from_utf8(manifest.to_json().unwrap()).unwrap();
+    assert!(!without.contains("source"), "{without}");
+    let mut take = |channels: &[&str]| {
+        let InputSpec::Signal(signal) = &mut manifest.input else { panic!("no signal") };
+        let channels = channels.iter().map(|&name| name.to_owned()).collect();
+        signal.source = Some(SignalSource { variable: Some("DE_time".to_owned()), channels });
+        (Manifest::from_json(&manifest.to_json().unwrap()), manifest.clone())
+    };
+    for channels in [&[][..], &["x", "y"]] {
+        let (read, written) = take(channels);
+        assert_eq!(read.unwrap(), written);
+    }
+    let refused = take(&["x"]).0.unwrap_err().to_string();
+    assert!(refused.contains("has 2 channels, but source.channels names 1"), "{refused}");
 }

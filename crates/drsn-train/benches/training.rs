@@ -92,6 +92,7 @@ fn data(recipe: &Recipe) -> Data {
             window: signals.window,
             sample_rate_hz: None,
             normalization: Normalization::ZScore { epsilon: 1e-8 },
+            source: None,
         }),
     };
     let inputs = recipe.batch * BATCHES;
@@ -105,6 +106,7 @@ fn data(recipe: &Recipe) -> Data {
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

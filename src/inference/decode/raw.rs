@@ -83,6 +83,7 @@ mod tests {
             window: 2,
             sample_rate_hz: None,
             normalization: Normalization::None,
+            source: None,
         })
     }
 

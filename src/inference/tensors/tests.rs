@@ -12,6 +12,7 @@ fn spec() -> InputSpec {
         window: 3,
         sample_rate_hz: None,
         normalization: Normalization::None,
+        source: None,
     })
 }
 

@@ -16,6 +16,28 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Gif];
+
+    /// The usual endings of file names, in lower case without the dot.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png"],
+            Self::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            Self::WebP => &["webp"],
+            Self::Bmp => &["bmp", "dib"],
+            Self::Gif => &["gif"],
+        }
+    }
+
+    /// The format that a file name's ending means, without its dot and in any case.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        let is_meant = |format: &Self| {
+            format.extensions().iter().any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        Self::ALL.into_iter().find(is_meant)
+    }
+
     /// Detects the format from a file's first bytes (26 are enough).
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {

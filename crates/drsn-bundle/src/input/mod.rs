@@ -83,6 +83,32 @@ pub struct SignalSpec {
     pub sample_rate_hz: Option<f64>,
     /// Normalisation of each window.
     pub normalization: Normalization,
+    /// What was taken of the files it was trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SignalSource>,
+}
+
+/// What was taken of the files that a model was trained on, so that others are read the same way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SignalSource {
+    /// Variable of MAT and NPZ files, by its name or its ending; none if the files had none, or
+    /// different ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// The channels in the order of the network's, each by its name, or else by its position from
+    /// 0; empty if all channels of files without names were taken, or different ones of different
+    /// files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
+}
+
+impl SignalSource {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.variable.is_none() && self.channels.is_empty()
+    }
 }
 
 /// Normalisation of each window of a signal.
@@ -170,6 +196,13 @@ impl SignalSpec {
     fn check(&self) -> Result<(), String> {
         if self.sample_rate_hz.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             return Err("sample_rate_hz must be a positive number".to_owned());
+        }
+        let taken = self.source.as_ref().map_or(0, |source| source.channels.len());
+        if taken != 0 && taken != self.channels {
+            return Err(format!(
+                "the input has {} channels, but source.channels names {taken}",
+                self.channels
+            ));
         }
         match self.normalization {
             Normalization::None => Ok(()),

@@ -212,6 +212,7 @@ mod tests {
             window,
             sample_rate_hz: None,
             normalization: Normalization::ZScore { epsilon: 1e-8 },
+            source: None,
         })
     }
 
@@ -244,6 +245,7 @@ mod tests {
             window: 4,
             sample_rate_hz: None,
             normalization: Normalization::None,
+            source: None,
         });
         for value in [1e37_f32, -1e37, 2e10, -2e10] {
             let raw = [1.0, 2.0, value, 3.0];
@@ -309,6 +311,7 @@ mod tests {
                 window: 4,
                 sample_rate_hz: None,
                 normalization: Normalization::None,
+                source: None,
             };
             for spec in [signal(1, 4), InputSpec::Image(image), InputSpec::Signal(plain)] {
                 let mut samples = samples.clone();

@@ -109,6 +109,7 @@ mod tests {
                 window: 2,
                 sample_rate_hz: None,
                 normalization: Normalization::None,
+                source: None,
             }),
             classes: vec!["new".to_owned(), "worn".to_owned()],
             description: String::new(),
@@ -117,6 +118,7 @@ mod tests {
             test: Some(part(vec![2, 3])),
             test_name: String::new(),
             skipped: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use drsn_bundle::InputSpec;
 use rand::seq::SliceRandom as _;
 
-use super::{Data, DatasetError, DatasetSource, Part, files::Listing};
+use super::{Data, DatasetError, DatasetSource, Note, Part, files::Listing};
 use crate::random::{Purpose, stream};
 
 /// The parts of a data set of image or recording files.
@@ -18,13 +18,14 @@ pub(super) struct FileSet<'a> {
     /// Description of the contents, which follows the name of the set.
     pub(super) contents: String,
     pub(super) skipped: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl FileSet<'_> {
     /// Limits the training inputs, shuffles the held-out ones, and names the set after its folder
     /// or index.
     pub(super) fn into_data(self, seed: u64, limit: Option<usize>) -> Result<Data, DatasetError> {
-        let Self { listing, source, subsets, input, contents, skipped } = self;
+        let Self { listing, source, subsets, input, contents, skipped, notes } = self;
         let [mut training, mut held_out, test] = subsets;
         let present = training.iter().map(|&index| source.label(index));
         listing.check_classes("input to train on", present)?;
@@ -39,6 +40,8 @@ impl FileSet<'_> {
             .file_stem()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let part = |indices| Part { source: Arc::clone(&source), indices };
+        let contents =
+            notes.iter().fold(contents, |contents, note| format!("{contents}; {}", note.text));
         Ok(Data {
             input,
             description: format!("{name}: {contents}"),
@@ -48,6 +51,7 @@ impl FileSet<'_> {
             training: part(training),
             held_out: part(held_out),
             skipped,
+            notes,
         })
     }
 }

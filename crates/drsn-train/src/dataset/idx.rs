@@ -84,8 +84,11 @@ pub(super) fn open(folder: &Path, name: &str, dimensions: usize) -> Result<OpenI
     Ok(OpenIdx { path, shape, bytes: Bytes::File(file), begin })
 }
 
+/// Finds a file by its name or, as unpackers of archives write it, by `train-images.idx3-ubyte`.
 fn locate(folder: &Path, name: &str) -> Result<PathBuf, DatasetError> {
-    let candidates = [folder.join(name), folder.join(format!("{name}.gz"))];
+    let with_dot = name.replace("-idx", ".idx");
+    let names = [name.to_owned(), format!("{name}.gz"), with_dot.clone(), format!("{with_dot}.gz")];
+    let candidates = names.map(|name| folder.join(name));
     candidates
         .into_iter()
         .find(|path| path.is_file())
@@ -173,6 +176,23 @@ mod tests {
         file.write_all(&TWO_BY_TWO).unwrap();
         file.finish().unwrap();
         assert_eq!(read(folder.path(), "labels", 2).unwrap(), parse(&TWO_BY_TWO, 2).unwrap());
+    }
+
+    #[test]
+    fn names_with_a_dot_are_found_as_well() {
+        for name in ["train-labels.idx1-ubyte", "train-labels-idx1-ubyte"] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(name), TWO_BY_TWO).unwrap();
+            assert_eq!(read(folder.path(), IDX_FILES[1], 2).unwrap().shape, [2, 2]);
+            assert_eq!(open(folder.path(), IDX_FILES[1], 2).unwrap().shape, [2, 2]);
+            assert!(read(folder.path(), IDX_FILES[0], 2).is_err());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = fs::File::create(folder.path().join("t10k-labels.idx1-ubyte.gz")).unwrap();
+        let mut file = GzEncoder::new(file, Compression::fast());
+        file.write_all(&TWO_BY_TWO).unwrap();
+        file.finish().unwrap();
+        assert_eq!(open(folder.path(), IDX_FILES[3], 2).unwrap().shape, [2, 2]);
     }
 
     #[test]

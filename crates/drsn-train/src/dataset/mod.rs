@@ -2,12 +2,14 @@
 
 pub(crate) mod augmentation;
 pub(crate) mod cifar10;
+mod copies;
 mod digest;
 mod error;
 mod file_set;
 mod files;
 mod idx;
 mod images;
+mod note;
 mod open;
 mod packed;
 mod partition;
@@ -25,6 +27,7 @@ pub use error::DatasetError;
 pub(crate) use files::assert_index;
 pub(crate) use idx::CLASSES_FILE;
 pub use idx::IDX_FILES;
+pub use note::Note;
 pub(crate) use partition::describe as describe_split;
 pub(crate) use sample_rate::is_same_rate;
 pub(crate) use source::class_weights;

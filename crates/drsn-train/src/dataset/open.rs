@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Data, DatasetError, images, public_sets, signals};
-use crate::recipe::{DataConfig, Recipe, RecipeError};
+use crate::recipe::{DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split};
 
 impl Data {
     /// Opens the data set in `folder` and splits it. The same seed gives the same split.
@@ -43,6 +43,11 @@ impl Data {
     fn check(&self, recipe: &Recipe) -> Result<(), RecipeError> {
         let hold_more_out = match &recipe.data {
             DataConfig::Idx(_) | DataConfig::Cifar10(_) => "a larger data.held_out",
+            DataConfig::Images(ImageConfig { split: Split::List { .. }, .. })
+            | DataConfig::Signals(SignalConfig { split: Split::List { .. }, .. }) => {
+                "data declared as held-out, such as a folder val, or a share of the training data \
+                 by --set 'data.split={by=\"list\", held_out_share=0.1}'"
+            }
             DataConfig::Images(_) => "more images, or a larger share in data.split",
             DataConfig::Signals(_) => {
                 "longer recordings or more files, or a larger share in data.split"

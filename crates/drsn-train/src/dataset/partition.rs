@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, ops::Range};
 
 use rand::seq::SliceRandom as _;
 
-use super::{DatasetError, files::Listing, subset::Subset};
+use super::{
+    DatasetError,
+    files::{Entry, Listing},
+    subset::Subset,
+};
 use crate::{
     random::{Purpose, stream},
     recipe::Split,
@@ -14,9 +18,10 @@ use crate::{
 pub(super) fn check_shares(split: &Split) -> Result<(), String> {
     let (training, shares) = match split {
         Split::Time { training, held_out } => (*training, vec![*training, *held_out]),
-        Split::Group { held_out_share, .. } => (1.0 - held_out_share, vec![*held_out_share]),
+        Split::Group { held_out_share, .. } | Split::List { held_out_share } => {
+            (1.0 - held_out_share, vec![*held_out_share])
+        }
         Split::Random { held_out, test } => (1.0 - held_out - test, vec![*held_out, *test]),
-        Split::List => return Ok(()),
     };
     let is_share = |share: &f64| (0.0..=1.0).contains(share);
     // Decimal fractions that add up to 1 may exceed it slightly in binary.
@@ -31,34 +36,66 @@ pub(super) fn check_shares(split: &Split) -> Result<(), String> {
 /// Assigns each file to a subset, as far as the split assigns whole files; by time and at random,
 /// all are assigned to training first.
 pub(super) fn assign(listing: &Listing, split: &Split) -> Result<Vec<Subset>, DatasetError> {
-    let declared = listing.entries.iter().find(|entry| entry.subset.is_some());
-    if let Some(entry) = declared.filter(|_| *split != Split::List) {
-        return Err(listing.unusable(format!(
-            "{} is declared as training, held-out or test data, but the recipe splits differently: \
-             use --set 'data.split={{by=\"list\"}}', or remove the column split and folders with \
-             these names",
-            entry.name
-        )));
-    }
     match split {
         Split::Time { .. } | Split::Random { .. } => {
+            refuse_declared(listing, listing.entries.iter().find(|entry| entry.subset.is_some()))?;
             Ok(vec![Subset::Training; listing.entries.len()])
         }
-        Split::List => listing
-            .entries
-            .iter()
-            .map(|entry| {
-                entry.subset.ok_or_else(|| {
-                    listing.unusable(format!(
-                        "{} is not declared as training, held-out or test data: fill the column \
-                         split of the index, or put it into a folder with one of these names",
-                        entry.name
-                    ))
-                })
-            })
-            .collect(),
-        Split::Group { test, held_out, .. } => by_group(listing, test, held_out),
+        Split::List { held_out_share } => by_list(listing, *held_out_share),
+        Split::Group { test, held_out, .. } => {
+            let subsets = by_group(listing, test, held_out)?;
+            let mut files = listing.entries.iter().zip(&subsets);
+            let contrary = files.find(|(entry, subset)| !follows(entry, **subset));
+            refuse_declared(listing, contrary.map(|(entry, _)| entry))?;
+            Ok(subsets)
+        }
     }
+}
+
+/// Whether a file is declared for nothing else. The group of a file may be the folder that declares
+/// it, such as `test`.
+fn follows(entry: &Entry, subset: Subset) -> bool {
+    let group = entry.group.as_deref().and_then(Subset::from_name);
+    entry.subset.is_none_or(|declared| declared == subset && group == Some(subset))
+}
+
+/// Refuses a file that is declared for something, which the split would not follow.
+fn refuse_declared(listing: &Listing, declared: Option<&Entry>) -> Result<(), DatasetError> {
+    let Some((entry, subset)) = declared.and_then(|entry| Some((entry, entry.subset?))) else {
+        return Ok(());
+    };
+    let share = if holds_out(listing) { "" } else { ", held_out_share=0.1" };
+    Err(listing.unusable(format!(
+        "{} is declared as {} data by the column split or the name of a folder, but the recipe \
+         splits differently: use --set 'data.split={{by=\"list\"{share}}}', or remove the column \
+         or rename the folder",
+        entry.name,
+        subset.name()
+    )))
+}
+
+/// Whether the list holds files out.
+fn holds_out(listing: &Listing) -> bool {
+    listing.entries.iter().any(|entry| entry.subset == Some(Subset::HeldOut))
+}
+
+fn by_list(listing: &Listing, held_out_share: f64) -> Result<Vec<Subset>, DatasetError> {
+    if held_out_share > 0.0 && holds_out(listing) {
+        return Err(listing.unusable(
+            "it declares held-out data, so data.split must not have a held_out_share: use --set \
+             'data.split={by=\"list\"}'",
+        ));
+    }
+    let declared = listing.entries.iter().map(|entry| {
+        entry.subset.ok_or_else(|| {
+            listing.unusable(format!(
+                "{} is not declared as training, held-out or test data: fill the column split of \
+                 the index, or put it into a folder with one of these names",
+                entry.name
+            ))
+        })
+    });
+    declared.collect()
 }
 
 fn by_group(
@@ -91,22 +128,32 @@ fn by_group(
         .collect()
 }
 
+/// Whether the split divides each recording of a subset in time.
+pub(super) fn divides(split: &Split, subset: Subset) -> bool {
+    match split {
+        Split::Time { .. } => true,
+        Split::Group { held_out, held_out_share, .. } => {
+            held_out.is_empty() && *held_out_share > 0.0 && subset == Subset::Training
+        }
+        Split::List { held_out_share } => *held_out_share > 0.0 && subset == Subset::Training,
+        Split::Random { .. } => false,
+    }
+}
+
 /// Splits a recording of `length` samples in time, into adjacent ranges. `subset` is that of its
 /// file.
 pub(super) fn parts(split: &Split, subset: Subset, length: usize) -> Vec<(Subset, Range<usize>)> {
     let share = |share: f64| ((length as f64 * share).round() as usize).min(length);
-    let bounds = match split {
+    if !divides(split, subset) {
+        return vec![(subset, 0..length)];
+    }
+    let [first, second] = match split {
         Split::Time { training, held_out } => [share(*training), share(training + held_out)],
-        Split::Group { held_out, held_out_share, .. }
-            if held_out.is_empty() && subset == Subset::Training =>
-        {
+        Split::Group { held_out_share, .. } | Split::List { held_out_share } => {
             [share(1.0 - held_out_share), length]
         }
-        Split::Group { .. } | Split::List | Split::Random { .. } => {
-            return vec![(subset, 0..length)];
-        }
+        Split::Random { .. } => [length, length],
     };
-    let [first, second] = bounds;
     let parts = [
         (Subset::Training, 0..first),
         (Subset::HeldOut, first..second),
@@ -132,7 +179,12 @@ pub(super) fn draw(listing: &Listing, split: &Split, seed: u64, subsets: &mut [S
             Split::Group { held_out, held_out_share, .. } if held_out.is_empty() => {
                 (count(*held_out_share), 0)
             }
-            Split::Group { .. } | Split::List | Split::Time { .. } => return,
+            Split::List { held_out_share } => {
+                let held_out = count(*held_out_share);
+                files.shuffle(&mut stream(seed, Purpose::Files, class as u64, 0));
+                (held_out, 0)
+            }
+            Split::Group { .. } | Split::Time { .. } => return,
         };
         // From the end: the split by group holds out the last files.
         let mut last = files.into_iter().rev();
@@ -159,7 +211,13 @@ pub(crate) fn describe(split: &Split) -> String {
             };
             format!("split by group: {} tested on, {held_out}", test.join(", "))
         }
-        Split::List => "split by its own list".to_owned(),
+        Split::List { held_out_share } if *held_out_share > 0.0 => {
+            format!(
+                "split by its own list, {} of the training data held out",
+                percent(held_out_share)
+            )
+        }
+        Split::List { .. } => "split by its own list".to_owned(),
         Split::Random { held_out, test } => format!(
             "files split at random: {} held out, {} tested on",
             percent(held_out),
@@ -175,7 +233,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::files::Entry;
 
     fn listing(files: &[(usize, Option<&str>, Option<Subset>)]) -> Listing {
         let entries = files.iter().enumerate().map(|(index, &(class, group, subset))| Entry {
@@ -189,6 +246,7 @@ mod tests {
             origin: PathBuf::from("data"),
             classes: vec!["a".to_owned(), "b".to_owned()],
             entries: entries.collect(),
+            ..Listing::default()
         }
     }
 
@@ -216,7 +274,7 @@ mod tests {
         let bare = listing(&[(0, Some("x"), None), (1, None, None)]);
         let error = assign(&bare, &by_group("x", 0.1)).unwrap_err().to_string();
         assert!(error.contains("1.wav has no group"), "{error}");
-        let error = assign(&bare, &Split::List).unwrap_err().to_string();
+        let error = assign(&bare, &Split::List { held_out_share: 0.0 }).unwrap_err().to_string();
         assert!(error.contains("0.wav is not declared"), "{error}");
     }
 
@@ -228,11 +286,14 @@ mod tests {
         let random = Split::Random { held_out: 0.1, test: 0.2 };
         for split in [time, random, by_group("x", 0.1)] {
             let error = assign(&declared, &split).unwrap_err().to_string();
-            let cure = "1.wav is declared as training, held-out or test data";
-            assert!(error.contains(cure) && error.contains("data.split={by=\"list\"}"), "{error}");
+            let cure = "1.wav is declared as test data";
+            assert!(error.contains(cure) && error.contains("data.split={by=\"list\""), "{error}");
         }
         let declared = listing(&[(0, None, Some(Subset::Training)), (1, None, Some(Subset::Test))]);
-        assert_eq!(assign(&declared, &Split::List).unwrap(), [Subset::Training, Subset::Test]);
+        assert_eq!(
+            assign(&declared, &Split::List { held_out_share: 0.0 }).unwrap(),
+            [Subset::Training, Subset::Test]
+        );
     }
 
     #[test]

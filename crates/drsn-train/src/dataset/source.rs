@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use drsn_bundle::InputSpec;
 use ndarray::ArrayViewMutD;
 
-use super::DatasetError;
+use super::{DatasetError, Note};
 
 /// Labelled raw inputs: images with pixels in [0, 1], or windows of recordings, before preparation.
 ///
@@ -68,6 +68,8 @@ pub struct Data {
     pub test_name: String,
     /// Files that were left out because they cannot be read, each with the reason.
     pub skipped: Vec<String>,
+    /// What else a user should know, such as files that were left out or are there twice.
+    pub notes: Vec<Note>,
 }
 
 /// Weights that give every class the same total weight: inputs / (classes · inputs of the class).

@@ -16,6 +16,8 @@ pub(super) struct StoredRecording {
     pub(super) place: u64,
     /// Number of samples of each channel.
     pub(super) length: usize,
+    /// Position of the first sample in the file, for names: of a part it is not 0.
+    pub(super) first: usize,
 }
 
 /// A part of a recording that belongs to one subset.
@@ -97,8 +99,9 @@ impl DatasetSource for Windows {
     }
 
     fn name(&self, index: usize) -> String {
-        let start = self.positions[index].start;
-        format!("{}, samples {start} to {}", self.recording(index).name, start + self.length - 1)
+        let StoredRecording { name, first, .. } = self.recording(index);
+        let start = first + self.positions[index].start;
+        format!("{name}, samples {start} to {}", start + self.length - 1)
     }
 
     fn read(
@@ -146,6 +149,7 @@ mod tests {
                 class: recording,
                 place,
                 length,
+                first: 0,
             });
             for (subset, range) in parts(split, Subset::Training, length) {
                 segments.push(Segment { recording, subset, range });

@@ -157,6 +157,9 @@ fn with_context<T>(
     for skipped in &data.skipped {
         progress.step(&format!("skipped {skipped}"));
     }
+    for note in &data.notes {
+        progress.step(&note.to_string());
+    }
     zero_centre(recipe, &mut data, &workers)?;
     run(TrainingContext { recipe, data: &data, digest: &digest, workers: &workers }, progress)
 }

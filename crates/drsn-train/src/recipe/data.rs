@@ -11,7 +11,7 @@ pub enum DataConfig {
     Idx(IdxConfig),
     /// The binary version of CIFAR-10.
     Cifar10(IdxConfig),
-    /// PNG and JPEG files in folders named after their classes, or listed in an index.
+    /// Image files in folders named after their classes, or listed in an index.
     Images(ImageConfig),
     /// Recordings (MAT v5, NPY, NPZ, WAV, CSV) in folders named after their classes, or listed in
     /// an index.
@@ -128,9 +128,14 @@ pub enum Split {
         #[serde(default)]
         held_out_share: f64,
     },
-    /// Follows the index column `split`: `training`, `held-out` or `test`. Top-level folders with
-    /// these names have the same effect.
-    List,
+    /// Follows the index column `split`: `training`, `held-out` or `test`, or another usual name
+    /// of these. Folders with such names have the same effect.
+    List {
+        /// Share of the training data to hold out, if the list holds nothing out: the end of each
+        /// training recording, or some training images of each class, drawn by the seed.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        held_out_share: f64,
+    },
     /// Splits whole files at random by the seed, class by class. For images only: signals have too
     /// few files, and their windows overlap.
     Random {
@@ -155,4 +160,9 @@ pub struct Augmentation {
     /// Signals: maximum number of samples by which a window starts earlier or later, within its
     /// part of the recording.
     pub shift: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }

@@ -96,6 +96,7 @@ pub(crate) fn signal(window: usize) -> InputSpec {
         window,
         sample_rate_hz: None,
         normalization: Normalization::None,
+        source: None,
     })
 }
 
@@ -144,6 +145,7 @@ pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

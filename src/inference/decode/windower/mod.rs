@@ -153,7 +153,13 @@ mod tests {
     use super::*;
 
     fn spec(channels: usize, window: usize) -> SignalSpec {
-        SignalSpec { channels, window, sample_rate_hz: None, normalization: Normalization::None }
+        SignalSpec {
+            channels,
+            window,
+            sample_rate_hz: None,
+            normalization: Normalization::None,
+            source: None,
+        }
     }
 
     proptest! {

@@ -1,118 +1,179 @@
 //! Files in folders named after their classes.
 //!
-//! A file is at `<class>/<file>`, at `<class>/<group>/…/<file>`, or one level deeper inside folders
-//! named `training`, `held-out` and `test`. Classes and files are in natural order of their names.
+//! A file is at `<class>/<file>` or at `<class>/<group>/…/<file>`. Folders of a split, such as
+//! `train`, `val` and `test`, are above those of the classes or below them ([`super::layout`]).
+//! Classes and files are in natural order of their names.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{cmp::Reverse, collections::BTreeMap, path::Path};
 
 use super::{
+    contents::{contents, subfolders},
+    kind::FileKind,
+    layout::{Side, refuse_sides_as_classes, sides},
     listing::{Entry, Listing},
     natural_order::natural,
 };
-use crate::dataset::{error::DatasetError, subset::Subset};
+use crate::dataset::{error::DatasetError, note::Note, subset::Subset};
 
 /// Maximum depth of nested folders; deeper ones are a loop of links.
 const MAX_DEPTH: usize = 16;
 /// Maximum number of files.
 const MAX_FILES: usize = 10_000_000;
 
-/// Lists the files below `folder` whose name `is_wanted`.
-pub(super) fn walk(folder: &Path, is_wanted: fn(&Path) -> bool) -> Result<Listing, DatasetError> {
-    let origin = folder.to_owned();
-    let tops = contents(folder)?;
-    let subsets: Vec<_> = tops
-        .iter()
-        .filter(|(_, path)| path.is_dir())
-        .map(|(name, path)| (Subset::from_name(name), path))
-        .collect();
-    let folders = if !subsets.is_empty() && subsets.iter().all(|(subset, _)| subset.is_some()) {
-        subsets
-    } else {
-        vec![(None, &origin)]
-    };
-    let mut listing =
-        Listing { classes: classes(&folders)?, origin: origin.clone(), entries: Vec::new() };
-    for (subset, path) in folders {
-        add_classes(&mut listing, path, subset, is_wanted)?;
+/// Lists the files of a kind below `folder`, and notes what is left out.
+pub(super) fn walk(folder: &Path, kind: FileKind) -> Result<Listing, DatasetError> {
+    let sides = sides(folder)?;
+    let classes = classes(folder, &sides)?;
+    let listing = Listing { classes, origin: folder.to_owned(), ..Listing::default() };
+    let mut walk = Walk { listing, kind, inner_sides: Vec::new(), left_out: Vec::new() };
+    if sides.iter().any(|side| side.path != folder) {
+        walk.leave_files_out(folder)?;
     }
-    Ok(listing)
+    for side in &sides {
+        walk.add_classes(side)?;
+        walk.leave_files_out(&side.path)?;
+    }
+    Ok(walk.finish())
 }
 
-fn add_classes(
-    listing: &mut Listing,
-    folder: &Path,
-    subset: Option<Subset>,
-    is_wanted: fn(&Path) -> bool,
-) -> Result<(), DatasetError> {
-    for (name, path) in contents(folder)?.into_iter().filter(|(_, path)| path.is_dir()) {
-        let Some(class) = listing.classes.iter().position(|class| *class == name) else {
-            continue;
-        };
-        let template = Entry { class, subset, ..Entry::default() };
-        add_files(listing, &path, &template, is_wanted, MAX_DEPTH)?;
-    }
-    Ok(())
+/// A walk through the folders.
+struct Walk {
+    listing: Listing,
+    kind: FileKind,
+    /// Names of the folders below those of the classes that look like parts of a split.
+    inner_sides: Vec<(String, Subset)>,
+    /// Names of the files that are not of the kind, or not in the folder of a class.
+    left_out: Vec<String>,
 }
 
-fn add_files(
-    listing: &mut Listing,
-    folder: &Path,
-    template: &Entry,
-    is_wanted: fn(&Path) -> bool,
-    depth: usize,
-) -> Result<(), DatasetError> {
-    if depth == 0 || listing.entries.len() >= MAX_FILES {
-        return Err(listing.unusable(format!(
-            "{} is nested too deeply, or there are more than {MAX_FILES} files",
-            folder.display()
-        )));
-    }
-    for (name, path) in contents(folder)? {
-        if path.is_dir() {
-            // The folder directly inside the class is the group of all files below it.
-            let group = template.group.clone().or(Some(name));
-            let template = Entry { group, ..template.clone() };
-            add_files(listing, &path, &template, is_wanted, depth - 1)?;
-        } else if is_wanted(&path) {
-            let relative = path.strip_prefix(&listing.origin).unwrap_or(&path);
-            let name = relative.display().to_string();
-            listing.entries.push(Entry { path, name, ..template.clone() });
+impl Walk {
+    fn add_classes(&mut self, side: &Side) -> Result<(), DatasetError> {
+        for (name, path) in subfolders(&side.path)? {
+            let Some(class) = self.listing.classes.iter().position(|class| *class == name) else {
+                continue;
+            };
+            let template = Entry { class, subset: side.subset, ..Entry::default() };
+            self.add_files(&path, &template, MAX_DEPTH)?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn add_files(
+        &mut self,
+        folder: &Path,
+        template: &Entry,
+        depth: usize,
+    ) -> Result<(), DatasetError> {
+        if depth == 0 || self.listing.entries.len() >= MAX_FILES {
+            return Err(self.listing.unusable(format!(
+                "{} is nested too deeply, or there are more than {MAX_FILES} files",
+                folder.display()
+            )));
+        }
+        for (name, path) in contents(folder)? {
+            if path.is_dir() {
+                let subset = self.inner_subset(&name, &path, template.subset)?;
+                // The folder directly inside the class is the group of all files below it.
+                let group = template.group.clone().or(Some(name));
+                let template = Entry { group, subset, ..template.clone() };
+                self.add_files(&path, &template, depth - 1)?;
+                continue;
+            }
+            let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
+            let name = self.name_of(&path);
+            if self.kind.reads(&path).map_err(unreadable)? {
+                self.listing.entries.push(Entry { path, name, ..template.clone() });
+            } else {
+                self.left_out.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out the files that lie beside the folders of the classes.
+    fn leave_files_out(&mut self, folder: &Path) -> Result<(), DatasetError> {
+        for (_, path) in contents(folder)? {
+            if !path.is_dir() {
+                self.left_out.push(self.name_of(&path));
+            }
+        }
+        Ok(())
+    }
+
+    fn name_of(&self, path: &Path) -> String {
+        path.strip_prefix(&self.listing.origin).unwrap_or(path).display().to_string()
+    }
+
+    /// The subset of the files in a folder below that of a class; `outer` is that of the folder
+    /// around it.
+    fn inner_subset(
+        &mut self,
+        name: &str,
+        path: &Path,
+        outer: Option<Subset>,
+    ) -> Result<Option<Subset>, DatasetError> {
+        let Some(inner) = Subset::from_name(name) else { return Ok(outer) };
+        if let Some(outer) = outer.filter(|&outer| outer != inner) {
+            return Err(self.listing.unusable(format!(
+                "by its name, the folder {} is for {} inputs, but a folder around it is for {} \
+                 ones: rename one of them, or list the files in an index",
+                path.display(),
+                inner.name(),
+                outer.name()
+            )));
+        }
+        if outer.is_none() {
+            self.inner_sides.push((name.to_owned(), inner));
+        }
+        Ok(Some(inner))
+    }
+
+    /// Ends the walk. Folders `test1`, `test2`, … below the classes, without any for training, are
+    /// groups, such as series of measurements.
+    fn finish(self) -> Listing {
+        let Self { mut listing, inner_sides, left_out, .. } = self;
+        let are_groups = inner_sides.iter().all(|(name, subset)| {
+            *subset != Subset::Training && name.contains(|c: char| c.is_ascii_digit())
+        });
+        if are_groups && !inner_sides.is_empty() {
+            listing.entries.iter_mut().for_each(|entry| entry.subset = None);
+        }
+        listing.notes.extend(left_out_note(&left_out));
+        listing
+    }
 }
 
-/// Names of the folders inside `folders`, in natural order and without duplicates.
-fn classes(folders: &[(Option<Subset>, &PathBuf)]) -> Result<Vec<String>, DatasetError> {
+/// Counts the files that are left out by their endings.
+fn left_out_note(names: &[String]) -> Option<Note> {
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    for name in names {
+        let ending = Path::new(name).extension().map_or_else(
+            || "without an ending".to_owned(),
+            |extension| format!(".{}", extension.to_string_lossy()),
+        );
+        *endings.entry(ending).or_default() += 1;
+    }
+    let mut endings: Vec<(String, usize)> = endings.into_iter().collect();
+    endings.sort_by_key(|(_, count)| Reverse(*count));
+    let counts: Vec<String> =
+        endings.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
+    let were = match names.len() {
+        0 => return None,
+        1 => "1 file was".to_owned(),
+        count => format!("{count} files were"),
+    };
+    let text = format!("{were} left out: {}", counts.join(", "));
+    Some(Note::new(text, names.iter().map(String::as_str)))
+}
+
+/// Names of the folders inside the sides, in natural order and without duplicates.
+fn classes(folder: &Path, sides: &[Side]) -> Result<Vec<String>, DatasetError> {
     let mut classes = Vec::new();
-    for (_, folder) in folders {
-        let inside = contents(folder)?.into_iter().filter(|(_, path)| path.is_dir());
-        classes.extend(inside.map(|(name, _)| name));
+    for side in sides {
+        classes.extend(subfolders(&side.path)?.into_iter().map(|(name, _)| name));
     }
     classes.sort_by(|a, b| natural(a, b));
     classes.dedup();
+    refuse_sides_as_classes(folder, &classes)?;
     Ok(classes)
-}
-
-/// Names and paths of the entries of a folder, without hidden ones, in natural order.
-fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
-    let unreadable = |source| DatasetError::Unreadable { path: folder.to_owned(), source };
-    let mut contents = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            return Err(DatasetError::Malformed {
-                path,
-                reason: "its name is not UTF-8; rename it".to_owned(),
-            });
-        };
-        if !name.starts_with('.') {
-            contents.push((name.to_owned(), path));
-        }
-    }
-    contents.sort_by(|(a, _), (b, _)| natural(a, b));
-    Ok(contents)
 }

@@ -1,25 +1,39 @@
 //! The index of a data set: a text table with one line for each file.
 //!
 //! The first line names the columns, in any order: `file` and `label` are required; `group`,
-//! `split` (`training`, `held-out`, `test`), `sample_rate_hz`, `variable` and `channel` are
-//! optional. Columns are separated by commas, semicolons or tabs; a cell may be quoted. Files are
-//! relative to the data's folder. Classes are in order of first appearance.
+//! `split` (`training`, `held-out`, `test` or another usual name of these), `sample_rate_hz`,
+//! `variable`, `channel`, `start_s` and `stop_s` are optional; others are told and not used. Columns
+//! are separated by commas, semicolons or tabs; a cell may be quoted. Files are relative to the
+//! data's folder. Classes are in order of first appearance.
 
 use std::{
     collections::HashMap,
     fs::File,
     io::Read as _,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use super::listing::{Entry, Listing};
-use crate::dataset::{error::DatasetError, subset::Subset};
+use crate::dataset::{error::DatasetError, note::Note, subset::Subset};
 
 /// Maximum size of an index in bytes: millions of lines.
 const MAX_BYTES: u64 = 256 << 20;
 
-const COLUMNS: [&str; 7] =
-    ["file", "label", "group", "split", "sample_rate_hz", "variable", "channel"];
+const COLUMNS: [&str; 9] = [
+    "file",
+    "label",
+    "group",
+    "split",
+    "sample_rate_hz",
+    "variable",
+    "channel",
+    "start_s",
+    "stop_s",
+];
+
+/// Place of each known column in the header.
+type Columns = [Option<usize>; COLUMNS.len()];
 
 /// Reads an index of files in `folder`.
 pub(super) fn read(index: &Path, folder: &Path) -> Result<Listing, DatasetError> {
@@ -36,12 +50,12 @@ pub(super) fn read(index: &Path, folder: &Path) -> Result<Listing, DatasetError>
         let line = good.split(|&byte| byte == b'\n').count();
         malformed(format!("line {line} is not UTF-8: save it as UTF-8"))
     })?;
-    let (classes, entries) = parse(&text, folder).map_err(malformed)?;
-    Ok(Listing { origin: index.to_owned(), classes, entries })
+    let listing = parse(&text, folder).map_err(malformed)?;
+    Ok(Listing { origin: index.to_owned(), ..listing })
 }
 
 /// Parses the text of an index into its classes and files.
-fn parse(text: &str, folder: &Path) -> Result<(Vec<String>, Vec<Entry>), String> {
+fn parse(text: &str, folder: &Path) -> Result<Listing, String> {
     let text = text.trim_start_matches('\u{feff}');
     let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let Some((_, header)) = lines.next() else {
@@ -49,7 +63,7 @@ fn parse(text: &str, folder: &Path) -> Result<(Vec<String>, Vec<Entry>), String>
     };
     let separator = separator(header);
     let header = cells(header, separator)?;
-    let places = columns(&header)?;
+    let (places, others) = columns(&header)?;
     let mut classes = Classes::default();
     let mut entries = Vec::new();
     for (number, line) in lines {
@@ -65,25 +79,36 @@ fn parse(text: &str, folder: &Path) -> Result<(Vec<String>, Vec<Entry>), String>
         let row = places.map(|place| place.map(|p| cells[p].as_str()).filter(|c| !c.is_empty()));
         entries.push(entry(row, folder, &mut classes).map_err(at_line)?);
     }
-    Ok((classes.names, entries))
+    let mut notes = Vec::new();
+    if !others.is_empty() {
+        let known = COLUMNS.join(", ");
+        let text = format!("the index has other columns than {known}, which are not used");
+        notes.push(Note::new(text, others));
+    }
+    Ok(Listing { origin: PathBuf::new(), classes: classes.names, entries, notes })
 }
 
-/// Finds the position of each known column in the header.
-fn columns(header: &[String]) -> Result<[Option<usize>; COLUMNS.len()], String> {
+/// Finds the position of each known column in the header, and the names of the others.
+fn columns(header: &[String]) -> Result<(Columns, Vec<String>), String> {
     let mut places = [None; COLUMNS.len()];
+    let mut others = Vec::new();
     for (place, name) in header.iter().enumerate() {
-        let column = COLUMNS.iter().position(|column| column == name).ok_or_else(|| {
-            format!("unknown column \"{name}\"; the columns are {}", COLUMNS.join(", "))
-        })?;
+        let known = COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name));
+        let Some(column) = known else {
+            // A line often ends with a separator.
+            others.extend(Some(name.clone()).filter(|name| !name.is_empty()));
+            continue;
+        };
         if places[column].replace(place).is_some() {
             return Err(format!("duplicate column {name}"));
         }
     }
     match (0..2).find(|&column| places[column].is_none()) {
-        None => Ok(places),
+        None => Ok((places, others)),
         Some(missing) => Err(format!(
-            "it has no column {}: its first line must name the columns file,label",
-            COLUMNS[missing]
+            "it has no column {}: its first line must name the columns file,label, and has {}",
+            COLUMNS[missing],
+            header.join(", ")
         )),
     }
 }
@@ -113,7 +138,7 @@ fn entry(
     folder: &Path,
     classes: &mut Classes,
 ) -> Result<Entry, String> {
-    let [file, label, group, subset, rate, variable, channel] = row;
+    let [file, label, group, subset, rate, variable, channel, start_s, stop_s] = row;
     let file = file.ok_or("the column file is empty")?;
     let label = label.ok_or_else(|| format!("{file} has no label"))?;
     let class = classes.place(label);
@@ -126,7 +151,9 @@ fn entry(
         let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
         rate.ok_or_else(|| wrong_rate(text))
     });
-    Ok(Entry {
+    let start_s = start_s.map(|text| seconds("start_s", text)).transpose()?;
+    let stop_s = stop_s.map(|text| seconds("stop_s", text)).transpose()?;
+    let entry = Entry {
         path: folder.join(PathBuf::from(file)),
         name: file.to_owned(),
         class,
@@ -135,7 +162,20 @@ fn entry(
         sample_rate_hz: rate.transpose()?,
         variable: variable.map(str::to_owned),
         channel: channel.map(str::to_owned),
-    })
+        start_s,
+        stop_s,
+    };
+    let Range { start, end } = entry.extent();
+    if start >= end {
+        return Err(format!("stop_s must be after start_s, got {start} and {end}"));
+    }
+    Ok(entry)
+}
+
+/// A time within a recording.
+fn seconds(column: &str, text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0);
+    seconds.ok_or_else(|| format!("{column} must be a number of seconds from 0, got \"{text}\""))
 }
 
 /// The column separator. No column name contains one.
@@ -171,7 +211,7 @@ fn cells(line: &str, separator: char) -> Result<Vec<String>, String> {
 /// Parses an index and checks what the rest of the program relies on.
 #[cfg(fuzzing)]
 pub(crate) fn assert_index(text: &str) {
-    let Ok((classes, entries)) = parse(text, Path::new("")) else { return };
+    let Ok(Listing { classes, entries, .. }) = parse(text, Path::new("")) else { return };
     let names: std::collections::HashSet<_> = classes.iter().collect();
     assert_eq!(names.len(), classes.len(), "every class is there once");
     assert!(classes.iter().all(|class| !class.is_empty()));
@@ -181,7 +221,7 @@ pub(crate) fn assert_index(text: &str) {
         assert!(!entry.name.is_empty());
         assert!(entry.sample_rate_hz.is_none_or(|rate| rate.is_finite() && rate > 0.0));
     }
-    let _ = Listing { origin: PathBuf::new(), classes, entries }.check();
+    let _ = Listing { classes, entries, ..Listing::default() }.check();
 }
 
 #[cfg(test)]
@@ -201,7 +241,7 @@ mod tests {
             "\u{feff}group;file;label;sample_rate_hz\r\na;b.wav;worn;48e3\r\n\r\n;a.wav;new;\r\n",
             "label\tfile\tsample_rate_hz\tgroup\nworn\t\"b.wav\"\t48000\ta\nnew\t a.wav\t\t\n",
         ] {
-            let (classes, entries) = parse(text, Path::new("data")).unwrap();
+            let Listing { classes, entries, .. } = parse(text, Path::new("data")).unwrap();
             assert_eq!(classes, ["worn", "new"], "{text}");
             assert_eq!(entries[0].group.as_deref(), Some("a"));
             assert_eq!(entries[0].sample_rate_hz, Some(48_000.0));
@@ -218,7 +258,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         assert!(refuse("").contains("empty"));
-        assert!(refuse("file,lable\n").contains("unknown column \"lable\""));
+        assert!(refuse("file,lable\n").contains("no column label: its first line"));
+        assert!(refuse("file,lable\n").contains("and has file, lable"));
         assert!(refuse("file,group\n").contains("no column label"));
         assert!(refuse("file,file\n").contains("duplicate column file"));
         assert_eq!(
@@ -229,6 +270,21 @@ mod tests {
         assert!(refuse("file,label,split\na,b,tset\n").contains("\"tset\""));
         assert!(refuse("file,label,sample_rate_hz\na,b,-1\n").contains("positive"));
         assert!(refuse("file,label\n\"a,b\n").contains("not closed"));
+        assert!(refuse("file,label,start_s\na,b,-1\n").contains("start_s must be a number of sec"));
+        assert!(refuse("file,label,stop_s\na,b,end\n").contains("got \"end\""));
+        assert!(refuse("file,label,start_s,stop_s\na,b,2,2\n").contains("must be after start_s"));
+    }
+
+    /// Tables come from spreadsheets, with columns for people.
+    #[test]
+    fn columns_for_people_are_ignored_and_told() {
+        let text =
+            "File,Label,Comment,LABEL 2\r\na.wav,new,\"by hand, loud\",x\r\nb.wav,worn,,\r\n";
+        let listing = parse(text, Path::new("data")).unwrap();
+        assert_eq!(listing.classes, ["new", "worn"]);
+        let note = listing.notes[0].to_string();
+        assert!(note.ends_with("which are not used: Comment, LABEL 2"), "{note}");
+        assert!(parse("file,label\na,b\n", Path::new("")).unwrap().notes.is_empty());
     }
 
     /// Regression: each line was compared with all labels before it, so that a table whose labels
@@ -239,8 +295,8 @@ mod tests {
             let lines = (0..150_000).map(|line| format!("a.wav,{}\n", line % labels));
             let text = lines.fold("file,label\n".to_owned(), |text, line| text + &line);
             let started = std::time::Instant::now();
-            let (classes, entries) = parse(&text, Path::new("")).unwrap();
-            let listing = Listing { origin: PathBuf::new(), classes, entries };
+            let Listing { classes, entries, .. } = parse(&text, Path::new("")).unwrap();
+            let listing = Listing { classes, entries, ..Listing::default() };
             listing.check().unwrap();
             started.elapsed()
         };

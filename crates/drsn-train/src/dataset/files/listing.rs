@@ -1,8 +1,8 @@
 //! A list of files with what is known about each.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, ops::Range, path::PathBuf};
 
-use crate::dataset::{error::DatasetError, subset::Subset};
+use crate::dataset::{error::DatasetError, note::Note, subset::Subset};
 
 /// A file of a data set.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,10 +16,34 @@ pub(crate) struct Entry {
     pub(crate) sample_rate_hz: Option<f64>,
     pub(crate) variable: Option<String>,
     pub(crate) channel: Option<String>,
+    /// Where the part of the recording begins and ends; missing if it is the recording's end.
+    pub(crate) start_s: Option<f64>,
+    pub(crate) stop_s: Option<f64>,
+}
+
+impl Entry {
+    /// The part of the recording, in seconds; infinite if it is the rest of it.
+    pub(crate) fn extent(&self) -> Range<f64> {
+        self.start_s.unwrap_or(0.0)..self.stop_s.unwrap_or(f64::INFINITY)
+    }
+
+    /// Whether it is a part of a recording.
+    pub(crate) fn is_part(&self) -> bool {
+        self.start_s.is_some() || self.stop_s.is_some()
+    }
+
+    /// Its name and the part of the recording, for messages.
+    pub(crate) fn name_of_part(&self) -> String {
+        match (self.start_s, self.stop_s) {
+            (None, None) => self.name.clone(),
+            (start, None) => format!("{}, {} s to its end", self.name, start.unwrap_or(0.0)),
+            (start, Some(stop)) => format!("{}, {} s to {stop} s", self.name, start.unwrap_or(0.0)),
+        }
+    }
 }
 
 /// All files of a data set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Listing {
     /// The folder or the index.
     pub(crate) origin: PathBuf,
@@ -27,6 +51,8 @@ pub(crate) struct Listing {
     /// an index.
     pub(crate) classes: Vec<String>,
     pub(crate) entries: Vec<Entry>,
+    /// What a user should know about the list.
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Listing {
@@ -45,7 +71,11 @@ impl Listing {
         let present: HashSet<usize> = present.collect();
         match (0..).zip(&self.classes).find(|(class, _)| !present.contains(class)) {
             None => Ok(()),
-            Some((_, name)) => Err(self.unusable(format!("class \"{name}\" has no {what}"))),
+            Some((_, name)) => {
+                let reason = format!("class \"{name}\" has no {what}");
+                let notes = self.notes.iter();
+                Err(self.unusable(notes.fold(reason, |reason, note| format!("{reason}; {note}"))))
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! The files of a data set: found in folders, or listed in an index.
 
+mod contents;
 mod folders;
 mod index;
+mod kind;
+mod layout;
 mod listing;
 mod natural_order;
 
@@ -11,18 +14,18 @@ use std::path::Path;
 pub(crate) use index::assert_index;
 
 use super::error::DatasetError;
+pub(crate) use kind::FileKind;
 pub(super) use listing::{Entry, Listing};
 
-/// Lists the files of an index, or if there is none, the files in `folder` whose name
-/// `is_wanted`.
+/// Lists the files of an index, or if there is none, the files of a kind in `folder`.
 pub(super) fn list(
     folder: &Path,
     index: Option<&Path>,
-    is_wanted: fn(&Path) -> bool,
+    kind: FileKind,
 ) -> Result<Listing, DatasetError> {
     let listing = match index {
         Some(index) => index::read(index, folder)?,
-        None => folders::walk(folder, is_wanted)?,
+        None => folders::walk(folder, kind)?,
     };
     listing.check()?;
     Ok(listing)

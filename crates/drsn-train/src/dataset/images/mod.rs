@@ -12,8 +12,9 @@ use ndarray::ArrayViewMutD;
 
 use super::{
     Data, DatasetError, DatasetSource,
+    copies::Copies,
     file_set::FileSet,
-    files::{self, Entry, Listing},
+    files::{self, Entry, FileKind, Listing},
     partition,
     subset::Subset,
 };
@@ -40,12 +41,13 @@ pub(super) fn open(
     skip_bad: bool,
 ) -> Result<Data, DatasetError> {
     check(config).map_err(RecipeError::new)?;
-    let is_image = |path: &Path| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let is = |known: &str| extension.is_some_and(|e| e.eq_ignore_ascii_case(known));
-        ["png", "jpg", "jpeg"].into_iter().any(is)
-    };
-    let mut listing = files::list(folder, index, is_image)?;
+    let mut listing = files::list(folder, index, FileKind::Images)?;
+    if let Some(entry) = listing.entries.iter().find(|entry| entry.is_part()) {
+        let name = &entry.name;
+        return Err(listing.unusable(format!(
+            "{name} has start_s or stop_s, which are for recordings: remove these columns"
+        )));
+    }
     let spec = ImageSpec {
         channels: config.channels,
         height: config.height,
@@ -56,8 +58,13 @@ pub(super) fn open(
         std: vec![1.0; config.channels],
     };
     let skipped = check_headers(&mut listing, &spec, skip_bad)?;
-    let mut subset_of = partition::assign(&listing, &config.split)?;
+    let assigned = partition::assign(&listing, &config.split)?;
+    let mut subset_of = assigned.clone();
     partition::draw(&listing, &config.split, seed, &mut subset_of);
+    let copies = Copies::find(&listing);
+    copies.keep_together(&assigned, &mut subset_of);
+    let mut notes = std::mem::take(&mut listing.notes);
+    notes.extend(copies.check(&listing, &subset_of, |_| false)?);
     let subsets = Subset::ALL
         .map(|subset| (0..subset_of.len()).filter(|&file| subset_of[file] == subset).collect());
     let source: Arc<dyn DatasetSource> =
@@ -69,6 +76,7 @@ pub(super) fn open(
         input: InputSpec::Image(spec),
         contents: format!("pictures, {}", partition::describe(&config.split)),
         skipped,
+        notes,
     }
     .into_data(seed, config.limit)
 }

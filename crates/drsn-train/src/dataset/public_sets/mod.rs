@@ -127,6 +127,7 @@ fn assemble(
         test: Some(Part { indices: (0..test.len()).collect(), source: test }),
         test_name: format!("{name} test"),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

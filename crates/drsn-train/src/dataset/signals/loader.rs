@@ -1,7 +1,12 @@
 //! Decoding recordings one after another, checked against the recipe and against each other.
 
-use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
+use std::{ops::Range, rc::Rc};
 
+use drsn_bundle::SignalSource;
+use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
+use ndarray::s;
+
+use super::origin::Origin;
 use crate::{
     dataset::{
         error::DatasetError,
@@ -30,6 +35,9 @@ pub(super) struct Loader<'a> {
     rate: Option<(f64, String)>,
     /// Whether the rates of all files so far are known.
     rates_known: bool,
+    origin: Origin,
+    /// The recording that was read last, if an entry was for a part of it.
+    last: Option<(Entry, Rc<Recording>)>,
     spool: Spool,
     recordings: Vec<StoredRecording>,
     segments: Vec<Segment>,
@@ -41,6 +49,8 @@ pub(super) struct Loaded {
     pub(super) channels: usize,
     /// The common sample rate, if it is known.
     pub(super) sample_rate_hz: Option<f64>,
+    /// The variable and the channels that were taken of all files.
+    pub(super) source: Option<SignalSource>,
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
@@ -54,6 +64,8 @@ impl<'a> Loader<'a> {
             channels: None,
             rate: None,
             rates_known: true,
+            origin: Origin::default(),
+            last: None,
             spool: Spool::new(max_in_memory),
             recordings: Vec::new(),
             segments: Vec::new(),
@@ -62,8 +74,15 @@ impl<'a> Loader<'a> {
 
     /// Reads a file of a subset and stores its samples.
     pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
-        let bad = |reason| DatasetError::BadFile { path: entry.path.clone(), reason };
-        let recording = self.read(entry).map_err(bad)?;
+        let bad = |reason: String| DatasetError::BadFile {
+            path: entry.path.clone(),
+            reason: if entry.is_part() {
+                format!("the part {}: {reason}", entry.name_of_part())
+            } else {
+                reason
+            },
+        };
+        let recording = self.read_or_reuse(entry).map_err(bad)?;
         self.check_rate(&recording, entry).map_err(bad)?;
         let channels = recording.channels();
         if let Some((expected, first)) = &self.channels
@@ -74,21 +93,24 @@ impl<'a> Loader<'a> {
                  files have with data.channels"
             )));
         }
-        let parts = partition::parts(&self.config.split, subset, recording.len());
+        let part = self.part(&recording, entry).map_err(bad)?;
+        let parts = partition::parts(&self.config.split, subset, part.len());
         let index = self.recordings.len();
         let segments: Vec<Segment> = parts
             .into_iter()
             .map(|(subset, range)| Segment { recording: index, subset, range })
             .collect();
-        self.check_length(&recording, &segments).map_err(bad)?;
-        let place = self.store(&recording)?;
+        self.check_length(part.len(), &segments).map_err(bad)?;
+        let place = self.store(&recording, part.clone())?;
         self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
+        self.origin.add(&recording, &selection(self.config, entry));
         self.segments.extend(segments);
         self.recordings.push(StoredRecording {
             name: entry.name.clone(),
             class: entry.class,
             place,
-            length: recording.len(),
+            length: part.len(),
+            first: part.start,
         });
         Ok(())
     }
@@ -99,10 +121,49 @@ impl<'a> Loader<'a> {
         Ok(Loaded {
             channels: self.channels.map_or(0, |(channels, _)| channels),
             sample_rate_hz: self.config.sample_rate_hz.or(common_rate),
+            source: self.origin.source(),
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
         })
+    }
+
+    /// Reads a recording; another part of the one before is not read again.
+    fn read_or_reuse(&mut self, entry: &Entry) -> Result<Rc<Recording>, String> {
+        let whole = Entry { start_s: None, stop_s: None, subset: None, class: 0, ..entry.clone() };
+        if let Some((last, recording)) = &self.last
+            && *last == whole
+        {
+            return Ok(Rc::clone(recording));
+        }
+        // At most one is held: the last one is freed before another is read.
+        self.last = None;
+        let recording = Rc::new(self.read(entry)?);
+        if entry.is_part() {
+            self.last = Some((whole, Rc::clone(&recording)));
+        }
+        Ok(recording)
+    }
+
+    /// The samples of the part of a recording that an entry is for.
+    fn part(&self, recording: &Recording, entry: &Entry) -> Result<Range<usize>, String> {
+        let length = recording.len();
+        if !entry.is_part() {
+            return Ok(0..length);
+        }
+        let rate = recording.sample_rate_hz.or(self.config.sample_rate_hz).ok_or(
+            "start_s and stop_s require a sample rate: add the column sample_rate_hz to the index, \
+             or train with --set data.sample_rate_hz=RATE",
+        )?;
+        let Range { start, end } = entry.extent();
+        let begin = (start * rate).round() as usize;
+        let stop = if end.is_finite() { (end * rate).round() as usize } else { length };
+        // Times are rounded: the end of a recording may be half a sample beyond it.
+        if begin >= length || stop > length + 1 {
+            let seconds = length as f64 / rate;
+            return Err(format!("it is not within the recording, which lasts {seconds} s"));
+        }
+        Ok(begin..stop.min(length))
     }
 
     /// Reads a recording, and resamples it if the recipe asks for it.
@@ -120,23 +181,22 @@ impl<'a> Loader<'a> {
         resample(&recording, wanted, &LIMITS).map_err(|error| error.to_string())
     }
 
-    /// Stores the samples channel by channel, and returns the position of the first.
-    fn store(&mut self, recording: &Recording) -> Result<u64, DatasetError> {
+    /// Stores a part of the samples channel by channel, and returns the position of the first.
+    fn store(&mut self, recording: &Recording, part: Range<usize>) -> Result<u64, DatasetError> {
         let place = self.spool.position();
         for channel in recording.samples.rows() {
-            self.spool.push(&channel)?;
+            self.spool.push(&channel.slice(s![part.clone()]))?;
         }
         Ok(place)
     }
 
     /// Rejects a recording whose first segment is shorter than a window.
-    fn check_length(&self, recording: &Recording, segments: &[Segment]) -> Result<(), String> {
+    fn check_length(&self, length: usize, segments: &[Segment]) -> Result<(), String> {
         let window = self.config.window;
         let first = segments.first().map_or(0, |segment| segment.range.len());
         if first >= window {
             return Ok(());
         }
-        let length = recording.len();
         Err(if length < window {
             format!("its {length} samples are too few for a window of {window}")
         } else {

@@ -2,16 +2,18 @@
 //! temporary file.
 
 mod loader;
+mod origin;
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-use drsn_bundle::{InputSpec, Normalization, SignalSpec};
-use drsn_recording::RecordingFormat;
+use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
 
 use super::{
     Data, DatasetError, DatasetSource,
+    copies::Copies,
     file_set::FileSet,
-    files, partition,
+    files::{self, FileKind},
+    partition,
     samples::MAX_IN_MEMORY,
     subset::Subset,
     windows::{WindowSpec, Windows},
@@ -41,9 +43,11 @@ fn open_within(
     max_in_memory: u64,
 ) -> Result<Data, DatasetError> {
     let spec = check(config).map_err(RecipeError::new)?;
-    let is_recording = |path: &Path| RecordingFormat::from_path(path).is_some();
-    let listing = files::list(folder, index, is_recording)?;
+    let mut listing = files::list(folder, index, FileKind::Recordings)?;
     let subset_of = partition::assign(&listing, &config.split)?;
+    let mut notes = std::mem::take(&mut listing.notes);
+    let divides = |subset| partition::divides(&config.split, subset);
+    notes.extend(Copies::find(&listing).check(&listing, &subset_of, divides)?);
     let mut loader = Loader::new(config, max_in_memory);
     let mut skipped = Vec::new();
     for (entry, subset) in listing.entries.iter().zip(subset_of) {
@@ -52,9 +56,10 @@ fn open_within(
             result => result?,
         }
     }
-    let Loaded { channels, sample_rate_hz, samples, recordings, segments } = loader.finish()?;
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments } =
+        loader.finish()?;
     let windows = Windows::new(samples, recordings, segments, spec);
-    let input = input(config, channels, sample_rate_hz);
+    let input = input(config, channels, sample_rate_hz, source);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));
     let contents = format!(
         "recordings cut into windows of {} samples, {}",
@@ -62,12 +67,17 @@ fn open_within(
         partition::describe(&config.split)
     );
     let source: Arc<dyn DatasetSource> = Arc::new(windows);
-    FileSet { listing: &listing, source, subsets, input, contents, skipped }
+    FileSet { listing: &listing, source, subsets, input, contents, skipped, notes }
         .into_data(seed, config.limit)
 }
 
 /// The network's input: a window of all channels.
-fn input(config: &SignalConfig, channels: usize, sample_rate_hz: Option<f64>) -> InputSpec {
+fn input(
+    config: &SignalConfig,
+    channels: usize,
+    sample_rate_hz: Option<f64>,
+    source: Option<SignalSource>,
+) -> InputSpec {
     InputSpec::Signal(SignalSpec {
         channels,
         window: config.window,
@@ -76,6 +86,7 @@ fn input(config: &SignalConfig, channels: usize, sample_rate_hz: Option<f64>) ->
             NormalizationConfig::None => Normalization::None,
             NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
         },
+        source,
     })
 }
 

@@ -99,6 +99,7 @@ fn same_test(one: &Split, other: &Split) -> bool {
             Split::Time { training: other_training, held_out: other_held_out },
         ) => (training + held_out - other_training - other_held_out).abs() < 1e-9,
         (Split::Group { test, .. }, Split::Group { test: other_test, .. }) => test == other_test,
+        (Split::List { .. }, Split::List { .. }) => true,
         (one, other) => one == other,
     }
 }

@@ -55,6 +55,7 @@ fn data(manifest: &Manifest) -> Data {
         test: None,
         test_name: String::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Split {
                 }
                 Ok(())
             }
-            Self::List => Ok(()),
+            Self::List { held_out_share } => share("held_out_share", *held_out_share),
             Self::Random { held_out, test } => {
                 share("held_out", *held_out)?;
                 share("test", *test)?;
