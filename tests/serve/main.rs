@@ -51,3 +51,4 @@ mod start;
 mod strangers;
 mod tls;
 mod traces;
+mod trained_on;

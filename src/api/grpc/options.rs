@@ -9,7 +9,7 @@ use crate::{
     app::App,
     engine::model::Model,
     error::ApiError,
-    inference::{decode::recording::same_rate, diagnostics::Wanted, options::Options},
+    inference::{decode::rates::same_rate, diagnostics::Wanted, options::Options},
 };
 
 /// The model with this name and version; either may be empty.

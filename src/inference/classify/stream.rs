@@ -19,9 +19,8 @@ use crate::{
         context::RequestContext,
         decode::{
             BLOCK, Windower, expect_signal,
-            recording::{
-                DeclaredRate, check_channels, check_variable, rates, recording_error, taken,
-            },
+            rates::{DeclaredRate, rates, taken},
+            recording::{channel_id, check_channels, check_variable, recording_error},
         },
         options::Options,
         origin::{Origin, Taken},
@@ -208,8 +207,16 @@ impl<'a> Streaming<'a> {
         let limits = Limits::new(self.max_bytes, u64::MAX);
         let feed = Feed { bytes: header, read: 0 };
         let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
-        let channel = self.options.channel.as_deref().unwrap_or_default();
-        let selected = reader.select(channel).map_err(|e| recording_error(&e))?;
+        let selected = match (&self.options.channel, &self.spec.source) {
+            (Some(channel), _) => reader.select(channel),
+            // As the model was trained, if the file has those channels.
+            (None, Some(source)) => {
+                let trained_on: Vec<_> = source.channels.iter().map(|c| channel_id(c)).collect();
+                reader.select(&trained_on).or_else(|_| reader.select(&[]))
+            }
+            (None, None) => reader.select(&[]),
+        };
+        let selected = selected.map_err(|e| recording_error(&e))?;
         check_channels(self.spec, selected.len(), &[])?;
         let declared = DeclaredRate::stated(reader.sample_rate_hz());
         let rates = rates(self.spec, Some(declared), self.options)?;

@@ -4,6 +4,7 @@ mod image;
 mod json;
 mod media;
 mod prepare;
+pub(crate) mod rates;
 mod raw;
 pub(crate) mod recording;
 mod unpack;
@@ -133,7 +134,7 @@ impl Decoder<'_> {
         let raw::Floats { values, count } = raw::floats(body, self.options.batch, self.spec)?;
         let InputSpec::Signal(signal) = self.spec else { return self.ready(values) };
         if values.len() == count * self.spec.elements()
-            && recording::rates(signal, None, self.options)?.is_none()
+            && rates::rates(signal, None, self.options)?.is_none()
         {
             return self.ready(values);
         }
@@ -181,7 +182,7 @@ impl Decoder<'_> {
             ));
         }
         if let InputSpec::Signal(signal) = self.spec
-            && recording::rates(signal, None, self.options)?.is_some()
+            && rates::rates(signal, None, self.options)?.is_some()
         {
             return Err(ApiError::invalid(
                 "a tensor is not resampled; send the samples as a signal or a file",

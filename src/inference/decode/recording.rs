@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use drsn_bundle::SignalSpec;
 use drsn_recording::{
-    Array, ChannelId, Limits, MAX_CHANNELS, Names, NoticeCode, RateSource, Recording,
-    RecordingError, RecordingFormat, Selection,
+    Array, ChannelId, Limits, MAX_CHANNELS, Names, Recording, RecordingError, RecordingFormat,
+    Selection,
 };
 use ndarray::{Array2, Ix3};
 
-use super::{Decoder, RawInput, Samples, expect_signal};
+use super::{
+    Decoder, RawInput, Samples, expect_signal,
+    rates::{DeclaredRate, rates, taken},
+};
 use crate::{
     error::{ApiError, ErrorKind},
     inference::{
@@ -44,7 +47,7 @@ pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
     })
 }
 
-/// The channels and the variable to read of a file.
+/// What to read of a file, as the options say.
 fn selection(options: &Options) -> Selection {
     Selection {
         channel: options.channel.clone().unwrap_or_default(),
@@ -54,99 +57,32 @@ fn selection(options: &Options) -> Selection {
     }
 }
 
-/// Whether two sample rates in Hz are equal, apart from rounding.
-pub(crate) fn same_rate(rate: f64, expected: f64) -> bool {
-    (rate - expected).abs() <= 1e-6 * expected
+/// What the model was trained on, in so far as the options leave it open; `None` if that is nothing.
+fn trained_on(spec: &SignalSpec, options: &Options) -> Option<Selection> {
+    let source = spec.source.as_ref()?;
+    let mut selection = selection(options);
+    if options.variable.is_none() {
+        selection.variable.clone_from(&source.variable);
+    }
+    if options.channel.is_none() {
+        selection.channel = source.channels.iter().map(|channel| channel_id(channel)).collect();
+    }
+    Some(selection)
 }
 
-/// The sample rate that a recording declares.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct DeclaredRate {
-    pub(crate) hz: f64,
-    pub(crate) source: RateSource,
+/// A channel by its position, if it is a number, or by its name.
+pub(crate) fn channel_id(channel: &str) -> ChannelId {
+    channel.parse().map_or_else(|_| ChannelId::Name(channel.to_owned()), ChannelId::Index)
 }
 
-impl DeclaredRate {
-    /// The largest deviation of a rate that is told by a clock, as a share of it.
-    const CLOCK_ERROR: f64 = 0.01;
-
-    /// The rate of a recording, if it declares one.
-    pub(crate) fn of(recording: &Recording) -> Option<Self> {
-        Some(Self { hz: recording.sample_rate_hz?, source: recording.rate_source })
-    }
-
-    /// A rate that the file states in its header.
-    pub(crate) fn stated(hz: f64) -> Self {
-        Self { hz, source: RateSource::Stated }
-    }
-
-    fn is_near(self, rate: f64) -> bool {
-        match self.source {
-            RateSource::Stated => same_rate(self.hz, rate),
-            RateSource::Clock | RateSource::ClockWithoutUnit => {
-                (self.hz - rate).abs() <= Self::CLOCK_ERROR * rate
-            }
-        }
-    }
-
-    /// Whether it cannot be this rate: times without a unit can be any.
-    fn contradicts(self, rate: f64) -> bool {
-        self.source != RateSource::ClockWithoutUnit && !self.is_near(rate)
-    }
-}
-
-/// The recording's rate and the model's, or `None` if the recording needs no resampling.
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`] if the rates differ and `resample` is not set, or a rate that is
-/// needed is unknown.
-pub(crate) fn rates(
-    spec: &SignalSpec,
-    declared: Option<DeclaredRate>,
-    options: &Options,
-) -> Result<Option<(f64, f64)>, ApiError> {
-    let invalid = |detail: String| Err(ApiError::invalid(detail));
-    let resample = options.resample == Some(true);
-    let rate = match (declared, options.sample_rate_hz) {
-        (Some(declared), Some(given)) if declared.contradicts(given) => {
-            let declared = declared.hz;
-            return invalid(format!(
-                "the recording declares a sample rate of {declared} Hz, but the option sample_rate_hz is {given} Hz; correct the option or leave it out"
-            ));
-        }
-        (_, Some(given)) => Some(given),
-        (Some(declared), None) => match spec.sample_rate_hz {
-            // A clock is never exact: a rate near the model's is the model's.
-            Some(expected) if declared.is_near(expected) => return Ok(None),
-            Some(expected) if declared.source == RateSource::ClockWithoutUnit => {
-                let DeclaredRate { hz, .. } = declared;
-                return invalid(format!(
-                    "the times of the recording have no unit: taken as seconds they mean {hz} Hz, but this model expects {expected} Hz; set the option sample_rate_hz"
-                ));
-            }
-            _ => Some(declared.hz),
-        },
-        (None, None) => None,
-    };
-    match (rate, spec.sample_rate_hz) {
-        (_, None) if resample => invalid(
-            "this model has no sample rate to resample to; leave out the option resample"
-                .to_owned(),
-        ),
-        (None, Some(_)) if resample => invalid(
-            "the recording does not declare its sample rate; set the option sample_rate_hz"
-                .to_owned(),
-        ),
-        (Some(rate), Some(expected)) if !same_rate(rate, expected) => {
-            if resample {
-                return Ok(Some((rate, expected)));
-            }
-            invalid(format!(
-                "the recording's sample rate is {rate} Hz, but this model expects {expected} Hz; record at that rate or set resample=true"
-            ))
-        }
-        _ => Ok(None),
-    }
+/// Whether a file lacks what was selected.
+fn is_missing(error: &RecordingError) -> bool {
+    matches!(
+        error,
+        RecordingError::NoVariable { .. }
+            | RecordingError::AmbiguousVariable { .. }
+            | RecordingError::NoChannel { .. }
+    )
 }
 
 /// Rejects a recording with another number of channels than the model.
@@ -238,19 +174,6 @@ pub(crate) fn check_variable(
     Ok(())
 }
 
-/// Adds to what was taken of a recording the sample rate that it is read with, and says where
-/// nothing tells it.
-pub(crate) fn taken(spec: &SignalSpec, options: &Options, mut taken: Taken) -> Taken {
-    let told = options.sample_rate_hz.or(taken.sample_rate_hz);
-    if let (None, Some(assumed)) = (told, spec.sample_rate_hz) {
-        taken.notices.push(NoticeCode::RateAssumed.because(format!(
-            "nothing tells the sample rate of the recording, and the model's, {assumed} Hz, was taken; the option sample_rate_hz tells it"
-        )));
-    }
-    taken.sample_rate_hz = told.or(spec.sample_rate_hz);
-    taken
-}
-
 /// The content of a file.
 enum Content {
     Recording(Recording),
@@ -271,7 +194,8 @@ impl Decoder<'_> {
         }
         check_variable(Some(format), self.options)?;
         let before = self.memory.bytes();
-        let recordings = match self.read(format, file)? {
+        let (content, selection) = self.read_selected(spec, format, file)?;
+        let recordings = match content {
             Content::Recording(recording) => vec![recording],
             Content::Array(array) => self.in_array(spec, array)?,
         };
@@ -280,7 +204,7 @@ impl Decoder<'_> {
         let Some(first) = recordings.first() else { return Ok(Vec::new()) };
         check_channels(spec, first.samples.nrows(), &first.names)?;
         let declared = DeclaredRate::of(first);
-        let mut taken = self.taken(spec, first);
+        let mut taken = self.taken(spec, first, &selection);
         taken.notices.extend(recordings.iter().skip(1).flat_map(|r| r.notices.iter().cloned()));
         taken.notices.truncate(MOST_NOTICES);
         let taken = Some(Arc::new(taken));
@@ -292,9 +216,9 @@ impl Decoder<'_> {
     }
 
     /// What is taken of a recording, for the answer.
-    fn taken(&self, spec: &SignalSpec, recording: &Recording) -> Taken {
-        let chosen = self.options.channel.as_deref().unwrap_or_default();
-        let channel = |(index, name): (usize, &Option<String>)| match (name, chosen.get(index)) {
+    fn taken(&self, spec: &SignalSpec, recording: &Recording, selection: &Selection) -> Taken {
+        let chosen = |index| selection.channel.get(index);
+        let channel = |(index, name): (usize, &Option<String>)| match (name, chosen(index)) {
             (Some(name), _) | (None, Some(ChannelId::Name(name))) => name.clone(),
             (None, Some(ChannelId::Index(position))) => position.to_string(),
             (None, None) => index.to_string(),
@@ -326,10 +250,35 @@ impl Decoder<'_> {
         Ok(Samples::Signal { channels, rates })
     }
 
+    /// Reads a file as the options say, and where they say nothing, as the files that the model was
+    /// trained on; if it lacks what those had, the rules for files of any origin decide.
+    fn read_selected(
+        &mut self,
+        spec: &SignalSpec,
+        format: RecordingFormat,
+        file: &[u8],
+    ) -> Result<(Content, Selection), ApiError> {
+        let before = self.memory.bytes();
+        if let Some(trained_on) = trained_on(spec, self.options) {
+            match self.read(format, file, &trained_on)? {
+                Err(error) if is_missing(&error) => self.memory.shrink_to(before),
+                read => return Ok((read.map_err(|e| recording_error(&e))?, trained_on)),
+            }
+        }
+        let selection = selection(self.options);
+        let read = self.read(format, file, &selection)?;
+        Ok((read.map_err(|error| recording_error(&error))?, selection))
+    }
+
     /// Reads a file within the memory budget. The first reservation is for the samples that an
     /// uncompressed file of its length usually has; what the file declares beyond that is reserved
     /// before it is read.
-    fn read(&mut self, format: RecordingFormat, file: &[u8]) -> Result<Content, ApiError> {
+    fn read(
+        &mut self,
+        format: RecordingFormat,
+        file: &[u8],
+        selection: &Selection,
+    ) -> Result<Result<Content, RecordingError>, ApiError> {
         let length = file.len() as u64;
         let mut max_samples = 4096 + length / if format == RecordingFormat::Csv { 4 } else { 8 };
         let block = if format == RecordingFormat::Flac { FLAC_BLOCK_BYTES } else { 0 };
@@ -340,38 +289,14 @@ impl Decoder<'_> {
             self.memory.grow(samples.saturating_add(READING_BYTES + block))?;
             let limits =
                 Limits::new(self.max_recording_bytes, max_samples).with_deadline(self.deadline);
-            match self.read_within(format, file, &limits) {
+            match read_within(format, file, selection, &limits) {
                 Err(RecordingError::TooManySamples { samples, .. }) if samples > max_samples => {
                     // A format that does not declare its length reports only that there are more.
                     max_samples = samples.max(2 * max_samples);
                 }
-                read => return read.map_err(|error| recording_error(&error)),
+                read => return Ok(read),
             }
         }
-    }
-
-    fn read_within(
-        &self,
-        format: RecordingFormat,
-        file: &[u8],
-        limits: &Limits,
-    ) -> Result<Content, RecordingError> {
-        let selection = selection(self.options);
-        let array = match format {
-            RecordingFormat::Npy => Array::read_npy(file, limits)?,
-            RecordingFormat::Npz => Array::read_npz(file, &selection, limits)?,
-            RecordingFormat::Mat
-            | RecordingFormat::Wav
-            | RecordingFormat::Aiff
-            | RecordingFormat::Flac
-            | RecordingFormat::Csv => {
-                return Recording::read(format, file, &selection, limits).map(Content::Recording);
-            }
-        };
-        if array.values.ndim() == 3 {
-            return Ok(Content::Array(array));
-        }
-        array.into_recording(&selection).map(Content::Recording)
     }
 
     /// The inputs of an array `[N, C, L]`.
@@ -400,4 +325,27 @@ impl Decoder<'_> {
         let selected = Recording::from_array(channels, None, &selection);
         selected.map(|recording| recording.samples).map_err(|error| recording_error(&error))
     }
+}
+
+fn read_within(
+    format: RecordingFormat,
+    file: &[u8],
+    selection: &Selection,
+    limits: &Limits,
+) -> Result<Content, RecordingError> {
+    let array = match format {
+        RecordingFormat::Npy => Array::read_npy(file, limits)?,
+        RecordingFormat::Npz => Array::read_npz(file, selection, limits)?,
+        RecordingFormat::Mat
+        | RecordingFormat::Wav
+        | RecordingFormat::Aiff
+        | RecordingFormat::Flac
+        | RecordingFormat::Csv => {
+            return Recording::read(format, file, selection, limits).map(Content::Recording);
+        }
+    };
+    if array.values.ndim() == 3 {
+        return Ok(Content::Array(array));
+    }
+    array.into_recording(selection).map(Content::Recording)
 }

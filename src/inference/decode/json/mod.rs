@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Decoded, Decoder, RawInput, Samples, array, expect_image, expect_signal, for_input, image,
-    recording::{check_available_channels, rates},
+    rates::rates, recording::check_available_channels,
 };
 use crate::{error::ApiError, inference::options::Options};
 use fast_path::Member;
