@@ -132,7 +132,7 @@ fn keys(headers: &HeaderMap, text: &str) {
         {
             let value = HeaderValue::try_from(value).expect("a key can be sent in a header");
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value)]);
-            assert_eq!(keys.check(&headers), Ok(()), "{name}");
+            assert!(keys.client(&headers).is_ok(), "{name}");
         }
     }
 }

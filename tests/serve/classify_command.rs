@@ -135,7 +135,7 @@ fn a_table_is_for_people_with_a_confusion_matrix_if_folders_are_classes() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
     insta::assert_snapshot!(text(&output.stdout), @r#"
-    file                         label  probability  windows  shift  level
+    file                         label  probability  windows  shift  level  notices
     minus/c.csv                  minus       1.0000        1  -      -
     minus/d.csv                  plus        1.0000        1  -      -
     plus/a.csv                   plus        1.0000        1  -      -
@@ -173,15 +173,15 @@ fn comma_separated_values_have_a_row_for_each_input_and_each_file_that_failed() 
     let cut = |value: &str| value.get(..4).filter(|cut| cut.starts_with("0.")).map(str::to_owned);
     let values = answers.split(',').map(|value| cut(value).unwrap_or_else(|| value.to_owned()));
     insta::assert_snapshot!(values.collect::<Vec<_>>().join(","), @r#"
-    file,input,label,probability,windows,shift_alarm,level_alarm,truth,error
-    ./minus/c.csv,0,minus,0.99,1,,,minus,
-    ./minus/d.csv,0,plus,0.99,1,,,minus,
-    ./minus/short.csv,,,,,,,minus,"the recording is too short: it has 2 samples per channel, but this model's window needs 8"
-    ./plus/a.csv,0,plus,0.99,1,,,plus,
-    "./plus/machine 2/b, ""new"".csv",0,plus,0.99,1,,,plus,
-    ./unknown/two.npy,0,minus,0.50,1,,,,
-    ./unknown/two.npy,1,minus,0.67,1,,,,
-    missing.wav,,,,,,,,cannot read it: No such file or directory (os error 2)
+    file,input,label,probability,windows,shift_alarm,level_alarm,notices,truth,error
+    ./minus/c.csv,0,minus,0.99,1,,,,minus,
+    ./minus/d.csv,0,plus,0.99,1,,,,minus,
+    ./minus/short.csv,,,,,,,,minus,"the recording is too short: it has 2 samples per channel, but this model's window needs 8"
+    ./plus/a.csv,0,plus,0.99,1,,,,plus,
+    "./plus/machine 2/b, ""new"".csv",0,plus,0.99,1,,,,plus,
+    ./unknown/two.npy,0,minus,0.50,1,,,,,
+    ./unknown/two.npy,1,minus,0.67,1,,,,,
+    missing.wav,,,,,,,,,cannot read it: No such file or directory (os error 2)
     "#);
     insta::assert_snapshot!(text(&output.stderr), @r"
     ./minus/short.csv: the recording is too short: it has 2 samples per channel, but this model's window needs 8

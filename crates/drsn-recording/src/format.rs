@@ -123,6 +123,18 @@ impl RecordingFormat {
         (is_table && !is_other).then_some(Self::Csv)
     }
 
+    /// The format of a file whose name tells nothing, if its first bytes (520 are enough) leave
+    /// little doubt: an archive must begin with an array, because documents and programs are archives
+    /// as well, and a table must have nothing but numbers.
+    pub fn of_unnamed(start: &[u8]) -> Option<Self> {
+        let is_of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.,;eE \t\r\n".contains(byte);
+        match Self::sniff(start) {
+            Some(Self::Npz) => starts_with_an_array(start).then_some(Self::Npz),
+            Some(format) => Some(format),
+            None => Self::of_text(start).filter(|_| start.iter().all(is_of_numbers)),
+        }
+    }
+
     /// Detects the format from a file name's extension, without its dot and in any case.
     pub fn from_extension(extension: &str) -> Option<Self> {
         Self::named(extension, Self::extensions)
@@ -157,6 +169,15 @@ impl fmt::Display for RecordingFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Whether the first member of a ZIP archive is called like an array of `NumPy`.
+fn starts_with_an_array(start: &[u8]) -> bool {
+    let name = || {
+        let &length = start.get(26..)?.first_chunk()?;
+        start.get(30..)?.get(..usize::from(u16::from_le_bytes(length)))
+    };
+    name().is_some_and(|name| name.ends_with(b".npy"))
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct Row {
     pub(super) shift: Option<bool>,
     /// Whether the input level alarms; `None` if it is unknown.
     pub(super) level: Option<bool>,
+    /// The codes of its notices, separated by blanks.
+    pub(super) notices: String,
 }
 
 impl Row {
@@ -47,6 +49,7 @@ impl Row {
             windows: prediction.windows.len().max(1),
             shift,
             level: level.map(|level| level.alarm),
+            notices: codes(prediction.notices.iter().map(|notice| notice.code)),
         }
     }
 }
@@ -94,6 +97,13 @@ struct PredictionText {
     #[serde(default)]
     windows: Vec<IgnoredAny>,
     diagnostics: Option<DiagnosticsText>,
+    #[serde(default)]
+    notices: Vec<NoticeCodeText>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NoticeCodeText {
+    code: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +127,11 @@ impl PredictionText {
             label: self.label,
             probability: self.probability,
             windows: self.windows.len().max(1),
+            notices: codes(self.notices.iter().map(|notice| &notice.code[..])),
         }
     }
+}
+
+fn codes<'a>(codes: impl Iterator<Item = &'a str>) -> String {
+    codes.collect::<Vec<_>>().join(" ")
 }

@@ -8,12 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{model::Facts, truth};
-use crate::inference::decode::FileKind;
+use drsn_bundle::{
+    files::{is_system_name, read_start},
+    input::ImageFormat,
+};
+use drsn_recording::RecordingFormat;
 
-/// Folders that systems and programs keep beside a user's files.
-const SYSTEM: [&str; 5] =
-    ["__MACOSX", "System Volume Information", "$RECYCLE.BIN", "lost+found", "@eaDir"];
+use super::{model::Facts, truth};
+use crate::inference::decode::{FileKind, MARK_BYTES};
+
 /// Of the files that are left out, this many are named.
 const NAMED: usize = 5;
 
@@ -148,10 +151,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether the ending of a file's name is of a kind that the model reads.
+    /// Whether a file is of a kind that the model reads: by the ending of its name, or else by its
+    /// first bytes.
     fn is_readable(&self, path: &Path) -> bool {
         let name = path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
-        match FileKind::of_name(&name) {
+        let by_content = || {
+            let start = read_start(path, MARK_BYTES as u64).ok()?;
+            let image = ImageFormat::of(&start).map(FileKind::Image);
+            image.or_else(|| RecordingFormat::of_unnamed(&start).map(FileKind::Recording))
+        };
+        match FileKind::of_name(&name).or_else(by_content) {
             Some(FileKind::Image(_)) => self.facts.takes_images,
             Some(FileKind::Recording(_)) => !self.facts.takes_images,
             None => false,
@@ -162,7 +171,7 @@ impl<'a> Search<'a> {
 /// Whether a file or folder is hidden or the system's.
 fn is_skipped(path: &Path) -> bool {
     let name = path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
-    name.starts_with('.') || SYSTEM.contains(&&*name)
+    is_system_name(&name)
 }
 
 #[cfg(test)]

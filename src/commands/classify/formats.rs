@@ -13,7 +13,8 @@ use super::{
 /// Longest path in the table that the other paths are aligned with, in characters.
 const LONGEST: usize = 80;
 /// The columns of comma-separated values.
-const COLUMNS: &str = "file,input,label,probability,windows,shift_alarm,level_alarm,truth,error\n";
+const COLUMNS: &str =
+    "file,input,label,probability,windows,shift_alarm,level_alarm,notices,truth,error\n";
 
 /// Writes answers as lines of one format.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Lines {
     pub(super) fn head(&self) -> String {
         match self.format {
             Format::Table => {
-                self.row(["file", "label", "probability", "windows", "shift", "level"])
+                self.row(["file", "label", "probability", "windows", "shift", "level", "notices"])
             }
             Format::Csv => COLUMNS.to_owned(),
             Format::Jsonl => String::new(),
@@ -71,7 +72,7 @@ impl Lines {
             (Format::Csv, Ok(answered)) => csv(&shown, truth, &answered.rows),
             (Format::Csv, Err(error)) => {
                 let truth = truth.unwrap_or_default();
-                values([&shown, "", "", "", "", "", "", truth, error])
+                values([&shown, "", "", "", "", "", "", "", truth, error])
             }
         }
     }
@@ -87,16 +88,18 @@ impl Lines {
                 &row.windows.to_string(),
                 alarm(row.shift),
                 alarm(row.level),
+                &row.notices,
             ])
         };
         rows.iter().enumerate().map(line).collect()
     }
 
-    fn row(&self, [file, label, probability, windows, shift, level]: [&str; 6]) -> String {
+    fn row(&self, [file, label, probability, windows, shift, level, notices]: [&str; 7]) -> String {
         let [first, second] = self.widths;
-        format!(
-            "{file:first$}  {label:second$}  {probability:>11}  {windows:>7}  {shift:5}  {level}\n"
-        )
+        let line = format!(
+            "{file:first$}  {label:second$}  {probability:>11}  {windows:>7}  {shift:5}  {level:5}  {notices}"
+        );
+        line.trim_end().to_owned() + "\n"
     }
 }
 
@@ -120,6 +123,7 @@ fn csv(shown: &str, truth: Option<&str>, rows: &[Row]) -> String {
             &row.windows.to_string(),
             &known(row.shift),
             &known(row.level),
+            &row.notices,
             truth.unwrap_or_default(),
             "",
         ])
@@ -128,7 +132,7 @@ fn csv(shown: &str, truth: Option<&str>, rows: &[Row]) -> String {
 }
 
 /// A line of comma-separated values, quoted as RFC 4180 has it.
-fn values(values: [&str; 9]) -> String {
+fn values(values: [&str; 10]) -> String {
     let mut line = values.map(quoted).join(",");
     line.push('\n');
     line
@@ -175,6 +179,7 @@ mod tests {
             windows: 3,
             shift: Some(true),
             level: None,
+            notices: "truncated rate_assumed".to_owned(),
         };
         Answered { rows: vec![row; rows], predictions: Some("[{\"label\":\"x\"}]".into()) }
     }
@@ -191,9 +196,9 @@ mod tests {
     #[test]
     fn a_table_is_aligned_and_shows_no_line_breaks_or_commands_of_the_terminal() {
         insta::assert_snapshot!(lines(Format::Table), @r#"
-        file             label          probability  windows  shift  level
-        a,b.wav [0]      race, "outer"       0.1000        3  alarm  -
-        a,b.wav [1]      race, "outer"       0.1000        3  alarm  -
+        file             label          probability  windows  shift  level  notices
+        a,b.wav [0]      race, "outer"       0.1000        3  alarm  -      truncated rate_assumed
+        a,b.wav [1]      race, "outer"       0.1000        3  alarm  -      truncated rate_assumed
         "#);
         assert_eq!(printable("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
     }
@@ -201,11 +206,11 @@ mod tests {
     #[test]
     fn values_are_quoted_where_they_need_it() {
         insta::assert_snapshot!(lines(Format::Csv), @r#"
-        file,input,label,probability,windows,shift_alarm,level_alarm,truth,error
-        "a,b.wav",0,"race, ""outer""",0.1,3,true,,"race, ""outer""",
-        "a,b.wav",1,"race, ""outer""",0.1,3,true,,"race, ""outer""",
+        file,input,label,probability,windows,shift_alarm,level_alarm,notices,truth,error
+        "a,b.wav",0,"race, ""outer""",0.1,3,true,,truncated rate_assumed,"race, ""outer""",
+        "a,b.wav",1,"race, ""outer""",0.1,3,true,,truncated rate_assumed,"race, ""outer""",
         "line
-        break.wav",,,,,,,,"it is ""empty"""
+        break.wav",,,,,,,,,"it is ""empty"""
         "#);
     }
 

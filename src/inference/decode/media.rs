@@ -118,14 +118,7 @@ impl FileKind {
     /// The kind by the extension of a file's name.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
-        let image = match &extension.to_ascii_lowercase()[..] {
-            "png" => Some(ImageFormat::Png),
-            "jpg" | "jpeg" => Some(ImageFormat::Jpeg),
-            "webp" => Some(ImageFormat::WebP),
-            "bmp" => Some(ImageFormat::Bmp),
-            "gif" => Some(ImageFormat::Gif),
-            _ => None,
-        };
+        let image = ImageFormat::from_extension(extension);
         let recording = || RecordingFormat::from_extension(extension).map(Self::Recording);
         image.map(Self::Image).or_else(recording)
     }

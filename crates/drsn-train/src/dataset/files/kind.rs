@@ -30,27 +30,7 @@ impl FileKind {
     fn recognizes(self, start: &[u8]) -> bool {
         match self {
             Self::Images => ImageFormat::of(start).is_some(),
-            Self::Recordings => match RecordingFormat::sniff(start) {
-                // Documents and programs are ZIP archives as well.
-                Some(RecordingFormat::Npz) => starts_with_an_array(start),
-                format => format.is_some() || is_table_of_numbers(start),
-            },
+            Self::Recordings => RecordingFormat::of_unnamed(start).is_some(),
         }
     }
-}
-
-/// Whether a file begins with nothing but numbers, as those of loggers that name their files by the
-/// time; a note in words is none.
-fn is_table_of_numbers(start: &[u8]) -> bool {
-    let is_of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.,;eE \t\r\n".contains(byte);
-    RecordingFormat::of_text(start).is_some() && start.iter().all(is_of_numbers)
-}
-
-/// Whether the first member of a ZIP archive is called like an array of `NumPy`.
-fn starts_with_an_array(start: &[u8]) -> bool {
-    let name = || {
-        let &length = start.get(26..)?.first_chunk()?;
-        start.get(30..)?.get(..usize::from(u16::from_le_bytes(length)))
-    };
-    name().is_some_and(|name| name.ends_with(b".npy"))
 }
