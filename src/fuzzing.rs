@@ -124,7 +124,7 @@ fn traced(headers: &HeaderMap) {
 /// A key of a key file lets its holder in, and an empty file nobody.
 fn keys(headers: &HeaderMap, text: &str) {
     let Ok(keys) = Keys::of_text(text) else { return };
-    let _ = keys.check(headers);
+    let _ = keys.client(headers);
     let lines = text.lines().map(str::trim);
     for key in lines.filter(|key| !key.is_empty() && !key.starts_with('#')).take(4) {
         for (name, value) in
