@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::watch,
-    time::{timeout, timeout_at},
-};
+use tokio::{sync::watch, time::timeout_at};
 
 use crate::{
     admission::{ByteBudget, Client, Cores, Keys, Turn},
@@ -116,16 +113,17 @@ impl App {
         let _ = self.phase.subscribe().wait_for(|&now| now >= phase).await;
     }
 
-    /// Holds back a refusal for lack of room, if the client did not wait after the last one. Not
-    /// while the server drains: then it may try another one at once.
-    pub(crate) async fn hold_back(&self, peer: &Peer, kind: ErrorKind) {
+    /// Holds back a refusal for lack of room, if the client did not wait after the last one, at most
+    /// until the request's `deadline`. Not while the server drains: then it may try another one at
+    /// once.
+    pub(crate) async fn hold_back(&self, peer: &Peer, kind: ErrorKind, deadline: Instant) {
         let is_overload = matches!(kind, ErrorKind::QueueFull | ErrorKind::BytesFull);
         let pause = kind.retry_after_seconds().map(Duration::from_secs);
         let Some(pause) = pause.filter(|_| is_overload && !self.is_draining()) else { return };
-        let held = peer.refuse(pause);
-        if !held.is_zero() {
+        if let Some(held) = peer.hold_refusal(pause) {
+            let end = (Instant::now() + held.time).min(deadline);
             // Either way the refusal is told now.
-            let _ = timeout(held, self.reached(Phase::Draining)).await;
+            let _ = timeout_at(end.into(), self.reached(Phase::Draining)).await;
         }
     }
 

@@ -69,7 +69,8 @@ impl Reservation {
         self.grow_and_leave(bytes, OTHERS)
     }
 
-    /// Adds bytes that are released before the computation that needs them ends.
+    /// Adds bytes that are released before the computation that needs them ends, and before the
+    /// reservation grows again.
     ///
     /// # Errors
     /// Those of [`Reservation::grow`].

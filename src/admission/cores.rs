@@ -2,41 +2,35 @@
 //!
 //! As many computations run as there are cores. A client that has none running need not wait for
 //! those of others: it gets one of as many further turns. So a single client can use every core,
-//! and however much it asks for, the next client's computation begins at once.
+//! and the next client's computation begins at once, unless as many others have done the same.
+//! Clients behind one proxy without keys are one client.
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher as _, RandomState},
     net::IpAddr,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
 
 /// Who sent a request: the holder of an API key, or else an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Client(u64);
+pub(crate) struct Client(u128);
 
 impl Client {
     /// The client at an address. In IPv6 all addresses of a network of 64 bits are one client's,
     /// who can choose among them freely.
     pub(crate) fn at(address: IpAddr) -> Self {
-        let address = match address.to_canonical() {
-            IpAddr::V4(address) => u128::from(address.to_bits()),
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
             IpAddr::V6(address) => address.to_bits() >> 64 << 64,
-        };
-        Self::named(&address)
+        })
     }
 
     /// The client with the key of this digest, wherever it connects from.
-    pub(super) fn with_key(digest: &[u8]) -> Self {
-        Self::named(&digest)
-    }
-
-    /// Hashed with the process's own secret: nobody can choose to be taken for somebody else.
-    fn named(name: &impl std::hash::Hash) -> Self {
-        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        Self(SECRET.hash_one(name))
+    pub(super) fn with_key(digest: &[u8; 32]) -> Self {
+        let (start, _) = digest.as_chunks::<16>();
+        Self(start.iter().fold(0, |mixed, half| mixed ^ u128::from_be_bytes(*half)))
     }
 }
 

@@ -77,7 +77,7 @@ impl Keys {
         let digests = self.digests.load();
         for key in bearer.chain(given) {
             is_given = true;
-            let digest = Sha256::digest(key);
+            let digest: KeyDigest = Sha256::digest(key).into();
             let mut is_known = Choice::from(0);
             for known in digests.iter() {
                 is_known |= known[..].ct_eq(&digest[..]);

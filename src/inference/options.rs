@@ -178,10 +178,9 @@ fn overlap(value: &str) -> Result<f64, ApiError> {
 fn channels(value: &str) -> Result<Vec<ChannelId>, ApiError> {
     let channel = |text: &str| match text.trim() {
         "" => None,
-        text if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().ok().map(ChannelId::Index)
-        }
-        text => Some(ChannelId::Name(text.to_owned())),
+        // No file has so many channels.
+        text if text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<usize>().is_err() => None,
+        text => Some(ChannelId::from(text)),
     };
     let positions = "channels' positions from 0, or their names, separated by commas";
     let channels = value.split(',').map(channel).collect::<Option<_>>();
@@ -216,6 +215,10 @@ mod tests {
         let expected =
             vec![ChannelId::Index(1), ChannelId::Index(0), ChannelId::Name("left".to_owned())];
         assert_eq!(options.channel, Some(expected));
+        // Regression: of the columns 01, 02 and 03, `channel=01` took the second one.
+        let mut options = Options::default();
+        assert_eq!(options.set("channel", "01"), Ok(()));
+        assert_eq!(options.channel, Some(vec![ChannelId::Name("01".to_owned())]));
         assert_eq!(options.of_recordings(), Some("channel"));
     }
 

@@ -1,8 +1,9 @@
 //! The other end of a connection: its address, and how soon it may be refused again.
 //!
-//! To refuse a request costs a quarter of the CPU time of an answer. Clients that ask again at once
-//! whenever they are refused would take the cores from the requests that are answered: their
-//! refusals are held back, so that each connection gets at most one in a pause.
+//! Clients that ask again at once whenever they are refused would take the cores from the requests
+//! that are answered. So a refusal is held back until the pause that the last one asked for is over;
+//! over HTTP/2 that applies to some requests of a connection at a time, and the others are refused at
+//! once, so that requests to another model find a stream.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -11,6 +12,10 @@ use std::{
 };
 
 use axum::http::Extensions;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Refusals of a connection that are held back at a time.
+const MOST_HELD: usize = 32;
 
 /// The other end of the connection that a request came by.
 #[derive(Debug, Clone)]
@@ -18,11 +23,20 @@ pub(crate) struct Peer {
     address: IpAddr,
     /// Until when it was asked not to try again.
     asked_to_wait: Arc<Mutex<Option<Instant>>>,
+    held_back: Arc<Semaphore>,
+}
+
+/// A refusal that is held back, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) time: Duration,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Peer {
     pub(super) fn new(address: IpAddr) -> Self {
-        Self { address, asked_to_wait: Arc::default() }
+        let held_back = Arc::new(Semaphore::new(MOST_HELD));
+        Self { address, asked_to_wait: Arc::default(), held_back }
     }
 
     /// The peer of a request; of one that came by no connection, a peer without an address.
@@ -35,14 +49,15 @@ impl Peer {
     }
 
     /// Records a refusal that asks the client to wait for `pause`, and returns how long to hold it
-    /// back: a client that did not wait after the last one waits now.
-    pub(crate) fn refuse(&self, pause: Duration) -> Duration {
+    /// back, if the client did not wait after the last one.
+    pub(crate) fn hold_refusal(&self, pause: Duration) -> Option<Held> {
         let now = Instant::now();
         let mut until = self.asked_to_wait.lock().unwrap_or_else(PoisonError::into_inner);
         let held = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let held = held.min(pause);
         *until = Some(now + held + pause);
-        held
+        let place = Arc::clone(&self.held_back).try_acquire_owned().ok()?;
+        (!held.is_zero()).then_some(Held { time: held, _place: place })
     }
 }
 
@@ -54,12 +69,15 @@ mod tests {
     fn a_client_that_waits_as_asked_is_refused_at_once_and_another_is_held_back() {
         let pause = Duration::from_millis(50);
         let peer = Peer::new(Ipv4Addr::LOCALHOST.into());
-        assert_eq!(peer.refuse(pause), Duration::ZERO);
-        let held = peer.refuse(pause);
-        assert!(held > Duration::from_millis(25) && held <= pause, "{held:?}");
+        assert!(peer.hold_refusal(pause).is_none());
+        let mut held: Vec<Held> =
+            (0..2 * MOST_HELD).filter_map(|_| peer.hold_refusal(pause)).collect();
         // However many requests share the connection, none is held back for longer.
-        assert_eq!(peer.refuse(pause), pause);
+        assert!(held.len() == MOST_HELD && held.iter().all(|held| held.time <= pause));
+        assert!(held.iter().skip(1).all(|held| held.time == pause));
+        held.pop();
+        assert!(peer.hold_refusal(pause).is_some());
         std::thread::sleep(3 * pause);
-        assert_eq!(peer.refuse(pause), Duration::ZERO);
+        assert!(peer.hold_refusal(pause).is_none());
     }
 }

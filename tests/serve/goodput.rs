@@ -140,7 +140,7 @@ async fn phase(server: &Process, clients: usize, rate: Option<f64>, time: Durati
         let mut latencies = Vec::new();
         loop {
             if let Some(rate) = rate {
-                // The next moment of the schedule, for whoever is free.
+                // The next slot of the schedule; the first free client takes it.
                 let turn = slot.fetch_add(1, Ordering::Relaxed);
                 let moment = begun + Duration::from_secs_f64(turn as f64 / rate);
                 if moment > begun + time {

@@ -5,7 +5,7 @@ use drsn_bundle::{InputSpec, input::SignalSource};
 
 use crate::{
     harness::{self, Server, has_runtime},
-    recordings::wav,
+    recordings::{npy, wav},
     tiny,
 };
 
@@ -60,5 +60,23 @@ async fn a_streamed_recording_is_read_as_in_training_too() {
     assert_eq!(both["predictions"][0]["input"]["channels"][0], "1");
     assert_eq!(alone["predictions"][0]["input"]["channels"][0], "0");
     assert_eq!(both["predictions"][0]["probabilities"], alone["predictions"][0]["probabilities"]);
+    server.stop().await;
+}
+
+/// Regression: the answer to an array `[N, C, L]` named the channel of training, and the array's own
+/// had been taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_of_inputs_has_the_channels_of_the_model() {
+    if !has_runtime() {
+        return;
+    }
+    let models = remembering(&["1"]);
+    let server = Server::start(models.path(), &[]).await;
+    let values: Vec<f32> = (0..16_u8).map(|n| f32::from(n % 5) / 8.0).collect();
+    let body = npy("(2, 1, 8)", &values);
+    let answer = server.classify("/classify", "application/x-npy", body).await;
+    for input in 0..2 {
+        assert_eq!(answer["predictions"][input]["input"]["channels"][0], "0");
+    }
     server.stop().await;
 }

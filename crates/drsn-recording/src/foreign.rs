@@ -1,5 +1,5 @@
-//! Files of kinds that are neither recordings nor pictures this project reads, known by their first
-//! bytes: each is refused by its own name, with what to do instead of a fault that is none.
+//! Kinds of files that are neither recordings nor pictures this project reads, recognised by their
+//! first bytes. The refusal names the kind and says what to do: a PDF is not called a damaged WAV.
 //!
 //! Marks are long enough that raw numbers and tables do not begin with one by accident.
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Something about a recording that whoever sent or stored it should know.
+/// Something that a reader assumed or repaired, which the owner of the recording should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Its kind.
@@ -30,11 +30,14 @@ pub enum NoticeCode {
     Transposed,
     /// Nothing says the sample rate, and the model's was taken.
     RateAssumed,
+    /// The file lacks the variable or the channels that the model was trained on, and others were
+    /// taken.
+    OtherSource,
 }
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
@@ -42,6 +45,7 @@ impl NoticeCode {
         Self::UnevenClock,
         Self::Transposed,
         Self::RateAssumed,
+        Self::OtherSource,
     ];
 
     /// The name, in snake case.
@@ -54,6 +58,7 @@ impl NoticeCode {
             Self::UnevenClock => "uneven_clock",
             Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",
+            Self::OtherSource => "other_source",
         }
     }
 }

@@ -31,6 +31,16 @@ pub enum ChannelId {
     Name(String),
 }
 
+impl From<&str> for ChannelId {
+    /// A position, if the text is a number as it is usually written; else a name, as `01` is.
+    fn from(text: &str) -> Self {
+        match text.parse::<usize>() {
+            Ok(index) if index.to_string() == text => Self::Index(index),
+            _ => Self::Name(text.to_owned()),
+        }
+    }
+}
+
 impl Selection {
     /// Positions of the selected channels in a file that has `count`, named or not.
     pub(crate) fn channels(

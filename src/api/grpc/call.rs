@@ -115,6 +115,11 @@ impl Call {
         }
     }
 
+    /// Releases all memory of a call that is refused.
+    pub(super) fn release_all(&self) {
+        drop(self.memory().take());
+    }
+
     /// Announces a large message.
     pub(super) fn will_take_long(&self) {
         self.takes_long.store(true, Ordering::Relaxed);

@@ -71,7 +71,6 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     if let Err(error) = allowed {
         let refused = call.refuse(&error);
         call.finish(refused.code());
-        app.hold_back(&peer, error.kind).await;
         return refused.into_http();
     }
     let path = parts.uri.path();
@@ -106,7 +105,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
         None => call.finish(Code::Ok),
     }
     if let Some(kind) = call.failure() {
-        app.hold_back(&peer, kind).await;
+        call.release_all();
+        app.hold_back(&peer, kind, call.deadline).await;
     }
     response
 }

@@ -150,8 +150,7 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
         return response;
     }
     let at = Instant::now();
-    let peer = Peer::of(request.extensions());
-    let client = Client::at(peer.address());
+    let client = Client::at(Peer::of(request.extensions()).address());
     let caller = Caller { client, deadline: at + app.config.request_timeout() };
     request.extensions_mut().insert(Arrival { at, caller });
     let mut inflight = Inflight::new(&app.metrics);
@@ -171,9 +170,6 @@ async fn observe(app: &App, router: Router, mut request: Request) -> Response {
     let error = response.extensions().get::<ApiError>();
     if let Some(reason) = error.and_then(|error| error.kind.rejection()) {
         app.metrics.count_rejection(labels, reason);
-    }
-    if let Some(error) = error {
-        app.hold_back(&peer, error.kind).await;
     }
     response
 }
@@ -218,7 +214,13 @@ async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
         discard_body(request).await;
         return error.into_response();
     }
-    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+    let arrival = request.extensions().get::<Arrival>().copied();
+    let peer = Peer::of(request.extensions());
+    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    if let (Some(error), Some(arrival)) = (response.extensions().get::<ApiError>(), arrival) {
+        app.hold_back(&peer, error.kind, arrival.caller.deadline).await;
+    }
+    response
 }
 
 /// Refuses a request for which there is no place, and closes its connection if that is one too many.

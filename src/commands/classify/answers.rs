@@ -1,4 +1,4 @@
-//! What the command tells of a file, whoever classified it.
+//! The answer for one file, computed here or received from a server.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;

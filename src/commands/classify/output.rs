@@ -75,7 +75,7 @@ impl Output {
         if self.is_on_terminal { self.writer.flush() } else { Ok(()) }
     }
 
-    /// Passes on what was written so far to whoever reads it.
+    /// Writes out what is buffered, so that a reader of a pipe sees it.
     ///
     /// # Errors
     /// The error of the system.

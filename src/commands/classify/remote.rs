@@ -115,7 +115,7 @@ impl Remote {
             let (status, body) = self.post(content).await?;
             if status == StatusCode::OK {
                 return Answered::of_json(&body, self.with_predictions).map_err(|error| {
-                    format!("the server's answer is none of drsn-serve: {error}")
+                    format!("the answer is not that of a drsn-serve ({error}); check the address given with --server")
                 });
             }
             let is_busy =

@@ -8,7 +8,7 @@ use std::{
 };
 
 use drsn_bundle::{InputSpec, SignalSpec};
-use drsn_recording::{Limits, WavReader};
+use drsn_recording::{ChannelId, Limits, Notice, WavReader};
 use ndarray::{Array1, Axis};
 
 use super::{Outcome, Plan, find, pipeline::Pipeline};
@@ -20,7 +20,7 @@ use crate::{
         decode::{
             BLOCK, Windower, expect_signal,
             rates::{DeclaredRate, rates, taken},
-            recording::{channel_id, check_channels, check_variable, recording_error},
+            recording::{check_channels, check_variable, other_source, recording_error},
         },
         options::Options,
         origin::{Origin, Taken},
@@ -76,6 +76,8 @@ struct Wav {
     windower: Windower,
     /// Whether the last sample was read; later bytes are ignored.
     is_over: bool,
+    /// What was taken otherwise than in training.
+    notices: Vec<Notice>,
 }
 
 /// Bytes that the reader has not consumed yet.
@@ -207,12 +209,17 @@ impl<'a> Streaming<'a> {
         let limits = Limits::new(self.max_bytes, u64::MAX);
         let feed = Feed { bytes: header, read: 0 };
         let reader = WavReader::new(feed, &limits).map_err(|e| recording_error(&e))?;
+        let mut notices = Vec::new();
         let selected = match (&self.options.channel, &self.spec.source) {
             (Some(channel), _) => reader.select(channel),
             // As the model was trained, if the file has those channels.
             (None, Some(source)) => {
-                let trained_on: Vec<_> = source.channels.iter().map(|c| channel_id(c)).collect();
-                reader.select(&trained_on).or_else(|_| reader.select(&[]))
+                let trained_on: Vec<_> =
+                    source.channels.iter().map(|channel| ChannelId::from(&channel[..])).collect();
+                reader.select(&trained_on).or_else(|_| {
+                    notices.push(other_source("channels", &source.channels.join(", ")));
+                    reader.select(&[])
+                })
             }
             (None, None) => reader.select(&[]),
         };
@@ -224,7 +231,7 @@ impl<'a> Streaming<'a> {
         if let Some(frames) = reader.frames() {
             self.pipeline.check_windows(windower.count_of_windows(frames))?;
         }
-        Ok(Wav { reader, selected, windower, is_over: false })
+        Ok(Wav { reader, selected, windower, is_over: false, notices })
     }
 
     /// Decodes the bytes that have arrived and queues their windows.
@@ -296,7 +303,7 @@ impl Wav {
             variable: None,
             channels: self.selected.iter().map(usize::to_string).collect(),
             sample_rate_hz: Some(self.reader.sample_rate_hz()),
-            notices: self.reader.notices(),
+            notices: self.notices.iter().cloned().chain(self.reader.notices()).collect(),
         };
         taken(spec, options, read)
     }

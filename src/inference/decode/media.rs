@@ -1,5 +1,7 @@
 //! The kind of a body or file: by its declared media type, its first bytes or its name.
 
+use std::path::Path;
+
 use drsn_bundle::input::ImageFormat;
 use drsn_recording::{RecordingFormat, foreign_kind, gzip};
 
@@ -118,9 +120,9 @@ impl FileKind {
     /// The kind by the extension of a file's name.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
-        let image = ImageFormat::from_extension(extension);
-        let recording = || RecordingFormat::from_extension(extension).map(Self::Recording);
-        image.map(Self::Image).or_else(recording)
+        let image = ImageFormat::from_extension(extension).map(Self::Image);
+        // Also `run.csv.gz`.
+        image.or_else(|| RecordingFormat::from_path(Path::new(name)).map(Self::Recording))
     }
 
     /// The media type under which to send such a file.

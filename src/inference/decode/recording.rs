@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use drsn_bundle::SignalSpec;
 use drsn_recording::{
-    Array, ChannelId, Limits, MAX_CHANNELS, Names, Recording, RecordingError, RecordingFormat,
-    Selection,
+    Array, ChannelId, Limits, MAX_CHANNELS, Names, Notice, NoticeCode, Recording, RecordingError,
+    RecordingFormat, Selection,
 };
 use ndarray::{Array2, Ix3};
 
@@ -28,6 +28,8 @@ const READING_BYTES: u64 = 128 << 10;
 /// The largest block of a FLAC file: 65,536 samples of eight channels, in 64 bits.
 const FLAC_BLOCK_BYTES: u64 = 4 << 20;
 
+/// Longest name of a variable or channel in an answer, in characters.
+const LONGEST_NAME: usize = 100;
 /// Most notices of one file.
 const MOST_NOTICES: usize = 16;
 
@@ -65,24 +67,17 @@ fn trained_on(spec: &SignalSpec, options: &Options) -> Option<Selection> {
         selection.variable.clone_from(&source.variable);
     }
     if options.channel.is_none() {
-        selection.channel = source.channels.iter().map(|channel| channel_id(channel)).collect();
+        selection.channel =
+            source.channels.iter().map(|channel| ChannelId::from(&channel[..])).collect();
     }
     Some(selection)
 }
 
-/// A channel by its position, if it is a number, or by its name.
-pub(crate) fn channel_id(channel: &str) -> ChannelId {
-    channel.parse().map_or_else(|_| ChannelId::Name(channel.to_owned()), ChannelId::Index)
-}
-
-/// Whether a file lacks what was selected.
-fn is_missing(error: &RecordingError) -> bool {
-    matches!(
-        error,
-        RecordingError::NoVariable { .. }
-            | RecordingError::AmbiguousVariable { .. }
-            | RecordingError::NoChannel { .. }
-    )
+/// Tells that a file lacks the variable or the channels that the model was trained on.
+pub(crate) fn other_source(what: &str, lacking: &str) -> Notice {
+    NoticeCode::OtherSource.because(format!(
+        "the model was trained on the {what} {lacking}, which this file does not have; what was taken instead is named in `input`, and the options variable and channel choose"
+    ))
 }
 
 /// Rejects a recording with another number of channels than the model.
@@ -174,6 +169,11 @@ pub(crate) fn check_variable(
     Ok(())
 }
 
+/// A name as answers repeat it, once for each input of a file.
+fn beginning(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
 /// The content of a file.
 enum Content {
     Recording(Recording),
@@ -194,17 +194,21 @@ impl Decoder<'_> {
         }
         check_variable(Some(format), self.options)?;
         let before = self.memory.bytes();
-        let (content, selection) = self.read_selected(spec, format, file)?;
+        let (content, mut selected) = self.read_selected(spec, format, file)?;
         let recordings = match content {
             Content::Recording(recording) => vec![recording],
-            Content::Array(array) => self.in_array(spec, array)?,
+            Content::Array(array) => {
+                // Such an array is made for the model, and has its channels.
+                selected = selection(self.options);
+                self.in_array(spec, array, &selected)?
+            }
         };
         let samples: usize = recordings.iter().map(|r| r.samples.len()).sum();
         self.memory.shrink_to(before + (samples * size_of::<f32>()) as u64);
         let Some(first) = recordings.first() else { return Ok(Vec::new()) };
         check_channels(spec, first.samples.nrows(), &first.names)?;
         let declared = DeclaredRate::of(first);
-        let mut taken = self.taken(spec, first, &selection);
+        let mut taken = self.taken(spec, first, &selected);
         taken.notices.extend(recordings.iter().skip(1).flat_map(|r| r.notices.iter().cloned()));
         taken.notices.truncate(MOST_NOTICES);
         let taken = Some(Arc::new(taken));
@@ -219,7 +223,7 @@ impl Decoder<'_> {
     fn taken(&self, spec: &SignalSpec, recording: &Recording, selection: &Selection) -> Taken {
         let chosen = |index| selection.channel.get(index);
         let channel = |(index, name): (usize, &Option<String>)| match (name, chosen(index)) {
-            (Some(name), _) | (None, Some(ChannelId::Name(name))) => name.clone(),
+            (Some(name), _) | (None, Some(ChannelId::Name(name))) => beginning(name),
             (None, Some(ChannelId::Index(position))) => position.to_string(),
             (None, None) => index.to_string(),
         };
@@ -227,7 +231,7 @@ impl Decoder<'_> {
             spec,
             self.options,
             Taken {
-                variable: recording.variable.clone(),
+                variable: recording.variable.as_deref().map(beginning),
                 channels: recording.names.iter().enumerate().map(channel).collect(),
                 sample_rate_hz: recording.sample_rate_hz,
                 notices: recording.notices.clone(),
@@ -259,15 +263,34 @@ impl Decoder<'_> {
         file: &[u8],
     ) -> Result<(Content, Selection), ApiError> {
         let before = self.memory.bytes();
-        if let Some(trained_on) = trained_on(spec, self.options) {
-            match self.read(format, file, &trained_on)? {
-                Err(error) if is_missing(&error) => self.memory.shrink_to(before),
-                read => return Ok((read.map_err(|e| recording_error(&e))?, trained_on)),
+        let (trained, options) = (trained_on(spec, self.options), self.options);
+        let mut selected = trained.unwrap_or_else(|| selection(options));
+        let mut notices = Vec::new();
+        loop {
+            match self.read(format, file, &selected)? {
+                Err(RecordingError::NoChannel { .. })
+                    if options.channel.is_none() && !selected.channel.is_empty() =>
+                {
+                    let source = spec.source.as_ref().map(|source| source.channels.join(", "));
+                    notices.push(other_source("channels", &source.unwrap_or_default()));
+                    selected.channel.clear();
+                }
+                Err(
+                    RecordingError::NoVariable { .. } | RecordingError::AmbiguousVariable { .. },
+                ) if options.variable.is_none() && selected.variable.is_some() => {
+                    let variable = selected.variable.take().unwrap_or_default();
+                    notices.push(other_source("variable", &variable));
+                }
+                read => {
+                    let mut content = read.map_err(|error| recording_error(&error))?;
+                    if let Content::Recording(recording) = &mut content {
+                        recording.notices.extend(notices);
+                    }
+                    return Ok((content, selected));
+                }
             }
+            self.memory.shrink_to(before);
         }
-        let selection = selection(self.options);
-        let read = self.read(format, file, &selection)?;
-        Ok((read.map_err(|error| recording_error(&error))?, selection))
     }
 
     /// Reads a file within the memory budget. The first reservation is for the samples that an
@@ -300,7 +323,12 @@ impl Decoder<'_> {
     }
 
     /// The inputs of an array `[N, C, L]`.
-    fn in_array(&self, spec: &SignalSpec, array: Array) -> Result<Vec<Recording>, ApiError> {
+    fn in_array(
+        &self,
+        spec: &SignalSpec,
+        array: Array,
+        selection: &Selection,
+    ) -> Result<Vec<Recording>, ApiError> {
         let Array { name, values, sample_rate_hz } = array;
         let values = values.into_dimensionality::<Ix3>().map_err(|_| ApiError::internal())?;
         if values.is_empty() {
@@ -309,9 +337,8 @@ impl Decoder<'_> {
         let (count, channels, _) = values.dim();
         self.check_count(count)?;
         check_available_channels(spec, channels, self.options)?;
-        let selection = selection(self.options);
         let inputs = values.outer_iter().map(|input| {
-            Recording::from_array(input.to_owned(), name.clone(), &selection)
+            Recording::from_array(input.to_owned(), name.clone(), selection)
                 .map(|recording| Recording { sample_rate_hz, ..recording })
                 .map_err(|error| recording_error(&error))
         });

@@ -21,8 +21,8 @@ pub(crate) struct UnpackLimits {
     pub(crate) deadline: Instant,
 }
 
-/// Reads a decoder to its end, and reserves what comes out piece by piece. `broken` is what is said
-/// if it cannot be decoded.
+/// Reads a decoder to its end, reserving memory piece by piece. `broken` is the error message if the
+/// data cannot be decoded.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] beyond the limit, [`ErrorKind::InvalidArgument`] with `broken`,

@@ -69,7 +69,7 @@ fn a_folder_is_replaced_as_a_whole_on_every_file_system() {
 
 /// The old folder was once moved away before the new one took its place.
 #[test]
-fn whoever_reads_a_folder_that_is_replaced_always_finds_one() {
+fn a_reader_always_finds_a_folder_that_is_being_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder_with(folder.path(), "1", "old");
     let other = folder_with(folder.path(), "other", "new");

@@ -13,7 +13,7 @@ pub enum DataConfig {
     Cifar10(IdxConfig),
     /// Image files in folders named after their classes, or listed in an index.
     Images(ImageConfig),
-    /// Recordings (MAT v5, NPY, NPZ, WAV, CSV) in folders named after their classes, or listed in
+    /// Recordings, in any format that `drsn-recording` reads, in folders named after their classes, or listed in
     /// an index.
     Signals(SignalConfig),
 }

@@ -101,7 +101,7 @@ fn an_export_that_is_killed_leaves_the_old_bundle_or_the_new_one() {
 
     let mut rng = stream(7, Purpose::Evaluation, 0, 0);
     for kill in 0..KILLS / 2 {
-        // In place of an old version, and where there is none.
+        // "models" has an old version to replace; "first" is empty.
         for models in ["models", "first"] {
             let mut export = silent(&mut workspace.export(&early, models, &["--replace"]));
             let delay = if kill % 2 == 0 {

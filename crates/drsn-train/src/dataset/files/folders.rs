@@ -79,9 +79,9 @@ impl Walk {
                 self.add_files(&path, &template, depth - 1)?;
                 continue;
             }
-            let unreadable = |source| DatasetError::Unreadable { path: path.clone(), source };
             let name = self.name_of(&path);
-            if self.kind.reads(&path).map_err(unreadable)? {
+            // What cannot be opened, such as a link to nothing, is left out and named.
+            if self.kind.reads(&path).unwrap_or(false) {
                 self.listing.entries.push(Entry { path, name, ..template.clone() });
             } else {
                 self.left_out.push(name);

@@ -249,11 +249,8 @@ fn file_rate(recording: &Recording, entry: &Entry) -> Result<Option<f64>, String
 /// The channels and the variable to read: those of the index, or else those of the recipe.
 fn selection(config: &SignalConfig, entry: &Entry) -> Selection {
     let channels = entry.channel.as_ref().map_or(&config.channels[..], std::slice::from_ref);
-    let channel = |channel: &String| {
-        channel.parse().map_or_else(|_| ChannelId::Name(channel.clone()), ChannelId::Index)
-    };
     Selection {
-        channel: channels.iter().map(channel).collect(),
+        channel: channels.iter().map(|channel| ChannelId::from(&channel[..])).collect(),
         variable: entry.variable.clone().or_else(|| config.variable.clone()),
         ..Selection::default()
     }

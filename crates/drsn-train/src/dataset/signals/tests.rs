@@ -272,6 +272,16 @@ fn names_that_are_not_utf_8_are_named() {
     assert!(said.contains("is not UTF-8"), "{said}");
 }
 
+/// Regression: a link to nothing beside the recordings ended the training.
+#[test]
+#[cfg(unix)]
+fn what_cannot_be_opened_is_left_out_and_named() {
+    let folder = folder(&[("a/1.wav", ramp(100)), ("b/1.wav", ramp(200))]);
+    std::os::unix::fs::symlink("nowhere", folder.path().join("a/notes")).unwrap();
+    let data = open_folder(folder.path(), &config()).unwrap();
+    assert_eq!(data.notes.len(), 1, "{:?}", data.notes);
+}
+
 /// Loggers name their files by the time of measurement, which is no ending.
 #[test]
 fn tables_of_numbers_are_found_whatever_their_names_end_with_and_notes_are_not() {
