@@ -13,7 +13,7 @@ use crate::{
     BundleError, Golden, Manifest,
     files::read_bounded,
     onnx,
-    staging::{Staging, create_file, publish, write_file},
+    staging::{Staging, create_file, publish, publish_new, write_file},
 };
 
 /// File name of the manifest.
@@ -23,11 +23,11 @@ pub const MODEL_FILE: &str = "model.onnx";
 /// File name of the golden inputs and outputs.
 pub const GOLDEN_FILE: &str = "golden.json";
 
-/// Largest files of a bundle, in bytes. A message of protobuf, such as a model, has at most 2 GiB;
-/// the others are far above those of every real model.
-/// Largest manifest, in bytes.
+/// Largest manifest, in bytes: far above that of every real model, as that of the golden inputs.
 pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+/// Largest model, in bytes: a message of protobuf has at most 2 GiB.
 const MAX_MODEL_BYTES: u64 = 2 << 30;
+/// Largest golden inputs and outputs, in bytes.
 const MAX_GOLDEN_BYTES: u64 = 64 << 20;
 
 /// A bundle that was read and passed every check.
@@ -119,8 +119,11 @@ fn install(versions: &Path, target: &Path, files: &[(&str, &[u8])]) -> Result<()
         create_file(&staged.join(name), bytes)
             .map_err(BundleError::file("write", target.join(name)))?;
     }
-    let (from, to) = if is_first { (&*staged_versions, versions) } else { (&*staged, target) };
-    publish(from, to).map_err(BundleError::file("write", target))
+    // Another program may have written the first version meanwhile, which must stay.
+    if is_first && publish_new(&staged_versions, versions).is_ok() {
+        return Ok(());
+    }
+    publish(&staged, target).map_err(BundleError::file("write", target))
 }
 
 /// Changes the manifest of an existing bundle, for instance to add a baseline. `manifest.json` is

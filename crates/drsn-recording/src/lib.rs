@@ -37,7 +37,7 @@ mod windows;
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{BufReader, Read, Seek as _},
     path::Path,
 };
 
@@ -172,7 +172,12 @@ impl Recording {
         }
         match format.ok_or(RecordingError::UnknownFormat)? {
             RecordingFormat::Wav => wav::read(reader, Some(length), selection, limits),
-            RecordingFormat::Csv => csv::read(reader, selection, limits),
+            RecordingFormat::Csv => {
+                // What ends the lines is looked for in the first buffer.
+                let mut file = reader.into_inner().1.into_inner();
+                file.rewind()?;
+                csv::read(BufReader::with_capacity(1 << 16, file), selection, limits)
+            }
             RecordingFormat::Npy => {
                 Array::read_from(reader, None, limits)?.into_recording(selection)
             }

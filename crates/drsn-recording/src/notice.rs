@@ -18,13 +18,15 @@ pub struct Notice {
 pub enum NoticeCode {
     /// The file ends before the length that it declares, or in the middle of a sample.
     Truncated,
-    /// Lines before the table were left out.
+    /// Lines before the table, or between its rows, were left out.
     LinesSkipped,
-    /// Columns that number the rows, or that hold no numbers, were left out.
+    /// Columns that number the rows, advance like time or hold no numbers were left out.
     ColumnsSkipped,
     /// It is doubtful whether a line names the columns.
     HeaderAssumed,
-    /// The times of the samples are not evenly spaced.
+    /// Commas separate whole numbers, and may be meant as decimal commas.
+    CommasAssumed,
+    /// The times of the samples are not evenly spaced, or contradict a rate that the file states.
     UnevenClock,
     /// An array was read as samples x channels, because its first axis is the longer one.
     Transposed,
@@ -37,11 +39,12 @@ pub enum NoticeCode {
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
         Self::HeaderAssumed,
+        Self::CommasAssumed,
         Self::UnevenClock,
         Self::Transposed,
         Self::RateAssumed,
@@ -55,6 +58,7 @@ impl NoticeCode {
             Self::LinesSkipped => "lines_skipped",
             Self::ColumnsSkipped => "columns_skipped",
             Self::HeaderAssumed => "header_assumed",
+            Self::CommasAssumed => "commas_assumed",
             Self::UnevenClock => "uneven_clock",
             Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",

@@ -87,7 +87,7 @@ pub fn create_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// beside the destination, as `.replaced-NAME`.
 ///
 /// # Errors
-/// The system's error. Then the destination is unchanged.
+/// The system's error. Then the destination is unchanged, or its old folder is beside it.
 pub fn publish(staged: &Path, target: &Path) -> io::Result<()> {
     let is_folder = staged.is_dir();
     if is_folder {
@@ -98,6 +98,17 @@ pub fn publish(staged: &Path, target: &Path) -> io::Result<()> {
     } else if exchange(staged, target).is_err() {
         replace_in_two_steps(staged, target)?;
     }
+    sync_folder(parent(target));
+    Ok(())
+}
+
+/// Moves a complete folder from a [`Staging`] to a place where there is none.
+///
+/// # Errors
+/// The system's error, also if there is a folder that is not empty. Then nothing is changed.
+pub fn publish_new(staged: &Path, target: &Path) -> io::Result<()> {
+    sync_folders(staged);
+    fs::rename(staged, target)?;
     sync_folder(parent(target));
     Ok(())
 }
@@ -124,10 +135,13 @@ fn replace_in_two_steps(staged: &Path, target: &Path) -> io::Result<()> {
     }
     fs::rename(target, &old)?;
     if let Err(error) = fs::rename(staged, target) {
-        fs::rename(&old, target)?;
+        // If that fails too, the old folder is beside the destination.
+        let _ = fs::rename(&old, target);
         return Err(error);
     }
-    fs::rename(&old, staged)
+    // The new folder is in its place; the old one stays if it cannot be moved.
+    let _ = fs::rename(&old, staged);
+    Ok(())
 }
 
 /// The folder that contains a path.

@@ -129,3 +129,11 @@ pub(super) fn number(cell: &str) -> Option<Number> {
     }
     Some(Number { value: format!("{whole}.{fraction}").parse().ok()?, comma: true })
 }
+
+/// Whether the comma of a number can be one between groups of three digits: no group begins with
+/// zero.
+pub(super) fn may_group_digits(cell: &str) -> bool {
+    let (whole, fraction) = cell.split_once(',').unwrap_or_default();
+    let whole = whole.trim_start_matches(['-', '+', '\u{2212}']);
+    fraction.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0')
+}

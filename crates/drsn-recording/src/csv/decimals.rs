@@ -3,7 +3,7 @@
 
 use super::{
     beginning,
-    cells::{Number, Separator},
+    cells::{Number, Separator, may_group_digits},
     malformed,
 };
 use crate::RecordingError;
@@ -17,21 +17,20 @@ pub(super) struct Decimals {
     comma: Option<String>,
     /// Whether a comma cannot be one between groups of three digits.
     commas_are_decimal: bool,
+    /// Whether a number had no comma.
+    without_comma: bool,
 }
 
 impl Decimals {
     pub(super) fn add(&mut self, cell: &str, number: Number) {
         if number.comma {
-            let (whole, fraction) = cell.split_once(',').unwrap_or_default();
-            // No group of digits begins with zero, and no number has its first group without them.
-            let whole = whole.trim_start_matches(['-', '+', '\u{2212}']);
-            let is_group = (1..=3).contains(&whole.len()) && !whole.starts_with('0');
-            self.commas_are_decimal |= fraction.len() != 3 || !is_group;
+            self.commas_are_decimal |= !may_group_digits(cell);
             if self.comma.is_none() {
                 self.comma = Some(beginning(cell));
             }
         } else {
             self.points |= number.value.fract() != 0.0;
+            self.without_comma = true;
         }
     }
 
@@ -43,8 +42,10 @@ impl Decimals {
                 "it has numbers with decimal points and numbers with commas, such as {cell}: write all of them with points"
             )));
         }
-        // Where commas separate the cells, one within quotes usually groups digits.
-        if separator == Separator::Comma && !self.commas_are_decimal {
+        // Where commas separate the cells, one within quotes usually groups digits; and so does one in
+        // some of the numbers only.
+        let may_group = separator == Separator::Comma || self.without_comma;
+        if may_group && !self.commas_are_decimal {
             return Err(malformed(format!(
                 "the comma in {cell} may group digits or mark decimals: write numbers with decimal points and without groups"
             )));

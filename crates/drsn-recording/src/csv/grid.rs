@@ -73,8 +73,10 @@ impl<'a> Grid<'a> {
             rows.drain(..rows.len() / 2);
         } else if let Some(last) = rows.last().map(|row| count_numbers(row)) {
             let is_table = |row: &&Vec<&str>| {
-                let numbers = count_numbers(row);
-                numbers >= last || numbers == row.len()
+                let has_text = |cell: &&str| !cell.is_empty() && number(cell).is_none();
+                // A first cell without a name is above row numbers.
+                let is_of_numbers = !row[0].is_empty() && !row.iter().any(has_text);
+                is_of_numbers || count_numbers(row) >= last
             };
             let table = rows.iter().position(is_table);
             rows.drain(..table.unwrap_or_default());
@@ -123,7 +125,7 @@ impl<'a> Grid<'a> {
     /// Columns with cells that begin like a number, and are none: a wrong separator tears numbers.
     fn torn_columns(&self) -> usize {
         let is_torn = |cell: &str| {
-            let begins = cell.trim_start_matches(['-', '+', '\u{2212}', '.']);
+            let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
             let is_date = cell.contains(':') || begins.contains(['-', '/']);
             begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
         };
@@ -149,7 +151,8 @@ impl<'a> Grid<'a> {
         if names.len() + 1 == columns && columns > 1 && self.may_have_row_names() {
             names.insert(0, "");
         }
-        (names.len() == columns
+        // A named column may be empty so far.
+        ((columns..=self.cells).contains(&names.len())
             && names.iter().any(|name| !name.is_empty() && number(name).is_none())
             || self.is_numbered(&names))
         .then_some(names)
@@ -168,7 +171,7 @@ impl<'a> Grid<'a> {
         names.len() > 1
             && names.len() == self.columns(self.first_row)
             && names[0].is_empty()
-            && names[1..].iter().all(|name| name.bytes().all(|b| b.is_ascii_digit()))
+            && names[1..].iter().all(|name| !name.is_empty() && is_whole(name))
     }
 
     /// The numbers of a column from a row on.
@@ -179,12 +182,13 @@ impl<'a> Grid<'a> {
             let decimals =
                 mantissa.split_once(['.', ',']).map_or(0, |(_, fraction)| fraction.len());
             let exponent = cell.split_once(['e', 'E']).and_then(|(_, e)| e.parse::<i32>().ok());
-            decimals as i32 - exponent.unwrap_or_default()
+            (decimals as i32).saturating_sub(exponent.unwrap_or_default()).clamp(-400, 400)
         };
         let decimals = cells().filter(|cell| number(cell).is_some()).map(digits).max();
         Numbers {
             values: cells().filter_map(number).map(|number| number.value).collect(),
             rounding: 0.5 * 10_f64.powi(-decimals.unwrap_or_default()),
+            is_blank: cells().all(str::is_empty),
         }
     }
 
@@ -232,6 +236,14 @@ impl<'a> Grid<'a> {
             Some(_) => false,
             None => !fraction.values.is_empty() && self.column_of_fractions().is_some(),
         }
+    }
+
+    /// Whether commas separate nothing but whole numbers, as they would the digits before and after a
+    /// decimal comma.
+    pub(super) fn has_only_whole_numbers_between_commas(&self) -> bool {
+        let cells = self.rows_from(self.first_row).flatten();
+        let mut numbers = cells.filter(|cell| number(cell).is_some());
+        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell))
     }
 
     /// The first column, from 1, whose cells are the digits after a decimal comma: some of them

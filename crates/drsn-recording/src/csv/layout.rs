@@ -34,6 +34,8 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) role: Role,
     is_by_content: bool,
+    /// Whether it has neither a name nor a cell that is not empty.
+    is_blank: bool,
 }
 
 impl Column {
@@ -47,8 +49,6 @@ impl Column {
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) separator: Separator,
-    /// Cells of a row, with empty ones at its end.
-    pub(super) cells: usize,
     /// The columns, without those at the end that are empty in all rows.
     pub(super) columns: Vec<Column>,
     /// The position of the first row among the inspected lines.
@@ -65,18 +65,24 @@ impl Layout {
         let grid = Grid::best(&texts, declared);
         let grid = grid.ok_or_else(|| no_table(&texts))?;
         let header = Header::above(&texts, &grid)?;
+        check_channels(grid.columns(header.first_row) as u64)?;
         let columns = columns(&grid, &header);
-        check_channels(columns.len() as u64)?;
         if let Some(column) = grid.column_of_fractions().filter(|_| header.names.is_empty()) {
             return Err(malformed(format!(
                 "its commas seem to separate columns and to mark decimals: column {column} has numbers that begin with zero; write decimal points, or separate columns by semicolons"
             )));
         }
         let mut notices = header.notices(lines);
+        let is_named = |name: &&str| !name.is_empty();
+        let all_named = !header.names.is_empty() && header.names.iter().skip(1).all(is_named);
+        if !all_named && grid.has_only_whole_numbers_between_commas() {
+            notices.push(NoticeCode::CommasAssumed.because(
+                "its commas were taken to separate columns of whole numbers; a line of names, or decimal points, would leave no doubt that they mark no decimals",
+            ));
+        }
         notices.extend(skipped(&columns));
         Ok(Self {
             separator: grid.separator,
-            cells: grid.cells,
             columns,
             first_row: header.first_row,
             stated_rate: stated_rate(texts.into_iter().take(header.top)),
@@ -100,7 +106,8 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     fn above(lines: &[&'a str], grid: &Grid<'a>) -> Result<Self, RecordingError> {
         let first_row = grid.first_row;
-        let above = |line: usize| (0..line).rev().find(|&line| !lines[line].trim().is_empty());
+        let is_empty = |line: &str| grid.separator.split(line).all(str::is_empty);
+        let above = |line: usize| (0..line).rev().find(|&line| !is_empty(lines[line]));
         let mut header = Self { top: first_row, first_row, ..Self::default() };
         let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };
         if is_comment(lines[line]) {
@@ -134,7 +141,9 @@ impl<'a> Header<'a> {
         if Grid::has_measured(&names) {
             // Decimals are no names: it is a line of the preamble, or a row with a mistake.
             let first_row = if rate(lines[line]).is_some() { first_row } else { line };
-            return Ok(Self { top: first_row, first_row, ..header });
+            let doubt = (first_row == line)
+                .then(|| format!("`{}` was read as a row of numbers", lines[line].trim()));
+            return Ok(Self { top: first_row, first_row, doubt, ..header });
         }
         if header.units.is_empty()
             && Grid::has_number(&names)
@@ -188,8 +197,9 @@ impl<'a> Header<'a> {
 
 /// The columns and what they are.
 fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
-    let count = grid.columns(header.first_row);
+    let count = grid.columns(header.first_row).max(header.names.len());
     let mut columns: Vec<Column> = Vec::with_capacity(count);
+    let mut is_before = true;
     for index in 0..count {
         let name = header.names.get(index).copied().unwrap_or_default();
         let unit = header.units.get(index).copied();
@@ -197,9 +207,10 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         let meaning = if header.names.is_empty() { Meaning::Other } else { meaning(name, unit) };
         // Without a name, only the columns before the first signal may be times or numbers of rows.
         let is_named = meaning == Meaning::Counter && !name.is_empty();
-        let is_before = columns.iter().all(|column| column.role != Role::Signal);
         let (role, is_by_content) = role(meaning, &numbers, count > 1 && (is_named || is_before));
-        columns.push(Column { name: name.to_owned(), role, is_by_content });
+        is_before &= role != Role::Signal;
+        let is_blank = name.is_empty() && numbers.is_blank;
+        columns.push(Column { name: name.to_owned(), role, is_by_content, is_blank });
     }
     // The last one is the signal, whatever it looks like.
     if let Some(last) = columns.last_mut()
@@ -219,7 +230,7 @@ fn role(meaning: Meaning, numbers: &Numbers, may_be_clock: bool) -> (Role, bool)
             (Role::Counter, false)
         }
         _ if numbers.is_empty() => (Role::NoNumbers, true),
-        _ if may_be_clock && numbers.advance_evenly() && numbers.count() => (Role::Counter, true),
+        _ if may_be_clock && numbers.are_enough() && numbers.count() => (Role::Counter, true),
         _ if may_be_clock && numbers.advance_evenly() => (Role::Time { unit: None }, true),
         Meaning::Time { .. } | Meaning::Counter | Meaning::Other => (Role::Signal, false),
     }
@@ -230,7 +241,7 @@ fn skipped(columns: &[Column]) -> Option<Notice> {
     let reasons: Vec<String> = (1..)
         .zip(columns)
         .filter(|(_, column)| column.is_by_content)
-        .filter(|(_, column)| column.role != Role::NoNumbers || !column.name.is_empty())
+        .filter(|(_, column)| !column.is_blank)
         .map(|(number, Column { name, role, .. })| {
             let what = match role {
                 Role::Counter => "numbers the rows",

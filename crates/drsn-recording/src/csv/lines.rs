@@ -8,6 +8,9 @@ use crate::{Limits, RecordingError};
 /// Longest line, in bytes: enough for a thousand columns.
 const MAX_LINE_BYTES: u64 = 1 << 16;
 
+/// Bytes from the start in which the ends of lines are looked for.
+const LOOKED_AT: usize = 1 << 16;
+
 /// Bytes between two looks at the clock: less than a millisecond of usual ones.
 const BYTES_PER_LOOK: usize = 1 << 15;
 
@@ -96,7 +99,7 @@ impl<R: BufRead> Lines<R> {
             ));
         }
         let is_marked = start.starts_with(b"\xef\xbb\xbf");
-        let ends = start.windows(2).map(|two| match two {
+        let ends = start.get(..LOOKED_AT).unwrap_or(start).windows(2).map(|two| match two {
             [b'\r', next] if *next != b'\n' => 1,
             [b'\n', _] => -1,
             _ => 0,

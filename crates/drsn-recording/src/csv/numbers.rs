@@ -6,6 +6,8 @@ pub(super) struct Numbers {
     pub(super) values: Vec<f64>,
     /// Half of the finest digit that they are written with.
     pub(super) rounding: f64,
+    /// Whether all cells of the column are empty.
+    pub(super) is_blank: bool,
 }
 
 impl Numbers {
@@ -16,10 +18,15 @@ impl Numbers {
         self.values.is_empty()
     }
 
+    /// Whether they are enough to tell a counter or a clock from a signal.
+    pub(super) fn are_enough(&self) -> bool {
+        self.values.len() >= Self::ROWS_OF_A_CLOCK
+    }
+
     /// Whether they go down in more than a quarter of the steps, as no time does.
     pub(super) fn oscillate(&self) -> bool {
         let down = self.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
-        self.values.len() >= Self::ROWS_OF_A_CLOCK && 4 * down > self.values.len()
+        self.are_enough() && 4 * down > self.values.len()
     }
 
     /// Whether they are whole numbers that count up one by one.
@@ -38,7 +45,7 @@ impl Numbers {
         let allowed = (2.0 * self.rounding).max(1e-3 * step);
         // A signal that hardly moves is near a straight line, too.
         let advance = last - first;
-        self.values.len() >= Self::ROWS_OF_A_CLOCK
+        self.are_enough()
             && advance > 0.0
             && (advance > 32.0 * self.rounding)
             && self.values.is_sorted()

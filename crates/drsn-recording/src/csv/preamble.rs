@@ -1,7 +1,10 @@
 //! The sample rate that the lines before a table state, as scopes and loggers write them:
 //! `Sample Interval,0.00002`, `# Sampling rate: 48 kHz`, `Delta_X;0.0001`.
 
-use super::{cells::number, names::unit_of_time};
+use super::{
+    cells::{may_group_digits, number},
+    names::unit_of_time,
+};
 
 /// Units of frequency in Hz.
 const HERTZ: [(&str, f64); 5] =
@@ -32,6 +35,10 @@ pub(super) fn rate(line: &str) -> Option<f64> {
     let value = value.trim_matches([',', ';', '\t', '"', ' ', ':', '=']);
     let end = value.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E'));
     let (value, unit) = value.split_at_checked(end.unwrap_or(value.len()))?;
+    // `48,000` is 48 or 48000.
+    if may_group_digits(value.trim()) {
+        return None;
+    }
     let first = || number(value.split([',', ';', '\t']).next()?.trim());
     let value = number(value.trim()).or_else(first)?.value;
     let unit = unit.split([',', ';', '\t', '"']).next()?.trim();
@@ -89,6 +96,8 @@ mod tests {
             ("sample interval (ms): 0,5", Some(2000.0)),
             ("Record Length,Analog:2048", None),
             ("Sample Interval,0", None),
+            ("# Sampling rate: 48,000 Hz", None),
+            ("Sample Rate,48,000", None),
             ("Sample rate,fast", None),
             ("Sample rate,48 furlongs", None),
             ("Samples,2048", None),

@@ -28,8 +28,6 @@ enum Use {
 pub(super) struct Table {
     layout: Layout,
     uses: Vec<Use>,
-    /// The columns up to the last one that is used: each row must have them.
-    needed: usize,
     /// Samples of each selected channel.
     channels: Vec<Vec<f32>>,
     names: Vec<Option<String>>,
@@ -80,7 +78,6 @@ impl Table {
         }
         let name = |&source: &usize| names.get(source).filter(|name| !name.is_empty()).cloned();
         Ok(Self {
-            needed: uses.iter().rposition(|used| *used != Use::Nothing).map_or(0, |last| last + 1),
             channels: vec![Vec::new(); sources.len()],
             names: sources.iter().map(name).collect(),
             notices: std::mem::take(&mut layout.notices),
@@ -104,13 +101,31 @@ impl Table {
         is_whole: bool,
     ) -> Result<(), RecordingError> {
         if text.trim().is_empty() || is_comment(text) {
-            self.blank = (self.blank.0 + 1, if self.blank.0 == 0 { line } else { self.blank.1 });
+            self.skip(line);
             return Ok(());
         }
         match self.row(line, text) {
+            // Spreadsheets write rows of separators alone.
+            Err(_) if self.layout.separator.split(text).all(str::is_empty) => {
+                self.drop_row();
+                self.skip(line);
+                Ok(())
+            }
             Err(error) if !is_whole => self.cut(error),
             read => read,
         }
+    }
+
+    /// Counts a line that is no row.
+    fn skip(&mut self, line: u64) {
+        self.blank = (self.blank.0 + 1, if self.blank.0 == 0 { line } else { self.blank.1 });
+    }
+
+    /// Drops the cells of a row that could not be read to its end.
+    fn drop_row(&mut self) {
+        self.rows -= 1;
+        let rows = self.rows as usize;
+        self.channels.iter_mut().for_each(|channel| channel.truncate(rows));
     }
 
     /// Takes the end of a file that was cut within its last row, whose cells are dropped.
@@ -120,9 +135,8 @@ impl Table {
         if !is_cut || self.rows < 2 {
             return Err(error);
         }
-        self.rows -= 1;
-        let rows = self.rows as usize;
-        self.channels.iter_mut().for_each(|channel| channel.truncate(rows));
+        self.drop_row();
+        let rows = self.rows;
         self.notices.push(NoticeCode::Truncated.because(format!(
             "the file ends within a row ({error}); the {rows} rows before it were read"
         )));
@@ -140,19 +154,15 @@ impl Table {
             }
             self.blank = (0, 0);
         }
-        let mut found = 0;
+        let (mut found, mut time) = (0, None);
         for cell in self.layout.separator.split(text) {
             let column = found;
             found += 1;
             match self.uses.get(column) {
                 Some(Use::Nothing) => {}
-                None if found <= self.layout.cells || cell.is_empty() => {}
+                None if cell.is_empty() => {}
                 None => return Err(self.ragged(line, text)),
-                Some(Use::Clock) => {
-                    if let Some(clock) = &mut self.clock {
-                        clock.tick(cell, line);
-                    }
-                }
+                Some(Use::Clock) => time = Some(cell),
                 Some(Use::Channels(positions)) => {
                     let number = number(cell).ok_or_else(|| RecordingError::NotNumeric {
                         line,
@@ -168,9 +178,12 @@ impl Table {
                 }
             }
         }
-        // Empty cells at the end may be missing.
-        if found < self.needed || found < self.layout.columns.len() {
+        if found < self.layout.columns.len() {
             return Err(self.ragged(line, text));
+        }
+        // Only of a whole row: the file may be cut within the time.
+        if let (Some(clock), Some(time)) = (&mut self.clock, time) {
+            clock.tick(time, line);
         }
         Ok(())
     }

@@ -208,6 +208,8 @@ fn tables_are_read_as_loggers_scopes_and_spreadsheets_write_them() {
         ),
         ("# t,x\n0.1,0.5\n0.2,-1.25\n0.3,2\n# the end\n", x("x", &[])),
         ("x,label\n0.5,good\n-1.25,good\n2,bad\n", x("x", &["columns_skipped"])),
+        ("x,note\n0.5,\n-1.25,\n2,\n", x("x", &["columns_skipped"])),
+        ("x;y\n;\n0.5;\n-1.25;\n2;\n;\n", x("x", &["columns_skipped"])),
         (",0\n0,0.5\n1,-1.25\n2,2.0\n", x("0", &[])),
         (",Unnamed: 0,x\n0,0,0.5\n1,1,-1.25\n2,2,2\n", x("x", &[])),
         ("0\n0.5\n-1.25\n2.0\n", x("0", &["header_assumed"])),
@@ -220,6 +222,12 @@ fn tables_are_read_as_loggers_scopes_and_spreadsheets_write_them() {
     assert_eq!(without_name, Ok((vec![(String::new(), vec![0.5, -1.25, 2.05])], vec![])));
     let cp1252 = b"Zeit (\xb5s);x\n0;0,5\n20;-1,25\n40;2\n";
     assert_eq!(told(cp1252), x("x", &[]));
+    let text = told(b"0.5,good\n-1.25,good\n2,bad\n").unwrap();
+    assert_eq!((text.0.len(), text.1), (1, vec!["columns_skipped"]));
+    // Regressions: the digits of an exponent overflowed; a cut time was a step back.
+    assert!(told(b"x\n1e-2147483648\n2\n").is_ok());
+    let cut_time = told(b"t [s],x\n0.000,1\n0.001,2\n0.002,3\n0.0").unwrap();
+    assert_eq!(cut_time.1, ["truncated"]);
     let cut = "t,x,y\n0,0.5,1\n1,-1.25,2\n2,2,1\n3,0.7";
     assert_eq!(told(cut.as_bytes()).unwrap().1, ["truncated"]);
 }
@@ -233,6 +241,8 @@ fn what_can_be_understood_in_two_ways_is_not_read_in_silence() {
         ("1,05,2,07\n3,11,4,12\n", "its commas seem to separate columns and to mark decimals"),
         ("t\tx\n0\t1.234,5\n", "\"1.234,5\" is not a number"),
         ("two words\nthree more words\n", "skip_lines"),
+        ("x\n512\n1,234\n998\n1,050\n", "may group digits or mark decimals"),
+        ("1,2,\n3,4,\n5,6,7\n", "line 1, column 3: \"\" is not a number"),
     ] {
         let error = told(text.as_bytes()).unwrap_err();
         assert!(error.contains(message), "{text:?}: {error}");

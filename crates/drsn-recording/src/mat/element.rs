@@ -146,14 +146,14 @@ impl Source<'_> {
     /// Memory grows with the bytes read, so a false length costs nothing.
     fn part(&mut self, what: &str, most: u32) -> Result<Vec<u8>, RecordingError> {
         let tag = self.tag()?;
-        if let Some(small) = tag.small {
-            return Ok(small.get(..tag.bytes as usize).unwrap_or_default().to_vec());
-        }
         if tag.bytes > most {
             return Err(malformed(format!(
                 "the {what} of a variable has {} bytes, above the limit of {most}",
                 tag.bytes
             )));
+        }
+        if let Some(small) = tag.small {
+            return Ok(small.get(..tag.bytes as usize).unwrap_or_default().to_vec());
         }
         let padded = u64::from(tag.bytes).next_multiple_of(8);
         let mut bytes = Vec::new();
