@@ -240,7 +240,7 @@ async fn the_classifier_answers_like_post_classify() {
         assert_eq!(answer.timing.unwrap().batch_size, 1);
     }
     // Twelve samples of each channel: two windows of eight, the second aligned to the end.
-    let csv = (0..12).map(|n| format!("{n},{}", n * n)).collect::<Vec<_>>().join("\n");
+    let csv = (0..12).map(|n| format!("{},{}", n * 3 % 7, n * n)).collect::<Vec<_>>().join("\n");
     let expected = server.client.post(server.url("/classify")).header("content-type", "text/csv");
     let expected = expected.body(csv.clone()).send().await.unwrap().bytes().await.unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
