@@ -152,7 +152,7 @@ impl<S: HttpService> Connections<S> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let stream = WriteTimeout::new(Turns::new(stream), self.write_timeout);
+        let stream = WriteTimeout::new(stream, self.write_timeout);
         let (service, server) = (self.service.clone(), self.server.clone());
         let (stage, write_timeout) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
@@ -170,6 +170,7 @@ impl<S: HttpService> Connections<S> {
                 },
             };
             if let Some(stream) = stream {
+                let stream = Turns::new(stream);
                 serve_connection(stream, address, service, server, stage, allowance).await;
             }
         });

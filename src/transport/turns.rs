@@ -1,30 +1,44 @@
-//! A stream that takes turns: a connection that receives without end lets others be served between.
+//! A stream that takes turns: a connection that is busy without end lets others be served between.
 //!
-//! A connection's task runs until there is nothing more to read. A client that always has more to
-//! send, such as thousands of requests of a few bytes, would keep a thread for as long.
+//! A connection's task runs until there is nothing more to read or to write. A client that always
+//! has more to send, such as thousands of requests or frames of a few bytes, would keep a thread for
+//! as long; and what a byte costs is the client's choice, so turns are measured in time.
 
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are read before others get a turn: hundreds of the smallest requests.
-const TURN: usize = 16 << 10;
+/// How long a connection is served before others get a turn. Hundreds of connections may have a
+/// turn before a health check that has just arrived.
+const TURN: Duration = Duration::from_micros(200);
 
-/// A stream that is read in turns.
+/// A stream that is read and written in turns.
 #[derive(Debug)]
 pub(super) struct Turns<S> {
     stream: S,
-    /// Bytes read since others had a turn.
-    read: usize,
+    /// When this turn began; none if the connection has waited since.
+    begun: Option<Instant>,
 }
 
 impl<S> Turns<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, read: 0 }
+        Self { stream, begun: None }
+    }
+
+    /// Not ready once if the turn is over: then the next one begins when others had theirs.
+    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        if begun.elapsed() < TURN {
+            return Poll::Ready(());
+        }
+        self.begun = None;
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -34,19 +48,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Turns<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read >= TURN {
-            self.read = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let before = buffer.filled().len();
+        ready!(self.poll_turn(context));
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if polled.is_pending() {
-            self.read = 0;
+            self.begun = None;
         }
-        ready!(polled)?;
-        self.read += buffer.filled().len() - before;
-        Poll::Ready(Ok(()))
+        polled
     }
 }
 
@@ -56,15 +63,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(context));
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
+        bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+        ready!(self.poll_turn(context));
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -82,14 +91,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use std::thread;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
-    /// Regression: one connection that always had something to read held a thread.
-    #[tokio::test]
-    async fn a_reader_lets_others_run_after_each_turn() {
-        let mut turns = Turns::new(tokio::io::repeat(7).take(10 * TURN as u64));
+    /// A stream that is always ready, and each of whose bytes takes a tenth of a turn.
+    #[derive(Debug)]
+    struct Costly;
+
+    impl AsyncRead for Costly {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            thread::sleep(TURN / 10);
+            buffer.put_slice(&[7]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Costly {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            thread::sleep(TURN / 10);
+            Poll::Ready(Ok(1))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// How often others run while a connection handles 200 bytes, which are twenty turns.
+    async fn rounds_of_others(connection: impl Future) -> u32 {
         let mut rounds = 0;
         let others = async {
             loop {
@@ -97,19 +141,29 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let reading = async {
-            let (mut all, mut piece) = (0, [0; 1024]);
-            loop {
-                match turns.read(&mut piece).await {
-                    Ok(0) | Err(_) => return all,
-                    Ok(read) => all += read,
-                }
-            }
-        };
         tokio::select! {
-            read = reading => assert_eq!(read, 10 * TURN),
+            _ = connection => {}
             () = others => {}
         }
+        rounds
+    }
+
+    /// Regression: one connection that always had something to read held a thread.
+    #[tokio::test]
+    async fn a_reader_lets_others_run_after_each_turn() {
+        let mut turns = Turns::new(Costly);
+        let mut bytes = [0; 200];
+        let rounds = rounds_of_others(turns.read_exact(&mut bytes)).await;
+        assert!(rounds >= 10, "{rounds}");
+        assert_eq!(bytes, [7; 200]);
+    }
+
+    /// Regression: pipelined requests of a client that read its answers, however short they were,
+    /// held a thread.
+    #[tokio::test]
+    async fn a_writer_lets_others_run_after_each_turn() {
+        let mut turns = Turns::new(Costly);
+        let rounds = rounds_of_others(turns.write_all(&[7; 200])).await;
         assert!(rounds >= 10, "{rounds}");
     }
 }

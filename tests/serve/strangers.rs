@@ -2,16 +2,14 @@
 //! connections, send bodies in pieces of a byte, and messages that are small only on the wire. Memory
 //! stays bounded, probes are answered, and another client gets its answers.
 
-use std::{
-    io::Write as _,
-    time::{Duration, Instant},
-};
+mod messages;
 
-use flate2::{Compression, write::GzEncoder};
+use std::time::{Duration, Instant};
+
 use futures_util::{StreamExt as _, stream};
 use http_body_util::StreamBody;
 use hyper::body::{Bytes, Frame};
-use reqwest::{Client, Response};
+use reqwest::Client;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -27,7 +25,6 @@ use crate::{
 
 /// The longest that a probe may take here, where tests run beside each other: ten times the goal.
 const PROBE: Duration = Duration::from_secs(1);
-const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 
 fn server(flags: &[&str]) -> (tempfile::TempDir, Process) {
     let models = harness::repository(&[("signal", signal_input(1))]);
@@ -129,87 +126,6 @@ async fn a_body_in_pieces_of_a_byte_holds_no_more_than_its_bytes() {
     }
 }
 
-/// A message with its prefix.
-fn message(content: &[u8], is_packed: bool) -> Vec<u8> {
-    let mut message = vec![u8::from(is_packed)];
-    message.extend((content.len() as u32).to_be_bytes());
-    message.extend(content);
-    message
-}
-
-async fn call(client: &Client, process: &Process, path: &str, body: reqwest::Body) -> Response {
-    let request = client.post(format!("http://{}{path}", process.grpc)).body(body);
-    let request = request.header("content-type", "application/grpc").header("te", "trailers");
-    let request = if path == INFER { request.header("grpc-encoding", "gzip") } else { request };
-    request.send().await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_small_only_on_the_wire_is_refused_before_it_is_decoded() {
-    if !has_runtime() {
-        return;
-    }
-    let (_models, process) = server(&[]);
-    let before = resident(process.child.id(), "VmRSS:");
-    let client = http2();
-    // Empty inputs, outputs, contents and parameters, and a list of numbers of a byte each.
-    for (name, unit) in [
-        ("inputs", &[0x2a, 0][..]),
-        ("outputs", &[0x32, 0]),
-        ("raw contents", &[0x3a, 0]),
-        ("parameters", &[0x22, 0]),
-        ("nested", &[0x2a, 4, 0x22, 0, 0x2a, 0]),
-    ] {
-        let content = unit.repeat((16 << 20) / unit.len());
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&content).unwrap();
-        let packed = gzip.finish().unwrap();
-        for body in [message(&packed, true), message(&content[..16 << 20 >> 1], false)] {
-            let response = call(&client, &process, INFER, body.into()).await;
-            assert_eq!(response.headers()["grpc-status"], "8", "{name}: {response:?}");
-        }
-        let grown = grown(&process, before);
-        eprintln!("{name}: {grown} MB more");
-        assert!(grown < 150, "{name}: {grown} MB");
-    }
-    assert_serves(&process).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_whose_message_is_whole_and_that_never_end_are_counted() {
-    if !has_runtime() {
-        return;
-    }
-    let (_models, process) = server(&[]);
-    let before = resident(process.child.id(), "VmRSS:");
-    // Field 7, `raw_input_contents`, of 15 MB.
-    let length = 15_u32 << 20;
-    let mut content = vec![0x3a];
-    let varint = (0..4).map(|i| (length >> (7 * i)) as u8 & 0x7f | if i < 3 { 0x80 } else { 0 });
-    content.extend(varint);
-    content.resize(content.len() + length as usize, 1);
-    let body = message(&content, false);
-    let mut calls = JoinSet::new();
-    for _ in 0..100 {
-        let (client, body) = (http2(), endless(body.clone()));
-        let request = client.post(format!("http://{}{INFER}", process.grpc)).body(body);
-        let request = request.header("content-type", "application/grpc").header("te", "trailers");
-        calls.spawn(async move { (request.send().await, client) });
-    }
-    let mut refused = 0;
-    while let Ok(Some(ended)) = timeout(Duration::from_secs(3), calls.join_next()).await {
-        let (response, _) = ended.unwrap();
-        // A client that is still sending may only see that the stream was reset.
-        let is_refused = response.map_or(true, |r| r.headers()["grpc-status"] == "8");
-        refused += usize::from(is_refused);
-    }
-    let grown = grown(&process, before);
-    eprintln!("{refused} refused, {grown} MB more");
-    assert!(refused > 80, "{refused}");
-    assert_serves(&process).await;
-    assert!(grown < 400, "{grown} MB");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_do_nothing_make_room_for_others() {
     if !has_runtime() {
@@ -281,31 +197,4 @@ async fn the_headers_of_a_part_must_end() {
         assert!(started.elapsed() < Duration::from_secs(2), "{filler:?}: {:?}", started.elapsed());
     }
     assert_serves(&process).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_services_that_describe_the_api_need_a_key_and_can_be_off() {
-    if !has_runtime() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let keys = folder.path().join("keys");
-    std::fs::write(&keys, "alpha\n").unwrap();
-    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    // `list_services`, field 7.
-    let question = message(&[0x3a, 0], false);
-    for (flags, status) in [
-        (vec!["--api-keys", keys.to_str().unwrap()], "16"),
-        (vec!["--grpc-reflection", "off"], "12"),
-    ] {
-        let (_models, process) = server(&flags);
-        let response = call(&http2(), &process, reflection, question.clone().into()).await;
-        assert_eq!(response.headers()["grpc-status"], status, "{flags:?}");
-    }
-    let (_models, process) = server(&[]);
-    let response = call(&http2(), &process, reflection, question.into()).await;
-    assert_eq!(response.status(), 200);
-    let answer = response.bytes().await.unwrap();
-    let name = b"drsn.v1.Classifier";
-    assert!(answer.windows(name.len()).any(|window| window == name));
 }

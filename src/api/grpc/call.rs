@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 
 use super::status;
 use crate::{
-    admission::{Client, Reservation},
+    admission::{Client, Reservation, Turn},
     app::{App, Caller},
     engine::model::Model,
     error::{ApiError, ErrorKind},
@@ -40,8 +40,10 @@ pub(super) struct Call {
     memory: Mutex<Option<Reservation>>,
     /// Memory of each message that was received and not yet released, in bytes.
     received: Mutex<VecDeque<u64>>,
-    /// Whether the next message is a large one.
-    takes_long: AtomicBool,
+    /// The turn in which the next message, a large one, is decoded.
+    turn: Mutex<Option<Turn>>,
+    /// Whether the call is being polled in such a turn.
+    is_aside: AtomicBool,
     model: OnceLock<Arc<Model>>,
     failure: OnceLock<ErrorKind>,
     is_counted: AtomicBool,
@@ -62,7 +64,8 @@ impl Call {
             is_compressed: headers.get("grpc-encoding").is_some_and(|e| e != "identity"),
             memory: Mutex::new(Some(app.budget.open())),
             received: Mutex::default(),
-            takes_long: AtomicBool::new(false),
+            turn: Mutex::default(),
+            is_aside: AtomicBool::new(false),
             model: OnceLock::new(),
             failure: OnceLock::new(),
             is_counted: AtomicBool::new(false),
@@ -120,14 +123,21 @@ impl Call {
         drop(self.memory().take());
     }
 
-    /// Announces a large message.
-    pub(super) fn will_take_long(&self) {
-        self.takes_long.store(true, Ordering::Relaxed);
+    /// Offers the turn in which a large message is to be decoded.
+    pub(super) fn offer_turn(&self, turn: Turn) {
+        *self.turn() = Some(turn);
     }
 
-    /// Whether a large message was announced since this was last asked.
-    pub(super) fn takes_long(&self) -> bool {
-        self.takes_long.swap(false, Ordering::Relaxed)
+    /// Begins the turn that was offered, if there is one; without one, the call is no longer aside.
+    pub(super) fn begin_turn(&self) -> Option<Turn> {
+        let turn = self.turn().take();
+        self.is_aside.store(turn.is_some(), Ordering::Relaxed);
+        turn
+    }
+
+    /// Whether the call is being polled in its turn.
+    pub(super) fn is_aside(&self) -> bool {
+        self.is_aside.load(Ordering::Relaxed)
     }
 
     /// Whether the call was refused with one of our errors.
@@ -148,8 +158,17 @@ impl Call {
         match self.memory().as_mut() {
             Some(memory) => reserve(memory).map_err(|error| self.refuse(&error)),
             // A unary method has its message already, and reads no other.
-            None => Err(self.refuse(&ApiError::invalid("expected one message, got more"))),
+            None => Err(self.refuse_further_message()),
         }
+    }
+
+    /// The status of a unary call that has a second message.
+    pub(super) fn refuse_further_message(&self) -> Status {
+        self.refuse(&ApiError::invalid("expected one message in the call, got more"))
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn messages(&self) -> MutexGuard<'_, VecDeque<u64>> {

@@ -16,24 +16,25 @@ use std::{
 use axum::body::Body;
 use flate2::bufread::GzDecoder;
 use hyper::body::{Body as HttpBody, Bytes, Frame};
+use tokio::task::coop::poll_proceed;
 use tonic::Status;
 
 use super::{call::Call, message_shapes::decoded_bytes};
 use crate::{
-    admission::ReservedBuffer,
+    admission::{ReservedBuffer, Turn},
     app::App,
     error::{ApiError, ErrorKind},
 };
 
 /// Size of what precedes a message, in bytes.
 const PREFIX: usize = 5;
-/// Bytes unpacked before other calls get a turn, in pieces.
-const STEP: usize = 256 << 10;
+/// Bytes unpacked before the thread serves other calls, in pieces.
+const STEP: usize = 64 << 10;
 const PIECE: usize = 16 << 10;
 /// Memory of the unpacker: its window and tables.
 const UNPACKER_BYTES: u64 = 48 << 10;
 /// A message of more bytes is decoded aside from the threads that serve connections.
-const LARGE: usize = 256 << 10;
+const LARGE: usize = 64 << 10;
 
 /// What a method's messages may be.
 #[derive(Debug, Clone)]
@@ -46,11 +47,14 @@ pub(super) struct Allowed {
     pub(super) memory: u64,
     /// Whether messages are compressed with gzip, if they are.
     pub(super) is_gzip: bool,
+    /// Whether there may be more than one.
+    pub(super) are_many: bool,
 }
 
 /// A request body that hands on whole, unpacked messages whose memory is reserved.
 pub(super) struct Messages {
     body: Body,
+    app: Arc<App>,
     call: Arc<Call>,
     allowed: Allowed,
     /// Received and not yet taken apart.
@@ -60,9 +64,19 @@ pub(super) struct Messages {
     unpacking: Option<Unpacking>,
     /// A large message that waits for a thread of its own.
     waiting: Option<Vec<u8>>,
+    /// The call's turn on the cores, which unpacking and large messages wait for.
+    turn: Option<Waiting>,
     /// Bytes of the message handed on last, which tonic has copied by the next call.
     handed_on: usize,
+    /// Whether a message was handed on.
+    has_begun: bool,
     is_over: bool,
+}
+
+/// A turn that is waited for, or taken.
+enum Waiting {
+    ForTurn(Pin<Box<dyn Future<Output = Turn> + Send>>),
+    With(Turn),
 }
 
 /// A compressed message on its way.
@@ -76,16 +90,19 @@ struct Unpacking {
 type Polled = Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>>;
 
 impl Messages {
-    pub(super) fn new(body: Body, call: Arc<Call>, allowed: Allowed) -> Self {
+    pub(super) fn new(body: Body, app: Arc<App>, call: Arc<Call>, allowed: Allowed) -> Self {
         Self {
             body,
+            app,
             call,
             allowed,
             received: Bytes::new(),
             message: ReservedBuffer::default(),
             unpacking: None,
             waiting: None,
+            turn: None,
             handed_on: 0,
+            has_begun: false,
             is_over: false,
         }
     }
@@ -93,6 +110,9 @@ impl Messages {
     /// Takes received bytes until a message is complete.
     fn collect(&mut self) -> Result<bool, Status> {
         while !self.received.is_empty() {
+            if self.has_begun && !self.allowed.are_many {
+                return Err(self.call.refuse_further_message());
+            }
             let missing = match self.length() {
                 None => PREFIX - self.message.len(),
                 Some(length) if length > self.allowed.largest => return Err(self.too_large()),
@@ -117,7 +137,7 @@ impl Messages {
     }
 
     /// Passes on a complete message, or begins to unpack it.
-    fn complete(&mut self, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+    fn complete(&mut self) -> Result<Option<Vec<u8>>, Status> {
         let message = std::mem::take(&mut self.message);
         let bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
         if bytes.first() == Some(&1) && self.allowed.is_gzip {
@@ -132,11 +152,11 @@ impl Messages {
             self.unpacking = Some(Unpacking { packed: GzDecoder::new(packed), memory, message });
             return Ok(None);
         }
-        self.admit(bytes, context)
+        self.admit(bytes)
     }
 
     /// Unpacks a step; returns the message when it is whole.
-    fn unpack(&mut self, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+    fn unpack(&mut self) -> Result<Option<Vec<u8>>, Status> {
         let Some(unpacking) = &mut self.unpacking else { return Ok(None) };
         let end = unpacking.message.len() + STEP;
         let mut piece = [0; PIECE];
@@ -165,19 +185,46 @@ impl Messages {
         if let Some(prefix) = bytes.first_chunk_mut::<PREFIX>() {
             prefix[1..].copy_from_slice(&length.to_be_bytes());
         }
-        self.admit(bytes, context)
+        self.admit(bytes)
     }
 
     /// Passes on a message that is measured. A large one waits until the call is polled on a thread
     /// that may take long: measuring looks at each of its fields.
-    fn admit(&mut self, bytes: Vec<u8>, context: &Context<'_>) -> Result<Option<Vec<u8>>, Status> {
+    fn admit(&mut self, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, Status> {
         if bytes.len() <= LARGE {
+            self.turn = None;
             return self.measured(bytes).map(Some);
         }
         self.waiting = Some(bytes);
-        self.call.will_take_long();
-        context.waker().wake_by_ref();
         Ok(None)
+    }
+
+    /// Waits for the call's turn on the cores, and keeps it.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let waiting = self.turn.get_or_insert_with(|| {
+            let (app, client) = (Arc::clone(&self.app), self.call.client);
+            Waiting::ForTurn(Box::pin(async move { app.core(client).await }))
+        });
+        if let Waiting::ForTurn(turn) = waiting {
+            *waiting = Waiting::With(ready!(turn.as_mut().poll(context)));
+        }
+        Poll::Ready(())
+    }
+
+    /// Hands on the large message that waits, once the call is polled aside in its turn.
+    fn poll_aside(&mut self, context: &mut Context<'_>) -> Polled {
+        if self.call.is_aside()
+            && let Some(bytes) = self.waiting.take()
+        {
+            let bytes = self.measured(bytes)?;
+            return self.hand_on(bytes);
+        }
+        ready!(self.poll_turn(context));
+        if let Some(Waiting::With(turn)) = self.turn.take() {
+            self.call.offer_turn(turn);
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes.
@@ -191,6 +238,7 @@ impl Messages {
 
     fn hand_on(&mut self, bytes: Vec<u8>) -> Polled {
         self.handed_on = bytes.capacity();
+        self.has_begun = true;
         Poll::Ready(Some(Ok(Frame::data(bytes.into()))))
     }
 
@@ -207,22 +255,24 @@ impl HttpBody for Messages {
     type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        // A connection brings thousands of empty messages at once.
+        ready!(poll_proceed(context)).made_progress();
         let this = &mut *self;
         this.call.release(std::mem::take(&mut this.handed_on) as u64);
-        if let Some(bytes) = this.waiting.take() {
-            let bytes = this.measured(bytes)?;
-            return this.hand_on(bytes);
-        }
         loop {
+            if this.waiting.is_some() {
+                return this.poll_aside(context);
+            }
             let complete = if this.unpacking.is_some() {
-                let unpacked = this.unpack(context)?;
-                if unpacked.is_none() {
+                ready!(this.poll_turn(context));
+                let unpacked = this.unpack()?;
+                if this.unpacking.is_some() {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 unpacked
             } else if this.collect()? {
-                this.complete(context)?
+                this.complete()?
             } else if this.is_over {
                 // tonic tells a message that was cut short.
                 let rest = std::mem::take(&mut this.message);
@@ -238,27 +288,20 @@ impl HttpBody for Messages {
                 }
                 continue;
             };
-            match complete {
-                Some(bytes) => return this.hand_on(bytes),
-                None if this.waiting.is_some() => return Poll::Pending,
-                None => {}
+            if let Some(bytes) = complete {
+                return this.hand_on(bytes);
             }
         }
     }
 }
 
-/// A future of a call. When its next message is a large one, it waits for a free core and is polled
-/// aside from the threads that serve connections.
-pub(super) async fn aside<T>(app: &App, call: &Call, future: impl Future<Output = T>) -> T {
-    let (mut future, mut core) = (pin!(future), None);
-    std::future::poll_fn(|context| {
-        if core.is_none() && call.takes_long() {
-            core = Some(Box::pin(app.core(call.client)));
-        }
-        let Some(waiting) = &mut core else { return future.as_mut().poll(context) };
-        let _core = ready!(waiting.as_mut().poll(context));
-        core = None;
-        tokio::task::block_in_place(|| future.as_mut().poll(context))
+/// A future of a call. When its next message is a large one and it is its turn, it is polled aside
+/// from the threads that serve connections.
+pub(super) async fn aside<T>(call: &Call, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| match call.begin_turn() {
+        Some(_turn) => tokio::task::block_in_place(|| future.as_mut().poll(context)),
+        None => future.as_mut().poll(context),
     })
     .await
 }

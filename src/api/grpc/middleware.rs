@@ -75,17 +75,19 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     }
     let path = parts.uri.path();
     let is_reflection = path.starts_with(REFLECTION);
+    let is_gzip = parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding == "gzip");
     let allowed = Allowed {
         path: path.to_owned(),
         largest: if is_reflection { QUESTION } else { app.config.max_body_bytes.get() },
         memory: app.config.max_inflight_bytes.get(),
-        is_gzip: parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding == "gzip"),
+        is_gzip,
+        are_many: is_stream || is_reflection,
     };
-    let body = Body::new(Messages::new(body, Arc::clone(&call), allowed));
+    let body = Body::new(Messages::new(body, Arc::clone(&app), Arc::clone(&call), allowed));
     let trace = RequestTrace::begin(&parts.headers, Uuid::new_v4());
     trace.describe_grpc(parts.uri.path());
     let answering = trace.around(next.run(Request::from_parts(parts, body)));
-    let answering = aside(&app, &call, answering);
+    let answering = aside(&call, answering);
     let answered = timeout_at(call.deadline.into(), answering).await;
     let mut response = answered.unwrap_or_else(|_| {
         let error =

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
+use super::exchange::Arrival;
 use crate::{
     app::{App, Phase},
     error::ApiError,
@@ -33,9 +35,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`. The text takes a thousand times as long as a probe to write, so it is written
+/// aside.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
+    Extension(Arrival { caller, .. }): Extension<Arrival>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     for model in app.repository().into_iter().flat_map(|repository| repository.models()) {
@@ -43,7 +47,8 @@ pub(super) async fn metrics(
     }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::accepted(accept.unwrap_or_default());
-    let text = app.metrics.render(format, app.budget.used()).map_err(|_| ApiError::internal())?;
+    let render = || app.metrics.render(format, app.budget.used());
+    let text = app.compute(true, caller, render).await?.map_err(|_| ApiError::internal())?;
     Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
 }
 

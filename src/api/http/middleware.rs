@@ -141,18 +141,17 @@ fn is_probe(path: &str) -> bool {
 
 /// Counts requests and rejections, and sets the deadline.
 async fn observe(app: &App, router: Router, mut request: Request) -> Response {
-    let path = request.uri().path();
-    if is_probe(path) {
+    let at = Instant::now();
+    let client = Client::at(Peer::of(request.extensions()).address());
+    let caller = Caller { client, deadline: at + app.config.request_timeout() };
+    request.extensions_mut().insert(Arrival { at, caller });
+    if is_probe(request.uri().path()) {
         let response = caught(app, router, request).await;
         if response.status() == StatusCode::UNAUTHORIZED {
             app.metrics.count_rejection(None, "unauthenticated");
         }
         return response;
     }
-    let at = Instant::now();
-    let client = Client::at(Peer::of(request.extensions()).address());
-    let caller = Caller { client, deadline: at + app.config.request_timeout() };
-    request.extensions_mut().insert(Arrival { at, caller });
     let mut inflight = Inflight::new(&app.metrics);
     let response = caught(app, router, request).await;
     inflight.answered = true;

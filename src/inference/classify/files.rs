@@ -50,6 +50,10 @@ pub(super) async fn decode(
         ));
     }
     let (app, caller) = (context.app, context.caller);
+    let is_long = {
+        let decoder = Decoder::new(context, model.manifest(), &options);
+        !matches!(files.as_slice(), [file] if decoder.is_quick(&file.bytes))
+    };
     let (count, mut files) = (files.len(), files.into_iter().enumerate());
     let mut inputs = Vec::with_capacity(count);
     let decoded = loop {
@@ -57,7 +61,7 @@ pub(super) async fn decode(
             let mut decoder = Decoder::new(context, model.manifest(), &options);
             decode_slice(&mut decoder, &mut files, count, &mut inputs)
         };
-        match app.compute(true, caller, slice).await?? {
+        match app.compute(is_long, caller, slice).await?? {
             Some(decoded) => break decoded,
             None => yield_now().await,
         }

@@ -120,6 +120,11 @@ impl<'a> Decoder<'a> {
 }
 
 impl Decoder<'_> {
+    /// Whether a file is so quick to decode that a turn on the cores would cost more.
+    pub(super) fn is_quick(&self, file: &[u8]) -> bool {
+        image::is_quick(file, self)
+    }
+
     /// Decodes a body of 32-bit floats.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ pub(super) async fn serve(
     messages: Streaming<ClassifyStreamRequest>,
     answers: Responses,
 ) {
-    let running = aside(&app, &call, run(&app, &call, messages, &answers));
+    let running = aside(&call, run(&app, &call, messages, &answers));
     let running = AssertUnwindSafe(running).catch_unwind();
     let ended = tokio::select! {
         ended = running => {

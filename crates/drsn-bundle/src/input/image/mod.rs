@@ -66,13 +66,25 @@ impl<'a> ImageFile<'a> {
     /// or would take too long to decode: 100 ns for each of `max_pixels`, or a second if that is
     /// more.
     pub fn open(bytes: &'a [u8], max_pixels: u64) -> Result<Self, ImageError> {
+        let max_work =
+            Duration::from_nanos(max_pixels.saturating_mul(MAX_WORK_PER_PIXEL)).max(MIN_MAX_WORK);
+        Self::open_within(bytes, max_pixels, max_work)
+    }
+
+    /// The same with another limit of the time that reading the header and decoding may take.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_within(
+        bytes: &'a [u8],
+        max_pixels: u64,
+        max_work: Duration,
+    ) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
         let bytes =
             if format == ImageFormat::Jpeg { jpeg::with_end(bytes) } else { Cow::Borrowed(bytes) };
         let damaged = ImageError::Damaged { format: format.name() };
         let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;
-        let max_work =
-            Duration::from_nanos(max_pixels.saturating_mul(MAX_WORK_PER_PIXEL)).max(MIN_MAX_WORK);
         within(survey.header_time(), max_work)?;
         let file_bytes = bytes.len() as u64;
         let deadline = Deadline::default();
