@@ -12,6 +12,7 @@ use tokio::{sync::watch, time::timeout_at};
 use crate::{
     admission::{ByteBudget, Client, Cores, Keys, Turn},
     config::Config,
+    engine::allocator::return_freed_soon,
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
     readers::Readers,
@@ -73,7 +74,7 @@ impl App {
             keys,
             tls,
             metrics: Metrics::new(),
-            budget: ByteBudget::new(config.max_inflight_bytes.get()),
+            budget: ByteBudget::watched(config.max_inflight_bytes.get(), return_freed_soon),
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),

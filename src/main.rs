@@ -20,7 +20,7 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    return_freed_soon();
+    return_freed_soon(false);
     let Cli { command, mut config } = config::parse();
     if let Some(command) = command {
         return command.run(&config);

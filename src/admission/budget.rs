@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use crate::error::{ApiError, ErrorKind};
@@ -18,12 +18,18 @@ const OTHERS: u64 = 2048;
 const OTHERS_AT_ONCE: u64 = 16;
 /// The share of the budget, as a divisor, that large requests leave to small ones.
 const SPARED: u64 = 4;
+/// The shares of the budget, as divisors, above which much is in use and below which little is.
+const MUCH: u64 = 8;
+const LITTLE: u64 = 16;
 
 /// The byte budget that all requests share.
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     limit: u64,
     used: AtomicU64,
+    is_much: AtomicBool,
+    /// Called when much of the budget begins to be in use, and when little is again.
+    when_much: fn(bool),
 }
 
 /// The bytes that one request has reserved; dropping this releases them.
@@ -34,8 +40,32 @@ pub(crate) struct Reservation {
 }
 
 impl ByteBudget {
+    /// A budget that nobody watches.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicU64::new(0) })
+        Self::watched(limit, |_| ())
+    }
+
+    /// A budget that calls `when_much` when more than an eighth of it begins to be in use, and again
+    /// when less than a sixteenth is.
+    pub(crate) fn watched(limit: u64, when_much: fn(bool)) -> Arc<Self> {
+        let (used, is_much) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { limit, used, is_much, when_much })
+    }
+
+    /// Tells whether much is in use, if that has changed.
+    fn watch(&self, used: u64) {
+        let was_much = self.is_much.load(Ordering::Relaxed);
+        let limit = self.limit / if was_much { LITTLE } else { MUCH };
+        if (used > limit) != was_much && self.is_much.swap(!was_much, Ordering::Relaxed) == was_much
+        {
+            (self.when_much)(!was_much);
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.watch(before.saturating_sub(bytes));
     }
 
     /// Bytes that all requests have reserved now.
@@ -94,11 +124,12 @@ impl Reservation {
                 let sum = used.checked_add(bytes).filter(|&sum| sum <= limit)?;
                 (limit - sum >= spared).then_some(sum)
             });
-        if reserved.is_err() {
+        let Ok(before) = reserved else {
             return Err(ErrorKind::BytesFull.because(format!(
                 "the server's request-memory budget ({limit} bytes) is exhausted; retry shortly"
             )));
-        }
+        };
+        self.budget.watch(before + bytes);
         self.bytes = total;
         Ok(())
     }
@@ -111,20 +142,43 @@ impl Reservation {
     /// Releases all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
-        self.budget.used.fetch_sub(surplus, Ordering::Relaxed);
+        self.budget.give_back(surplus);
         self.bytes -= surplus;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
+
+    #[test]
+    fn much_and_little_are_told_once_each() {
+        static MUCH: AtomicUsize = AtomicUsize::new(0);
+        static LITTLE: AtomicUsize = AtomicUsize::new(0);
+        let budget = ByteBudget::watched(1 << 20, |is_much| {
+            let told = if is_much { &MUCH } else { &LITTLE };
+            told.fetch_add(1, Ordering::Relaxed);
+        });
+        let told = || (MUCH.load(Ordering::Relaxed), LITTLE.load(Ordering::Relaxed));
+        let (mut one, mut other) = (budget.open(), budget.open());
+        one.grow(100 << 10).unwrap();
+        assert_eq!(told(), (0, 0));
+        other.grow(100 << 10).unwrap();
+        assert_eq!(told(), (1, 0));
+        other.shrink_to(0);
+        one.grow(50 << 10).unwrap();
+        assert_eq!(told(), (1, 0), "neither much nor little has begun");
+        drop(one);
+        assert_eq!(told(), (1, 1));
+    }
 
     #[test]
     fn what_is_reserved_is_given_back_when_the_request_ends() {

@@ -10,13 +10,15 @@ use libmimalloc_sys::{mi_option_t, mi_option_use_numa_nodes};
 /// mimalloc's option `purge_delay`, in milliseconds. The binding names only its neighbours.
 const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 
-/// Makes the allocator return freed memory to the system after a second (ten times the option). By
-/// default it waits ten seconds, and a burst of bodies would need memory beside what was freed
-/// before it. The variable `MIMALLOC_PURGE_DELAY` takes precedence.
+/// Makes the allocator return freed memory to the system after a second (ten times the option), or
+/// after a tenth of it while requests hold much memory. By default it waits ten seconds, and a burst
+/// of bodies would need memory beside what was freed before it. The variable
+/// `MIMALLOC_PURGE_DELAY` takes precedence.
 #[expect(unsafe_code, reason = "calls the allocator directly")]
-pub fn return_freed_soon() {
+pub fn return_freed_soon(holds_much: bool) {
+    let delay = if holds_much { 10 } else { 100 };
     // SAFETY: an option is a number that the allocator reads when it needs it.
-    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, 100) };
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, delay) };
 }
 
 /// Returns all freed memory to the system, which takes some milliseconds.
@@ -54,7 +56,9 @@ mod tests {
         let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         // No other option has this default.
         assert_eq!(delay(), 1000);
-        return_freed_soon();
+        return_freed_soon(true);
+        assert_eq!(delay(), 10);
+        return_freed_soon(false);
         assert_eq!(delay(), 100);
     }
 
