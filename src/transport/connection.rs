@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::IpAddr,
     pin::{Pin, pin},
     sync::{
@@ -29,6 +30,7 @@ use super::{
     crowd::{Membership, Place, Refusal},
     peer::Peer,
     stalled::{ExemptFromStallCheck, ResponseTracker},
+    turns::{TurnStart, Turns},
 };
 
 /// Time limit for receiving a request's headers, which also bounds an idle connection.
@@ -135,9 +137,12 @@ pub(super) async fn serve_connection(
             })
         }
     });
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
+    let start = TurnStart::default();
+    let stream = TokioIo::new(Turns::new(stream, start.clone()));
+    let mut connection = pin!(server.serve_connection(stream, service));
+    let membership = allowance.membership.as_ref();
     tokio::select! {
-        () = drive(connection.as_mut(), stage, &version, allowance.membership.as_ref()) => {}
+        () = drive(connection.as_mut(), &start, stage, &version, membership) => {}
         () = stalled(&responses, &version, allowance.write_timeout) => {
             tracing::debug!("closed a connection whose client stopped reading a response");
         }
@@ -170,6 +175,7 @@ async fn stalled(responses: &ResponseTracker, version: &HttpVersion, limit: Dura
 /// place.
 async fn drive<C: GracefulConnection>(
     mut connection: Pin<&mut C>,
+    start: &TurnStart,
     mut stage: watch::Receiver<Stage>,
     version: &HttpVersion,
     membership: Option<&Membership>,
@@ -183,7 +189,7 @@ async fn drive<C: GracefulConnection>(
             stage == Stage::Closing || stage == Stage::Draining && version.is(HttpVersion::HTTP_2)
         });
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = in_turns(connection.as_mut(), start) => {
                 // A client may close its connection at any time.
                 if ended.is_err() {
                     tracing::debug!("a connection ended before its last response");
@@ -206,13 +212,25 @@ async fn drive<C: GracefulConnection>(
     }
     connection.as_mut().graceful_shutdown();
     // Whether it ended in time or not, it is closed now.
-    let _ = timeout(LAST_REQUEST, connection).await;
+    let _ = timeout(LAST_REQUEST, in_turns(connection, start)).await;
+}
+
+/// Polls a connection, which has a turn each time.
+async fn in_turns<C: GracefulConnection>(
+    mut connection: Pin<&mut C>,
+    start: &TurnStart,
+) -> C::Output {
+    poll_fn(|context| {
+        start.begin();
+        connection.as_mut().poll(context)
+    })
+    .await
 }
 
 /// Ready when others need the connection's place.
 async fn must_close(membership: Option<&Membership>) {
     match membership {
-        Some(Membership(member)) => member.must_close.notified().await,
+        Some(Membership(member)) => poll_fn(|context| member.poll_must_close(context)).await,
         None => std::future::pending().await,
     }
 }

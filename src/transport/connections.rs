@@ -17,7 +17,6 @@ use super::{
     Tls,
     connection::{Allowance, HEADER_TIMEOUT, HttpService, Stage, serve_connection},
     crowd::Crowd,
-    turns::Turns,
     write_timeout::WriteTimeout,
 };
 
@@ -170,7 +169,6 @@ impl<S: HttpService> Connections<S> {
                 },
             };
             if let Some(stream) = stream {
-                let stream = Turns::new(stream);
                 serve_connection(stream, address, service, server, stage, allowance).await;
             }
         });

@@ -12,10 +12,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Instant,
 };
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 /// Why a request is to be refused without reading its body. Attached to the request for the service,
 /// which knows how its protocol says so.
@@ -49,8 +50,10 @@ pub(super) struct Member {
     further: AtomicUsize,
     /// When it last had a request, in milliseconds since the crowd exists.
     idle_since: AtomicU64,
-    /// Told when it must close because others need its place.
-    pub(super) must_close: Notify,
+    /// Whether it must close because others need its place.
+    must_close: AtomicBool,
+    /// Wakes the connection's task when that changes.
+    task: AtomicWaker,
 }
 
 /// The place of one request; dropping it frees the place.
@@ -85,7 +88,8 @@ impl Crowd {
             is_busy: AtomicBool::new(false),
             further: AtomicUsize::new(0),
             idle_since: AtomicU64::new(self.now()),
-            must_close: Notify::new(),
+            must_close: AtomicBool::new(false),
+            task: AtomicWaker::new(),
         });
         self.members().insert(id, Arc::clone(&member));
         Membership(member)
@@ -101,7 +105,8 @@ impl Crowd {
         // Out of the list at once, so that the next caller chooses another one.
         let member = members.remove(&id);
         member.is_some_and(|member| {
-            member.must_close.notify_one();
+            member.must_close.store(true, Ordering::Release);
+            member.task.wake();
             true
         })
     }
@@ -117,6 +122,12 @@ impl Crowd {
 }
 
 impl Member {
+    /// Ready when others need the connection's place. Asked whenever the connection's task runs.
+    pub(super) fn poll_must_close(&self, context: &Context<'_>) -> Poll<()> {
+        self.task.register(context.waker());
+        if self.must_close.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// A place for a request that begins; `None` if this connection already has as many further
     /// ones as there are free places for them.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Place> {

@@ -19,10 +19,13 @@ const MOST_HELD: usize = 32;
 
 /// The other end of the connection that a request came by.
 #[derive(Debug, Clone)]
-pub(crate) struct Peer {
+pub(crate) struct Peer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     address: IpAddr,
     /// Until when it was asked not to try again.
-    asked_to_wait: Arc<Mutex<Option<Instant>>>,
+    asked_to_wait: Mutex<Option<Instant>>,
     held_back: Arc<Semaphore>,
 }
 
@@ -36,7 +39,7 @@ pub(crate) struct Held {
 impl Peer {
     pub(super) fn new(address: IpAddr) -> Self {
         let held_back = Arc::new(Semaphore::new(MOST_HELD));
-        Self { address, asked_to_wait: Arc::default(), held_back }
+        Self(Arc::new(Shared { address, asked_to_wait: Mutex::default(), held_back }))
     }
 
     /// The peer of a request; of one that came by no connection, a peer without an address.
@@ -45,18 +48,18 @@ impl Peer {
     }
 
     pub(crate) fn address(&self) -> IpAddr {
-        self.address
+        self.0.address
     }
 
     /// Records a refusal that asks the client to wait for `pause`, and returns how long to hold it
     /// back, if the client did not wait after the last one.
     pub(crate) fn hold_refusal(&self, pause: Duration) -> Option<Held> {
         let now = Instant::now();
-        let mut until = self.asked_to_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = self.0.asked_to_wait.lock().unwrap_or_else(PoisonError::into_inner);
         let held = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let held = held.min(pause);
         *until = Some(now + held + pause);
-        let place = Arc::clone(&self.held_back).try_acquire_owned().ok()?;
+        let place = Arc::clone(&self.0.held_back).try_acquire_owned().ok()?;
         (!held.is_zero()).then_some(Held { time: held, _place: place })
     }
 }

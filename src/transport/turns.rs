@@ -7,6 +7,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -17,28 +21,42 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// turn before a health check that has just arrived.
 const TURN: Duration = Duration::from_micros(200);
 
+/// Tells a stream that its connection's task begins to run, and so its turn.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TurnStart(Arc<AtomicBool>);
+
+impl TurnStart {
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A stream that is read and written in turns.
 #[derive(Debug)]
 pub(super) struct Turns<S> {
     stream: S,
-    /// When this turn began; none if the connection has waited since.
-    begun: Option<Instant>,
+    start: TurnStart,
+    /// When this turn began.
+    begun: Instant,
 }
 
 impl<S> Turns<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, begun: None }
+    pub(super) fn new(stream: S, start: TurnStart) -> Self {
+        Self { stream, start, begun: Instant::now() }
     }
 
     /// Not ready once if the turn is over: then the next one begins when others had theirs.
     fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
-        let begun = *self.begun.get_or_insert_with(Instant::now);
-        if begun.elapsed() < TURN {
-            return Poll::Ready(());
+        // Only this task changes it, so it need not be swapped.
+        if self.start.0.load(Ordering::Relaxed) {
+            self.start.0.store(false, Ordering::Relaxed);
+            self.begun = Instant::now();
+        } else if self.begun.elapsed() >= TURN {
+            self.start.begin();
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        self.begun = None;
-        context.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(())
     }
 }
 
@@ -49,11 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Turns<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_turn(context));
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if polled.is_pending() {
-            self.begun = None;
-        }
-        polled
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
@@ -93,6 +107,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
 mod tests {
     use std::thread;
 
+    use futures_util::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -151,18 +166,31 @@ mod tests {
     /// Regression: one connection that always had something to read held a thread.
     #[tokio::test]
     async fn a_reader_lets_others_run_after_each_turn() {
-        let mut turns = Turns::new(Costly);
+        let mut turns = Turns::new(Costly, TurnStart::default());
         let mut bytes = [0; 200];
         let rounds = rounds_of_others(turns.read_exact(&mut bytes)).await;
         assert!(rounds >= 10, "{rounds}");
         assert_eq!(bytes, [7; 200]);
     }
 
+    /// A connection that has waited has a new turn, and is not sent to the end of the line once more.
+    #[tokio::test]
+    async fn a_task_that_begins_to_run_has_a_new_turn() {
+        let start = TurnStart::default();
+        let mut turns = Turns::new(tokio::io::repeat(7), start.clone());
+        thread::sleep(2 * TURN);
+        start.begin();
+        let mut byte = [0];
+        assert!(turns.read_exact(&mut byte).now_or_never().is_some());
+        thread::sleep(2 * TURN);
+        assert!(turns.read_exact(&mut byte).now_or_never().is_none(), "the turn is over");
+    }
+
     /// Regression: pipelined requests of a client that read its answers, however short they were,
     /// held a thread.
     #[tokio::test]
     async fn a_writer_lets_others_run_after_each_turn() {
-        let mut turns = Turns::new(Costly);
+        let mut turns = Turns::new(Costly, TurnStart::default());
         let rounds = rounds_of_others(turns.write_all(&[7; 200])).await;
         assert!(rounds >= 10, "{rounds}");
     }

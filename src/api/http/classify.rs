@@ -110,7 +110,7 @@ async fn answer(
     }
     let mut incoming = Incoming::new(&mut *body, &parts.headers, context.deadline())?;
     if let Some(encoding) = encoding {
-        let plain = unpack(context, encoding, media, incoming).await?;
+        let plain = Box::pin(unpack(context, encoding, media, incoming)).await?;
         incoming = Incoming::whole(body, plain, context.deadline());
     }
     let outcome = match media {

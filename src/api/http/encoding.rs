@@ -47,6 +47,9 @@ impl Encoding {
 
     /// The encoding of a request body, if any. Removes the header.
     pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, ApiError> {
+        if !headers.contains_key(header::CONTENT_ENCODING) {
+            return Ok(None);
+        }
         let header::Entry::Occupied(entry) = headers.entry(header::CONTENT_ENCODING) else {
             return Ok(None);
         };

@@ -217,7 +217,7 @@ async fn admitted(app: &App, router: Router, mut request: Request) -> Response {
     let peer = Peer::of(request.extensions());
     let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     if let (Some(error), Some(arrival)) = (response.extensions().get::<ApiError>(), arrival) {
-        app.hold_back(&peer, error.kind, arrival.caller.deadline).await;
+        Box::pin(app.hold_back(&peer, error.kind, arrival.caller.deadline)).await;
     }
     response
 }

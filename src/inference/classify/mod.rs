@@ -130,7 +130,7 @@ pub(crate) async fn classify(
     let decoded = match body {
         // Boxed to keep the common request's future small.
         Body::Files(files) => Box::pin(files::decode(context, files, options)).await,
-        Body::Json(bytes) => json(context, &bytes, options).await,
+        Body::Json(bytes) => Box::pin(json(context, &bytes, options)).await,
         body @ (Body::Raw(_) | Body::Signal(_) | Body::Tensor(_)) => {
             let is_long = is_long || options.resample.is_some();
             app.compute(is_long, caller, || decode(context, body, &options)).await?
