@@ -177,6 +177,10 @@ impl ArrayFile {
                 let file = File::open(path).map_err(RecordingError::from)?;
                 let mut reader = BufReader::new(file);
                 let header = Header::read(&mut reader)?;
+                if self.arrays.first() != Some(&of_header(String::new(), &header)) {
+                    let reason = "it was changed while it was read".to_owned();
+                    return Err(RecordingError::Unsupported(reason).into());
+                }
                 numpy(&header, &mut reader, limits, take)
             }
             Contents::Npz(bytes) => {
