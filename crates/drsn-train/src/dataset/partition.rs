@@ -66,9 +66,9 @@ fn refuse_declared(listing: &Listing, declared: Option<&Entry>) -> Result<(), Da
     };
     let share = if holds_out(listing) { "" } else { ", held_out_share=0.1" };
     Err(listing.unusable(format!(
-        "{} is declared as {} data by a column or array split or the name of a folder or file, \
-         but the recipe splits differently: use --set 'data.split={{by=\"list\"{share}}}', or \
-         remove the column or rename the folder",
+        "{} is declared as {} data by the column split or the name of a folder, file or array, but \
+         the recipe splits differently: use --set 'data.split={{by=\"list\"{share}}}', or remove \
+         the column or rename the folder",
         entry.name,
         subset.name()
     )))

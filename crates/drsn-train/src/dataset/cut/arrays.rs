@@ -255,7 +255,7 @@ impl Reading<'_> {
 
     /// The error of an array.
     fn wrong(&self, place: usize, reason: &str) -> DatasetError {
-        unusable(self.path, format!("{}: {reason}", self.set.infos[place].name))
+        unusable(self.path, format!("the array {}: {reason}", self.set.infos[place].name))
     }
 }
 

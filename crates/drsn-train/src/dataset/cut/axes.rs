@@ -105,16 +105,19 @@ fn unique(info: &ArrayInfo, inputs: usize, config: &WindowConfig) -> Result<Vec<
             config.window,
             in_channels(config)
         )),
-        _ => {
-            let orders: Vec<String> =
-                found.iter().map(|axes| axes.iter().map(|axis| axis.letter()).collect()).collect();
-            Err(format!(
-                "its shape is {shape:?}, which can be read in several ways: set data.axes to {} (n: \
-                 inputs, c: channels, l: samples)",
-                orders.join(" or ")
-            ))
-        }
+        _ => Err(ambiguous(shape, &found)),
     }
+}
+
+/// Why an array is refused whose axes have several orders, with those to choose from.
+fn ambiguous(shape: &[usize], found: &[Vec<Axis>]) -> String {
+    let letters = |axes: &Vec<Axis>| axes.iter().map(|axis| axis.letter()).collect();
+    let orders: Vec<String> = found.iter().map(letters).collect();
+    format!(
+        "its shape is {shape:?}, which can be read in several ways: set data.axes to {} (n: inputs, \
+         c: channels, l: samples)",
+        orders.join(" or ")
+    )
 }
 
 /// All orders of the axes, the usual one first.

@@ -265,8 +265,10 @@ impl Collected {
         let what = if self.are_tables { "line" } else { "input" };
         if !skip_bad {
             let (name, path) = &self.origins[origin as usize];
-            let is_file = path.file_name().is_some_and(|file| file == name.as_str());
-            let within = if is_file { String::new() } else { format!("{name}, ") };
+            // The path says the file, whose name the name may begin with.
+            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
+            let within = name.strip_prefix(file).unwrap_or(name).trim_start_matches(", ");
+            let within = if within.is_empty() { String::new() } else { format!("{within}, ") };
             let reason = format!(
                 "{within}{what} {place}: {reason}; correct it, or leave such windows out by \
                  --skip-bad"

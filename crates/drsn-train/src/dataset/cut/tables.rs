@@ -61,13 +61,12 @@ pub(super) fn read(
                 continue;
             }
         };
-        for (place, &sample) in row.iter().enumerate() {
-            let to = if interleaved {
-                place % channels * config.window + place / channels
-            } else {
-                place
-            };
-            window[to] = sample;
+        if interleaved {
+            for (place, &sample) in row.iter().enumerate() {
+                window[place % channels * config.window + place / channels] = sample;
+            }
+        } else {
+            window.copy_from_slice(&row);
         }
         let mut place = |text: &str| collector.values.place_text(text).map_err(unreadable);
         let keys = Keys {

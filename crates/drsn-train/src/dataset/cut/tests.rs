@@ -230,7 +230,7 @@ fn columns_are_found_by_their_names() {
     };
     let by_group = WindowConfig { split: groups, splits: None, ..config() };
     let error = refuse(&folder, &by_group);
-    assert!(error.contains("is declared as training data by a column"), "{error}");
+    assert!(error.contains("is declared as training data by the column split"), "{error}");
 }
 
 #[test]

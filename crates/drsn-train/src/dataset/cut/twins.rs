@@ -65,12 +65,7 @@ pub(super) fn part(
     }
     let mut left_out = vec![false; set.windows.len()];
     for (.., group) in wrong {
-        let sides = [Subset::Test, Subset::HeldOut, Subset::Training];
-        let last =
-            sides.into_iter().find(|side| group.iter().any(|&index| subsets[index] == *side));
-        for &index in group {
-            left_out[index] = Some(subsets[index]) != last;
-        }
+        keep_last_side(group, subsets, &mut left_out);
     }
     let repeats = copies.groups().iter().flat_map(|group| {
         let kept = group.iter().copied().filter(|&index| !left_out[index]);
@@ -92,6 +87,15 @@ pub(super) fn part(
         leave_out(set, &left_out, "the same window is on another side of the split as well")?;
     }
     Ok(())
+}
+
+/// Marks the windows of a group that are not on its last side.
+fn keep_last_side(group: &[usize], subsets: &[Subset], left_out: &mut [bool]) {
+    let sides = [Subset::Test, Subset::HeldOut, Subset::Training];
+    let last = sides.into_iter().find(|side| group.iter().any(|&index| subsets[index] == *side));
+    for &index in group {
+        left_out[index] = Some(subsets[index]) != last;
+    }
 }
 
 /// Leaves windows out, and counts them.
