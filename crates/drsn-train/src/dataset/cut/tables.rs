@@ -82,15 +82,13 @@ pub(super) fn read(
 
 /// The line of a row that is wrong, and what is wrong with it; the error if the file is.
 fn line_of(error: &RecordingError) -> Option<(u64, String)> {
-    match error {
-        RecordingError::Ragged { line, found, expected } => {
-            Some((*line, format!("it has {found} columns, and {expected} were expected")))
-        }
-        RecordingError::NotNumeric { line, column, cell } => {
-            Some((*line, format!("column {column}: \"{cell}\" is not a finite number")))
-        }
-        _ => None,
+    if let RecordingError::Ragged { line, found, expected } = error {
+        return Some((*line, format!("it has {found} columns, and {expected} were expected")));
     }
+    if let RecordingError::NotNumeric { line, column, cell } = error {
+        return Some((*line, format!("column {column}: \"{cell}\" is not a finite number")));
+    }
+    None
 }
 
 /// The names that show that the first line of a table names its columns.

@@ -1,4 +1,5 @@
 //! Windows in arrays and tables, valid and invalid.
+#![expect(clippy::format_collect, reason = "the texts of tests are short")]
 
 use std::fs;
 
@@ -535,7 +536,7 @@ fn files_that_leave_a_doubt_are_refused() {
     assert!(error.contains("cannot read /nowhere/set.npz"), "{error}");
 }
 
-/// The files that SciPy and NumPy wrote: `[3, 2, 4]`, with texts in a cell, and of MATLAB's order.
+/// The files that `SciPy` and NumPy wrote: `[3, 2, 4]`, with texts in a cell, and of MATLAB's order.
 #[test]
 fn archives_of_matlab_and_numpy_give_the_same_windows() {
     let four = |name: &str, labels: &str| {
