@@ -46,8 +46,8 @@ fn windows(count: usize, seed: u64) -> Vec<(usize, Vec<f32>)> {
 /// A table without a header, as Kaggle's `mitbih_train.csv`.
 fn table(windows: &[(usize, Vec<f32>)]) -> String {
     let row = |(class, samples): &(usize, Vec<f32>)| {
-        let cells: String = samples.iter().map(|sample| format!("{sample:.18e},")).collect();
-        format!("{cells}{class}.000000000000000000e+00\n")
+        let cells: Vec<String> = samples.iter().map(|sample| format!("{sample:.18e}")).collect();
+        format!("{},{class}.000000000000000000e+00\n", cells.join(","))
     };
     windows.iter().map(row).collect()
 }
