@@ -10,10 +10,13 @@
 //! * [`Selection`]: the variable and the channels to read.
 //! * [`resample()`]: another sample rate for a whole recording; [`Resampler`] for one that arrives
 //!   block by block.
+//! * [`ArrayFile`]: the arrays of a file with labelled inputs, and one value for each of them.
+//! * [`RowFile`]: a table with one input a row.
 //! * [`windows()`]: where windows of a fixed length lie in a recording.
 //! * [`foreign_kind`]: files of other kinds, by their names; [`gzip`]: files that were packed.
 
 mod aiff;
+mod arrays;
 mod audio;
 mod csv;
 mod error;
@@ -32,6 +35,7 @@ mod resample;
 mod resampler;
 mod search;
 mod select;
+mod values;
 mod wav;
 mod windows;
 
@@ -43,6 +47,8 @@ use std::{
 
 use ndarray::Array2;
 
+pub use arrays::{ArrayFile, ArrayInfo, ArrayKind};
+pub use csv::rows::{ColumnUse, RowFile};
 pub use error::{Names, RecordingError};
 pub use foreign::{Foreign, foreign_kind};
 pub use format::RecordingFormat;
@@ -52,6 +58,7 @@ pub use npy::Array;
 pub use resample::resample;
 pub use resampler::Resampler;
 pub use select::{ChannelId, Selection};
+pub use values::{Value, Values};
 pub use wav::WavReader;
 pub use windows::{aligned_windows, windows};
 

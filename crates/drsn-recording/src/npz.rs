@@ -22,8 +22,8 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// A member of an archive.
-struct Member<'a> {
-    name: String,
+pub(crate) struct Member<'a> {
+    pub(crate) name: String,
     method: u16,
     checksum: u32,
     /// Uncompressed size in bytes.
@@ -32,9 +32,9 @@ struct Member<'a> {
 }
 
 /// An array of an archive, before its numbers are read.
-struct Entry<'a> {
-    member: Member<'a>,
-    header: Header,
+pub(crate) struct Entry<'a> {
+    pub(crate) member: Member<'a>,
+    pub(crate) header: Header,
 }
 
 impl Array {
@@ -106,6 +106,13 @@ impl Entry<'_> {
 
 /// The arrays of real numbers in an archive.
 fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
+    let mut entries = all(bytes, limits)?;
+    entries.retain(|entry| entry.header.kind.is_some());
+    Ok(entries)
+}
+
+/// All arrays in an archive, whatever they are made of.
+pub(crate) fn all<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
     let mut entries = Vec::new();
     let members = members(bytes)?;
     if !members.is_empty() && !members.iter().any(Member::is_array) {
@@ -119,9 +126,7 @@ fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Recor
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let member = Member { name, ..member };
         let header = Header::read(&mut member.open()?)?;
-        if header.kind.is_some() {
-            entries.push(Entry { member, header });
-        }
+        entries.push(Entry { member, header });
     }
     Ok(entries)
 }
@@ -132,14 +137,14 @@ impl<'a> Member<'a> {
     }
 
     /// Compares the checksum of its contents.
-    fn check(&self, checksum: u32) -> Result<(), RecordingError> {
+    pub(crate) fn check(&self, checksum: u32) -> Result<(), RecordingError> {
         if checksum == self.checksum {
             return Ok(());
         }
         Err(malformed(format!("the checksum of {} does not match: the file is damaged", self.name)))
     }
 
-    fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
+    pub(crate) fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
         let reader: Box<dyn Read + 'a> = match self.method {
             STORED => Box::new(self.packed),
             DEFLATED => Box::new(DeflateDecoder::new(self.packed)),

@@ -130,24 +130,46 @@ impl NumberKind {
         order: ByteOrder,
         count: usize,
         deadline: Option<Instant>,
-        mut reader: impl Read,
+        reader: impl Read,
         broken: impl FnOnce(io::Error) -> RecordingError,
     ) -> Result<Vec<f32>, RecordingError> {
-        // A multiple of every number's size, decoded and unpacked in less than a millisecond.
-        const BLOCK: usize = 1 << 16;
         let mut numbers = Vec::with_capacity(count.min(BLOCK));
-        let mut block = vec![0; BLOCK.min(count.saturating_mul(self.size()))];
-        while numbers.len() < count {
-            let bytes = (count - numbers.len()).saturating_mul(self.size()).min(BLOCK);
-            let Some(part) = block.get_mut(..bytes) else { break };
-            check_time(deadline)?;
-            if let Err(error) = reader.read_exact(part) {
-                return Err(broken(error));
-            }
+        blocks(self.size(), count, deadline, reader, broken, |part| {
             self.decode(order, part, &mut numbers);
-        }
+            Ok::<_, RecordingError>(())
+        })?;
         Ok(numbers)
     }
+}
+
+/// Bytes that are read at once: a multiple of every number's size, decoded and unpacked in less than
+/// a millisecond.
+const BLOCK: usize = 1 << 16;
+
+/// Reads `count` items of `size` bytes until the deadline, and hands them on in blocks of whole
+/// items; `broken` names what it means if the reader fails. A false count costs nothing.
+pub(super) fn blocks<E: From<RecordingError>>(
+    size: usize,
+    count: usize,
+    deadline: Option<Instant>,
+    mut reader: impl Read,
+    broken: impl FnOnce(io::Error) -> RecordingError,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let most = (BLOCK / size.max(1)).max(1);
+    let mut block = vec![0; most.min(count).saturating_mul(size)];
+    let mut left = count;
+    while left > 0 {
+        let items = left.min(most);
+        let Some(part) = block.get_mut(..items * size) else { break };
+        check_time(deadline)?;
+        if let Err(error) = reader.read_exact(part) {
+            return Err(broken(error).into());
+        }
+        take(part)?;
+        left -= items;
+    }
+    Ok(())
 }
 
 /// An IEEE 754 16-bit float: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits.

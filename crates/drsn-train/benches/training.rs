@@ -83,17 +83,21 @@ fn data(recipe: &Recipe) -> Data {
             std: vec![1.0; channels],
         })
     };
+    let signal = |window| {
+        InputSpec::Signal(SignalSpec {
+            channels: 1,
+            window,
+            sample_rate_hz: None,
+            normalization: Normalization::ZScore { epsilon: 1e-8 },
+            source: None,
+        })
+    };
     let input = match &recipe.data {
         DataConfig::Idx(_) => image(1, 28),
         DataConfig::Cifar10(_) => image(3, 32),
         DataConfig::Images(images) => image(images.channels, images.height),
-        DataConfig::Signals(signals) => InputSpec::Signal(SignalSpec {
-            channels: 1,
-            window: signals.window,
-            sample_rate_hz: None,
-            normalization: Normalization::ZScore { epsilon: 1e-8 },
-            source: None,
-        }),
+        DataConfig::Signals(signals) => signal(signals.window),
+        DataConfig::Windows(windows) => signal(windows.window),
     };
     let inputs = recipe.batch * BATCHES;
     let source: Arc<dyn DatasetSource> = Arc::new(Synthetic(inputs + 2 * recipe.batch));

@@ -31,6 +31,8 @@ pub(super) struct Lines<R> {
     number: u64,
     /// Bytes since the last look at the clock; enough for one at the start.
     unchecked: usize,
+    /// Longest line, in bytes, and why none is longer.
+    longest: (u64, &'static str),
     /// Whether the last line has its end, too.
     is_ended: bool,
 }
@@ -46,8 +48,14 @@ impl<R: BufRead> Lines<R> {
             text: String::new(),
             number: 0,
             unchecked: BYTES_PER_LOOK,
+            longest: (MAX_LINE_BYTES, "a row holds one sample of each channel"),
             is_ended: true,
         }
+    }
+
+    /// The same text, whose rows are whole inputs of up to `longest` bytes.
+    pub(super) fn of_rows(self, longest: u64) -> Self {
+        Self { longest: (longest, "a row holds one input"), ..self }
     }
 
     /// Whether the line that was read last is a whole one, and not where the file was cut.
@@ -66,7 +74,8 @@ impl<R: BufRead> Lines<R> {
             self.begin()?;
         }
         self.bytes.clear();
-        self.reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(self.end, &mut self.bytes)?;
+        let (longest, why) = self.longest;
+        self.reader.by_ref().take(longest + 1).read_until(self.end, &mut self.bytes)?;
         if self.reader.limit() == 0 {
             let bytes = self.limits.max_bytes.saturating_add(1);
             return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
@@ -76,9 +85,9 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         self.unchecked += self.bytes.len();
-        if self.bytes.len() as u64 > MAX_LINE_BYTES {
+        if self.bytes.len() as u64 > longest {
             return Err(malformed(format!(
-                "line {} is longer than {MAX_LINE_BYTES} bytes: a row holds one sample of each channel",
+                "line {} is longer than {longest} bytes: {why}",
                 self.number
             )));
         }

@@ -14,6 +14,7 @@ mod lines;
 mod names;
 mod numbers;
 mod preamble;
+pub(super) mod rows;
 mod table;
 
 use std::io::BufRead;

@@ -17,6 +17,14 @@ const MAX_AXES: u32 = 32;
 /// Longest name of a variable or field, in bytes; MATLAB writes at most 63.
 const MAX_NAME_BYTES: u32 = 256;
 
+/// Types of the elements that hold characters.
+const BYTES_SIGNED: u32 = 1;
+const BYTES: u32 = 2;
+const WORDS: u32 = 4;
+const UTF_8: u32 = 16;
+const UTF_16: u32 = 17;
+const UTF_32: u32 = 18;
+
 /// The description of a matrix.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
@@ -30,7 +38,7 @@ pub(super) struct Header {
 
 /// What a matrix is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     Numbers,
     Cells,
     Structures,
@@ -74,6 +82,11 @@ impl Fields {
     pub(super) fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.bytes.chunks_exact(self.length).map(text)
     }
+}
+
+/// A character by its code; half of a pair of UTF-16 is none.
+fn character(code: u32) -> char {
+    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// The text before the first zero.
@@ -140,6 +153,39 @@ impl Source<'_> {
             None => Box::new(self.read(bytes)?),
         };
         Ok(Numbers { kind, order, bytes, reader, broken: |error| damaged(&error) })
+    }
+
+    /// The characters of a matrix of text, which follow its description.
+    pub(super) fn characters(&mut self, count: usize) -> Result<Vec<char>, RecordingError> {
+        let tag = self.tag()?;
+        let mut bytes = Vec::new();
+        if let Some(small) = tag.small {
+            bytes.extend(small.iter().take(tag.bytes as usize));
+        } else {
+            let text = self.read(u64::from(tag.bytes))?;
+            text.take(u64::from(tag.bytes))
+                .read_to_end(&mut bytes)
+                .map_err(|error| damaged(&error))?;
+        }
+        let characters = match tag.kind {
+            BYTES_SIGNED | BYTES => bytes.iter().map(|&byte| char::from(byte)).collect(),
+            UTF_8 => String::from_utf8_lossy(&bytes).chars().collect(),
+            WORDS | UTF_16 => {
+                let (units, _) = bytes.as_chunks();
+                units.iter().map(|&unit| character(self.order.u16(unit).into())).collect()
+            }
+            UTF_32 => self.u32s(&bytes).into_iter().map(character).collect::<Vec<char>>(),
+            other => {
+                return Err(malformed(format!("the characters of a text have the type {other}")));
+            }
+        };
+        if characters.len() == count {
+            return Ok(characters);
+        }
+        Err(malformed(format!(
+            "a text has {} characters, and its shape has {count}",
+            characters.len()
+        )))
     }
 
     /// Reads one of the parts before the numbers, with its padding to a multiple of eight bytes.

@@ -4,11 +4,13 @@
 use std::io;
 
 use super::{
+    element::Class,
     malformed,
+    variables::{Contents, Variable},
     wanted::{Array, Kind, Numbers, Wanted},
 };
 use crate::{
-    RecordingError,
+    Limits, RecordingError,
     limits::MAX_VARIABLES,
     number::{ByteOrder, NumberKind},
 };
@@ -54,8 +56,20 @@ pub(super) fn starts(bytes: &[u8]) -> bool {
     Header::parse(bytes).is_some()
 }
 
-/// Looks for what is wanted in all variables of a file.
-pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), RecordingError> {
+/// A matrix of a file.
+struct Matrix<'a> {
+    header: Header<'a>,
+    order: ByteOrder,
+    /// Its numbers, of both parts if they are complex.
+    numbers: &'a [u8],
+}
+
+/// The matrices of a file, one after another.
+fn matrices<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    mut each: impl FnMut(Matrix<'a>) -> Result<(), RecordingError>,
+) -> Result<(), RecordingError> {
     let mut rest = bytes;
     let mut count = 0;
     while !rest.is_empty() {
@@ -63,7 +77,7 @@ pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), Record
         if count > MAX_VARIABLES {
             return Err(malformed(format!("it has more than {MAX_VARIABLES} variables")));
         }
-        wanted.limits.check_time()?;
+        limits.check_time()?;
         let header = Header::parse(rest).ok_or_else(|| {
             malformed(format!(
                 "it is of version 4, and the header of variable {count} is damaged or cut off"
@@ -82,10 +96,19 @@ pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), Record
         let (numbers, after) =
             numbers.ok_or_else(|| malformed("it ends within a variable: it was truncated"))?;
         rest = after;
+        each(Matrix { header, order, numbers })?;
+    }
+    Ok(())
+}
+
+/// Looks for what is wanted in all variables of a file.
+pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), RecordingError> {
+    let limits = wanted.limits;
+    matrices(bytes, limits, |Matrix { header, order, numbers }| {
         let Header { name: path, complex, kind, .. } = header;
         if let Some(other) = header.other {
             wanted.pass(path, true, other);
-            continue;
+            return Ok(());
         }
         let sizes = [u64::from(header.rows), u64::from(header.columns)];
         let array = Array { path, sizes: &sizes, complex, is_outer: true };
@@ -94,8 +117,28 @@ pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), Record
             let reader = Box::new(numbers);
             Ok(Numbers { kind, order, bytes, reader, broken: io::Error::into })
         })?;
-    }
-    Ok(())
+        Ok(())
+    })
+}
+
+/// All variables of a file.
+pub(super) fn variables<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<Vec<Variable<'a>>, RecordingError> {
+    let mut variables = Vec::new();
+    matrices(bytes, limits, |Matrix { header, order, numbers }| {
+        let class = header.other.map_or(Class::Numbers, Class::Other);
+        variables.push(Variable {
+            name: header.name.to_owned(),
+            sizes: vec![u64::from(header.rows), u64::from(header.columns)],
+            complex: header.complex,
+            class,
+            contents: Contents::Four { numbers, kind: header.kind, order },
+        });
+        Ok(())
+    })?;
+    Ok(variables)
 }
 
 impl<'a> Header<'a> {

@@ -13,12 +13,41 @@ use super::{
     malformed,
     source::Source,
     tag::{COMPRESSED, MATRIX, Tag},
+    variables::{Contents, Variable},
     wanted::{Array, Kind, Wanted},
 };
-use crate::{RecordingError, limits::MAX_VARIABLES, number::ByteOrder};
+use crate::{Limits, RecordingError, limits::MAX_VARIABLES, number::ByteOrder};
 
 /// Most structures and cells in each other that are searched.
 const MAX_DEPTH: usize = 8;
+
+/// The elements of a file that contain a variable, and whether each is compressed.
+fn elements<'a>(
+    bytes: &'a [u8],
+    order: ByteOrder,
+    limits: &Limits,
+    mut each: impl FnMut(&'a [u8], bool) -> Result<(), RecordingError>,
+) -> Result<(), RecordingError> {
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    let mut elements = 0;
+    while !rest.is_empty() {
+        elements += 1;
+        if elements > MAX_VARIABLES {
+            return Err(malformed(format!("it has more than {MAX_VARIABLES} variables")));
+        }
+        limits.check_time()?;
+        let (tag, body) = Tag::split(rest, order)?;
+        let (body, after) = body
+            .split_at_checked(tag.bytes as usize)
+            .ok_or_else(|| malformed("it ends within a variable: it was truncated"))?;
+        rest = after;
+        let is_packed = tag.kind == COMPRESSED;
+        if is_packed || tag.kind == MATRIX {
+            each(body, is_packed)?;
+        }
+    }
+    Ok(())
+}
 
 /// Looks for what is wanted in all variables of a file.
 pub(super) fn search(
@@ -27,27 +56,13 @@ pub(super) fn search(
     wanted: &mut Wanted<'_>,
 ) -> Result<(), RecordingError> {
     let mut containers = Vec::new();
-    let mut rest = bytes.get(HEADER..).unwrap_or_default();
-    let mut elements = 0;
-    while !rest.is_empty() {
-        elements += 1;
-        if elements > MAX_VARIABLES {
-            return Err(malformed(format!("it has more than {MAX_VARIABLES} variables")));
-        }
-        wanted.limits.check_time()?;
-        let (tag, body) = Tag::split(rest, order)?;
-        let (body, after) = body
-            .split_at_checked(tag.bytes as usize)
-            .ok_or_else(|| malformed("it ends within a variable: it was truncated"))?;
-        rest = after;
-        let is_packed = tag.kind == COMPRESSED;
-        if !(is_packed || tag.kind == MATRIX) {
-            continue;
-        }
+    let limits = wanted.limits;
+    elements(bytes, order, limits, |body, is_packed| {
         if is_container(body, is_packed, order, wanted)? {
             containers.push((body, is_packed));
         }
-    }
+        Ok(())
+    })?;
     for (body, is_packed) in containers {
         if wanted.is_over() {
             break;
@@ -60,6 +75,27 @@ pub(super) fn search(
         }
     }
     Ok(())
+}
+
+/// All variables of a file that have a name, whatever they are.
+pub(super) fn variables<'a>(
+    bytes: &'a [u8],
+    order: ByteOrder,
+    limits: &Limits,
+) -> Result<Vec<Variable<'a>>, RecordingError> {
+    let mut variables = Vec::new();
+    elements(bytes, order, limits, |body, is_packed| {
+        let mut source = Source::open(body, is_packed, order, limits.deadline)?;
+        // Unnamed ones are MATLAB's own.
+        if let Some(Header { name, sizes, complex, class }) = source.header()?
+            && !name.is_empty()
+        {
+            let contents = Contents::Five { body, is_packed, order };
+            variables.push(Variable { name, sizes, complex, class, contents });
+        }
+        Ok(())
+    })?;
+    Ok(variables)
 }
 
 /// Whether a variable is a structure or a cell. Any other one is offered or passed over.

@@ -7,6 +7,7 @@
 //!
 //! * [`level4`], [`level5`]: walking through a file of either version.
 //! * [`element`]: the parts of a matrix of version 5, each with a [`tag`], from a [`source`] of bytes.
+//! * [`variables`]: the variables of a file, with numbers, truth values and texts.
 //! * [`wanted`]: the array that is meant, and its sample rate; [`path`]: how they are written.
 //!
 //! A file is walked through once. Of the arrays that pass by, the best one so far is read, and one
@@ -18,9 +19,11 @@ mod level5;
 mod path;
 mod source;
 mod tag;
+mod variables;
 mod wanted;
 
 use self::wanted::Wanted;
+pub(crate) use self::{element::Class, variables::Variable, wanted::Kind};
 use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection, number::ByteOrder};
 
 const HEADER: usize = 128;
@@ -38,24 +41,49 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<Recording, RecordingError> {
     let mut wanted = Wanted::new(selection, limits);
-    // Version 5 begins with a text, and version 4 with a number that has a byte of zero.
-    if level4::starts(bytes) {
-        level4::search(bytes, &mut wanted)?;
-    } else if is_hdf5(bytes) {
-        return Err(RecordingError::Unsupported(
-            "it is a MAT-file of version 7.3 (HDF5), which is not supported: save it with `-v7`"
-                .to_owned(),
-        ));
-    } else {
-        let order = byte_order(bytes).ok_or_else(|| {
+    match Version::of(bytes)? {
+        Version::Four => level4::search(bytes, &mut wanted)?,
+        Version::Five(order) => level5::search(bytes, order, &mut wanted)?,
+    }
+    wanted.finish()
+}
+
+/// All variables of a file, whatever they are, outside of structures and cells.
+pub(super) fn variables<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<Vec<Variable<'a>>, RecordingError> {
+    match Version::of(bytes)? {
+        Version::Four => level4::variables(bytes, limits),
+        Version::Five(order) => level5::variables(bytes, order, limits),
+    }
+}
+
+/// The version of a file.
+enum Version {
+    Four,
+    Five(ByteOrder),
+}
+
+impl Version {
+    fn of(bytes: &[u8]) -> Result<Self, RecordingError> {
+        // Version 5 begins with a text, and version 4 with a number that has a byte of zero.
+        if level4::starts(bytes) {
+            return Ok(Self::Four);
+        }
+        if is_hdf5(bytes) {
+            return Err(RecordingError::Unsupported(
+                "it is a MAT-file of version 7.3 (HDF5), which is not supported: save it with `-v7`"
+                    .to_owned(),
+            ));
+        }
+        byte_order(bytes).map(Self::Five).ok_or_else(|| {
             malformed(
                 "its header is not that of version 4 or 5: \
                  save it with MATLAB's `-v7` or SciPy's savemat",
             )
-        })?;
-        level5::search(bytes, order, &mut wanted)?;
+        })
     }
-    wanted.finish()
 }
 
 /// Version 7.3 is HDF5, usually after a 512-byte block of MATLAB's.

@@ -13,7 +13,7 @@ use crate::{
 
 /// What is no array of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Text,
     Truth,
     Sparse,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Its name, of one and of several.
-    fn names(self) -> (&'static str, &'static str) {
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Text => ("text", "text"),
             Self::Truth => ("an array of truth values", "truth values"),
@@ -209,7 +209,7 @@ impl Array<'_> {
 
 impl Numbers<'_> {
     /// The only number.
-    fn one(mut self, path: &str) -> Result<f64, RecordingError> {
+    pub(super) fn one(mut self, path: &str) -> Result<f64, RecordingError> {
         self.check(path, 1)?;
         let mut bytes = [0; 8];
         let bytes = bytes.get_mut(..self.kind.size()).unwrap_or_default();
@@ -235,7 +235,7 @@ impl Numbers<'_> {
         Ok(if rows >= columns { matrix.reversed_axes() } else { matrix })
     }
 
-    fn check(&self, path: &str, count: usize) -> Result<(), RecordingError> {
+    pub(super) fn check(&self, path: &str, count: usize) -> Result<(), RecordingError> {
         let needed = (count as u64).saturating_mul(self.kind.size() as u64);
         if self.bytes == needed {
             return Ok(());

@@ -13,6 +13,30 @@ const MAX_HEADER_BYTES: u32 = 10_000;
 /// Most axes of a NumPy array.
 const MAX_AXES: usize = 64;
 
+/// What an array is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Item {
+    Number(NumberKind),
+    /// A byte, zero for false.
+    Truth,
+    /// A text of so many characters of 32 bits, filled up with zeros.
+    Characters(usize),
+    /// A text of so many bytes, filled up with zeros.
+    Bytes(usize),
+}
+
+impl Item {
+    /// Bytes of one item.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::Number(kind) => kind.size(),
+            Self::Truth => 1,
+            Self::Characters(length) => length.saturating_mul(4),
+            Self::Bytes(length) => length,
+        }
+    }
+}
+
 /// The description of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -67,6 +91,20 @@ impl Header {
 }
 
 impl Header {
+    /// What the array is made of; `None` if it is something without numbers, truth values or text.
+    pub(crate) fn item(&self) -> Option<Item> {
+        if let Some(kind) = self.kind {
+            return Some(Item::Number(kind));
+        }
+        let name = self.type_name.trim_start_matches(['<', '>', '|', '=']);
+        match name.split_at_checked(1)? {
+            ("b", "1") => Some(Item::Truth),
+            ("U", length) => Some(Item::Characters(length.parse().ok()?)),
+            ("S", length) => Some(Item::Bytes(length.parse().ok()?)),
+            _ => None,
+        }
+    }
+
     /// Sizes of the axes, if this machine can address them.
     pub(crate) fn sizes(&self) -> Option<Vec<usize>> {
         self.shape.iter().map(|&size| usize::try_from(size).ok()).collect()

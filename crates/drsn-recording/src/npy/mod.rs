@@ -12,7 +12,7 @@ use std::io::{self, Read};
 
 use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder as _};
 
-pub(crate) use self::header::Header;
+pub(crate) use self::header::{Header, Item};
 use crate::{Limits, Notice, NoticeCode, Recording, RecordingError, RecordingFormat, Selection};
 
 /// Most axes of an array that is read: above every real one. Each costs time for each number.
@@ -127,7 +127,7 @@ fn channels_first(values: Array2<f32>) -> Result<(Array2<f32>, Option<Notice>), 
     }
 }
 
-fn cut(error: io::Error, count: usize) -> RecordingError {
+pub(crate) fn cut(error: io::Error, count: usize) -> RecordingError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return malformed(format!(
             "it ends before the {count} numbers that it declares: it was truncated"

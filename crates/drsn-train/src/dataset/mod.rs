@@ -3,6 +3,7 @@
 pub(crate) mod augmentation;
 pub(crate) mod cifar10;
 mod copies;
+mod cut;
 mod digest;
 mod error;
 mod file_set;

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use super::{Data, DatasetError, images, public_sets, signals};
-use crate::recipe::{DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split};
+use super::{Data, DatasetError, cut, images, public_sets, signals};
+use crate::recipe::{
+    DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
+};
 
 impl Data {
     /// Opens the data set in `folder` and splits it. The same seed gives the same split.
     ///
+    /// Windows that were cut beforehand are in the file `folder`, or in the files of that folder.
     /// Images and recordings are in folders named after their classes, or listed in `index`, a
     /// table of files. A file that cannot be read is an error; with `skip_bad` it is left out
     /// instead and listed in [`Data::skipped`].
@@ -22,7 +25,9 @@ impl Data {
         skip_bad: bool,
     ) -> Result<Self, DatasetError> {
         let data = match &recipe.data {
-            DataConfig::Idx(_) | DataConfig::Cifar10(_) if index.is_some() => {
+            DataConfig::Idx(_) | DataConfig::Cifar10(_) | DataConfig::Windows(_)
+                if index.is_some() =>
+            {
                 let reason = "--index is only for data of the kinds images and signals";
                 return Err(RecipeError::new(reason).into());
             }
@@ -34,6 +39,7 @@ impl Data {
             DataConfig::Signals(config) => {
                 signals::open(recipe.seed, config, folder, index, skip_bad)?
             }
+            DataConfig::Windows(config) => cut::open(recipe.seed, config, folder, skip_bad)?,
         };
         data.check(recipe)?;
         Ok(data)
@@ -48,6 +54,11 @@ impl Data {
                 "data declared as held-out, such as a folder val, or a share of the training data \
                  by --set 'data.split={by=\"list\", held_out_share=0.1}'"
             }
+            DataConfig::Windows(WindowConfig { split: Split::List { .. }, .. }) => {
+                "data declared as held-out, such as an array X_val or a file …_val.csv, or a share \
+                 of the training data by --set 'data.split={by=\"list\", held_out_share=0.1}'"
+            }
+            DataConfig::Windows(_) => "more windows, or a larger share in data.split",
             DataConfig::Images(_) => "more images, or a larger share in data.split",
             DataConfig::Signals(_) => {
                 "longer recordings or more files, or a larger share in data.split"

@@ -66,9 +66,9 @@ fn refuse_declared(listing: &Listing, declared: Option<&Entry>) -> Result<(), Da
     };
     let share = if holds_out(listing) { "" } else { ", held_out_share=0.1" };
     Err(listing.unusable(format!(
-        "{} is declared as {} data by the column split or the name of a folder, but the recipe \
-         splits differently: use --set 'data.split={{by=\"list\"{share}}}', or remove the column \
-         or rename the folder",
+        "{} is declared as {} data by the column split or the name of a folder, file or array, but \
+         the recipe splits differently: use --set 'data.split={{by=\"list\"{share}}}', or remove \
+         the column or rename the folder",
         entry.name,
         subset.name()
     )))
@@ -108,7 +108,7 @@ fn by_group(
     if let Some(unknown) = test.iter().chain(held_out).find(|group| !groups.contains(group)) {
         let groups: Vec<&str> = groups.into_iter().map(String::as_str).take(20).collect();
         return Err(listing.unusable(format!(
-            "data.split names the group \"{unknown}\", to which no file belongs; the groups are {}",
+            "data.split names the group \"{unknown}\", to which nothing belongs; the groups are {}",
             if groups.is_empty() { "none".to_owned() } else { groups.join(", ") }
         )));
     }
@@ -164,11 +164,19 @@ pub(super) fn parts(split: &Split, subset: Subset, length: usize) -> Vec<(Subset
 
 /// Moves shares of the training files of each class to the held-out and test subsets, if the split
 /// asks for shares.
-pub(super) fn draw(listing: &Listing, split: &Split, seed: u64, subsets: &mut [Subset]) {
-    for class in 0..listing.classes.len() {
-        let mut files: Vec<usize> = (0..subsets.len())
-            .filter(|&i| listing.entries[i].class == class && subsets[i] == Subset::Training)
-            .collect();
+///
+/// `classes` has the class of each file, or of each window that was cut beforehand.
+pub(super) fn draw(classes: &[usize], split: &Split, seed: u64, subsets: &mut [Subset]) {
+    let mut of_class: Vec<Vec<usize>> = Vec::new();
+    for (file, &class) in classes.iter().enumerate() {
+        if of_class.len() <= class {
+            of_class.resize(class + 1, Vec::new());
+        }
+        if subsets[file] == Subset::Training {
+            of_class[class].push(file);
+        }
+    }
+    for (class, mut files) in of_class.into_iter().enumerate() {
         let count = |share: f64| (files.len() as f64 * share).round() as usize;
         let (held_out, test) = match split {
             Split::Random { held_out, test } => {
@@ -218,11 +226,9 @@ pub(crate) fn describe(split: &Split) -> String {
             )
         }
         Split::List { .. } => "split by its own list".to_owned(),
-        Split::Random { held_out, test } => format!(
-            "files split at random: {} held out, {} tested on",
-            percent(held_out),
-            percent(test)
-        ),
+        Split::Random { held_out, test } => {
+            format!("split at random: {} held out, {} tested on", percent(held_out), percent(test))
+        }
     }
 }
 
@@ -302,7 +308,8 @@ mod tests {
         let (listing, split) = (listing(&files), Split::Random { held_out: 0.1, test: 0.2 });
         let share = |seed| {
             let mut subsets = assign(&listing, &split).unwrap();
-            draw(&listing, &split, seed, &mut subsets);
+            let classes: Vec<usize> = listing.entries.iter().map(|entry| entry.class).collect();
+            draw(&classes, &split, seed, &mut subsets);
             subsets
         };
         let subsets = share(1);

@@ -28,7 +28,9 @@ pub(super) fn golden(
 ) -> Result<Golden, ExportError> {
     let inputs = match context.recipe.data {
         DataConfig::Idx(_) | DataConfig::Cifar10(_) => held_out_inputs(context)?,
-        DataConfig::Images(_) | DataConfig::Signals(_) => synthetic_inputs(context)?,
+        DataConfig::Images(_) | DataConfig::Signals(_) | DataConfig::Windows(_) => {
+            synthetic_inputs(context)?
+        }
     };
     let outputs = compare(network, session, inputs.view())?
         .into_iter()

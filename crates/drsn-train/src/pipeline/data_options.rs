@@ -10,11 +10,11 @@ use crate::{
 /// Where the data is, and how it is read.
 #[derive(Debug, Clone)]
 pub struct DataOptions {
-    /// Folder with the data.
+    /// Folder with the data, or the file with windows that were cut beforehand.
     pub folder: PathBuf,
     /// Index of files and labels; if `None`, the folders are the classes.
     pub index: Option<PathBuf>,
-    /// Whether to leave out files that cannot be read.
+    /// Whether to leave out files and windows that cannot be used.
     pub skip_bad: bool,
     /// Number of threads that compute.
     pub threads: usize,

@@ -170,7 +170,7 @@ fn zero_centre(recipe: &Recipe, data: &mut Data, workers: &Workers) -> Result<()
     let wanted = match &recipe.data {
         DataConfig::Idx(set) | DataConfig::Cifar10(set) => set.zero_centre,
         DataConfig::Images(images) => images.zero_centre,
-        DataConfig::Signals(_) => false,
+        DataConfig::Signals(_) | DataConfig::Windows(_) => false,
     };
     let InputSpec::Image(image) = data.input.clone() else { return Ok(()) };
     if !wanted {

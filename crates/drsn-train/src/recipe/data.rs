@@ -3,6 +3,8 @@
 use drsn_bundle::{Filter, Geometry};
 use serde::{Deserialize, Serialize};
 
+use super::WindowConfig;
+
 /// The kind of data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -16,6 +18,8 @@ pub enum DataConfig {
     /// Recordings, in any format that `drsn-recording` reads, in folders named after their classes, or listed in
     /// an index.
     Signals(SignalConfig),
+    /// Windows that were cut beforehand, in arrays or in tables with one input a row.
+    Windows(WindowConfig),
 }
 
 /// Public sets of images, which have their own test set.

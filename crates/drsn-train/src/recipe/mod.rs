@@ -11,6 +11,7 @@ mod noise;
 mod optimization;
 mod presets;
 mod settings;
+mod windows;
 
 use std::{fs, path::Path};
 
@@ -26,6 +27,8 @@ pub use optimization::{
     ClassWeights, EarlyStopping, L2, L2Form, OptimizerConfig, OptimizerKind, Schedule,
 };
 pub use presets::{PRESETS, Preset, preset};
+pub(crate) use windows::Axis;
+pub use windows::WindowConfig;
 
 /// Everything that a training depends on besides the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

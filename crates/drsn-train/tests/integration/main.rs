@@ -6,6 +6,8 @@ mod batch_norm_reestimation;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod cut_windows;
+#[cfg(test)]
 mod cwru;
 #[cfg(test)]
 mod end_to_end;

@@ -49,7 +49,7 @@ pub(crate) struct RecipeArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArguments {
-    /// Folder with the data.
+    /// Folder with the data; of windows that were cut beforehand, the file or a folder.
     #[arg(long, value_name = "DIR", env = "DRSN_DATA")]
     data: PathBuf,
     /// Table of the files, instead of a folder for each class.
@@ -59,7 +59,7 @@ pub(crate) struct DataArguments {
     /// variable and channel.
     #[arg(long, value_name = "FILE", env = "DRSN_INDEX")]
     index: Option<PathBuf>,
-    /// Skip files that cannot be read, and list them.
+    /// Skip files and windows that cannot be used, and list them.
     #[arg(long, env = "DRSN_SKIP_BAD", value_parser = FalseyValueParser::new())]
     skip_bad: bool,
     /// Number of threads; affects only the speed [default: the number of cores].

@@ -53,6 +53,16 @@ struct Findings {
 }
 
 impl Copies {
+    /// Groups of two or more inputs that are known to be the same.
+    pub(super) fn of(groups: Vec<Vec<usize>>) -> Self {
+        Self { groups }
+    }
+
+    /// The groups.
+    pub(super) fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
     /// Compares the files of a listing.
     pub(super) fn find(listing: &Listing) -> Self {
         let paths: Vec<&Path> = listing.entries.iter().map(|entry| &*entry.path).collect();

@@ -16,7 +16,7 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Datase
 }
 
 /// Names and paths of the entries of a folder, without those of systems, in natural order.
-pub(super) fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+pub(in crate::dataset) fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let unreadable = |source| DatasetError::Unreadable { path: folder.to_owned(), source };
     let mut contents = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

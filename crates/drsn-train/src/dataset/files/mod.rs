@@ -14,8 +14,10 @@ use std::path::Path;
 pub(crate) use index::assert_index;
 
 use super::error::DatasetError;
+pub(super) use contents::contents;
 pub(crate) use kind::FileKind;
 pub(super) use listing::{Entry, Listing};
+pub(super) use natural_order::natural;
 
 /// Lists the files of an index, or if there is none, the files of a kind in `folder`.
 pub(super) fn list(

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares names so that `file 2` comes before `file 10`.
-pub(super) fn natural(a: &str, b: &str) -> Ordering {
+pub(in crate::dataset) fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     while let (Some(x), Some(y)) = (left.chars().next(), right.chars().next()) {
         let order = if x.is_ascii_digit() && y.is_ascii_digit() {

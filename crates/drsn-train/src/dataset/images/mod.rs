@@ -60,7 +60,8 @@ pub(super) fn open(
     let skipped = check_headers(&mut listing, &spec, skip_bad)?;
     let assigned = partition::assign(&listing, &config.split)?;
     let mut subset_of = assigned.clone();
-    partition::draw(&listing, &config.split, seed, &mut subset_of);
+    let classes: Vec<usize> = listing.entries.iter().map(|entry| entry.class).collect();
+    partition::draw(&classes, &config.split, seed, &mut subset_of);
     let copies = Copies::find(&listing);
     copies.keep_together(&assigned, &mut subset_of);
     let mut notes = std::mem::take(&mut listing.notes);

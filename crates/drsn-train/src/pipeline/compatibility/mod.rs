@@ -110,6 +110,7 @@ fn split(recipe: &Recipe) -> Option<(&Split, Option<u64>)> {
         DataConfig::Idx(_) | DataConfig::Cifar10(_) => return None,
         DataConfig::Images(images) => &images.split,
         DataConfig::Signals(signals) => &signals.split,
+        DataConfig::Windows(windows) => &windows.split,
     };
     Some((split, matches!(split, Split::Random { .. }).then_some(recipe.seed)))
 }

@@ -1,7 +1,11 @@
 //! Checks of the data, its split and its windows.
 
 use super::{Checked, positive, ranges};
-use crate::recipe::data::{DataConfig, NormalizationConfig, SignalConfig, Split};
+use crate::recipe::{
+    Axis, WindowConfig,
+    data::{DataConfig, NormalizationConfig, SignalConfig, Split},
+};
+use drsn_recording::MAX_CHANNELS;
 
 impl DataConfig {
     pub(super) fn check(&self) -> Checked {
@@ -20,6 +24,7 @@ impl DataConfig {
                 images.split.check()
             }
             Self::Signals(signals) => signals.check(),
+            Self::Windows(windows) => windows.check(),
         }
     }
 }
@@ -39,6 +44,34 @@ impl SignalConfig {
         }
         if let NormalizationConfig::ZScore { epsilon } = self.normalization {
             positive(&[("data.normalization.epsilon", epsilon)])?;
+        }
+        self.split.check()
+    }
+}
+
+impl WindowConfig {
+    pub(super) fn check(&self) -> Checked {
+        ranges(&[
+            ("data.window", self.window, 1, 1 << 24),
+            ("data.channels", self.channels.unwrap_or(1), 1, MAX_CHANNELS),
+        ])?;
+        if let Some(axes) = &self.axes {
+            Axis::parse(axes)?;
+        }
+        if let Some(rate) = self.sample_rate_hz {
+            positive(&[("data.sample_rate_hz", rate)])?;
+        }
+        if let NormalizationConfig::ZScore { epsilon } = self.normalization {
+            positive(&[("data.normalization.epsilon", epsilon)])?;
+        }
+        let twice = |name: &&String| self.classes.iter().filter(|other| other == name).count() > 1;
+        if let Some(name) = self.classes.iter().find(twice) {
+            return Err(format!("data.classes names the class \"{name}\" twice"));
+        }
+        if matches!(self.split, Split::Time { .. }) {
+            return Err("windows that were cut beforehand cannot be split in time: split them by \
+                        group, list or at random"
+                .to_owned());
         }
         self.split.check()
     }

@@ -56,8 +56,15 @@ impl Recipe {
         not_negative(&[("augmentation.gain_db", augmentation.gain_db)])?;
         let is_image = match self.data {
             DataConfig::Idx(_) | DataConfig::Cifar10(_) | DataConfig::Images(_) => true,
-            DataConfig::Signals(_) => false,
+            DataConfig::Signals(_) | DataConfig::Windows(_) => false,
         };
+        if matches!(self.data, DataConfig::Windows(_)) && augmentation.shift > 0 {
+            return Err(
+                "augmentation.shift moves a window within its recording, but windows that \
+                        were cut beforehand have none around them: remove it"
+                    .to_owned(),
+            );
+        }
         let for_signals = augmentation.gain_db > 0.0 || augmentation.shift > 0;
         let for_images = augmentation.flip || augmentation.crop > 0;
         if is_image && for_signals {

@@ -40,6 +40,39 @@ fn hostile_recipes_are_refused_by_the_field() {
     }
 }
 
+#[test]
+fn windows_that_were_cut_beforehand_are_checked_by_the_field() {
+    let data = |more: &str| {
+        format!(
+            "data={{kind=\"windows\", window=187, normalization={{kind=\"none\"}}, \
+             split={{by=\"random\", held_out=0.1, test=0.2}}{more}}}"
+        )
+    };
+    let check = |settings: &[&str]| {
+        preset("paper-1d")?.set(settings)?.check().map_err(|error| error.to_string())?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    assert!(check(&[&data("")]).is_ok());
+    assert!(check(&[&data(", channels=2, axes=\"1nlc\", classes=[\"a\", \"b\"]")]).is_ok());
+    for (setting, field) in [
+        ("data.window=0", "data.window"),
+        ("data.channels=2000", "data.channels"),
+        ("data.axes=\"nc\"", "data.axes must have the letters n (inputs) and l (samples)"),
+        ("data.axes=\"nll\"", "got \"nll\""),
+        ("data.classes=[\"a\", \"a\"]", "data.classes names the class \"a\" twice"),
+        ("data.sample_rate_hz=0", "data.sample_rate_hz"),
+        ("data.normalization={kind=\"z-score\", epsilon=0}", "data.normalization.epsilon"),
+        ("data.split={by=\"time\", training=0.6, held_out=0.1}", "cannot be split in time"),
+        ("data.split.held_out=0", "data.split.held_out"),
+        ("data.hop=5", "unknown field `hop`"),
+        ("augmentation.shift=5", "augmentation.shift moves a window within its recording"),
+        ("augmentation.flip=true", "for images"),
+    ] {
+        let refusal = check(&[&data(""), setting]).unwrap_err().to_string();
+        assert!(refusal.contains(field), "{setting}: {refusal}");
+    }
+}
+
 fn noise(amplitude: Option<[f64; 2]>, snr_db: Option<[f64; 2]>, clean: f64) -> TrainingNoise {
     TrainingNoise { kind: NoiseKind::Pink, amplitude, snr_db, clean, drawn_once: false }
 }

@@ -1,0 +1,568 @@
+//! Windows in arrays and tables, valid and invalid.
+#![expect(clippy::format_collect, reason = "the texts of tests are short")]
+
+use std::fs;
+
+use ndarray::Array2;
+
+use super::*;
+use crate::dataset::Part;
+
+pub(super) fn config() -> WindowConfig {
+    WindowConfig {
+        window: 10,
+        channels: None,
+        axes: None,
+        inputs: None,
+        labels: None,
+        groups: None,
+        splits: None,
+        skip_columns: Vec::new(),
+        classes: Vec::new(),
+        sample_rate_hz: Some(1000.0),
+        normalization: NormalizationConfig::ZScore { epsilon: 1e-8 },
+        limit: None,
+        split: Split::Random { held_out: 0.1, test: 0.2 },
+    }
+}
+
+const LIST: Split = Split::List { held_out_share: 0.0 };
+
+fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+/// An array in NumPy's format.
+fn npy(kind: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let shape: String = shape.iter().map(|size| format!("{size},")).collect();
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), bytes].concat()
+}
+
+fn floats(shape: &[usize], numbers: impl IntoIterator<Item = f32>) -> Vec<u8> {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+    npy("<f4", shape, &bytes)
+}
+
+/// A sample that no other window has at this place.
+fn sample(input: usize, channel: usize, sample: usize) -> f32 {
+    (input * 1000 + channel * 100 + sample * sample) as f32
+}
+
+/// `[N, C, 10]`.
+fn inputs(count: usize, channels: usize) -> Vec<u8> {
+    let numbers = (0..count).flat_map(|input| {
+        (0..channels).flat_map(move |channel| (0..10).map(move |at| sample(input, channel, at)))
+    });
+    floats(&[count, channels, 10], numbers)
+}
+
+fn labels(labels: &[i32]) -> Vec<u8> {
+    let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    npy("<i4", &[labels.len()], &bytes)
+}
+
+fn texts(texts: &[&str]) -> Vec<u8> {
+    let bytes: Vec<u8> =
+        texts.iter().flat_map(|text| format!("{text:\0<8}").into_bytes()).collect();
+    npy("|S8", &[texts.len()], &bytes)
+}
+
+/// A table of windows, each with the text after its samples.
+fn table(header: &str, first: usize, ends: &[&str]) -> Vec<u8> {
+    let row = |(input, end): (usize, &&str)| {
+        let samples: String =
+            (0..10).map(|at| format!("{},", sample(first + input, 0, at))).collect();
+        format!("{samples}{end}\n")
+    };
+    let rows: String = ends.iter().enumerate().map(row).collect();
+    format!("{header}{rows}").into_bytes()
+}
+
+fn open_folder(folder: &tempfile::TempDir, config: &WindowConfig) -> Result<Data, DatasetError> {
+    open(1, config, folder.path(), false)
+}
+
+fn refuse(folder: &tempfile::TempDir, config: &WindowConfig) -> String {
+    open_folder(folder, config).unwrap_err().to_string()
+}
+
+fn window(part: &Part, index: usize) -> Array2<f32> {
+    let channels = 2;
+    let mut values = Array2::zeros((channels, 10));
+    part.source.read(index, 3, values.view_mut().into_dyn()).unwrap();
+    values
+}
+
+/// Labels of the inputs of a part, with their names.
+fn named(part: &Part) -> Vec<String> {
+    let source = &part.source;
+    let mut indices = part.indices.clone();
+    indices.sort_unstable();
+    indices.iter().map(|&i| format!("{}: {}", source.name(i), source.label(i))).collect()
+}
+
+#[test]
+fn arrays_become_windows_with_their_labels_wherever_they_are_stored() {
+    let y: Vec<i32> = (0..40).map(|input| [7, -3][input % 2]).collect();
+    let folder = folder(&[("X.npy", inputs(40, 2)), ("y.npy", labels(&y))]);
+    for max_in_memory in [0, 1000, 1 << 20] {
+        let data = open_within(1, &config(), folder.path(), false, max_in_memory).unwrap();
+        assert_eq!(data.classes, ["-3", "7"]);
+        let counts = [&data.training, &data.held_out, data.test.as_ref().unwrap()];
+        assert_eq!(counts.map(|part| part.indices.len()), [28, 4, 8]);
+        for index in [0, 17, 39] {
+            let expected = Array2::from_shape_fn((2, 10), |(c, at)| sample(index, c, at));
+            assert_eq!(window(&data.training, index), expected);
+            assert_eq!(data.training.source.label(index), usize::from(index % 2 == 0));
+        }
+        assert_eq!(data.training.source.name(39), "X, input 39");
+        assert!(data.notes.is_empty() && data.skipped.is_empty(), "{:?}", data.notes);
+        assert_eq!(data.input.shape(), [2, 10]);
+        assert!(data.description.contains("windows of 10 samples that were cut beforehand"));
+    }
+}
+
+/// Arrays `[L, N, C]` and `[L, C, N]`, whose windows are scattered.
+#[test]
+fn windows_that_lie_between_others_are_turned() {
+    let y: Vec<i32> = (0..40).map(|input| input % 2).collect();
+    let indices =
+        || (0..10).flat_map(|at| (0..40).flat_map(move |n| (0..2).map(move |c| (n, c, at))));
+    let lnc = floats(&[10, 40, 2], indices().map(|(n, c, at)| sample(n, c, at)));
+    let lcn = (0..10).flat_map(|at| (0..2).flat_map(move |c| (0..40).map(move |n| (n, c, at))));
+    let lcn = floats(&[10, 2, 40], lcn.map(|(n, c, at)| sample(n, c, at)));
+    for array in [lnc, lcn] {
+        let folder = folder(&[("X.npy", array), ("y.npy", labels(&y))]);
+        for max_in_memory in [0, 1 << 20] {
+            let data = open_within(1, &config(), folder.path(), false, max_in_memory).unwrap();
+            for index in [0, 17, 39] {
+                let expected = Array2::from_shape_fn((2, 10), |(c, at)| sample(index, c, at));
+                assert_eq!(window(&data.training, index), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pair_of_tables_without_a_header_is_split_by_their_names() {
+    // As Kaggle's heartbeats are kept.
+    let ends = ["0.0", "1.000000000000000000e+00", "0", "1", "0.0", "1.0"];
+    let folder = folder(&[
+        ("mitbih_train.csv", table("", 0, &ends)),
+        ("mitbih_test.csv", table("", 6, &ends[..4])),
+        ("about.md", b"# Heartbeats".to_vec()),
+    ]);
+    let named_last = WindowConfig {
+        labels: Some("last".to_owned()),
+        split: Split::List { held_out_share: 0.34 },
+        classes: vec!["normal".to_owned(), "other".to_owned()],
+        sample_rate_hz: None,
+        ..config()
+    };
+    let data = open_folder(&folder, &named_last).unwrap();
+    assert_eq!(data.classes, ["normal", "other"]);
+    assert_eq!((data.training.indices.len(), data.held_out.indices.len()), (4, 2));
+    assert_eq!(
+        named(data.test.as_ref().unwrap()),
+        [
+            "mitbih_test.csv, line 1: 0",
+            "mitbih_test.csv, line 2: 1",
+            "mitbih_test.csv, line 3: 0",
+            "mitbih_test.csv, line 4: 1"
+        ]
+    );
+    let notes: Vec<String> = data.notes.iter().map(ToString::to_string).collect();
+    assert!(notes[0].contains("not used: about.md"), "{notes:?}");
+    assert!(notes[1].contains("the sample rate is unknown"), "{notes:?}");
+    // The label is never guessed, and the names of the files are followed or refused.
+    let error = refuse(&folder, &WindowConfig { labels: None, ..named_last.clone() });
+    assert!(error.contains("set data.labels to \"last\", \"first\" or a number"), "{error}");
+    let random = Split::Random { held_out: 0.2, test: 0.2 };
+    let error = refuse(&folder, &WindowConfig { split: random, ..named_last.clone() });
+    assert!(error.contains("line 1 is declared as test data"), "{error}");
+    let error = refuse(&folder, &WindowConfig { window: 9, ..named_last });
+    assert!(
+        error.contains("10 samples beside the label, but the recipe's windows have 9"),
+        "{error}"
+    );
+}
+
+#[test]
+fn columns_are_found_by_their_names() {
+    let names: String = (0..10).map(|at| format!("s{at},")).collect();
+    let header = format!("{names}Label,group,split\n");
+    let ends =
+        ["worn,a,train", "new,a,train", "worn,b,val", "new,b,val", "worn,c,test", "new,c,test"];
+    let folder = folder(&[("set.csv", table(&header, 0, &ends))]);
+    let list = WindowConfig { split: LIST, ..config() };
+    let data = open_folder(&folder, &list).unwrap();
+    assert_eq!(data.classes, ["new", "worn"]);
+    assert_eq!(named(&data.training), ["set.csv, line 2: 1", "set.csv, line 3: 0"]);
+    assert_eq!(named(data.test.as_ref().unwrap())[0], "set.csv, line 6: 1");
+    for (config, expected) in [
+        (
+            WindowConfig { labels: Some("klasse".to_owned()), ..list.clone() },
+            "no column \"klasse\"",
+        ),
+        (WindowConfig { skip_columns: vec!["id".to_owned()], ..list.clone() }, "no column \"id\""),
+        (
+            WindowConfig { groups: Some("Label".to_owned()), ..list.clone() },
+            "cannot be two of label",
+        ),
+        (
+            WindowConfig { channels: Some(2), ..list.clone() },
+            "set data.window and data.channels, or leave out",
+        ),
+    ] {
+        let error = refuse(&folder, &config);
+        assert!(error.contains(expected), "{error}");
+    }
+    // The group decides only if nothing declares otherwise.
+    let groups = Split::Group {
+        test: vec!["c".to_owned()],
+        held_out: vec!["b".to_owned()],
+        held_out_share: 0.0,
+    };
+    let by_group = WindowConfig { split: groups, splits: None, ..config() };
+    let error = refuse(&folder, &by_group);
+    assert!(error.contains("is declared as training data by the column split"), "{error}");
+}
+
+#[test]
+fn two_channels_in_a_row_follow_each_other_or_alternate() {
+    let row = |input: usize, alternate: bool| {
+        let place = |at: usize| if alternate { (at % 2, at / 2) } else { (at / 10, at % 10) };
+        let cells: String =
+            (0..20).map(|at| format!("{};", sample(input, place(at).0, place(at).1))).collect();
+        format!("{}{cells}\n", ["a;", "b;"][input % 2])
+    };
+    for (axes, alternate) in [("ncl", false), ("nlc", true)] {
+        let text: String = (0..6).map(|input| row(input, alternate)).collect();
+        let folder = folder(&[("set.csv", text.into_bytes())]);
+        let two = WindowConfig {
+            channels: Some(2),
+            axes: Some(axes.to_owned()),
+            labels: Some("first".to_owned()),
+            ..config()
+        };
+        let error = refuse(&folder, &WindowConfig { axes: None, ..two.clone() });
+        assert!(error.contains("set data.axes to ncl if"), "{error}");
+        let data = open_folder(&folder, &two).unwrap();
+        let expected = Array2::from_shape_fn((2, 10), |(c, at)| sample(4, c, at));
+        assert_eq!(window(&data.training, 4), expected);
+    }
+}
+
+/// pandas writes row numbers without a name, and numbers as names.
+#[test]
+fn row_numbers_and_other_columns_are_left_out_with_a_word() {
+    let row = |input: usize| {
+        let cells: String = (0..10).map(|at| format!("{},", sample(input, 0, at))).collect();
+        format!("{input},{}.5,{cells}{}\n", input + 60, input % 2)
+    };
+    let text: String = (0..4).map(row).collect();
+    let folder = folder(&[("set.csv", format!(",age,0,1,2,3,4,5,6,7,8,9,y\n{text}").into_bytes())]);
+    let error = refuse(&folder, &config());
+    assert!(
+        error.contains("its rows have 11 samples") && error.contains("data.skip_columns"),
+        "{error}"
+    );
+    let skipping = WindowConfig { skip_columns: vec!["age".to_owned()], ..config() };
+    let data = open_folder(&folder, &skipping).unwrap();
+    assert_eq!(data.training.source.len(), 4);
+    let note = data.notes[0].to_string();
+    assert_eq!(note, "the first column has no name and was left out: set.csv");
+}
+
+#[test]
+fn parts_in_the_names_of_arrays_are_followed() {
+    let split = |count: usize, first: usize| -> Vec<u8> {
+        let numbers = (0..count * 10).map(|at| sample(first + at / 10, 0, at % 10));
+        floats(&[count, 10], numbers)
+    };
+    let folder = folder(&[
+        ("x_train.npy", split(6, 0)),
+        ("labels_train.npy", texts(&["a", "b", "a", "b", "a", "b"])),
+        ("x_val.npy", split(2, 6)),
+        ("labels_val.npy", texts(&["a", "b"])),
+        ("x_test.npy", split(3, 8)),
+        ("labels_test.npy", texts(&["a", "b", "b"])),
+    ]);
+    let data = open_folder(&folder, &WindowConfig { split: LIST, ..config() }).unwrap();
+    assert_eq!(data.classes, ["a", "b"]);
+    assert_eq!(
+        named(data.test.as_ref().unwrap()),
+        ["x_test, input 0: 0", "x_test, input 1: 1", "x_test, input 2: 1"]
+    );
+    assert_eq!((data.training.indices.len(), data.held_out.indices.len()), (6, 2));
+}
+
+#[test]
+fn groups_go_whole_to_their_side_and_random_splits_tell_that_they_tear_them() {
+    let y: Vec<i32> = (0..40).map(|input| input % 2).collect();
+    let group: Vec<i32> = (0..40).map(|input| 100 + input / 10).collect();
+    let folder =
+        folder(&[("X.npy", inputs(40, 1)), ("y.npy", labels(&y)), ("group.npy", labels(&group))]);
+    let groups =
+        Split::Group { test: vec!["103".to_owned()], held_out: Vec::new(), held_out_share: 0.2 };
+    let data = open_folder(&folder, &WindowConfig { split: groups.clone(), ..config() }).unwrap();
+    let test = data.test.unwrap().indices;
+    assert_eq!(test, (30..40).collect::<Vec<_>>());
+    // The last of the others, class by class.
+    let mut held_out = data.held_out.indices;
+    held_out.sort_unstable();
+    assert_eq!(held_out, [24, 25, 26, 27, 28, 29]);
+    let data = open_folder(&folder, &config()).unwrap();
+    assert!(data.notes[0].text.contains("split by group to test on other groups"));
+    let none = super::tests::folder(&[("X.npy", inputs(40, 1)), ("y.npy", labels(&y))]);
+    let error = refuse(&none, &WindowConfig { split: groups, ..config() });
+    assert!(error.contains("X, input 0 has no group, but data.split is by group"), "{error}");
+    let error = refuse(&none, &WindowConfig { split: LIST, ..config() });
+    assert!(error.contains("input 0 is not declared as training, held-out or test"), "{error}");
+    let wrong =
+        Split::Group { test: vec!["7".to_owned()], held_out: Vec::new(), held_out_share: 0.2 };
+    let error = refuse(&folder, &WindowConfig { split: wrong, ..config() });
+    assert!(error.contains("the groups are 100, 101, 102, 103"), "{error}");
+}
+
+/// Each kind of bad window: refused by its name, or left out and counted.
+#[test]
+fn bad_windows_are_refused_or_left_out_and_counted() {
+    let good = |input: usize| {
+        let samples: String = (0..10).map(|at| format!("{},", sample(input, 0, at))).collect();
+        format!("{samples}{}\n", input % 2)
+    };
+    let constant = "5,".repeat(10) + "1\n";
+    let short = "1,2,3\n".to_owned();
+    let missing = good(90).replace(",0\n", ",\n");
+    let fraction = good(91).replace(",1\n", ",0.5\n");
+    let nan = good(92).replacen(',', ",nan,", 1).replacen("92000,", "", 1);
+    let text: String = (0..20).map(good).collect();
+    let labels_last = WindowConfig { labels: Some("last".to_owned()), ..config() };
+    for (bad, expected) in [
+        (&constant, "line 21: channel 0 is constant (5)"),
+        (&short, "line 21: it has 3 columns, and 11 were expected"),
+        (&missing, "line 21: its label is missing"),
+        (&fraction, "line 21: its label is 0.5, and a class is a whole number or a text"),
+        (&nan, "line 21: column 1: \"nan\" is not a finite number"),
+    ] {
+        let folder = folder(&[("set.csv", format!("{text}{bad}{}", good(21)).into_bytes())]);
+        let error = refuse(&folder, &labels_last);
+        assert!(error.contains(expected) && error.contains("--skip-bad"), "{error}");
+        let data = open(1, &labels_last, folder.path(), true).unwrap();
+        assert_eq!(data.training.source.len(), 21, "{expected}");
+        assert_eq!(data.skipped.len(), 1);
+        assert_eq!(data.training.source.name(20), "set.csv, line 22");
+        assert_eq!(data.training.source.label(20), 1);
+    }
+    let many = constant.repeat(30);
+    let folder = folder(&[("set.csv", format!("{text}{many}").into_bytes())]);
+    let data = open(1, &labels_last, folder.path(), true).unwrap();
+    assert_eq!(data.skipped.len(), 21);
+    assert_eq!(data.skipped[20], "10 more windows");
+    // A constant window is one only if it must be normalised.
+    let raw = WindowConfig { normalization: NormalizationConfig::None, ..labels_last };
+    assert_eq!(open_folder(&folder, &raw).unwrap().training.source.len(), 50);
+}
+
+#[test]
+fn bad_arrays_are_refused_by_their_names() {
+    let y = [0, 1, 0, 1];
+    let float_labels = |numbers: [f32; 4]| floats(&[4], numbers);
+    let mut infinite: Vec<f32> = (0..40).map(|at| sample(at / 10, 0, at % 10)).collect();
+    infinite[23] = f32::INFINITY;
+    for (files, expected) in [
+        (
+            vec![("X", inputs(4, 1)), ("y", labels(&y[..3]))],
+            "X: its shape is [4, 1, 10], and there are 3 labels",
+        ),
+        (vec![("X", inputs(4, 1))], "no array with one of the names label"),
+        (vec![("X", inputs(4, 1)), ("y", floats(&[4, 2], [0.0; 8]))], "take argmax(axis=1)"),
+        (
+            vec![("X", inputs(4, 1)), ("y", float_labels([0.0, 1.0, 0.5, 1.0]))],
+            "input 2: its label is 0.5",
+        ),
+        (
+            vec![("X", inputs(4, 1)), ("y", float_labels([0.0, 1.0, f32::NAN, 1.0]))],
+            "input 2: its label is missing",
+        ),
+        (
+            vec![("X", floats(&[4, 10], infinite)), ("y", labels(&y))],
+            "X, input 2: value 3 is not a finite 32-bit number",
+        ),
+        (vec![("X", inputs(4, 1)), ("y", labels(&[3; 4]))], "every label is 3, but at least two"),
+        (
+            vec![("X", inputs(4, 1)), ("y", texts(&["a", "b", "", "b"]))],
+            "input 2: its label is missing",
+        ),
+        (
+            vec![("X", inputs(4, 1)), ("y", labels(&y)), ("group", labels(&y[..2]))],
+            "group: it has 2 values, and there are 4 labels",
+        ),
+        (
+            vec![("X", inputs(4, 1)), ("y", labels(&y)), ("split", labels(&y))],
+            "its split is a number, and training",
+        ),
+        (vec![("X", texts(&["a", "b", "a", "b"])), ("y", labels(&y))], "X: it holds no numbers"),
+        (
+            vec![("X", npy("<c8", &[4, 10], &[0; 320])), ("y", labels(&y))],
+            "X: it is an array without real numbers",
+        ),
+        (
+            vec![("X", inputs(4, 1)), ("y", npy("|O", &[4], &[0; 32]))],
+            "y: it is an array of Python objects",
+        ),
+    ] {
+        let files: Vec<(String, Vec<u8>)> =
+            files.into_iter().map(|(name, bytes)| (format!("{name}.npy"), bytes)).collect();
+        let files: Vec<(&str, Vec<u8>)> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let error = refuse(&folder(&files), &config());
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn names_of_classes_follow_the_order_of_the_labels_or_the_texts() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let open = |y: Vec<u8>, classes: &[&str]| {
+        let folder = folder(&[("X.npy", inputs(4, 1)), ("y.npy", y)]);
+        let config = WindowConfig { classes: names(classes), ..config() };
+        open_folder(&folder, &config)
+            .map(|data| {
+                (data.classes.clone(), (0..4).map(|i| data.training.source.label(i)).collect())
+            })
+            .map_err(|error| error.to_string())
+    };
+    let numbers = || labels(&[10, 2, 10, 2]);
+    assert_eq!(open(numbers(), &[]), Ok((names(&["2", "10"]), vec![1, 0, 1, 0])));
+    assert_eq!(open(numbers(), &["b", "a"]), Ok((names(&["b", "a"]), vec![1, 0, 1, 0])));
+    let texts = || texts(&["run 10", "run 2", "run 10", "run 2"]);
+    assert_eq!(open(texts(), &[]), Ok((names(&["run 2", "run 10"]), vec![1, 0, 1, 0])));
+    let swapped = ["run 10", "run 2"];
+    assert_eq!(open(texts(), &swapped), Ok((names(&swapped), vec![0, 1, 0, 1])));
+    let truths = || npy("|b1", &[4], &[1, 0, 1, 0]);
+    assert_eq!(open(truths(), &[]), Ok((names(&["false", "true"]), vec![1, 0, 1, 0])));
+    let error = open(numbers(), &["a", "b", "c"]).unwrap_err();
+    assert!(
+        error.contains("data.classes has 3 names, but there are 2 different labels: 2, 10"),
+        "{error}"
+    );
+    let error = open(texts(), &["a", "b"]).unwrap_err();
+    assert!(error.contains("the label \"run 2\" is not among data.classes: a, b"), "{error}");
+}
+
+/// The same window under two labels, or for training and the test, says nothing of a network.
+#[test]
+fn the_same_window_is_refused_under_two_labels_and_on_two_sides() {
+    let rows = |ends: &[(usize, &str)]| -> Vec<u8> {
+        let row = |&(input, end): &(usize, &str)| {
+            let samples: String = (0..10).map(|at| format!("{},", sample(input, 0, at))).collect();
+            format!("{samples}{end}\n")
+        };
+        ends.iter().map(row).collect::<String>().into_bytes()
+    };
+    let list = WindowConfig { labels: Some("last".to_owned()), split: LIST, ..config() };
+    let train = [(0, "0"), (1, "1"), (2, "0"), (3, "1"), (2, "0")];
+    let two_sides = folder(&[
+        ("train.csv", rows(&train)),
+        ("test.csv", rows(&[(10, "0"), (3, "1"), (11, "1")])),
+    ]);
+    let error = refuse(&two_sides, &list);
+    assert!(
+        error.contains(
+            "the same window is on two sides of the split, so a test on it would say nothing: \
+             test.csv, line 2 (test) and train.csv, line 4 (training): leave it on one"
+        ),
+        "{error}"
+    );
+    let data = open(1, &list, two_sides.path(), true).unwrap();
+    assert_eq!(named(data.test.as_ref().unwrap()).len(), 3);
+    assert_eq!(named(&data.training).len(), 4);
+    assert_eq!(
+        data.skipped,
+        ["train.csv, line 4: the same window is on another side of the split as well"]
+    );
+    assert!(data.notes[0].text.starts_with("1 window is there more than once"), "{:?}", data.notes);
+    let two_labels = folder(&[("set.csv", rows(&[&train[..], &[(3, "0"), (4, "1")]].concat()))]);
+    let random = WindowConfig { split: config().split, ..list };
+    let error = refuse(&two_labels, &random);
+    assert!(
+        error.contains("under two labels: set.csv, line 4 (1) and set.csv, line 6 (0): give each"),
+        "{error}"
+    );
+    let data = open(1, &random, two_labels.path(), true).unwrap();
+    assert_eq!((data.training.source.len(), data.skipped.len()), (5, 2));
+}
+
+/// Copies were once drawn for two sides.
+#[test]
+fn copies_stay_together_in_a_random_split() {
+    let y: Vec<i32> = (0..60).map(|input| input % 2).collect();
+    let numbers = (0..600).map(|at| sample(at / 10 % 20, 0, at % 10));
+    let folder = folder(&[("X.npy", floats(&[60, 10], numbers)), ("y.npy", labels(&y))]);
+    for seed in 0..5 {
+        let data = open(seed, &config(), folder.path(), false).unwrap();
+        assert!(data.notes[0].text.starts_with("40 windows are there more than once"));
+        assert_eq!(data.training.source.len(), 60);
+    }
+}
+
+#[test]
+fn files_that_leave_a_doubt_are_refused() {
+    let csv = || table("", 0, &["0", "1"]);
+    for (names, expected) in [
+        (&["a_train.csv", "a_test.csv", "normal.csv"][..], "and normal.csv are not"),
+        (&["a.csv", "b.csv"], "several files, such as a.csv and b.csv, and their names do not say"),
+        (&["a_test.csv", "b_test.csv"], "all of its files are test data"),
+        (&["a.csv", "X.npy"], "files of different kinds, such as X.npy and a.csv"),
+        (&["a.md"], "it has no NPZ, MAT, NPY or CSV file"),
+    ] {
+        let files: Vec<(&str, Vec<u8>)> = names
+            .iter()
+            .map(|name| (*name, if name.ends_with("npy") { inputs(2, 1) } else { csv() }))
+            .collect();
+        let error =
+            refuse(&folder(&files), &WindowConfig { labels: Some("last".to_owned()), ..config() });
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = open(1, &config(), Path::new("/nowhere/set.npz"), false).unwrap_err().to_string();
+    assert!(error.contains("cannot read /nowhere/set.npz"), "{error}");
+}
+
+/// The files that `SciPy` and NumPy wrote: `[3, 2, 4]`, with texts in a cell, and of MATLAB's order.
+#[test]
+fn archives_of_matlab_and_numpy_give_the_same_windows() {
+    let four = |name: &str, labels: &str| {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../drsn-recording/tests/arrays").join(name);
+        let config = WindowConfig {
+            window: 4,
+            labels: Some(labels.to_owned()),
+            inputs: Some("X".to_owned()),
+            ..config()
+        };
+        let data = open(1, &config, &path, false).unwrap();
+        let mut values = Array2::zeros((2, 4));
+        data.training.source.read(1, 0, values.view_mut().into_dyn()).unwrap();
+        assert_eq!(values, Array2::from_shape_fn((2, 4), |(c, at)| (8 + c * 4 + at) as f32));
+        (data.classes.join(","), data.training.source.name(1))
+    };
+    for (name, labels, classes) in [
+        ("kinds.npz", "texts", "new,worn ß"),
+        ("kinds.npz", "truths", "false,true"),
+        ("packed.npz", "texts", "new,worn ß"),
+        ("plain.mat", "cell", "new,worn ß"),
+        ("plain.mat", "integers", "-3,7"),
+        ("packed.mat", "texts", "new,worn ß"),
+        ("packed.mat", "truths", "false,true"),
+    ] {
+        assert_eq!(four(name, labels), (classes.to_owned(), format!("{name}, input 1")));
+    }
+}
