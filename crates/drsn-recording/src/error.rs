@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{Foreign, RecordingFormat};
+use crate::{Foreign, RecordingFormat, is_time_up};
 
 /// A recording that cannot be read. The message does not name the file, which the caller knows.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,7 @@ use crate::{Foreign, RecordingFormat};
 pub enum RecordingError {
     /// The file cannot be read at all.
     #[error("it cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// Neither its first bytes nor its name identify the format.
     #[error(
         "its format is not recognized from its first bytes or its name: \
@@ -113,6 +113,12 @@ pub enum RecordingError {
     /// Sample rates that cannot be converted into each other.
     #[error("it cannot be resampled: {0}")]
     Resample(String),
+}
+
+impl From<io::Error> for RecordingError {
+    fn from(error: io::Error) -> Self {
+        if is_time_up(&error) { Self::TimeUp } else { Self::Io(error) }
+    }
 }
 
 impl RecordingError {

@@ -7,13 +7,14 @@
 
 use std::io::Read;
 
-use flate2::{CrcReader, read::DeflateDecoder};
+use flate2::{CrcReader, bufread::DeflateDecoder};
 
 use crate::{
-    Limits, Recording, RecordingError, RecordingFormat, Selection,
+    Limits, Paced, Recording, RecordingError, RecordingFormat, Selection,
     limits::MAX_VARIABLES,
     npy::{Array, Header},
     search::{self, Search, is_likely},
+    unique::Unique,
 };
 
 /// Longest name of a member, in bytes.
@@ -53,10 +54,10 @@ impl Array {
         let entries = entries(bytes, limits)?;
         let entry = find(&entries, selection.variable.as_deref())?;
         let rate = selection.rate_variable.as_deref();
-        let rate = rate.map(|name| find(&entries, Some(name))?.rate()).transpose()?;
+        let rate = rate.map(|name| find(&entries, Some(name))?.rate(limits)).transpose()?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
-        let mut reader = CrcReader::new(member.open()?);
+        let mut reader = CrcReader::new(member.open(limits)?);
         let array = Self::read_from(&mut reader, Some(member.name.clone()), limits)?;
         member.check(reader.crc().sum())?;
         Ok(Self { sample_rate_hz: rate, ..array })
@@ -87,13 +88,13 @@ fn find<'a, 'b>(
 
 impl Entry<'_> {
     /// Its only number, as a sample rate.
-    fn rate(&self) -> Result<f64, RecordingError> {
+    fn rate(&self, limits: &Limits) -> Result<f64, RecordingError> {
         let Self { member, header } = self;
         let count = header.shape.iter().copied().fold(1, u64::saturating_mul);
         let Some(kind) = header.kind.filter(|_| count == 1) else {
             return Err(search::no_rate(&member.name, count));
         };
-        let mut reader = CrcReader::new(member.open()?);
+        let mut reader = CrcReader::new(member.open(limits)?);
         Header::read(&mut reader)?;
         let mut number = Vec::new();
         // One more byte than the number, which ends the decompression.
@@ -114,11 +115,13 @@ fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Recor
                 .to_owned(),
         ));
     }
+    let mut names = Unique::default();
     for member in members {
         limits.check_time()?;
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        names.add(&name)?;
         let member = Member { name, ..member };
-        let header = Header::read(&mut member.open()?)?;
+        let header = Header::read(&mut member.open(limits)?)?;
         if header.kind.is_some() {
             entries.push(Entry { member, header });
         }
@@ -139,10 +142,10 @@ impl<'a> Member<'a> {
         Err(malformed(format!("the checksum of {} does not match: the file is damaged", self.name)))
     }
 
-    fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
+    fn open(&self, limits: &Limits) -> Result<impl Read + use<'a>, RecordingError> {
         let reader: Box<dyn Read + 'a> = match self.method {
             STORED => Box::new(self.packed),
-            DEFLATED => Box::new(DeflateDecoder::new(self.packed)),
+            DEFLATED => Box::new(DeflateDecoder::new(Paced::new(self.packed, limits.deadline))),
             other => {
                 return Err(RecordingError::Unsupported(format!(
                     "{} is compressed by method {other}, which is not supported: \

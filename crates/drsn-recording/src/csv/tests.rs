@@ -279,6 +279,27 @@ fn a_table_can_begin_after_lines_that_are_left_out() {
     assert!(error.contains("it has only 5 lines, and skip_lines is 9"), "{error}");
 }
 
+/// Regression: of two columns of one name the first was taken.
+#[test]
+fn a_name_of_two_columns_chooses_none_of_them() {
+    let text = "x,y,x,3,3\n1.5,2.5,3.5,4.5,5.5\n6.5,7.5,8.5,9.5,10.5\n";
+    let row = |channel: &str| {
+        let channel = vec![ChannelId::from(channel)];
+        let selection = Selection { channel, ..Selection::default() };
+        let read = read(text.as_bytes(), &selection, &LIMITS).map_err(|e| e.to_string());
+        read.map(|recording| recording.samples.row(0).to_vec())
+    };
+    assert_eq!(row("y"), Ok(vec![2.5, 7.5]));
+    assert_eq!(row("2"), Ok(vec![3.5, 8.5]));
+    for (name, count) in [("x", "(0, 2)"), ("3", "(3, 4)")] {
+        let error = row(name).unwrap_err();
+        let begin = format!("it has 2 channels of the name {name}: ");
+        assert!(error.starts_with(&begin) && error.contains(count), "{error}");
+    }
+    // Whoever names none gets them all.
+    assert_eq!(table(text).unwrap().len(), 5);
+}
+
 #[test]
 fn a_rate_above_the_table_is_taken() {
     let rate = |text: &str| {

@@ -83,6 +83,7 @@ pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), Record
             numbers.ok_or_else(|| malformed("it ends within a variable: it was truncated"))?;
         rest = after;
         let Header { name: path, complex, kind, .. } = header;
+        wanted.begin(path)?;
         if let Some(other) = header.other {
             wanted.pass(path, true, other);
             continue;

@@ -165,7 +165,8 @@ def level_4():
     refuse("v4_f8.mat", 'it has no numeric variable named "y" or ending with that name; it has x, fs', "y")
     wide = np.hstack([signal(70, 1), signal(70, 2)])
     scipy.io.savemat(HERE / "v4_two.mat", {"both": wide, "z": signal(64, 3) + 1j}, format="4")
-    expect("v4_two.mat", load("v4_two.mat")["both"].T, "both", "both")
+    expect("v4_two.mat", load("v4_two.mat")["both"].T, "both", "both",
+           notices=["its shape is [70, 2], and it was read as 2 channels of 70 samples: the longer axis is time"])
     refuse("v4_two.mat", "the variable to read is ambiguous: name one of both, z")
     refuse("v4_two.mat", "the variable z has complex numbers: save their real part or magnitude", "z")
     # SciPy writes only the machine's byte order; it reads both, which checks this.

@@ -93,6 +93,11 @@ def mat():
     expect("wide.mat", wide)
     scipy.io.savemat(HERE / "tall.mat", {"tall": wide.T, "rate": 48000.0})
     expect("tall.mat", wide)
+    channels, samples = wide.shape
+    EXPECTED[-1]["notice"] = (
+        f"its shape is [{samples}, {channels}], and it was read as {channels} channels of {samples} samples: "
+        "the longer axis is time"
+    )
     for kind in ("f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"):
         dtype = np.dtype(kind)
         if dtype.kind == "f":
