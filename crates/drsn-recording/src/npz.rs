@@ -79,6 +79,11 @@ fn find<'a, 'b>(
 ) -> Result<&'b Entry<'a>, RecordingError> {
     let mut search = Search::new(wanted);
     for entry in entries {
+        if entry.header.kind.is_none() {
+            let kind = format!("of NumPy's type {}", entry.header.type_name);
+            search.pass(&entry.member.name, true, &kind);
+            continue;
+        }
         if search.offer(&entry.member.name, true, is_likely(&entry.header.shape)) {
             search.keep(entry);
         }
@@ -105,7 +110,7 @@ impl Entry<'_> {
     }
 }
 
-/// The arrays of real numbers in an archive.
+/// The arrays in an archive.
 fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
     let mut entries = Vec::new();
     let members = members(bytes)?;
@@ -122,9 +127,7 @@ fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Recor
         names.add(&name)?;
         let member = Member { name, ..member };
         let header = Header::read(&mut member.open(limits)?)?;
-        if header.kind.is_some() {
-            entries.push(Entry { member, header });
-        }
+        entries.push(Entry { member, header });
     }
     Ok(entries)
 }

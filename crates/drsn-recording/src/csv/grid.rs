@@ -212,6 +212,15 @@ impl<'a> Grid<'a> {
         self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
     }
 
+    /// Whether all numbers of a line are written in another way than all those below them: whole above
+    /// fractions, or fractions above whole ones. Names of columns may be numbers.
+    pub(super) fn differs_from_rows_below(&self, line: usize) -> bool {
+        let differs = |(column, cell): (usize, &&str)| {
+            self.rows_from(line + 1).all(|row| is_whole(row[column]) != is_whole(cell))
+        };
+        self.rows_from(line + 1).nth(1).is_some() && self.row(line).iter().enumerate().all(differs)
+    }
+
     /// Whether there are rows below a line and all their numbers are written like that.
     pub(super) fn has_only_fractions_below(&self, line: usize) -> bool {
         let mut numbers = self.rows_from(line + 1).flatten().filter(|cell| number(cell).is_some());
@@ -254,10 +263,19 @@ impl<'a> Grid<'a> {
         }
         let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
         let is_whole = |cell: &str| is_digits(cell.trim_start_matches(SIGNS));
-        let is_padded = |cell: &str| cell.len() > 1 && cell.starts_with('0');
+        let split = |cell: &'a str| cell.split_once(['e', 'E']).map_or((cell, ""), |parts| parts);
+        let is_digits_of_fraction = |cell: &'a str| {
+            let (digits, exponent) = split(cell);
+            is_digits(digits) && (exponent.is_empty() || is_whole(exponent))
+        };
+        // `123400e+01` has its decimals before it, too.
+        let is_padded = |cell: &'a str| {
+            let (digits, exponent) = split(cell);
+            digits.len() > 1 && (cell.starts_with('0') || !exponent.is_empty())
+        };
         let rows = || self.rows_from(self.first_row);
         let is_fraction = |&column: &usize| {
-            rows().all(|row| is_digits(row[column]) && is_whole(row[column - 1]))
+            rows().all(|row| is_digits_of_fraction(row[column]) && is_whole(row[column - 1]))
                 && rows().any(|row| is_padded(row[column]))
                 && !rows().any(|row| is_padded(row[column - 1]))
         };

@@ -81,6 +81,7 @@ impl Layout {
             ));
         }
         notices.extend(skipped(&columns));
+        notices.extend(may_be_a_clock(&grid, &header, &columns));
         Ok(Self {
             separator: grid.separator,
             columns,
@@ -160,7 +161,16 @@ impl<'a> Header<'a> {
     /// pandas numbers columns without names from 0. Then there is no number like that in the rows
     /// below.
     fn or_numbers(mut self, grid: &Grid<'a>) -> Self {
-        if !self.names.is_empty() || !grid.is_numbered_from_zero(self.first_row) {
+        if !self.names.is_empty() {
+            return self;
+        }
+        if !grid.is_numbered_from_zero(self.first_row) {
+            self.doubt = grid.differs_from_rows_below(self.first_row).then(|| {
+                format!(
+                    "the first row, `{}`, is written otherwise than the numbers below it, and was read as samples; if it names the columns, leave it out with skip_lines",
+                    grid.row(self.first_row).join(", ")
+                )
+            });
             return self;
         }
         let names = grid.row(self.first_row);
@@ -201,7 +211,7 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::with_capacity(count);
     let mut is_before = true;
     for index in 0..count {
-        let name = header.names.get(index).copied().unwrap_or_default();
+        let name = &plain(header.names.get(index).copied().unwrap_or_default());
         let unit = header.units.get(index).copied();
         let numbers = grid.numbers(index, header.first_row);
         let meaning = if header.names.is_empty() { Meaning::Other } else { meaning(name, unit) };
@@ -220,6 +230,26 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         *last = Column { role: Role::Signal, is_by_content: false, ..last.clone() };
     }
     columns
+}
+
+/// A name without the apostrophes around it, and with one quote for two.
+fn plain(name: &str) -> String {
+    let inner = name.strip_prefix('\'').and_then(|name| name.strip_suffix('\''));
+    inner.unwrap_or(name).replace("\"\"", "\"")
+}
+
+/// Tells that the first column may count the rows or be their time, if there are too few to know.
+fn may_be_a_clock(grid: &Grid<'_>, header: &Header<'_>, columns: &[Column]) -> Option<Notice> {
+    let numbers = grid.numbers(0, header.first_row);
+    let is_doubtful = columns.len() > 1
+        && header.names.is_empty()
+        && columns.first().is_some_and(|first| first.role == Role::Signal)
+        && numbers.may_count_or_advance();
+    is_doubtful.then(|| {
+        NoticeCode::HeaderAssumed.because(
+            "the first column may number the rows or tell their time, and was read as a channel; a line of names would leave no doubt",
+        )
+    })
 }
 
 /// What a column is, by what its name means and the `numbers` in it, and whether the latter decide.

@@ -23,6 +23,16 @@ impl Numbers {
         self.values.len() >= Self::ROWS_OF_A_CLOCK
     }
 
+    /// Whether they are too few to tell, and may number the rows from 0 or 1, or be times from 0.
+    pub(super) fn may_count_or_advance(&self) -> bool {
+        let first = self.values.first().copied();
+        let steps = || self.values.windows(2).map(|pair| pair[1] - pair[0]);
+        let step = steps().next().unwrap_or_default();
+        let allowed = (0.01 * step).max(4.0 * self.rounding);
+        let is_even = step > 0.0 && steps().all(|other| (other - step).abs() <= allowed);
+        !self.are_enough() && is_even && (first == Some(0.0) || first == Some(1.0) && self.count())
+    }
+
     /// Whether they go down in more than a quarter of the steps, as no time does.
     pub(super) fn oscillate(&self) -> bool {
         let down = self.values.windows(2).filter(|pair| pair[1] < pair[0]).count();

@@ -269,6 +269,40 @@ fn what_can_be_understood_in_two_ways_is_not_read_in_silence() {
     );
 }
 
+/// Each was read otherwise than pandas does, in silence.
+#[test]
+fn what_pandas_reads_otherwise_is_read_as_it_does_or_told() {
+    let x = |name: &str, notices: &[&'static str]| {
+        Ok((vec![(name.to_owned(), vec![0.5, -1.25, 2.0])], notices.to_vec()))
+    };
+    for (text, expected) in [
+        // Lines with different ends: the first row was taken for a part of the comment above it.
+        ("# by a logger\n0.5\r-1.25\r2.0\r\r\r", x("", &[])),
+        ("x\r\n# a comment\r0.5\n-1.25\n2.0\n\n\n", x("", &["lines_skipped"])),
+        ("0,500000e+00\n-1,250000e+00\n2,000000e+00\n", x("", &[])),
+        ("5,000000e-01\n-1,250000e+00\n2,000000e+00\n", x("", &[])),
+        ("\"q\"\"x\"\n0.5\n-1.25\n2\n", x("q\"x", &[])),
+        ("'q x'\n0.5\n-1.25\n2\n", x("q x", &[])),
+    ] {
+        assert_eq!(told(text.as_bytes()), expected, "{text:?}");
+    }
+    let codes = |text: &str| told(text.as_bytes()).map(|(_, codes)| codes);
+    for text in [
+        // Names that are numbers.
+        "2020\n0.5\n-1.25\n",
+        "3.5\n12\n-3\n",
+        // Too few rows to know a number of the row, or its time.
+        "0;0.5\n1;-1.25\n",
+        "1\t0.5\n2\t-1.25\n3\t0.5\n",
+        "0.000;0.5\n0.001;-1.25\n0.002;2\n",
+    ] {
+        assert_eq!(codes(text), Ok(vec!["header_assumed"]), "{text:?}");
+    }
+    for text in ["4;0.5\n5;-1.25\n", "0.5\n0.25\n", "0.5\n1\n0.25\n", "x,y\n0,0.5\n1,-1.25\n"] {
+        assert_eq!(codes(text), Ok(vec![]), "{text:?}");
+    }
+}
+
 #[test]
 fn a_table_can_begin_after_lines_that_are_left_out() {
     let text = "x,y\n1,2\nno table yet\nz\n3\n";
