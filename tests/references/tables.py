@@ -80,10 +80,14 @@ def write(random, folder, number):
         import gzip
         encoded = gzip.compress(encoded)
     (folder / file).write_bytes(encoded)
+    numbers = all(name.replace(".", "").isdigit() for name in names) and not others and not chosen["index"]
     whole = all(np.asarray(table[name].fillna(0.5) % 1 == 0).all() for name in names)
-    if chosen["header"] and not chosen["index"] and whole and not others and all(name.isdigit() for name in names):
-        # Nobody can tell names that are whole numbers from samples that are.
+    if chosen["header"] and numbers and (whole or chosen["float_format"] in (None, "%g")):
+        # Nobody can tell such names from samples of the same form.
         return []
+    if len(table) < 12:
+        # Rounded times say little of a rate.
+        rate = None
     shown = {key: value for key, value in chosen.items() if value not in (None, False)}
     about = f"{shown} {table.shape} {names} {others}"
     # Read back with the same options, as the one who wrote it would; without a label, pandas finds the index itself.

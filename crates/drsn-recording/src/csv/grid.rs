@@ -212,13 +212,23 @@ impl<'a> Grid<'a> {
         self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
     }
 
-    /// Whether all numbers of a line are written in another way than all those below them: whole above
-    /// fractions, or fractions above whole ones. Names of columns may be numbers.
+    /// Whether the numbers of a line are written in another way than those below them: all of them
+    /// whole above fractions or the reverse, or one with other digits after the point than all below
+    /// it have. Names of columns may be numbers.
     pub(super) fn differs_from_rows_below(&self, line: usize) -> bool {
+        let cells = || self.row(line).iter().enumerate();
+        let below = |column: usize| self.rows_from(line + 1).map(move |row| row[column]);
         let differs = |(column, cell): (usize, &&str)| {
-            self.rows_from(line + 1).all(|row| is_whole(row[column]) != is_whole(cell))
+            below(column).all(|other| is_whole(other) != is_whole(cell))
         };
-        self.rows_from(line + 1).nth(1).is_some() && self.row(line).iter().enumerate().all(differs)
+        let is_of_fixed_digits = |(column, cell): (usize, &&str)| {
+            let mut forms = below(column).map(form);
+            forms.next().is_some_and(|first| {
+                first != (0, false) && first != form(cell) && forms.all(|other| other == first)
+            })
+        };
+        self.rows_from(line + 1).nth(1).is_some()
+            && (cells().all(differs) || cells().any(is_of_fixed_digits))
     }
 
     /// Whether there are rows below a line and all their numbers are written like that.
@@ -286,6 +296,15 @@ impl<'a> Grid<'a> {
 /// Whether a number is written without a fraction and an exponent.
 fn is_whole(cell: &str) -> bool {
     cell.trim_start_matches(SIGNS).bytes().all(|b| b.is_ascii_digit())
+}
+
+/// How a number is written: the digits after the point, and whether it has an exponent.
+fn form(cell: &str) -> (usize, bool) {
+    let (mantissa, exponent) = match cell.split_once(['e', 'E']) {
+        Some((mantissa, _)) => (mantissa, true),
+        None => (cell, false),
+    };
+    (mantissa.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len()), exponent)
 }
 
 fn count_numbers(cells: &[&str]) -> usize {

@@ -75,9 +75,10 @@ impl Layout {
         let mut notices = header.notices(lines);
         let is_named = |name: &&str| !name.is_empty();
         let all_named = !header.names.is_empty() && header.names.iter().skip(1).all(is_named);
-        if !all_named && grid.has_only_whole_numbers_between_commas() {
+        let is_doubtful = !all_named || grid.column_of_fractions().is_some();
+        if is_doubtful && grid.has_only_whole_numbers_between_commas() {
             notices.push(NoticeCode::CommasAssumed.because(
-                "its commas were taken to separate columns of whole numbers; a line of names, or decimal points, would leave no doubt that they mark no decimals",
+                "its commas were taken to separate columns of whole numbers; a line of names, decimal points, or semicolons between the columns would leave no doubt",
             ));
         }
         notices.extend(skipped(&columns));
@@ -107,7 +108,7 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     fn above(lines: &[&'a str], grid: &Grid<'a>) -> Result<Self, RecordingError> {
         let first_row = grid.first_row;
-        let is_empty = |line: &str| grid.separator.split(line).all(str::is_empty);
+        let is_empty = |line: &str| grid.separator.is_blank(line);
         let above = |line: usize| (0..line).rev().find(|&line| !is_empty(lines[line]));
         let mut header = Self { top: first_row, first_row, ..Self::default() };
         let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };

@@ -106,7 +106,7 @@ impl Table {
         }
         match self.row(line, text) {
             // Spreadsheets write rows of separators alone.
-            Err(_) if self.layout.separator.split(text).all(str::is_empty) => {
+            Err(_) if self.layout.separator.is_blank(text) => {
                 self.drop_row();
                 self.skip(line);
                 Ok(())

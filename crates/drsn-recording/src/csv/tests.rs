@@ -275,6 +275,8 @@ fn what_pandas_reads_otherwise_is_read_as_it_does_or_told() {
     let x = |name: &str, notices: &[&'static str]| {
         Ok((vec![(name.to_owned(), vec![0.5, -1.25, 2.0])], notices.to_vec()))
     };
+    let named = |name: &str, samples: [f32; 3]| (name.to_owned(), samples.to_vec());
+    let two = Ok((vec![named("q\"uote", [9.0, 8.0, 9.0]), named("x", [0.5, -1.25, 2.0])], vec![]));
     for (text, expected) in [
         // Lines with different ends: the first row was taken for a part of the comment above it.
         ("# by a logger\n0.5\r-1.25\r2.0\r\r\r", x("", &[])),
@@ -282,6 +284,9 @@ fn what_pandas_reads_otherwise_is_read_as_it_does_or_told() {
         ("0,500000e+00\n-1,250000e+00\n2,000000e+00\n", x("", &[])),
         ("5,000000e-01\n-1,250000e+00\n2,000000e+00\n", x("", &[])),
         ("\"q\"\"x\"\n0.5\n-1.25\n2\n", x("q\"x", &[])),
+        // A quote within a cell began a quoted one, so that the names moved by a column.
+        (",q\"uote,x\n0,9,0.5\n1,8,-1.25\n2,9,2\n", two),
+        ("|x\n0| 0.5\n1|-1.25\n2| 2.0\n", x("x", &[])),
         ("'q x'\n0.5\n-1.25\n2\n", x("q x", &[])),
     ] {
         assert_eq!(told(text.as_bytes()), expected, "{text:?}");
@@ -291,6 +296,9 @@ fn what_pandas_reads_otherwise_is_read_as_it_does_or_told() {
         // Names that are numbers.
         "2020\n0.5\n-1.25\n",
         "3.5\n12\n-3\n",
+        "3.5\n0.5000\n-1.2500\n",
+        "3.5\n5e-1\n-1e0\n",
+        "2020 1\n0.5 3\n0.7 4\n",
         // Too few rows to know a number of the row, or its time.
         "0;0.5\n1;-1.25\n",
         "1\t0.5\n2\t-1.25\n3\t0.5\n",
@@ -298,6 +306,13 @@ fn what_pandas_reads_otherwise_is_read_as_it_does_or_told() {
     ] {
         assert_eq!(codes(text), Ok(vec!["header_assumed"]), "{text:?}");
     }
+    // Two names above one column of decimal commas.
+    assert_eq!(codes("a,b\n-2,000\n1,050\n3,000\n"), Ok(vec!["commas_assumed"]));
+    // A value that is missing is no blank line.
+    for text in ["x\n0.5\n\"\"\n", "x\n0.5\n\"\"\n2\n"] {
+        assert!(codes(text).unwrap_err().contains("\"\" is not a number"), "{text:?}");
+    }
+    assert_eq!(codes("x\n\"\"\n0.5\n2\n"), Ok(vec!["lines_skipped"]));
     for text in ["4;0.5\n5;-1.25\n", "0.5\n0.25\n", "0.5\n1\n0.25\n", "x,y\n0,0.5\n1,-1.25\n"] {
         assert_eq!(codes(text), Ok(vec![]), "{text:?}");
     }
