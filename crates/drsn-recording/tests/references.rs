@@ -1,24 +1,19 @@
 //! Files that other programs write with random content and options, against what these programs
 //! read from them: either the numbers are the same, or the file is refused, or a notice tells what
 //! is doubtful. What is read otherwise in silence is a fault.
-//!
-//! `tests/references/` writes the files. `DRSN_REFERENCES` sets how many of each kind, and
-//! `DRSN_REFERENCES_SEED` which ones.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{env, ffi::OsString, fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use drsn_recording::{ChannelId, Limits, Recording, Selection};
 use serde::Deserialize;
 
+#[path = "../../../tests/support/references.rs"]
+mod references;
 #[path = "../../../tests/support/skip.rs"]
 mod skip;
 
-/// Exit code of the script if a package is not installed.
-const MISSING_PACKAGES: i32 = 77;
 const LIMITS: Limits = Limits::new(1 << 26, 1 << 24);
-/// Faults that are shown.
-const SHOWN: usize = 20;
 
 /// What is right for one file and selection.
 #[derive(Debug, Deserialize)]
@@ -120,35 +115,15 @@ fn read_all(folder: &Path) -> Outcome {
 
 /// Writes files of a kind and reads them; at least this share of those with signals must be read.
 fn compare(kind: &str, least: f64) {
-    let Some(python) = env::var_os("DRSN_PYTHON") else {
-        return skip::skip("DRSN_PYTHON names no Python with tests/requirements.txt installed");
-    };
-    let given = |name: &str, usual: &str| env::var_os(name).unwrap_or_else(|| usual.into());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/references/write.py");
-    let folder = tempfile::tempdir().unwrap();
-    let arguments: [OsString; 5] = [
-        script.into(),
-        kind.into(),
-        given("DRSN_REFERENCES", "60"),
-        given("DRSN_REFERENCES_SEED", "1"),
-        folder.path().into(),
-    ];
-    let output = Command::new(python).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => {}
-        Some(MISSING_PACKAGES) => return skip::skip(&said),
-        code => panic!("the script ended with {code:?}: {said}"),
-    }
+    let Some(folder) = references::write(kind) else { return };
     let Outcome { right, told, refused, missed, wrong } = read_all(folder.path());
-    let first = |list: &[String]| list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n");
     eprintln!(
         "{kind}: {right} read, {told} read and told, {refused} refused ({} of them with a signal), {} wrong\n{}",
         missed.len(),
         wrong.len(),
-        first(&missed)
+        references::first(&missed)
     );
-    assert!(wrong.is_empty(), "read otherwise in silence:\n{}", first(&wrong));
+    assert!(wrong.is_empty(), "read otherwise in silence:\n{}", references::first(&wrong));
     let readable = (right + told + missed.len()) as f64;
     assert!((right + told) as f64 >= least * readable, "{} were refused", missed.len());
 }
