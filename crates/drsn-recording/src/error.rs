@@ -47,6 +47,14 @@ pub enum RecordingError {
         /// What is wrong.
         reason: String,
     },
+    /// A text in which no table was found.
+    #[error("it is not a valid CSV file: {reason}; {}", advice(*skip_lines))]
+    NoTable {
+        /// What was found.
+        reason: String,
+        /// Lines to leave out, with which there is one.
+        skip_lines: Option<u64>,
+    },
     /// A valid file with something that is not supported.
     #[error("{0}")]
     Unsupported(String),
@@ -130,6 +138,18 @@ impl RecordingError {
 /// Sample rates that cannot be converted into each other, for this reason.
 pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
     RecordingError::Resample(reason.into())
+}
+
+/// How to read a table whose beginning was not found.
+fn advice(skip_lines: Option<u64>) -> String {
+    match skip_lines {
+        Some(lines) => {
+            format!("leave out the lines before the table with the option skip_lines={lines}")
+        }
+        None => {
+            "if the table begins later, give the number of lines before it as skip_lines".to_owned()
+        }
+    }
 }
 
 /// Names in a message: the beginnings of the first twenty, and the number of the others. It holds

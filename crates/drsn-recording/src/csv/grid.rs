@@ -124,11 +124,6 @@ impl<'a> Grid<'a> {
 
     /// Columns with cells that begin like a number, and are none: a wrong separator tears numbers.
     fn torn_columns(&self) -> usize {
-        let is_torn = |cell: &str| {
-            let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
-            let is_date = cell.contains(':') || begins.contains(['-', '/']);
-            begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
-        };
         let has_torn =
             |&column: &usize| self.rows_from(self.first_row).any(|row| is_torn(row[column]));
         (0..self.cells).filter(has_torn).count()
@@ -153,15 +148,25 @@ impl<'a> Grid<'a> {
         }
         // A named column may be empty so far.
         ((columns..=self.cells).contains(&names.len())
-            && names.iter().any(|name| !name.is_empty() && number(name).is_none())
+            && names
+                .iter()
+                .any(|name| !name.trim_matches('\'').is_empty() && number(name).is_none())
             || self.is_numbered(&names))
         .then_some(names)
     }
 
     /// Whether the first column can be one without a name: it counts the rows or is text, and is not
-    /// what a decimal comma has torn off.
+    /// what a decimal comma or a wrong separator has torn off.
     fn may_have_row_names(&self) -> bool {
         let first = self.numbers(0, self.first_row);
+        let begins_as_number =
+            |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || SIGNS.contains(&c));
+        if self
+            .rows_from(self.first_row)
+            .any(|row| is_torn(row[0]) || row[0].ends_with(':') && begins_as_number(row[0]))
+        {
+            return false;
+        }
         let commas = self.separator == Separator::Comma;
         (first.is_empty() || first.count()) && (!commas || self.has_fractions_below(self.first_row))
     }
@@ -291,6 +296,13 @@ impl<'a> Grid<'a> {
         };
         (1..self.cells).find(is_fraction).map(|column| column + 1)
     }
+}
+
+/// Whether a cell begins like a number and is none, and no date.
+fn is_torn(cell: &str) -> bool {
+    let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
+    let is_date = cell.contains(':') || begins.contains(['-', '/']);
+    begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
 }
 
 /// Whether a number is written without a fraction and an exponent.

@@ -125,11 +125,12 @@ impl<'a> Header<'a> {
         let Some(mut names) = grid.names(cells.clone()) else {
             let texts = cells.iter().filter(|cell| !cell.is_empty()).count();
             if texts > 1 && !Grid::has_number(&cells) {
-                return Err(malformed(format!(
-                    "the line above its rows (`{}`) has {texts} names, and the rows have {} columns; if it does not name the columns, leave it out with skip_lines",
-                    super::beginning(lines[line]),
+                let reason = format!(
+                    "the line above its rows (`{}`) has {texts} names, and the rows have {} columns",
+                    super::shown(lines[line]),
                     grid.columns(first_row)
-                )));
+                );
+                return Err(RecordingError::NoTable { reason, skip_lines: None });
             }
             return Ok(header.or_numbers(grid));
         };
@@ -300,9 +301,10 @@ fn no_table(lines: &[&str]) -> RecordingError {
         return RecordingError::Empty;
     }
     let shown = lines.iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
-    malformed(format!(
-        "its first {} lines have no rows of numbers (the first one is `{}`); if the table begins later, give the number of lines before it as skip_lines",
+    let reason = format!(
+        "its first {} lines have no rows of numbers (the first one is `{}`)",
         lines.len(),
-        super::beginning(shown)
-    ))
+        super::shown(shown)
+    );
+    RecordingError::NoTable { reason, skip_lines: None }
 }
