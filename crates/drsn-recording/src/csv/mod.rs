@@ -8,6 +8,7 @@
 mod beginning;
 mod cells;
 mod clock;
+mod commas;
 mod decimals;
 mod grid;
 mod layout;
@@ -116,5 +117,7 @@ fn malformed(reason: impl Into<String>) -> RecordingError {
     RecordingError::malformed(RecordingFormat::Csv, reason)
 }
 
+#[cfg(test)]
+mod doubts;
 #[cfg(test)]
 mod tests;
