@@ -38,12 +38,14 @@ pub(crate) fn unpack(packed: &[u8], limits: &Limits) -> Result<Vec<u8>, Recordin
         limits.check_time()?;
         let room = limits.max_bytes.saturating_add(1).saturating_sub(bytes.len() as u64);
         let read = (&mut decoder).take(room.min(PIECE)).read_to_end(&mut bytes);
-        let read = read.map_err(|error| match is_time_up(&error) {
-            true => RecordingError::TimeUp,
-            false => RecordingError::Unsupported(
+        let read = read.map_err(|error| {
+            if is_time_up(&error) {
+                return RecordingError::TimeUp;
+            }
+            RecordingError::Unsupported(
                 "it is packed with gzip, and cannot be unpacked: it is damaged or cut short"
                     .to_owned(),
-            ),
+            )
         })?;
         limits.check_bytes(bytes.len() as u64)?;
         if read == 0 {

@@ -1,4 +1,4 @@
-//! Tags of the kind ID3v2: made for MP3 files, and put before FLAC, WAV and AIFF files by programs
+//! Tags of the kind `ID3v2`: made for MP3 files, and put before FLAC, WAV and AIFF files by programs
 //! that treat all sounds alike. They are passed over, so that the file behind them is read.
 
 use std::{

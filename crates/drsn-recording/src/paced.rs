@@ -34,7 +34,7 @@ impl Error for TimeUp {}
 
 /// Whether a read of [`Paced`] failed because its deadline had passed.
 pub fn is_time_up(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<TimeUp>())
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<TimeUp>)
 }
 
 impl<'a> Paced<'a> {

@@ -1,4 +1,4 @@
-//! Names that may occur only once in a file: of two variables of one name, SciPy and NumPy read the
+//! Names that may occur only once in a file: of two variables of one name, `SciPy` and `NumPy` read the
 //! last, other programs the first, and nobody can tell which one is meant.
 
 use std::{

@@ -139,7 +139,7 @@ fn an_archive_without_arrays_is_told_from_npz() {
     }
 }
 
-/// A tag of ID3v2 with so many bytes of content, with a foot or not.
+/// A tag of `ID3v2` with so many bytes of content, with a foot or not.
 fn tag(bytes: usize, has_foot: bool) -> Vec<u8> {
     let size = [21, 14, 7, 0].map(|shift| (bytes >> shift & 127) as u8);
     let head = [&b"ID3\x04\0"[..], &[u8::from(has_foot) << 4], &size].concat();

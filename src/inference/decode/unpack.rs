@@ -45,9 +45,8 @@ pub(crate) fn unpack<'a, D: Read>(
         if Instant::now() >= limits.deadline {
             return Err(time_up());
         }
-        let length = decoder.read(&mut piece).map_err(|error| match is_time_up(&error) {
-            true => time_up(),
-            false => ApiError::invalid(broken.to_owned()),
+        let length = decoder.read(&mut piece).map_err(|error| {
+            if is_time_up(&error) { time_up() } else { ApiError::invalid(broken.to_owned()) }
         })?;
         if length == 0 {
             return Ok(plain.finish(memory));

@@ -22,13 +22,16 @@ pub(super) fn advised(
     lines: Lines<impl BufRead>,
     limits: &Limits,
 ) -> RecordingError {
-    let failed = match error {
-        RecordingError::NoTable { .. } => None,
-        RecordingError::Ragged { line, .. } | RecordingError::NotNumeric { line, .. } => Some(line),
-        other => return other,
+    let failed = if let RecordingError::Ragged { line, .. }
+    | RecordingError::NotNumeric { line, .. } = &error
+    {
+        Some(*line)
+    } else if matches!(error, RecordingError::NoTable { .. }) {
+        None
+    } else {
+        return error;
     };
-    let may_be_later =
-        failed.is_none() || first.iter().filter(|line| is_text(line)).count() >= TEXTS;
+    let may_be_later = failed.is_none() || first.iter().filter(is_text).count() >= TEXTS;
     let skip_lines = match search(&first, 1, failed, limits) {
         None if may_be_later => later(first, lines, limits),
         found => found,
@@ -49,6 +52,7 @@ pub(super) fn advised(
 }
 
 /// Whether a line has letters that are no exponents.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "filters of iterators pass it so")]
 fn is_text((_, line): &&Line) -> bool {
     line.contains(|c: char| c.is_alphabetic() && !matches!(c, 'e' | 'E'))
 }

@@ -88,13 +88,12 @@ fn open(
     is_whole: bool,
 ) -> Result<Table, RecordingError> {
     let declared = first.first().and_then(|(_, line)| Separator::declared(line));
-    let layout = match declared {
-        None => Layout::of(first, None)?,
-        Some(_) => {
-            let mut first = first.to_vec();
-            first.iter_mut().take(1).for_each(|(_, line)| line.clear());
-            Layout::of(&first, declared)?
-        }
+    let layout = if declared.is_some() {
+        let mut first = first.to_vec();
+        first.iter_mut().take(1).for_each(|(_, line)| line.clear());
+        Layout::of(&first, declared)?
+    } else {
+        Layout::of(first, None)?
     };
     let first_row = layout.first_row;
     let mut table = Table::new(layout, selection, limits)?;
