@@ -293,7 +293,7 @@ fn the_names_of_fields_that_are_held_at_once_are_bounded() {
     }
 }
 
-/// Regression: of two variables of one name the first was read, and SciPy reads the last.
+/// Regression: of two variables of one name the first was read, and `SciPy` reads the last.
 #[test]
 fn two_variables_of_one_name_are_refused_whatever_they_are() {
     use parts::{element, file, matrix, numbers, structure};
