@@ -186,7 +186,7 @@ impl ArrayFile {
             Contents::Npz(bytes) => {
                 let entries = npz::all(bytes, limits)?;
                 let entry = entries.get(array).ok_or(RecordingError::Empty)?;
-                let mut reader = CrcReader::new(entry.member.open()?);
+                let mut reader = CrcReader::new(entry.member.open(limits)?);
                 let header = Header::read(&mut reader)?;
                 numpy(&header, &mut reader, limits, take)?;
                 Ok(entry.member.check(reader.crc().sum())?)

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{Foreign, RecordingFormat};
+use crate::{Foreign, RecordingFormat, is_time_up};
 
 /// A recording that cannot be read. The message does not name the file, which the caller knows.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,7 @@ use crate::{Foreign, RecordingFormat};
 pub enum RecordingError {
     /// The file cannot be read at all.
     #[error("it cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// Neither its first bytes nor its name identify the format.
     #[error(
         "its format is not recognized from its first bytes or its name: \
@@ -46,6 +46,14 @@ pub enum RecordingError {
         format: RecordingFormat,
         /// What is wrong.
         reason: String,
+    },
+    /// A text in which no table was found.
+    #[error("it is not a valid CSV file: {reason}; {}", advice(*skip_lines))]
+    NoTable {
+        /// What was found.
+        reason: String,
+        /// Lines to leave out, with which there is one.
+        skip_lines: Option<u64>,
     },
     /// A valid file with something that is not supported.
     #[error("{0}")]
@@ -115,6 +123,12 @@ pub enum RecordingError {
     Resample(String),
 }
 
+impl From<io::Error> for RecordingError {
+    fn from(error: io::Error) -> Self {
+        if is_time_up(&error) { Self::TimeUp } else { Self::Io(error) }
+    }
+}
+
 impl RecordingError {
     pub(crate) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {
         Self::Malformed { format, reason: reason.into() }
@@ -124,6 +138,18 @@ impl RecordingError {
 /// Sample rates that cannot be converted into each other, for this reason.
 pub(crate) fn refused(reason: impl Into<String>) -> RecordingError {
     RecordingError::Resample(reason.into())
+}
+
+/// How to read a table whose beginning was not found.
+fn advice(skip_lines: Option<u64>) -> String {
+    match skip_lines {
+        Some(lines) => {
+            format!("leave out the lines before the table with the option skip_lines={lines}")
+        }
+        None => {
+            "if the table begins later, give the number of lines before it as skip_lines".to_owned()
+        }
+    }
 }
 
 /// Names in a message: the beginnings of the first twenty, and the number of the others. It holds

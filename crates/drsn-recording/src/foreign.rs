@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::id3;
+
 /// A kind of file that is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign {
@@ -12,6 +14,11 @@ pub struct Foreign {
     pub name: &'static str,
     /// What to do, as the end of a sentence: `send pictures as PNG, JPEG, WebP, BMP or GIF`.
     pub advice: &'static str,
+}
+
+impl Foreign {
+    /// A sound that is not read, mostly behind a tag.
+    pub(crate) const MP3: Self = Self { name: "an MP3 file", advice: SOUND };
 }
 
 impl fmt::Display for Foreign {
@@ -103,14 +110,15 @@ const MARKUP: &[(&str, &str, &str)] = &[
 ];
 
 /// The kind of a file that is not read, by its first bytes (520 are enough); `None` if it is of a
-/// kind that is read, or of none that is known.
+/// kind that is read, or of none that is known, or behind a tag ([`id3`]) that is longer.
 pub fn foreign_kind(bytes: &[u8]) -> Option<Foreign> {
+    if id3::is_tagged(bytes) {
+        return id3::content(bytes).filter(|rest| id3::sound(rest).is_none()).map(|_| Foreign::MP3);
+    }
     let has = |&(at, mark): &Mark| bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
     let marked = KINDS.iter().find(|(_, _, marks)| marks.iter().all(has));
     let marked = marked.map(|&(name, advice, _)| Foreign { name, advice });
-    marked
-        .or_else(|| markup(bytes))
-        .or_else(|| is_mpeg_audio(bytes).then_some(Foreign { name: "an MP3 file", advice: SOUND }))
+    marked.or_else(|| markup(bytes)).or_else(|| is_mpeg_audio(bytes).then_some(Foreign::MP3))
 }
 
 fn markup(bytes: &[u8]) -> Option<Foreign> {

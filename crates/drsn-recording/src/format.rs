@@ -3,7 +3,7 @@
 
 use std::{fmt, path::Path};
 
-use crate::{aiff, flac, gzip, mat, wav};
+use crate::{aiff, flac, gzip, id3, mat, wav};
 
 /// File formats of recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,9 +106,17 @@ impl RecordingFormat {
         self.facts().media_types
     }
 
-    /// Detects the format from the first bytes of a file (520 are enough). Text tables have no
-    /// mark.
+    /// Detects the format from the first bytes of a file: 520 are enough, and if it begins with a
+    /// tag ([`id3`](crate::id3)), 520 behind it. Text tables have no mark.
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if id3::is_tagged(bytes) {
+            return id3::content(bytes).and_then(id3::sound);
+        }
+        Self::of_mark(bytes)
+    }
+
+    /// The format whose mark these bytes begin with.
+    pub(crate) fn of_mark(bytes: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|format| (format.facts().begins)(bytes))
     }
 

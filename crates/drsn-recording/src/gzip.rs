@@ -2,9 +2,9 @@
 
 use std::{io::Read as _, path::Path};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
-use crate::{Limits, RecordingError, RecordingFormat};
+use crate::{Limits, Paced, RecordingError, RecordingFormat, is_time_up};
 
 /// The extension of packed files.
 const EXTENSION: &str = "gz";
@@ -32,13 +32,16 @@ pub(crate) fn format_of(path: &Path) -> Option<RecordingFormat> {
 
 /// Unpacks a file, which then has at most [`Limits::max_bytes`].
 pub(crate) fn unpack(packed: &[u8], limits: &Limits) -> Result<Vec<u8>, RecordingError> {
-    let mut decoder = MultiGzDecoder::new(packed);
+    let mut decoder = MultiGzDecoder::new(Paced::new(packed, limits.deadline));
     let mut bytes = Vec::new();
     loop {
         limits.check_time()?;
         let room = limits.max_bytes.saturating_add(1).saturating_sub(bytes.len() as u64);
         let read = (&mut decoder).take(room.min(PIECE)).read_to_end(&mut bytes);
-        let read = read.map_err(|_| {
+        let read = read.map_err(|error| {
+            if is_time_up(&error) {
+                return RecordingError::TimeUp;
+            }
             RecordingError::Unsupported(
                 "it is packed with gzip, and cannot be unpacked: it is damaged or cut short"
                     .to_owned(),

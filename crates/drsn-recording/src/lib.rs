@@ -13,11 +13,13 @@
 //! * [`ArrayFile`]: the arrays of a file with labelled inputs, and one value for each of them.
 //! * [`RowFile`]: a table with one input a row.
 //! * [`windows()`]: where windows of a fixed length lie in a recording.
-//! * [`foreign_kind`]: files of other kinds, by their names; [`gzip`]: files that were packed.
+//! * [`foreign_kind`]: files of other kinds, by their names; [`gzip`]: files that were packed;
+//!   [`id3`]: files behind tags; [`Paced`]: unpacking until a deadline.
 
 mod aiff;
 mod arrays;
 mod audio;
+mod axes;
 mod csv;
 mod error;
 mod filter;
@@ -25,16 +27,19 @@ mod flac;
 mod foreign;
 mod format;
 pub mod gzip;
+pub mod id3;
 mod limits;
 mod mat;
 mod notice;
 mod npy;
 mod npz;
 mod number;
+mod paced;
 mod resample;
 mod resampler;
 mod search;
 mod select;
+mod unique;
 mod values;
 mod wav;
 mod windows;
@@ -55,6 +60,7 @@ pub use format::RecordingFormat;
 pub use limits::{Limits, MAX_CHANNELS};
 pub use notice::{Notice, NoticeCode};
 pub use npy::Array;
+pub use paced::{Paced, is_time_up};
 pub use resample::resample;
 pub use resampler::Resampler;
 pub use select::{ChannelId, Selection};
@@ -135,13 +141,17 @@ impl Recording {
         selection: &Selection,
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
+        let sound = || id3::content(bytes).unwrap_or(bytes);
         match format {
             RecordingFormat::Mat => mat::read(bytes, selection, limits),
             RecordingFormat::Npy => Array::read_npy(bytes, limits)?.into_recording(selection),
             RecordingFormat::Npz => npz::read(bytes, selection, limits),
-            RecordingFormat::Wav => wav::read(bytes, Some(bytes.len() as u64), selection, limits),
-            RecordingFormat::Aiff => aiff::read(bytes, selection, limits),
-            RecordingFormat::Flac => flac::read(bytes, selection, limits),
+            RecordingFormat::Wav => {
+                let sound = sound();
+                wav::read(sound, Some(sound.len() as u64), selection, limits)
+            }
+            RecordingFormat::Aiff => aiff::read(sound(), selection, limits),
+            RecordingFormat::Flac => flac::read(sound(), selection, limits),
             RecordingFormat::Csv => csv::read(bytes, selection, limits),
         }
     }
@@ -163,6 +173,11 @@ impl Recording {
         limits.check_bytes(length)?;
         let mut start = Vec::new();
         file.by_ref().take(MARK_BYTES).read_to_end(&mut start)?;
+        let (start, tags) = id3::pass(&mut file, start)?;
+        if tags > 0 && id3::sound(&start).is_none() {
+            return Err(RecordingError::Foreign(Foreign::MP3));
+        }
+        let length = length.saturating_sub(tags);
         let is_packed = gzip::is_packed(&start);
         if !is_packed {
             check_foreign(&start)?;

@@ -7,13 +7,14 @@
 
 use std::io::Read;
 
-use flate2::{CrcReader, read::DeflateDecoder};
+use flate2::{CrcReader, bufread::DeflateDecoder};
 
 use crate::{
-    Limits, Recording, RecordingError, RecordingFormat, Selection,
+    Limits, Paced, Recording, RecordingError, RecordingFormat, Selection,
     limits::MAX_VARIABLES,
     npy::{Array, Header},
     search::{self, Search, is_likely},
+    unique::Unique,
 };
 
 /// Longest name of a member, in bytes.
@@ -50,13 +51,13 @@ impl Array {
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
         limits.check_bytes(bytes.len() as u64)?;
-        let entries = entries(bytes, limits)?;
+        let entries = all(bytes, limits)?;
         let entry = find(&entries, selection.variable.as_deref())?;
         let rate = selection.rate_variable.as_deref();
-        let rate = rate.map(|name| find(&entries, Some(name))?.rate()).transpose()?;
+        let rate = rate.map(|name| find(&entries, Some(name))?.rate(limits)).transpose()?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
-        let mut reader = CrcReader::new(member.open()?);
+        let mut reader = CrcReader::new(member.open(limits)?);
         let array = Self::read_from(&mut reader, Some(member.name.clone()), limits)?;
         member.check(reader.crc().sum())?;
         Ok(Self { sample_rate_hz: rate, ..array })
@@ -78,6 +79,11 @@ fn find<'a, 'b>(
 ) -> Result<&'b Entry<'a>, RecordingError> {
     let mut search = Search::new(wanted);
     for entry in entries {
+        if entry.header.kind.is_none() {
+            let kind = format!("of NumPy's type {}", entry.header.type_name);
+            search.pass(&entry.member.name, true, &kind);
+            continue;
+        }
         if search.offer(&entry.member.name, true, is_likely(&entry.header.shape)) {
             search.keep(entry);
         }
@@ -87,13 +93,13 @@ fn find<'a, 'b>(
 
 impl Entry<'_> {
     /// Its only number, as a sample rate.
-    fn rate(&self) -> Result<f64, RecordingError> {
+    fn rate(&self, limits: &Limits) -> Result<f64, RecordingError> {
         let Self { member, header } = self;
         let count = header.shape.iter().copied().fold(1, u64::saturating_mul);
         let Some(kind) = header.kind.filter(|_| count == 1) else {
             return Err(search::no_rate(&member.name, count));
         };
-        let mut reader = CrcReader::new(member.open()?);
+        let mut reader = CrcReader::new(member.open(limits)?);
         Header::read(&mut reader)?;
         let mut number = Vec::new();
         // One more byte than the number, which ends the decompression.
@@ -102,13 +108,6 @@ impl Entry<'_> {
         member.check(reader.crc().sum())?;
         search::rate(&member.name, number)
     }
-}
-
-/// The arrays of real numbers in an archive.
-fn entries<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, RecordingError> {
-    let mut entries = all(bytes, limits)?;
-    entries.retain(|entry| entry.header.kind.is_some());
-    Ok(entries)
 }
 
 /// All arrays in an archive, whatever they are made of.
@@ -121,11 +120,13 @@ pub(crate) fn all<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>
                 .to_owned(),
         ));
     }
+    let mut names = Unique::default();
     for member in members {
         limits.check_time()?;
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        names.add(&name)?;
         let member = Member { name, ..member };
-        let header = Header::read(&mut member.open()?)?;
+        let header = Header::read(&mut member.open(limits)?)?;
         entries.push(Entry { member, header });
     }
     Ok(entries)
@@ -144,10 +145,10 @@ impl<'a> Member<'a> {
         Err(malformed(format!("the checksum of {} does not match: the file is damaged", self.name)))
     }
 
-    pub(crate) fn open(&self) -> Result<impl Read + use<'a>, RecordingError> {
+    pub(crate) fn open(&self, limits: &Limits) -> Result<impl Read + use<'a>, RecordingError> {
         let reader: Box<dyn Read + 'a> = match self.method {
             STORED => Box::new(self.packed),
-            DEFLATED => Box::new(DeflateDecoder::new(self.packed)),
+            DEFLATED => Box::new(DeflateDecoder::new(Paced::new(self.packed, limits.deadline))),
             other => {
                 return Err(RecordingError::Unsupported(format!(
                     "{} is compressed by method {other}, which is not supported: \

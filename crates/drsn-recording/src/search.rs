@@ -1,6 +1,6 @@
 //! Finding the variable that is meant among those of a file, while they pass by one after another.
 
-use crate::{Names, RecordingError};
+use crate::{Names, RecordingError, unique};
 
 /// Arrays with a longest axis below this are parameters, and not meant if no variable is named.
 const MIN_SAMPLES: u64 = 64;
@@ -27,6 +27,10 @@ pub(crate) struct Search<T> {
     /// The same name as this format writes it.
     spelled: Option<String>,
     best: Rank,
+    /// The name of the first variable of the best rank.
+    name: String,
+    /// Whether another one has this name, as a field of a structure may.
+    is_twice: bool,
     found: Option<T>,
     /// The variables of the best rank so far.
     rivals: Names,
@@ -43,6 +47,8 @@ impl<T> Search<T> {
             wanted: wanted.map(str::to_owned),
             spelled: None,
             best: Rank::Unfit,
+            name: String::new(),
+            is_twice: false,
             found: None,
             rivals: Names::default(),
             all: Names::default(),
@@ -68,15 +74,19 @@ impl<T> Search<T> {
             (None, false, false) => Rank::Inner,
         };
         let is_same_name = rank == Rank::Best && self.wanted.is_some();
-        if rank < self.best || rank == Rank::Unfit || (rank == self.best && is_same_name) {
+        let is_as_good = rank == self.best && rank != Rank::Unfit;
+        self.is_twice |= is_as_good && self.name == name;
+        if rank < self.best || rank == Rank::Unfit || (is_as_good && is_same_name) {
             return false;
         }
         self.found = None;
-        if rank == self.best {
+        if is_as_good {
             self.rivals.push(name);
             return false;
         }
         self.best = rank;
+        name.clone_into(&mut self.name);
+        self.is_twice = false;
         self.rivals = Names::from_iter([name]);
         true
     }
@@ -120,6 +130,7 @@ impl<T> Search<T> {
             {
                 Err(RecordingError::Unsupported(reason))
             }
+            _ if self.is_twice => Err(unique::refused(&self.name)),
             (Some(found), _, _) if is_clear => Ok(found),
             (_, Some(wanted), _) if self.best == Rank::Unfit => {
                 Err(RecordingError::NoVariable { wanted, available: self.all })

@@ -51,24 +51,34 @@ impl Selection {
         if self.channel.is_empty() {
             return Ok((0..count).collect());
         }
-        let position = |name: &str| names.iter().position(|n| n == name);
+        let no_channel =
+            |wanted| RecordingError::NoChannel { wanted, available: available(count, names) };
         let find = |id: &ChannelId| match id {
             // Columns are often named by numbers, and seldom by their positions from 0.
-            ChannelId::Index(index) => position(&index.to_string())
+            ChannelId::Index(index) => position(&index.to_string(), names)?
                 .or((*index < count).then_some(*index))
-                .ok_or_else(|| index.to_string()),
-            ChannelId::Name(name) => position(name).ok_or_else(|| format!("\"{name}\"")),
+                .ok_or_else(|| no_channel(index.to_string())),
+            ChannelId::Name(name) => {
+                position(name, names)?.ok_or_else(|| no_channel(format!("\"{name}\"")))
+            }
         };
-        self.channel
-            .iter()
-            .map(|id| {
-                find(id).map_err(|wanted| RecordingError::NoChannel {
-                    wanted,
-                    available: available(count, names),
-                })
-            })
-            .collect()
+        self.channel.iter().map(find).collect()
     }
+}
+
+/// The position of the channel of this name, which must be the only one.
+fn position(name: &str, names: &[String]) -> Result<Option<usize>, RecordingError> {
+    let found = || (0..).zip(names).filter(|(_, n)| *n == name).map(|(position, _)| position);
+    if found().nth(1).is_none() {
+        return Ok(found().next());
+    }
+    let positions: Names = found().map(|position: usize| position.to_string()).collect();
+    Err(RecordingError::Unsupported(format!(
+        "it has {} channels of the name {}: give the position of the one that is meant, counted \
+         from 0 ({positions}), or make their names different",
+        found().count(),
+        Names::from_iter([name])
+    )))
 }
 
 fn available(count: usize, names: &[String]) -> Names {

@@ -292,3 +292,77 @@ fn the_names_of_fields_that_are_held_at_once_are_bounded() {
         assert_eq!(error, expected);
     }
 }
+
+/// Regression: of two variables of one name the first was read, and `SciPy` reads the last.
+#[test]
+fn two_variables_of_one_name_are_refused_whatever_they_are() {
+    use parts::{element, file, matrix, numbers, structure};
+    let text = matrix(4, [1, 2], "x", &element(4, b"a\0b\0"));
+    let inner = structure([1, 1], "x", &["gs"], &numbers("", 70));
+    let kinds = [numbers("x", 70), numbers("x", 71), text, inner];
+    let between = numbers("y", 80);
+    for (index, first) in kinds.iter().enumerate() {
+        for second in kinds.iter().skip(index) {
+            let bytes = file(&[first.clone(), between.clone(), second.clone()]);
+            for variable in [None, Some("x"), Some("x.gs"), Some("y")] {
+                let error = read(&bytes, &selection(variable, None)).unwrap_err();
+                assert!(error.starts_with("it has two variables of the name x,"), "{error}");
+            }
+        }
+    }
+    // Those of MATLAB itself have no names.
+    let bytes = file(&[numbers("", 9), numbers("", 9), numbers("y", 80)]);
+    assert_eq!(read(&bytes, &Selection::default()).unwrap().len(), 80);
+    let fields = [numbers("", 70), numbers("", 71), numbers("", 72)].concat();
+    let bytes = file(&[structure([1, 1], "s", &["gs", "gs", "a"], &fields)]);
+    for (variable, is_read) in [(None, false), (Some("gs"), false), (Some("s.a"), true)] {
+        let found = read(&bytes, &selection(variable, None));
+        assert_eq!(found.is_ok(), is_read, "{variable:?}: {found:?}");
+    }
+    let four = [file_of_version_4("x"), file_of_version_4("x")].concat();
+    assert!(read(&four, &Selection::default()).unwrap_err().contains("two variables"));
+}
+
+/// A file of version 4 with one column of 64 numbers.
+fn file_of_version_4(name: &str) -> Vec<u8> {
+    let head = [10, 64, 1, 0, name.len() as u32 + 1].map(u32::to_le_bytes).concat();
+    [&head, name.as_bytes(), &[0; 1 + 4 * 64]].concat()
+}
+
+/// Regression: several columns were told of an array of NumPy, and not of one of MATLAB.
+#[test]
+fn every_matrix_is_taken_as_an_array_of_the_same_shape_is() {
+    use parts::{element, file, matrix, structure};
+    let npy = |rows: u32, columns: u32| {
+        let header =
+            format!("{{'descr': '|u1', 'fortran_order': True, 'shape': ({rows}, {columns})}}");
+        let length = (header.len() as u16).to_le_bytes();
+        let numbers: Vec<u8> = (0..rows * columns).map(|n| n as u8).collect();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &numbers].concat()
+    };
+    for (rows, columns) in
+        [(90, 1), (1, 90), (90, 2), (2, 90), (90, 64), (90, 65), (64, 90), (2, 1), (3, 2), (1, 1)]
+    {
+        let numbers: Vec<u8> = (0..rows * columns).map(|n| n as u8).collect();
+        let array = |name| matrix(9, [rows, columns], name, &element(2, &numbers));
+        let nested = structure([1, 1], "x", &["gs"], &array(""));
+        let head = [50, rows, columns, 0, 2].map(u32::to_le_bytes).concat();
+        let version_4 = [&head[..], b"x\0", &numbers].concat();
+        let expected = read(&npy(rows, columns), &Selection::default());
+        for bytes in [file(&[array("x")]), file(&[nested]), version_4] {
+            let found = read(&bytes, &Selection::default());
+            match (&found, &expected) {
+                (Ok(found), Ok(expected)) => {
+                    assert_eq!(found.samples, expected.samples, "{rows} {columns}");
+                    assert_eq!(found.notices, expected.notices, "{rows} {columns}");
+                }
+                _ => assert_eq!(found.map(|_| ()), expected.clone().map(|_| ())),
+            }
+        }
+    }
+    // Of equal axes, MATLAB's columns are channels, and that is told.
+    let square = matrix(9, [3, 3], "x", &element(2, &[1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    let square = read(&file(&[square]), &Selection::default()).unwrap();
+    assert_eq!(square.samples.row(0).to_vec(), [1.0, 2.0, 3.0]);
+    assert_eq!(square.notices[0].code, NoticeCode::Transposed);
+}

@@ -138,3 +138,49 @@ fn an_archive_without_arrays_is_told_from_npz() {
         }
     }
 }
+
+/// A tag of `ID3v2` with so many bytes of content, with a foot or not.
+fn tag(bytes: usize, has_foot: bool) -> Vec<u8> {
+    let size = [21, 14, 7, 0].map(|shift| (bytes >> shift & 127) as u8);
+    let head = [&b"ID3\x04\0"[..], &[u8::from(has_foot) << 4], &size].concat();
+    let foot = if has_foot { [b"3DI", &head[3..]].concat() } else { Vec::new() };
+    [head, vec![0xaa; bytes], foot].concat()
+}
+
+/// Regression: a FLAC file behind a tag, as some programs write it, was called an MP3 file.
+#[test]
+fn a_sound_behind_tags_is_read_and_another_file_is_not() {
+    let sounds: Vec<_> = files().into_iter().take(3).collect();
+    let tags = [
+        tag(0, false),
+        tag(40, false),
+        tag(505, true),
+        tag(600, false),
+        tag(300_000, true),
+        [tag(100, false), tag(7000, false), tag(0, true)].concat(),
+    ];
+    for tag in &tags {
+        for (name, bytes) in &sounds {
+            let plain = open(name, bytes).unwrap();
+            let tagged = [&tag[..], bytes].concat();
+            for name in [name, "a", "a.mp3"] {
+                assert_eq!(open(name, &tagged).unwrap(), plain, "{name}, {}", tag.len());
+            }
+            assert_eq!(open(&format!("{name}.gz"), &gzip(&tagged)).unwrap(), plain);
+            let format = RecordingFormat::sniff(bytes);
+            assert_eq!(RecordingFormat::sniff(&tagged), format, "{name}");
+            let read = Recording::read(format.unwrap(), &tagged, &Selection::default(), &LIMITS);
+            assert_eq!(read.unwrap(), plain);
+            // Of the beginning alone nothing is said that may be wrong.
+            let start = &tagged[..tagged.len().min(520)];
+            assert_eq!(drsn_recording::foreign_kind(start), None);
+        }
+        let others = [vec![0xff; 4000], b"x,y\n1.5,2\n3,4.5\n".to_vec(), files()[3].1.clone()];
+        for other in others {
+            let refused = open("a.flac", &[&tag[..], &other].concat());
+            let error = refused.unwrap_err().to_string();
+            assert_eq!(error, "it is an MP3 file; convert it to WAV or FLAC", "{}", tag.len());
+        }
+    }
+    assert!(open("a.flac", &tag(600, false)[..550]).is_err());
+}

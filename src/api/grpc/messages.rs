@@ -7,7 +7,7 @@
 
 use std::{
     error::Error,
-    io::{Cursor, Read as _},
+    io::{self, Cursor, Read as _},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,7 +19,7 @@ use hyper::body::{Body as HttpBody, Bytes, Frame};
 use tokio::task::coop::poll_proceed;
 use tonic::Status;
 
-use super::{call::Call, message_shapes::decoded_bytes};
+use super::{call::Call, message_shapes::decoded_bytes, portioned::Portioned};
 use crate::{
     admission::{ReservedBuffer, Turn},
     app::App,
@@ -81,7 +81,7 @@ enum Waiting {
 
 /// A compressed message on its way.
 struct Unpacking {
-    packed: GzDecoder<Cursor<Vec<u8>>>,
+    packed: GzDecoder<Portioned>,
     /// What is released when it is unpacked, in bytes.
     memory: u64,
     message: ReservedBuffer,
@@ -149,7 +149,8 @@ impl Messages {
                 memory.grow(UNPACKER_BYTES)?;
                 message.push(&[0; PREFIX], None, memory)
             })?;
-            self.unpacking = Some(Unpacking { packed: GzDecoder::new(packed), memory, message });
+            let packed = GzDecoder::new(Portioned::new(packed));
+            self.unpacking = Some(Unpacking { packed, memory, message });
             return Ok(None);
         }
         self.admit(bytes)
@@ -160,10 +161,16 @@ impl Messages {
         let Some(unpacking) = &mut self.unpacking else { return Ok(None) };
         let end = unpacking.message.len() + STEP;
         let mut piece = [0; PIECE];
+        unpacking.packed.get_mut().grant();
         loop {
-            let read = unpacking.packed.read(&mut piece).map_err(|_| {
-                self.call.refuse(&ApiError::invalid("a compressed message is not valid gzip"))
-            })?;
+            let read = match unpacking.packed.read(&mut piece) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(_) => {
+                    let broken = ApiError::invalid("a compressed message is not valid gzip");
+                    return Err(self.call.refuse(&broken));
+                }
+            };
             if read == 0 {
                 break;
             }

@@ -11,6 +11,7 @@ mod message_shapes;
 mod messages;
 mod middleware;
 mod options;
+mod portioned;
 pub mod proto;
 mod status;
 mod stream;

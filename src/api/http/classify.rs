@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use drsn_recording::{RecordingFormat, gzip};
+use drsn_recording::{RecordingFormat, gzip, id3};
 use hyper::body::Bytes;
 
 use super::{
@@ -216,11 +216,12 @@ async fn file(
         return Err(ApiError::invalid("the body is empty; expected a file"));
     }
     let config = &context.app.config;
-    // What is in a packed file is known when it is unpacked, as a whole.
-    let is_packed = gzip::is_packed(beginning);
-    let kind = if is_packed { declared } else { FileKind::of(beginning, None, Some(declared))? };
+    // What is in a packed file is known when it is unpacked, as a whole, and what is behind a tag
+    // may begin anywhere.
+    let is_hidden = gzip::is_packed(beginning) || id3::is_tagged(beginning);
+    let kind = if is_hidden { declared } else { FileKind::of(beginning, None, Some(declared))? };
     let limit = match kind {
-        _ if is_packed => config.max_recording_bytes,
+        _ if is_hidden => config.max_recording_bytes,
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {
                 return Err(ApiError::invalid(

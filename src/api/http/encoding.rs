@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Instant};
 use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::{
     Compression,
-    read::{MultiGzDecoder, ZlibDecoder},
+    bufread::{MultiGzDecoder, ZlibDecoder},
     write::{GzEncoder, ZlibEncoder},
 };
 use hyper::body::Bytes;
@@ -121,8 +121,8 @@ impl Encoding {
     ) -> Result<Vec<u8>, ApiError> {
         let limits = UnpackLimits { bytes: limit, deadline };
         match self {
-            Self::Gzip => unpack(MultiGzDecoder::new(body), limits, memory, BROKEN),
-            Self::Deflate => unpack(ZlibDecoder::new(body), limits, memory, BROKEN),
+            Self::Gzip => unpack(body, MultiGzDecoder::new, limits, memory, BROKEN),
+            Self::Deflate => unpack(body, ZlibDecoder::new, limits, memory, BROKEN),
         }
     }
 
@@ -243,5 +243,27 @@ mod tests {
         assert!(memory.bytes() <= 200_000);
         let broken = Encoding::Gzip.decompress(b"no gzip", 200_000, soon(), &mut memory);
         assert_eq!(broken.map_err(|e| e.kind), Err(ErrorKind::InvalidArgument));
+    }
+
+    /// Regression: a body of blocks without content was read to its end, whatever the deadline.
+    #[test]
+    fn a_body_from_which_nothing_comes_out_ends_at_its_deadline() {
+        const MEMBER: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+        const BLOCK: &[u8] = &[0, 0, 0, 0xff, 0xff];
+        let endless =
+            |head: &[u8], part: &[u8]| [head, &part.repeat((64 << 20) / part.len())].concat();
+        for (encoding, body) in [
+            (Encoding::Gzip, endless(b"", MEMBER)),
+            (Encoding::Gzip, endless(&MEMBER[..10], BLOCK)),
+            (Encoding::Deflate, endless(b"\x78\x01", BLOCK)),
+        ] {
+            let begun = Instant::now();
+            let deadline = begun + Duration::from_millis(5);
+            let mut memory = ByteBudget::new(1 << 20).open();
+            let refused = encoding.decompress(&body, 200_000, deadline, &mut memory);
+            assert_eq!(refused.map_err(|e| e.kind), Err(ErrorKind::DeadlineExceeded));
+            let took = begun.elapsed();
+            assert!(took < Duration::from_millis(60), "{encoding:?}: {took:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use drsn_bundle::input::ImageFormat;
-use drsn_recording::{RecordingFormat, foreign_kind, gzip};
+use drsn_recording::{RecordingFormat, foreign_kind, gzip, id3};
 
 use crate::error::{ApiError, ErrorKind, quoted};
 
@@ -109,6 +109,9 @@ impl FileKind {
         let of_text = || RecordingFormat::of_text(bytes).map(Self::Recording);
         let known = Self::sniff(bytes).or_else(|| name.and_then(Self::of_name)).or(declared);
         known.or_else(of_text).ok_or_else(|| {
+            if id3::is_tagged(bytes) {
+                return ApiError::invalid(format!("the file is {TAGGED}"));
+            }
             ApiError::invalid(format!(
                 "unknown file type: neither its first bytes, its name nor its declared type \
                  identifies it; send images as PNG, JPEG, WebP, BMP or GIF, and recordings as {}",
@@ -141,6 +144,10 @@ impl FileKind {
     }
 }
 
+/// A file whose beginning is a tag, and whose kind is not seen.
+const TAGGED: &str = "a sound behind an ID3 tag; send it as audio/flac or audio/wav if it is one of them, or else \
+                      convert it to WAV or FLAC";
+
 /// Rejects a file that was declared as raw numbers.
 pub(crate) fn refuse_files(body: &[u8]) -> Result<(), ApiError> {
     let file = if gzip::is_packed(body) {
@@ -149,6 +156,8 @@ pub(crate) fn refuse_files(body: &[u8]) -> Result<(), ApiError> {
         kind.to_string()
     } else if let Some(kind) = FileKind::sniff(body) {
         format!("a {} file; send it as {}", kind.name(), kind.media_type())
+    } else if id3::is_tagged(body) {
+        TAGGED.to_owned()
     } else {
         return Ok(());
     };

@@ -2,7 +2,8 @@
 
 use std::{io::Read, time::Instant};
 
-use flate2::read::MultiGzDecoder;
+use drsn_recording::{Paced, is_time_up};
+use flate2::bufread::MultiGzDecoder;
 
 use super::Decoder;
 use crate::{
@@ -21,26 +22,32 @@ pub(crate) struct UnpackLimits {
     pub(crate) deadline: Instant,
 }
 
-/// Reads a decoder to its end, reserving memory piece by piece. `broken` is the error message if the
-/// data cannot be decoded.
+/// Unpacks bytes to their end by the decoder that `open` makes, reserving memory piece by piece.
+/// `broken` is the error message if they cannot be decoded.
+///
+/// The deadline is looked at for what goes in as well: a decoder can read long before anything comes
+/// out.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] beyond the limit, [`ErrorKind::InvalidArgument`] with `broken`,
 /// [`ErrorKind::DeadlineExceeded`], and those of [`Reservation::grow`].
-pub(crate) fn unpack(
-    mut decoder: impl Read,
+pub(crate) fn unpack<'a, D: Read>(
+    packed: &'a [u8],
+    open: impl FnOnce(Paced<'a>) -> D,
     limits: UnpackLimits,
     memory: &mut Reservation,
     broken: &str,
 ) -> Result<Vec<u8>, ApiError> {
+    let mut decoder = open(Paced::new(packed, Some(limits.deadline)));
     let mut plain = ReservedBuffer::default();
     let mut piece = vec![0; PIECE];
     loop {
         if Instant::now() >= limits.deadline {
-            return Err(ErrorKind::DeadlineExceeded
-                .because("the request's time was up before its body was decompressed"));
+            return Err(time_up());
         }
-        let length = decoder.read(&mut piece).map_err(|_| ApiError::invalid(broken.to_owned()))?;
+        let length = decoder.read(&mut piece).map_err(|error| {
+            if is_time_up(&error) { time_up() } else { ApiError::invalid(broken.to_owned()) }
+        })?;
         if length == 0 {
             return Ok(plain.finish(memory));
         }
@@ -55,6 +62,11 @@ pub(crate) fn unpack(
     }
 }
 
+fn time_up() -> ApiError {
+    ErrorKind::DeadlineExceeded
+        .because("the request's time was up before its body was decompressed")
+}
+
 impl Decoder<'_> {
     /// What is in a file that was packed with gzip, at most as much as a recording may have.
     ///
@@ -65,6 +77,6 @@ impl Decoder<'_> {
         let limits = UnpackLimits { bytes, deadline: self.deadline };
         let broken = "the file is packed with gzip, and cannot be unpacked: it is damaged or cut \
                       short";
-        unpack(MultiGzDecoder::new(file), limits, self.memory, broken)
+        unpack(file, MultiGzDecoder::new, limits, self.memory, broken)
     }
 }

@@ -17,8 +17,8 @@ pub(super) enum Separator {
 impl Separator {
     /// Those that are looked for. Of equally good ones the first is taken: a comma may be part of a
     /// number, and a blank may be anywhere.
-    pub(super) const USUAL: [Self; 5] =
-        [Self::Tab, Self::Semicolon, Self::Comma, Self::Blanks, Self::Nothing];
+    pub(super) const USUAL: [Self; 6] =
+        [Self::Tab, Self::Semicolon, Self::Comma, Self::Other('|'), Self::Blanks, Self::Nothing];
 
     /// The separator that a first line such as `sep=;` names, as Excel reads and writes it.
     pub(super) fn declared(line: &str) -> Option<Self> {
@@ -36,6 +36,11 @@ impl Separator {
             (Some(other), None) => Some(Self::Other(other)),
             _ => None,
         }
+    }
+
+    /// Whether a line has no cell that is not empty. One in quotes is a value that is missing.
+    pub(super) fn is_blank(self, line: &str) -> bool {
+        !line.contains('"') && self.split(line).all(str::is_empty)
     }
 
     /// The cells of a line, without surrounding blanks and quotes.
@@ -72,8 +77,12 @@ impl Separator {
         }
     }
 
-    /// Where the first cell ends, which may have separators within quotes.
+    /// Where the first cell ends, which may have separators within quotes, if it begins with one: in
+    /// `5"`, it is an inch.
     fn end_of_quoted(self, text: &str) -> Option<usize> {
+        if !text.trim_start_matches(' ').starts_with('"') {
+            return self.end(text);
+        }
         let mut quoted = false;
         text.find(|c: char| {
             quoted ^= c == '"';

@@ -2,9 +2,8 @@
 //! be understood in two.
 
 use super::{
-    beginning,
     cells::{Number, Separator, may_group_digits},
-    malformed,
+    malformed, shown,
 };
 use crate::RecordingError;
 
@@ -26,7 +25,7 @@ impl Decimals {
         if number.comma {
             self.commas_are_decimal |= !may_group_digits(cell);
             if self.comma.is_none() {
-                self.comma = Some(beginning(cell));
+                self.comma = Some(shown(cell));
             }
         } else {
             self.points |= number.value.fract() != 0.0;

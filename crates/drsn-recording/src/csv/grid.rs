@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Signs before a number.
-const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
+pub(super) const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
 
 /// How a separator splits the lines.
 #[derive(Debug)]
@@ -106,11 +106,11 @@ impl<'a> Grid<'a> {
         self.lines.get(line).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         (self.first_row..self.lines.len()).filter(|&line| self.is_row(line)).count()
     }
 
-    fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<&'a str>> {
+    pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<&'a str>> {
         self.lines.iter().skip(first).filter(|row| row.len() == self.cells)
     }
 
@@ -124,11 +124,6 @@ impl<'a> Grid<'a> {
 
     /// Columns with cells that begin like a number, and are none: a wrong separator tears numbers.
     fn torn_columns(&self) -> usize {
-        let is_torn = |cell: &str| {
-            let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
-            let is_date = cell.contains(':') || begins.contains(['-', '/']);
-            begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
-        };
         let has_torn =
             |&column: &usize| self.rows_from(self.first_row).any(|row| is_torn(row[column]));
         (0..self.cells).filter(has_torn).count()
@@ -148,20 +143,31 @@ impl<'a> Grid<'a> {
         while names.len() > columns && names.last().is_some_and(|name| name.is_empty()) {
             names.pop();
         }
-        if names.len() + 1 == columns && columns > 1 && self.may_have_row_names() {
+        let lacks_one = names.len() + 1 == columns && columns > 1;
+        if lacks_one && self.may_have_row_names() {
             names.insert(0, "");
         }
         // A named column may be empty so far.
         ((columns..=self.cells).contains(&names.len())
-            && names.iter().any(|name| !name.is_empty() && number(name).is_none())
-            || self.is_numbered(&names))
+            && names
+                .iter()
+                .any(|name| !name.trim_matches('\'').is_empty() && number(name).is_none())
+            || !lacks_one && self.is_numbered(&names))
         .then_some(names)
     }
 
     /// Whether the first column can be one without a name: it counts the rows or is text, and is not
-    /// what a decimal comma has torn off.
+    /// what a decimal comma or a wrong separator has torn off.
     fn may_have_row_names(&self) -> bool {
         let first = self.numbers(0, self.first_row);
+        let begins_as_number =
+            |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || SIGNS.contains(&c));
+        if self
+            .rows_from(self.first_row)
+            .any(|row| is_torn(row[0]) || row[0].ends_with(':') && begins_as_number(row[0]))
+        {
+            return false;
+        }
         let commas = self.separator == Separator::Comma;
         (first.is_empty() || first.count()) && (!commas || self.has_fractions_below(self.first_row))
     }
@@ -212,6 +218,25 @@ impl<'a> Grid<'a> {
         self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
     }
 
+    /// Whether the numbers of a line are written in another way than those below them: all of them
+    /// whole above fractions or the reverse, or one with other digits after the point than all below
+    /// it have. Names of columns may be numbers.
+    pub(super) fn differs_from_rows_below(&self, line: usize) -> bool {
+        let cells = || self.row(line).iter().enumerate();
+        let below = |column: usize| self.rows_from(line + 1).map(move |row| row[column]);
+        let differs = |(column, cell): (usize, &&str)| {
+            below(column).all(|other| is_whole(other) != is_whole(cell))
+        };
+        let is_of_fixed_digits = |(column, cell): (usize, &&str)| {
+            let mut forms = below(column).map(form);
+            forms.next().is_some_and(|first| {
+                first != (0, false) && first != form(cell) && forms.all(|other| other == first)
+            })
+        };
+        self.rows_from(line + 1).nth(1).is_some()
+            && (cells().all(differs) || cells().any(is_of_fixed_digits))
+    }
+
     /// Whether there are rows below a line and all their numbers are written like that.
     pub(super) fn has_only_fractions_below(&self, line: usize) -> bool {
         let mut numbers = self.rows_from(line + 1).flatten().filter(|cell| number(cell).is_some());
@@ -221,53 +246,27 @@ impl<'a> Grid<'a> {
             !is_whole(cell)
         }) && any
     }
+}
 
-    /// Whether commas that seem to separate two columns mark the decimals of one (`single`).
-    fn has_decimal_commas(&self, single: &Self, lines: &[&str]) -> bool {
-        if self.separator != Separator::Comma || self.cells != 2 || single.rows() < self.rows() {
-            return false;
-        }
-        let (whole, fraction) = (self.numbers(0, self.first_row), self.numbers(1, self.first_row));
-        let mut above = lines.iter().take(self.first_row);
-        let header = above.rfind(|line| !line.trim().is_empty() && !is_comment(line));
-        match header {
-            // One name above numbers that do not count the rows.
-            Some(header) if !header.contains(',') => !(whole.values.len() > 2 && whole.count()),
-            Some(_) => false,
-            None => !fraction.values.is_empty() && self.column_of_fractions().is_some(),
-        }
-    }
-
-    /// Whether commas separate nothing but whole numbers, as they would the digits before and after a
-    /// decimal comma.
-    pub(super) fn has_only_whole_numbers_between_commas(&self) -> bool {
-        let cells = self.rows_from(self.first_row).flatten();
-        let mut numbers = cells.filter(|cell| number(cell).is_some());
-        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell))
-    }
-
-    /// The first column, from 1, whose cells are the digits after a decimal comma: some of them
-    /// begin with zero, as no whole number does.
-    pub(super) fn column_of_fractions(&self) -> Option<usize> {
-        if self.separator != Separator::Comma {
-            return None;
-        }
-        let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
-        let is_whole = |cell: &str| is_digits(cell.trim_start_matches(SIGNS));
-        let is_padded = |cell: &str| cell.len() > 1 && cell.starts_with('0');
-        let rows = || self.rows_from(self.first_row);
-        let is_fraction = |&column: &usize| {
-            rows().all(|row| is_digits(row[column]) && is_whole(row[column - 1]))
-                && rows().any(|row| is_padded(row[column]))
-                && !rows().any(|row| is_padded(row[column - 1]))
-        };
-        (1..self.cells).find(is_fraction).map(|column| column + 1)
-    }
+/// Whether a cell begins like a number and is none, and no date.
+fn is_torn(cell: &str) -> bool {
+    let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
+    let is_date = cell.contains(':') || begins.contains(['-', '/']);
+    begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
 }
 
 /// Whether a number is written without a fraction and an exponent.
-fn is_whole(cell: &str) -> bool {
+pub(super) fn is_whole(cell: &str) -> bool {
     cell.trim_start_matches(SIGNS).bytes().all(|b| b.is_ascii_digit())
+}
+
+/// How a number is written: the digits after the point, and whether it has an exponent.
+fn form(cell: &str) -> (usize, bool) {
+    let (mantissa, exponent) = match cell.split_once(['e', 'E']) {
+        Some((mantissa, _)) => (mantissa, true),
+        None => (cell, false),
+    };
+    (mantissa.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len()), exponent)
 }
 
 fn count_numbers(cells: &[&str]) -> usize {

@@ -75,12 +75,14 @@ impl Layout {
         let mut notices = header.notices(lines);
         let is_named = |name: &&str| !name.is_empty();
         let all_named = !header.names.is_empty() && header.names.iter().skip(1).all(is_named);
-        if !all_named && grid.has_only_whole_numbers_between_commas() {
+        let is_doubtful = !all_named || grid.column_of_fractions().is_some();
+        if is_doubtful && grid.has_only_whole_numbers_between_commas() {
             notices.push(NoticeCode::CommasAssumed.because(
-                "its commas were taken to separate columns of whole numbers; a line of names, or decimal points, would leave no doubt that they mark no decimals",
+                "its commas were taken to separate columns of whole numbers; a line of names, decimal points, or semicolons between the columns would leave no doubt",
             ));
         }
         notices.extend(skipped(&columns));
+        notices.extend(may_be_a_clock(&grid, &header, &columns));
         Ok(Self {
             separator: grid.separator,
             columns,
@@ -106,7 +108,7 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     fn above(lines: &[&'a str], grid: &Grid<'a>) -> Result<Self, RecordingError> {
         let first_row = grid.first_row;
-        let is_empty = |line: &str| grid.separator.split(line).all(str::is_empty);
+        let is_empty = |line: &str| grid.separator.is_blank(line);
         let above = |line: usize| (0..line).rev().find(|&line| !is_empty(lines[line]));
         let mut header = Self { top: first_row, first_row, ..Self::default() };
         let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };
@@ -123,11 +125,12 @@ impl<'a> Header<'a> {
         let Some(mut names) = grid.names(cells.clone()) else {
             let texts = cells.iter().filter(|cell| !cell.is_empty()).count();
             if texts > 1 && !Grid::has_number(&cells) {
-                return Err(malformed(format!(
-                    "the line above its rows (`{}`) has {texts} names, and the rows have {} columns; if it does not name the columns, leave it out with skip_lines",
-                    super::beginning(lines[line]),
+                let reason = format!(
+                    "the line above its rows (`{}`) has {texts} names, and the rows have {} columns",
+                    super::shown(lines[line]),
                     grid.columns(first_row)
-                )));
+                );
+                return Err(RecordingError::NoTable { reason, skip_lines: None });
             }
             return Ok(header.or_numbers(grid));
         };
@@ -160,7 +163,16 @@ impl<'a> Header<'a> {
     /// pandas numbers columns without names from 0. Then there is no number like that in the rows
     /// below.
     fn or_numbers(mut self, grid: &Grid<'a>) -> Self {
-        if !self.names.is_empty() || !grid.is_numbered_from_zero(self.first_row) {
+        if !self.names.is_empty() {
+            return self;
+        }
+        if !grid.is_numbered_from_zero(self.first_row) {
+            self.doubt = grid.differs_from_rows_below(self.first_row).then(|| {
+                format!(
+                    "the first row, `{}`, is written otherwise than the numbers below it, and was read as samples; if it names the columns, leave it out with skip_lines",
+                    grid.row(self.first_row).join(", ")
+                )
+            });
             return self;
         }
         let names = grid.row(self.first_row);
@@ -201,7 +213,7 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::with_capacity(count);
     let mut is_before = true;
     for index in 0..count {
-        let name = header.names.get(index).copied().unwrap_or_default();
+        let name = &plain(header.names.get(index).copied().unwrap_or_default());
         let unit = header.units.get(index).copied();
         let numbers = grid.numbers(index, header.first_row);
         let meaning = if header.names.is_empty() { Meaning::Other } else { meaning(name, unit) };
@@ -220,6 +232,26 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         *last = Column { role: Role::Signal, is_by_content: false, ..last.clone() };
     }
     columns
+}
+
+/// A name without the apostrophes around it, and with one quote for two.
+fn plain(name: &str) -> String {
+    let inner = name.strip_prefix('\'').and_then(|name| name.strip_suffix('\''));
+    inner.unwrap_or(name).replace("\"\"", "\"")
+}
+
+/// Tells that the first column may count the rows or be their time, if there are too few to know.
+fn may_be_a_clock(grid: &Grid<'_>, header: &Header<'_>, columns: &[Column]) -> Option<Notice> {
+    let numbers = grid.numbers(0, header.first_row);
+    let is_doubtful = columns.len() > 1
+        && header.names.is_empty()
+        && columns.first().is_some_and(|first| first.role == Role::Signal)
+        && numbers.may_count_or_advance();
+    is_doubtful.then(|| {
+        NoticeCode::HeaderAssumed.because(
+            "the first column may number the rows or tell their time, and was read as a channel; a line of names would leave no doubt",
+        )
+    })
 }
 
 /// What a column is, by what its name means and the `numbers` in it, and whether the latter decide.
@@ -269,9 +301,10 @@ fn no_table(lines: &[&str]) -> RecordingError {
         return RecordingError::Empty;
     }
     let shown = lines.iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
-    malformed(format!(
-        "its first {} lines have no rows of numbers (the first one is `{}`); if the table begins later, give the number of lines before it as skip_lines",
+    let reason = format!(
+        "its first {} lines have no rows of numbers (the first one is `{}`)",
         lines.len(),
-        super::beginning(shown)
-    ))
+        super::shown(shown)
+    );
+    RecordingError::NoTable { reason, skip_lines: None }
 }

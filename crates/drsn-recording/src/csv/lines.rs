@@ -26,7 +26,11 @@ pub(super) struct Lines<R> {
     limits: Limits,
     /// `\n`, or `\r` in texts that have nothing else.
     end: u8,
+    /// What was read up to such an end, and where the next line begins and the last one ends in it: it
+    /// has several if they end in different ways.
     bytes: Vec<u8>,
+    begin: usize,
+    stop: usize,
     text: String,
     number: u64,
     /// Bytes since the last look at the clock; enough for one at the start.
@@ -45,6 +49,8 @@ impl<R: BufRead> Lines<R> {
             limits: *limits,
             end: b'\n',
             bytes: Vec::new(),
+            begin: 0,
+            stop: 0,
             text: String::new(),
             number: 0,
             unchecked: BYTES_PER_LOOK,
@@ -73,6 +79,22 @@ impl<R: BufRead> Lines<R> {
         if self.number == 0 {
             self.begin()?;
         }
+        if self.begin >= self.stop && !self.fill()? {
+            return Ok(None);
+        }
+        self.number += 1;
+        let rest = self.bytes.get(self.begin..self.stop).unwrap_or_default();
+        let other = if self.end == b'\n' { b'\r' } else { b'\n' };
+        let length = rest.iter().position(|&byte| byte == other);
+        self.is_ended = length.is_some() || self.bytes.last() == Some(&self.end);
+        let line = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+        decode(line, &mut self.text);
+        self.begin += line.len() + 1;
+        Ok(Some((self.number, &self.text)))
+    }
+
+    /// Reads up to the next end of a line; false if there is nothing more.
+    fn fill(&mut self) -> Result<bool, RecordingError> {
         self.bytes.clear();
         let (longest, why) = self.longest;
         self.reader.by_ref().take(longest + 1).read_until(self.end, &mut self.bytes)?;
@@ -81,22 +103,20 @@ impl<R: BufRead> Lines<R> {
             return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
         }
         if self.bytes.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
-        self.number += 1;
         self.unchecked += self.bytes.len();
         if self.bytes.len() as u64 > longest {
             return Err(malformed(format!(
                 "line {} is longer than {longest} bytes: {why}",
-                self.number
+                self.number + 1
             )));
         }
-        self.is_ended = self.bytes.last() == Some(&self.end);
         let after = |byte: &u8| matches!(byte, b'\r' | b'\n' | b'\0' | b'\x1a');
-        let end = self.bytes.iter().rposition(|byte| !after(byte)).map_or(0, |last| last + 1);
-        let line = self.bytes.get(..end).unwrap_or_default();
-        decode(line.strip_prefix(b"\n").unwrap_or(line), &mut self.text);
-        Ok(Some((self.number, &self.text)))
+        self.stop = self.bytes.iter().rposition(|byte| !after(byte)).map_or(0, |last| last + 1);
+        // The second half of the end before it.
+        self.begin = usize::from(self.stop > 0 && self.bytes.first() == Some(&b'\n'));
+        Ok(true)
     }
 
     /// Looks at the first bytes: a mark of the encoding, and what ends the lines.

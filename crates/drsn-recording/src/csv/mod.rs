@@ -5,8 +5,10 @@
 //! own: the crate csv supports neither decimal commas nor columns separated by blanks, and does not
 //! limit the length of a record.
 
+mod beginning;
 mod cells;
 mod clock;
+mod commas;
 mod decimals;
 mod grid;
 mod layout;
@@ -45,26 +47,11 @@ pub(super) fn read(
             )));
         }
     }
-    let mut first: Vec<Line> = Vec::new();
-    let mut bytes = 0;
-    while first.len() < INSPECTED_LINES
-        && bytes < INSPECTED_BYTES
-        && let Some((number, line)) = lines.next()?
-    {
-        bytes += line.len();
-        first.push((number, line.to_owned()));
-    }
-    let declared = first.first().and_then(|(_, line)| Separator::declared(line));
-    if let (Some(_), Some((_, line))) = (declared, first.first_mut()) {
-        line.clear();
-    }
-    let layout = Layout::of(&first, declared)?;
-    let first_row = layout.first_row;
-    let mut table = Table::new(layout, selection, limits)?;
-    let is_whole = lines.is_ended();
-    for (index, (number, line)) in first.iter().enumerate().skip(first_row) {
-        table.line(*number, line, is_whole || index + 1 < first.len())?;
-    }
+    let first = inspected(&mut lines)?;
+    let mut table = match open(&first, selection, limits, lines.is_ended()) {
+        Ok(table) => table,
+        Err(error) => return Err(beginning::advised(error, first, lines, limits)),
+    };
     drop(first);
     while let Some((number, line)) = lines.next()? {
         // The borrow of the line ends before the reader is asked about it.
@@ -79,8 +66,46 @@ pub(super) fn read(
     table.finish()
 }
 
+/// The first lines.
+fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Vec<Line>, RecordingError> {
+    let mut first: Vec<Line> = Vec::new();
+    let mut bytes = 0;
+    while first.len() < INSPECTED_LINES
+        && bytes < INSPECTED_BYTES
+        && let Some((number, line)) = lines.next()?
+    {
+        bytes += line.len();
+        first.push((number, line.to_owned()));
+    }
+    Ok(first)
+}
+
+/// The table that begins in the first lines, after reading those of its rows that are among them.
+/// `is_whole` is false if the file may have been cut in the last one.
+fn open(
+    first: &[Line],
+    selection: &Selection,
+    limits: &Limits,
+    is_whole: bool,
+) -> Result<Table, RecordingError> {
+    let declared = first.first().and_then(|(_, line)| Separator::declared(line));
+    let layout = if declared.is_some() {
+        let mut first = first.to_vec();
+        first.iter_mut().take(1).for_each(|(_, line)| line.clear());
+        Layout::of(&first, declared)?
+    } else {
+        Layout::of(first, None)?
+    };
+    let first_row = layout.first_row;
+    let mut table = Table::new(layout, selection, limits)?;
+    for (index, (number, line)) in first.iter().enumerate().skip(first_row) {
+        table.line(*number, line, is_whole || index + 1 < first.len())?;
+    }
+    Ok(table)
+}
+
 /// Enough of a cell to find it.
-fn beginning(cell: &str) -> String {
+fn shown(cell: &str) -> String {
     const SHOWN: usize = 30;
     match cell.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", cell.get(..end).unwrap_or_default()),
@@ -92,5 +117,7 @@ fn malformed(reason: impl Into<String>) -> RecordingError {
     RecordingError::malformed(RecordingFormat::Csv, reason)
 }
 
+#[cfg(test)]
+mod doubts;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,27 @@ impl Numbers {
         self.values.len() >= Self::ROWS_OF_A_CLOCK
     }
 
+    /// Whether they may number the rows from 1, or be times from 0 that are too few or too coarse to
+    /// tell.
+    pub(super) fn may_count_or_advance(&self) -> bool {
+        match self.values.first() {
+            Some(0.0) => self.values.is_sorted() && self.are_on_a_line(4.0 * self.rounding),
+            Some(1.0) => !self.are_enough() && self.count(),
+            _ => false,
+        }
+    }
+
+    /// Whether they are as far from a straight line as this at most, or as a thousandth of a step.
+    fn are_on_a_line(&self, allowed: f64) -> bool {
+        let (Some(first), Some(last)) = (self.values.first(), self.values.last()) else {
+            return false;
+        };
+        let step = (last - first) / (self.values.len() - 1) as f64;
+        let error = |(row, value): (usize, &f64)| (value - (first + step * row as f64)).abs();
+        let allowed = allowed.max(1e-3 * step);
+        self.values.iter().enumerate().map(error).all(|error| error <= allowed)
+    }
+
     /// Whether they go down in more than a quarter of the steps, as no time does.
     pub(super) fn oscillate(&self) -> bool {
         let down = self.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
@@ -40,15 +61,12 @@ impl Numbers {
         let (Some(first), Some(last)) = (self.values.first(), self.values.last()) else {
             return false;
         };
-        let step = (last - first) / (self.values.len() - 1) as f64;
-        let error = |(row, value): (usize, &f64)| (value - (first + step * row as f64)).abs();
-        let allowed = (2.0 * self.rounding).max(1e-3 * step);
         // A signal that hardly moves is near a straight line, too.
         let advance = last - first;
         self.are_enough()
             && advance > 0.0
             && (advance > 32.0 * self.rounding)
             && self.values.is_sorted()
-            && self.values.iter().enumerate().map(error).all(|error| error <= allowed)
+            && self.are_on_a_line(2.0 * self.rounding)
     }
 }

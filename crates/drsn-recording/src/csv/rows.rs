@@ -9,12 +9,11 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    beginning,
     cells::{Separator, number},
     decimals::Decimals,
     grid::{Grid, is_comment},
     lines::Lines,
-    malformed,
+    malformed, shown,
 };
 use crate::{Limits, MARK_BYTES, RecordingError, RecordingFormat, check_foreign, gzip};
 
@@ -62,7 +61,7 @@ impl RowFile {
         let second = next_row(&mut lines)?;
         let body = second.as_ref().map_or(&first.1, |(_, line)| line);
         let separator = declared.or_else(|| separator(body)).ok_or_else(|| {
-            malformed(format!("a row of numbers was expected, and it has \"{}\"", beginning(body)))
+            malformed(format!("a row of numbers was expected, and it has \"{}\"", shown(body)))
         })?;
         let above = cells(separator, &first.1)?;
         let below = second.as_ref().map(|(_, line)| cells(separator, line)).transpose()?;
@@ -147,7 +146,7 @@ impl RowFile {
                         if self.separator.split(&text).count() < self.columns {
                             return self.ragged(line, &text);
                         }
-                        let cell = beginning(cell);
+                        let cell = shown(cell);
                         RecordingError::NotNumeric { line, column: found, cell }
                     })?;
                     self.decimals.add(cell, number);

@@ -3,12 +3,12 @@
 use ndarray::ArrayView1;
 
 use super::{
-    beginning,
     cells::number,
     clock::Clock,
     decimals::Decimals,
     grid::is_comment,
     layout::{Layout, Role},
+    shown,
 };
 use crate::{
     ChannelId, Limits, Notice, NoticeCode, RateSource, Recording, RecordingError, Selection,
@@ -93,6 +93,24 @@ impl Table {
         })
     }
 
+    /// Rows so far.
+    pub(super) fn rows(&self) -> usize {
+        self.rows as usize
+    }
+
+    /// Whether its columns have names.
+    pub(super) fn is_named(&self) -> bool {
+        self.layout.columns.iter().any(|column| !column.name.is_empty())
+    }
+
+    /// Whether it begins with the first line, beyond doubt.
+    pub(super) fn is_clear(&self) -> bool {
+        let is_doubt = |notice: &Notice| {
+            matches!(notice.code, NoticeCode::LinesSkipped | NoticeCode::HeaderAssumed)
+        };
+        !self.notices.iter().any(is_doubt)
+    }
+
     /// Reads a line; `is_whole` is false for one at which the file may have been cut.
     pub(super) fn line(
         &mut self,
@@ -106,7 +124,7 @@ impl Table {
         }
         match self.row(line, text) {
             // Spreadsheets write rows of separators alone.
-            Err(_) if self.layout.separator.split(text).all(str::is_empty) => {
+            Err(_) if self.layout.separator.is_blank(text) => {
                 self.drop_row();
                 self.skip(line);
                 Ok(())
@@ -167,7 +185,7 @@ impl Table {
                     let number = number(cell).ok_or_else(|| RecordingError::NotNumeric {
                         line,
                         column: found,
-                        cell: beginning(cell),
+                        cell: shown(cell),
                     })?;
                     self.decimals.add(cell, number);
                     for &position in positions {

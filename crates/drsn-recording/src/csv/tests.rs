@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{ChannelId, NoticeCode, RateSource};
 
-const LIMITS: Limits = Limits::new(100_000, 10_000);
+pub(super) const LIMITS: Limits = Limits::new(100_000, 10_000);
 
-fn table(text: &str) -> Result<Vec<(String, Vec<f32>)>, String> {
+pub(super) fn table(text: &str) -> Result<Vec<(String, Vec<f32>)>, String> {
     let recording = read(text.as_bytes(), &Selection::default(), &LIMITS);
     let Recording { samples, names, .. } = recording.map_err(|e| e.to_string())?;
     let channels = names.into_iter().zip(samples.rows());
@@ -170,10 +170,10 @@ fn a_column_named_by_a_number_is_found_by_its_name() {
     assert_eq!(error, "it has no channel 4; it has 1, 2, 3");
 }
 
-type Channels = Vec<(String, Vec<f32>)>;
+pub(super) type Channels = Vec<(String, Vec<f32>)>;
 
 /// The channels and the codes of the notices.
-fn told(text: &[u8]) -> Result<(Channels, Vec<&'static str>), String> {
+pub(super) fn told(text: &[u8]) -> Result<(Channels, Vec<&'static str>), String> {
     let recording = read(text, &Selection::default(), &LIMITS).map_err(|e| e.to_string())?;
     let names = recording.names.into_iter().map(Option::unwrap_or_default);
     let channels = names.zip(recording.samples.rows()).map(|(name, row)| (name, row.to_vec()));
@@ -230,43 +230,6 @@ fn tables_are_read_as_loggers_scopes_and_spreadsheets_write_them() {
     assert_eq!(cut_time.1, ["truncated"]);
     let cut = "t,x,y\n0,0.5,1\n1,-1.25,2\n2,2,1\n3,0.7";
     assert_eq!(told(cut.as_bytes()).unwrap().1, ["truncated"]);
-}
-
-/// What can be understood in two ways is refused, or told.
-#[test]
-fn what_can_be_understood_in_two_ways_is_not_read_in_silence() {
-    for (text, message) in [
-        ("t;x\n0;0.5\n1;1,25\n", "decimal points and numbers with commas, such as 1,25"),
-        ("t,x\n0,\"1,234\"\n1,\"5,678\"\n", "may group digits or mark decimals"),
-        ("1,05,2,07\n3,11,4,12\n", "its commas seem to separate columns and to mark decimals"),
-        ("t\tx\n0\t1.234,5\n", "\"1.234,5\" is not a number"),
-        ("two words\nthree more words\n", "skip_lines"),
-        ("x\n512\n1,234\n998\n1,050\n", "may group digits or mark decimals"),
-        ("1,2,\n3,4,\n5,6,7\n", "line 1, column 3: \"\" is not a number"),
-    ] {
-        let error = told(text.as_bytes()).unwrap_err();
-        assert!(error.contains(message), "{text:?}: {error}");
-    }
-    let codes = |text: &str| told(text.as_bytes()).map(|(_, codes)| codes);
-    assert_eq!(codes("0\n12\n-3\n"), Ok(vec!["header_assumed"]));
-    assert_eq!(codes("1,oops\n3,4\n5,6\n"), Ok(vec!["header_assumed"]));
-    // A column that advances evenly is time or a number, whatever it is called.
-    let rows = |row: fn(usize) -> String| (0..40).map(row).collect::<Vec<_>>().join("\n");
-    let time = rows(|n| format!("{:.6} {}", n as f64 / 48e3, (n * n) % 7));
-    assert_eq!(
-        told(time.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
-        Ok((1, vec!["columns_skipped"]))
-    );
-    let number = rows(|n| format!("{},{}", n + 1, (n * n) % 7));
-    assert_eq!(
-        told(number.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
-        Ok((1, vec!["commas_assumed", "columns_skipped"]))
-    );
-    let flat = rows(|n| format!("{},{}", 5 + n / 39, (n * n) % 7));
-    assert_eq!(
-        told(flat.as_bytes()).map(|(channels, codes)| (channels.len(), codes)),
-        Ok((2, vec!["commas_assumed"]))
-    );
 }
 
 #[test]

@@ -156,7 +156,6 @@ fn check_declared(stream: &Stream, bytes: usize, limits: &Limits) -> Result<(), 
 /// Reads the blocks of metadata, and returns the bytes of the frames after them.
 fn metadata(bytes: &[u8]) -> Result<(Stream, &[u8]), RecordingError> {
     let cut = || malformed("it ends before its first sample: it was truncated");
-    let bytes = after_tag(bytes);
     let mut rest =
         bytes.strip_prefix(MARK).ok_or_else(|| malformed("it does not start with fLaC"))?;
     let mut stream = None;
@@ -176,19 +175,6 @@ fn metadata(bytes: &[u8]) -> Result<(Stream, &[u8]), RecordingError> {
         rest = after;
     }
     Err(malformed(format!("it has more than {MAX_CHUNKS} blocks before its samples")))
-}
-
-/// The file after a tag of the kind ID3, which some programs put before it: the size of its content
-/// has seven bits in each byte.
-fn after_tag(bytes: &[u8]) -> &[u8] {
-    match bytes.split_first_chunk() {
-        Some((&[b'I', b'D', b'3', _, _, _, a, b, c, d], content)) => {
-            let size =
-                [a, b, c, d].iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 127));
-            content.get(size..).unwrap_or_default()
-        }
-        _ => bytes,
-    }
 }
 
 fn stream_info(block: &[u8]) -> Result<Stream, RecordingError> {

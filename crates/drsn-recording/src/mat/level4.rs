@@ -106,6 +106,7 @@ pub(super) fn search(bytes: &[u8], wanted: &mut Wanted<'_>) -> Result<(), Record
     let limits = wanted.limits;
     matrices(bytes, limits, |Matrix { header, order, numbers }| {
         let Header { name: path, complex, kind, .. } = header;
+        wanted.begin(path)?;
         if let Some(other) = header.other {
             wanted.pass(path, true, other);
             return Ok(());

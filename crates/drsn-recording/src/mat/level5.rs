@@ -107,6 +107,7 @@ fn is_container(
 ) -> Result<bool, RecordingError> {
     let mut source = Source::open(body, is_packed, order, wanted.limits.deadline)?;
     let Some(header) = source.header()? else { return Ok(false) };
+    wanted.begin(&header.name)?;
     match header.class {
         Class::Cells | Class::Structures => return Ok(true),
         // Unnamed ones are MATLAB's own.

@@ -11,7 +11,7 @@ use super::{
     malformed,
     tag::{MATRIX, Tag},
 };
-use crate::{RecordingError, limits::check_time, number::ByteOrder};
+use crate::{Paced, RecordingError, is_time_up, limits::check_time, number::ByteOrder};
 
 /// Most bytes of the names of fields that are held at once, for the structures that are in each
 /// other: 1,000 of MATLAB's longest.
@@ -30,7 +30,7 @@ pub(super) struct Source<'a> {
 
 enum Bytes<'a> {
     Plain(&'a [u8]),
-    Packed(Box<ZlibDecoder<&'a [u8]>>),
+    Packed(Box<ZlibDecoder<Paced<'a>>>),
 }
 
 impl<'a> Source<'a> {
@@ -46,7 +46,7 @@ impl<'a> Source<'a> {
         if !is_packed {
             return Ok(Self { bytes: Bytes::Plain(body), order, left, names_left, deadline });
         }
-        let bytes = Bytes::Packed(Box::new(ZlibDecoder::new(body)));
+        let bytes = Bytes::Packed(Box::new(ZlibDecoder::new(Paced::new(body, deadline))));
         // The tag of the inner matrix says how much it is.
         let mut source = Self { bytes, order, left: 8, names_left, deadline };
         let tag = source.tag()?;
@@ -135,6 +135,9 @@ fn too_long() -> RecordingError {
 }
 
 pub(super) fn damaged(error: &io::Error) -> RecordingError {
+    if is_time_up(error) {
+        return RecordingError::TimeUp;
+    }
     malformed(if error.kind() == io::ErrorKind::UnexpectedEof {
         "a variable ends too early: the file was truncated".to_owned()
     } else {

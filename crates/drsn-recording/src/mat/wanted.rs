@@ -6,9 +6,11 @@ use ndarray::{Array2, ShapeBuilder as _};
 
 use super::{malformed, path::counted_from_zero};
 use crate::{
-    Limits, Names, Recording, RecordingError, Selection,
+    Limits, Names, Notice, Recording, RecordingError, Selection,
+    axes::Axes,
     number::{ByteOrder, NumberKind},
     search::{self, Search, is_likely},
+    unique::Unique,
 };
 
 /// What is no array of numbers.
@@ -67,14 +69,22 @@ struct Found<T> {
     contents: Result<T, RecordingError>,
 }
 
+/// The samples of an array, `[C, T]`, with its path.
+struct Matrix {
+    path: String,
+    samples: Array2<f32>,
+    notice: Option<Notice>,
+}
+
 /// The samples and their rate, found among the arrays that pass by.
 pub(super) struct Wanted<'a> {
     selection: &'a Selection,
     pub(super) limits: &'a Limits,
-    /// With the path of the array.
-    samples: Search<Found<(String, Array2<f32>)>>,
+    samples: Search<Found<Matrix>>,
     rate: Option<Search<Found<f64>>>,
     others: Vec<Kind>,
+    /// The names of the file's variables.
+    names: Unique,
 }
 
 impl<'a> Wanted<'a> {
@@ -86,6 +96,7 @@ impl<'a> Wanted<'a> {
             samples: Search::new(selection.variable.as_deref()).spelled(counted_from_zero),
             rate: rate.map(|name| Search::new(Some(name)).spelled(counted_from_zero)),
             others: Vec::new(),
+            names: Unique::default(),
         }
     }
 
@@ -102,6 +113,14 @@ impl<'a> Wanted<'a> {
                 .rate
                 .as_ref()
                 .is_none_or(|rate| rate.found().is_some_and(|found| found.is_outer))
+    }
+
+    /// Takes the name of a variable of the file; those of MATLAB's own have none.
+    ///
+    /// # Errors
+    /// If there was one of this name.
+    pub(super) fn begin(&mut self, name: &str) -> Result<(), RecordingError> {
+        if name.is_empty() { Ok(()) } else { self.names.add(name) }
     }
 
     /// Passes over something without numbers.
@@ -139,7 +158,8 @@ impl<'a> Wanted<'a> {
             }
             if takes_samples {
                 let samples = Array2::from_elem((1, 1), number as f32);
-                self.samples.keep(Found { is_outer, contents: Ok((path.to_owned(), samples)) });
+                let matrix = Matrix { path: path.to_owned(), samples, notice: None };
+                self.samples.keep(Found { is_outer, contents: Ok(matrix) });
             }
             return Ok(true);
         }
@@ -150,7 +170,7 @@ impl<'a> Wanted<'a> {
             return Ok(false);
         }
         let contents = match array.check(self.limits) {
-            Ok(shape) => Ok((path.to_owned(), open()?.matrix(path, shape, self.limits)?)),
+            Ok((shape, axes)) => Ok(open()?.matrix(path, shape, axes, self.limits)?),
             Err(error) => Err(error),
         };
         let is_read = contents.is_ok();
@@ -173,9 +193,10 @@ impl<'a> Wanted<'a> {
                 list(&kinds)
             )));
         }
-        let (path, samples) = self.samples.finish()?.contents?;
+        let Matrix { path, samples, notice } = self.samples.finish()?.contents?;
         let rate = self.rate.map(|rate| rate.finish()?.contents).transpose()?;
-        let recording = Recording::from_array(samples, Some(path), self.selection)?;
+        let mut recording = Recording::from_array(samples, Some(path), self.selection)?;
+        recording.notices.extend(notice);
         Ok(Recording { sample_rate_hz: rate, ..recording })
     }
 }
@@ -189,8 +210,8 @@ impl Array<'_> {
         search::no_rate(self.path, count)
     }
 
-    /// Rows and columns, if it can be a recording.
-    fn check(&self, limits: &Limits) -> Result<[usize; 2], RecordingError> {
+    /// Rows and columns and how they are taken, if it can be a recording.
+    fn check(&self, limits: &Limits) -> Result<([usize; 2], Axes), RecordingError> {
         if self.complex {
             return Err(unsupported(
                 self.path,
@@ -199,7 +220,10 @@ impl Array<'_> {
         }
         limits.check_shape(self.sizes.iter().copied())?;
         match *self.sizes {
-            [rows, columns] => Ok([rows as usize, columns as usize]),
+            [rows, columns] => {
+                let shape = [rows as usize, columns as usize];
+                Ok((shape, Axes::of(shape, true)?))
+            }
             _ => {
                 Err(unsupported(self.path, "has more than two axes: save it as samples x channels"))
             }
@@ -217,13 +241,13 @@ impl Numbers<'_> {
         self.kind.one(self.order, bytes).ok_or(RecordingError::Empty)
     }
 
-    /// The samples, `[C, T]`. The longer axis is time.
     fn matrix(
         self,
         path: &str,
         [rows, columns]: [usize; 2],
+        axes: Axes,
         limits: &Limits,
-    ) -> Result<Array2<f32>, RecordingError> {
+    ) -> Result<Matrix, RecordingError> {
         let count = rows * columns;
         limits.check_bytes(self.bytes)?;
         self.check(path, count)?;
@@ -232,7 +256,11 @@ impl Numbers<'_> {
         // MATLAB stores one column after another.
         let matrix = Array2::from_shape_vec((rows, columns).f(), numbers)
             .map_err(|_| malformed("the numbers of a variable do not fill its shape"))?;
-        Ok(if rows >= columns { matrix.reversed_axes() } else { matrix })
+        let (samples, notice) = match axes {
+            Axes::ChannelsFirst => (matrix, None),
+            Axes::SamplesFirst(notice) => (matrix.reversed_axes(), notice),
+        };
+        Ok(Matrix { path: path.to_owned(), samples, notice })
     }
 
     pub(super) fn check(&self, path: &str, count: usize) -> Result<(), RecordingError> {

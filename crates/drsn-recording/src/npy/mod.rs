@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder as _};
 
 pub(crate) use self::header::{Header, Item};
-use crate::{Limits, Notice, NoticeCode, Recording, RecordingError, RecordingFormat, Selection};
+use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection, axes::Axes};
 
 /// Most axes of an array that is read: above every real one. Each costs time for each number.
 const MAX_AXES: usize = 8;
@@ -97,33 +97,14 @@ impl Array {
                 "it has the shape {shape:?}, and a recording has [samples] or [channels, samples]"
             ))
         })?;
-        let (samples, notice) = channels_first(values)?;
+        let (rows, columns) = values.dim();
+        let (samples, notice) = match Axes::of([rows, columns], false)? {
+            Axes::ChannelsFirst => (values, None),
+            Axes::SamplesFirst(notice) => (values.reversed_axes(), notice),
+        };
         let mut recording = Recording::from_array(samples, name, selection)?;
         recording.notices.extend(notice);
         Ok(Recording { sample_rate_hz, ..recording })
-    }
-}
-
-/// The samples as `[C, T]`, with a notice if they may have been meant otherwise.
-fn channels_first(values: Array2<f32>) -> Result<(Array2<f32>, Option<Notice>), RecordingError> {
-    /// Most channels of an array with the samples first. A recording of more channels than samples
-    /// is hardly meant, but one of many channels and little more samples may be.
-    const MOST: usize = 64;
-    match values.dim() {
-        (rows, columns) if rows <= columns => Ok((values, None)),
-        (_, 0) => Err(RecordingError::Empty),
-        (_, 1) => Ok((values.reversed_axes(), None)),
-        (rows, columns @ ..=MOST) => {
-            let notice = NoticeCode::Transposed.because(format!(
-                "its shape is [{rows}, {columns}], and it was read as {columns} channels of {rows} \
-                 samples: the longer axis is time"
-            ));
-            Ok((values.reversed_axes(), Some(notice)))
-        }
-        (rows, columns) => Err(RecordingError::Unsupported(format!(
-            "its shape is [{rows}, {columns}], and neither axis is clearly the channels: \
-             save it as [channels, samples], with at most as many channels as samples"
-        ))),
     }
 }
 
@@ -145,6 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::NoticeCode;
 
     const LIMITS: Limits = Limits::new(100_000, 10_000);
 

@@ -1,0 +1,59 @@
+//! Commas in the first lines of a table: between columns, or before decimals?
+
+use super::{
+    cells::{Separator, number},
+    grid::{Grid, SIGNS, is_comment, is_whole},
+};
+
+impl<'a> Grid<'a> {
+    /// Whether commas that seem to separate two columns mark the decimals of one (`single`).
+    pub(super) fn has_decimal_commas(&self, single: &Self, lines: &[&str]) -> bool {
+        if self.separator != Separator::Comma || self.cells != 2 || single.rows() < self.rows() {
+            return false;
+        }
+        let (whole, fraction) = (self.numbers(0, self.first_row), self.numbers(1, self.first_row));
+        let mut above = lines.iter().take(self.first_row);
+        let header = above.rfind(|line| !line.trim().is_empty() && !is_comment(line));
+        match header {
+            // One name above numbers that do not count the rows.
+            Some(header) if !header.contains(',') => !(whole.values.len() > 2 && whole.count()),
+            Some(_) => false,
+            None => !fraction.values.is_empty() && self.column_of_fractions().is_some(),
+        }
+    }
+
+    /// Whether commas separate nothing but whole numbers, as they would the digits before and after a
+    /// decimal comma.
+    pub(super) fn has_only_whole_numbers_between_commas(&self) -> bool {
+        let cells = self.rows_from(self.first_row).flatten();
+        let mut numbers = cells.filter(|cell| number(cell).is_some());
+        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell))
+    }
+
+    /// The first column, from 1, whose cells are the digits after a decimal comma: some of them
+    /// begin with zero, as no whole number does.
+    pub(super) fn column_of_fractions(&self) -> Option<usize> {
+        if self.separator != Separator::Comma {
+            return None;
+        }
+        let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
+        let is_whole = |cell: &str| is_digits(cell.trim_start_matches(SIGNS));
+        let split = |cell: &'a str| cell.split_once(['e', 'E']).map_or((cell, ""), |parts| parts);
+        let is_digits_of_fraction = |cell: &'a str| {
+            let (digits, exponent) = split(cell);
+            is_digits(digits) && (exponent.is_empty() || is_whole(exponent))
+        };
+        // `123400e+01` has its decimals before it, too.
+        let is_padded = |cell: &'a str| {
+            let (digits, exponent) = split(cell);
+            digits.len() > 1 && (cell.starts_with('0') || !exponent.is_empty())
+        };
+        let rows = || self.rows_from(self.first_row);
+        let is_fraction = |&column: &usize| {
+            rows().all(|row| is_digits_of_fraction(row[column]) && is_whole(row[column - 1]))
+                && rows().any(|row| is_padded(row[column]))
+                && !rows().any(|row| is_padded(row[column - 1]))
+        };
+        (1..self.cells).find(is_fraction).map(|column| column + 1)
+    }
+}
