@@ -95,7 +95,9 @@ fn later(mut block: Vec<Line>, mut lines: Lines<impl BufRead>, limits: &Limits) 
             return None;
         }
         let half = block.get(block.len() / 2..).unwrap_or_default();
-        if open(half, &Selection::default(), limits, false).is_ok() {
+        // A short table at the end of the file has less than half of the last block.
+        let is_last = block.len() < INSPECTED_LINES;
+        if is_last || open(half, &Selection::default(), limits, false).is_ok() {
             // A block that begins within a table is none of lines above one.
             let first = block.first().map_or(0, |(number, _)| number - 1);
             return search(&block, 0, None, limits).filter(|&skipped| skipped > first);
