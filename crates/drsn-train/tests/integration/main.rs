@@ -8,6 +8,8 @@ mod command_line;
 #[cfg(test)]
 mod cwru;
 #[cfg(test)]
+mod data_sets;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod evaluation;

@@ -6,7 +6,7 @@ use drsn_bundle::SignalSource;
 use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
 use ndarray::s;
 
-use super::origin::Origin;
+use super::{constant, origin::Origin};
 use crate::{
     dataset::{
         error::DatasetError,
@@ -17,7 +17,7 @@ use crate::{
         subset::Subset,
         windows::{Segment, StoredRecording},
     },
-    recipe::SignalConfig,
+    recipe::{NormalizationConfig, SignalConfig},
 };
 
 /// Limits of a recording, which is decoded whole: a file of 16 GiB, and 4 GiB of samples.
@@ -29,6 +29,10 @@ const UNKNOWN_RATE: &str = "its sample rate is unknown: add it to the index as s
 /// Loads recordings one after another.
 pub(super) struct Loader<'a> {
     config: &'a SignalConfig,
+    /// Whether constant windows are left out instead of refusing their recording.
+    skip_bad: bool,
+    /// Names of the recordings of which windows were left out.
+    shortened: Vec<String>,
     /// Number of channels, and the first file, which has that number.
     channels: Option<(usize, String)>,
     /// The first known sample rate, and its file.
@@ -54,13 +58,17 @@ pub(super) struct Loaded {
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
+    /// Names of the recordings of which constant windows were left out.
+    pub(super) shortened: Vec<String>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader that holds at most `max_in_memory` bytes of samples in memory.
-    pub(super) fn new(config: &'a SignalConfig, max_in_memory: u64) -> Self {
+    pub(super) fn new(config: &'a SignalConfig, skip_bad: bool, max_in_memory: u64) -> Self {
         Self {
             config,
+            skip_bad,
+            shortened: Vec::new(),
             channels: None,
             rate: None,
             rates_known: true,
@@ -101,6 +109,17 @@ impl<'a> Loader<'a> {
             .map(|(subset, range)| Segment { recording: index, subset, range })
             .collect();
         self.check_length(part.len(), &segments).map_err(bad)?;
+        let segments = match self.config.normalization {
+            NormalizationConfig::None => segments,
+            NormalizationConfig::ZScore { .. } => {
+                let samples = recording.samples.slice(s![.., part.clone()]);
+                let window = self.config.window;
+                let varying = constant::leave_out(&samples, segments, window, self.skip_bad);
+                let (segments, is_shortened) = varying.map_err(bad)?;
+                self.shortened.extend(is_shortened.then(|| entry.name.clone()));
+                segments
+            }
+        };
         let place = self.store(&recording, part.clone())?;
         self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
         self.origin.add(&recording, &selection(self.config, entry));
@@ -125,6 +144,7 @@ impl<'a> Loader<'a> {
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
+            shortened: self.shortened,
         })
     }
 

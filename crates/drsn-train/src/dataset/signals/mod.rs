@@ -1,6 +1,7 @@
 //! Recordings: each is decoded once, checked against the recipe, and stored in memory or in a
 //! temporary file.
 
+mod constant;
 mod loader;
 mod origin;
 
@@ -9,7 +10,7 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
 
 use super::{
-    Data, DatasetError, DatasetSource,
+    Data, DatasetError, DatasetSource, Note,
     copies::Copies,
     file_set::FileSet,
     files::{self, FileKind},
@@ -48,7 +49,7 @@ fn open_within(
     let mut notes = std::mem::take(&mut listing.notes);
     let divides = |subset| partition::divides(&config.split, subset);
     notes.extend(Copies::find(&listing).check(&listing, &subset_of, divides)?);
-    let mut loader = Loader::new(config, max_in_memory);
+    let mut loader = Loader::new(config, skip_bad, max_in_memory);
     let mut skipped = Vec::new();
     for (entry, subset) in listing.entries.iter().zip(subset_of) {
         match loader.load(entry, subset) {
@@ -56,8 +57,16 @@ fn open_within(
             result => result?,
         }
     }
-    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments } =
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, shortened } =
         loader.finish()?;
+    if !shortened.is_empty() {
+        let recordings = match shortened.len() {
+            1 => "1 recording".to_owned(),
+            count => format!("{count} recordings"),
+        };
+        let text = format!("constant windows of {recordings} were left out");
+        notes.push(Note::new(text, shortened));
+    }
     let windows = Windows::new(samples, recordings, segments, spec);
     let input = input(config, channels, sample_rate_hz, source);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));
