@@ -494,6 +494,23 @@ fn the_input_remembers_the_channels_that_were_taken() {
     assert_eq!(spec.source, Some(SignalSource { variable: None, channels }));
 }
 
+/// Regression: the name was remembered, and the server read the first of the columns that had it,
+/// which was another one, without a word.
+#[test]
+fn a_channel_is_remembered_by_its_position_if_its_name_is_not_its_own() {
+    let table = |first: usize| -> Vec<u8> {
+        let rows =
+            (0..80).map(|row| format!("{},{},{}\n", first + row * row % 7, row % 5, row % 3));
+        rows.fold("x,y,y\n".to_owned(), |text, row| text + &row).into_bytes()
+    };
+    let folder = folder(&[("a/1.csv", table(1)), ("b/2.csv", table(2))]);
+    let config = SignalConfig { channels: vec!["2".to_owned()], ..config() };
+    let data = open_folder(folder.path(), &config).unwrap();
+    let InputSpec::Signal(spec) = data.input else { panic!("no signal") };
+    let source = SignalSource { variable: None, channels: vec!["2".to_owned()] };
+    assert_eq!(spec.source, Some(source));
+}
+
 /// A machine that was repaired during a recording: no window is of both conditions.
 #[test]
 fn an_index_may_list_parts_of_recordings_with_labels_of_their_own() {

@@ -12,7 +12,7 @@ const SHORT: usize = 3 * 2048;
 pub(super) fn version_4(folder: &Path) {
     for (class, name) in ["normal", "worn"].into_iter().enumerate() {
         for number in 0..2 {
-            let samples = signal(class, number, SHORT);
+            let samples = signal(class, number, 30_000);
             let variables = [doubles_4("rpm", &[1797.0]), doubles_4("DE_time", &samples)];
             write(folder.join(format!("{name}/{number}.mat")), variables.concat());
         }
@@ -164,9 +164,9 @@ pub(super) fn seu(folder: &Path) {
             let names: Vec<String> = (1..=8).map(|n| format!("Channel {n}{separator}")).collect();
             above.push(names.concat());
             let columns: Vec<Vec<f32>> =
-                (0..8).map(|channel| signal(class, 10 * seed + channel, SHORT)).collect();
+                (0..8).map(|channel| signal(class, 10 * seed + channel, 24_000)).collect();
             let rows = table(&columns, separator, &format!("{separator}\n"));
-            let path = folder.join(format!("gearbox/bearingset/{name}.csv"));
+            let path = folder.join(format!("bearingset/{name}.csv"));
             write(path, format!("{}\n{rows}", above.join("\n")));
         }
     }
