@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::dataset::{subset::Subset, windows::Segment};
+use crate::dataset::{note::Note, subset::Subset, windows::Segment};
 
 /// A stretch of one channel, at least as long as a window.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,16 @@ pub(super) fn leave_out(
         parts.extend(ranges.into_iter().map(|range| Segment { range, ..segment }));
     }
     Ok((parts, is_shortened))
+}
+
+/// Tells of which recordings windows were left out, if of any.
+pub(super) fn note(names: Vec<String>) -> Option<Note> {
+    let recordings = match names.len() {
+        0 => return None,
+        1 => "1 recording".to_owned(),
+        count => format!("{count} recordings"),
+    };
+    Some(Note::new(format!("constant windows of {recordings} were left out"), names))
 }
 
 /// Finds the stretches of at least `window` samples (not 0) in a range of `[channels, samples]`, in
@@ -108,6 +118,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn segment(subset: Subset, range: Range<usize>) -> Segment {
+        Segment { recording: 0, subset, range }
+    }
+
+    /// Regression: a recording that ends with silence, as many clips of sounds do, stopped the
+    /// training in the middle with "a dead sensor cannot be classified", and nothing but another
+    /// file helped.
+    #[test]
+    fn silence_is_refused_with_what_to_do_or_left_out_of_its_segment() {
+        let samples = Array2::from_shape_fn((2, 100), |(channel, n)| {
+            if channel == 1 && n >= 60 { 0.0 } else { (n % 7) as f32 }
+        });
+        let leave_out = |subset, range, are_left_out| {
+            leave_out(&samples.view(), vec![segment(subset, range)], 10, are_left_out)
+        };
+        let error = leave_out(Subset::Training, 0..90, false).unwrap_err();
+        let expected =
+            "channel 1 is constant (0) from sample 60 to 89, for at least a window of 10: ";
+        assert!(error.starts_with(expected) && error.ends_with("--skip-bad"), "{error}");
+        for (subset, range, expected) in [
+            (Subset::Training, 0..90, Some((vec![0..69], true))),
+            (Subset::Training, 0..69, Some((vec![0..69], false))),
+            (Subset::Training, 70..90, None),
+            (Subset::Test, 70..90, Some((vec![], true))),
+        ] {
+            let found = leave_out(subset, range, true).ok().map(|(segments, is_shortened)| {
+                let ranges: Vec<_> = segments.into_iter().map(|segment| segment.range).collect();
+                (ranges, is_shortened)
+            });
+            assert_eq!(found, expected);
+        }
+        assert_eq!(note(Vec::new()), None);
+        let told = note(vec!["a.wav".to_owned()]).unwrap().to_string();
+        assert_eq!(told, "constant windows of 1 recording were left out: a.wav");
+    }
 
     proptest! {
         /// Against the definition: exactly the windows in which every channel varies remain.

@@ -29,10 +29,6 @@ const UNKNOWN_RATE: &str = "its sample rate is unknown: add it to the index as s
 /// Loads recordings one after another.
 pub(super) struct Loader<'a> {
     config: &'a SignalConfig,
-    /// Whether constant windows are left out instead of refusing their recording.
-    skip_bad: bool,
-    /// Names of the recordings of which windows were left out.
-    shortened: Vec<String>,
     /// Number of channels, and the first file, which has that number.
     channels: Option<(usize, String)>,
     /// The first known sample rate, and its file.
@@ -58,17 +54,13 @@ pub(super) struct Loaded {
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
-    /// Names of the recordings of which constant windows were left out.
-    pub(super) shortened: Vec<String>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader that holds at most `max_in_memory` bytes of samples in memory.
-    pub(super) fn new(config: &'a SignalConfig, skip_bad: bool, max_in_memory: u64) -> Self {
+    pub(super) fn new(config: &'a SignalConfig, max_in_memory: u64) -> Self {
         Self {
             config,
-            skip_bad,
-            shortened: Vec::new(),
             channels: None,
             rate: None,
             rates_known: true,
@@ -80,8 +72,14 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Reads a file of a subset and stores its samples.
-    pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
+    /// Reads a file of a subset and stores its samples. A recording with constant windows is
+    /// refused, or they are left out with `skip_bad`; returns whether there were any.
+    pub(super) fn load(
+        &mut self,
+        entry: &Entry,
+        subset: Subset,
+        skip_bad: bool,
+    ) -> Result<bool, DatasetError> {
         let bad = |reason: String| DatasetError::BadFile {
             path: entry.path.clone(),
             reason: if entry.is_part() {
@@ -109,15 +107,12 @@ impl<'a> Loader<'a> {
             .map(|(subset, range)| Segment { recording: index, subset, range })
             .collect();
         self.check_length(part.len(), &segments).map_err(bad)?;
-        let segments = match self.config.normalization {
-            NormalizationConfig::None => segments,
+        let (segments, is_shortened) = match self.config.normalization {
+            NormalizationConfig::None => (segments, false),
             NormalizationConfig::ZScore { .. } => {
                 let samples = recording.samples.slice(s![.., part.clone()]);
                 let window = self.config.window;
-                let varying = constant::leave_out(&samples, segments, window, self.skip_bad);
-                let (segments, is_shortened) = varying.map_err(bad)?;
-                self.shortened.extend(is_shortened.then(|| entry.name.clone()));
-                segments
+                constant::leave_out(&samples, segments, window, skip_bad).map_err(bad)?
             }
         };
         let place = self.store(&recording, part.clone())?;
@@ -131,7 +126,7 @@ impl<'a> Loader<'a> {
             length: part.len(),
             first: part.start,
         });
-        Ok(())
+        Ok(is_shortened)
     }
 
     /// Ends the loading.
@@ -144,7 +139,6 @@ impl<'a> Loader<'a> {
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
-            shortened: self.shortened,
         })
     }
 

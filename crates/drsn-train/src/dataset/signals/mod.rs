@@ -49,24 +49,18 @@ fn open_within(
     let mut notes = std::mem::take(&mut listing.notes);
     let divides = |subset| partition::divides(&config.split, subset);
     notes.extend(Copies::find(&listing).check(&listing, &subset_of, divides)?);
-    let mut loader = Loader::new(config, skip_bad, max_in_memory);
+    let mut loader = Loader::new(config, max_in_memory);
     let mut skipped = Vec::new();
+    let mut shortened = Vec::new();
     for (entry, subset) in listing.entries.iter().zip(subset_of) {
-        match loader.load(entry, subset) {
+        match loader.load(entry, subset, skip_bad) {
             Err(bad @ DatasetError::BadFile { .. }) if skip_bad => skipped.push(bad.to_string()),
-            result => result?,
+            result => shortened.extend(result?.then(|| entry.name.clone())),
         }
     }
-    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, shortened } =
+    notes.extend(constant::note(shortened));
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments } =
         loader.finish()?;
-    if !shortened.is_empty() {
-        let recordings = match shortened.len() {
-            1 => "1 recording".to_owned(),
-            count => format!("{count} recordings"),
-        };
-        let text = format!("constant windows of {recordings} were left out");
-        notes.push(Note::new(text, shortened));
-    }
     let windows = Windows::new(samples, recordings, segments, spec);
     let input = input(config, channels, sample_rate_hz, source);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));

@@ -494,23 +494,6 @@ fn the_input_remembers_the_channels_that_were_taken() {
     assert_eq!(spec.source, Some(SignalSource { variable: None, channels }));
 }
 
-/// Regression: the name was remembered, and the server read the first of the columns that had it,
-/// which was another one, without a word.
-#[test]
-fn a_channel_is_remembered_by_its_position_if_its_name_is_not_its_own() {
-    let table = |first: usize| -> Vec<u8> {
-        let rows =
-            (0..80).map(|row| format!("{},{},{}\n", first + row * row % 7, row % 5, row % 3));
-        rows.fold("x,y,y\n".to_owned(), |text, row| text + &row).into_bytes()
-    };
-    let folder = folder(&[("a/1.csv", table(1)), ("b/2.csv", table(2))]);
-    let config = SignalConfig { channels: vec!["2".to_owned()], ..config() };
-    let data = open_folder(folder.path(), &config).unwrap();
-    let InputSpec::Signal(spec) = data.input else { panic!("no signal") };
-    let source = SignalSource { variable: None, channels: vec!["2".to_owned()] };
-    assert_eq!(spec.source, Some(source));
-}
-
 /// A machine that was repaired during a recording: no window is of both conditions.
 #[test]
 fn an_index_may_list_parts_of_recordings_with_labels_of_their_own() {
@@ -550,39 +533,4 @@ fn an_index_may_list_parts_of_recordings_with_labels_of_their_own() {
     let pair = "in parts that overlap, each of which is divided in time";
     let lines = "x.wav,a,,0.005,\nx.wav,a,0.003,0.008,\ny.wav,b,,,\n";
     assert!(open(lines, config().split).unwrap_err().to_string().contains(pair));
-}
-
-/// Regression: a recording that ends with silence, as many clips of sounds do, stopped the training
-/// in the middle with "a dead sensor cannot be classified", and nothing could be done about it.
-#[test]
-fn windows_of_silence_are_refused_when_the_data_is_opened_or_left_out_and_told() {
-    let silence = |before: i16| {
-        let samples: Vec<i16> = (0..60).map(|n| if n < 40 { n + before } else { 0 }).collect();
-        wav(&samples, 8000)
-    };
-    let folder = folder(&[("a/1.wav", silence(1)), ("a/2.wav", ramp(60)), ("b/3.wav", ramp(60))]);
-    let mut config = config();
-    config.split = Split::Time { training: 0.9, held_out: 0.1 };
-    let zscore = NormalizationConfig::ZScore { epsilon: 1e-8 };
-    for normalization in [zscore, NormalizationConfig::None] {
-        config.normalization = normalization;
-        let open = |skip_bad| super::open(1, &config, folder.path(), None, skip_bad);
-        if normalization == NormalizationConfig::None {
-            assert!(open(false).unwrap().notes.is_empty());
-            continue;
-        }
-        let error = open(false).unwrap_err().to_string();
-        let expected =
-            "channel 0 is constant (0) from sample 40 to 53, for at least a window of 10";
-        assert!(error.contains("1.wav: ") && error.contains(expected), "{error}");
-        let data = open(true).unwrap();
-        assert_eq!(data.skipped.len(), 0);
-        let note = data.notes[0].to_string();
-        assert_eq!(note, "constant windows of 1 recording were left out: a/1.wav");
-        for &index in &data.training.indices {
-            let mut window = Array2::zeros((1, 10));
-            data.training.source.read(index, 5, window.view_mut().into_dyn()).unwrap();
-            data.input.prepare(window.as_slice_mut().unwrap()).unwrap();
-        }
-    }
 }
