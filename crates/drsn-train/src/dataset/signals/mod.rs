@@ -10,7 +10,7 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
 
 use super::{
-    Data, DatasetError, DatasetSource, Note,
+    Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
     files::{self, FileKind},
