@@ -131,7 +131,12 @@ fn what_was_taken_of_the_training_files_is_remembered_and_may_be_missing() {
     let mut take = |channels: &[&str]| {
         let InputSpec::Signal(signal) = &mut manifest.input else { panic!("no signal") };
         let channels = channels.iter().map(|&name| name.to_owned()).collect();
-        signal.source = Some(SignalSource { variable: Some("DE_time".to_owned()), channels });
+        signal.source = Some(SignalSource {
+            variable: Some("DE_time".to_owned()),
+            channels,
+            rate_variable: Some("sr".to_owned()),
+            skip_lines: 3,
+        });
         (Manifest::from_json(&manifest.to_json().unwrap()), manifest.clone())
     };
     for channels in [&[][..], &["x", "y"]] {

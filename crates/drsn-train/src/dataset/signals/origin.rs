@@ -33,11 +33,7 @@ impl Origin {
         let wanted = selection.variable.clone().filter(|_| recording.variable.is_some());
         self.wanted_variable.add(wanted);
         self.variable.add(recording.variable.clone());
-        let text = |channel: &ChannelId| match channel {
-            ChannelId::Index(index) => index.to_string(),
-            ChannelId::Name(name) => name.clone(),
-        };
-        let wanted: Vec<String> = selection.channel.iter().map(text).collect();
+        let wanted: Vec<String> = selection.channel.iter().map(ChannelId::to_string).collect();
         self.wanted_channels.add((!wanted.is_empty()).then_some(wanted));
         // A variable that holds one channel gives it its own name.
         let is_variable =
