@@ -53,7 +53,8 @@ impl Array {
         let entries = entries(bytes, limits)?;
         let entry = find(&entries, selection.variable.as_deref())?;
         let rate = selection.rate_variable.as_deref();
-        let rate = rate.map(|name| find(&entries, Some(name))?.rate()).transpose()?;
+        let rate = rate.map(|name| find(&entries, Some(name)).and_then(Entry::rate));
+        let rate = rate.transpose().map_err(RecordingError::of_rate)?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
         let mut reader = CrcReader::new(member.open()?);

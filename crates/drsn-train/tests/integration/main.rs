@@ -30,6 +30,8 @@ mod predict;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
+mod reported;
+#[cfg(test)]
 mod reproducibility;
 #[path = "../../../../tests/support/skip.rs"]
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Checks of the data, its split and its windows.
 
 use super::{Checked, positive, ranges};
-use crate::recipe::data::{DataConfig, NormalizationConfig, SignalConfig, Split};
+use crate::recipe::data::{
+    DataConfig, MAX_SKIPPED_LINES, NormalizationConfig, SignalConfig, Split,
+};
 
 impl DataConfig {
     pub(super) fn check(&self) -> Checked {
@@ -30,6 +32,7 @@ impl SignalConfig {
             ("data.window", self.window, 1, 1 << 24),
             ("data.hop", self.hop, 1, 1 << 24),
             ("data.test_hop", self.test_hop.unwrap_or(1), 1, 1 << 24),
+            ("data.skip_lines", self.skip_lines.unwrap_or(0), 0, MAX_SKIPPED_LINES),
         ])?;
         if let Some(rate) = self.sample_rate_hz {
             positive(&[("data.sample_rate_hz", rate)])?;
