@@ -1,7 +1,10 @@
 //! What a bundle remembers of the files it was trained on is the default for requests, and the answer
 //! says what was taken.
 
+use std::{fs, path::PathBuf};
+
 use drsn_bundle::{InputSpec, input::SignalSource};
+use serde_json::Value;
 
 use crate::{
     harness::{self, Server, has_runtime},
@@ -10,13 +13,69 @@ use crate::{
 };
 
 fn remembering(channels: &[&str]) -> tempfile::TempDir {
+    trained_on(SignalSource {
+        channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
+        ..SignalSource::default()
+    })
+}
+
+fn trained_on(source: SignalSource) -> tempfile::TempDir {
     let InputSpec::Signal(mut signal) = tiny::signal_input(1) else { unreachable!() };
     signal.sample_rate_hz = None;
-    signal.source = Some(SignalSource {
-        variable: None,
-        channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
-    });
+    signal.source = Some(source);
     harness::repository(&[("tiny", InputSpec::Signal(signal))])
+}
+
+/// A file for the tests of the reader of MAT-files.
+fn matlab(name: &str) -> Vec<u8> {
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/drsn-recording/tests/matlab");
+    fs::read(folder.join(name)).unwrap()
+}
+
+/// The codes of the notices of a prediction.
+fn codes(prediction: &Value) -> Vec<&str> {
+    let notices = prediction["notices"].as_array();
+    notices.into_iter().flatten().filter_map(|notice| notice["code"].as_str()).collect()
+}
+
+/// A trainer that left out lines, or took the rate from a variable, has a server that does the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_left_out_and_the_rate_is_found_as_in_training_and_it_is_told() {
+    if !has_runtime() {
+        return;
+    }
+    let models = trained_on(SignalSource {
+        rate_variable: Some("sr".to_owned()),
+        skip_lines: 2,
+        ..SignalSource::default()
+    });
+    let server = Server::start(models.path(), &[]).await;
+    let answer = async |query: &str, media: &str, body: Vec<u8>| {
+        let path = format!("/classify?overlap=0{query}");
+        server.classify(&path, media, body).await["predictions"][0].clone()
+    };
+    // 300 Hz would be a row of the table, as far as its reader knows.
+    let rows: String = (0..8).map(|n| format!("{}.5\n", n * n % 7)).collect();
+    let table = format!("300.5\n7.5\n{rows}").into_bytes();
+    let by_training = answer("", "text/csv", table.clone()).await;
+    let by_request = answer("&skip_lines=2", "text/csv", table.clone()).await;
+    let whole = answer("&skip_lines=0", "text/csv", table).await;
+    assert_eq!(by_training["probabilities"], by_request["probabilities"]);
+    assert_ne!(by_training["probabilities"], whole["probabilities"]);
+    assert_eq!(codes(&by_training), ["lines_skipped"]);
+    assert_eq!(codes(&by_request), [""; 0]);
+
+    let mat = "application/x-matlab-data";
+    let by_training = answer("", mat, matlab("bearing_plain.mat")).await;
+    assert_eq!(by_training["input"]["sample_rate_hz"], 97_656.25, "{by_training}");
+    assert_eq!(codes(&by_training), [""; 0]);
+    let without = answer("", mat, matlab("v4_f8.mat")).await;
+    assert!(without["input"]["sample_rate_hz"].is_null(), "{without}");
+    assert_eq!(codes(&without), ["other_source"], "{without}");
+    let message = without["notices"][0]["message"].as_str().unwrap();
+    assert!(message.contains("in the variable sr, and this file does not"), "{message}");
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,12 +99,17 @@ pub fn write(
     if target.exists() && !replace {
         return Err(BundleError::Exists { path: target });
     }
-    install(&versions, &target, &files)?;
+    install(&versions, &target, &files, replace)?;
     Ok(target)
 }
 
 /// Writes files to a hidden folder, and moves it to `target` in the folder `versions`.
-fn install(versions: &Path, target: &Path, files: &[(&str, &[u8])]) -> Result<(), BundleError> {
+fn install(
+    versions: &Path,
+    target: &Path,
+    files: &[(&str, &[u8])],
+    replace: bool,
+) -> Result<(), BundleError> {
     let repository = versions.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(repository).map_err(BundleError::file("create", repository))?;
     // A folder of versions that does not exist is moved as a whole, because a failure would leave
@@ -123,7 +128,16 @@ fn install(versions: &Path, target: &Path, files: &[(&str, &[u8])]) -> Result<()
     if is_first && publish_new(&staged_versions, versions).is_ok() {
         return Ok(());
     }
-    publish(&staged, target).map_err(BundleError::file("write", target))
+    if replace {
+        return publish(&staged, target).map_err(BundleError::file("write", target));
+    }
+    // It may have written this version, too, since it was looked for.
+    publish_new(&staged, target).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+            BundleError::Exists { path: target.to_owned() }
+        }
+        _ => BundleError::file("write", target)(error),
+    })
 }
 
 /// Changes the manifest of an existing bundle, for instance to add a baseline. `manifest.json` is

@@ -81,6 +81,10 @@ pub struct Training {
     pub tool: String,
     /// Description of the data: name, source, licence.
     pub data: String,
+    /// What was noticed while the data was read: files that were left out or are there twice, and
+    /// what was assumed or repaired, each with the first files it concerns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_notes: Vec<String>,
     /// SHA-256 of the data's classes, positions, labels and some of its values, in lower-case
     /// hexadecimal digits. Other data has another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -131,7 +131,12 @@ fn what_was_taken_of_the_training_files_is_remembered_and_may_be_missing() {
     let mut take = |channels: &[&str]| {
         let InputSpec::Signal(signal) = &mut manifest.input else { panic!("no signal") };
         let channels = channels.iter().map(|&name| name.to_owned()).collect();
-        signal.source = Some(SignalSource { variable: Some("DE_time".to_owned()), channels });
+        signal.source = Some(SignalSource {
+            variable: Some("DE_time".to_owned()),
+            channels,
+            rate_variable: Some("sr".to_owned()),
+            skip_lines: 3,
+        });
         (Manifest::from_json(&manifest.to_json().unwrap()), manifest.clone())
     };
     for channels in [&[][..], &["x", "y"]] {
@@ -140,4 +145,31 @@ fn what_was_taken_of_the_training_files_is_remembered_and_may_be_missing() {
     }
     let refused = take(&["x"]).0.unwrap_err().to_string();
     assert!(refused.contains("has 2 channels, but source.channels names 1"), "{refused}");
+}
+
+/// Regression: of two programs that wrote one version at the same time, none to replace another, the
+/// later one replaced what the other had reported as written.
+#[test]
+fn of_two_writers_of_one_version_one_is_refused_and_the_other_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    for version in 1..=40 {
+        let barrier = std::sync::Barrier::new(2);
+        let attempt = |classes: [&str; 2]| {
+            let mut manifest = tiny::manifest("tiny", &version.to_string(), tiny::signal_input(1));
+            manifest.classes = classes.map(str::to_owned).to_vec();
+            barrier.wait();
+            write(folder.path(), manifest, false)
+        };
+        let outcomes = std::thread::scope(|scope| {
+            let both = [["a", "b"], ["c", "d"]];
+            both.map(|classes| scope.spawn(move || (classes, attempt(classes))))
+                .map(|writer| writer.join().unwrap())
+        });
+        let (written, refused): (Vec<_>, Vec<_>) =
+            outcomes.into_iter().partition(|(_, outcome)| outcome.is_ok());
+        let [(classes, _)] = &written[..] else { panic!("{written:?}, {refused:?}") };
+        assert!(matches!(refused[0].1, Err(BundleError::Exists { .. })), "{refused:?}");
+        let bundle = Bundle::open(&folder.path().join(format!("tiny/{version}"))).unwrap();
+        assert_eq!(bundle.manifest.classes, classes);
+    }
 }

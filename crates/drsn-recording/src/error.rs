@@ -74,6 +74,9 @@ pub enum RecordingError {
         /// The variables that match.
         candidates: Names,
     },
+    /// The variable that was named for the sample rate does not tell one, for this reason.
+    #[error(transparent)]
+    NoRate(Box<RecordingError>),
     /// A channel that does not exist.
     #[error("it has no channel {wanted}; it has {available}")]
     NoChannel {
@@ -130,6 +133,17 @@ impl From<io::Error> for RecordingError {
 }
 
 impl RecordingError {
+    /// The error for a sample rate that was looked for in a variable. What is wrong with the file as
+    /// a whole stays what it is.
+    pub(crate) fn of_rate(self) -> Self {
+        match self {
+            Self::NoVariable { .. } | Self::AmbiguousVariable { .. } | Self::Unsupported(_) => {
+                Self::NoRate(Box::new(self))
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {
         Self::Malformed { format, reason: reason.into() }
     }

@@ -35,6 +35,7 @@ mod npy;
 mod npz;
 mod number;
 mod paced;
+mod rate;
 mod resample;
 mod resampler;
 mod search;
@@ -61,6 +62,7 @@ pub use limits::{Limits, MAX_CHANNELS};
 pub use notice::{Notice, NoticeCode};
 pub use npy::Array;
 pub use paced::{Paced, is_time_up};
+pub use rate::{DeclaredRate, RateConflict, RateSource, same_rate, settled_rate};
 pub use resample::resample;
 pub use resampler::Resampler;
 pub use select::{ChannelId, Selection};
@@ -88,18 +90,6 @@ pub struct Recording {
     pub variable: Option<String>,
     /// What was assumed or repaired.
     pub notices: Vec<Notice>,
-}
-
-/// Where a sample rate is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RateSource {
-    /// The file states it, or its times determine it.
-    #[default]
-    Stated,
-    /// The mean of times that are rounded or uneven.
-    Clock,
-    /// Times without a unit, which were taken as seconds.
-    ClockWithoutUnit,
 }
 
 impl Recording {

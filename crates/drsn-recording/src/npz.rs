@@ -54,7 +54,8 @@ impl Array {
         let entries = all(bytes, limits)?;
         let entry = find(&entries, selection.variable.as_deref())?;
         let rate = selection.rate_variable.as_deref();
-        let rate = rate.map(|name| find(&entries, Some(name))?.rate(limits)).transpose()?;
+        let rate = rate.map(|name| find(&entries, Some(name)).and_then(|entry| entry.rate(limits)));
+        let rate = rate.transpose().map_err(RecordingError::of_rate)?;
         let member = &entry.member;
         limits.check_bytes(u64::from(member.size))?;
         let mut reader = CrcReader::new(member.open(limits)?);

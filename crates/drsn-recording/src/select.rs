@@ -1,5 +1,7 @@
 //! The variable and the channels of a file to read.
 
+use std::fmt;
+
 use ndarray::{Array2, ArrayRef1};
 
 use crate::{Names, RecordingError};
@@ -37,6 +39,15 @@ impl From<&str> for ChannelId {
         match text.parse::<usize>() {
             Ok(index) if index.to_string() == text => Self::Index(index),
             _ => Self::Name(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => index.fmt(f),
+            Self::Name(name) => name.fmt(f),
         }
     }
 }

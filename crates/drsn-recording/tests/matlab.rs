@@ -164,58 +164,17 @@ fn a_truncated_file_of_version_4_says_so() {
 }
 
 /// The parts of a file of version 5, as hostile or unusual writers put them together.
-mod parts {
-    /// An element, in the long form.
-    pub(super) fn element(kind: u32, contents: &[u8]) -> Vec<u8> {
-        let mut bytes = [kind.to_le_bytes(), (contents.len() as u32).to_le_bytes()].concat();
-        bytes.extend(contents);
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
-        bytes
-    }
+#[path = "support/mat.rs"]
+mod parts;
 
-    /// A matrix of this class and shape.
-    pub(super) fn matrix(class: u32, shape: [u32; 2], name: &str, contents: &[u8]) -> Vec<u8> {
-        let flags = [class.to_le_bytes(), [0; 4]].concat();
-        let shape = shape.map(u32::to_le_bytes).concat();
-        let parts = [
-            element(6, &flags),
-            element(5, &shape),
-            element(1, name.as_bytes()),
-            contents.to_vec(),
-        ];
-        element(14, &parts.concat())
-    }
-
-    pub(super) fn numbers(name: &str, count: u32) -> Vec<u8> {
-        matrix(6, [count, 1], name, &element(2, &vec![1; count as usize]))
-    }
-
-    pub(super) fn structure(
-        shape: [u32; 2],
-        name: &str,
-        fields: &[&str],
-        values: &[u8],
-    ) -> Vec<u8> {
-        let mut names = Vec::new();
-        for field in fields {
-            names.extend(field.as_bytes());
-            names.resize(names.len().next_multiple_of(32), 0);
-        }
-        let contents = [element(5, &32_u32.to_le_bytes()), element(1, &names), values.to_vec()];
-        matrix(2, shape, name, &contents.concat())
-    }
-
-    pub(super) fn file(variables: &[Vec<u8>]) -> Vec<u8> {
-        let mut file = vec![b' '; 124];
-        file.extend(b"\x00\x01IM");
-        file.extend(variables.concat());
-        file
-    }
+/// A column of ones.
+fn numbers(name: &str, count: u32) -> Vec<u8> {
+    parts::matrix(6, [count, 1], name, &parts::element(2, &vec![1; count as usize]))
 }
 
 #[test]
 fn objects_and_functions_beside_a_signal_are_passed_over() {
-    use parts::{element, file, matrix, numbers, structure};
+    use parts::{element, file, matrix, structure};
     let object = matrix(3, [1, 1], "", &element(1, b"class"));
     let function = matrix(16, [1, 1], "", &numbers("", 100));
     // What is in an opaque one is no shape and no name.
@@ -235,7 +194,7 @@ fn objects_and_functions_beside_a_signal_are_passed_over() {
 /// An array that could be read before structures were searched is still read.
 #[test]
 fn a_damaged_structure_beside_the_wanted_array_does_not_matter() {
-    use parts::{file, numbers, structure};
+    use parts::{file, structure};
     let damaged = structure([1, 1], "s", &["a", "b"], &[7; 64]);
     let bytes = file(&[damaged, numbers("X097_DE_time", 70)]);
     for (variable, is_read) in
@@ -249,7 +208,7 @@ fn a_damaged_structure_beside_the_wanted_array_does_not_matter() {
 
 #[test]
 fn a_field_competes_with_variables_by_its_whole_name() {
-    use parts::{file, numbers, structure};
+    use parts::{file, structure};
     let bytes = file(&[
         numbers("X_gs", 70),
         structure([1, 1], "s", &["gs", "logs"], &[numbers("", 71), numbers("", 72)].concat()),
@@ -269,7 +228,7 @@ fn a_field_competes_with_variables_by_its_whole_name() {
 /// A few hundred bytes of a compressed file are megabytes of names.
 #[test]
 fn the_names_of_fields_that_are_held_at_once_are_bounded() {
-    use parts::{file, numbers, structure};
+    use parts::{file, structure};
     let names: Vec<String> = (0..600).map(|i| format!("f{i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let empty = [14_u32.to_le_bytes(), [0; 4]].concat();

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_recording::{ChannelId, Limits, Recording, Selection};
+use drsn_recording::{ChannelId, Limits, Recording, RecordingFormat, Selection};
 use ndarray::Axis;
 use serde::Deserialize;
 
@@ -45,6 +45,24 @@ struct Expected {
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
+}
+
+/// Regression: the name was told, and remembered by models; by it, the first of the columns that
+/// have it is read, which is another one.
+#[test]
+fn a_column_whose_name_others_have_too_has_no_name() {
+    let table: String =
+        (0..99).map(|n| format!("{}.5,{}.5,{}.5\n", n * n % 7, n % 5, n % 3)).collect();
+    let table = format!("x,y,y\n{table}");
+    let names = |channels: &[usize]| -> Vec<Option<String>> {
+        let channel = channels.iter().map(|&n| ChannelId::Index(n)).collect();
+        let selection = Selection { channel, ..Selection::default() };
+        let limits = Limits::new(1 << 20, 1 << 20);
+        let read = Recording::read(RecordingFormat::Csv, table.as_bytes(), &selection, &limits);
+        read.unwrap().names
+    };
+    assert_eq!(names(&[2]), [None]);
+    assert_eq!(names(&[]), [Some("x".to_owned()), None, None]);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use drsn_bundle::InputSpec;
+use drsn_recording::same_rate;
 
 use super::{classify_messages, proto::drsn::ClassifyRequest};
 use crate::{
     app::App,
     engine::model::Model,
     error::ApiError,
-    inference::{decode::rates::same_rate, diagnostics::Wanted, options::Options},
+    inference::{diagnostics::Wanted, options::Options},
 };
 
 /// The model with this name and version; either may be empty.

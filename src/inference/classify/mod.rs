@@ -41,7 +41,7 @@ use crate::{
         context::RequestContext,
         decode::{
             Decoded, Decoder, JsonRequest, PARSING_FACTOR, RawInput,
-            recording::{check_selection, check_variable},
+            selection::{check_selection, check_variable},
         },
         diagnostics::{Detail, Wanted},
         options::Options,

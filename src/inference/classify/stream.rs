@@ -8,7 +8,7 @@ use std::{
 };
 
 use drsn_bundle::{InputSpec, SignalSpec};
-use drsn_recording::{ChannelId, Limits, Notice, WavReader};
+use drsn_recording::{ChannelId, DeclaredRate, Limits, Notice, WavReader};
 use ndarray::{Array1, Axis};
 
 use super::{Outcome, Plan, find, pipeline::Pipeline};
@@ -19,8 +19,9 @@ use crate::{
         context::RequestContext,
         decode::{
             BLOCK, Windower, expect_signal,
-            rates::{DeclaredRate, rates, taken},
-            recording::{check_channels, check_variable, other_source, recording_error},
+            rates::{rates, taken},
+            recording::{check_channels, recording_error},
+            selection::{check_variable, other_source},
         },
         options::Options,
         origin::{Origin, Taken},

@@ -7,6 +7,7 @@ mod prepare;
 pub(crate) mod rates;
 mod raw;
 pub(crate) mod recording;
+pub(crate) mod selection;
 mod unpack;
 mod windower;
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use drsn_bundle::SignalSpec;
 use drsn_recording::{
-    Array, ChannelId, Limits, MAX_CHANNELS, Names, Notice, NoticeCode, Recording, RecordingError,
+    Array, ChannelId, DeclaredRate, Limits, MAX_CHANNELS, Names, Notice, Recording, RecordingError,
     RecordingFormat, Selection,
 };
 use ndarray::{Array2, Ix3};
 
 use super::{
     Decoder, RawInput, Samples, expect_signal,
-    rates::{DeclaredRate, rates, taken},
+    rates::{rates, taken},
+    selection::{check_variable, fall_back, lines_of_training, selection, trained_on},
 };
 use crate::{
     error::{ApiError, ErrorKind},
@@ -47,37 +48,6 @@ pub(crate) fn recording_error(error: &RecordingError) -> ApiError {
     } else {
         format!("the recording cannot be read: {error}")
     })
-}
-
-/// What to read of a file, as the options say.
-fn selection(options: &Options) -> Selection {
-    Selection {
-        channel: options.channel.clone().unwrap_or_default(),
-        variable: options.variable.clone(),
-        rate_variable: options.rate_variable.clone(),
-        skip_lines: options.skip_lines.unwrap_or_default(),
-    }
-}
-
-/// What the model was trained on, in so far as the options leave it open; `None` if that is nothing.
-fn trained_on(spec: &SignalSpec, options: &Options) -> Option<Selection> {
-    let source = spec.source.as_ref()?;
-    let mut selection = selection(options);
-    if options.variable.is_none() {
-        selection.variable.clone_from(&source.variable);
-    }
-    if options.channel.is_none() {
-        selection.channel =
-            source.channels.iter().map(|channel| ChannelId::from(&channel[..])).collect();
-    }
-    Some(selection)
-}
-
-/// Tells that a file lacks the variable or the channels that the model was trained on.
-pub(crate) fn other_source(what: &str, lacking: &str) -> Notice {
-    NoticeCode::OtherSource.because(format!(
-        "the model was trained on the {what} {lacking}, which this file does not have; what was taken instead is named in `input`, and the options variable and channel choose"
-    ))
 }
 
 /// Rejects a recording with another number of channels than the model.
@@ -125,50 +95,6 @@ pub(super) fn check_available_channels(
     Ok(())
 }
 
-/// Rejects a selection of another number of channels than the model has, before any is copied.
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_selection(spec: &SignalSpec, options: &Options) -> Result<(), ApiError> {
-    let selected = options.channel.as_ref().map(Vec::len);
-    if selected.is_none_or(|selected| selected == spec.channels) {
-        return Ok(());
-    }
-    let channels = |count: usize| match count {
-        1 => "1 channel".to_owned(),
-        count => format!("{count} channels"),
-    };
-    Err(ApiError::invalid(format!(
-        "the option channel selects {}, but this model expects {}",
-        channels(selected.unwrap_or_default()),
-        channels(spec.channels)
-    )))
-}
-
-/// Rejects options that this format has no use for: those of files with variables, and of tables.
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_variable(
-    format: Option<RecordingFormat>,
-    options: &Options,
-) -> Result<(), ApiError> {
-    let has_variables = matches!(format, Some(RecordingFormat::Mat | RecordingFormat::Npz));
-    let is_table = format == Some(RecordingFormat::Csv);
-    for (name, is_given, applies, to) in [
-        ("variable", options.variable.is_some(), has_variables, "MAT and NPZ files"),
-        ("rate_variable", options.rate_variable.is_some(), has_variables, "MAT and NPZ files"),
-        ("skip_lines", options.skip_lines.is_some(), is_table, "text tables"),
-    ] {
-        if is_given && !applies {
-            return Err(ApiError::invalid(format!(
-                "the option {name} applies to {to}; leave it out for other bodies"
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// A name as answers repeat it, once for each input of a file.
 fn beginning(name: &str) -> String {
     name.chars().take(LONGEST_NAME).collect()
@@ -194,7 +120,7 @@ impl Decoder<'_> {
         }
         check_variable(Some(format), self.options)?;
         let before = self.memory.bytes();
-        let (content, mut selected) = self.read_selected(spec, format, file)?;
+        let (content, mut selected, notices) = self.read_selected(spec, format, file)?;
         let recordings = match content {
             Content::Recording(recording) => vec![recording],
             Content::Array(array) => {
@@ -209,6 +135,7 @@ impl Decoder<'_> {
         check_channels(spec, first.samples.nrows(), &first.names)?;
         let declared = DeclaredRate::of(first);
         let mut taken = self.taken(spec, first, &selected);
+        taken.notices.extend(notices);
         taken.notices.extend(recordings.iter().skip(1).flat_map(|r| r.notices.iter().cloned()));
         taken.notices.truncate(MOST_NOTICES);
         let taken = Some(Arc::new(taken));
@@ -255,39 +182,29 @@ impl Decoder<'_> {
     }
 
     /// Reads a file as the options say, and where they say nothing, as the files that the model was
-    /// trained on; if it lacks what those had, the rules for files of any origin decide.
+    /// trained on; if it lacks what those had, the rules for files of any origin decide, which the
+    /// notices tell.
     fn read_selected(
         &mut self,
         spec: &SignalSpec,
         format: RecordingFormat,
         file: &[u8],
-    ) -> Result<(Content, Selection), ApiError> {
+    ) -> Result<(Content, Selection, Vec<Notice>), ApiError> {
         let before = self.memory.bytes();
-        let (trained, options) = (trained_on(spec, self.options), self.options);
-        let mut selected = trained.unwrap_or_else(|| selection(options));
+        let options = self.options;
+        let mut selected = trained_on(spec, options).unwrap_or_else(|| selection(options));
         let mut notices = Vec::new();
         loop {
-            match self.read(format, file, &selected)? {
-                Err(RecordingError::NoChannel { .. })
-                    if options.channel.is_none() && !selected.channel.is_empty() =>
-                {
-                    let source = spec.source.as_ref().map(|source| source.channels.join(", "));
-                    notices.push(other_source("channels", &source.unwrap_or_default()));
-                    selected.channel.clear();
+            let error = match self.read(format, file, &selected)? {
+                Ok(content) => {
+                    notices.extend(lines_of_training(format, options, &selected));
+                    return Ok((content, selected, notices));
                 }
-                Err(
-                    RecordingError::NoVariable { .. } | RecordingError::AmbiguousVariable { .. },
-                ) if options.variable.is_none() && selected.variable.is_some() => {
-                    let variable = selected.variable.take().unwrap_or_default();
-                    notices.push(other_source("variable", &variable));
-                }
-                read => {
-                    let mut content = read.map_err(|error| recording_error(&error))?;
-                    if let Content::Recording(recording) = &mut content {
-                        recording.notices.extend(notices);
-                    }
-                    return Ok((content, selected));
-                }
+                Err(error) => error,
+            };
+            match fall_back(&error, options, &mut selected) {
+                Some(notice) => notices.push(notice),
+                None => return Err(recording_error(&error)),
             }
             self.memory.shrink_to(before);
         }

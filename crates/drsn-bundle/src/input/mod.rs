@@ -102,12 +102,24 @@ pub struct SignalSource {
     /// files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
+    /// Variable of MAT and NPZ files that holds the samples per second; none if the files had none,
+    /// or different ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_variable: Option<String>,
+    /// Lines that were left out at the start of every table, 0 if that was not asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_lines: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(lines: &u64) -> bool {
+    *lines == 0
 }
 
 impl SignalSource {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.variable.is_none() && self.channels.is_empty()
+        *self == Self::default()
     }
 }
 

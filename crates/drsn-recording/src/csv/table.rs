@@ -76,7 +76,11 @@ impl Table {
         if let Some(clock) = &clock {
             uses[clock.column] = Use::Clock;
         }
-        let name = |&source: &usize| names.get(source).filter(|name| !name.is_empty()).cloned();
+        // A name that several columns have names none of them: by it, another would be read.
+        let is_unique = |name: &&String| names.iter().filter(|other| other == name).count() == 1;
+        let name = |&source: &usize| {
+            names.get(source).filter(|name| !name.is_empty()).filter(is_unique).cloned()
+        };
         Ok(Self {
             channels: vec![Vec::new(); sources.len()],
             names: sources.iter().map(name).collect(),

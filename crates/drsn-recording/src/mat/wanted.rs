@@ -194,7 +194,8 @@ impl<'a> Wanted<'a> {
             )));
         }
         let Matrix { path, samples, notice } = self.samples.finish()?.contents?;
-        let rate = self.rate.map(|rate| rate.finish()?.contents).transpose()?;
+        let rate = self.rate.map(|rate| rate.finish().and_then(|found| found.contents));
+        let rate = rate.transpose().map_err(RecordingError::of_rate)?;
         let mut recording = Recording::from_array(samples, Some(path), self.selection)?;
         recording.notices.extend(notice);
         Ok(Recording { sample_rate_hz: rate, ..recording })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use drsn_bundle::InputSpec;
 use rand::seq::SliceRandom as _;
 
-use super::{Data, DatasetError, DatasetSource, Note, Part, files::Listing};
+use super::{Data, DatasetError, DatasetSource, Note, Part, files::Listing, note::files_are};
 use crate::random::{Purpose, stream};
 
 /// The parts of a data set of image or recording files.
@@ -25,7 +25,11 @@ impl FileSet<'_> {
     /// Limits the training inputs, shuffles the held-out ones, and names the set after its folder
     /// or index.
     pub(super) fn into_data(self, seed: u64, limit: Option<usize>) -> Result<Data, DatasetError> {
-        let Self { listing, source, subsets, input, contents, skipped, notes } = self;
+        let Self { listing, source, subsets, input, contents, skipped, mut notes } = self;
+        if !skipped.is_empty() {
+            let text = format!("{} left out because of a fault", files_are(skipped.len()));
+            notes.push(Note::new(text, Vec::<String>::new()));
+        }
         let [mut training, mut held_out, test] = subsets;
         let present = training.iter().map(|&index| source.label(index));
         listing.check_classes("input to train on", present)?;

@@ -94,6 +94,7 @@ fn story(
             Some(about) => format!("{about}; {}", context.data.description),
             None => context.data.description.clone(),
         },
+        data_notes: context.data.notes.iter().map(ToString::to_string).collect(),
         data_digest: Some(context.digest.to_owned()),
         training_inputs: context.data.training.indices.len(),
         held_out_inputs: context.data.held_out.indices.len(),

@@ -57,6 +57,7 @@ pub fn evaluate(
     let run = EvaluationRun {
         test: &test,
         name: &name,
+        notes: data.notes.iter().map(ToString::to_string).collect(),
         noises: if noises.is_empty() { &recipe.evaluate } else { noises },
         threads,
         runtime: &Runtime::start(onnxruntime)?,
@@ -84,6 +85,8 @@ fn test_inputs(data: &Data, limit: Option<usize>) -> Result<(Part, String), Trai
 struct EvaluationRun<'a> {
     test: &'a Part,
     name: &'a str,
+    /// What was noticed while the data was read.
+    notes: Vec<String>,
     noises: &'a [Noise],
     threads: usize,
     runtime: &'a Runtime,
@@ -106,7 +109,8 @@ impl EvaluationRun<'_> {
                 None => return Ok(None),
             }
         }
-        Ok(Some(EvaluationReport::new(&bundle.manifest, self.name, EVALUATION_SEED, results)))
+        let report = EvaluationReport::new(&bundle.manifest, self.name, EVALUATION_SEED, results);
+        Ok(Some(EvaluationReport { notes: self.notes.clone(), ..report }))
     }
 
     /// Scores a bundle under one noise; `clean` are the input shift scores of the clean inputs.

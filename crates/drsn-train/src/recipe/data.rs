@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::WindowConfig;
 
+/// The most lines that may be left out at the start of a table, as in requests to the server.
+pub(crate) const MAX_SKIPPED_LINES: usize = 1_000_000;
+
 /// The kind of data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -77,6 +80,12 @@ pub struct SignalConfig {
     /// Variable of a MAT or NPZ file, by its full name or its ending, such as `DE_time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
+    /// Variable of a MAT or NPZ file that holds the samples per second, such as `bearing.sr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_variable: Option<String>,
+    /// Lines of a table to leave out at its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_lines: Option<usize>,
     /// Sample rate in hertz. A file with another rate is rejected, or resampled if `resample` is
     /// set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

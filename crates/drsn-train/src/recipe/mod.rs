@@ -17,6 +17,7 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use data::MAX_SKIPPED_LINES;
 pub use data::{
     Augmentation, DataConfig, IdxConfig, ImageConfig, NormalizationConfig, SignalConfig, Split,
 };

@@ -21,6 +21,9 @@ pub struct EvaluationReport {
     pub model: ModelFacts,
     /// Name of the data, such as `MNIST test`.
     pub data: String,
+    /// What was noticed while the data was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Seed of the noise.
     pub seed: u64,
     /// Scores under each noise; reports show details of the first.
@@ -84,6 +87,7 @@ impl EvaluationReport {
             tool: format!("drsn-train {}", env!("CARGO_PKG_VERSION")),
             model: manifest.into(),
             data: data.into(),
+            notes: Vec::new(),
             seed,
             results,
         }
@@ -138,7 +142,8 @@ impl EvaluationReport {
     pub fn text(&self) -> String {
         let (name, data) = (self.name(), plain(&self.data));
         let noises = self.noise_table().text();
-        let noises = format!("{name} on {data}, noise seed {}\n\n{noises}", self.seed);
+        let notes: String = self.notes.iter().map(|note| plain(note) + "\n").collect();
+        let noises = format!("{notes}{name} on {data}, noise seed {}\n\n{noises}", self.seed);
         let Some(first) = self.results.first() else {
             return noises;
         };

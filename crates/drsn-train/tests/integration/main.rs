@@ -10,6 +10,8 @@ mod cut_windows;
 #[cfg(test)]
 mod cwru;
 #[cfg(test)]
+mod data_sets;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod evaluation;
@@ -29,6 +31,8 @@ mod parity;
 mod predict;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod reported;
 #[cfg(test)]
 mod reproducibility;
 #[path = "../../../../tests/support/skip.rs"]

@@ -69,6 +69,13 @@ impl Copies {
         Self { groups: contents::equal(&paths) }
     }
 
+    /// Leaves entries out, such as those of files that cannot be read.
+    pub(super) fn leave_out(&mut self, is_out: impl Fn(usize) -> bool) {
+        for group in &mut self.groups {
+            group.retain(|&entry| !is_out(entry));
+        }
+    }
+
     /// Puts all copies of a file into the subset of the first one, if all of them were for
     /// training `before` files were drawn for other subsets.
     pub(super) fn keep_together(&self, before: &[Subset], subsets: &mut [Subset]) {

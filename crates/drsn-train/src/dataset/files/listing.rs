@@ -15,6 +15,8 @@ pub(crate) struct Entry {
     pub(crate) subset: Option<Subset>,
     pub(crate) sample_rate_hz: Option<f64>,
     pub(crate) variable: Option<String>,
+    pub(crate) rate_variable: Option<String>,
+    pub(crate) skip_lines: Option<usize>,
     pub(crate) channel: Option<String>,
     /// Where the part of the recording begins and ends; missing if it is the recording's end.
     pub(crate) start_s: Option<f64>,

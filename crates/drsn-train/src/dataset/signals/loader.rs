@@ -3,39 +3,34 @@
 use std::{ops::Range, rc::Rc};
 
 use drsn_bundle::SignalSource;
-use drsn_recording::{ChannelId, Limits, Recording, Selection, resample};
+use drsn_recording::{ChannelId, Limits, Recording, Selection};
 use ndarray::s;
 
-use super::origin::Origin;
+use super::{constant, notices::Notices, origin::Origin, rates::Rates};
 use crate::{
     dataset::{
         error::DatasetError,
         files::Entry,
+        note::Note,
         partition,
-        sample_rate::is_same_rate,
         samples::{Samples, Spool},
         subset::Subset,
         windows::{Segment, StoredRecording},
     },
-    recipe::SignalConfig,
+    recipe::{NormalizationConfig, SignalConfig},
 };
 
 /// Limits of a recording, which is decoded whole: a file of 16 GiB, and 4 GiB of samples.
 const LIMITS: Limits = Limits::new(16 << 30, 1 << 30);
-
-/// Reason to reject a recording that would have to be resampled from an unknown rate.
-const UNKNOWN_RATE: &str = "its sample rate is unknown: add it to the index as sample_rate_hz";
 
 /// Loads recordings one after another.
 pub(super) struct Loader<'a> {
     config: &'a SignalConfig,
     /// Number of channels, and the first file, which has that number.
     channels: Option<(usize, String)>,
-    /// The first known sample rate, and its file.
-    rate: Option<(f64, String)>,
-    /// Whether the rates of all files so far are known.
-    rates_known: bool,
+    rates: Rates<'a>,
     origin: Origin,
+    notices: Notices,
     /// The recording that was read last, if an entry was for a part of it.
     last: Option<(Entry, Rc<Recording>)>,
     spool: Spool,
@@ -49,11 +44,13 @@ pub(super) struct Loaded {
     pub(super) channels: usize,
     /// The common sample rate, if it is known.
     pub(super) sample_rate_hz: Option<f64>,
-    /// The variable and the channels that were taken of all files.
+    /// What was taken of all files.
     pub(super) source: Option<SignalSource>,
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
+    /// What was assumed or repaired in the files.
+    pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Loader<'a> {
@@ -62,9 +59,9 @@ impl<'a> Loader<'a> {
         Self {
             config,
             channels: None,
-            rate: None,
-            rates_known: true,
+            rates: Rates::new(config),
             origin: Origin::default(),
+            notices: Notices::default(),
             last: None,
             spool: Spool::new(max_in_memory),
             recordings: Vec::new(),
@@ -72,8 +69,14 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Reads a file of a subset and stores its samples.
-    pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
+    /// Reads a file of a subset and stores its samples. A recording with constant windows is
+    /// refused, or they are left out with `skip_bad`; returns whether there were any.
+    pub(super) fn load(
+        &mut self,
+        entry: &Entry,
+        subset: Subset,
+        skip_bad: bool,
+    ) -> Result<bool, DatasetError> {
         let bad = |reason: String| DatasetError::BadFile {
             path: entry.path.clone(),
             reason: if entry.is_part() {
@@ -83,7 +86,7 @@ impl<'a> Loader<'a> {
             },
         };
         let recording = self.read_or_reuse(entry).map_err(bad)?;
-        self.check_rate(&recording, entry).map_err(bad)?;
+        self.rates.check(&recording).map_err(bad)?;
         let channels = recording.channels();
         if let Some((expected, first)) = &self.channels
             && *expected != channels
@@ -101,9 +104,19 @@ impl<'a> Loader<'a> {
             .map(|(subset, range)| Segment { recording: index, subset, range })
             .collect();
         self.check_length(part.len(), &segments).map_err(bad)?;
+        let (segments, is_shortened) = match self.config.normalization {
+            NormalizationConfig::None => (segments, false),
+            NormalizationConfig::ZScore { .. } => {
+                let samples = recording.samples.slice(s![.., part.clone()]);
+                let window = self.config.window;
+                constant::leave_out(&samples, segments, window, skip_bad).map_err(bad)?
+            }
+        };
         let place = self.store(&recording, part.clone())?;
         self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
+        self.rates.add(&recording, entry);
         self.origin.add(&recording, &selection(self.config, entry));
+        self.notices.add(&entry.path, &entry.name, &recording.notices);
         self.segments.extend(segments);
         self.recordings.push(StoredRecording {
             name: entry.name.clone(),
@@ -112,19 +125,20 @@ impl<'a> Loader<'a> {
             length: part.len(),
             first: part.start,
         });
-        Ok(())
+        Ok(is_shortened)
     }
 
     /// Ends the loading.
     pub(super) fn finish(self) -> Result<Loaded, DatasetError> {
-        let common_rate = self.rate.filter(|_| self.rates_known).map(|(rate, _)| rate);
+        let (sample_rate_hz, note) = self.rates.finish();
         Ok(Loaded {
             channels: self.channels.map_or(0, |(channels, _)| channels),
-            sample_rate_hz: self.config.sample_rate_hz.or(common_rate),
+            sample_rate_hz,
             source: self.origin.source(),
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
+            notes: self.notices.into_notes().chain(note).collect(),
         })
     }
 
@@ -166,19 +180,13 @@ impl<'a> Loader<'a> {
         Ok(begin..stop.min(length))
     }
 
-    /// Reads a recording, and resamples it if the recipe asks for it.
+    /// Reads a recording at the rate of the recipe.
     fn read(&self, entry: &Entry) -> Result<Recording, String> {
         let selection = selection(self.config, entry);
-        let mut recording =
+        let recording =
             Recording::open(&entry.path, &selection, &LIMITS).map_err(|error| error.to_string())?;
-        recording.sample_rate_hz = file_rate(&recording, entry)?;
-        let Some(wanted) = self.config.sample_rate_hz.filter(|_| self.config.resample) else {
-            return Ok(recording);
-        };
-        if recording.sample_rate_hz.is_none() {
-            return Err(UNKNOWN_RATE.to_owned());
-        }
-        resample(&recording, wanted, &LIMITS).map_err(|error| error.to_string())
+        check_variables(&recording, entry)?;
+        self.rates.settle(recording, entry, &LIMITS)
     }
 
     /// Stores a part of the samples channel by channel, and returns the position of the first.
@@ -205,53 +213,27 @@ impl<'a> Loader<'a> {
             )
         })
     }
+}
 
-    /// Rejects a sample rate that differs from the recipe's, or from that of the other files.
-    fn check_rate(&mut self, recording: &Recording, entry: &Entry) -> Result<(), String> {
-        let Some(rate) = recording.sample_rate_hz else {
-            self.rates_known = false;
-            return Ok(());
-        };
-        if let Some(wanted) = self.config.sample_rate_hz {
-            return if is_same_rate(rate, wanted) {
-                Ok(())
-            } else {
-                Err(format!(
-                    "its sample rate is {rate} Hz, but the recipe's is {wanted} Hz: train with \
-                     --set data.sample_rate_hz={rate}, or --set data.resample=true to resample"
-                ))
-            };
-        }
-        match &self.rate {
-            Some((first, file)) if !is_same_rate(rate, *first) => Err(format!(
-                "its sample rate is {rate} Hz, but that of {file} is {first} Hz: train with --set \
-                 data.sample_rate_hz={first} --set data.resample=true to resample"
-            )),
-            Some(_) => Ok(()),
-            None => {
-                self.rate = Some((rate, entry.name.clone()));
-                Ok(())
-            }
-        }
+/// Rejects a line of the index that names variables of a file that has none.
+fn check_variables(recording: &Recording, entry: &Entry) -> Result<(), String> {
+    let named = [("variable", &entry.variable), ("rate_variable", &entry.rate_variable)];
+    match named.into_iter().find_map(|(column, name)| Some((column, name.as_ref()?))) {
+        Some((column, name)) if recording.variable.is_none() => Err(format!(
+            "the index has \"{name}\" as its {column}, but only MAT and NPZ files have variables: \
+             leave the cell empty"
+        )),
+        _ => Ok(()),
     }
 }
 
-/// The sample rate of the file or the index; they must not contradict each other.
-fn file_rate(recording: &Recording, entry: &Entry) -> Result<Option<f64>, String> {
-    match (recording.sample_rate_hz, entry.sample_rate_hz) {
-        (Some(own), Some(listed)) if !is_same_rate(own, listed) => {
-            Err(format!("its sample rate is {own} Hz, but the index says {listed} Hz"))
-        }
-        (own, listed) => Ok(own.or(listed)),
-    }
-}
-
-/// The channels and the variable to read: those of the index, or else those of the recipe.
+/// What to read of a file: what the index says, or else the recipe.
 fn selection(config: &SignalConfig, entry: &Entry) -> Selection {
     let channels = entry.channel.as_ref().map_or(&config.channels[..], std::slice::from_ref);
     Selection {
         channel: channels.iter().map(|channel| ChannelId::from(&channel[..])).collect(),
         variable: entry.variable.clone().or_else(|| config.variable.clone()),
-        ..Selection::default()
+        rate_variable: entry.rate_variable.clone().or_else(|| config.rate_variable.clone()),
+        skip_lines: entry.skip_lines.or(config.skip_lines).unwrap_or(0) as u64,
     }
 }

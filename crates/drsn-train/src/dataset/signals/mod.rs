@@ -1,10 +1,13 @@
 //! Recordings: each is decoded once, checked against the recipe, and stored in memory or in a
 //! temporary file.
 
+mod constant;
 mod loader;
+mod notices;
 mod origin;
+mod rates;
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::Arc};
 
 use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
 
@@ -47,17 +50,31 @@ fn open_within(
     let subset_of = partition::assign(&listing, &config.split)?;
     let mut notes = std::mem::take(&mut listing.notes);
     let divides = |subset| partition::divides(&config.split, subset);
-    notes.extend(Copies::find(&listing).check(&listing, &subset_of, divides)?);
+    let mut copies = Copies::find(&listing);
+    if !skip_bad {
+        notes.extend(copies.check(&listing, &subset_of, divides)?);
+    }
     let mut loader = Loader::new(config, max_in_memory);
-    let mut skipped = Vec::new();
-    for (entry, subset) in listing.entries.iter().zip(subset_of) {
-        match loader.load(entry, subset) {
-            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => skipped.push(bad.to_string()),
-            result => result?,
+    let mut skipped = BTreeMap::new();
+    let mut shortened = Vec::new();
+    for (place, (entry, &subset)) in listing.entries.iter().zip(&subset_of).enumerate() {
+        match loader.load(entry, subset, skip_bad) {
+            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
+                skipped.insert(place, bad.to_string());
+            }
+            result => shortened.extend(result?.then(|| entry.name.clone())),
         }
     }
-    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments } =
+    if skip_bad {
+        // Copies of a file that is left out are left out as well, whatever their labels.
+        copies.leave_out(|entry| skipped.contains_key(&entry));
+        notes.extend(copies.check(&listing, &subset_of, divides)?);
+    }
+    let skipped = skipped.into_values().collect();
+    notes.extend(constant::note(shortened));
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, notes: told } =
         loader.finish()?;
+    notes.extend(told);
     let windows = Windows::new(samples, recordings, segments, spec);
     let input = input(config, channels, sample_rate_hz, source);
     let subsets = Subset::ALL.map(|subset| windows.of(subset));

@@ -15,6 +15,10 @@ pub(super) struct Origin {
     wanted_channels: Common<Vec<String>>,
     /// The names of the channels that were read.
     names: Common<Vec<String>>,
+    /// The variable of the sample rate.
+    rate_variable: Common<String>,
+    /// The lines that were left out at the start.
+    skip_lines: Common<u64>,
 }
 
 /// A value that may be the same for all files.
@@ -33,12 +37,11 @@ impl Origin {
         let wanted = selection.variable.clone().filter(|_| recording.variable.is_some());
         self.wanted_variable.add(wanted);
         self.variable.add(recording.variable.clone());
-        let text = |channel: &ChannelId| match channel {
-            ChannelId::Index(index) => index.to_string(),
-            ChannelId::Name(name) => name.clone(),
-        };
-        let wanted: Vec<String> = selection.channel.iter().map(text).collect();
+        let wanted: Vec<String> = selection.channel.iter().map(ChannelId::to_string).collect();
         self.wanted_channels.add((!wanted.is_empty()).then_some(wanted));
+        let rate_variable = selection.rate_variable.clone();
+        self.rate_variable.add(rate_variable.filter(|_| recording.variable.is_some()));
+        self.skip_lines.add(Some(selection.skip_lines));
         // A variable that holds one channel gives it its own name.
         let is_variable =
             recording.variable.is_some() && recording.names == [recording.variable.clone()];
@@ -51,6 +54,8 @@ impl Origin {
         let source = SignalSource {
             variable: self.wanted_variable.get().or_else(|| self.variable.get()),
             channels: self.names.get().or_else(|| self.wanted_channels.get()).unwrap_or_default(),
+            rate_variable: self.rate_variable.get(),
+            skip_lines: self.skip_lines.get().unwrap_or_default(),
         };
         (!source.is_empty()).then_some(source)
     }

@@ -1,10 +1,11 @@
 //! Whether a model can be evaluated on some data, and together with another model.
 
 use drsn_bundle::{InputSpec, Manifest};
+use drsn_recording::same_rate;
 
 use super::error::TrainError;
 use crate::{
-    dataset::{Data, describe_split, is_same_rate},
+    dataset::{Data, describe_split},
     recipe::{DataConfig, Recipe, Split},
 };
 
@@ -42,7 +43,7 @@ pub(super) fn check_data(manifest: &Manifest, data: &Data, cure: &str) -> Result
         )));
     }
     match (sample_rate(&manifest.input), sample_rate(&data.input)) {
-        (Some(own), Some(rate)) if !is_same_rate(own, rate) => {
+        (Some(own), Some(rate)) if !same_rate(own, rate) => {
             Err(differs(format!("expects signals at {own} Hz, but the data has {rate} Hz")))
         }
         (Some(_) | None, Some(_) | None) => Ok(()),

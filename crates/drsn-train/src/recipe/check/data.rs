@@ -3,7 +3,7 @@
 use super::{Checked, positive, ranges};
 use crate::recipe::{
     Axis, WindowConfig,
-    data::{DataConfig, NormalizationConfig, SignalConfig, Split},
+    data::{DataConfig, MAX_SKIPPED_LINES, NormalizationConfig, SignalConfig, Split},
 };
 use drsn_recording::MAX_CHANNELS;
 
@@ -35,6 +35,7 @@ impl SignalConfig {
             ("data.window", self.window, 1, 1 << 24),
             ("data.hop", self.hop, 1, 1 << 24),
             ("data.test_hop", self.test_hop.unwrap_or(1), 1, 1 << 24),
+            ("data.skip_lines", self.skip_lines.unwrap_or(0), 0, MAX_SKIPPED_LINES),
         ])?;
         if let Some(rate) = self.sample_rate_hz {
             positive(&[("data.sample_rate_hz", rate)])?;

@@ -16,6 +16,7 @@ pub(super) fn evaluation(report: &EvaluationReport) -> Result<Rendered, ReportEr
         "Evaluated on {} with noise seed {} by {}.",
         report.data, report.seed, report.tool
     ));
+    page.list(&report.notes);
     sections::summary(&mut page, report);
     sections::facts(&mut page, &report.model);
     page.heading("Accuracy under noise");
@@ -35,6 +36,7 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<Rendered, ReportErro
     let mut page = Page::new("Comparison of models");
     if let Some(first) = comparison.reports().first() {
         page.paragraph(&format!("Evaluated on {} with noise seed {}.", first.data, first.seed));
+        page.list(&first.notes);
     }
     page.table(&comparison.table());
     page.paragraph(Comparison::LEGEND);

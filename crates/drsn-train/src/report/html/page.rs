@@ -40,6 +40,13 @@ impl Page {
         self.push(&format!("<p>{}</p>\n", escape(text)));
     }
 
+    /// Adds a list of sentences, if there are any.
+    pub(super) fn list(&mut self, items: &[String]) {
+        if !items.is_empty() {
+            self.push(&format!("<ul>\n{}</ul>\n", list_items(items)));
+        }
+    }
+
     /// Adds large numbers with labels.
     pub(super) fn tiles(&mut self, tiles: &[(String, &str)]) {
         let tile = |(figure, name): &(String, &str)| {
@@ -83,9 +90,7 @@ impl Page {
     }
 
     pub(super) fn notes(&mut self, notes: &[&str]) {
-        let note = |note: &&str| format!("<li>{}</li>\n", escape(note));
-        let notes = notes.iter().map(note).collect::<Vec<_>>().concat();
-        self.push(&format!("<footer><ul>\n{notes}</ul></footer>\n"));
+        self.push(&format!("<footer><ul>\n{}</ul></footer>\n", list_items(notes)));
     }
 
     pub(super) fn finish(self) -> Rendered {
@@ -98,6 +103,11 @@ impl Page {
         );
         Rendered { html, figures: self.figures }
     }
+}
+
+fn list_items<S: AsRef<str>>(items: &[S]) -> String {
+    let item = |item: &S| format!("<li>{}</li>\n", escape(item.as_ref()));
+    items.iter().map(item).collect()
 }
 
 /// Escapes text for an element or a quoted attribute.

@@ -78,8 +78,8 @@ fn classes(classes: &[String]) -> String {
 }
 
 fn story(training: &Training) -> Vec<(&'static str, String)> {
-    vec![
-        ("trained on", training.data.clone()),
+    let notes = training.data_notes.iter().map(|note| ("noticed in the data", note.clone()));
+    let facts = [
         (
             "inputs",
             format!(
@@ -89,7 +89,8 @@ fn story(training: &Training) -> Vec<(&'static str, String)> {
         ),
         ("training", format!("{} epochs, seed {}", training.epochs, training.seed)),
         ("made by", training.tool.clone()),
-    ]
+    ];
+    [("trained on", training.data.clone())].into_iter().chain(notes).chain(facts).collect()
 }
 
 /// Scores by class, confusion matrix and calibration under the first noise.

@@ -11,9 +11,11 @@ fn user_input_is_escaped_everywhere() {
     let mut report = fixtures::report("digits", 0.95);
     report.data = NASTY.to_owned();
     report.tool = NASTY.to_owned();
+    report.notes = vec![NASTY.to_owned()];
     report.model.classes = vec![NASTY.to_owned(); 10];
     if let Some(training) = &mut report.model.training {
         training.data = NASTY.to_owned();
+        training.data_notes = vec![NASTY.to_owned()];
     }
     for class in &mut report.results[0].scores.classes {
         class.name = NASTY.to_owned();
@@ -40,6 +42,23 @@ fn a_page_needs_no_external_resources() {
         assert!(html.contains(word), "{word}");
     }
     assert!(html.matches("viewBox=").count() >= 5);
+}
+
+/// Readers assume and repair, and a report on numbers is read by people who did not see the run.
+#[test]
+fn what_was_noticed_in_the_data_is_beside_the_summary_of_the_data() {
+    let mut report = fixtures::report("bearing", 0.95);
+    report.notes = vec!["notice truncated of 2 files: a.wav (it ends early), …".to_owned()];
+    let training = report.model.training.as_mut().unwrap();
+    training.data_notes = vec!["notice transposed of 1 file: b.npy (time is longer)".to_owned()];
+    assert!(report.text().starts_with("notice truncated of 2 files: a.wav"));
+    let html = evaluation(&report).unwrap().html;
+    assert!(html.contains("<li>notice truncated of 2 files: a.wav (it ends early), …</li>"));
+    let noticed = "<dt>noticed in the data</dt><dd>notice transposed of 1 file: b.npy (time is";
+    let (model, rest) = html.split_once("<dt>trained on</dt>").unwrap();
+    assert!(rest.contains(noticed) && !model.contains("noticed in the data"));
+    let bare = evaluation(&fixtures::report("digits", 0.95)).unwrap().html;
+    assert!(!bare.contains("noticed in the data"));
 }
 
 #[test]
