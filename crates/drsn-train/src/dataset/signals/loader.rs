@@ -99,10 +99,7 @@ impl<'a> Loader<'a> {
             .collect();
         self.check_length(part.len(), &segments).map_err(bad)?;
         let place = self.store(&recording, part.clone())?;
-        self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
-        self.rates.add(&recording, entry);
-        self.origin.add(&recording, &selection(self.config, entry));
-        self.notices.add(&entry.path, &entry.name, &recording.notices);
+        self.remember(&recording, entry);
         self.segments.extend(segments);
         self.recordings.push(StoredRecording {
             name: entry.name.clone(),
@@ -112,6 +109,14 @@ impl<'a> Loader<'a> {
             first: part.start,
         });
         Ok(())
+    }
+
+    /// Remembers how a recording that is used was read.
+    fn remember(&mut self, recording: &Recording, entry: &Entry) {
+        self.channels.get_or_insert_with(|| (recording.channels(), entry.name.clone()));
+        self.rates.add(recording, entry);
+        self.origin.add(recording, &selection(self.config, entry));
+        self.notices.add(&entry.path, &entry.name, &recording.notices);
     }
 
     /// Ends the loading.

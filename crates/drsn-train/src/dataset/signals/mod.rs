@@ -14,7 +14,7 @@ use super::{
     Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
-    files::{self, FileKind},
+    files::{self, FileKind, Listing},
     partition,
     samples::MAX_IN_MEMORY,
     subset::Subset,
@@ -54,15 +54,7 @@ fn open_within(
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
     let mut loader = Loader::new(config, max_in_memory);
-    let mut skipped = BTreeMap::new();
-    for (place, (entry, &subset)) in listing.entries.iter().zip(&subset_of).enumerate() {
-        match loader.load(entry, subset) {
-            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
-                skipped.insert(place, bad.to_string());
-            }
-            result => result?,
-        }
-    }
+    let skipped = load(&mut loader, &listing, &subset_of, skip_bad)?;
     if skip_bad {
         // Copies of a file that is left out are left out as well, whatever their labels.
         copies.leave_out(|entry| skipped.contains_key(&entry));
@@ -83,6 +75,26 @@ fn open_within(
     let source: Arc<dyn DatasetSource> = Arc::new(windows);
     FileSet { listing: &listing, source, subsets, input, contents, skipped, notes }
         .into_data(seed, config.limit)
+}
+
+/// Loads all files. With `skip_bad`, those that cannot be used are left out, and returned by their
+/// places with the reasons.
+fn load(
+    loader: &mut Loader<'_>,
+    listing: &Listing,
+    subset_of: &[Subset],
+    skip_bad: bool,
+) -> Result<BTreeMap<usize, String>, DatasetError> {
+    let mut skipped = BTreeMap::new();
+    for (place, (entry, &subset)) in listing.entries.iter().zip(subset_of).enumerate() {
+        match loader.load(entry, subset) {
+            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
+                skipped.insert(place, bad.to_string());
+            }
+            result => result?,
+        }
+    }
+    Ok(skipped)
 }
 
 /// The network's input: a window of all channels.
