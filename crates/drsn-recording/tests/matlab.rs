@@ -255,7 +255,7 @@ fn the_names_of_fields_that_are_held_at_once_are_bounded() {
 /// Regression: of two variables of one name the first was read, and `SciPy` reads the last.
 #[test]
 fn two_variables_of_one_name_are_refused_whatever_they_are() {
-    use parts::{element, file, matrix, numbers, structure};
+    use parts::{element, file, matrix, structure};
     let text = matrix(4, [1, 2], "x", &element(4, b"a\0b\0"));
     let inner = structure([1, 1], "x", &["gs"], &numbers("", 70));
     let kinds = [numbers("x", 70), numbers("x", 71), text, inner];

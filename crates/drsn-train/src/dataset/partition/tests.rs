@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dataset::files::Entry;
+use crate::dataset::files::{Entry, Listing};
 
 fn listing(files: &[(usize, Option<&str>, Option<Subset>)]) -> Listing {
     let entries = files.iter().enumerate().map(|(index, &(class, group, subset))| Entry {

@@ -113,10 +113,7 @@ impl<'a> Loader<'a> {
             }
         };
         let place = self.store(&recording, part.clone())?;
-        self.channels.get_or_insert_with(|| (channels, entry.name.clone()));
-        self.rates.add(&recording, entry);
-        self.origin.add(&recording, &selection(self.config, entry));
-        self.notices.add(&entry.path, &entry.name, &recording.notices);
+        self.remember(&recording, entry);
         self.segments.extend(segments);
         self.recordings.push(StoredRecording {
             name: entry.name.clone(),
@@ -126,6 +123,14 @@ impl<'a> Loader<'a> {
             first: part.start,
         });
         Ok(is_shortened)
+    }
+
+    /// Remembers how a recording that is used was read.
+    fn remember(&mut self, recording: &Recording, entry: &Entry) {
+        self.channels.get_or_insert_with(|| (recording.channels(), entry.name.clone()));
+        self.rates.add(recording, entry);
+        self.origin.add(recording, &selection(self.config, entry));
+        self.notices.add(&entry.path, &entry.name, &recording.notices);
     }
 
     /// Ends the loading.

@@ -15,7 +15,7 @@ use super::{
     Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
-    files::{self, FileKind},
+    files::{self, FileKind, Listing},
     partition,
     samples::MAX_IN_MEMORY,
     subset::Subset,
@@ -55,16 +55,7 @@ fn open_within(
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
     let mut loader = Loader::new(config, max_in_memory);
-    let mut skipped = BTreeMap::new();
-    let mut shortened = Vec::new();
-    for (place, (entry, &subset)) in listing.entries.iter().zip(&subset_of).enumerate() {
-        match loader.load(entry, subset, skip_bad) {
-            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
-                skipped.insert(place, bad.to_string());
-            }
-            result => shortened.extend(result?.then(|| entry.name.clone())),
-        }
-    }
+    let LoadedFiles { skipped, shortened } = load(&mut loader, &listing, &subset_of, skip_bad)?;
     if skip_bad {
         // Copies of a file that is left out are left out as well, whatever their labels.
         copies.leave_out(|entry| skipped.contains_key(&entry));
@@ -86,6 +77,34 @@ fn open_within(
     let source: Arc<dyn DatasetSource> = Arc::new(windows);
     FileSet { listing: &listing, source, subsets, input, contents, skipped, notes }
         .into_data(seed, config.limit)
+}
+
+/// What was left out of the files that were loaded.
+#[derive(Default)]
+struct LoadedFiles {
+    /// Whole files, by their places, with the reasons.
+    skipped: BTreeMap<usize, String>,
+    /// Names of files without their constant windows.
+    shortened: Vec<String>,
+}
+
+/// Loads all files. With `skip_bad`, those that cannot be used are left out.
+fn load(
+    loader: &mut Loader<'_>,
+    listing: &Listing,
+    subset_of: &[Subset],
+    skip_bad: bool,
+) -> Result<LoadedFiles, DatasetError> {
+    let mut files = LoadedFiles::default();
+    for (place, (entry, &subset)) in listing.entries.iter().zip(subset_of).enumerate() {
+        match loader.load(entry, subset, skip_bad) {
+            Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
+                files.skipped.insert(place, bad.to_string());
+            }
+            result => files.shortened.extend(result?.then(|| entry.name.clone())),
+        }
+    }
+    Ok(files)
 }
 
 /// The network's input: a window of all channels.

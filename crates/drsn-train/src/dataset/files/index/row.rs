@@ -100,31 +100,31 @@ pub(super) fn entry(
     let file = file.ok_or("the column file is empty")?;
     let label = label.ok_or_else(|| format!("{file} has no label"))?;
     let class = classes.place(label);
-    let wrong_subset =
-        |subset| format!("split must be training, held-out or test, got \"{subset}\"");
-    let subset =
-        subset.map(|name| Subset::from_name(name).ok_or_else(|| wrong_subset(name))).transpose()?;
-    let start_s = start_s.map(|text| seconds("start_s", text)).transpose()?;
-    let stop_s = stop_s.map(|text| seconds("stop_s", text)).transpose()?;
     let entry = Entry {
         path: folder.join(PathBuf::from(file)),
         name: file.to_owned(),
         class,
         group: group.map(str::to_owned),
-        subset,
+        subset: subset.map(subset_of).transpose()?,
         sample_rate_hz: rate.map(positive).transpose()?,
         variable: variable.map(str::to_owned),
         rate_variable: rate_variable.map(str::to_owned),
         channel: channel.map(str::to_owned),
         skip_lines: skip_lines.map(lines).transpose()?,
-        start_s,
-        stop_s,
+        start_s: start_s.map(|text| seconds("start_s", text)).transpose()?,
+        stop_s: stop_s.map(|text| seconds("stop_s", text)).transpose()?,
     };
     let Range { start, end } = entry.extent();
     if start >= end {
         return Err(format!("stop_s must be after start_s, got {start} and {end}"));
     }
     Ok(entry)
+}
+
+/// A part of the split.
+fn subset_of(text: &str) -> Result<Subset, String> {
+    let wrong = || format!("split must be training, held-out or test, got \"{text}\"");
+    Subset::from_name(text).ok_or_else(wrong)
 }
 
 /// A sample rate.
