@@ -172,6 +172,25 @@ pub(super) fn seu(folder: &Path) {
     }
 }
 
+/// Kaggle's heartbeats: 187 samples from 0 to 1, filled with zeros, and the class as a number with
+/// a point.
+pub(super) fn heartbeats(folder: &Path) {
+    for (seed, (name, beats)) in [("train", 20), ("test", 4)].into_iter().enumerate() {
+        let mut rows = String::new();
+        for beat in 0..5 * beats {
+            let class = beat % 5;
+            let mut samples = signal(class, 100 * seed + beat, 187);
+            samples.iter_mut().for_each(|sample| *sample = (*sample + 1.0) / 2.0);
+            samples[120..].fill(0.0);
+            for sample in samples {
+                rows += &format!("{sample:.18e},");
+            }
+            rows += &format!("{:.18e}\n", class as f32);
+        }
+        write(folder.join(format!("mitbih_{name}.csv")), rows);
+    }
+}
+
 /// ESC-50: all clips in one folder, beside a table of them. Some end with silence.
 pub(super) fn esc_50(folder: &Path) {
     let mut rows = "filename,fold,target,category,esc10,src_file,take\n".to_owned();

@@ -170,6 +170,12 @@ fn seu() {
 }
 
 #[test]
+fn mit_bih() {
+    let expected = "1 windows of \"\" [0] at 125.0 Hz ()";
+    check("MIT-BIH", "heartbeats", miniatures::heartbeats, expected);
+}
+
+#[test]
 fn esc_50() {
     let expected = "2 windows of \"\" [0] at 44100.0 Hz ()";
     let said = check("ESC-50", "ESC-50-master", miniatures::esc_50, expected);
@@ -228,7 +234,7 @@ fn version_4_of_matlab() {
 fn every_section_is_tested() {
     let page = fs::read_to_string(root().join("docs/data-sets.md")).unwrap();
     let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-    let tested = "CWRU, Paderborn, MFPT, IMS, XJTU-SY, JNU, SEU, ESC-50, Speech Commands";
+    let tested = "CWRU, Paderborn, MFPT, IMS, XJTU-SY, JNU, SEU, MIT-BIH, ESC-50, Speech Commands";
     assert_eq!(sections.join(", "), tested);
     for section in sections {
         let link = format!("| [{section}](#{}) |", section.to_lowercase().replace(' ', "-"));
