@@ -56,7 +56,8 @@ async fn lines_are_left_out_and_the_rate_is_found_as_in_training_and_it_is_told(
         server.classify(&path, media, body).await["predictions"][0].clone()
     };
     // 300 Hz would be a row of the table, as far as its reader knows.
-    let rows: String = (0..8).map(|n| format!("{}.5\n", n * n % 7)).collect();
+    let row = |n: u32| format!("{}.5\n", n * n % 7);
+    let rows: String = (0..8).map(row).collect();
     let table = format!("300.5\n7.5\n{rows}").into_bytes();
     let by_training = answer("", "text/csv", table.clone()).await;
     let by_request = answer("&skip_lines=2", "text/csv", table.clone()).await;

@@ -132,11 +132,13 @@ fn install(
         return publish(&staged, target).map_err(BundleError::file("write", target));
     }
     // It may have written this version, too, since it was looked for.
-    publish_new(&staged, target).map_err(|error| match error.kind() {
-        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+    publish_new(&staged, target).map_err(|error| {
+        let taken = [io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists];
+        if taken.contains(&error.kind()) {
             BundleError::Exists { path: target.to_owned() }
+        } else {
+            BundleError::file("write", target)(error)
         }
-        _ => BundleError::file("write", target)(error),
     })
 }
 

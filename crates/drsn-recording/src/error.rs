@@ -136,12 +136,11 @@ impl RecordingError {
     /// The error for a sample rate that was looked for in a variable. What is wrong with the file as
     /// a whole stays what it is.
     pub(crate) fn of_rate(self) -> Self {
-        match self {
-            Self::NoVariable { .. } | Self::AmbiguousVariable { .. } | Self::Unsupported(_) => {
-                Self::NoRate(Box::new(self))
-            }
-            other => other,
-        }
+        let is_of_variable = matches!(
+            self,
+            Self::NoVariable { .. } | Self::AmbiguousVariable { .. } | Self::Unsupported(_)
+        );
+        if is_of_variable { Self::NoRate(Box::new(self)) } else { self }
     }
 
     pub(crate) fn malformed(format: RecordingFormat, reason: impl Into<String>) -> Self {

@@ -51,8 +51,8 @@ fn folder() -> PathBuf {
 /// have it is read, which is another one.
 #[test]
 fn a_column_whose_name_others_have_too_has_no_name() {
-    let table: String =
-        (0..99).map(|n| format!("{}.5,{}.5,{}.5\n", n * n % 7, n % 5, n % 3)).collect();
+    let row = |n: u32| format!("{}.5,{}.5,{}.5\n", n * n % 7, n % 5, n % 3);
+    let table: String = (0..99).map(row).collect();
     let table = format!("x,y,y\n{table}");
     let names = |channels: &[usize]| -> Vec<Option<String>> {
         let channel = channels.iter().map(|&n| ChannelId::Index(n)).collect();

@@ -41,21 +41,20 @@ pub(super) fn fall_back(
     options: &Options,
     selected: &mut Selection,
 ) -> Option<Notice> {
-    match error {
-        RecordingError::NoChannel { .. } if options.channel.is_none() => {
-            let channels = std::mem::take(&mut selected.channel);
-            let names: Vec<String> = channels.iter().map(ChannelId::to_string).collect();
-            (!names.is_empty()).then(|| other_source("channels", &names.join(", ")))
-        }
+    let lacks_variable = matches!(
+        error,
         RecordingError::NoVariable { .. } | RecordingError::AmbiguousVariable { .. }
-            if options.variable.is_none() =>
-        {
-            Some(other_source("variable", &selected.variable.take()?))
-        }
-        RecordingError::NoRate(_) if options.rate_variable.is_none() => {
-            Some(other_rate(&selected.rate_variable.take()?))
-        }
-        _ => None,
+    );
+    if lacks_variable && options.variable.is_none() {
+        Some(other_source("variable", &selected.variable.take()?))
+    } else if matches!(error, RecordingError::NoRate(_)) && options.rate_variable.is_none() {
+        Some(other_rate(&selected.rate_variable.take()?))
+    } else if matches!(error, RecordingError::NoChannel { .. }) && options.channel.is_none() {
+        let channels = std::mem::take(&mut selected.channel);
+        let names: Vec<String> = channels.iter().map(ChannelId::to_string).collect();
+        (!names.is_empty()).then(|| other_source("channels", &names.join(", ")))
+    } else {
+        None
     }
 }
 

@@ -8,7 +8,6 @@ use ndarray::aview1;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    labels::Classes,
     source::{CutWindows, name_of},
     spec, unusable,
 };
@@ -286,9 +285,9 @@ impl Collected {
     }
 
     /// The windows as the source of a data set.
-    pub(super) fn into_source(self, classes: &Classes) -> CutWindows {
+    pub(super) fn into_source(self, class_of: impl Fn(&Window) -> usize) -> CutWindows {
         CutWindows {
-            classes: self.windows.iter().map(|window| classes.of(window) as u32).collect(),
+            classes: self.windows.iter().map(|window| class_of(window) as u32).collect(),
             places: self.windows.iter().map(|w| (w.at, w.origin, w.place)).collect(),
             samples: self.samples,
             names: self.origins.into_iter().map(|(name, _)| name).collect(),

@@ -111,7 +111,7 @@ fn into_data(
     );
     let input = InputSpec::Signal(spec(config, set.channels));
     let skipped = set.skipped.clone();
-    let source: Arc<dyn DatasetSource> = Arc::new(set.into_source(&classes));
+    let source: Arc<dyn DatasetSource> = Arc::new(set.into_source(|window| classes.of(window)));
     let subsets = Subset::ALL.map(of);
     FileSet { listing: &listing, source, subsets, input, contents, skipped, notes }
         .into_data(seed, config.limit)

@@ -76,8 +76,9 @@ pub(super) fn refuse_sides_as_classes<S: AsRef<str>>(
 /// Whether one name is `invalid` and none but `valid` means a part of a split: these are classes.
 fn are_valid_and_invalid<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
     let mut meant = names.clone().filter(|name| Subset::within_name(name).is_some());
-    names.clone().any(|name| name.eq_ignore_ascii_case("invalid"))
-        && meant.all(|name| name.eq_ignore_ascii_case("valid"))
+    let is_meant_otherwise = meant.any(|name| !name.eq_ignore_ascii_case("valid"));
+    let mut names = names;
+    !is_meant_otherwise && names.any(|name| name.eq_ignore_ascii_case("invalid"))
 }
 
 /// Whether the names mean more than one subset.

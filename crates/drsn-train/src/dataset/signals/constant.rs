@@ -72,6 +72,7 @@ fn find(samples: &ArrayView2<'_, f32>, range: &Range<usize>, window: usize) -> V
     found
 }
 
+#[expect(clippy::float_cmp, reason = "constant means equal to the last bit")]
 fn of_channel(
     channel: usize,
     values: &ArrayView1<'_, f32>,
@@ -139,14 +140,16 @@ mod tests {
             "channel 1 is constant (0) from sample 60 to 89, for at least a window of 10: ";
         assert!(error.starts_with(expected) && error.ends_with("--skip-bad"), "{error}");
         for (subset, range, expected) in [
-            (Subset::Training, 0..90, Some((vec![0..69], true))),
-            (Subset::Training, 0..69, Some((vec![0..69], false))),
+            (Subset::Training, 0..90, Some((Some(0..69), true))),
+            (Subset::Training, 0..69, Some((Some(0..69), false))),
             (Subset::Training, 70..90, None),
-            (Subset::Test, 70..90, Some((vec![], true))),
+            (Subset::Test, 70..90, Some((None, true))),
         ] {
             let found = leave_out(subset, range, true).ok().map(|(segments, is_shortened)| {
-                let ranges: Vec<_> = segments.into_iter().map(|segment| segment.range).collect();
-                (ranges, is_shortened)
+                let mut ranges = segments.into_iter().map(|segment| segment.range);
+                let (first, rest) = (ranges.next(), ranges.count());
+                assert_eq!(rest, 0);
+                (first, is_shortened)
             });
             assert_eq!(found, expected);
         }

@@ -1,7 +1,7 @@
 //! Public data sets in small: the names, folders and contents of the files are those of the
 //! originals, except that most recordings are shorter and their signals made up.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use super::files::{doubles, doubles_4, mat_file, signal, structure, table, text, wav, write};
 
@@ -46,7 +46,7 @@ fn paderborn_variable(name: &str, vibration: &[f32]) -> Vec<u8> {
         let times: Vec<f32> = (0..count).map(|n| n as f32 * step).collect();
         [text("", name), text("", "Double"), doubles("", &times), text("", "")].concat()
     };
-    let axes = [axis("HostService", 1.0 / 64e3, fast), axis("Mech_4kHz", 1.0 / 4e3, slow)];
+    let times = [axis("HostService", 1.0 / 64e3, fast), axis("Mech_4kHz", 1.0 / 4e3, slow)];
     let noise = |seed, count| signal(3, seed, count);
     let channels = [
         ("force", noise(1, slow)),
@@ -63,7 +63,7 @@ fn paderborn_variable(name: &str, vibration: &[f32]) -> Vec<u8> {
     let fields = ["Name", "Type", "Data", "Raster"];
     let parts = [
         text("", "made up"),
-        structure([1, 2], "", &fields, &axes.concat()),
+        structure([1, 2], "", &fields, &times.concat()),
         structure([1, 7], "", &fields, &channels.concat()),
         text("", name),
     ];
@@ -180,12 +180,14 @@ pub(super) fn heartbeats(folder: &Path) {
         for beat in 0..5 * beats {
             let class = beat % 5;
             let mut samples = signal(class, 100 * seed + beat, 187);
-            samples.iter_mut().for_each(|sample| *sample = (*sample + 1.0) / 2.0);
+            for sample in &mut samples {
+                *sample = f32::midpoint(*sample, 1.0);
+            }
             samples[120..].fill(0.0);
             for sample in samples {
-                rows += &format!("{sample:.18e},");
+                let _ = write!(rows, "{sample:.18e},");
             }
-            rows += &format!("{:.18e}\n", class as f32);
+            let _ = writeln!(rows, "{:.18e}", class as f32);
         }
         write(folder.join(format!("mitbih_{name}.csv")), rows);
     }
@@ -202,7 +204,7 @@ pub(super) fn esc_50(folder: &Path) {
                 samples[40_000..].fill(0.0);
             }
             write(folder.join("audio").join(&name), wav(44_100, &samples));
-            rows += &format!("{name},{fold},{class},{category},True,{fold}0003{class},A\n");
+            let _ = writeln!(rows, "{name},{fold},{class},{category},True,{fold}0003{class},A");
         }
     }
     write(folder.join("meta/esc50.csv"), rows);
@@ -218,7 +220,7 @@ pub(super) fn speech_commands(folder: &Path) {
             let name = format!("{word}/{speaker:08x}_nohash_0.wav");
             write(folder.join(&name), wav(16_000, &signal(class, speaker, count)));
             if let Some(list) = lists.get_mut(speaker.wrapping_sub(10)) {
-                *list += &format!("{name}\n");
+                let _ = writeln!(list, "{name}");
             }
         }
     }

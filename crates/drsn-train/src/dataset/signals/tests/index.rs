@@ -100,7 +100,8 @@ fn matlab(name: &str) -> Vec<u8> {
 #[test]
 fn the_rate_may_be_in_a_variable_and_lines_above_a_table_may_be_left_out() {
     let table = |first: usize| -> Vec<u8> {
-        let rows: String = (0..300).map(|n| format!("{}.5\n", (first + n * n) % 97)).collect();
+        let row = |n: usize| format!("{}.5\n", (first + n * n) % 97);
+        let rows: String = (0..300).map(row).collect();
         format!("-1.5\n-2.5\n{rows}").into_bytes()
     };
     let mats = [("a/1.mat", "bearing_plain.mat"), ("b/2.mat", "bearing_packed.mat")];

@@ -25,7 +25,8 @@ fn notices_of_readers_are_counted_by_kind_with_an_example() {
 
 #[test]
 fn a_file_with_parts_or_with_several_notices_of_a_kind_is_counted_once() {
-    let rows = |from: i32| (from..from + 40).map(|n| format!("{}.5\n", n * n % 97)).collect();
+    let row = |n: i32| format!("{}.5\n", n * n % 97);
+    let rows = |from: i32| (from..from + 40).map(row).collect();
     let [first, second]: [String; 2] = [0, 40].map(rows);
     let table = format!("a scope\nof mine\nx\n{first}\n{second}").into_bytes();
     let folder = folder(&[("x.csv", table), ("y.wav", ramp(80))]);
