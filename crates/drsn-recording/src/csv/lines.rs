@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read as _, Take};
 
-use super::malformed;
+use super::{malformed, utf_16::Utf8};
 use crate::{Limits, RecordingError};
 
 /// Longest line, in bytes: enough for a thousand columns.
@@ -22,7 +22,7 @@ const WINDOWS_1252: [char; 32] = [
 
 /// A text's lines.
 pub(super) struct Lines<R> {
-    reader: Take<R>,
+    reader: Take<Utf8<R>>,
     limits: Limits,
     /// `\n`, or `\r` in texts that have nothing else.
     end: u8,
@@ -45,7 +45,7 @@ impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R, limits: &Limits) -> Self {
         Self {
             // One more byte distinguishes the limit from the end of the file.
-            reader: reader.take(limits.max_bytes.saturating_add(1)),
+            reader: Utf8::new(reader).take(limits.max_bytes.saturating_add(1)),
             limits: *limits,
             end: b'\n',
             bytes: Vec::new(),
@@ -122,11 +122,6 @@ impl<R: BufRead> Lines<R> {
     /// Looks at the first bytes: a mark of the encoding, and what ends the lines.
     fn begin(&mut self) -> Result<(), RecordingError> {
         let start = self.reader.fill_buf()?;
-        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-            return Err(RecordingError::Unsupported(
-                "it is UTF-16 text, which is not supported: save it as UTF-8".to_owned(),
-            ));
-        }
         let is_marked = start.starts_with(b"\xef\xbb\xbf");
         let ends = start.get(..LOOKED_AT).unwrap_or(start).windows(2).map(|two| match two {
             [b'\r', next] if *next != b'\n' => 1,

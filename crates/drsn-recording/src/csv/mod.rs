@@ -18,6 +18,7 @@ mod numbers;
 mod preamble;
 pub(super) mod rows;
 mod table;
+mod utf_16;
 
 use std::io::BufRead;
 

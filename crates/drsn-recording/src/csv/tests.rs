@@ -141,8 +141,18 @@ fn mistakes_are_rejected_with_their_position() {
     assert!(table(&rows).unwrap_err().starts_with("it has 10002 samples"));
     assert!(table(&"1".repeat(70_000)).unwrap_err().contains("line 1 is longer than 65536 bytes"));
     assert!(table(&"1,".repeat(2_000)).unwrap_err().starts_with("it has 2000 channels"));
-    let utf16 = read(&b"\xff\xfe1\0"[..], &Selection::default(), &LIMITS).unwrap_err();
-    assert!(utf16.to_string().starts_with("it is UTF-16 text"));
+}
+
+/// Excel saves "Unicode text" so.
+#[test]
+fn a_table_in_utf_16_is_read() {
+    let text = "\u{feff}Zeit (ms)\tµ\r\n0\t1,5\r\n1\t2,5\r\n2\t3,5\r\n";
+    for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(unit).collect();
+        let found = read(&bytes[..], &Selection::default(), &LIMITS).unwrap();
+        assert_eq!(found.samples, ndarray::array![[1.5, 2.5, 3.5]]);
+        assert_eq!(found.sample_rate_hz, Some(1000.0));
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_split_by_group_of_files_without_groups_says_what_was_found_and_what_to_do()
     };
     let said = refused([Some(Subset::Training), Some(Subset::Test)]);
     for part in [
-        "names the group \"test\", to which no file belongs; no file has a group",
+        "names the group \"test\", to which nothing belongs; no file has a group",
         "0.wav as training data, by the column split or the name of a folder",
         "to follow that, use --set 'data.split={by=\"list\", held_out_share=0.1}'",
         "to split by group, fill the column group of the index, or put the files into a folder",
