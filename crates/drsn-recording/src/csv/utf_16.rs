@@ -8,11 +8,19 @@ const PIECE: usize = 8 << 10;
 /// From the bytes of a unit to the unit.
 type Unit = fn([u8; 2]) -> u16;
 
+/// What a text is made of.
+#[derive(Clone, Copy)]
+enum Encoding {
+    /// Nothing was read yet.
+    Unknown,
+    Bytes,
+    Units(Unit),
+}
+
 /// Reads UTF-16 with a mark as UTF-8 with a mark, and other text as it is.
 pub(super) struct Utf8<R> {
     reader: R,
-    /// How a unit is read, once the mark shows it; `None` if the text is no UTF-16.
-    unit: Option<Option<Unit>>,
+    encoding: Encoding,
     /// Units that are not decoded yet: half of a pair.
     units: Vec<u16>,
     /// The first byte of a unit.
@@ -24,19 +32,25 @@ pub(super) struct Utf8<R> {
 
 impl<R: BufRead> Utf8<R> {
     pub(super) const fn new(reader: R) -> Self {
-        Self { reader, unit: None, units: Vec::new(), odd: None, text: Vec::new(), at: 0 }
+        Self {
+            reader,
+            encoding: Encoding::Unknown,
+            units: Vec::new(),
+            odd: None,
+            text: Vec::new(),
+            at: 0,
+        }
     }
 
-    fn unit(&mut self) -> io::Result<Option<Unit>> {
-        if let Some(unit) = self.unit {
-            return Ok(unit);
+    fn encoding(&mut self) -> io::Result<Encoding> {
+        if matches!(self.encoding, Encoding::Unknown) {
+            self.encoding = match self.reader.fill_buf()? {
+                [0xff, 0xfe, ..] => Encoding::Units(u16::from_le_bytes),
+                [0xfe, 0xff, ..] => Encoding::Units(u16::from_be_bytes),
+                _ => Encoding::Bytes,
+            };
         }
-        let unit: Option<Unit> = match self.reader.fill_buf()? {
-            [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
-            [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
-            _ => None,
-        };
-        Ok(*self.unit.insert(unit))
+        Ok(self.encoding)
     }
 
     /// Decodes the next piece; whether there was one.
@@ -66,15 +80,15 @@ impl<R: BufRead> Utf8<R> {
 
 impl<R: BufRead> BufRead for Utf8<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let Some(unit) = self.unit()? else { return self.reader.fill_buf() };
+        let Encoding::Units(unit) = self.encoding()? else { return self.reader.fill_buf() };
         while self.at >= self.text.len() && self.decode(unit)? {}
         Ok(self.text.get(self.at..).unwrap_or_default())
     }
 
     fn consume(&mut self, bytes: usize) {
-        match self.unit {
-            Some(Some(_)) => self.at += bytes,
-            _ => self.reader.consume(bytes),
+        match self.encoding {
+            Encoding::Units(_) => self.at += bytes,
+            Encoding::Bytes | Encoding::Unknown => self.reader.consume(bytes),
         }
     }
 }
