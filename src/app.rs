@@ -10,9 +10,9 @@ use std::{
 use tokio::{sync::watch, time::timeout_at};
 
 use crate::{
-    admission::{ByteBudget, Client, Cores, Keys, Turn},
+    admission::{ByteBudget, Client, Cores, Helpers, Keys, Turn},
     config::Config,
-    engine::allocator::return_freed_soon,
+    engine::{allocator::return_freed_soon, process::lower_priority},
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
     readers::Readers,
@@ -35,6 +35,8 @@ pub(crate) struct App {
     phase: watch::Sender<Phase>,
     /// Turns for long computations.
     cores: Arc<Cores>,
+    /// Where they run.
+    helpers: Helpers,
     /// Reads files with a time limit. Stopped when shutdown is requested: no further model is
     /// loaded then.
     pub(crate) readers: Readers,
@@ -78,6 +80,8 @@ impl App {
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),
+            // As many as there may be turns.
+            helpers: Helpers::new(2 * cores, lower_priority),
             readers,
             config,
         }
@@ -145,16 +149,16 @@ impl App {
         self.cores.turn(client).await
     }
 
-    /// Runs a computation of a request. A long one waits for its client's turn, and then runs while
-    /// another thread takes over the connections of this one.
+    /// Runs a computation of a request. A long one waits for its client's turn, and then runs on a
+    /// thread that yields to those that serve connections.
     ///
     /// # Errors
     /// [`ErrorKind::DeadlineExceeded`] if no core is free before the deadline.
-    pub(crate) async fn compute<T>(
+    pub(crate) async fn compute<T: Send>(
         &self,
         is_long: bool,
         caller: Caller,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce() -> T + Send,
     ) -> Result<T, ApiError> {
         if !is_long {
             return Ok(work());
@@ -164,6 +168,6 @@ impl App {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));
         };
-        Ok(tokio::task::block_in_place(work))
+        Ok(self.helpers.run(work))
     }
 }

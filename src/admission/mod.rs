@@ -1,12 +1,14 @@
 //! Who may send requests, and how much of the machine they may use: API keys, the byte budget, and
-//! turns on the CPU cores.
+//! turns on the CPU cores, with threads for them.
 
 mod budget;
 mod buffer;
 mod cores;
+mod helpers;
 mod keys;
 
 pub(crate) use budget::{ByteBudget, Reservation};
 pub(crate) use buffer::ReservedBuffer;
 pub(crate) use cores::{Client, Cores, Turn};
+pub(crate) use helpers::Helpers;
 pub(crate) use keys::{Keys, KeysError};

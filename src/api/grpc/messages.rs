@@ -63,7 +63,7 @@ pub(super) struct Messages {
     message: ReservedBuffer,
     unpacking: Option<Unpacking>,
     /// A large message that waits for a thread of its own.
-    waiting: Option<Vec<u8>>,
+    waiting: Option<ReservedBuffer>,
     /// The call's turn on the cores, which unpacking and large messages wait for.
     turn: Option<Waiting>,
     /// Bytes of the message handed on last, which tonic has copied by the next call.
@@ -131,7 +131,7 @@ impl Messages {
 
     /// The length of the message that is being received, once its prefix is there.
     fn length(&self) -> Option<usize> {
-        let prefix: &[u8; PREFIX] = self.message.as_slice().first_chunk()?;
+        let prefix: &[u8; PREFIX] = self.message.start().first_chunk()?;
         let [_, length @ ..] = *prefix;
         usize::try_from(u32::from_be_bytes(length)).ok()
     }
@@ -139,8 +139,8 @@ impl Messages {
     /// Passes on a complete message, or begins to unpack it.
     fn complete(&mut self) -> Result<Option<Vec<u8>>, Status> {
         let message = std::mem::take(&mut self.message);
-        let bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
-        if bytes.first() == Some(&1) && self.allowed.is_gzip {
+        if message.start().first() == Some(&1) && self.allowed.is_gzip {
+            let bytes = self.call.reserve(|memory| message.finish(memory))?;
             let memory = bytes.capacity() as u64 + UNPACKER_BYTES;
             let mut packed = Cursor::new(bytes);
             packed.set_position(PREFIX as u64);
@@ -153,7 +153,7 @@ impl Messages {
             self.unpacking = Some(Unpacking { packed, memory, message });
             return Ok(None);
         }
-        self.admit(bytes)
+        self.admit(message)
     }
 
     /// Unpacks a step; returns the message when it is whole.
@@ -187,22 +187,17 @@ impl Messages {
         };
         drop(packed);
         self.call.release(memory);
-        let mut bytes = self.call.reserve(|memory| Ok(message.finish(memory)))?;
-        let length = (bytes.len() - PREFIX) as u32;
-        if let Some(prefix) = bytes.first_chunk_mut::<PREFIX>() {
-            prefix[1..].copy_from_slice(&length.to_be_bytes());
-        }
-        self.admit(bytes)
+        self.admit(message)
     }
 
     /// Passes on a message that is measured. A large one waits until the call is polled on a thread
     /// that may take long: measuring looks at each of its fields.
-    fn admit(&mut self, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, Status> {
-        if bytes.len() <= LARGE {
+    fn admit(&mut self, message: ReservedBuffer) -> Result<Option<Vec<u8>>, Status> {
+        if message.len() <= LARGE {
             self.turn = None;
-            return self.measured(bytes).map(Some);
+            return self.measured(message).map(Some);
         }
-        self.waiting = Some(bytes);
+        self.waiting = Some(message);
         Ok(None)
     }
 
@@ -221,9 +216,9 @@ impl Messages {
     /// Hands on the large message that waits, once the call is polled aside in its turn.
     fn poll_aside(&mut self, context: &mut Context<'_>) -> Polled {
         if self.call.is_aside()
-            && let Some(bytes) = self.waiting.take()
+            && let Some(message) = self.waiting.take()
         {
-            let bytes = self.measured(bytes)?;
+            let bytes = self.measured(message)?;
             return self.hand_on(bytes);
         }
         ready!(self.poll_turn(context));
@@ -235,7 +230,13 @@ impl Messages {
     }
 
     /// Reserves what decoding a message takes: tonic's copy of it, and what it becomes.
-    fn measured(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Status> {
+    fn measured(&self, message: ReservedBuffer) -> Result<Vec<u8>, Status> {
+        let mut bytes = self.call.reserve(|memory| message.finish(memory))?;
+        let length = (bytes.len() - PREFIX) as u32;
+        // One that was unpacked has no length yet.
+        if let Some(prefix) = bytes.first_chunk_mut::<PREFIX>() {
+            prefix[1..].copy_from_slice(&length.to_be_bytes());
+        }
         let decoded = decoded_bytes(&self.allowed.path, &bytes[PREFIX..], self.allowed.memory);
         let needed = bytes.len() as u64 + decoded;
         self.call.reserve(|memory| memory.grow(needed))?;
@@ -283,7 +284,7 @@ impl HttpBody for Messages {
             } else if this.is_over {
                 // tonic tells a message that was cut short.
                 let rest = std::mem::take(&mut this.message);
-                let rest = this.call.reserve(|memory| Ok(rest.finish(memory)))?;
+                let rest = this.call.reserve(|memory| rest.finish(memory))?;
                 return if rest.is_empty() { Poll::Ready(None) } else { this.hand_on(rest) };
             } else {
                 match ready!(pin!(&mut this.body).poll_frame(context)) {

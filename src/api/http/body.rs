@@ -126,7 +126,7 @@ impl<'a> Incoming<'a> {
             }
             buffer.push(&data, declared, memory)?;
         }
-        Ok(buffer.finish(memory).into())
+        Ok(buffer.finish_in_steps(memory).await?.into())
     }
 }
 

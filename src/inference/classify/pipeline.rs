@@ -105,10 +105,10 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Runs a step of decoding and counts its time; a long one waits for its turn.
-    pub(super) async fn decode<T>(
+    pub(super) async fn decode<T: Send>(
         &mut self,
         is_long: bool,
-        step: impl FnOnce() -> T,
+        step: impl FnOnce() -> T + Send,
     ) -> Result<T, ApiError> {
         let Self { app, plan, decoding, .. } = self;
         app.compute(is_long, plan.caller, || decoding.time(step)).await

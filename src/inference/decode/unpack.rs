@@ -49,7 +49,7 @@ pub(crate) fn unpack<'a, D: Read>(
             if is_time_up(&error) { time_up() } else { ApiError::invalid(broken.to_owned()) }
         })?;
         if length == 0 {
-            return Ok(plain.finish(memory));
+            return plain.finish(memory);
         }
         if plain.len() + length > limits.bytes {
             return Err(ErrorKind::TooLarge.because(format!(

@@ -125,7 +125,8 @@ impl<'a> Form<'a> {
         while let Some(chunk) = self.chunk(field).await? {
             content.push(&chunk, None, memory)?;
         }
-        Ok(File { name, bytes: content.finish(memory).into(), declared })
+        let bytes = content.finish_in_steps(memory).await?.into();
+        Ok(File { name, bytes, declared })
     }
 
     async fn text(&self, field: &mut Field<'_>, name: &str) -> Result<String, ApiError> {
