@@ -37,7 +37,9 @@ impl ReservedBuffer {
     ) -> Result<(), ApiError> {
         let room = self.last.capacity() - self.last.len();
         let (fitting, rest) = piece.split_at(room.min(piece.len()));
-        if !rest.is_empty() {
+        if rest.is_empty() {
+            self.last.extend_from_slice(fitting);
+        } else {
             let expected = expected.and_then(|length| usize::try_from(length).ok());
             let missing = expected.map(|length| length.saturating_sub(self.length + fitting.len()));
             let capacity = self.length.clamp(LEAST, MOST).min(missing.unwrap_or(usize::MAX));
@@ -50,8 +52,6 @@ impl ReservedBuffer {
             if !last.is_empty() {
                 self.full.push(last);
             }
-        } else {
-            self.last.extend_from_slice(fitting);
         }
         self.length += piece.len();
         Ok(())
