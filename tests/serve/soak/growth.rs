@@ -30,13 +30,14 @@ pub(super) async fn watch(scene: &Scene) -> Vec<Sample> {
     samples
 }
 
-/// The medians of each third of the samples.
-pub(super) fn thirds(samples: &[Sample], of: fn(&Sample) -> u64) -> [u64; 3] {
+/// A value of each third of the samples, above which are all but this share of them. A small share
+/// shows what stays between bursts of large requests: a leak raises it, and busy minutes do not.
+pub(super) fn thirds(samples: &[Sample], share: f64, of: fn(&Sample) -> u64) -> [u64; 3] {
     let count = samples.len();
     [0, 1, 2].map(|third| {
         let mut part: Vec<u64> =
             samples[third * count / 3..(third + 1) * count / 3].iter().map(of).collect();
         part.sort_unstable();
-        part.get(part.len() / 2).copied().unwrap_or(0)
+        part.get((part.len() as f64 * share) as usize).copied().unwrap_or(0)
     })
 }
