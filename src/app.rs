@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::watch, time::timeout_at};
 
 use crate::{
-    admission::{ByteBudget, Client, Cores, Helpers, Keys, Turn},
+    admission::{ByteBudget, Client, ComputeThreads, Cores, Keys, Turn},
     config::Config,
     engine::{allocator::return_freed_soon, process::lower_priority},
     error::{ApiError, ErrorKind},
@@ -36,7 +36,7 @@ pub(crate) struct App {
     /// Turns for long computations.
     cores: Arc<Cores>,
     /// Where they run.
-    helpers: Helpers,
+    compute_threads: ComputeThreads,
     /// Reads files with a time limit. Stopped when shutdown is requested: no further model is
     /// loaded then.
     pub(crate) readers: Readers,
@@ -81,7 +81,7 @@ impl App {
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),
             // As many as there may be turns.
-            helpers: Helpers::new(2 * cores, lower_priority),
+            compute_threads: ComputeThreads::new(2 * cores, lower_priority),
             readers,
             config,
         }
@@ -168,6 +168,6 @@ impl App {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));
         };
-        Ok(self.helpers.run(work))
+        Ok(self.compute_threads.run(work))
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn content(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// The sound behind a tag; `None` if it is none of those that are read.
+/// The sound file behind a tag; `None` if its format is not read.
 pub(crate) fn sound(content: &[u8]) -> Option<RecordingFormat> {
     RecordingFormat::of_mark(content).filter(|format| {
         use RecordingFormat::{Aiff, Flac, Wav};

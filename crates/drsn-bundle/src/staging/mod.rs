@@ -102,7 +102,7 @@ pub fn publish(staged: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves a complete folder from a [`Staging`] to a place where there is none.
+/// Moves a complete folder out of a [`Staging`] to a path that does not exist yet.
 ///
 /// # Errors
 /// The system's error, also if there is a folder that is not empty. Then nothing is changed.

@@ -98,7 +98,7 @@ fn later(mut block: Vec<Line>, mut lines: Lines<impl BufRead>, limits: &Limits) 
         // A short table at the end of the file has less than half of the last block.
         let is_last = block.len() < INSPECTED_LINES;
         if is_last || open(half, &Selection::default(), limits, false).is_ok() {
-            // A block that begins within a table is none of lines above one.
+            // A block that begins inside a table has no lines above it to skip.
             let first = block.first().map_or(0, |(number, _)| number - 1);
             return search(&block, 0, None, limits).filter(|&skipped| skipped > first);
         }

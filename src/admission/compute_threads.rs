@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 
 /// The threads, started for the first computation.
 #[derive(Debug)]
-pub(crate) struct Helpers {
+pub(crate) struct ComputeThreads {
     count: usize,
     /// Called by each thread first.
     on_start: fn(),
@@ -19,7 +19,7 @@ pub(crate) struct Helpers {
     threads: OnceLock<Option<ThreadPool>>,
 }
 
-impl Helpers {
+impl ComputeThreads {
     /// As many threads, each of which calls `on_start` first.
     pub(crate) const fn new(count: usize, on_start: fn()) -> Self {
         Self { count, on_start, threads: OnceLock::new() }
@@ -62,17 +62,18 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_computation_runs_on_a_thread_of_its_own_and_may_borrow_and_panic() {
-        let helpers = Helpers::new(2, || ());
+        let threads = ComputeThreads::new(2, || ());
         let mut sum = 0;
         let numbers = [1, 2, 3];
-        let name = helpers.run(|| {
+        let name = threads.run(|| {
             sum = numbers.iter().sum();
             thread::current().name().map(str::to_owned)
         });
         assert_eq!(sum, 6);
         assert!(name.is_some_and(|name| name.starts_with("compute-")));
-        let panicked = catch_unwind(AssertUnwindSafe(|| helpers.run(|| panic!("a damaged file"))));
+        let panicked =
+            catch_unwind(AssertUnwindSafe(|| threads.run(|| panic!("a damaged file"))));
         assert!(panicked.is_err());
-        assert_eq!(helpers.run(|| 7), 7);
+        assert_eq!(threads.run(|| 7), 7);
     }
 }
