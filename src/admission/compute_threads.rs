@@ -71,8 +71,7 @@ mod tests {
         });
         assert_eq!(sum, 6);
         assert!(name.is_some_and(|name| name.starts_with("compute-")));
-        let panicked =
-            catch_unwind(AssertUnwindSafe(|| threads.run(|| panic!("a damaged file"))));
+        let panicked = catch_unwind(AssertUnwindSafe(|| threads.run(|| panic!("a damaged file"))));
         assert!(panicked.is_err());
         assert_eq!(threads.run(|| 7), 7);
     }
