@@ -45,8 +45,8 @@ enum NextStep {
     Wait,
     /// Wait at most this long for a batch to become full.
     WaitForMore(Duration),
-    /// Take a batch now.
-    Take,
+    /// Take a batch now, of so many waiting requests.
+    Take { requests: usize },
 }
 
 impl<O> Queue<O> {
@@ -56,6 +56,8 @@ impl<O> Queue<O> {
     /// Jobs whose client has hung up are dropped, and those whose deadline has passed are answered
     /// with that error, before they cost any work.
     pub(crate) async fn next_batch(&self) -> Option<Batch<O>> {
+        // A worker that always finds a batch lets other tasks run all the same.
+        let mut has_waited = false;
         loop {
             // Created before the state is read, so that no change after that is missed.
             let changed = self.changed.notified();
@@ -66,11 +68,14 @@ impl<O> Queue<O> {
                     // The state is read again in either case.
                     let _ = timeout(time, changed).await;
                 }
-                NextStep::Take => {
-                    self.let_requests_arrive().await;
+                NextStep::Take { requests } => {
+                    if !has_waited || self.arrivals.are_likely(requests) {
+                        self.let_requests_arrive().await;
+                    }
                     return Some(self.take());
                 }
             }
+            has_waited = true;
         }
     }
 
@@ -79,7 +84,8 @@ impl<O> Queue<O> {
         if state.requests.is_empty() {
             return if state.closed { NextStep::End } else { NextStep::Wait };
         }
-        self.remaining_wait(&state).map_or(NextStep::Take, NextStep::WaitForMore)
+        let take = NextStep::Take { requests: state.requests.len() };
+        self.remaining_wait(&state).map_or(take, NextStep::WaitForMore)
     }
 
     /// How much longer the next batch may wait to become full; `None` if it is due.
@@ -92,19 +98,26 @@ impl<O> Queue<O> {
     }
 
     /// Yields, so that connections can read requests that have arrived, until no more are added or
-    /// the batch is full. It yields at least once, so that a worker that always finds a batch lets
-    /// other tasks run.
+    /// the batch is full.
     async fn let_requests_arrive(&self) {
         yield_now().await;
         let mut before = 0;
         loop {
-            let waiting = self.lock().inputs;
-            if waiting <= before || waiting >= self.cap() {
+            let (requests, inputs) = self.waiting();
+            if inputs <= before || inputs >= self.cap() {
+                // If there are none, another worker was faster, as where many ask at once.
+                self.arrivals.note(requests != 1);
                 return;
             }
-            before = waiting;
+            before = inputs;
             yield_now().await;
         }
+    }
+
+    /// Number of waiting requests and of their inputs.
+    fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.requests.len(), state.inputs)
     }
 
     fn take(&self) -> Batch<O> {

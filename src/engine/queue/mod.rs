@@ -5,6 +5,7 @@
 //! tasks of the async runtime that also serves connections: before each batch they yield, so that
 //! connections with data to read go first.
 
+mod arrivals;
 mod batch;
 mod job;
 
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use arrivals::Arrivals;
 pub(super) use batch::Batch;
 pub(crate) use job::BatchSlice;
 pub(super) use job::{Job, JobError};
@@ -54,6 +56,7 @@ pub(super) struct Queue<O> {
     state: Mutex<State<O>>,
     /// Notified when jobs are added and when the queue is closed.
     changed: Notify,
+    arrivals: Arrivals,
     /// Inputs in the batches that are being computed.
     computing: Arc<AtomicUsize>,
 }
@@ -96,6 +99,7 @@ impl<O> Queue<O> {
                 closed: false,
             }),
             changed: Notify::new(),
+            arrivals: Arrivals::default(),
             computing: Arc::default(),
         }
     }
