@@ -128,3 +128,25 @@ fn unusable_files_end_the_start_with_2_and_a_message() {
     let output = harness::command(models.path(), &["--tls-cert", &cert]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "a certificate without its key");
 }
+
+#[test]
+fn files_are_classified_by_a_server_whose_authority_is_known() {
+    let Some(setup) = Setup::start() else { return };
+    let file = setup.files.path().join("a.csv");
+    fs::write(&file, "value\n0.5\n-1\n0.25\n2\n-0.5\n1\n0\n3\n").unwrap();
+    let classify = |further: &[&str]| {
+        let url = format!("https://localhost:{}", setup.server.address.port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-serve"));
+        command.arg("classify").arg(&file).args(["--format", "jsonl", "--server", &url]);
+        let output = command.args(further).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let authority = setup.files.path().join("cert.pem");
+    let (is_done, answers, errors) = classify(&["--ca-cert", authority.to_str().unwrap()]);
+    assert!(is_done && answers.contains("\"predictions\""), "{answers}{errors}");
+    let (is_done, answers, errors) = classify(&[]);
+    assert!(!is_done && answers.is_empty());
+    let is_told = errors.contains("--ca-cert") || errors.contains("ca-certificates");
+    assert!(is_told, "{errors}");
+}

@@ -115,12 +115,17 @@ pub struct Classify {
     )]
     pub(super) max_inflight_bytes: NonZeroU64,
 
-    /// Send the files to this server instead, like <http://127.0.0.1:8080>
+    /// Send the files to this server instead, like <http://127.0.0.1:8080> or <https://example.com>
     ///
-    /// The server computes, with its own settings. https is not supported.
+    /// The server computes, with its own settings.
     #[arg(long, value_name = "URL", help_heading = "Server")]
     pub(super) server: Option<String>,
-    /// API key, if that server asks for one; it is sent in clear text
+    /// Certificates of the authorities by which a server with https is known, as PEM
+    ///
+    /// By default those that this system trusts.
+    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Server")]
+    pub(super) ca_cert: Option<PathBuf>,
+    /// API key, if that server asks for one; with http it is sent in clear text
     #[arg(
         long,
         env = "DRSN_API_KEY",

@@ -15,6 +15,7 @@
 
 mod answers;
 mod arguments;
+mod client;
 mod confusion;
 mod content;
 mod files;
@@ -59,7 +60,7 @@ use local::Local;
 use model::Facts;
 use output::Output;
 use progress::Done;
-use remote::Remote;
+use remote::{Remote, Server};
 use report::Report;
 
 /// How often the progress is shown.
@@ -243,8 +244,9 @@ async fn open(
     let with_predictions = arguments.format == Format::Jsonl;
     let model = arguments.model.as_deref();
     if let Some(url) = &arguments.server {
-        let (given, key) = (arguments.options(), arguments.api_key.as_deref());
-        let remote = Remote::open(url, model, &given, key, with_predictions).await;
+        let (authorities, key) = (arguments.ca_cert.as_deref(), arguments.api_key.as_deref());
+        let server = Server { url, authorities, key };
+        let remote = Remote::open(server, model, &arguments.options(), with_predictions).await;
         let (remote, facts) = remote?;
         return Ok((Engine::Remote(Arc::new(remote)), facts));
     }

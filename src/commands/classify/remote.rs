@@ -1,4 +1,4 @@
-//! Sends files to a running server, over HTTP in clear text.
+//! Sends files to a running server.
 
 use std::{path::Path, time::Duration};
 
@@ -7,14 +7,16 @@ use axum::body::Body;
 use form_urlencoded::Serializer;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
-use super::{answers::Answered, content::Content, files::File, model::Facts};
+use super::{
+    answers::Answered,
+    client::{HttpClient, client, is_unknown},
+    content::Content,
+    files::File,
+    model::Facts,
+};
 
 /// Time limit of a request; the server has a shorter one of its own.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -27,11 +29,20 @@ const LONGEST_ANSWER: usize = 256 << 20;
 /// A model of a running server.
 #[derive(Debug)]
 pub(super) struct Remote {
-    client: Client<HttpConnector, Body>,
+    client: HttpClient,
     /// Where the files are posted to.
     url: String,
     key: Option<String>,
     with_predictions: bool,
+}
+
+/// Where a server is, and how it and its client know each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Server<'a> {
+    pub(super) url: &'a str,
+    /// A file of certificates by which its own is known.
+    pub(super) authorities: Option<&'a Path>,
+    pub(super) key: Option<&'a str>,
 }
 
 /// `GET /models`.
@@ -63,23 +74,19 @@ struct Problem {
 }
 
 impl Remote {
-    /// Asks the server at `url` for its models, and chooses the one that is named NAME or
+    /// Asks a server for its models, and chooses the one that is named NAME or
     /// NAME/VERSION, or the default one.
     ///
     /// # Errors
     /// If the server does not answer or does not serve it.
     pub(super) async fn open(
-        url: &str,
+        Server { url, authorities, key }: Server<'_>,
         model: Option<&Path>,
         options: &[(&'static str, &str)],
-        key: Option<&str>,
         with_predictions: bool,
     ) -> anyhow::Result<(Self, Facts)> {
         let base = url.trim_end_matches('/');
-        if !base.starts_with("http://") {
-            bail!("--server is {url}; expected a URL like http://127.0.0.1:8080 (not https)");
-        }
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = client(base, authorities)?;
         let key = key.map(str::to_owned);
         let mut remote = Self { client, url: format!("{base}/models"), key, with_predictions };
         let models: Models = remote.models().await?;
@@ -93,10 +100,18 @@ impl Remote {
 
     async fn models<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let request = self.request(Method::GET, None, Body::empty())?;
-        let (status, body) = self
-            .exchange(request)
-            .await
-            .with_context(|| format!("{} does not answer", self.url))?;
+        let (status, body) = self.exchange(request).await.map_err(|error| {
+            let url = &self.url;
+            let sentence = if is_unknown(&error) {
+                format!(
+                    "the certificate of {url} is not by an authority that is trusted; name a file with \
+                     that authority's certificate by --ca-cert"
+                )
+            } else {
+                format!("{url} does not answer")
+            };
+            error.context(sentence)
+        })?;
         if status != StatusCode::OK {
             bail!("{} answered {status}: {}", self.url, detail(&body));
         }

@@ -36,7 +36,9 @@ fn the_exit_code_is_2_if_the_arguments_do_not_fit_and_1_if_the_model_does_not_wo
         (&["a.wav", "--model", repository], 2, "is a folder of models; name one of them"),
         (&["a.wav", "--model", &model, "--output", "/nowhere/x"], 2, "cannot write /nowhere/x"),
         (&[empty, "--model", &model], 2, "there are no recordings in the folders"),
-        (&["a.wav", "--server", "https://localhost"], 1, "not https"),
+        (&["a.wav", "--server", "localhost:8080"], 1, "expected a URL like"),
+        (&["a.wav", "--server", "http://localhost", "--ca-cert", "a.pem"], 1, "https"),
+        (&["a.wav", "--model", &model, "--ca-cert", "a.pem"], 2, "--server <URL>"),
         (&["a.wav", "--server", "http://127.0.0.1:1"], 1, "does not answer"),
     ] {
         let output = run(arguments);
