@@ -1,6 +1,6 @@
 //! The HTTP client for a running server, in clear text or over TLS.
 
-use std::{io, path::Path};
+use std::{error::Error, io, path::Path};
 
 use anyhow::{Context as _, bail, ensure};
 use axum::body::Body;
@@ -73,13 +73,15 @@ fn trusted(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
 
 /// Whether a request failed because the server's certificate is not by a trusted authority.
 pub(super) fn is_unknown(error: &anyhow::Error) -> bool {
-    let is_about_tls = |cause: &(dyn std::error::Error + 'static)| {
-        let within = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        within.and_then(|within| within.downcast_ref()).is_some_and(|error: &rustls::Error| {
-            matches!(error, rustls::Error::InvalidCertificate(_))
-        })
-    };
-    error.chain().any(is_about_tls)
+    error.chain().any(is_about_certificate)
+}
+
+/// Whether this is what rustls thinks of a certificate, within any number of I/O errors.
+fn is_about_certificate(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.get_ref().is_some_and(|within| is_about_certificate(within));
+    }
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 #[cfg(test)]
