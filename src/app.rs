@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time::timeout_at};
+use tokio::{sync::watch, task::block_in_place, time::timeout_at};
 
 use crate::{
-    admission::{ByteBudget, Client, ComputeThreads, Cores, Keys, Turn},
+    admission::{ByteBudget, Client, Cores, Keys, Turn},
     config::Config,
-    engine::{allocator::return_freed_soon, process::lower_priority},
+    engine::allocator::return_freed_soon,
     error::{ApiError, ErrorKind},
     observability::metrics::Metrics,
     readers::Readers,
@@ -36,7 +36,6 @@ pub(crate) struct App {
     /// Turns for long computations.
     cores: Arc<Cores>,
     /// Where they run.
-    compute_threads: ComputeThreads,
     /// Reads files with a time limit. Stopped when shutdown is requested: no further model is
     /// loaded then.
     pub(crate) readers: Readers,
@@ -81,7 +80,6 @@ impl App {
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),
             // As many as there may be turns.
-            compute_threads: ComputeThreads::new(2 * cores, lower_priority),
             readers,
             config,
         }
@@ -149,8 +147,8 @@ impl App {
         self.cores.turn(client).await
     }
 
-    /// Runs a computation of a request. A long one waits for its client's turn, and then runs on a
-    /// thread that yields to those that serve connections.
+    /// Runs a computation of a request. A long one waits for its client's turn, and then runs here,
+    /// while another thread takes over the tasks of this one.
     ///
     /// # Errors
     /// [`ErrorKind::DeadlineExceeded`] if no core is free before the deadline.
@@ -168,6 +166,6 @@ impl App {
             return Err(ErrorKind::DeadlineExceeded
                 .because("the request's time was up before a CPU core was free"));
         };
-        Ok(self.compute_threads.run(work))
+        Ok(block_in_place(work))
     }
 }

@@ -3,12 +3,10 @@
 
 mod budget;
 mod buffer;
-mod compute_threads;
 mod cores;
 mod keys;
 
 pub(crate) use budget::{ByteBudget, Reservation};
 pub(crate) use buffer::ReservedBuffer;
-pub(crate) use compute_threads::ComputeThreads;
 pub(crate) use cores::{Client, Cores, Turn};
 pub(crate) use keys::{Keys, KeysError};

@@ -13,20 +13,6 @@ pub fn end_without_destructors(code: u8) -> ! {
     unsafe { libc::_exit(code.into()) }
 }
 
-/// Lowers the priority of this thread: where cores are scarce, it gets a third of what another one
-/// gets. It cannot be raised again.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "calls the system directly")]
-pub(crate) fn lower_priority() {
-    // SAFETY: the call only sets a number in the kernel, which on Linux is that of this thread. It
-    // does not fail: a lower priority is always allowed.
-    unsafe { libc::nice(5) };
-}
-
-/// Elsewhere that number is the whole process's.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn lower_priority() {}
-
 /// Makes the system end this process when its parent ends, and first of all processes if memory
 /// runs out.
 #[cfg(target_os = "linux")]

@@ -100,24 +100,19 @@ impl<O> Queue<O> {
     /// Yields, so that connections can read requests that have arrived, until no more are added or
     /// the batch is full.
     async fn let_requests_arrive(&self) {
+        let first = self.lock().inputs;
         yield_now().await;
         let mut before = 0;
         loop {
-            let (requests, inputs) = self.waiting();
-            if inputs <= before || inputs >= self.cap() {
-                // If there are none, another worker was faster, as where many ask at once.
-                self.arrivals.note(requests != 1);
+            let waiting = self.lock().inputs;
+            if waiting <= before || waiting >= self.cap() {
+                // There are fewer where another worker was faster, as if many ask at once.
+                self.arrivals.note(waiting != first);
                 return;
             }
-            before = inputs;
+            before = waiting;
             yield_now().await;
         }
-    }
-
-    /// Number of waiting requests and of their inputs.
-    fn waiting(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.requests.len(), state.inputs)
     }
 
     fn take(&self) -> Batch<O> {
