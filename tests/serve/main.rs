@@ -12,6 +12,7 @@ mod batching;
 mod classify_command;
 mod clients;
 mod commands;
+mod constant_windows;
 mod cuda;
 mod damaged;
 mod documentation;

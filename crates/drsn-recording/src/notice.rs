@@ -35,11 +35,13 @@ pub enum NoticeCode {
     /// The file lacks the variable or the channels that the model was trained on, and others were
     /// taken.
     OtherSource,
+    /// Windows in which a channel is constant were left out.
+    ConstantWindows,
 }
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
@@ -49,6 +51,7 @@ impl NoticeCode {
         Self::Transposed,
         Self::RateAssumed,
         Self::OtherSource,
+        Self::ConstantWindows,
     ];
 
     /// The name, in snake case.
@@ -63,6 +66,7 @@ impl NoticeCode {
             Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",
             Self::OtherSource => "other_source",
+            Self::ConstantWindows => "constant_windows",
         }
     }
 }

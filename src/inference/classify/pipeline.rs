@@ -9,11 +9,12 @@ use std::{
 
 use drsn_bundle::{InputSpec, baseline::Level};
 use ndarray::{Array2, Axis};
+use tokio::task::yield_now;
 
 use super::{
     Plan, Stopwatch,
     answer::{Outcome, RawOutputs, Timing},
-    in_flight::{Completed, InFlight, Piece, Span},
+    in_flight::{Completed, InFlight, Piece},
     summary::Summary,
 };
 use crate::{
@@ -148,26 +149,25 @@ impl<'a> Pipeline<'a> {
             if !app.compute(is_long, caller, || self.fill(windower)).await?? {
                 return Ok(());
             }
-            self.submit().await?;
+            if self.piece.count() < self.capacity {
+                yield_now().await;
+            } else {
+                self.submit().await?;
+            }
         }
     }
 
-    /// Fills the piece; returns whether it is full.
+    /// Cuts as many windows as the piece has room for; returns whether there were that many.
+    /// Those that are left out give no room, so that each step is short.
     fn fill(&mut self, windower: &mut Windower) -> Result<bool, ApiError> {
         let mut decoding = self.decoding;
         let filled = decoding.time(|| {
-            while self.piece.count() < self.capacity {
+            for _ in self.piece.count()..self.capacity {
                 let window = windower.window();
-                let Some(Span { start, end }) =
-                    self.piece.cut(|values| windower.next_window(values), window)
-                else {
+                if self.piece.cut(|values| windower.next_window(values), window).is_none() {
                     return Ok(false);
-                };
-                self.prepare().map_err(|error| {
-                    let detail =
-                        format!("the window of samples {start} to {end}: {}", error.detail);
-                    ApiError { kind: error.kind, detail }
-                })?;
+                }
+                self.prepare()?;
             }
             Ok(true)
         });
@@ -182,8 +182,22 @@ impl<'a> Pipeline<'a> {
             self.memory.grow(WINDOWS_AT_A_TIME as u64 * Summary::BYTES_OF_A_WINDOW)?;
         }
         self.windows += 1;
-        self.owners.push_back(self.summaries.len().saturating_sub(1));
-        self.piece.prepare_last(self.model.manifest())
+        let left_out = self.piece.prepare_last(self.model.manifest())?;
+        let owner = self.summaries.len().saturating_sub(1);
+        let summary = self.summaries.last_mut().ok_or_else(ApiError::internal)?;
+        if left_out.is_none() {
+            self.owners.push_back(owner);
+        }
+        summary.tally.add(left_out);
+        Ok(())
+    }
+
+    /// Ends the input that was begun last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if none of its windows can be classified.
+    pub(super) fn end(&self) -> Result<(), ApiError> {
+        self.summaries.last().map_or(Ok(()), |summary| summary.tally.check())
     }
 
     /// Queues the piece once there is room in flight.
@@ -280,5 +294,6 @@ async fn feed(
         pipeline.drain(windower).await?;
     }
     pipeline.decode(is_long, || windower.finish()).await??;
-    pipeline.drain(windower).await
+    pipeline.drain(windower).await?;
+    pipeline.end()
 }

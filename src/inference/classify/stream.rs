@@ -258,7 +258,8 @@ impl<'a> Streaming<'a> {
     /// Ends the recording and returns the outcome.
     ///
     /// # Errors
-    /// [`ApiError`] if the recording ends before its first sample or is shorter than a window.
+    /// [`ApiError`] if the recording ends before its first sample, is shorter than a window or
+    /// constant.
     pub(crate) async fn finish(mut self) -> Result<Outcome, ApiError> {
         if let State::Header { bytes, .. } = &mut self.state {
             // Either the header is complete after all, or this is an error.
@@ -282,6 +283,7 @@ impl<'a> Streaming<'a> {
         };
         self.pipeline.decode(windower.resamples(), || windower.finish()).await??;
         self.pipeline.drain(&mut windower).await?;
+        self.pipeline.end()?;
         self.pipeline.finish(Duration::ZERO).await
     }
 }

@@ -26,6 +26,15 @@ pub(super) struct Segment {
     pub(super) recording: usize,
     pub(super) subset: Subset,
     pub(super) range: Range<usize>,
+    /// Where its first window would start: before `range` if something was left out there.
+    pub(super) origin: usize,
+}
+
+impl Segment {
+    /// A segment from which nothing was left out.
+    pub(super) fn new(recording: usize, subset: Subset, range: Range<usize>) -> Self {
+        Self { recording, subset, origin: range.start, range }
+    }
 }
 
 /// How windows are cut.
@@ -37,11 +46,13 @@ pub(super) struct WindowSpec {
 }
 
 impl WindowSpec {
-    /// Start positions of the windows in a segment.
-    fn starts(&self, segment: &Segment) -> impl Iterator<Item = usize> {
+    /// Start positions of the windows in a segment: every so many samples from its origin.
+    pub(super) fn starts(&self, segment: &Segment) -> impl ExactSizeIterator<Item = usize> {
         let hop = if segment.subset == Subset::Test { self.test_hop } else { self.hop };
-        let start = segment.range.start;
-        windows(segment.range.len(), self.length, hop).map(move |window| start + window.start)
+        let Segment { range, origin, .. } = segment;
+        let start = origin + (range.start - origin).div_ceil(hop.get()) * hop.get();
+        let length = range.end.saturating_sub(start);
+        windows(length, self.length, hop).map(move |window| start + window.start)
     }
 }
 
@@ -152,7 +163,7 @@ mod tests {
                 first: 0,
             });
             for (subset, range) in parts(split, Subset::Training, length) {
-                segments.push(Segment { recording, subset, range });
+                segments.push(Segment::new(recording, subset, range));
             }
         }
         Windows::new(spool.finish().unwrap(), recordings, segments, spec)

@@ -9,13 +9,14 @@ use ndarray::s;
 use super::{constant, notices::Notices, origin::Origin, rates::Rates};
 use crate::{
     dataset::{
+        constant_windows::ConstantWindows,
         error::DatasetError,
         files::Entry,
         note::Note,
         partition,
         samples::{Samples, Spool},
         subset::Subset,
-        windows::{Segment, StoredRecording},
+        windows::{Segment, StoredRecording, WindowSpec},
     },
     recipe::{NormalizationConfig, SignalConfig},
 };
@@ -33,6 +34,8 @@ pub(super) struct Loader<'a> {
     notices: Notices,
     /// The recording that was read last, if an entry was for a part of it.
     last: Option<(Entry, Rc<Recording>)>,
+    windows: WindowSpec,
+    constant: ConstantWindows,
     spool: Spool,
     recordings: Vec<StoredRecording>,
     segments: Vec<Segment>,
@@ -49,13 +52,15 @@ pub(super) struct Loaded {
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
+    /// The windows that were left out.
+    pub(super) constant: ConstantWindows,
     /// What was assumed or repaired in the files.
     pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader that holds at most `max_in_memory` bytes of samples in memory.
-    pub(super) fn new(config: &'a SignalConfig, max_in_memory: u64) -> Self {
+    pub(super) fn new(config: &'a SignalConfig, windows: WindowSpec, max_in_memory: u64) -> Self {
         Self {
             config,
             channels: None,
@@ -63,20 +68,16 @@ impl<'a> Loader<'a> {
             origin: Origin::default(),
             notices: Notices::default(),
             last: None,
+            windows,
+            constant: ConstantWindows::default(),
             spool: Spool::new(max_in_memory),
             recordings: Vec::new(),
             segments: Vec::new(),
         }
     }
 
-    /// Reads a file of a subset and stores its samples. A recording with constant windows is
-    /// refused, or they are left out with `skip_bad`; returns whether there were any.
-    pub(super) fn load(
-        &mut self,
-        entry: &Entry,
-        subset: Subset,
-        skip_bad: bool,
-    ) -> Result<bool, DatasetError> {
+    /// Reads a file of a subset and stores its samples. Windows that are constant are left out.
+    pub(super) fn load(&mut self, entry: &Entry, subset: Subset) -> Result<(), DatasetError> {
         let bad = |reason: String| DatasetError::BadFile {
             path: entry.path.clone(),
             reason: if entry.is_part() {
@@ -99,17 +100,17 @@ impl<'a> Loader<'a> {
         let part = self.part(&recording, entry).map_err(bad)?;
         let parts = partition::parts(&self.config.split, subset, part.len());
         let index = self.recordings.len();
-        let segments: Vec<Segment> = parts
-            .into_iter()
-            .map(|(subset, range)| Segment { recording: index, subset, range })
-            .collect();
+        let segments: Vec<Segment> =
+            parts.into_iter().map(|(subset, range)| Segment::new(index, subset, range)).collect();
         self.check_length(part.len(), &segments).map_err(bad)?;
-        let (segments, is_shortened) = match self.config.normalization {
-            NormalizationConfig::None => (segments, false),
+        let segments = match self.config.normalization {
+            NormalizationConfig::None => segments,
             NormalizationConfig::ZScore { .. } => {
                 let samples = recording.samples.slice(s![.., part.clone()]);
-                let window = self.config.window;
-                constant::leave_out(&samples, segments, window, skip_bad).map_err(bad)?
+                let (segments, counts) = constant::leave_out(&samples, segments, self.windows);
+                let name = || format!("{} ({})", entry.name, counts.constant);
+                self.constant.add(entry.class, counts, name);
+                segments
             }
         };
         let place = self.store(&recording, part.clone())?;
@@ -122,7 +123,7 @@ impl<'a> Loader<'a> {
             length: part.len(),
             first: part.start,
         });
-        Ok(is_shortened)
+        Ok(())
     }
 
     /// Remembers how a recording that is used was read.
@@ -143,6 +144,7 @@ impl<'a> Loader<'a> {
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
+            constant: self.constant,
             notes: self.notices.into_notes().chain(note).collect(),
         })
     }

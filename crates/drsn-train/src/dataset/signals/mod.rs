@@ -54,17 +54,29 @@ fn open_within(
     if !skip_bad {
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
-    let mut loader = Loader::new(config, max_in_memory);
-    let LoadedFiles { skipped, shortened } = load(&mut loader, &listing, &subset_of, skip_bad)?;
+    let mut loader = Loader::new(config, spec, max_in_memory);
+    let skipped = load(&mut loader, &listing, &subset_of, skip_bad)?;
     if skip_bad {
         // Copies of a file that is left out are left out as well, whatever their labels.
         copies.leave_out(|entry| skipped.contains_key(&entry));
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
     let skipped = skipped.into_values().collect();
-    notes.extend(constant::note(shortened));
-    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, notes: told } =
-        loader.finish()?;
+    let Loaded {
+        channels,
+        sample_rate_hz,
+        source,
+        samples,
+        recordings,
+        segments,
+        constant,
+        notes: told,
+    } = loader.finish()?;
+    if !skip_bad {
+        let class = |index: usize| listing.classes.get(index).cloned().unwrap_or_default();
+        constant.check(class).map_err(|reason| listing.unusable(reason))?;
+    }
+    notes.extend(constant.note());
     notes.extend(told);
     let windows = Windows::new(samples, recordings, segments, spec);
     let input = input(config, channels, sample_rate_hz, source);
@@ -79,32 +91,24 @@ fn open_within(
         .into_data(seed, config.limit)
 }
 
-/// What was left out of the files that were loaded.
-#[derive(Default)]
-struct LoadedFiles {
-    /// Whole files, by their places, with the reasons.
-    skipped: BTreeMap<usize, String>,
-    /// Names of files without their constant windows.
-    shortened: Vec<String>,
-}
-
-/// Loads all files. With `skip_bad`, those that cannot be used are left out.
+/// Loads all files. With `skip_bad`, those that cannot be used are left out, and returned by their
+/// places with the reasons.
 fn load(
     loader: &mut Loader<'_>,
     listing: &Listing,
     subset_of: &[Subset],
     skip_bad: bool,
-) -> Result<LoadedFiles, DatasetError> {
-    let mut files = LoadedFiles::default();
+) -> Result<BTreeMap<usize, String>, DatasetError> {
+    let mut skipped = BTreeMap::new();
     for (place, (entry, &subset)) in listing.entries.iter().zip(subset_of).enumerate() {
-        match loader.load(entry, subset, skip_bad) {
+        match loader.load(entry, subset) {
             Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
-                files.skipped.insert(place, bad.to_string());
+                skipped.insert(place, bad.to_string());
             }
-            result => files.shortened.extend(result?.then(|| entry.name.clone())),
+            result => result?,
         }
     }
-    Ok(files)
+    Ok(skipped)
 }
 
 /// The network's input: a window of all channels.
