@@ -37,11 +37,13 @@ pub enum NoticeCode {
     OtherSource,
     /// Windows in which a channel is constant were left out.
     ConstantWindows,
+    /// The recording is shorter than a window, and was extended to one.
+    Padded,
 }
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
@@ -52,6 +54,7 @@ impl NoticeCode {
         Self::RateAssumed,
         Self::OtherSource,
         Self::ConstantWindows,
+        Self::Padded,
     ];
 
     /// The name, in snake case.
@@ -67,6 +70,7 @@ impl NoticeCode {
             Self::RateAssumed => "rate_assumed",
             Self::OtherSource => "other_source",
             Self::ConstantWindows => "constant_windows",
+            Self::Padded => "padded",
         }
     }
 }

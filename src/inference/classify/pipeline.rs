@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drsn_bundle::{InputSpec, baseline::Level};
+use drsn_bundle::{InputSpec, SignalSpec, baseline::Level};
+use drsn_recording::Notice;
 use ndarray::{Array2, Axis};
 use tokio::task::yield_now;
 
@@ -192,12 +193,14 @@ impl<'a> Pipeline<'a> {
         Ok(())
     }
 
-    /// Ends the input that was begun last.
+    /// Ends the input that was begun last; `padded` tells that it was extended.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if none of its windows can be classified.
-    pub(super) fn end(&self) -> Result<(), ApiError> {
-        self.summaries.last().map_or(Ok(()), |summary| summary.tally.check())
+    pub(super) fn end(&mut self, padded: Option<Notice>) -> Result<(), ApiError> {
+        let summary = self.summaries.last_mut().ok_or_else(ApiError::internal)?;
+        summary.padded = padded;
+        summary.tally.check()
     }
 
     /// Queues the piece once there is room in flight.
@@ -277,7 +280,7 @@ pub(super) async fn classify(
         let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
         pipeline.begin(origin)?;
-        feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
+        feed(&mut pipeline, spec, &mut windower, &channels).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await
 }
@@ -285,6 +288,7 @@ pub(super) async fn classify(
 /// Passes a whole signal through its windower.
 async fn feed(
     pipeline: &mut Pipeline<'_>,
+    spec: &SignalSpec,
     windower: &mut Windower,
     channels: &Array2<f32>,
 ) -> Result<(), ApiError> {
@@ -293,7 +297,7 @@ async fn feed(
         pipeline.decode(is_long, || windower.push(block)).await??;
         pipeline.drain(windower).await?;
     }
-    pipeline.decode(is_long, || windower.finish()).await??;
+    let padded = pipeline.decode(is_long, || windower.finish(spec)).await??;
     pipeline.drain(windower).await?;
-    pipeline.end()
+    pipeline.end(padded)
 }

@@ -6,7 +6,7 @@ use drsn_bundle::{
     Manifest,
     baseline::{InputLevel, InputShift, most_likely, over_windows},
 };
-
+use drsn_recording::Notice;
 use ndarray::aview1;
 
 use super::tally::WindowTally;
@@ -29,6 +29,8 @@ pub(super) struct Summary {
     pub(super) origin: Origin,
     /// The windows that were cut; those that are classified come in later.
     pub(super) tally: WindowTally,
+    /// Tells that it was extended to a window.
+    pub(super) padded: Option<Notice>,
     windows: Vec<Window>,
     /// Sum of the windows' probabilities.
     probabilities: Vec<f64>,
@@ -69,6 +71,7 @@ impl Summary {
         Self {
             origin,
             tally: WindowTally::default(),
+            padded: None,
             windows: Vec::new(),
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
@@ -130,7 +133,8 @@ impl Summary {
         let diagnostics =
             (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
         let (input, mut notices) = described(index, self.origin.clone());
-        notices.extend(self.tally.notice().map(NoticeText::from));
+        let of_windows = [self.padded.clone(), self.tally.notice()];
+        notices.extend(of_windows.into_iter().flatten().map(NoticeText::from));
         Ok(Prediction {
             input,
             notices,

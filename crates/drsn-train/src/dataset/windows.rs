@@ -18,6 +18,8 @@ pub(super) struct StoredRecording {
     pub(super) length: usize,
     /// Position of the first sample in the file, for names: of a part it is not 0.
     pub(super) first: usize,
+    /// Number of samples that were recorded; what follows them was added.
+    pub(super) recorded: usize,
 }
 
 /// A part of a recording that belongs to one subset.
@@ -110,9 +112,12 @@ impl DatasetSource for Windows {
     }
 
     fn name(&self, index: usize) -> String {
-        let StoredRecording { name, first, .. } = self.recording(index);
-        let start = first + self.positions[index].start;
-        format!("{name}, samples {start} to {}", start + self.length - 1)
+        let StoredRecording { name, first, recorded, .. } = self.recording(index);
+        let start = self.positions[index].start;
+        let end = start + self.length;
+        let padded = if end > *recorded { ", padded" } else { "" };
+        let last = first + end.min(*recorded).saturating_sub(1);
+        format!("{name}, samples {} to {last}{padded}", first + start)
     }
 
     fn read(
@@ -161,6 +166,7 @@ mod tests {
                 place,
                 length,
                 first: 0,
+                recorded: length,
             });
             for (subset, range) in parts(split, Subset::Training, length) {
                 segments.push(Segment::new(recording, subset, range));

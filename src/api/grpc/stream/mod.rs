@@ -110,10 +110,14 @@ async fn run(
                 }
             }
             () = app.reached(Phase::Closing), if is_open && !is_draining => is_draining = true,
-            message = messages.message(), if is_reading => match message.map_err(Ended::Broken)? {
-                Some(message) => stream.push(call, message)?,
-                None => is_open = false,
-            },
+            message = messages.message(), if is_reading => {
+                if let Some(message) = message.map_err(Ended::Broken)? {
+                    stream.push(call, message)?;
+                } else {
+                    is_open = false;
+                    stream.end()?;
+                }
+            }
             () = sleep(idle), if is_reading && !stream.is_classifying() => {
                 return Err(silent(idle).into());
             }

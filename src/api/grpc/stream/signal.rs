@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use drsn_bundle::InputSpec;
+use drsn_bundle::{InputSpec, PaddingError};
 use ndarray::ArrayView2;
 use prost::Message as _;
 
@@ -24,7 +24,7 @@ use crate::{
             in_flight::{Completed, InFlight, Piece, Span},
             tally::WindowTally,
         },
-        decode::WindowCutter,
+        decode::{WindowCutter, prepare_error},
         diagnostics::{Detail, NoticeText, Wanted, reader::read},
         origin::Origin,
     },
@@ -51,6 +51,8 @@ pub(super) struct SignalStream<'a> {
     is_gap: bool,
     /// For each window in flight, what is told of windows that were left out before it.
     gaps: VecDeque<Option<drsn_recording::Notice>>,
+    /// The samples of a signal that was extended to a window, and the notice.
+    padded: Option<(usize, drsn_recording::Notice)>,
 }
 
 impl<'a> SignalStream<'a> {
@@ -89,6 +91,7 @@ impl<'a> SignalStream<'a> {
             tally: WindowTally::default(),
             is_gap: false,
             gaps: VecDeque::new(),
+            padded: None,
         })
     }
 
@@ -153,6 +156,28 @@ impl<'a> SignalStream<'a> {
         Ok(())
     }
 
+    /// Ends the signal. One that is shorter than a window is extended, if the model was trained so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if a channel is
+    /// constant.
+    pub(super) fn end(&mut self) -> Result<(), ApiError> {
+        let model = Arc::clone(&self.model);
+        let InputSpec::Signal(spec) = &model.manifest().input else { return Ok(()) };
+        let recorded = self.cutter.length();
+        if recorded < spec.window && spec.padding.is_some() {
+            // The window, and another one while it is made.
+            self.memory.grow((2 * spec.window * self.channels * size_of::<f32>()) as u64)?;
+        }
+        self.padded = match self.cutter.pad(spec) {
+            Ok(notice) => notice.map(|notice| (recorded, notice)),
+            // Such a rest fills no window, and is counted as left over.
+            Err(PaddingError::Unpadded { .. } | PaddingError::TooShort { .. }) => None,
+            Err(PaddingError::Constant(constant)) => return Err(prepare_error(&constant)),
+        };
+        Ok(())
+    }
+
     /// Whether more windows can be cut.
     pub(super) fn can_cut(&self) -> bool {
         self.has_window() && !self.in_flight.is_full()
@@ -165,7 +190,9 @@ impl<'a> SignalStream<'a> {
     /// were constant.
     pub(super) fn notices(&self) -> Result<Vec<Notice>, ApiError> {
         self.tally.check()?;
-        Ok(self.tally.notice().into_iter().map(|told| NoticeText::from(told).into()).collect())
+        let padded = self.padded.iter().map(|(_, notice)| notice.clone());
+        let notices = padded.chain(self.tally.notice());
+        Ok(notices.map(|told| NoticeText::from(told).into()).collect())
     }
 
     /// Whether windows are in flight.
@@ -193,10 +220,15 @@ impl<'a> SignalStream<'a> {
         };
         let mut prediction = reading?.prediction(Origin::default(), self.wanted)?;
         prediction.notices.extend(gap.map(NoticeText::from));
+        let mut end = *end;
+        if let Some((recorded, notice)) = &self.padded {
+            end = *recorded;
+            prediction.notices.push(notice.clone().into());
+        }
         Ok(StreamPrediction {
             model: Some(classify_messages::model(&self.model)),
             start: *start as u64,
-            end: *end as u64,
+            end: end as u64,
             prediction: Some(prediction.into()),
         })
     }

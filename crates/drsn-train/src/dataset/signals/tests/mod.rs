@@ -3,7 +3,10 @@
 mod files;
 mod index;
 mod notices;
+#[path = "../../../../../../tests/support/recordings.rs"]
+mod random_recordings;
 mod rates;
+mod short;
 mod splits;
 
 use std::{
@@ -11,10 +14,14 @@ use std::{
     sync::atomic::{AtomicI16, Ordering},
 };
 
+use drsn_bundle::SignalSource;
 use ndarray::Array2;
 
 use super::*;
-use crate::dataset::Part;
+use crate::{
+    dataset::Part,
+    recipe::{NormalizationConfig, PaddingConfig},
+};
 
 /// A WAV file with one channel of 16 bits.
 fn wav(samples: &[i16], rate: u32) -> Vec<u8> {
@@ -66,6 +73,7 @@ fn config() -> SignalConfig {
         skip_lines: None,
         sample_rate_hz: None,
         resample: false,
+        padding: PaddingConfig::Refuse,
         normalization: NormalizationConfig::ZScore { epsilon: 1e-8 },
         limit: None,
         split: Split::Time { training: 0.5, held_out: 0.25 },
