@@ -134,8 +134,12 @@ fn preparation(input: &InputSpec) -> String {
                     format!("normalised: {}", word(&signal.normalization))
                 }
             };
+            let padding = signal.padding.map_or_else(String::new, |padding| {
+                let least = signal.least_samples();
+                format!(", recordings of {least} samples or more padded: {}", word(&padding))
+            });
             format!(
-                "signal of {} samples in {} channels at {rate}, {normalization}",
+                "signal of {} samples in {} channels at {rate}, {normalization}{padding}",
                 signal.window, signal.channels
             )
         }

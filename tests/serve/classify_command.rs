@@ -176,7 +176,7 @@ fn comma_separated_values_have_a_row_for_each_input_and_each_file_that_failed() 
     file,input,label,probability,windows,shift_alarm,level_alarm,notices,truth,error
     ./minus/c.csv,0,minus,0.99,1,,,,minus,
     ./minus/d.csv,0,plus,0.99,1,,,,minus,
-    ./minus/short.csv,,,,,,,,minus,"the recording is too short: it has 2 samples per channel, but this model's window needs 8"
+    ./minus/short.csv,,,,,,,,minus,"the recording is too short: it has 2 samples per channel, but this model's window needs 8: record more, or train a model that extends short recordings with data.padding"
     ./plus/a.csv,0,plus,0.99,1,,,,plus,
     "./plus/machine 2/b, ""new"".csv",0,plus,0.99,1,,,,plus,
     ./unknown/two.npy,0,minus,0.50,1,,,,,
@@ -184,7 +184,7 @@ fn comma_separated_values_have_a_row_for_each_input_and_each_file_that_failed() 
     missing.wav,,,,,,,,,cannot read it: No such file or directory (os error 2)
     "#);
     insta::assert_snapshot!(text(&output.stderr), @r"
-    ./minus/short.csv: the recording is too short: it has 2 samples per channel, but this model's window needs 8
+    ./minus/short.csv: the recording is too short: it has 2 samples per channel, but this model's window needs 8: record more, or train a model that extends short recordings with data.padding
     missing.wav: cannot read it: No such file or directory (os error 2)
     1 file was left out: ./minus/notes.pdf
     2 of 7 files failed

@@ -1,7 +1,7 @@
 //! The gRPC API, by generated clients.
 
 mod ends;
-mod streams;
+pub(crate) mod streams;
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ use crate::{
 };
 
 type Inference = GrpcInferenceServiceClient<Channel>;
-type Classifier = ClassifierClient<Channel>;
+pub(crate) type Classifier = ClassifierClient<Channel>;
 
-async fn channel(address: std::net::SocketAddr) -> Channel {
+pub(crate) async fn channel(address: std::net::SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 

@@ -1,6 +1,8 @@
 //! The server as its clients see it: over a socket, and as a process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../support/recordings.rs"]
+mod random_recordings;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/tiny.rs"]
@@ -12,6 +14,7 @@ mod batching;
 mod classify_command;
 mod clients;
 mod commands;
+mod constant_windows;
 mod cuda;
 mod damaged;
 mod documentation;
@@ -45,6 +48,7 @@ mod recordings;
 mod reload;
 mod reload_memory;
 mod reported;
+mod short_recordings;
 mod small_and_costly;
 mod soak;
 mod start;

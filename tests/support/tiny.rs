@@ -41,6 +41,7 @@ pub(crate) fn signal_input(channels: usize) -> InputSpec {
         sample_rate_hz: None,
         normalization: Normalization::None,
         source: None,
+        padding: None,
     })
 }
 

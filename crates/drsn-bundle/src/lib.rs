@@ -48,8 +48,8 @@ pub use bundle::{Bundle, update_manifest, write};
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{
-    Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, PrepareError, SignalSource,
-    SignalSpec,
+    Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, Padding, PaddingError,
+    PrepareError, SignalSource, SignalSpec,
 };
 pub use manifest::{Block, Epoch, Evaluation, HeldOutAccuracy, Manifest, ThresholdKind, Training};
 pub use name::Name;

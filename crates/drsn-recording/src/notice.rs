@@ -35,11 +35,15 @@ pub enum NoticeCode {
     /// The file lacks the variable or the channels that the model was trained on, and others were
     /// taken.
     OtherSource,
+    /// Windows in which a channel is constant were left out.
+    ConstantWindows,
+    /// The recording is shorter than a window, and was extended to one.
+    Padded,
 }
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
@@ -49,6 +53,8 @@ impl NoticeCode {
         Self::Transposed,
         Self::RateAssumed,
         Self::OtherSource,
+        Self::ConstantWindows,
+        Self::Padded,
     ];
 
     /// The name, in snake case.
@@ -63,6 +69,8 @@ impl NoticeCode {
             Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",
             Self::OtherSource => "other_source",
+            Self::ConstantWindows => "constant_windows",
+            Self::Padded => "padded",
         }
     }
 }

@@ -90,6 +90,7 @@ fn data(recipe: &Recipe) -> Data {
             sample_rate_hz: None,
             normalization: Normalization::ZScore { epsilon: 1e-8 },
             source: None,
+            padding: None,
         })
     };
     let input = match &recipe.data {

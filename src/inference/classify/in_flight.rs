@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use drsn_bundle::{Manifest, baseline::Level};
+use drsn_bundle::{Manifest, PrepareError, baseline::Level};
 use futures_util::{
     future::BoxFuture,
     stream::{FuturesOrdered, StreamExt as _},
@@ -29,6 +29,23 @@ pub(crate) struct Span {
     pub(crate) start: usize,
     /// One past the last sample.
     pub(crate) end: usize,
+}
+
+impl Span {
+    /// An error of the window, with its place.
+    pub(super) fn error(self, error: &ApiError) -> ApiError {
+        let Self { start, end } = self;
+        let detail = format!("the window of samples {start} to {end}: {}", error.detail);
+        ApiError { kind: error.kind, detail }
+    }
+}
+
+/// A window in which a channel is constant, so that it cannot be normalised.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ConstantWindow {
+    pub(super) span: Span,
+    /// Which channel, and its value.
+    pub(super) reason: PrepareError,
 }
 
 /// Prepared windows that are given to the model together.
@@ -58,15 +75,20 @@ impl Piece {
         Some(span)
     }
 
-    /// Checks and normalises the window that was cut last.
+    /// Checks and normalises the window that was cut last. One in which a channel is constant is
+    /// taken out again and returned.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it has a
-    /// non-finite number.
-    pub(crate) fn prepare_last(&mut self, manifest: &Manifest) -> Result<(), ApiError> {
+    /// non-finite number, or one that is too large for a network.
+    pub(crate) fn prepare_last(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Option<ConstantWindow>, ApiError> {
         let input = &manifest.input;
         let window = self.values.rchunks_exact_mut(input.elements()).next();
         let window = window.ok_or_else(ApiError::internal)?;
+        let span = *self.spans.last().ok_or_else(ApiError::internal)?;
         let channels = level_channels(input, manifest.baseline.as_ref());
         let levels = if channels == 0 {
             Vec::new()
@@ -75,9 +97,16 @@ impl Piece {
             let channels = ArrayView2::from_shape(shape, &*window);
             Level::of_channels(&channels.map_err(|_| ApiError::internal())?)
         };
-        input.prepare_measured(window, &levels).map_err(|error| prepare_error(&error))?;
-        self.levels.extend(levels);
-        Ok(())
+        match input.prepare_measured(window, &levels) {
+            Ok(()) => self.levels.extend(levels),
+            Err(reason @ PrepareError::Constant { .. }) => {
+                self.spans.pop();
+                self.values.truncate(self.spans.len() * input.elements());
+                return Ok(Some(ConstantWindow { span, reason }));
+            }
+            Err(error) => return Err(span.error(&prepare_error(&error))),
+        }
+        Ok(None)
     }
 
     /// The windows as inputs, `[N, C, L]`, with the levels of their raw channels, and their spans.

@@ -13,7 +13,8 @@
 //! * [`Outcome`], [`Answer`]: the result.
 //! * `files`: decodes files in slices of time.
 //! * `pipeline`: passes windows to the queue; `in_flight`: a few pieces of them at a time.
-//! * `summary`: summarizes the predictions of a recording's windows.
+//! * `summary`: summarizes the predictions of a recording's windows; `tally`: counts them, and
+//!   those that are left out.
 //! * [`Streaming`]: classifies WAV files and raw numbers as they arrive.
 
 mod answer;
@@ -22,6 +23,7 @@ pub(crate) mod in_flight;
 mod pipeline;
 mod stream;
 mod summary;
+pub(crate) mod tally;
 
 use std::{
     sync::Arc,

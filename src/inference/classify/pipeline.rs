@@ -7,13 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drsn_bundle::{InputSpec, baseline::Level};
+use drsn_bundle::{InputSpec, SignalSpec, baseline::Level};
+use drsn_recording::Notice;
 use ndarray::{Array2, Axis};
+use tokio::task::yield_now;
 
 use super::{
     Plan, Stopwatch,
     answer::{Outcome, RawOutputs, Timing},
-    in_flight::{Completed, InFlight, Piece, Span},
+    in_flight::{Completed, InFlight, Piece},
     summary::Summary,
 };
 use crate::{
@@ -148,26 +150,25 @@ impl<'a> Pipeline<'a> {
             if !app.compute(is_long, caller, || self.fill(windower)).await?? {
                 return Ok(());
             }
-            self.submit().await?;
+            if self.piece.count() < self.capacity {
+                yield_now().await;
+            } else {
+                self.submit().await?;
+            }
         }
     }
 
-    /// Fills the piece; returns whether it is full.
+    /// Cuts as many windows as the piece has room for; returns whether there were that many.
+    /// Those that are left out give no room, so that each step is short.
     fn fill(&mut self, windower: &mut Windower) -> Result<bool, ApiError> {
         let mut decoding = self.decoding;
         let filled = decoding.time(|| {
-            while self.piece.count() < self.capacity {
+            for _ in self.piece.count()..self.capacity {
                 let window = windower.window();
-                let Some(Span { start, end }) =
-                    self.piece.cut(|values| windower.next_window(values), window)
-                else {
+                if self.piece.cut(|values| windower.next_window(values), window).is_none() {
                     return Ok(false);
-                };
-                self.prepare().map_err(|error| {
-                    let detail =
-                        format!("the window of samples {start} to {end}: {}", error.detail);
-                    ApiError { kind: error.kind, detail }
-                })?;
+                }
+                self.prepare()?;
             }
             Ok(true)
         });
@@ -182,8 +183,24 @@ impl<'a> Pipeline<'a> {
             self.memory.grow(WINDOWS_AT_A_TIME as u64 * Summary::BYTES_OF_A_WINDOW)?;
         }
         self.windows += 1;
-        self.owners.push_back(self.summaries.len().saturating_sub(1));
-        self.piece.prepare_last(self.model.manifest())
+        let left_out = self.piece.prepare_last(self.model.manifest())?;
+        let owner = self.summaries.len().saturating_sub(1);
+        let summary = self.summaries.last_mut().ok_or_else(ApiError::internal)?;
+        if left_out.is_none() {
+            self.owners.push_back(owner);
+        }
+        summary.tally.add(left_out);
+        Ok(())
+    }
+
+    /// Ends the input that was begun last; `padded` tells that it was extended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if none of its windows can be classified.
+    pub(super) fn end(&mut self, padded: Option<Notice>) -> Result<(), ApiError> {
+        let summary = self.summaries.last_mut().ok_or_else(ApiError::internal)?;
+        summary.padded = padded;
+        summary.tally.check()
     }
 
     /// Queues the piece once there is room in flight.
@@ -263,7 +280,7 @@ pub(super) async fn classify(
         let length = channels.ncols();
         pipeline.check_windows(windower.count_of_windows(length as u64)).map_err(for_input)?;
         pipeline.begin(origin)?;
-        feed(&mut pipeline, &mut windower, &channels).await.map_err(for_input)?;
+        feed(&mut pipeline, spec, &mut windower, &channels).await.map_err(for_input)?;
     }
     pipeline.finish(decode_time).await
 }
@@ -271,6 +288,7 @@ pub(super) async fn classify(
 /// Passes a whole signal through its windower.
 async fn feed(
     pipeline: &mut Pipeline<'_>,
+    spec: &SignalSpec,
     windower: &mut Windower,
     channels: &Array2<f32>,
 ) -> Result<(), ApiError> {
@@ -279,6 +297,7 @@ async fn feed(
         pipeline.decode(is_long, || windower.push(block)).await??;
         pipeline.drain(windower).await?;
     }
-    pipeline.decode(is_long, || windower.finish()).await??;
-    pipeline.drain(windower).await
+    let padded = pipeline.decode(is_long, || windower.finish(spec)).await??;
+    pipeline.drain(windower).await?;
+    pipeline.end(padded)
 }

@@ -258,7 +258,7 @@ impl<'a> Streaming<'a> {
     /// Ends the recording and returns the outcome.
     ///
     /// # Errors
-    /// [`ApiError`] if the recording ends before its first sample or is shorter than a window.
+    /// [`ApiError`] if the recording ends before its first sample, is too short or constant.
     pub(crate) async fn finish(mut self) -> Result<Outcome, ApiError> {
         if let State::Header { bytes, .. } = &mut self.state {
             // Either the header is complete after all, or this is an error.
@@ -280,8 +280,10 @@ impl<'a> Streaming<'a> {
             }
             State::Header { .. } => return Err(ApiError::internal()),
         };
-        self.pipeline.decode(windower.resamples(), || windower.finish()).await??;
+        let (is_long, spec) = (windower.resamples(), self.spec);
+        let padded = self.pipeline.decode(is_long, || windower.finish(spec)).await??;
         self.pipeline.drain(&mut windower).await?;
+        self.pipeline.end(padded)?;
         self.pipeline.finish(Duration::ZERO).await
     }
 }

@@ -6,15 +6,16 @@ use drsn_bundle::{
     Manifest,
     baseline::{InputLevel, InputShift, most_likely, over_windows},
 };
-
+use drsn_recording::Notice;
 use ndarray::aview1;
 
+use super::tally::WindowTally;
 use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Detail, Diagnostics, Magnitudes, Prediction, Shift, Wanted,
-            WindowPrediction, baseline::BaselineCheck, check_finite, described, ranked,
+            BlockDiagnostics, Detail, Diagnostics, Magnitudes, NoticeText, Prediction, Shift,
+            Wanted, WindowPrediction, baseline::BaselineCheck, check_finite, described, ranked,
             reader::Reading, scales,
         },
         origin::Origin,
@@ -26,6 +27,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) origin: Origin,
+    /// The windows that were cut; those that are classified come in later.
+    pub(super) tally: WindowTally,
+    /// Tells that it was extended to a window.
+    pub(super) padded: Option<Notice>,
     windows: Vec<Window>,
     /// Sum of the windows' probabilities.
     probabilities: Vec<f64>,
@@ -65,6 +70,8 @@ impl Summary {
         });
         Self {
             origin,
+            tally: WindowTally::default(),
+            padded: None,
             windows: Vec::new(),
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
@@ -125,7 +132,9 @@ impl Summary {
         ranked.truncate(wanted.top_k);
         let diagnostics =
             (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
-        let (input, notices) = described(index, self.origin.clone());
+        let (input, mut notices) = described(index, self.origin.clone());
+        let of_windows = [self.padded.clone(), self.tally.notice()];
+        notices.extend(of_windows.into_iter().flatten().map(NoticeText::from));
         Ok(Prediction {
             input,
             notices,
@@ -138,9 +147,9 @@ impl Summary {
         })
     }
 
-    /// The predictions of the windows; empty if there is only one.
+    /// The predictions of the windows; empty if the recording has only one.
     fn timeline<'a>(&self, manifest: &'a Manifest, detail: Detail) -> Vec<WindowPrediction<'a>> {
-        if self.count() < 2 {
+        if self.tally.total() < 2 {
             return Vec::new();
         }
         let length = manifest.input.elements() / manifest.input.channels();
@@ -181,7 +190,7 @@ impl Summary {
 
     fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
         let Some(baseline) = &manifest.baseline else { return (None, None) };
-        if let [Window { baseline: check, .. }] = &self.windows[..] {
+        if let ([Window { baseline: check, .. }], 1) = (&self.windows[..], self.tally.total()) {
             return (check.shift.map(Shift::Input), check.level);
         }
         let shifts: Vec<InputShift> =

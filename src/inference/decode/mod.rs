@@ -25,7 +25,8 @@ use crate::{
 
 pub(crate) use json::{JsonRequest, Nested, PARSING_FACTOR};
 pub(crate) use media::{FileKind, MARK_BYTES, MediaType, refuse_files};
-pub(super) use prepare::{array, batch, level_channels, prepare_error};
+pub(crate) use prepare::prepare_error;
+pub(super) use prepare::{array, batch, level_channels};
 pub(crate) use unpack::{UnpackLimits, unpack};
 pub(crate) use windower::WindowCutter;
 pub(super) use windower::{BLOCK, Windower};

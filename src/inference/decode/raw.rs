@@ -14,30 +14,33 @@ pub(super) struct Floats {
 
 /// Reads the numbers. Images: any number of whole inputs, or `batch` of them. Signals: one
 /// recording
-/// `[C, T]` of at least a window, or `batch` recordings of equal length.
+/// `[C, T]` of at least a window, or less if the model extends it, or `batch` recordings of equal length.
 pub(super) fn floats(
     body: &[u8],
     batch: Option<usize>,
     spec: &InputSpec,
 ) -> Result<Floats, ApiError> {
     refuse_files(body)?;
-    let input_bytes = spec.elements() * size_of::<f32>();
+    let least_bytes = match spec {
+        InputSpec::Image(_) => spec.elements(),
+        InputSpec::Signal(signal) => signal.channels * signal.least_samples(),
+    } * size_of::<f32>();
     let (count, unit, fits) = match spec {
         InputSpec::Image(_) => {
-            let count = batch.unwrap_or(body.len() / input_bytes);
-            (count, input_bytes, Some(body.len()) == count.checked_mul(input_bytes))
+            let count = batch.unwrap_or(body.len() / least_bytes);
+            (count, least_bytes, Some(body.len()) == count.checked_mul(least_bytes))
         }
         InputSpec::Signal(signal) => {
             let count = batch.unwrap_or(1);
             let unit = signal.channels * size_of::<f32>();
             let fits =
                 count.checked_mul(unit).is_some_and(|frame| body.len().is_multiple_of(frame))
-                    && body.len() / count >= input_bytes;
+                    && body.len() / count >= least_bytes;
             (count, unit, fits)
         }
     };
     if count == 0 || !fits {
-        return Err(wrong_size(body.len(), batch, input_bytes, unit, spec));
+        return Err(wrong_size(body.len(), batch, least_bytes, unit, spec));
     }
     let (numbers, _) = body.as_chunks::<4>();
     let values = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
@@ -47,12 +50,17 @@ pub(super) fn floats(
 fn wrong_size(
     found: usize,
     batch: Option<usize>,
-    input_bytes: usize,
+    least_bytes: usize,
     unit: usize,
     spec: &InputSpec,
 ) -> ApiError {
-    let shape = spec.shape_in_words();
-    let floats = format!("{input_bytes} bytes of 32-bit floats ({shape})");
+    let shape = match spec {
+        InputSpec::Image(_) => spec.shape_in_words(),
+        InputSpec::Signal(signal) => {
+            format!("{} x {}, channels x samples", signal.channels, signal.least_samples())
+        }
+    };
+    let floats = format!("{least_bytes} bytes of 32-bit floats ({shape})");
     let expected = match (batch, spec) {
         (None, InputSpec::Image(_)) => format!("each input must have {floats}"),
         (None, InputSpec::Signal(_)) => {
@@ -67,7 +75,13 @@ fn wrong_size(
             )
         }
     };
-    ApiError::invalid(format!("{expected}; the body has {found} bytes"))
+    let cure = match spec {
+        InputSpec::Signal(signal) if signal.padding.is_none() && found.is_multiple_of(unit) => {
+            "; a model that was trained with data.padding takes shorter recordings"
+        }
+        InputSpec::Signal(_) | InputSpec::Image(_) => "",
+    };
+    ApiError::invalid(format!("{expected}; the body has {found} bytes{cure}"))
 }
 
 #[cfg(test)]
@@ -84,6 +98,7 @@ mod tests {
             sample_rate_hz: None,
             normalization: Normalization::None,
             source: None,
+            padding: None,
         })
     }
 
@@ -100,6 +115,22 @@ mod tests {
         assert!(floats(&[0; 20], None, &spec(2)).is_err());
         assert!(floats(&[0; 16], Some(3), &spec(1)).is_err());
         assert!(floats(&[0; 16], Some(usize::MAX), &spec(1)).is_err());
+        let detail = floats(&[0; 4], None, &spec(1)).err().map(|e| e.detail).unwrap_or_default();
+        assert!(detail.ends_with("trained with data.padding takes shorter recordings"), "{detail}");
+    }
+
+    #[test]
+    fn less_than_a_window_is_read_for_a_model_that_extends_it() {
+        let InputSpec::Signal(mut signal) = spec(2) else { unreachable!() };
+        signal.padding = Some(drsn_bundle::Padding::Zero);
+        signal.window = 32;
+        let padded = InputSpec::Signal(signal);
+        assert!(floats(&[0; 16], None, &padded).is_ok());
+        assert!(floats(&[0; 32], Some(2), &padded).is_ok());
+        let detail = floats(&[0; 8], None, &padded).err().map(|e| e.detail).unwrap_or_default();
+        let expected = "a recording must have at least 16 bytes of 32-bit floats (2 x 2, channels x \
+                        samples), in a multiple of 8 bytes; the body has 8 bytes";
+        assert_eq!(detail, expected);
     }
 
     proptest! {

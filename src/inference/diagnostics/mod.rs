@@ -54,7 +54,8 @@ pub(crate) struct Prediction<'a> {
     pub(crate) probability: f32,
     /// The classes, most probable first.
     pub(crate) probabilities: Vec<ClassProbability<'a>>,
-    /// The windows of a longer recording; empty if the input is a single window.
+    /// The windows of a longer recording, without those that are constant; empty if the input is a
+    /// single window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) windows: Vec<WindowPrediction<'a>>,
     /// Thresholds, input shift and level.
@@ -111,14 +112,19 @@ pub(crate) struct NoticeText {
     pub(crate) message: String,
 }
 
+impl From<Notice> for NoticeText {
+    fn from(notice: Notice) -> Self {
+        Self { code: notice.code.name(), message: notice.message }
+    }
+}
+
 /// How an answer names an input, and what it says of its reading.
 pub(crate) fn described(index: usize, origin: Origin) -> (InputName, Vec<NoticeText>) {
     let Origin { name, taken } = origin;
     let Taken { variable, channels, sample_rate_hz, notices } = taken
         .map(|taken| Arc::try_unwrap(taken).unwrap_or_else(|shared| (*shared).clone()))
         .unwrap_or_default();
-    let text = |notice: Notice| NoticeText { code: notice.code.name(), message: notice.message };
-    let notices = notices.into_iter().map(text).collect();
+    let notices = notices.into_iter().map(NoticeText::from).collect();
     (InputName { index, name, variable, channels, sample_rate_hz }, notices)
 }
 

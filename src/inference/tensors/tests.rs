@@ -13,6 +13,7 @@ fn spec() -> InputSpec {
         sample_rate_hz: None,
         normalization: Normalization::None,
         source: None,
+        padding: None,
     })
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use drsn_serve::proto::drsn::{
-    ClassifyStreamRequest, ClassifyStreamResponse, Detail, Samples, StreamStart,
-    classify_stream_request::Message, classify_stream_response::Message as Answer,
+    ClassifyStreamRequest, ClassifyStreamResponse, Detail, Samples, StreamEnd, StreamPrediction,
+    StreamStart, classify_stream_request::Message, classify_stream_response::Message as Answer,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// The client side of a stream.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     messages: mpsc::Sender<ClassifyStreamRequest>,
     answers: Streaming<ClassifyStreamResponse>,
 }
 
 impl Stream {
-    pub(super) async fn open(client: &mut Classifier, start: StreamStart) -> Self {
+    pub(crate) async fn open(client: &mut Classifier, start: StreamStart) -> Self {
         let (messages, receiver) = mpsc::channel(1);
         messages
             .send(ClassifyStreamRequest { message: Some(Message::Start(start)) })
@@ -34,18 +34,18 @@ impl Stream {
         Self { messages, answers: answers.into_inner() }
     }
 
-    pub(super) async fn send(&self, planar: Vec<f32>) {
+    pub(crate) async fn send(&self, planar: Vec<f32>) {
         let samples = Samples { planar };
         let message = ClassifyStreamRequest { message: Some(Message::Samples(samples)) };
         self.messages.send(message).await.unwrap();
     }
 
-    pub(super) async fn next(&mut self) -> Result<Answer, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Answer, Status> {
         let answer = tokio::time::timeout(Duration::from_secs(20), self.answers.message()).await;
         Ok(answer.unwrap()?.unwrap().message.unwrap())
     }
 
-    pub(super) async fn prediction(&mut self) -> (u64, u64, f32) {
+    pub(crate) async fn prediction(&mut self) -> (u64, u64, f32) {
         match self.next().await.unwrap() {
             Answer::Prediction(found) => {
                 let probabilities = found.prediction.unwrap().probabilities;
@@ -56,7 +56,28 @@ impl Stream {
         }
     }
 
-    pub(super) async fn refusal(mut self) -> Status {
+    /// Sends no more, and reads all predictions and the end.
+    pub(crate) async fn end(self) -> (Vec<StreamPrediction>, StreamEnd) {
+        let Self { messages, answers } = self;
+        drop(messages);
+        let mut predictions = Vec::new();
+        let mut stream = Self { messages: mpsc::channel(1).0, answers };
+        loop {
+            match stream.next().await.unwrap() {
+                Answer::Prediction(prediction) => predictions.push(prediction),
+                Answer::End(end) => return (predictions, end),
+            }
+        }
+    }
+
+    /// Sends no more, and is refused.
+    pub(crate) async fn refusal_at_end(self) -> Status {
+        let Self { messages, answers } = self;
+        drop(messages);
+        Self { messages: mpsc::channel(1).0, answers }.refusal().await
+    }
+
+    pub(crate) async fn refusal(mut self) -> Status {
         loop {
             if let Err(status) = self.next().await {
                 return status;

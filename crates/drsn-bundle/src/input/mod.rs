@@ -4,12 +4,14 @@
 
 mod format;
 mod image;
+mod padding;
 mod prepare;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::image::{ImageError, ImageFile, is_decoding};
 pub use format::ImageFormat;
+pub use padding::{Padding, PaddingError};
 pub use prepare::{MAX_MAGNITUDE, PrepareError};
 
 /// The input of a network: its shape, and the preparation used in training.
@@ -86,6 +88,10 @@ pub struct SignalSpec {
     /// What was taken of the files it was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SignalSource>,
+    /// How a recording of fewer samples than a window is extended at its end, before it is
+    /// normalised; it is rejected if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Padding>,
 }
 
 /// What was taken of the files that a model was trained on, so that others are read the same way.

@@ -213,6 +213,7 @@ mod tests {
             sample_rate_hz: None,
             normalization: Normalization::ZScore { epsilon: 1e-8 },
             source: None,
+            padding: None,
         })
     }
 
@@ -246,6 +247,7 @@ mod tests {
             sample_rate_hz: None,
             normalization: Normalization::None,
             source: None,
+            padding: None,
         });
         for value in [1e37_f32, -1e37, 2e10, -2e10] {
             let raw = [1.0, 2.0, value, 3.0];
@@ -312,6 +314,7 @@ mod tests {
                 sample_rate_hz: None,
                 normalization: Normalization::None,
                 source: None,
+                padding: None,
             };
             for spec in [signal(1, 4), InputSpec::Image(image), InputSpec::Signal(plain)] {
                 let mut samples = samples.clone();

@@ -110,6 +110,7 @@ mod tests {
                 sample_rate_hz: None,
                 normalization: Normalization::None,
                 source: None,
+                padding: None,
             }),
             classes: vec!["new".to_owned(), "worn".to_owned()],
             description: String::new(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod augmentation;
 pub(crate) mod cifar10;
+mod constant_windows;
 mod copies;
 mod cut;
 mod digest;

@@ -18,6 +18,8 @@ pub(super) struct StoredRecording {
     pub(super) length: usize,
     /// Position of the first sample in the file, for names: of a part it is not 0.
     pub(super) first: usize,
+    /// Number of samples that were recorded; what follows them was added.
+    pub(super) recorded: usize,
 }
 
 /// A part of a recording that belongs to one subset.
@@ -26,6 +28,15 @@ pub(super) struct Segment {
     pub(super) recording: usize,
     pub(super) subset: Subset,
     pub(super) range: Range<usize>,
+    /// Where its first window would start: before `range` if something was left out there.
+    pub(super) origin: usize,
+}
+
+impl Segment {
+    /// A segment from which nothing was left out.
+    pub(super) fn new(recording: usize, subset: Subset, range: Range<usize>) -> Self {
+        Self { recording, subset, origin: range.start, range }
+    }
 }
 
 /// How windows are cut.
@@ -37,11 +48,13 @@ pub(super) struct WindowSpec {
 }
 
 impl WindowSpec {
-    /// Start positions of the windows in a segment.
-    fn starts(&self, segment: &Segment) -> impl Iterator<Item = usize> {
+    /// Start positions of the windows in a segment: every so many samples from its origin.
+    pub(super) fn starts(&self, segment: &Segment) -> impl ExactSizeIterator<Item = usize> {
         let hop = if segment.subset == Subset::Test { self.test_hop } else { self.hop };
-        let start = segment.range.start;
-        windows(segment.range.len(), self.length, hop).map(move |window| start + window.start)
+        let Segment { range, origin, .. } = segment;
+        let start = origin + (range.start - origin).div_ceil(hop.get()) * hop.get();
+        let length = range.end.saturating_sub(start);
+        windows(length, self.length, hop).map(move |window| start + window.start)
     }
 }
 
@@ -99,9 +112,12 @@ impl DatasetSource for Windows {
     }
 
     fn name(&self, index: usize) -> String {
-        let StoredRecording { name, first, .. } = self.recording(index);
-        let start = first + self.positions[index].start;
-        format!("{name}, samples {start} to {}", start + self.length - 1)
+        let StoredRecording { name, first, recorded, .. } = self.recording(index);
+        let start = self.positions[index].start;
+        let end = start + self.length;
+        let padded = if end > *recorded { ", padded" } else { "" };
+        let last = first + end.min(*recorded).saturating_sub(1);
+        format!("{name}, samples {} to {last}{padded}", first + start)
     }
 
     fn read(
@@ -150,9 +166,10 @@ mod tests {
                 place,
                 length,
                 first: 0,
+                recorded: length,
             });
             for (subset, range) in parts(split, Subset::Training, length) {
-                segments.push(Segment { recording, subset, range });
+                segments.push(Segment::new(recording, subset, range));
             }
         }
         Windows::new(spool.finish().unwrap(), recordings, segments, spec)

@@ -1,6 +1,6 @@
 //! The data of a recipe: its kind, how recordings are cut into windows, and how it is split.
 
-use drsn_bundle::{Filter, Geometry};
+use drsn_bundle::{Filter, Geometry, Padding};
 use serde::{Deserialize, Serialize};
 
 use super::WindowConfig;
@@ -93,6 +93,9 @@ pub struct SignalConfig {
     /// Whether recordings with another sample rate are resampled.
     #[serde(default)]
     pub resample: bool,
+    /// What happens to a recording that is shorter than a window.
+    #[serde(default, skip_serializing_if = "PaddingConfig::is_default")]
+    pub padding: PaddingConfig,
     /// How each window is normalised.
     pub normalization: NormalizationConfig,
     /// Maximum number of windows to train on.
@@ -100,6 +103,38 @@ pub struct SignalConfig {
     pub limit: Option<usize>,
     /// How the windows are split into training, held-out and test inputs.
     pub split: Split,
+}
+
+/// What happens to a recording that is shorter than a window, in training and in serving.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PaddingConfig {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is extended by zeros, if it has at least a sixteenth of a window; so are the others.
+    Zero,
+    /// It is extended by itself from its beginning.
+    Repeat,
+    /// It is extended by itself backwards and forwards.
+    Reflect,
+}
+
+impl PaddingConfig {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The rule of the bundle; `None` if such recordings are refused.
+    pub(crate) fn rule(self) -> Option<Padding> {
+        match self {
+            Self::Refuse => None,
+            Self::Zero => Some(Padding::Zero),
+            Self::Repeat => Some(Padding::Repeat),
+            Self::Reflect => Some(Padding::Reflect),
+        }
+    }
 }
 
 /// How each window is normalised.

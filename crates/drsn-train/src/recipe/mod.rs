@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use data::MAX_SKIPPED_LINES;
 pub use data::{
-    Augmentation, DataConfig, IdxConfig, ImageConfig, NormalizationConfig, SignalConfig, Split,
+    Augmentation, DataConfig, IdxConfig, ImageConfig, NormalizationConfig, PaddingConfig,
+    SignalConfig, Split,
 };
 pub use error::RecipeError;
 pub use network::NetworkConfig;

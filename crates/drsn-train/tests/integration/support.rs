@@ -97,6 +97,7 @@ pub(crate) fn signal(window: usize) -> InputSpec {
         sample_rate_hz: None,
         normalization: Normalization::None,
         source: None,
+        padding: None,
     })
 }
 

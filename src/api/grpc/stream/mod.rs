@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio::{sync::mpsc::Sender, time::sleep};
+use tokio::{sync::mpsc::Sender, task::yield_now, time::sleep};
 use tonic::{Code, Status, Streaming};
 
 use super::{
@@ -110,20 +110,27 @@ async fn run(
                 }
             }
             () = app.reached(Phase::Closing), if is_open && !is_draining => is_draining = true,
-            message = messages.message(), if is_reading => match message.map_err(Ended::Broken)? {
-                Some(message) => stream.push(call, message)?,
-                None => is_open = false,
-            },
+            message = messages.message(), if is_reading => {
+                if let Some(message) = message.map_err(Ended::Broken)? {
+                    stream.push(call, message)?;
+                } else {
+                    is_open = false;
+                    stream.end()?;
+                }
+            }
             () = sleep(idle), if is_reading && !stream.is_classifying() => {
                 return Err(silent(idle).into());
             }
+            // Windows that are left out keep nobody from sending and receiving.
+            () = yield_now(), if stream.can_cut() => {}
             else => break,
         }
     }
     if is_open {
         return Err(draining().into());
     }
-    let end = StreamEnd { windows: answered, left_over: stream.left_over() };
+    let (left_over, notices) = (stream.left_over(), stream.notices()?);
+    let end = StreamEnd { windows: answered, left_over, notices };
     send(answers, Answer::End(end), idle).await
 }
 

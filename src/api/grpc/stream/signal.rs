@@ -1,8 +1,8 @@
 //! The signal of one stream: cuts samples into windows, and classifies them.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use drsn_bundle::InputSpec;
+use drsn_bundle::{InputSpec, PaddingError};
 use ndarray::ArrayView2;
 use prost::Message as _;
 
@@ -10,7 +10,8 @@ use super::super::{
     call::Call,
     classify_messages, options,
     proto::drsn::{
-        ClassifyStreamRequest, StreamPrediction, StreamStart, classify_stream_request::Message,
+        ClassifyStreamRequest, Notice, StreamPrediction, StreamStart,
+        classify_stream_request::Message,
     },
 };
 use crate::{
@@ -19,9 +20,12 @@ use crate::{
     engine::{model::Model, queue::StreamId},
     error::ApiError,
     inference::{
-        classify::in_flight::{Completed, InFlight, Piece, Span},
-        decode::WindowCutter,
-        diagnostics::{Detail, Wanted, reader::read},
+        classify::{
+            in_flight::{Completed, InFlight, Piece, Span},
+            tally::WindowTally,
+        },
+        decode::{WindowCutter, prepare_error},
+        diagnostics::{Detail, NoticeText, Wanted, reader::read},
         origin::Origin,
     },
 };
@@ -42,6 +46,13 @@ pub(super) struct SignalStream<'a> {
     memory: Reservation,
     /// The windows that are being classified.
     in_flight: InFlight,
+    tally: WindowTally,
+    /// Whether windows were left out since the last one that was queued.
+    is_gap: bool,
+    /// For each window in flight, what is told of windows that were left out before it.
+    gaps: VecDeque<Option<drsn_recording::Notice>>,
+    /// The samples of a signal that was extended to a window, and the notice.
+    padded: Option<(usize, drsn_recording::Notice)>,
 }
 
 impl<'a> SignalStream<'a> {
@@ -68,7 +79,20 @@ impl<'a> SignalStream<'a> {
         // Once admitted, a stream waits for room in a full queue instead of being refused.
         let place = model.admit()?;
         let (memory, in_flight) = (app.budget.open(), InFlight::new(MAX_IN_FLIGHT));
-        Ok(Self { app, model, place, wanted, cutter, channels, memory, in_flight })
+        Ok(Self {
+            app,
+            model,
+            place,
+            wanted,
+            cutter,
+            channels,
+            memory,
+            in_flight,
+            tally: WindowTally::default(),
+            is_gap: false,
+            gaps: VecDeque::new(),
+            padded: None,
+        })
     }
 
     /// Adds the samples of a message.
@@ -102,24 +126,73 @@ impl<'a> SignalStream<'a> {
         self.cutter.left_over() as u64
     }
 
-    /// Cuts full windows and queues them, until the allowed number is in flight.
+    /// Cuts full windows and queues them, until the allowed number is in flight. Constant ones are
+    /// left out, at most that number at a time.
     pub(super) fn cut(&mut self) -> Result<(), ApiError> {
         let window = self.cutter.window();
-        while !self.in_flight.is_full() {
+        for _ in 0..MAX_IN_FLIGHT {
+            if self.in_flight.is_full() {
+                break;
+            }
             let mut piece = Piece::default();
-            let cut = piece.cut(|values| self.cutter.next_window(values), window);
-            let Some(Span { start, end }) = cut else { break };
+            if piece.cut(|values| self.cutter.next_window(values), window).is_none() {
+                break;
+            }
             let mut memory = self.app.budget.open();
             memory.grow((window * self.channels * size_of::<f32>()) as u64)?;
-            piece.prepare_last(self.model.manifest()).map_err(|error| ApiError {
-                detail: format!("samples {start} to {end}: {}", error.detail),
-                ..error
-            })?;
+            let constant = piece.prepare_last(self.model.manifest())?;
+            let is_left_out = constant.is_some();
+            self.tally.add(constant);
+            if is_left_out {
+                self.is_gap = true;
+                continue;
+            }
+            let gap = std::mem::take(&mut self.is_gap).then(|| self.tally.notice());
+            self.gaps.push_back(gap.flatten());
             let zeroed = self.wanted.detail == Detail::Full;
             let deadline = Instant::now() + self.app.config.request_timeout();
             self.in_flight.offer(&self.model, self.place, piece, zeroed, deadline, memory)?;
         }
         Ok(())
+    }
+
+    /// Ends the signal. One that is shorter than a window is extended, if the model was trained so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if a channel is
+    /// constant.
+    pub(super) fn end(&mut self) -> Result<(), ApiError> {
+        let model = Arc::clone(&self.model);
+        let InputSpec::Signal(spec) = &model.manifest().input else { return Ok(()) };
+        let recorded = self.cutter.length();
+        if recorded < spec.window && spec.padding.is_some() {
+            // The window, and another one while it is made.
+            self.memory.grow((2 * spec.window * self.channels * size_of::<f32>()) as u64)?;
+        }
+        self.padded = match self.cutter.pad(spec) {
+            Ok(notice) => notice.map(|notice| (recorded, notice)),
+            // Such a rest fills no window, and is counted as left over.
+            Err(PaddingError::Unpadded { .. } | PaddingError::TooShort { .. }) => None,
+            Err(PaddingError::Constant(constant)) => return Err(prepare_error(&constant)),
+        };
+        Ok(())
+    }
+
+    /// Whether more windows can be cut.
+    pub(super) fn can_cut(&self) -> bool {
+        self.has_window() && !self.in_flight.is_full()
+    }
+
+    /// The notices of the whole stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if all its windows
+    /// were constant.
+    pub(super) fn notices(&self) -> Result<Vec<Notice>, ApiError> {
+        self.tally.check()?;
+        let padded = self.padded.iter().map(|(_, notice)| notice.clone());
+        let notices = padded.chain(self.tally.notice());
+        Ok(notices.map(|told| NoticeText::from(told).into()).collect())
     }
 
     /// Whether windows are in flight.
@@ -130,20 +203,32 @@ impl<'a> SignalStream<'a> {
     /// Waits for the prediction of the oldest window; `None` if none is in flight.
     pub(super) async fn next(&mut self) -> Option<Result<StreamPrediction, ApiError>> {
         let completed = self.in_flight.next().await?;
-        Some(completed.and_then(|completed| self.prediction(&completed)))
+        let gap = self.gaps.pop_front().flatten();
+        Some(completed.and_then(|completed| self.prediction(&completed, gap)))
     }
 
-    fn prediction(&self, completed: &Completed) -> Result<StreamPrediction, ApiError> {
+    /// The prediction of a window, and what is told of windows before it.
+    fn prediction(
+        &self,
+        completed: &Completed,
+        gap: Option<drsn_recording::Notice>,
+    ) -> Result<StreamPrediction, ApiError> {
         let Completed { slice, levels, spans } = completed;
         let mut readings = read(&self.model, std::slice::from_ref(slice), levels.view());
         let (Some(reading), [Span { start, end }]) = (readings.next(), &spans[..]) else {
             return Err(ApiError::internal());
         };
-        let prediction = reading?.prediction(Origin::default(), self.wanted)?;
+        let mut prediction = reading?.prediction(Origin::default(), self.wanted)?;
+        prediction.notices.extend(gap.map(NoticeText::from));
+        let mut end = *end;
+        if let Some((recorded, notice)) = &self.padded {
+            end = *recorded;
+            prediction.notices.push(notice.clone().into());
+        }
         Ok(StreamPrediction {
             model: Some(classify_messages::model(&self.model)),
             start: *start as u64,
-            end: *end as u64,
+            end: end as u64,
             prediction: Some(prediction.into()),
         })
     }

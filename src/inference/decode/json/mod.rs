@@ -205,7 +205,9 @@ impl Decoder<'_> {
             [channels, length] => (channels, length),
             _ => return Err(Nested::wrong_shape(inner, self.spec)),
         };
-        if channels * length == 0 || (length < spec.window && options.resample != Some(true)) {
+        if channels * length == 0
+            || (length < spec.least_samples() && options.resample != Some(true))
+        {
             return Err(Nested::wrong_shape(inner, self.spec));
         }
         self.check_count(count)?;

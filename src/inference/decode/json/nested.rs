@@ -53,8 +53,17 @@ impl Nested {
     /// The error for an input whose shape is not that of a signal.
     pub(super) fn wrong_shape(found: &[usize], spec: &InputSpec) -> ApiError {
         let error = check_shape(found, &[], spec).err().unwrap_or_else(ApiError::internal);
-        let longer = "; a longer signal is cut into windows";
-        ApiError { kind: error.kind, detail: format!("{}{longer}", error.detail) }
+        let shorter = match spec {
+            InputSpec::Signal(signal) if signal.padding.is_some() => {
+                format!("one of at least {} samples is extended", signal.least_samples())
+            }
+            InputSpec::Signal(_) | InputSpec::Image(_) => {
+                "a shorter one is extended by a model that was trained with data.padding".to_owned()
+            }
+        };
+        let detail =
+            format!("{}; a longer signal is cut into windows, and {shorter}", error.detail);
+        ApiError { kind: error.kind, detail }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::ArrayView2;
+use drsn_bundle::{PaddingError, SignalSpec};
+use drsn_recording::{Notice, NoticeCode};
+use ndarray::{Array2, ArrayView2, s};
 
 use crate::engine::inputs::append;
 
@@ -56,7 +58,7 @@ impl WindowCutter {
     }
 
     /// Samples of each channel so far.
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.first + self.samples.first().map_or(0, Vec::len)
     }
 
@@ -86,6 +88,24 @@ impl WindowCutter {
     /// Ends the signal: from now on [`Self::next_window`] also cuts the window aligned to the end.
     pub(super) fn end(&mut self) {
         self.ended = true;
+    }
+
+    /// Extends an ended signal of fewer samples than a window to one, as in training, and tells it.
+    ///
+    /// # Errors
+    /// [`PaddingError`] if the model does not extend such a signal.
+    pub(crate) fn pad(&mut self, spec: &SignalSpec) -> Result<Option<Notice>, PaddingError> {
+        let (length, window) = (self.length(), self.window);
+        if length >= window {
+            return Ok(None);
+        }
+        let channel = |(channel, at): (usize, usize)| self.samples[channel][at];
+        let samples = Array2::from_shape_fn((self.samples.len(), length), channel);
+        let padded = spec.padded(&samples.view())?;
+        self.push(padded.slice(s![.., length..]));
+        Ok(Some(NoticeCode::Padded.because(format!(
+            "the recording has {length} samples at the model's rate, and was extended at its end to the {window} of a window, as in the training of the model"
+        ))))
     }
 
     /// Whether [`Self::next_window`] would cut a window.

@@ -3,11 +3,11 @@
 
 mod cutter;
 
-use drsn_bundle::SignalSpec;
-use drsn_recording::Resampler;
+use drsn_bundle::{PaddingError, SignalSpec};
+use drsn_recording::{Notice, Resampler};
 use ndarray::ArrayView2;
 
-use super::recording::recording_error;
+use super::{prepare::prepare_error, recording::recording_error};
 use crate::error::ApiError;
 pub(crate) use cutter::WindowCutter;
 use cutter::hop;
@@ -111,29 +111,30 @@ impl Windower {
         Ok(())
     }
 
-    /// Ends the recording.
+    /// Ends the recording. One that is shorter than a window is extended, if the model was trained
+    /// so, which the notice tells.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it is shorter
-    /// than a window.
-    pub(crate) fn finish(&mut self) -> Result<(), ApiError> {
-        let invalid = |detail: String| Err(ApiError::invalid(detail));
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) if it is too short.
+    pub(crate) fn finish(&mut self, spec: &SignalSpec) -> Result<Option<Notice>, ApiError> {
         if self.received == 0 {
-            return invalid("the recording is empty: it has no samples".to_owned());
+            return Err(ApiError::invalid("the recording is empty: it has no samples".to_owned()));
         }
         if let Some(resampler) = &mut self.resampler {
             let converted = resampler.finish().map_err(|e| recording_error(&e))?;
             self.cutter.push(converted.view());
         }
         self.cutter.end();
-        let (length, window) = (self.cutter.length(), self.cutter.window());
-        if length < window {
-            let resampled = if self.resampler.is_some() { " at the model's rate" } else { "" };
-            return invalid(format!(
-                "the recording is too short: it has {length} samples per channel{resampled}, but this model's window needs {window}"
-            ));
-        }
-        Ok(())
+        self.cutter.pad(spec).map_err(|error| match error {
+            PaddingError::Constant(constant) => prepare_error(&constant),
+            error @ (PaddingError::Unpadded { .. } | PaddingError::TooShort { .. }) => {
+                let length = self.cutter.length();
+                let resampled = if self.resampler.is_some() { " at the model's rate" } else { "" };
+                ApiError::invalid(format!(
+                    "the recording is too short: it has {length} samples per channel{resampled}, but {error}"
+                ))
+            }
+        })
     }
 
     /// Appends the next window to `values` and returns where it starts; `None` if it needs more
@@ -159,6 +160,7 @@ mod tests {
             sample_rate_hz: None,
             normalization: Normalization::None,
             source: None,
+            padding: None,
         }
     }
 
@@ -168,7 +170,8 @@ mod tests {
             length in 1_usize..400, window in 1_usize..40, overlap in 0.0_f64..0.999, step in 1_usize..100
         ) {
             let signal = Array2::from_shape_fn((2, length), |(channel, n)| (1000 * channel + n) as f32);
-            let mut windower = Windower::new(&spec(2, window), overlap, None).unwrap();
+            let spec = spec(2, window);
+            let mut windower = Windower::new(&spec, overlap, None).unwrap();
             let mut found = Vec::new();
             let take = |windower: &mut Windower, found: &mut Vec<(usize, Vec<f32>)>| {
                 let mut values = Vec::new();
@@ -180,7 +183,7 @@ mod tests {
                 windower.push(block).unwrap();
                 take(&mut windower, &mut found);
             }
-            prop_assert_eq!(windower.finish().is_ok(), length >= window);
+            prop_assert_eq!(windower.finish(&spec).is_ok(), length >= window);
             take(&mut windower, &mut found);
             let expected: Vec<(usize, Vec<f32>)> = aligned_windows(length, window, hop(window, overlap))
                 .map(|w| (w.start, signal.slice(s![.., w]).iter().copied().collect()))
@@ -192,18 +195,20 @@ mod tests {
 
     #[test]
     fn what_is_short_empty_or_not_finite_is_refused_in_a_sentence() {
-        let mut windower = Windower::new(&spec(1, 4), 0.0, None).unwrap();
+        let spec = spec(1, 4);
+        let mut windower = Windower::new(&spec, 0.0, None).unwrap();
         let sentence =
-            |result: Result<(), ApiError>| result.err().map(|e| e.detail).unwrap_or_default();
-        assert!(sentence(windower.finish()).contains("empty"));
+            |error: Option<ApiError>| error.map(|error| error.detail).unwrap_or_default();
+        assert!(sentence(windower.finish(&spec).err()).contains("empty"));
         windower.push(aview2(&[[1.0, 2.0]])).unwrap();
         assert_eq!(
-            sentence(windower.push(aview2(&[[1.0, f32::NAN]]))),
+            sentence(windower.push(aview2(&[[1.0, f32::NAN]])).err()),
             "sample 3 of channel 0 is not a finite 32-bit number: NaN"
         );
         assert_eq!(
-            sentence(windower.finish()),
-            "the recording is too short: it has 2 samples per channel, but this model's window needs 4"
+            sentence(windower.finish(&spec).err()),
+            "the recording is too short: it has 2 samples per channel, but this model's window needs \
+             4: record more, or train a model that extends short recordings with data.padding"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use drsn_bundle::InputSpec;
+use drsn_bundle::{InputSpec, PrepareError};
 use drsn_recording::{Value, Values};
 use ndarray::aview1;
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     dataset::{
         DatasetError, Note,
+        constant_windows::{ConstantWindows, Counts},
         samples::{Samples, Spool},
         subset::Subset,
     },
@@ -59,9 +60,23 @@ pub(super) struct Collector<'a> {
     pub(super) values: Values,
     /// A window while it is checked.
     checked: Vec<f32>,
+    constant: ConstantWindows,
     spool: Spool,
     count: u64,
     set: Collected,
+}
+
+/// Why a window is not stored.
+enum Unused {
+    /// A channel is constant.
+    Constant,
+    Bad(String),
+}
+
+impl From<String> for Unused {
+    fn from(reason: String) -> Self {
+        Self::Bad(reason)
+    }
 }
 
 /// All windows.
@@ -96,6 +111,7 @@ impl<'a> Collector<'a> {
             input: None,
             values: Values::default(),
             checked: Vec::new(),
+            constant: ConstantWindows::default(),
             spool: Spool::new(max_in_memory),
             count: 0,
             set: Collected {
@@ -148,7 +164,15 @@ impl<'a> Collector<'a> {
         samples: &[f32],
         keys: Keys,
     ) -> Result<(), DatasetError> {
-        match self.check(samples, &keys) {
+        let checked = self.check(samples, &keys);
+        if !matches!(checked, Err(Unused::Bad(_))) {
+            let counts = Counts { windows: 1, constant: usize::from(checked.is_err()) };
+            let set = &self.set;
+            self.constant.add(keys.label as usize, counts, || {
+                set.name_of(set.origins.len().saturating_sub(1) as u32, place)
+            });
+        }
+        match checked {
             Ok(_) if self.set.windows.len() >= MAX_WINDOWS => {
                 let path = self.set.origins.last().map_or(Path::new(""), |(_, path)| path);
                 Err(unusable(path, format!("it has more than {MAX_WINDOWS} windows")))
@@ -167,7 +191,8 @@ impl<'a> Collector<'a> {
                 self.count += 1;
                 Ok(())
             }
-            Err(reason) => self.bad(place, &reason),
+            Err(Unused::Constant) => Ok(()),
+            Err(Unused::Bad(reason)) => self.bad(place, &reason),
         }
     }
 
@@ -178,12 +203,19 @@ impl<'a> Collector<'a> {
     }
 
     /// Checks that a window can be prepared for the network, and that its keys are complete.
-    fn check(&mut self, samples: &[f32], keys: &Keys) -> Result<Option<Subset>, String> {
+    fn check(&mut self, samples: &[f32], keys: &Keys) -> Result<Option<Subset>, Unused> {
+        let subset = self.check_keys(keys)?;
         self.checked.clear();
         self.checked.extend_from_slice(samples);
-        if let Some(input) = &self.input {
-            input.prepare(&mut self.checked).map_err(|error| error.to_string())?;
+        match self.input.as_ref().map_or(Ok(()), |input| input.prepare(&mut self.checked)) {
+            Ok(()) => Ok(subset),
+            Err(PrepareError::Constant { .. }) => Err(Unused::Constant),
+            Err(error) => Err(Unused::Bad(error.to_string())),
         }
+    }
+
+    /// Checks that the label of a window, its group and its split are complete.
+    fn check_keys(&self, keys: &Keys) -> Result<Option<Subset>, String> {
         let value = |place| self.values.get(place).unwrap_or(&Value::Truth(false));
         check_label(value(keys.label))?;
         if keys.group.is_some_and(|group| is_missing(value(group))) {
@@ -204,7 +236,16 @@ impl<'a> Collector<'a> {
     }
 
     /// Ends the collection.
-    pub(super) fn finish(self) -> Result<Collected, DatasetError> {
+    ///
+    /// # Errors
+    /// [`DatasetError`] if the most windows of a label are constant and `skip_bad` is not set.
+    pub(super) fn finish(mut self) -> Result<Collected, DatasetError> {
+        if !self.skip_bad {
+            let label = |place: usize| self.values.get(place as u32).map_or_else(String::new, text);
+            let path = self.set.origins.first().map_or(Path::new(""), |(_, path)| path);
+            self.constant.check(label).map_err(|reason| unusable(path, reason))?;
+        }
+        self.set.notes.extend(self.constant.note());
         Ok(Collected { samples: self.spool.finish()?, values: self.values, ..self.set })
     }
 }
@@ -231,6 +272,15 @@ fn is_missing(value: &Value) -> bool {
     }
 }
 
+/// A label or a group as text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        Value::Truth(truth) => truth.to_string(),
+        Value::Text(text) => text.clone(),
+    }
+}
+
 impl Collected {
     /// The name of a window for messages.
     pub(super) fn name(&self, index: usize) -> String {
@@ -245,12 +295,7 @@ impl Collected {
 
     /// A group as text.
     pub(super) fn group(&self, group: u32) -> String {
-        match self.values.get(group) {
-            Some(Value::Number(number)) => number.to_string(),
-            Some(Value::Truth(truth)) => truth.to_string(),
-            Some(Value::Text(text)) => text.clone(),
-            None => String::new(),
-        }
+        self.values.get(group).map_or_else(String::new, text)
     }
 
     /// Refuses a window, or counts it and names it if `skip_bad` is set.

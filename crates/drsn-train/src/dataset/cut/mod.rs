@@ -128,6 +128,7 @@ fn spec(config: &WindowConfig, channels: usize) -> SignalSpec {
             NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
         },
         source: None,
+        padding: None,
     }
 }
 

@@ -338,7 +338,6 @@ fn bad_windows_are_refused_or_left_out_and_counted() {
         let samples: String = (0..10).map(|at| format!("{},", sample(input, 0, at))).collect();
         format!("{samples}{}\n", input % 2)
     };
-    let constant = "5,".repeat(10) + "1\n";
     let short = "1,2,3\n".to_owned();
     let missing = good(90).replace(",0\n", ",\n");
     let fraction = good(91).replace(",1\n", ",0.5\n");
@@ -346,7 +345,6 @@ fn bad_windows_are_refused_or_left_out_and_counted() {
     let text: String = (0..20).map(good).collect();
     let labels_last = WindowConfig { labels: Some("last".to_owned()), ..config() };
     for (bad, expected) in [
-        (&constant, "line 21: channel 0 is constant (5)"),
         (&short, "line 21: it has 3 columns, and 11 were expected"),
         (&missing, "line 21: its label is missing"),
         (&fraction, "line 21: its label is 0.5, and a class is a whole number or a text"),
@@ -361,14 +359,42 @@ fn bad_windows_are_refused_or_left_out_and_counted() {
         assert_eq!(data.training.source.name(20), "set.csv, line 22");
         assert_eq!(data.training.source.label(20), 1);
     }
-    let many = constant.repeat(30);
+    let many = short.repeat(30);
     let folder = folder(&[("set.csv", format!("{text}{many}").into_bytes())]);
     let data = open(1, &labels_last, folder.path(), true).unwrap();
     assert_eq!(data.skipped.len(), 21);
     assert_eq!(data.skipped[20], "10 more windows");
+}
+
+/// Regression: one constant window among thousands stopped the training.
+#[test]
+fn constant_windows_are_left_out_and_counted_unless_they_are_the_most_of_a_class() {
+    let good = |input: usize| {
+        let samples: String = (0..10).map(|at| format!("{},", sample(input, 0, at))).collect();
+        format!("{samples}{}\n", input % 2)
+    };
+    let text: String = (0..20).map(good).collect();
+    let set = |constant: usize| {
+        let still = ("5,".repeat(10) + "1\n").repeat(constant);
+        folder(&[("set.csv", format!("{text}{still}{}", good(21)).into_bytes())])
+    };
+    let labels_last = WindowConfig { labels: Some("last".to_owned()), ..config() };
+    let data = open_folder(&set(2), &labels_last).unwrap();
+    assert_eq!((data.training.source.len(), data.skipped.len()), (21, 0));
+    assert_eq!(data.training.source.name(20), "set.csv, line 23");
+    let told = "2 of 23 windows were left out because a channel is constant";
+    assert!(data.description.contains(told), "{}", data.description);
+    let places = format!("{told}: set.csv, line 21, set.csv, line 22");
+    assert!(data.notes.iter().any(|note| note.to_string() == places), "{:?}", data.notes);
+    let most = set(12);
+    let error = refuse(&most, &labels_last);
+    let expected = "in 12 of the 23 windows of the class \"1\"";
+    assert!(error.contains(expected) && error.contains("--skip-bad"), "{error}");
+    let data = open(1, &labels_last, most.path(), true).unwrap();
+    assert_eq!(data.training.source.len(), 21);
     // A constant window is one only if it must be normalised.
     let raw = WindowConfig { normalization: NormalizationConfig::None, ..labels_last };
-    assert_eq!(open_folder(&folder, &raw).unwrap().training.source.len(), 50);
+    assert_eq!(open_folder(&most, &raw).unwrap().training.source.len(), 33);
 }
 
 #[test]

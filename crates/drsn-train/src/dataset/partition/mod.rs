@@ -70,7 +70,8 @@ pub(super) fn parts(split: &Split, subset: Subset, length: usize) -> Vec<(Subset
 /// Moves shares of the training files of each class to the held-out and test subsets, if the split
 /// asks for shares.
 ///
-/// `classes` has the class of each file, or of each window that was cut beforehand.
+/// `classes` has the class of each file, of each window that was cut beforehand, or of each recording
+/// that is too short to be divided in time.
 pub(super) fn draw(classes: &[usize], split: &Split, seed: u64, subsets: &mut [Subset]) {
     let mut of_class: Vec<Vec<usize>> = Vec::new();
     for (file, &class) in classes.iter().enumerate() {
@@ -97,7 +98,13 @@ pub(super) fn draw(classes: &[usize], split: &Split, seed: u64, subsets: &mut [S
                 files.shuffle(&mut stream(seed, Purpose::Files, class as u64, 0));
                 (held_out, 0)
             }
-            Split::Group { .. } | Split::Time { .. } => return,
+            Split::Time { training, held_out } => {
+                let test = (1.0 - training - held_out).max(0.0);
+                let counts = (count(*held_out), count(test));
+                files.shuffle(&mut stream(seed, Purpose::Files, class as u64, 0));
+                counts
+            }
+            Split::Group { .. } => return,
         };
         // From the end: the split by group holds out the last files.
         let mut last = files.into_iter().rev();

@@ -5,80 +5,52 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::dataset::{note::Note, subset::Subset, windows::Segment};
+use crate::dataset::{
+    constant_windows::Counts,
+    windows::{Segment, WindowSpec},
+};
 
-/// A stretch of one channel, at least as long as a window.
-#[derive(Debug, Clone, PartialEq)]
-struct Stretch {
-    /// The channel, from 0.
-    channel: usize,
-    /// Its value.
-    value: f32,
-    /// Its samples.
-    samples: Range<usize>,
-}
-
-/// Refuses segments of `[channels, samples]` with a window in which a channel is constant; or, if
-/// they are to be left out, divides the segments so that there is none, and tells whether there
-/// was one.
+/// Divides segments of `[channels, samples]` so that in no window of theirs a channel is constant,
+/// and counts the windows that are left out. The others stay where they are.
 pub(super) fn leave_out(
     samples: &ArrayView2<'_, f32>,
     segments: Vec<Segment>,
-    window: usize,
-    are_left_out: bool,
-) -> Result<(Vec<Segment>, bool), String> {
+    spec: WindowSpec,
+) -> (Vec<Segment>, Counts) {
     let mut parts = Vec::new();
-    let mut is_shortened = false;
+    let mut counts = Counts::default();
     for segment in segments {
-        let stretches = find(samples, &segment.range, window);
-        let Some(Stretch { channel, value, samples }) = stretches.first() else {
+        let before = spec.starts(&segment).len();
+        counts.windows += before;
+        let stretches = find(samples, &segment.range, spec.length);
+        if stretches.is_empty() {
             parts.push(segment);
             continue;
-        };
-        let ranges = varying(&segment.range, window, &stretches);
-        if !are_left_out || ranges.is_empty() && segment.subset == Subset::Training {
-            return Err(format!(
-                "channel {channel} is constant ({value}) from sample {} to {}, for at least a \
-                 window of {window}: list the parts with a signal in an index, or leave such \
-                 windows out with --skip-bad",
-                samples.start,
-                samples.end - 1
-            ));
         }
-        is_shortened = true;
-        parts.extend(ranges.into_iter().map(|range| Segment { range, ..segment }));
+        let ranges = varying(&segment.range, spec.length, &stretches).into_iter();
+        let varying: Vec<Segment> = ranges.map(|range| Segment { range, ..segment }).collect();
+        let after = varying.iter().map(|part| spec.starts(part).len()).sum::<usize>();
+        counts.constant += before - after;
+        parts.extend(varying);
     }
-    Ok((parts, is_shortened))
-}
-
-/// Tells of which recordings windows were left out, if of any.
-pub(super) fn note(names: Vec<String>) -> Option<Note> {
-    let recordings = match names.len() {
-        0 => return None,
-        1 => "1 recording".to_owned(),
-        count => format!("{count} recordings"),
-    };
-    Some(Note::new(format!("constant windows of {recordings} were left out"), names))
+    (parts, counts)
 }
 
 /// Finds the stretches of at least `window` samples (not 0) in a range of `[channels, samples]`, in
 /// the order of their beginnings.
-fn find(samples: &ArrayView2<'_, f32>, range: &Range<usize>, window: usize) -> Vec<Stretch> {
-    let channels = samples.rows().into_iter().enumerate();
-    let mut found: Vec<Stretch> = channels
-        .flat_map(|(channel, values)| of_channel(channel, &values, range, window))
-        .collect();
-    found.sort_by_key(|stretch| stretch.samples.start);
+fn find(samples: &ArrayView2<'_, f32>, range: &Range<usize>, window: usize) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> =
+        samples.rows().into_iter().flat_map(|values| of_channel(&values, range, window)).collect();
+    found.sort_by_key(|stretch| stretch.start);
     found
 }
 
 #[expect(clippy::float_cmp, reason = "constant means equal to the last bit")]
 fn of_channel(
-    channel: usize,
     values: &ArrayView1<'_, f32>,
     range: &Range<usize>,
     window: usize,
-) -> Vec<Stretch> {
+) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = range.start;
     for end in range.start + 1..=range.end {
@@ -86,7 +58,7 @@ fn of_channel(
             continue;
         }
         if end - start >= window {
-            found.push(Stretch { channel, value: values[start], samples: start..end });
+            found.push(start..end);
         }
         start = end;
     }
@@ -95,10 +67,10 @@ fn of_channel(
 
 /// The parts of a range in which no window is within one of its stretches, each at least as long as
 /// a window. `stretches` are in the order of their beginnings.
-fn varying(range: &Range<usize>, window: usize, stretches: &[Stretch]) -> Vec<Range<usize>> {
+fn varying(range: &Range<usize>, window: usize, stretches: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = range.start;
-    for Stretch { samples, .. } in stretches {
+    for samples in stretches {
         // The last sample of the stretch's first window is left out, and so is the first one of its
         // last window.
         let end = samples.start + window - 1;
@@ -115,47 +87,35 @@ fn varying(range: &Range<usize>, window: usize, stretches: &[Stretch]) -> Vec<Ra
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use ndarray::Array2;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn segment(subset: Subset, range: Range<usize>) -> Segment {
-        Segment { recording: 0, subset, range }
-    }
+    use crate::dataset::subset::Subset;
 
     /// Regression: a recording that ends with silence, as many clips of sounds do, stopped the
-    /// training in the middle with "a dead sensor cannot be classified", and nothing but another
-    /// file helped.
+    /// training.
     #[test]
-    fn silence_is_refused_with_what_to_do_or_left_out_of_its_segment() {
+    fn silence_is_left_out_of_its_segment_and_counted() {
         let samples = Array2::from_shape_fn((2, 100), |(channel, n)| {
             if channel == 1 && n >= 60 { 0.0 } else { (n % 7) as f32 }
         });
-        let leave_out = |subset, range, are_left_out| {
-            leave_out(&samples.view(), vec![segment(subset, range)], 10, are_left_out)
-        };
-        let error = leave_out(Subset::Training, 0..90, false).unwrap_err();
-        let expected =
-            "channel 1 is constant (0) from sample 60 to 89, for at least a window of 10: ";
-        assert!(error.starts_with(expected) && error.ends_with("--skip-bad"), "{error}");
-        for (subset, range, expected) in [
-            (Subset::Training, 0..90, Some((Some(0..69), true))),
-            (Subset::Training, 0..69, Some((Some(0..69), false))),
-            (Subset::Training, 70..90, None),
-            (Subset::Test, 70..90, Some((None, true))),
+        let [hop, test_hop] = [5, 10].map(|hop| NonZeroUsize::new(hop).unwrap());
+        let spec = WindowSpec { length: 10, hop, test_hop };
+        for (subset, range, left, windows, constant) in [
+            (Subset::Training, 0..90, Some(0..69), 17, 5),
+            (Subset::Training, 0..69, Some(0..69), 12, 0),
+            (Subset::Training, 70..90, None, 3, 3),
+            (Subset::Test, 50..100, Some(50..69), 5, 4),
         ] {
-            let found = leave_out(subset, range, true).ok().map(|(segments, is_shortened)| {
-                let mut ranges = segments.into_iter().map(|segment| segment.range);
-                let (first, rest) = (ranges.next(), ranges.count());
-                assert_eq!(rest, 0);
-                (first, is_shortened)
-            });
-            assert_eq!(found, expected);
+            let segments = vec![Segment::new(0, subset, range)];
+            let (parts, counts) = leave_out(&samples.view(), segments, spec);
+            let ranges: Vec<_> = parts.into_iter().map(|segment| segment.range).collect();
+            assert_eq!(ranges, Vec::from_iter(left));
+            assert_eq!(counts, Counts { windows, constant });
         }
-        assert_eq!(note(Vec::new()), None);
-        let told = note(vec!["a.wav".to_owned()]).unwrap().to_string();
-        assert_eq!(told, "constant windows of 1 recording were left out: a.wav");
     }
 
     proptest! {
@@ -166,21 +126,30 @@ mod tests {
             others in prop::collection::vec(0..2_u8, 100),
             window in 2..6_usize,
             skip in 0..4_usize,
+            hop in 1..5_usize,
         ) {
             let first: Vec<u8> = values.iter().flat_map(|&(v, n)| vec![v; n]).collect();
             let length = first.len();
             let samples = Array2::from_shape_fn((2, length), |(channel, n)| {
                 f32::from(if channel == 0 { first[n] } else { others[n / 3] })
             });
-            let range = skip.min(length)..length;
-            let stretches = find(&samples.view(), &range, window);
-            let parts = varying(&range, window, &stretches);
-            let starts = |range: &Range<usize>| range.start..(range.end + 1).saturating_sub(window);
-            let left: Vec<usize> = parts.iter().flat_map(starts).collect();
+            let hop = NonZeroUsize::new(hop).unwrap();
+            let spec = WindowSpec { length: window, hop, test_hop: hop };
+            let whole = Segment::new(0, Subset::Test, skip.min(length)..length);
+            let all: Vec<usize> = spec.starts(&whole).collect();
+            let (parts, counts) = leave_out(&samples.view(), vec![whole], spec);
+            let left: Vec<usize> = parts.iter().flat_map(|part| spec.starts(part)).collect();
             let varies = |start: &usize| samples.rows().into_iter().all(|row| {
                 (*start..start + window).any(|n| row[n] != row[*start])
             });
-            prop_assert_eq!(left, starts(&range).filter(varies).collect::<Vec<_>>());
+            let expected: Vec<usize> = all.iter().copied().filter(varies).collect();
+            let constant = all.len() - expected.len();
+            prop_assert_eq!(left, expected);
+            prop_assert_eq!(counts, Counts { windows: all.len(), constant });
+            // However a window is shifted within its part, it varies.
+            let mut shifted =
+                parts.iter().flat_map(|part| part.range.start..(part.range.end + 1).saturating_sub(window));
+            prop_assert!(shifted.all(|start| varies(&start)));
         }
     }
 }

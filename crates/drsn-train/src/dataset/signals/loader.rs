@@ -4,18 +4,24 @@ use std::{ops::Range, rc::Rc};
 
 use drsn_bundle::SignalSource;
 use drsn_recording::{ChannelId, Limits, Recording, Selection};
-use ndarray::s;
+use ndarray::{ArrayView2, s};
 
-use super::{constant, notices::Notices, origin::Origin, rates::Rates};
+use super::{
+    constant,
+    notices::Notices,
+    origin::Origin,
+    rates::Rates,
+    short::{self, Extended, Short},
+};
 use crate::{
     dataset::{
+        constant_windows::{ConstantWindows, Counts},
         error::DatasetError,
         files::Entry,
         note::Note,
-        partition,
         samples::{Samples, Spool},
         subset::Subset,
-        windows::{Segment, StoredRecording},
+        windows::{Segment, StoredRecording, WindowSpec},
     },
     recipe::{NormalizationConfig, SignalConfig},
 };
@@ -33,6 +39,9 @@ pub(super) struct Loader<'a> {
     notices: Notices,
     /// The recording that was read last, if an entry was for a part of it.
     last: Option<(Entry, Rc<Recording>)>,
+    windows: WindowSpec,
+    constant: ConstantWindows,
+    short: Short,
     spool: Spool,
     recordings: Vec<StoredRecording>,
     segments: Vec<Segment>,
@@ -49,13 +58,17 @@ pub(super) struct Loaded {
     pub(super) samples: Samples,
     pub(super) recordings: Vec<StoredRecording>,
     pub(super) segments: Vec<Segment>,
+    /// The windows that were left out.
+    pub(super) constant: ConstantWindows,
+    /// The recordings that are short.
+    pub(super) short: Short,
     /// What was assumed or repaired in the files.
     pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader that holds at most `max_in_memory` bytes of samples in memory.
-    pub(super) fn new(config: &'a SignalConfig, max_in_memory: u64) -> Self {
+    pub(super) fn new(config: &'a SignalConfig, windows: WindowSpec, max_in_memory: u64) -> Self {
         Self {
             config,
             channels: None,
@@ -63,20 +76,23 @@ impl<'a> Loader<'a> {
             origin: Origin::default(),
             notices: Notices::default(),
             last: None,
+            windows,
+            constant: ConstantWindows::default(),
+            short: Short::default(),
             spool: Spool::new(max_in_memory),
             recordings: Vec::new(),
             segments: Vec::new(),
         }
     }
 
-    /// Reads a file of a subset and stores its samples. A recording with constant windows is
-    /// refused, or they are left out with `skip_bad`; returns whether there were any.
+    /// Reads a file of a subset, whose entry is at a place, and stores its samples. Windows that are
+    /// constant are left out.
     pub(super) fn load(
         &mut self,
+        place: usize,
         entry: &Entry,
         subset: Subset,
-        skip_bad: bool,
-    ) -> Result<bool, DatasetError> {
+    ) -> Result<(), DatasetError> {
         let bad = |reason: String| DatasetError::BadFile {
             path: entry.path.clone(),
             reason: if entry.is_part() {
@@ -97,32 +113,59 @@ impl<'a> Loader<'a> {
             )));
         }
         let part = self.part(&recording, entry).map_err(bad)?;
-        let parts = partition::parts(&self.config.split, subset, part.len());
-        let index = self.recordings.len();
-        let segments: Vec<Segment> = parts
-            .into_iter()
-            .map(|(subset, range)| Segment { recording: index, subset, range })
-            .collect();
-        self.check_length(part.len(), &segments).map_err(bad)?;
-        let (segments, is_shortened) = match self.config.normalization {
-            NormalizationConfig::None => (segments, false),
-            NormalizationConfig::ZScore { .. } => {
-                let samples = recording.samples.slice(s![.., part.clone()]);
-                let window = self.config.window;
-                constant::leave_out(&samples, segments, window, skip_bad).map_err(bad)?
+        let recorded = recording.samples.slice(s![.., part.clone()]);
+        let extended = short::extended(self.config, &recorded).map_err(bad)?;
+        let samples = match &extended {
+            Extended::Padded(padded) => padded.view(),
+            Extended::Enough | Extended::Constant => recorded,
+        };
+        let segments = match extended {
+            Extended::Constant => self.leave_out(entry),
+            Extended::Enough | Extended::Padded(_) => {
+                let places = [self.recordings.len(), place];
+                let length = samples.ncols();
+                let divided = self.short.divide(self.config, places, subset, length);
+                self.varying(entry, &samples, divided.map_err(bad)?)
             }
         };
-        let place = self.store(&recording, part.clone())?;
-        self.remember(&recording, entry);
-        self.segments.extend(segments);
-        self.recordings.push(StoredRecording {
+        if matches!(extended, Extended::Padded(_)) {
+            self.short.padded.push(entry.name.clone());
+        }
+        let stored = StoredRecording {
             name: entry.name.clone(),
             class: entry.class,
-            place,
-            length: part.len(),
+            place: self.store(&samples)?,
+            length: samples.ncols(),
             first: part.start,
-        });
-        Ok(is_shortened)
+            recorded: part.len(),
+        };
+        self.remember(&recording, entry);
+        self.segments.extend(segments);
+        self.recordings.push(stored);
+        Ok(())
+    }
+
+    /// The segments without their constant windows, which are counted.
+    fn varying(
+        &mut self,
+        entry: &Entry,
+        samples: &ArrayView2<'_, f32>,
+        segments: Vec<Segment>,
+    ) -> Vec<Segment> {
+        if self.config.normalization == NormalizationConfig::None {
+            return segments;
+        }
+        let (segments, counts) = constant::leave_out(samples, segments, self.windows);
+        let name = || format!("{} ({})", entry.name, counts.constant);
+        self.constant.add(entry.class, counts, name);
+        segments
+    }
+
+    /// Counts a short recording whose only window is constant; it has no segment.
+    fn leave_out(&mut self, entry: &Entry) -> Vec<Segment> {
+        let counts = Counts { windows: 1, constant: 1 };
+        self.constant.add(entry.class, counts, || format!("{} (1)", entry.name));
+        Vec::new()
     }
 
     /// Remembers how a recording that is used was read.
@@ -143,6 +186,8 @@ impl<'a> Loader<'a> {
             samples: self.spool.finish()?,
             recordings: self.recordings,
             segments: self.segments,
+            constant: self.constant,
+            short: self.short,
             notes: self.notices.into_notes().chain(note).collect(),
         })
     }
@@ -194,29 +239,13 @@ impl<'a> Loader<'a> {
         self.rates.settle(recording, entry, &LIMITS)
     }
 
-    /// Stores a part of the samples channel by channel, and returns the position of the first.
-    fn store(&mut self, recording: &Recording, part: Range<usize>) -> Result<u64, DatasetError> {
+    /// Stores samples channel by channel, and returns the position of the first.
+    fn store(&mut self, samples: &ArrayView2<'_, f32>) -> Result<u64, DatasetError> {
         let place = self.spool.position();
-        for channel in recording.samples.rows() {
-            self.spool.push(&channel.slice(s![part.clone()]))?;
+        for channel in samples.rows() {
+            self.spool.push(&channel)?;
         }
         Ok(place)
-    }
-
-    /// Rejects a recording whose first segment is shorter than a window.
-    fn check_length(&self, length: usize, segments: &[Segment]) -> Result<(), String> {
-        let window = self.config.window;
-        let first = segments.first().map_or(0, |segment| segment.range.len());
-        if first >= window {
-            return Ok(());
-        }
-        Err(if length < window {
-            format!("its {length} samples are too few for a window of {window}")
-        } else {
-            format!(
-                "{first} of its {length} samples are to train on, too few for a window of {window}"
-            )
-        })
     }
 }
 

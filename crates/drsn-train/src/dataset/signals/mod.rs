@@ -6,22 +6,25 @@ mod loader;
 mod notices;
 mod origin;
 mod rates;
+mod short;
+mod spec;
 
 use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::Arc};
 
-use drsn_bundle::{InputSpec, Normalization, SignalSource, SignalSpec};
+use drsn_bundle::InputSpec;
 
 use super::{
     Data, DatasetError, DatasetSource,
     copies::Copies,
     file_set::FileSet,
     files::{self, FileKind, Listing},
+    note::Note,
     partition,
     samples::MAX_IN_MEMORY,
     subset::Subset,
     windows::{WindowSpec, Windows},
 };
-use crate::recipe::{NormalizationConfig, RecipeError, SignalConfig, Split};
+use crate::recipe::{RecipeError, SignalConfig, Split};
 
 use loader::{Loaded, Loader};
 
@@ -54,20 +57,20 @@ fn open_within(
     if !skip_bad {
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
-    let mut loader = Loader::new(config, max_in_memory);
-    let LoadedFiles { skipped, shortened } = load(&mut loader, &listing, &subset_of, skip_bad)?;
+    let mut loader = Loader::new(config, spec, max_in_memory);
+    let skipped = load(&mut loader, &listing, &subset_of, skip_bad)?;
     if skip_bad {
         // Copies of a file that is left out are left out as well, whatever their labels.
         copies.leave_out(|entry| skipped.contains_key(&entry));
         notes.extend(copies.check(&listing, &subset_of, divides)?);
     }
     let skipped = skipped.into_values().collect();
-    notes.extend(constant::note(shortened));
-    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, notes: told } =
-        loader.finish()?;
-    notes.extend(told);
+    let mut set = loader.finish()?;
+    set.short.draw(&config.split, seed, &listing.entries, &copies, &mut set.segments);
+    notes.extend(set.notes(config, &listing, skip_bad)?);
+    let Loaded { channels, sample_rate_hz, source, samples, recordings, segments, .. } = set;
     let windows = Windows::new(samples, recordings, segments, spec);
-    let input = input(config, channels, sample_rate_hz, source);
+    let input = InputSpec::Signal(spec::spec(config, channels, sample_rate_hz, source));
     let subsets = Subset::ALL.map(|subset| windows.of(subset));
     let contents = format!(
         "recordings cut into windows of {} samples, {}",
@@ -79,51 +82,46 @@ fn open_within(
         .into_data(seed, config.limit)
 }
 
-/// What was left out of the files that were loaded.
-#[derive(Default)]
-struct LoadedFiles {
-    /// Whole files, by their places, with the reasons.
-    skipped: BTreeMap<usize, String>,
-    /// Names of files without their constant windows.
-    shortened: Vec<String>,
+impl Loaded {
+    /// What is to be told of the recordings.
+    ///
+    /// # Errors
+    /// [`DatasetError`] if most windows of a class are constant, without `skip_bad`.
+    fn notes(
+        &mut self,
+        config: &SignalConfig,
+        listing: &Listing,
+        skip_bad: bool,
+    ) -> Result<Vec<Note>, DatasetError> {
+        if !skip_bad {
+            let class = |index: usize| listing.classes.get(index).cloned().unwrap_or_default();
+            self.constant.check(class).map_err(|reason| listing.unusable(reason))?;
+        }
+        let mut notes = Vec::from_iter(self.constant.note());
+        notes.extend(self.short.notes(config, &listing.entries));
+        notes.append(&mut self.notes);
+        Ok(notes)
+    }
 }
 
-/// Loads all files. With `skip_bad`, those that cannot be used are left out.
+/// Loads all files. With `skip_bad`, those that cannot be used are left out, and returned by their
+/// places with the reasons.
 fn load(
     loader: &mut Loader<'_>,
     listing: &Listing,
     subset_of: &[Subset],
     skip_bad: bool,
-) -> Result<LoadedFiles, DatasetError> {
-    let mut files = LoadedFiles::default();
+) -> Result<BTreeMap<usize, String>, DatasetError> {
+    let mut skipped = BTreeMap::new();
     for (place, (entry, &subset)) in listing.entries.iter().zip(subset_of).enumerate() {
-        match loader.load(entry, subset, skip_bad) {
+        match loader.load(place, entry, subset) {
             Err(bad @ DatasetError::BadFile { .. }) if skip_bad => {
-                files.skipped.insert(place, bad.to_string());
+                skipped.insert(place, bad.to_string());
             }
-            result => files.shortened.extend(result?.then(|| entry.name.clone())),
+            result => result?,
         }
     }
-    Ok(files)
-}
-
-/// The network's input: a window of all channels.
-fn input(
-    config: &SignalConfig,
-    channels: usize,
-    sample_rate_hz: Option<f64>,
-    source: Option<SignalSource>,
-) -> InputSpec {
-    InputSpec::Signal(SignalSpec {
-        channels,
-        window: config.window,
-        sample_rate_hz,
-        normalization: match config.normalization {
-            NormalizationConfig::None => Normalization::None,
-            NormalizationConfig::ZScore { epsilon } => Normalization::ZScore { epsilon },
-        },
-        source,
-    })
+    Ok(skipped)
 }
 
 /// Rejects invalid windows and splits.

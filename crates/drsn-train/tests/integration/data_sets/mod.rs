@@ -179,7 +179,7 @@ fn mit_bih() {
 fn esc_50() {
     let expected = "2 windows of \"\" [0] at 44100.0 Hz ()";
     let said = check("ESC-50", "ESC-50-master", miniatures::esc_50, expected);
-    let told = "constant windows of 3 recordings were left out: 1-100030-A-0.wav";
+    let told = "windows were left out because a channel is constant: 1-100030-A-0.wav (";
     assert!(said.is_empty() || said.contains(told), "{said}");
 }
 
@@ -187,7 +187,7 @@ fn esc_50() {
 fn speech_commands() {
     let expected = "1 windows of \"\" [0] at 16000.0 Hz ()";
     let said = check("Speech Commands", "speech_commands", miniatures::speech_commands, expected);
-    let told = "skipped speech_commands/down/00000000_nohash_0.wav: its 13000 samples are too few";
+    let told = "3 recordings are shorter than a window of 16000, and extended to one";
     assert!(said.is_empty() || said.contains(told), "{said}");
 }
 

@@ -37,8 +37,10 @@ const FILES: [&str; 10] = [
 /// An image for examples: a seven of 28 by 28 pixels, an input of the bundled model `mnist`.
 const SEVEN: &[u8] = include_bytes!("../seven.png");
 const CLASSIFY_DESCRIPTION: &str = "The example is an image for the bundled model `mnist`. A model of \
-    signals expects `{\"signal\": [0.1, 0.2, …]}` with at least as many numbers as its window; `GET \
-    /models` describes the input of each model.";
+    signals expects `{\"signal\": [0.1, 0.2, …]}` with at least as many numbers as its window, or a \
+    sixteenth of them if the model extends shorter recordings (`padding`); windows in which a channel \
+    is constant are left out. `GET /models` describes the input of each model, and `notices` tell what \
+    was extended or left out.";
 
 /// Errors of every route: an invalid header, an internal error, an expired deadline.
 const ALWAYS: [u16; 3] = [400, 500, 504];

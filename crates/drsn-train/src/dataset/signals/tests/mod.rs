@@ -3,7 +3,10 @@
 mod files;
 mod index;
 mod notices;
+#[path = "../../../../../../tests/support/recordings.rs"]
+mod random_recordings;
 mod rates;
+mod short;
 mod splits;
 
 use std::{
@@ -11,10 +14,14 @@ use std::{
     sync::atomic::{AtomicI16, Ordering},
 };
 
+use drsn_bundle::SignalSource;
 use ndarray::Array2;
 
 use super::*;
-use crate::dataset::Part;
+use crate::{
+    dataset::Part,
+    recipe::{NormalizationConfig, PaddingConfig},
+};
 
 /// A WAV file with one channel of 16 bits.
 fn wav(samples: &[i16], rate: u32) -> Vec<u8> {
@@ -66,6 +73,7 @@ fn config() -> SignalConfig {
         skip_lines: None,
         sample_rate_hz: None,
         resample: false,
+        padding: PaddingConfig::Refuse,
         normalization: NormalizationConfig::ZScore { epsilon: 1e-8 },
         limit: None,
         split: Split::Time { training: 0.5, held_out: 0.25 },
@@ -239,4 +247,31 @@ fn bad_files_with_the_same_contents_are_left_out_whatever_their_labels() {
     assert!(data.description.ends_with("2 files are left out because of a fault"));
     let said = open(1, &config(), files(a.clone()).path(), None, true).unwrap_err().to_string();
     assert!(said.contains("under two labels: a/x.wav (a, training) and b/y.wav"), "{said}");
+}
+
+/// Regression: one constant window stopped the training, and silence moved the windows behind it.
+#[test]
+fn constant_windows_are_left_out_and_counted_unless_they_are_the_most_of_a_class() {
+    let still = |from: i16| wav(&(0..80).map(|n| n.min(from)).collect::<Vec<_>>(), 8000);
+    let files = |y, z| folder(&[("a/x.wav", ramp(80)), ("b/y.wav", y), ("b/z.wav", z)]);
+    let open_files = |folder: &tempfile::TempDir| open_folder(folder.path(), &config()).unwrap();
+    let data = open_files(&files(still(32), ramp(80)));
+    assert_eq!(data.training.indices.len(), 7 + 7 + 7);
+    assert_eq!(data.held_out.indices.len(), 3 + 3);
+    assert_eq!(data.test.as_ref().unwrap().indices.len(), 2 + 2);
+    let last = data.training.indices[7 + 6];
+    assert_eq!(data.training.source.name(last), "b/y.wav, samples 30 to 39");
+    let told = "5 of 36 windows were left out because a channel is constant";
+    assert!(data.description.contains(told), "{}", data.description);
+    let place = format!("{told}: b/y.wav (5)");
+    assert!(data.notes.iter().any(|note| note.to_string() == place), "{:?}", data.notes);
+    // A whole recording.
+    let data = open_files(&files(still(0), ramp(80)));
+    assert_eq!((data.training.indices.len(), data.skipped.len()), (7 + 7, 0));
+    let most = files(still(0), still(32));
+    let said = refuse(&most, &config());
+    let reason = "in 17 of the 24 windows of the class \"b\"";
+    assert!(said.contains(reason) && said.contains("--skip-bad"), "{said}");
+    let data = open(1, &config(), most.path(), None, true).unwrap();
+    assert_eq!((data.training.indices.len(), data.skipped.len()), (7 + 7, 0));
 }
