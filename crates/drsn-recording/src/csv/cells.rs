@@ -1,5 +1,7 @@
 //! The cells of a line, and the numbers in them.
 
+use memchr::{memchr, memchr2};
+
 /// The separator of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
@@ -45,7 +47,7 @@ impl Separator {
 
     /// The cells of a line, without surrounding blanks and quotes.
     pub(super) fn split(self, line: &str) -> impl Iterator<Item = &str> {
-        let is_quoted = line.contains('"');
+        let is_quoted = memchr(b'"', line.as_bytes()).is_some();
         let mut rest = Some(if self == Self::Blanks { line.trim() } else { line });
         std::iter::from_fn(move || {
             let text = rest?;
@@ -68,11 +70,11 @@ impl Separator {
     /// Where the first cell of a text without quotes ends.
     fn end(self, text: &str) -> Option<usize> {
         match self {
-            Self::Tab => text.find('\t'),
-            Self::Semicolon => text.find(';'),
-            Self::Comma => text.find(','),
+            Self::Tab => memchr(b'\t', text.as_bytes()),
+            Self::Semicolon => memchr(b';', text.as_bytes()),
+            Self::Comma => memchr(b',', text.as_bytes()),
             Self::Other(other) => text.find(other),
-            Self::Blanks => text.find([' ', '\t']),
+            Self::Blanks => memchr2(b' ', b'\t', text.as_bytes()),
             Self::Nothing => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     cells::{Separator, number},
-    grid::{Grid, SIGNS, is_comment, is_whole},
+    grid::{Grid, SIGNS, is_blank_or_comment, is_whole},
 };
 
 impl<'a> Grid<'a> {
@@ -13,7 +13,7 @@ impl<'a> Grid<'a> {
         }
         let (whole, fraction) = (self.numbers(0, self.first_row), self.numbers(1, self.first_row));
         let mut above = lines.iter().take(self.first_row);
-        let header = above.rfind(|line| !line.trim().is_empty() && !is_comment(line));
+        let header = above.rfind(|line| !is_blank_or_comment(line));
         match header {
             // One name above numbers that do not count the rows.
             Some(header) if !header.contains(',') => !(whole.values.len() > 2 && whole.count()),

@@ -28,7 +28,7 @@ impl Decimals {
                 self.comma = Some(shown(cell));
             }
         } else {
-            self.points |= number.value.fract() != 0.0;
+            self.points = self.points || number.value.fract() != 0.0;
             self.without_comma = true;
         }
     }

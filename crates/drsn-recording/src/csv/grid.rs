@@ -24,6 +24,12 @@ pub(super) struct Grid<'a> {
     core: Vec<usize>,
 }
 
+/// Whether a line is a comment, or has only blanks.
+pub(super) fn is_blank_or_comment(line: &str) -> bool {
+    let text = line.trim_start();
+    text.is_empty() || text.starts_with('#')
+}
+
 /// Whether a line is a comment.
 pub(super) fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
@@ -59,11 +65,7 @@ impl<'a> Grid<'a> {
     /// The lines as this separator splits them; `None` if there are no rows.
     fn of(lines: &[&'a str], separator: Separator, is_declared: bool) -> Option<Self> {
         let split = |line: &&'a str| {
-            if line.trim().is_empty() || is_comment(line) {
-                Vec::new()
-            } else {
-                separator.split(line).collect()
-            }
+            if is_blank_or_comment(line) { Vec::new() } else { separator.split(line).collect() }
         };
         let lines: Vec<Vec<&str>> = lines.iter().map(split).collect();
         let mut rows: Vec<&Vec<&str>> =

@@ -3,7 +3,7 @@
 
 use super::{
     cells::Separator,
-    grid::{Grid, is_comment},
+    grid::{Grid, is_blank_or_comment, is_comment},
     malformed,
     names::{Meaning, are_units, meaning},
     numbers::Numbers,
@@ -194,7 +194,7 @@ impl<'a> Header<'a> {
     /// What was skipped above it, and what is doubtful.
     fn notices(&self, lines: &[Line]) -> Vec<Notice> {
         let above = lines.iter().take(self.top);
-        let mut skipped = above.filter(|(_, text)| !text.trim().is_empty() && !is_comment(text));
+        let mut skipped = above.filter(|(_, text)| !is_blank_or_comment(text));
         let skipped = skipped.next().map(|(first, _)| {
             let count = skipped.count() + 1;
             let lines = if count == 1 { "line" } else { "lines" };
@@ -297,7 +297,7 @@ fn skipped(columns: &[Column]) -> Option<Notice> {
 }
 
 fn no_table(lines: &[&str]) -> RecordingError {
-    if lines.iter().all(|line| line.trim().is_empty() || is_comment(line)) {
+    if lines.iter().all(|line| is_blank_or_comment(line)) {
         return RecordingError::Empty;
     }
     let shown = lines.iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();

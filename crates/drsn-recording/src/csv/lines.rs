@@ -1,6 +1,8 @@
 //! The lines of a text, one at a time, whatever ends them, and in whatever of the usual encodings.
 
-use std::io::{BufRead, Read as _, Take};
+use std::io::{BufRead, ErrorKind, Read as _, Take};
+
+use memchr::memchr;
 
 use super::{malformed, utf_16::Utf8};
 use crate::{Limits, RecordingError};
@@ -85,7 +87,7 @@ impl<R: BufRead> Lines<R> {
         self.number += 1;
         let rest = self.bytes.get(self.begin..self.stop).unwrap_or_default();
         let other = if self.end == b'\n' { b'\r' } else { b'\n' };
-        let length = rest.iter().position(|&byte| byte == other);
+        let length = memchr(other, rest);
         self.is_ended = length.is_some() || self.bytes.last() == Some(&self.end);
         let line = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
         decode(line, &mut self.text);
@@ -97,7 +99,7 @@ impl<R: BufRead> Lines<R> {
     fn fill(&mut self) -> Result<bool, RecordingError> {
         self.bytes.clear();
         let (longest, why) = self.longest;
-        self.reader.by_ref().take(longest + 1).read_until(self.end, &mut self.bytes)?;
+        self.read_line(longest + 1)?;
         if self.reader.limit() == 0 {
             let bytes = self.limits.max_bytes.saturating_add(1);
             return Err(RecordingError::TooLarge { bytes, limit: self.limits.max_bytes });
@@ -117,6 +119,27 @@ impl<R: BufRead> Lines<R> {
         // The second half of the end before it.
         self.begin = usize::from(self.stop > 0 && self.bytes.first() == Some(&b'\n'));
         Ok(true)
+    }
+
+    /// Reads up to and with the next end of a line, or as many bytes. As `read_until`, which is slower.
+    fn read_line(&mut self, most: u64) -> Result<(), RecordingError> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        while self.bytes.len() < most {
+            let text = match self.reader.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                text => text?,
+            };
+            let text = text.get(..most - self.bytes.len()).unwrap_or(text);
+            let end = memchr(self.end, text);
+            let text = end.and_then(|end| text.get(..=end)).unwrap_or(text);
+            let read = text.len();
+            self.bytes.extend_from_slice(text);
+            self.reader.consume(read);
+            if end.is_some() || read == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the first bytes: a mark of the encoding, and what ends the lines.

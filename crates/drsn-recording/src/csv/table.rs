@@ -6,7 +6,7 @@ use super::{
     cells::number,
     clock::Clock,
     decimals::Decimals,
-    grid::is_comment,
+    grid::is_blank_or_comment,
     layout::{Layout, Role},
     shown,
 };
@@ -122,7 +122,7 @@ impl Table {
         text: &str,
         is_whole: bool,
     ) -> Result<(), RecordingError> {
-        if text.trim().is_empty() || is_comment(text) {
+        if is_blank_or_comment(text) {
             self.skip(line);
             return Ok(());
         }
