@@ -110,6 +110,10 @@ fn write_training(text: &mut String, training: &Training) -> anyhow::Result<()> 
     if let Some(accuracy) = training.held_out_accuracy {
         writeln!(text, "              accuracy on held-out inputs {:.4}", accuracy.exact)?;
     }
+    for (position, warning) in training.warnings.iter().enumerate() {
+        let head = if position == 0 { "warnings" } else { "" };
+        writeln!(text, "  {head:<11} {warning}")?;
+    }
     Ok(())
 }
 

@@ -176,6 +176,7 @@ fn run_compare(arguments: &Compare) -> anyhow::Result<()> {
         seeds: arguments.seeds.get(),
         data: arguments.data.options(),
         out: arguments.out.clone(),
+        export_anyway: arguments.export_anyway,
         onnxruntime: arguments.runtime.onnxruntime.clone(),
     };
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;

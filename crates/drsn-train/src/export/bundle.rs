@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::atomic::AtomicBool};
 
 use drsn_bundle::{
-    Architecture, Baseline, Block, Evaluation, HeldOutAccuracy, Manifest, Training,
+    Architecture, Baseline, Block, Evaluation, Manifest, Training,
     manifest::FORMAT,
     runtime::{Provider, Runtime, Session},
 };
@@ -13,7 +13,7 @@ use super::{
     golden::golden, graph::to_onnx, parity::compare,
 };
 use crate::{
-    batch_norm_reestimation::AccuracyByStatistics,
+    batch_norm_reestimation::StatisticsCheck,
     evaluation::{BaselineOutcome, BaselineSample, accuracy, measure_baseline},
     model::Drsn,
     recipe::Noise,
@@ -28,8 +28,10 @@ const COMPARED_INPUTS: usize = 256;
 pub(crate) struct Trained<'a> {
     /// The network.
     pub(crate) network: &'a Drsn,
-    /// Its held-out accuracies.
-    pub(crate) accuracies: AccuracyByStatistics,
+    /// How well it works with its statistics.
+    pub(crate) check: StatisticsCheck,
+    /// What a user should know before relying on it.
+    pub(crate) warnings: Vec<String>,
     /// Results of its epochs.
     pub(crate) history: &'a [EpochRecord],
 }
@@ -47,7 +49,7 @@ pub(crate) fn write_bundle(
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, ExportError> {
-    let Trained { network, .. } = *trained;
+    let network = trained.network;
     let input = &context.data.input;
     let model = to_onnx(network, input, &context.data.classes, FORMAT)?;
     let runtime = Runtime::start(destination.library())?;
@@ -87,7 +89,6 @@ fn story(
     context: TrainingContext<'_>,
     evaluations: Vec<Evaluation>,
 ) -> Training {
-    let AccuracyByStatistics { running, fixed, batch, .. } = trained.accuracies;
     Training {
         tool: format!("drsn-train {}", env!("CARGO_PKG_VERSION")),
         data: match &context.recipe.about {
@@ -103,7 +104,9 @@ fn story(
         configuration: serde_json::json!(context.recipe),
         environment: environment(),
         history: trained.history.iter().map(|record| record.epoch).collect(),
-        held_out_accuracy: Some(HeldOutAccuracy { running, exact: fixed, batch }),
+        held_out_accuracy: Some(trained.check.held_out.accuracy),
+        training_accuracy: Some(trained.check.training.accuracy),
+        warnings: trained.warnings.clone(),
         evaluations,
     }
 }

@@ -33,6 +33,8 @@ pub struct StudyPlan {
     pub data: DataOptions,
     /// Folder for bundles and checkpoints.
     pub out: PathBuf,
+    /// Whether to export networks that do not work with fixed statistics, too.
+    pub export_anyway: bool,
     /// The ONNX Runtime library; searched for if `None`.
     pub onnxruntime: Option<PathBuf>,
 }
@@ -96,6 +98,7 @@ fn trained(
         name: Name::new(format!("{}-seed{seed}", unit_name(unit)))?,
         version: Name::new("1")?,
         replace: false,
+        export_anyway: plan.export_anyway,
         onnxruntime: plan.onnxruntime.clone(),
     };
     if let Some(manifest) = finished(&destination.folder(), &recipe, &plan.data, digest)? {

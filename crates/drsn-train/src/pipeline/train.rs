@@ -5,7 +5,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use drsn_bundle::{ImageSpec, InputSpec};
+use drsn_bundle::{AccuracyByStatistics, ImageSpec, InputSpec};
 use ndarray::ArrayD;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     preflight::{check_checkpoint, check_destination},
 };
 use crate::{
-    batch_norm_reestimation::{ReestimationError, reestimate},
+    batch_norm_reestimation::{ReestimationError, Sample, StatisticsCheck, reestimate},
     dataset::Data,
     export::{Destination, ExportError, Trained, write_bundle},
     recipe::{DataConfig, Recipe},
@@ -111,12 +111,7 @@ fn best<'a>(
 
 /// Adds the path of the trained network to an error, unless another export would fail the same way.
 fn not_exported(error: TrainError, checkpoint: &Path) -> TrainError {
-    let would_fail_again = matches!(
-        error,
-        TrainError::Reestimation(ReestimationError::AccuracyLoss { .. })
-            | TrainError::Export(ExportError::Parity { .. })
-    );
-    if would_fail_again {
+    if matches!(error, TrainError::Export(ExportError::Parity { .. })) {
         return error;
     }
     TrainError::NotExported { source: Box::new(error), checkpoint: checkpoint.to_owned() }
@@ -131,16 +126,44 @@ fn finish(
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, TrainError> {
     let mut network = trainer.network();
-    let Some(accuracies) = reestimate(&mut network, context, progress, stop)? else {
+    let Some(check) = reestimate(&mut network, context, progress, stop)? else {
         return Ok(None);
     };
-    progress.step(&format!(
-        "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of each batch, \
-         {:.4} with the running ones of the training",
-        accuracies.fixed, accuracies.batch, accuracies.running
-    ));
-    let finished = Trained { network: &network, accuracies, history: trainer.history() };
+    for (inputs, Sample { accuracy, .. }) in
+        [("held-out", check.held_out), ("training", check.training)]
+    {
+        progress.step(&format!(
+            "accuracy on {inputs} inputs: {:.4} with exact statistics, {:.4} with those of each \
+             batch, {:.4} with the running ones of the training",
+            accuracy.exact, accuracy.batch, accuracy.running
+        ));
+    }
+    if let Some(trap) = check.trap() {
+        progress.step(&trap);
+    }
+    let warnings = warnings(&check, destination.export_anyway)?;
+    for warning in &warnings {
+        progress.step(&format!("warning: {warning}"));
+    }
+    let finished = Trained { network: &network, check, warnings, history: trainer.history() };
     Ok(write_bundle(&finished, context, destination, progress, stop)?)
+}
+
+/// What a user of the model should know; an error if the network is broken, unless it is exported
+/// `anyway`.
+fn warnings(check: &StatisticsCheck, anyway: bool) -> Result<Vec<String>, ReestimationError> {
+    let broken = match check.refusal() {
+        Some(refusal) if !anyway => return Err(refusal),
+        refusal => refusal.map(|_| {
+            let AccuracyByStatistics { exact, batch, .. } = check.training.accuracy;
+            format!(
+                "the network is broken and was exported with --export-anyway: its accuracy on \
+                 training inputs is {exact:.4} with the fixed statistics that are served and \
+                 {batch:.4} with those of each batch"
+            )
+        }),
+    };
+    Ok(broken.into_iter().chain(check.warning()).collect())
 }
 
 /// Opens the data, starts the threads, and runs an operation on them.

@@ -100,7 +100,7 @@ impl Step<'_> {
 }
 
 /// Splits a batch into `count` ghost batches whose sizes differ by at most one.
-fn parts(indices: &[usize], count: usize) -> Vec<&[usize]> {
+pub(super) fn parts(indices: &[usize], count: usize) -> Vec<&[usize]> {
     let bound = |part: usize| part * indices.len() / count.max(1);
     let parts = (0..count).map(|part| &indices[bound(part)..bound(part + 1)]);
     parts.filter(|part| !part.is_empty()).collect()

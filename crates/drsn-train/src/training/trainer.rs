@@ -12,7 +12,6 @@ use burn::{
     tensor::{Bytes, Device},
 };
 use drsn_bundle::Epoch;
-use rand::seq::SliceRandom as _;
 
 use super::{
     batch::Batches,
@@ -22,9 +21,10 @@ use super::{
     disturbance::Disturbance,
     error::TrainingError,
     ghost_batches::{Step, StepResult},
-    held_out::{self, HeldOutResult},
+    held_out::{HeldOutResult, Measured},
     history::{EpochRecord, EpochSums, best_epoch},
     optimizer::Optimizer,
+    order,
     parameters::{parameters, with_parameters},
     progress::Progress,
     rate::RateMeter,
@@ -33,7 +33,6 @@ use super::{
 use crate::{
     dataset::class_weights,
     model::{BatchStatistics, Drsn},
-    random::{Purpose, stream},
     recipe::ClassWeights,
     tensor::TensorError,
 };
@@ -192,11 +191,10 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
         rate: &mut RateMeter,
     ) -> Result<(), TrainingError> {
-        let TrainingContext { recipe, data, .. } = self.context;
+        let recipe = self.context.recipe;
         let started = Instant::now();
         let epoch = self.position.epoch;
-        let mut order = data.training.indices.clone();
-        order.shuffle(&mut stream(recipe.seed, Purpose::Order, epoch as u64, 0));
+        let order = order::of_epoch(&self.context, epoch);
         let remaining: Vec<&[usize]> =
             order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
         let mut learning_rate = 0.0;
@@ -209,7 +207,11 @@ impl<'a> Trainer<'a> {
                 return Err(self.interrupted(checkpoint));
             }
         }
-        let held_out = held_out::evaluate(&self.network(), self.context, BatchStatistics::default)?;
+        let held_out = Measured::held_out(&self.context).evaluate(
+            &self.network(),
+            self.context,
+            BatchStatistics::default,
+        )?;
         let record = EpochRecord {
             epoch: self.epoch_result(held_out, learning_rate),
             seconds: started.elapsed().as_secs_f64(),

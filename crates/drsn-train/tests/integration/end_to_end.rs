@@ -56,6 +56,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
             name: Name::new("small").unwrap(),
             version: Name::new("1").unwrap(),
             replace: false,
+            export_anyway: false,
             onnxruntime: None,
         },
     };

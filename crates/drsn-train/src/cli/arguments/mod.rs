@@ -192,6 +192,9 @@ pub(crate) struct Compare {
     /// Folder for bundles, checkpoints and the report.
     #[arg(long, value_name = "DIR", default_value = "target/compare", help_heading = "Output")]
     pub(crate) out: PathBuf,
+    /// Export networks that do not work with fixed statistics, too; their manifests say so.
+    #[arg(long, env = "DRSN_EXPORT_ANYWAY", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub(crate) export_anyway: bool,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,
 }
