@@ -14,6 +14,7 @@ use clap::Parser as _;
 use drsn_train::{
     StudyPlan, TrainError, compare, evaluate, export_checkpoint, fetch,
     fetch::Fetched,
+    finished_bundle,
     recipe::{PRESETS, preset},
     report::{self, Comparison, Report},
     retake_baseline, train,
@@ -102,8 +103,14 @@ fn run_train(arguments: Train) -> anyhow::Result<()> {
     let recipe = arguments.recipe.recipe()?;
     let (job, report) = arguments.job()?;
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
-    print(&format!("wrote {}", bundle.display()))?;
+    let bundle = if let Some(bundle) = finished_bundle(&recipe, &job)? {
+        print(&format!("nothing to resume: the training is complete, as {}", bundle.display()))?;
+        bundle
+    } else {
+        let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
+        print(&format!("wrote {}", bundle.display()))?;
+        bundle
+    };
     let runtime = job.destination.library();
     // If this is stopped, only the report is missing, so the program still succeeds.
     let evaluations = evaluate(&[bundle], &job.data, &[], None, runtime, &STOP)?;

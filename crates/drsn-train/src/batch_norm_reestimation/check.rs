@@ -8,7 +8,7 @@
 
 use drsn_bundle::AccuracyByStatistics;
 
-use super::ReestimationError;
+use super::error::ReestimationError;
 use crate::{
     model::{BatchStatistics, Drsn, LayerStatistics},
     training::{Measured, TrainingContext},

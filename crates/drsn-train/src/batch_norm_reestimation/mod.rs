@@ -7,6 +7,7 @@
 //! the order in which data passes the normalizations, each with all earlier ones already fixed.
 
 mod check;
+mod error;
 mod moments;
 
 use std::{
@@ -21,53 +22,17 @@ use burn::{
 use ndarray::Array2;
 
 pub use check::{Sample, StatisticsCheck, check};
+pub use error::ReestimationError;
 use moments::Moments;
 
 use crate::{
     model::{Drsn, LayerStatistics, Normalize},
     tensor::{TensorError, read_matrix},
-    training::{Disturbance, InputError, Progress, TrainingContext, TrainingError},
+    training::{Disturbance, Progress, StepMeter, TrainingContext, WorkAfter},
 };
 
 /// Batch size for measuring statistics; affects only the speed.
 const BATCH: usize = 250;
-
-/// Statistics that cannot be measured, or that the network does not work with.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReestimationError {
-    /// The statistics or the accuracy cannot be measured.
-    #[error(transparent)]
-    Training(#[from] TrainingError),
-    /// The network does not even work on its training inputs with fixed statistics.
-    #[error(
-        "the network is not exported: on inputs that it was trained on its accuracy is \
-         {exact:.4} with the fixed statistics of a served model but {batch:.4} with those of each \
-         batch, and at most {allowed:.4} less is allowed; look for a few inputs with extreme values \
-         in the training data, or train for longer or with larger batches; --export-anyway exports \
-         it all the same"
-    )]
-    Broken {
-        /// Accuracy on training inputs with the fixed statistics.
-        exact: f64,
-        /// Accuracy on the same inputs with each batch's own statistics.
-        batch: f64,
-        /// Allowed difference.
-        allowed: f64,
-    },
-}
-
-impl From<TensorError> for ReestimationError {
-    fn from(error: TensorError) -> Self {
-        Self::Training(error.into())
-    }
-}
-
-impl From<InputError> for ReestimationError {
-    fn from(error: InputError) -> Self {
-        Self::Training(error.into())
-    }
-}
 
 /// Gives every normalization of the network its exact statistics, and measures how well the network
 /// works with them. Returns `None`, with the network partly updated, if `stop` was set.
@@ -82,14 +47,19 @@ pub fn reestimate(
 ) -> Result<Option<StatisticsCheck>, ReestimationError> {
     let count = network.normalizations_mut().len();
     let running = network.clone();
+    progress.step(&format!("measuring the statistics of {count} batch normalizations"));
+    let WorkAfter { statistics, export } = WorkAfter::new(&context, count);
+    let meter = StepMeter::new(statistics, export);
     for index in 0..count {
-        progress.step(&format!("measuring batch normalization {} of {count}", index + 1));
         let Some(moments) = measure(network, index, context, stop)? else { return Ok(None) };
         let device = Device::flex();
         if let Some(layer) = network.normalizations_mut().into_iter().nth(index) {
             layer.running_mean = moments.state(&device, Moments::mean);
             layer.running_var = moments.state(&device, Moments::variance);
         }
+        // Each layer needs the network up to it.
+        let share = ((index + 1) * (index + 2)) as f64 / (count * (count + 1)) as f64;
+        progress.part(&meter.report(index + 1, count, share));
     }
     progress.step("comparing the accuracy with that under batch statistics");
     check(network, &running, context).map(Some)

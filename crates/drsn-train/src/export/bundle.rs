@@ -17,7 +17,7 @@ use crate::{
     evaluation::{BaselineOutcome, BaselineSample, accuracy, measure_baseline},
     model::Drsn,
     recipe::Noise,
-    training::{Disturbance, EpochRecord, Progress, TrainingContext, describe_data},
+    training::{Disturbance, EpochRecord, Progress, StepMeter, TrainingContext, describe_data},
 };
 
 /// Held-out inputs on which the exported model is compared with the network.
@@ -63,7 +63,9 @@ pub(crate) fn write_bundle(
         return Ok(None);
     };
     progress.step("evaluating the exported model");
-    let Some(evaluations) = evaluations(context, &mut session, stop)? else { return Ok(None) };
+    let Some(evaluations) = evaluations(context, &mut session, progress, stop)? else {
+        return Ok(None);
+    };
     let manifest = Manifest {
         format: FORMAT,
         name: destination.name.clone(),
@@ -142,7 +144,7 @@ fn baseline(
     Ok(match measure_baseline(session, blocks, data.classes.len(), &sample, stop)? {
         BaselineOutcome::Stopped => None,
         BaselineOutcome::Unavailable(reason) => {
-            progress.step(&reason.warning());
+            progress.note(&reason.warning());
             Some(None)
         }
         BaselineOutcome::Measured(baseline) => Some(Some(*baseline)),
@@ -153,17 +155,22 @@ fn baseline(
 fn evaluations(
     context: TrainingContext<'_>,
     session: &mut Session,
+    progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<Evaluation>>, ExportError> {
     let data = context.data;
     let Some(test) = &data.test else { return Ok(Some(Vec::new())) };
     let noises: Vec<Option<Noise>> =
         std::iter::once(None).chain(context.recipe.evaluate.iter().copied().map(Some)).collect();
-    noises
-        .into_iter()
-        .map(|noise| {
-            let sessions = std::slice::from_mut(session);
-            Ok(accuracy(sessions, test, &data.input, &data.test_name, noise, stop)?)
-        })
-        .collect()
+    let total = noises.len();
+    let meter = StepMeter::new(1.0, 0.0);
+    let mut evaluations = Vec::with_capacity(total);
+    for (noise, done) in noises.into_iter().zip(1..) {
+        let sessions = std::slice::from_mut(session);
+        let measured = accuracy(sessions, test, &data.input, &data.test_name, noise, stop)?;
+        let Some(evaluation) = measured else { return Ok(None) };
+        evaluations.push(evaluation);
+        progress.part(&meter.report(done, total, done as f64 / total as f64));
+    }
+    Ok(Some(evaluations))
 }

@@ -5,6 +5,7 @@ mod compatibility;
 mod data_options;
 mod error;
 mod evaluate;
+mod finished;
 mod preflight;
 mod train;
 
@@ -12,4 +13,5 @@ pub use compare::{StudyPlan, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;
 pub use evaluate::{evaluate, retake_baseline};
+pub use finished::finished_bundle;
 pub use train::{TrainingJob, export_checkpoint, train};

@@ -11,7 +11,7 @@ use ndarray::ArrayD;
 use super::{
     data_options::DataOptions,
     error::TrainError,
-    preflight::{check_checkpoint, check_destination},
+    preflight::{check_checkpoint, check_destination, note_export},
 };
 use crate::{
     batch_norm_reestimation::{ReestimationError, Sample, StatisticsCheck, reestimate},
@@ -66,9 +66,14 @@ pub fn train(
             // The network of the best epoch is exported, which may differ from the last one.
             trainer = best(context, &trainer, &job.checkpoint)?;
         }
-        finish(&trainer, context, &job.destination, progress, stop)
+        let bundle = finish(&trainer, context, &job.destination, progress, stop)
             .map_err(|error| not_exported(error, &job.checkpoint))?
-            .ok_or_else(|| trainer.interrupted(&job.checkpoint).into())
+            .ok_or_else(|| trainer.interrupted(&job.checkpoint))?;
+        // The bundle is complete: without the note, only a new training needs --restart.
+        if let Err(error) = note_export(&job.checkpoint) {
+            progress.note(&format!("warning: {error}"));
+        }
+        Ok(bundle)
     })
 }
 
@@ -132,18 +137,18 @@ fn finish(
     for (inputs, Sample { accuracy, .. }) in
         [("held-out", check.held_out), ("training", check.training)]
     {
-        progress.step(&format!(
+        progress.note(&format!(
             "accuracy on {inputs} inputs: {:.4} with exact statistics, {:.4} with those of each \
              batch, {:.4} with the running ones of the training",
             accuracy.exact, accuracy.batch, accuracy.running
         ));
     }
     if let Some(trap) = check.trap() {
-        progress.step(&trap);
+        progress.note(&trap);
     }
     let warnings = warnings(&check, destination.export_anyway)?;
     for warning in &warnings {
-        progress.step(&format!("warning: {warning}"));
+        progress.note(&format!("warning: {warning}"));
     }
     let finished = Trained { network: &network, check, warnings, history: trainer.history() };
     Ok(write_bundle(&finished, context, destination, progress, stop)?)
@@ -175,13 +180,14 @@ fn with_context<T>(
 ) -> Result<T, TrainError> {
     recipe.check()?;
     let workers = Workers::new(data.threads)?;
+    progress.step(&format!("reading the data in {}", data.folder.display()));
     let mut data = data.open(recipe)?;
     let digest = data.digest()?;
     for skipped in &data.skipped {
-        progress.step(&format!("skipped {skipped}"));
+        progress.note(&format!("skipped {skipped}"));
     }
     for note in &data.notes {
-        progress.step(&note.to_string());
+        progress.note(&note.to_string());
     }
     zero_centre(recipe, &mut data, &workers)?;
     run(TrainingContext { recipe, data: &data, digest: &digest, workers: &workers }, progress)

@@ -11,7 +11,7 @@ use std::{
 use drsn_bundle::staging::write_file;
 use serde::{Deserialize, Serialize};
 
-use super::history::{EpochRecord, EpochSums};
+use super::history::{EpochRecord, EpochSums, best_epoch};
 use crate::recipe::Recipe;
 
 const MAGIC: &[u8; 8] = b"drsn-ck4";
@@ -104,10 +104,20 @@ pub struct Checkpoint {
     pub sums: EpochSums,
     /// Results of the complete epochs.
     pub history: Vec<EpochRecord>,
+    /// Whether the bundle of the complete training was written.
+    pub exported: bool,
     /// The network's weights in Burn's format.
     pub weights: Vec<u8>,
     /// The state of the optimizer.
     pub optimizer: Vec<u8>,
+}
+
+/// Whether a training has had its last epoch, or is stopped early.
+pub(super) fn is_complete(recipe: &Recipe, position: Position, history: &[EpochRecord]) -> bool {
+    let stalled =
+        |patience: usize| best_epoch(history).is_some_and(|best| history.len() > best + patience);
+    position.epoch >= recipe.epochs
+        || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +127,8 @@ struct Header {
     position: Position,
     sums: EpochSums,
     history: Vec<EpochRecord>,
+    #[serde(default)]
+    exported: bool,
     weights: usize,
     optimizer: usize,
 }
@@ -125,6 +137,11 @@ impl Checkpoint {
     /// Path of the checkpoint of the best epoch, next to that of the last one.
     pub fn best(path: &Path) -> PathBuf {
         path.with_extension("best.checkpoint")
+    }
+
+    /// Whether nothing is left to train.
+    pub(crate) fn is_complete(&self) -> bool {
+        is_complete(&self.recipe, self.position, &self.history)
     }
 
     /// Folder of a checkpoint.
@@ -172,6 +189,7 @@ impl Checkpoint {
             position: self.position,
             sums: self.sums,
             history: self.history.clone(),
+            exported: self.exported,
             weights: self.weights.len(),
             optimizer: self.optimizer.len(),
         })?;
@@ -195,6 +213,7 @@ impl Checkpoint {
             position: header.position,
             sums: header.sums,
             history: header.history,
+            exported: header.exported,
             weights: weights.to_vec(),
             optimizer: optimizer.to_vec(),
         })
@@ -212,6 +231,7 @@ mod tests {
             recipe: crate::recipe::preset("mnist").unwrap(),
             data_digest: "1f".repeat(32),
             history: vec![],
+            exported: false,
             position: Position { epoch: 3, batch: 7 },
             sums: EpochSums { batches: 7, loss: 0.1 + 0.2, right: 5 },
             weights: vec![1, 2, 3],

@@ -30,6 +30,7 @@ pub use error::{InputError, TrainingError};
 pub(crate) use held_out::Measured;
 pub(crate) use history::best_epoch;
 pub use history::{EpochRecord, EpochSums};
-pub use progress::{BatchReport, NoProgress, Progress};
+pub use progress::{BatchReport, NoProgress, Progress, StepReport};
+pub(crate) use rate::{StepMeter, WorkAfter};
 pub use trainer::Trainer;
 pub use workers::Workers;

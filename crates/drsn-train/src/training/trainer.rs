@@ -16,7 +16,7 @@ use drsn_bundle::Epoch;
 use super::{
     batch::Batches,
     channel_moments::ChannelMoments,
-    checkpoint::{Checkpoint, CheckpointError, Position},
+    checkpoint::{Checkpoint, CheckpointError, Position, is_complete},
     context::TrainingContext,
     disturbance::Disturbance,
     error::TrainingError,
@@ -132,7 +132,7 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
     ) -> Result<(), TrainingError> {
         let context = self.context;
-        let mut rate = RateMeter::new(context.recipe, context.batches_per_epoch(), self.position);
+        let mut rate = RateMeter::new(&context, self.position, self.running.len());
         while !self.is_done() {
             self.epoch(checkpoint, progress, stop, &mut rate)?;
             let saved = self.checkpoint()?;
@@ -176,12 +176,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_done(&self) -> bool {
-        let recipe = self.context.recipe;
-        let stalled = |patience: usize| {
-            best_epoch(&self.history).is_some_and(|best| self.history.len() > best + patience)
-        };
-        self.position.epoch >= recipe.epochs
-            || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
+        is_complete(self.context.recipe, self.position, &self.history)
     }
 
     fn epoch(
@@ -274,6 +269,7 @@ impl<'a> Trainer<'a> {
             position: self.position,
             sums: self.sums,
             history: self.history.clone(),
+            exported: false,
             weights: weights.map_err(unreadable)?.to_vec(),
             optimizer: self.optimizer.to_bytes(),
         })

@@ -30,6 +30,8 @@ mod parity;
 #[cfg(test)]
 mod predict;
 #[cfg(test)]
+mod progress;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod reported;

@@ -82,6 +82,15 @@ impl Workspace {
         command.args(flags).stdin(Stdio::null());
     }
 
+    /// Compares kinds of unit on the recordings.
+    pub(crate) fn compare(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        command.args(["compare", "--out"]).arg(self.path("study"));
+        self.recipe(&mut command);
+        command.args(flags).stdin(Stdio::null());
+        command
+    }
+
     /// Adds the recipe and the data, for `train` and `compare`.
     pub(crate) fn recipe(&self, command: &mut Command) {
         command.args(["--preset", "paper-1d", "--threads", "1"]);
