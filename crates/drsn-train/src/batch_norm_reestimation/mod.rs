@@ -3,8 +3,8 @@
 //!
 //! Running averages over batches are too inaccurate for normalizations whose input hardly varies,
 //! such as those inside the threshold networks. After training, each normalization therefore gets
-//! the mean and the population variance of its input over all training data. They are measured in
-//! the order in which data passes the normalizations, each with all earlier ones already fixed.
+//! the mean and the population variance of its input over all training data, each class with the
+//! weight that its sampling gives it. They are measured in the order in which data passes the normalizations, each with all earlier ones already fixed.
 
 mod check;
 mod error;
@@ -28,7 +28,7 @@ use moments::Moments;
 use crate::{
     model::{Drsn, LayerStatistics, Normalize},
     tensor::{TensorError, read_matrix},
-    training::{Disturbance, Progress, StepMeter, TrainingContext, WorkAfter},
+    training::{Disturbance, Progress, StepMeter, TrainingContext, WorkAfter, draws, weighted},
 };
 
 /// Batch size for measuring statistics; affects only the speed.
@@ -99,13 +99,18 @@ fn measure(
 ) -> Result<Option<Moments>, ReestimationError> {
     let disturbance = Disturbance::statistics(context.recipe);
     let batches = context.batches(&context.data.training, disturbance);
-    let chunks = context.data.training.indices.chunks(BATCH).collect();
-    let parts = context.workers.map(chunks, |indices: &[usize]| -> Result<_, ReestimationError> {
-        let mut moments = Moments::default();
+    // In the mix of classes that the network was trained on.
+    let groups = weighted(&context);
+    let chunks = groups.iter().flat_map(|(weight, indices)| {
+        indices.chunks(BATCH).map(|indices| (*weight, draws(indices, 0)))
+    });
+    let chunks = chunks.collect();
+    let parts = context.workers.map(chunks, |(weight, draws)| -> Result<_, ReestimationError> {
+        let mut moments = Moments::weighted(weight);
         if stop.load(Ordering::Relaxed) {
             return Ok(moments);
         }
-        let batch = batches.batch(indices, 0, &Device::flex())?;
+        let batch = batches.batch(&draws, &Device::flex())?;
         let mut capture = CaptureInput { remaining: index };
         if let ControlFlow::Break(input) = network.forward_with(batch.inputs, &mut capture) {
             moments.add(&input?);
@@ -113,7 +118,7 @@ fn measure(
         Ok(moments)
     });
     // Added in the order of the inputs, so that the sums do not depend on the number of threads.
-    let mut total = Moments::default();
+    let mut total = Moments::weighted(1.0);
     for moments in parts {
         total.merge(&moments?);
     }

@@ -55,12 +55,13 @@ impl Progress for Terminal {
 
     fn epoch(&mut self, epoch: usize, epochs: usize, record: &EpochRecord) {
         self.line(&format!(
-            "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held-out accuracy {:.2} %, learning \
-             rate {:.2e}, {:.0} inputs/s",
+            "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held-out accuracy {:.2} %, macro \
+             recall {:.2} %, learning rate {:.2e}, {:.0} inputs/s",
             epoch + 1,
             record.epoch.loss,
             100.0 * record.epoch.accuracy,
             100.0 * record.epoch.held_out_accuracy,
+            100.0 * record.held_out_macro_recall,
             record.epoch.learning_rate,
             record.inputs as f64 / record.seconds.max(1e-9),
         ));

@@ -106,8 +106,10 @@ fn best<'a>(
 ) -> Result<Trainer<'a>, TrainError> {
     let path = Checkpoint::best(path);
     let trainer = Trainer::resume(context, &path)?;
-    let (found, best) =
-        (trainer.epochs_done(), best_epoch(last.history()).map_or(0, |best| best + 1));
+    let (found, best) = (
+        trainer.epochs_done(),
+        best_epoch(last.history(), context.recipe.metric()).map_or(0, |best| best + 1),
+    );
     if found == best {
         return Ok(trainer);
     }

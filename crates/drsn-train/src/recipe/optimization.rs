@@ -1,4 +1,4 @@
-//! Optimizer, learning rate schedule, L2 penalty, class weights and early stopping.
+//! Optimizer, learning rate schedule, L2 penalty, classes of different size and early stopping.
 
 use serde::{Deserialize, Serialize};
 
@@ -108,12 +108,54 @@ pub enum ClassWeights {
     Balanced,
 }
 
-/// Ends a training when the held-out accuracy has stopped rising.
+/// How often an epoch takes the inputs of each class. The number of inputs in an epoch is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every input once.
+    #[default]
+    Equal,
+    /// Every class equally often: some inputs of large classes are left to other epochs, and those
+    /// of small ones are taken several times, with different noise and augmentation.
+    Balanced,
+}
+
+impl Sampling {
+    /// Whether it is not mentioned in a recipe that is written.
+    pub(super) fn is_equal(&self) -> bool {
+        *self == Self::Equal
+    }
+}
+
+/// Ends a training when its held-out results have stopped getting better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without a new best accuracy.
+    /// Epochs without a new best result.
     pub patience: usize,
+    /// The result that counts.
+    #[serde(default, skip_serializing_if = "Metric::is_accuracy")]
+    pub metric: Metric,
+}
+
+/// A result on held-out inputs by which the best epoch is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// The share of correctly classified inputs.
+    #[default]
+    Accuracy,
+    /// The mean over classes of the share of their inputs that are correctly classified.
+    MacroRecall,
+    /// The mean cross-entropy; less is better.
+    Loss,
+}
+
+impl Metric {
+    /// Whether it is not mentioned in a recipe that is written.
+    fn is_accuracy(&self) -> bool {
+        *self == Self::Accuracy
+    }
 }
 
 fn nine_tenths() -> f64 {

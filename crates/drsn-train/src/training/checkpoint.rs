@@ -114,8 +114,9 @@ pub struct Checkpoint {
 
 /// Whether a training has had its last epoch, or is stopped early.
 pub(super) fn is_complete(recipe: &Recipe, position: Position, history: &[EpochRecord]) -> bool {
-    let stalled =
-        |patience: usize| best_epoch(history).is_some_and(|best| history.len() > best + patience);
+    let stalled = |patience: usize| {
+        best_epoch(history, recipe.metric()).is_some_and(|best| history.len() > best + patience)
+    };
     position.epoch >= recipe.epochs
         || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
 }
@@ -264,7 +265,12 @@ mod tests {
             held_out_accuracy: 0.977_777_777_777_777_7,
             learning_rate: 0.095_074_362_599_853_01,
         };
-        saved.history = vec![EpochRecord { epoch, seconds: 1.5, inputs: 100 }];
+        saved.history = vec![EpochRecord {
+            epoch,
+            held_out_macro_recall: 0.1 + 0.2,
+            seconds: 1.5,
+            inputs: 100,
+        }];
         saved.save(&path).unwrap();
         assert_eq!(Checkpoint::load(&path).unwrap(), saved);
     }

@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 
 use super::{
-    batch::Batches,
+    batch::{Batches, Draw, draws},
     context::TrainingContext,
     disturbance::Disturbance,
     error::TrainingError,
     ghost_batches,
-    loss::{count_correct, loss},
+    loss::{hits, loss},
     order,
 };
 use crate::{
@@ -22,18 +22,20 @@ use crate::{
 /// The most training inputs that are measured, unless a batch is larger.
 const SAMPLE: usize = 5_000;
 
-/// Mean loss and accuracy.
+/// Mean loss, accuracy, and the mean over classes of the share of their inputs that are correctly
+/// classified.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeldOutResult {
     pub(crate) loss: f64,
     pub(crate) accuracy: f64,
+    pub(crate) macro_recall: f64,
 }
 
 /// Inputs in batches, each normalised on its own if the statistics are those of batches.
 #[derive(Debug)]
 pub(crate) struct Measured<'a> {
     batches: Batches<'a>,
-    chunks: Vec<Vec<usize>>,
+    chunks: Vec<Vec<Draw>>,
 }
 
 impl<'a> Measured<'a> {
@@ -43,7 +45,7 @@ impl<'a> Measured<'a> {
     pub(crate) fn held_out(context: &'a TrainingContext<'_>) -> Self {
         let held_out = &context.data.held_out.indices;
         let size = context.recipe.batch.min(held_out.len()).max(1);
-        let chunks = held_out.chunks_exact(size).map(<[usize]>::to_vec).collect();
+        let chunks = held_out.chunks_exact(size).map(|indices| draws(indices, 0)).collect();
         Self { batches: context.held_out(), chunks }
     }
 
@@ -55,7 +57,7 @@ impl<'a> Measured<'a> {
         let order = order::of_epoch(context, recipe.epochs);
         let batches = (SAMPLE / recipe.batch).max(1);
         let parts = order.chunks_exact(recipe.batch).take(batches).flat_map(|batch| {
-            ghost_batches::parts(batch, recipe.ghost_batches).into_iter().map(<[usize]>::to_vec)
+            ghost_batches::parts(batch, recipe.ghost_batches).into_iter().map(<[Draw]>::to_vec)
         });
         Self {
             chunks: parts.collect(),
@@ -75,29 +77,90 @@ impl<'a> Measured<'a> {
         context: TrainingContext<'_>,
         normalize: impl Fn() -> N + Sync,
     ) -> Result<HeldOutResult, TrainingError> {
-        let evaluate = |indices: &Vec<usize>| -> Result<(f64, usize), TrainingError> {
+        let classes = context.data.classes.len();
+        let evaluate = |draws: &Vec<Draw>| -> Result<(f64, Counts), TrainingError> {
             let device = Device::flex();
-            let batch = self.batches.batch(indices, 0, &device)?;
+            let batch = self.batches.batch(draws, &device)?;
+            let mut counts = Counts::new(classes);
             match network.forward_with(batch.inputs.clone(), &mut normalize()) {
-                ControlFlow::Break(_) => Ok((0.0, 0)),
+                ControlFlow::Break(_) => Ok((0.0, counts)),
                 ControlFlow::Continue(output) => {
                     let scores = read_matrix(output.logits.clone())?;
-                    let correct = count_correct(&scores, &batch.labels);
+                    counts.add(&batch.labels, hits(&scores, &batch.labels));
                     let loss = read(loss(output.logits, &batch, None, &device))?;
-                    Ok((f64::from(loss.iter().sum::<f32>()), correct))
+                    Ok((f64::from(loss.iter().sum::<f32>()), counts))
                 }
             }
         };
         let results = context.workers.map(self.chunks.iter().collect(), evaluate);
-        let (mut loss, mut correct) = (0.0, 0);
+        let (mut loss, mut counts) = (0.0, Counts::new(classes));
         for result in results {
-            let (batch_loss, batch_correct) = result?;
+            let (batch_loss, batch_counts) = result?;
             loss += batch_loss;
-            correct += batch_correct;
+            counts.merge(&batch_counts);
         }
         Ok(HeldOutResult {
             loss: loss / self.chunks.len().max(1) as f64,
-            accuracy: correct as f64 / self.inputs().max(1) as f64,
+            accuracy: counts.accuracy(),
+            macro_recall: counts.macro_recall(),
         })
+    }
+}
+
+/// Inputs of each class, and how many of them are correctly classified.
+struct Counts(Vec<[usize; 2]>);
+
+impl Counts {
+    fn new(classes: usize) -> Self {
+        Self(vec![[0; 2]; classes])
+    }
+
+    fn add(&mut self, labels: &[usize], hits: impl Iterator<Item = bool>) {
+        for (&label, hit) in labels.iter().zip(hits) {
+            if let Some([inputs, correct]) = self.0.get_mut(label) {
+                *inputs += 1;
+                *correct += usize::from(hit);
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for ([inputs, correct], [more, more_correct]) in self.0.iter_mut().zip(&other.0) {
+            *inputs += more;
+            *correct += more_correct;
+        }
+    }
+
+    fn accuracy(&self) -> f64 {
+        let [inputs, correct] = self.0.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+        correct as f64 / inputs.max(1) as f64
+    }
+
+    /// The mean over the classes that have inputs.
+    fn macro_recall(&self) -> f64 {
+        let recalls: Vec<f64> = self
+            .0
+            .iter()
+            .filter(|[inputs, _]| *inputs > 0)
+            .map(|&[inputs, correct]| correct as f64 / inputs as f64)
+            .collect();
+        recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macro_recall_counts_a_rare_class_as_much_as_a_frequent_one() {
+        let mut counts = Counts::new(3);
+        // Eight of nine inputs are of class 0, and all are taken for it; class 2 has none.
+        counts.add(&[0; 8], [true; 8].into_iter());
+        let mut more = Counts::new(3);
+        more.add(&[1], [false].into_iter());
+        counts.merge(&more);
+        assert!((counts.accuracy() - 8.0 / 9.0).abs() < 1e-12);
+        assert!((counts.macro_recall() - 0.5).abs() < 1e-12);
     }
 }

@@ -20,8 +20,8 @@ mod schedule;
 mod trainer;
 mod workers;
 
-pub(crate) use batch::prepare;
-pub use batch::{Batch, Batches, batch_last, chw_shape};
+pub use batch::{Batch, Batches, Draw, batch_last, chw_shape};
+pub(crate) use batch::{draws, prepare};
 pub use checkpoint::{Checkpoint, CheckpointError, Position};
 pub use context::TrainingContext;
 pub(crate) use context::describe_data;
@@ -30,6 +30,7 @@ pub use error::{InputError, TrainingError};
 pub(crate) use held_out::Measured;
 pub(crate) use history::best_epoch;
 pub use history::{EpochRecord, EpochSums};
+pub(crate) use order::weighted;
 pub use progress::{BatchReport, NoProgress, Progress, StepReport};
 pub(crate) use rate::{StepMeter, WorkAfter};
 pub use trainer::Trainer;

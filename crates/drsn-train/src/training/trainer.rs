@@ -14,7 +14,7 @@ use burn::{
 use drsn_bundle::Epoch;
 
 use super::{
-    batch::Batches,
+    batch::{Batches, Draw},
     channel_moments::ChannelMoments,
     checkpoint::{Checkpoint, CheckpointError, Position, is_complete},
     context::TrainingContext,
@@ -137,7 +137,7 @@ impl<'a> Trainer<'a> {
             self.epoch(checkpoint, progress, stop, &mut rate)?;
             let saved = self.checkpoint()?;
             // The best one first: whenever the program ends, the last one's best epoch exists.
-            if best_epoch(&self.history) == Some(self.history.len() - 1) {
+            if best_epoch(&self.history, context.recipe.metric()) == Some(self.history.len() - 1) {
                 saved.save(&Checkpoint::best(checkpoint))?;
             }
             saved.save(checkpoint)?;
@@ -190,11 +190,11 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         let epoch = self.position.epoch;
         let order = order::of_epoch(&self.context, epoch);
-        let remaining: Vec<&[usize]> =
+        let remaining: Vec<&[Draw]> =
             order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
         let mut learning_rate = 0.0;
-        for indices in &remaining {
-            learning_rate = self.step(indices)?;
+        for draws in &remaining {
+            learning_rate = self.step(draws)?;
             progress.batch(&rate.report(self.position, &self.sums));
             let is_last = self.position.batch >= self.context.batches_per_epoch();
             if !is_last && stop.load(Ordering::Relaxed) {
@@ -209,6 +209,7 @@ impl<'a> Trainer<'a> {
         )?;
         let record = EpochRecord {
             epoch: self.epoch_result(held_out, learning_rate),
+            held_out_macro_recall: held_out.macro_recall,
             seconds: started.elapsed().as_secs_f64(),
             inputs: remaining.len() * recipe.batch,
         };
@@ -231,7 +232,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Makes one step of the optimizer and returns its learning rate.
-    fn step(&mut self, indices: &[usize]) -> Result<f64, TrainingError> {
+    fn step(&mut self, draws: &[Draw]) -> Result<f64, TrainingError> {
         let TrainingContext { recipe, data, workers, .. } = self.context;
         let Position { epoch, batch } = self.position;
         let batches = Batches {
@@ -246,7 +247,7 @@ impl<'a> Trainer<'a> {
             class_weights: self.class_weights.as_deref(),
         };
         let StepResult { gradients, loss, correct, statistics } =
-            step.compute(&batches, indices, epoch, workers)?;
+            step.compute(&batches, draws, workers)?;
         if !loss.is_finite() {
             return Err(TrainingError::Diverged { loss, epoch, batch });
         }

@@ -10,6 +10,7 @@ use drsn_train::{
     batch_norm_reestimation::reestimate,
     dataset::Data,
     export::to_onnx,
+    random::{Purpose, stream},
     recipe::Recipe,
     training::{
         BatchReport, Checkpoint, NoProgress, Progress, Trainer, TrainingContext, TrainingError,
@@ -17,7 +18,21 @@ use drsn_train::{
     },
 };
 
-use crate::support::{bright_rows, classes, recipe};
+use ndarray::Array4;
+use rand::RngExt as _;
+
+use crate::support::{Memory, classes, data, image, recipe};
+
+/// Images with a bright row whose position is the class: learnable, and independent of any data
+/// set.
+fn bright_rows(count: usize) -> Data {
+    let mut rng = stream(3, Purpose::Evaluation, 0, 0);
+    let labels: Vec<usize> = (0..count).map(|_| rng.random_range(0..10)).collect();
+    let pixel =
+        |(n, _, y, _): (usize, usize, usize, usize)| f32::from(u8::from(y == 2 * labels[n] + 4));
+    let inputs = Array4::from_shape_fn((count, 1, 28, 28), pixel).into_dyn();
+    data(Memory { inputs, labels }, 64, image(28))
+}
 
 struct Fixture {
     recipe: Recipe,
@@ -33,7 +48,10 @@ impl Fixture {
 
     /// With noise, shifts, and two ghost batches.
     fn on(seed: u64, threads: usize) -> Self {
-        let seed = format!("seed={seed}");
+        Self::with(&[&format!("seed={seed}")], threads)
+    }
+
+    fn with(settings: &[&str], threads: usize) -> Self {
         let recipe = recipe(&[
             "network.stem={channels=4,kernel=3,stride=2}",
             "network.stages=[{channels=4,blocks=1,stride=2}]",
@@ -42,8 +60,8 @@ impl Fixture {
             "epochs=2",
             "batch=16",
             "shards=2",
-            &seed,
         ]);
+        let recipe = recipe.set(settings).unwrap();
         let data = bright_rows(224);
         let digest = data.digest().unwrap();
         Self { recipe, data, digest, workers: Workers::new(threads).unwrap() }
@@ -182,4 +200,24 @@ fn the_number_of_threads_does_not_change_the_model() {
     };
     let one = train_on(1);
     assert!(one == train_on(2) && one == train_on(3));
+}
+
+/// Classes that are drawn equally often are drawn alike on any number of threads, and after an
+/// interruption.
+#[test]
+fn balanced_sampling_gives_the_same_model_on_many_threads_and_after_an_interruption() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let balanced = |threads| Fixture::with(&["sampling=balanced"], threads);
+    let expected = balanced(1).train_through(&checkpoint);
+    assert!(expected != Fixture::on(1, 1).train_through(&checkpoint));
+
+    let fixture = balanced(3);
+    let stop = AtomicBool::new(false);
+    let mut progress = StopAfter { epoch: 1, batch: 4, stop: &stop };
+    let mut trainer = Trainer::new(fixture.context()).unwrap();
+    trainer.run(&checkpoint, &mut progress, &stop).unwrap_err();
+    let mut trainer = Trainer::resume(fixture.context(), &checkpoint).unwrap();
+    trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
+    assert!(fixture.model(&trainer) == expected);
 }

@@ -18,7 +18,7 @@ use drsn_train::{
     recipe::{Recipe, preset},
     training::chw_shape,
 };
-use ndarray::{Array4, ArrayD, ArrayViewMutD, Axis};
+use ndarray::{ArrayD, ArrayViewMutD, Axis};
 use rand::RngExt as _;
 
 /// A kind of network.
@@ -148,17 +148,6 @@ pub(crate) fn data(memory: Memory, held_out: usize, input: InputSpec) -> Data {
         skipped: Vec::new(),
         notes: Vec::new(),
     }
-}
-
-/// Images with a bright row whose position is the class: learnable, and independent of any data
-/// set.
-pub(crate) fn bright_rows(count: usize) -> Data {
-    let mut rng = stream(3, Purpose::Evaluation, 0, 0);
-    let labels: Vec<usize> = (0..count).map(|_| rng.random_range(0..10)).collect();
-    let pixel =
-        |(n, _, y, _): (usize, usize, usize, usize)| f32::from(u8::from(y == 2 * labels[n] + 4));
-    let inputs = Array4::from_shape_fn((count, 1, 28, 28), pixel).into_dyn();
-    data(Memory { inputs, labels }, 64, image(28))
 }
 
 /// A recipe for greyscale images: the preset `mnist` without noise, with other settings.
