@@ -16,6 +16,8 @@ mod end_to_end;
 #[cfg(test)]
 mod evaluation;
 #[cfg(test)]
+mod export_anyway;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod full_disk;

@@ -16,16 +16,17 @@ use rand::RngExt as _;
 /// Epochs of a training.
 pub(crate) const EPOCHS: usize = 6;
 
-/// Writes recordings of two classes, a tone and noise.
-fn recordings(folder: &Path) {
+/// Writes recordings of two classes, a tone and noise, with one sample of this value.
+fn recordings(folder: &Path, spike: Option<f32>) {
     let mut rng = stream(5, Purpose::Evaluation, 0, 0);
     for class in ["noise", "tone"] {
-        let samples: Vec<f32> = (0..40_000)
+        let mut samples: Vec<f32> = (0..40_000)
             .map(|n| match class {
                 "tone" => (n as f32 * 0.3).sin() + rng.random_range(-0.2..0.2),
                 _ => rng.random_range(-1.0..1.0),
             })
             .collect();
+        samples[5_000] = spike.unwrap_or(samples[5_000]);
         fs::create_dir_all(folder.join(class)).unwrap();
         fs::write(folder.join(class).join("recording.npy"), npy(&samples)).unwrap();
     }
@@ -51,7 +52,14 @@ pub(crate) struct Workspace(tempfile::TempDir);
 impl Workspace {
     pub(crate) fn new() -> Self {
         let workspace = Self(tempfile::tempdir().unwrap());
-        recordings(&workspace.path("data"));
+        recordings(&workspace.path("data"), None);
+        workspace
+    }
+
+    /// With a sample in each recording that is 100,000 times as large as the others.
+    pub(crate) fn with_spikes() -> Self {
+        let workspace = Self(tempfile::tempdir().unwrap());
+        recordings(&workspace.path("data"), Some(1e5));
         workspace
     }
 
