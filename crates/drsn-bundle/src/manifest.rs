@@ -97,6 +97,9 @@ pub struct Training {
     pub seed: u64,
     /// Number of passes over the training data.
     pub epochs: usize,
+    /// The checkpoint whose weights the training started from; random weights if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
     /// The whole configuration, as `drsn-train train` reads it.
     pub configuration: serde_json::Value,
     /// Everything else that the exact bytes of the model depend on: threads, CPU features,

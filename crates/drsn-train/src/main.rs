@@ -100,7 +100,7 @@ fn run_presets(arguments: &Presets) -> anyhow::Result<()> {
 }
 
 fn run_train(arguments: Train) -> anyhow::Result<()> {
-    let recipe = arguments.recipe.recipe()?;
+    let recipe = arguments.recipe()?;
     let (job, report) = arguments.job()?;
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
     let bundle = if let Some(bundle) = finished_bundle(&recipe, &job)? {

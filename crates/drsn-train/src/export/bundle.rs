@@ -34,6 +34,8 @@ pub(crate) struct Trained<'a> {
     pub(crate) warnings: Vec<String>,
     /// Results of its epochs.
     pub(crate) history: &'a [EpochRecord],
+    /// Where its training started, if not from random weights.
+    pub(crate) origin: Option<&'a str>,
 }
 
 /// Exports a network, compares it with the exported model in ONNX Runtime, evaluates that model on
@@ -103,6 +105,7 @@ fn story(
         held_out_inputs: context.data.held_out.indices.len(),
         seed: context.recipe.seed,
         epochs: trained.history.len(),
+        started_from: trained.origin.map(str::to_owned),
         configuration: serde_json::json!(context.recipe),
         environment: environment(),
         history: trained.history.iter().map(|record| record.epoch).collect(),

@@ -108,7 +108,7 @@ fn trained(
     let checkpoint = plan.out.join(format!("{}.checkpoint", destination.name));
     let resume = checkpoint.exists();
     let data = plan.data.clone();
-    let job = TrainingJob { data, checkpoint, resume, restart: false, destination };
+    let job = TrainingJob { data, checkpoint, from: None, resume, restart: false, destination };
     let folder = train(&recipe, &job, progress, stop)?;
     let manifest = Bundle::open(&folder)?.manifest;
     Ok(manifest.training.map(|story| story.evaluations).unwrap_or_default())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use drsn_bundle::Bundle;
 
-use super::{error::TrainError, train::TrainingJob};
+use super::{error::TrainError, start::with_start, train::TrainingJob};
 use crate::{recipe::Recipe, training::Checkpoint};
 
 /// The bundle of a training that is complete: nothing is left to resume. `None` if something is, or
@@ -18,8 +18,9 @@ pub fn finished_bundle(recipe: &Recipe, job: &TrainingJob) -> Result<Option<Path
     if !may_exist || !folder.exists() {
         return Ok(None);
     }
+    let recipe = with_start(recipe, job.from.as_deref())?;
     let checkpoint = Checkpoint::load(&job.checkpoint)?;
-    if checkpoint.recipe != *recipe || !checkpoint.is_complete() {
+    if checkpoint.recipe != recipe || !checkpoint.is_complete() {
         return Ok(None);
     }
     let story = Bundle::open(&folder)?.manifest.training;

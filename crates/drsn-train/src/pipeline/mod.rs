@@ -7,6 +7,7 @@ mod error;
 mod evaluate;
 mod finished;
 mod preflight;
+mod start;
 mod train;
 
 pub use compare::{StudyPlan, compare};

@@ -103,6 +103,8 @@ mod tests {
                 sums: EpochSums::default(),
                 history,
                 exported,
+                classes: vec![],
+                origin: None,
                 weights: vec![],
                 optimizer: vec![],
             };

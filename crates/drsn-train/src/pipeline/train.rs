@@ -12,6 +12,7 @@ use super::{
     data_options::DataOptions,
     error::TrainError,
     preflight::{check_checkpoint, check_destination, note_export},
+    start::with_start,
 };
 use crate::{
     batch_norm_reestimation::{ReestimationError, Sample, StatisticsCheck, reestimate},
@@ -31,6 +32,8 @@ pub struct TrainingJob {
     pub data: DataOptions,
     /// Path of the checkpoint.
     pub checkpoint: PathBuf,
+    /// Checkpoint whose weights the training starts from; random ones if `None`.
+    pub from: Option<PathBuf>,
     /// Whether to resume from the checkpoint.
     pub resume: bool,
     /// Whether a new training may overwrite the checkpoint of an unfinished one.
@@ -52,15 +55,21 @@ pub fn train(
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
+    let recipe = &with_start(recipe, job.from.as_deref())?;
     recipe.check()?;
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
     with_context(recipe, &job.data, progress, |context, progress| {
         let mut trainer = if job.resume {
             Trainer::resume(context, &job.checkpoint)?
+        } else if let Some(from) = &job.from {
+            Trainer::start(context, from)?
         } else {
             Trainer::new(context)?
         };
+        if let Some(origin) = trainer.origin() {
+            progress.note(&format!("the training starts from {origin}"));
+        }
         trainer.run(&job.checkpoint, progress, stop)?;
         if recipe.early_stopping.is_some() {
             // The network of the best epoch is exported, which may differ from the last one.
@@ -152,7 +161,13 @@ fn finish(
     for warning in &warnings {
         progress.note(&format!("warning: {warning}"));
     }
-    let finished = Trained { network: &network, check, warnings, history: trainer.history() };
+    let finished = Trained {
+        network: &network,
+        check,
+        warnings,
+        history: trainer.history(),
+        origin: trainer.origin(),
+    };
     Ok(write_bundle(&finished, context, destination, progress, stop)?)
 }
 

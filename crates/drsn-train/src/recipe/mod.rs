@@ -27,7 +27,7 @@ pub use network::NetworkConfig;
 pub use noise::{Noise, NoiseKind, NoiseStrength, TrainingNoise};
 pub use optimization::{
     ClassWeights, EarlyStopping, L2, L2Form, Metric, OptimizerConfig, OptimizerKind, Sampling,
-    Schedule,
+    Schedule, Start,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub(crate) use windows::Axis;
@@ -60,6 +60,9 @@ pub struct Recipe {
     /// Ends the training when its held-out results stop getting better; never if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    /// The weights that the training starts from; random ones if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// The data, how it is cut into inputs, and how it is split.
     pub data: DataConfig,
     /// Random changes to training inputs besides noise.

@@ -108,6 +108,18 @@ pub enum ClassWeights {
     Balanced,
 }
 
+/// The weights of another training.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// SHA-256 of the weights, in lower-case hexadecimal digits; empty until they are read.
+    #[serde(default)]
+    pub weights: String,
+    /// Stages whose parameters stay as they are, with the first convolution; 0 freezes nothing.
+    #[serde(default)]
+    pub freeze: usize,
+}
+
 /// How often an epoch takes the inputs of each class. The number of inputs in an epoch is the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

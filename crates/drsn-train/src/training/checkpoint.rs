@@ -56,6 +56,14 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// No training can start from the checkpoint.
+    #[error("cannot start from {}: {reason}", path.display())]
+    NoStart {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The checkpoint belongs to other data.
     #[error(
         "the checkpoint {} was made with other data: pass the same --data and --index, or start \
@@ -106,6 +114,10 @@ pub struct Checkpoint {
     pub history: Vec<EpochRecord>,
     /// Whether the bundle of the complete training was written.
     pub exported: bool,
+    /// Labels of the classes; empty in older checkpoints.
+    pub classes: Vec<String>,
+    /// Where the training started, if not from random weights.
+    pub origin: Option<String>,
     /// The network's weights in Burn's format.
     pub weights: Vec<u8>,
     /// The state of the optimizer.
@@ -130,6 +142,10 @@ struct Header {
     history: Vec<EpochRecord>,
     #[serde(default)]
     exported: bool,
+    #[serde(default)]
+    classes: Vec<String>,
+    #[serde(default)]
+    origin: Option<String>,
     weights: usize,
     optimizer: usize,
 }
@@ -191,6 +207,8 @@ impl Checkpoint {
             sums: self.sums,
             history: self.history.clone(),
             exported: self.exported,
+            classes: self.classes.clone(),
+            origin: self.origin.clone(),
             weights: self.weights.len(),
             optimizer: self.optimizer.len(),
         })?;
@@ -215,6 +233,8 @@ impl Checkpoint {
             sums: header.sums,
             history: header.history,
             exported: header.exported,
+            classes: header.classes,
+            origin: header.origin,
             weights: weights.to_vec(),
             optimizer: optimizer.to_vec(),
         })
@@ -233,6 +253,8 @@ mod tests {
             data_digest: "1f".repeat(32),
             history: vec![],
             exported: false,
+            classes: vec!["a".to_owned()],
+            origin: None,
             position: Position { epoch: 3, batch: 7 },
             sums: EpochSums { batches: 7, loss: 0.1 + 0.2, right: 5 },
             weights: vec![1, 2, 3],

@@ -17,6 +17,7 @@ mod progress;
 mod rate;
 mod running_statistics;
 mod schedule;
+mod start;
 mod trainer;
 mod workers;
 
@@ -33,5 +34,6 @@ pub use history::{EpochRecord, EpochSums};
 pub(crate) use order::weighted;
 pub use progress::{BatchReport, NoProgress, Progress, StepReport};
 pub(crate) use rate::{StepMeter, WorkAfter};
+pub(crate) use start::digest;
 pub use trainer::Trainer;
 pub use workers::Workers;

@@ -25,10 +25,10 @@ use super::{
     history::{EpochRecord, EpochSums, best_epoch},
     optimizer::Optimizer,
     order,
-    parameters::{parameters, with_parameters},
+    parameters::{Role, count_first, parameters, with_parameters},
     progress::Progress,
     rate::RateMeter,
-    running_statistics,
+    running_statistics, start,
 };
 use crate::{
     dataset::class_weights,
@@ -50,6 +50,9 @@ pub struct Trainer<'a> {
     sums: EpochSums,
     history: Vec<EpochRecord>,
     class_weights: Option<Vec<f32>>,
+    /// Number of parameters that stay as they are; they are the first.
+    frozen: usize,
+    origin: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -65,7 +68,13 @@ impl<'a> Trainer<'a> {
                 Some(class_weights(&context.data.training, context.data.classes.len()))
             }
         };
-        let (parameters, roles) = parameters(&network)?;
+        let (parameters, mut roles) = parameters(&network)?;
+        let frozen = match context.recipe.start.as_ref().map_or(0, |start| start.freeze) {
+            0 => 0,
+            stages => count_first(&network, stages)?,
+        };
+        // Nothing that has no weights decays.
+        roles[..frozen].fill(Role::Other);
         Ok(Self {
             running: running_statistics::load(&mut network)?,
             optimizer: Optimizer::new(context.recipe.optimizer.clone(), &roles),
@@ -75,8 +84,29 @@ impl<'a> Trainer<'a> {
             history: Vec::new(),
             network,
             class_weights,
+            frozen,
+            origin: None,
             context,
         })
+    }
+
+    /// A training at its start, with the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoStart`] if its network is another one.
+    pub fn start(context: TrainingContext<'a>, path: &Path) -> Result<Self, TrainingError> {
+        let mut trainer = Self::new(context)?;
+        let (network, origin) = start::network(&trainer.network, &context, path)?;
+        trainer.network = network;
+        trainer.running = running_statistics::load(&mut trainer.network)?;
+        (trainer.parameters, _) = parameters(&trainer.network)?;
+        trainer.origin = Some(origin);
+        Ok(trainer)
+    }
+
+    /// Where the training started, if not from random weights.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// Resumes the training of a checkpoint.
@@ -107,6 +137,7 @@ impl<'a> Trainer<'a> {
         trainer.position = checkpoint.position;
         trainer.sums = checkpoint.sums;
         trainer.history = checkpoint.history;
+        trainer.origin = checkpoint.origin;
         Ok(trainer)
     }
 
@@ -246,11 +277,12 @@ impl<'a> Trainer<'a> {
             ghost_batches: recipe.ghost_batches,
             class_weights: self.class_weights.as_deref(),
         };
-        let StepResult { gradients, loss, correct, statistics } =
+        let StepResult { mut gradients, loss, correct, statistics } =
             step.compute(&batches, draws, workers)?;
         if !loss.is_finite() {
             return Err(TrainingError::Diverged { loss, epoch, batch });
         }
+        gradients[..self.frozen].fill(0.0);
         let per_epoch = self.context.batches_per_epoch();
         let factor = recipe.schedule.factor(epoch * per_epoch + batch, per_epoch, recipe.epochs);
         let rate = recipe.optimizer.learning_rate * factor;
@@ -271,6 +303,8 @@ impl<'a> Trainer<'a> {
             sums: self.sums,
             history: self.history.clone(),
             exported: false,
+            classes: self.context.data.classes.clone(),
+            origin: self.origin.clone(),
             weights: weights.map_err(unreadable)?.to_vec(),
             optimizer: self.optimizer.to_bytes(),
         })

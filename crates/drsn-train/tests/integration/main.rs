@@ -24,6 +24,8 @@ mod full_disk;
 #[cfg(test)]
 mod fused_graph;
 #[cfg(test)]
+mod going_on;
+#[cfg(test)]
 mod interruption;
 #[cfg(test)]
 mod other_data;

@@ -10,8 +10,10 @@ use drsn_train::{
     batch_norm_reestimation::reestimate,
     dataset::Data,
     export::to_onnx,
+    model::Drsn,
     random::{Purpose, stream},
     recipe::Recipe,
+    tensor::read,
     training::{
         BatchReport, Checkpoint, NoProgress, Progress, Trainer, TrainingContext, TrainingError,
         Workers,
@@ -220,4 +222,46 @@ fn balanced_sampling_gives_the_same_model_on_many_threads_and_after_an_interrupt
     let mut trainer = Trainer::resume(fixture.context(), &checkpoint).unwrap();
     trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
     assert!(fixture.model(&trainer) == expected);
+}
+
+/// What is frozen stays as it is to the last bit, in spite of weight decay, and the rest learns.
+#[test]
+fn a_training_that_starts_from_another_one_leaves_frozen_stages_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let first = Fixture::new(1);
+    let mut trainer = Trainer::new(first.context()).unwrap();
+    trainer.run(&checkpoint, &mut NoProgress, &AtomicBool::new(false)).unwrap();
+    let old = trainer.network();
+
+    let settings = [
+        "seed=2",
+        "start.freeze=1",
+        "optimizer={kind='adamw',learning_rate=0.01,weight_decay=0.1}",
+    ];
+    let mut second = Fixture::with(&settings, 2);
+    second.data.classes[9] = "other".to_owned();
+    let mut trainer = Trainer::start(second.context(), &checkpoint).unwrap();
+    let values = |network: &Drsn| {
+        let unit = &network.stages[0][0];
+        let frozen = [&network.stem.weight, &unit.conv1.weight, &unit.conv2.weight];
+        let frozen = frozen.map(|weight| read(weight.val()).unwrap());
+        (frozen, read(network.head.weight.val()).unwrap(), read(network.norm.gamma.val()).unwrap())
+    };
+    let (frozen, head, norm) = values(&old);
+    let at_start = values(&trainer.network());
+    assert!(at_start.0 == frozen && at_start.2 == norm);
+    assert!(at_start.1 != head, "other classes have a new last layer");
+    trainer.run(&folder.path().join("second"), &mut NoProgress, &AtomicBool::new(false)).unwrap();
+    let at_end = values(&trainer.network());
+    assert!(at_end.0 == frozen);
+    assert!(at_end.1 != at_start.1 && at_end.2 != norm);
+
+    // With the same classes, the last layer is that of the first training.
+    let same = Fixture::with(&["seed=2"], 2);
+    let trainer = Trainer::start(same.context(), &checkpoint).unwrap();
+    assert!(values(&trainer.network()).1 == head);
+    let wider = Fixture::with(&["network.stages=[{channels=8,blocks=1,stride=2}]"], 2);
+    let refusal = Trainer::start(wider.context(), &checkpoint).err().unwrap().to_string();
+    assert!(refusal.contains("its network is another one"), "{refusal}");
 }

@@ -6,7 +6,10 @@ mod snr;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
-use drsn_train::{Destination, TrainingJob, recipe::Noise};
+use drsn_train::{
+    Destination, TrainingJob,
+    recipe::{Noise, Recipe},
+};
 
 pub(crate) use groups::{DataArguments, DestinationArguments, RecipeArguments, RuntimeArguments};
 pub(crate) use snr::noises_by_snr;
@@ -76,7 +79,7 @@ pub(crate) struct Presets {
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     #[command(flatten)]
-    pub(crate) recipe: RecipeArguments,
+    recipe: RecipeArguments,
     #[command(flatten)]
     data: DataArguments,
     /// Name of the model [default: the preset's; required with --config].
@@ -90,6 +93,14 @@ pub(crate) struct Train {
     /// Folder for the report [default: the checkpoint's path with the extension .report].
     #[arg(long, value_name = "DIR", env = "DRSN_REPORT", help_heading = "Output")]
     report: Option<PathBuf>,
+    /// Start from the weights of this checkpoint instead of random ones.
+    ///
+    /// For more epochs, other data or other classes; the network of the recipe must be the same.
+    #[arg(long, value_name = "CHECKPOINT", env = "DRSN_FROM", help_heading = "Start")]
+    from: Option<PathBuf>,
+    /// With --from: leave the first convolution and N stages as they are.
+    #[arg(long, value_name = "N", env = "DRSN_FREEZE", requires = "from", help_heading = "Start")]
+    freeze: Option<usize>,
     /// Resume from the checkpoint.
     #[arg(
         long,
@@ -200,6 +211,13 @@ pub(crate) struct Compare {
 }
 
 impl Train {
+    /// The recipe, with the stages to freeze.
+    pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
+        let recipe = self.recipe.recipe()?;
+        let Some(stages) = self.freeze else { return Ok(recipe) };
+        Ok(recipe.set(&[format!("start.freeze={stages}")])?)
+    }
+
     /// The training, and the folder of its report.
     pub(crate) fn job(self) -> anyhow::Result<(TrainingJob, PathBuf)> {
         anyhow::ensure!(
@@ -212,9 +230,14 @@ impl Train {
             let Destination { name, version, .. } = &destination;
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
         });
-        let Self { resume, restart, .. } = self;
+        anyhow::ensure!(
+            self.from.as_ref() != Some(&checkpoint),
+            "--from is the checkpoint that the training would write: choose another one with \
+             --checkpoint, or another --name or --version"
+        );
+        let Self { from, resume, restart, .. } = self;
         let report = self.report.unwrap_or_else(|| checkpoint.with_extension("report"));
         let data = self.data.options();
-        Ok((TrainingJob { data, checkpoint, resume, restart, destination }, report))
+        Ok((TrainingJob { data, checkpoint, from, resume, restart, destination }, report))
     }
 }

@@ -44,6 +44,9 @@ impl Recipe {
                     .to_owned(),
             );
         }
+        if let Some(start) = &self.start {
+            ranges(&[("start.freeze", start.freeze, 0, self.network.stages.len())])?;
+        }
         self.data.check()?;
         self.network.check()?;
         self.optimizer.check()?;

@@ -11,6 +11,7 @@ fn hostile_recipes_are_refused_by_the_field() {
         ("mnist", "data.held_out=0", "data.held_out"),
         // Its classes have weights already.
         ("bearing", "sampling=balanced", "class_weights and sampling are both"),
+        ("mnist", "start.freeze=100", "start.freeze"),
         ("mnist", "early_stopping={patience=0,metric='loss'}", "early_stopping.patience"),
         ("mnist", "network.stem={channels=5000,kernel=3,stride=1}", "network.stem.channels"),
         ("mnist", "network.stages=[]", "network.stages"),
