@@ -4,6 +4,7 @@ mod cli;
 
 use std::{
     io::Write as _,
+    num::NonZeroUsize,
     path::Path,
     process::{self, ExitCode},
     sync::atomic::{AtomicBool, Ordering},
@@ -174,13 +175,25 @@ fn run_compare(arguments: &Compare) -> anyhow::Result<()> {
     if let Some(range) = &arguments.snr {
         recipe.evaluate = noises_by_snr(range)?;
     }
-    let units = arguments.units.iter().map(|unit| {
+    let only_units = arguments.vary.is_empty() && arguments.folds.is_none();
+    let all = ["cw", "cs", "se", "resnet"].map(str::to_owned);
+    let units = match &arguments.units[..] {
+        [] if only_units => &all[..],
+        units => units,
+    };
+    let units = units.iter().map(|unit| {
         recipe.set(&[format!("network.unit={unit}")]).map(|recipe| recipe.network.unit)
     });
+    let mut units: Vec<_> = units.collect::<Result<_, _>>()?;
+    if units.is_empty() {
+        units.push(recipe.network.unit);
+    }
     let plan = StudyPlan {
-        units: units.collect::<Result<_, _>>()?,
+        units,
+        variations: arguments.vary.clone(),
+        folds: arguments.folds,
         recipe,
-        seeds: arguments.seeds.get(),
+        seeds: arguments.seeds.map_or(if only_units { 5 } else { 1 }, NonZeroUsize::get),
         data: arguments.data.options(),
         out: arguments.out.clone(),
         export_anyway: arguments.export_anyway,

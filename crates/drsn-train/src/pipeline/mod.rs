@@ -10,7 +10,7 @@ mod preflight;
 mod start;
 mod train;
 
-pub use compare::{StudyPlan, compare};
+pub use compare::{StudyPlan, Variation, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;
 pub use evaluate::{evaluate, retake_baseline};

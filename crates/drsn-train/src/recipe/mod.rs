@@ -55,7 +55,7 @@ pub struct Recipe {
     #[serde(default)]
     pub class_weights: ClassWeights,
     /// How often an epoch takes the inputs of each class.
-    #[serde(default, skip_serializing_if = "Sampling::is_equal")]
+    #[serde(default, skip_serializing_if = "optimization::is_default")]
     pub sampling: Sampling,
     /// Ends the training when its held-out results stop getting better; never if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

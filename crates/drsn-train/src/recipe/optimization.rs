@@ -132,13 +132,6 @@ pub enum Sampling {
     Balanced,
 }
 
-impl Sampling {
-    /// Whether it is not mentioned in a recipe that is written.
-    pub(super) fn is_equal(&self) -> bool {
-        *self == Self::Equal
-    }
-}
-
 /// Ends a training when its held-out results have stopped getting better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,7 +139,7 @@ pub struct EarlyStopping {
     /// Epochs without a new best result.
     pub patience: usize,
     /// The result that counts.
-    #[serde(default, skip_serializing_if = "Metric::is_accuracy")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub metric: Metric,
 }
 
@@ -163,11 +156,9 @@ pub enum Metric {
     Loss,
 }
 
-impl Metric {
-    /// Whether it is not mentioned in a recipe that is written.
-    fn is_accuracy(&self) -> bool {
-        *self == Self::Accuracy
-    }
+/// Whether a value is not mentioned in a recipe that is written.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn nine_tenths() -> f64 {

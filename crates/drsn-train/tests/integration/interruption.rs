@@ -68,7 +68,7 @@ fn a_training_that_is_killed_at_twenty_moments_gives_the_bundle_of_one_that_neve
             }
         }
     }
-    assert!(kills >= 15, "the training ended before most of its {kills} kills");
+    assert!(kills >= 10, "only {kills} kills came before the end");
     let output = workspace.command(&["--resume"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let models = |workspace: &Workspace| contents(&workspace.path("models"));

@@ -45,6 +45,8 @@ mod reproducibility;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod study;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod workspace;

@@ -56,6 +56,30 @@ impl Workspace {
         workspace
     }
 
+    /// With recordings of five machines, each in a folder of its own.
+    pub(crate) fn with_groups() -> Self {
+        let workspace = Self::new();
+        for class in ["noise", "tone"] {
+            let folder = workspace.path("data").join(class);
+            let recording = fs::read(folder.join("recording.npy")).unwrap();
+            fs::remove_file(folder.join("recording.npy")).unwrap();
+            // The last bytes are samples: each machine has another part of them.
+            let samples = &recording[recording.len() - 40_000 * 4..];
+            for (machine, part) in samples.chunks(8_000 * 4).enumerate() {
+                let values: Vec<f32> = part
+                    .as_chunks::<4>()
+                    .0
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes))
+                    .collect();
+                let inside = folder.join(format!("machine{machine}"));
+                fs::create_dir_all(&inside).unwrap();
+                fs::write(inside.join("recording.npy"), npy(&values)).unwrap();
+            }
+        }
+        workspace
+    }
+
     /// With a sample in each recording that is 100,000 times as large as the others.
     pub(crate) fn with_spikes() -> Self {
         let workspace = Self(tempfile::tempdir().unwrap());

@@ -7,7 +7,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use drsn_train::{
-    Destination, TrainingJob,
+    Destination, TrainingJob, Variation,
     recipe::{Noise, Recipe},
 };
 
@@ -183,17 +183,21 @@ pub(crate) struct Compare {
     pub(crate) recipe: RecipeArguments,
     #[command(flatten)]
     pub(crate) data: DataArguments,
-    /// Kinds of unit to compare.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "cw,cs,se,resnet",
-        help_heading = "Comparison"
-    )]
+    /// Kinds of unit to compare [default: cw,cs,se,resnet; with --vary or --folds the recipe's].
+    #[arg(long, value_delimiter = ',', help_heading = "Comparison")]
     pub(crate) units: Vec<String>,
-    /// Trainings of each kind, with the seeds 1, 2, …
-    #[arg(long, default_value = "5", help_heading = "Comparison")]
-    pub(crate) seeds: NonZeroUsize,
+    /// Field of the recipe and its values, such as batch=32,64; may be repeated.
+    ///
+    /// All combinations are trained. The best one is chosen by the held-out inputs, and only that
+    /// one is measured on the test inputs in the report.
+    #[arg(long, value_name = "FIELD=V1,V2,…", help_heading = "Comparison")]
+    pub(crate) vary: Vec<Variation>,
+    /// Cross-validation: splits the groups of the data into K parts, each of which is tested once.
+    #[arg(long, value_name = "K", help_heading = "Comparison")]
+    pub(crate) folds: Option<usize>,
+    /// Trainings of each kind, with the seeds 1, 2, … [default: 5; with --vary or --folds 1].
+    #[arg(long, help_heading = "Comparison")]
+    pub(crate) seeds: Option<NonZeroUsize>,
     /// Gaussian noise for the evaluation, in decibels [default: the noise of the recipe].
     ///
     /// A range such as -5..5, in steps of 5, or a list such as -5,0,5. Clean inputs are always
