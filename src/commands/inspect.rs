@@ -107,8 +107,15 @@ fn write_training(text: &mut String, training: &Training) -> anyhow::Result<()> 
         "              {} inputs, {} held out, {} epochs, seed {}",
         training.training_inputs, training.held_out_inputs, training.epochs, training.seed
     )?;
+    if let Some(origin) = &training.started_from {
+        writeln!(text, "              started from {origin}")?;
+    }
     if let Some(accuracy) = training.held_out_accuracy {
         writeln!(text, "              accuracy on held-out inputs {:.4}", accuracy.exact)?;
+    }
+    for (position, warning) in training.warnings.iter().enumerate() {
+        let head = if position == 0 { "warnings" } else { "" };
+        writeln!(text, "  {head:<11} {warning}")?;
     }
     Ok(())
 }

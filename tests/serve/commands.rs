@@ -5,6 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
+use drsn_bundle::Manifest;
 use serde_json::Value;
 
 use crate::{
@@ -69,6 +70,23 @@ fn inspect_shows_inputs_outputs_and_training_of_a_model() {
     assert_eq!(json["outputs"][0]["name"], "probabilities");
     assert!(json["parameters"].as_u64() > Some(1000) && json["training"].is_object());
     assert_eq!(run(&["inspect", "/nowhere"]).status.code(), Some(1));
+}
+
+/// A warning of the training would else be forgotten once its model is served.
+#[test]
+fn inspect_shows_what_the_training_warned_of() {
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist/1/manifest.json");
+    let mut training = Manifest::from_json(&std::fs::read(bundled).unwrap()).unwrap().training;
+    let warnings = &mut training.as_mut().unwrap().warnings;
+    assert_eq!(*warnings, [""; 0]);
+    warnings.extend(["held-out inputs differ", "no sample rate"].map(str::to_owned));
+    let models = tempfile::tempdir().unwrap();
+    let manifest = Manifest { training, ..tiny::manifest("tiny", "5", tiny::image_input()) };
+    let (model, golden) = (tiny::model(&manifest), tiny::golden(&manifest));
+    let bundle = drsn_bundle::write(models.path(), manifest, &model, &golden, false).unwrap();
+    let shown = text(&run(&["inspect", bundle.to_str().unwrap()]).stdout);
+    let expected = "  warnings    held-out inputs differ\n              no sample rate\n";
+    assert!(format!("{shown}\n").contains(expected), "{shown}");
 }
 
 #[test]

@@ -51,5 +51,7 @@ pub use input::{
     Filter, Geometry, ImageError, ImageSpec, InputSpec, Normalization, Padding, PaddingError,
     PrepareError, SignalSource, SignalSpec,
 };
-pub use manifest::{Block, Epoch, Evaluation, HeldOutAccuracy, Manifest, ThresholdKind, Training};
+pub use manifest::{
+    AccuracyByStatistics, Block, Epoch, Evaluation, Manifest, ThresholdKind, Training,
+};
 pub use name::Name;

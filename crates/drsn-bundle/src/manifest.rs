@@ -97,6 +97,9 @@ pub struct Training {
     pub seed: u64,
     /// Number of passes over the training data.
     pub epochs: usize,
+    /// The checkpoint whose weights the training started from; random weights if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
     /// The whole configuration, as `drsn-train train` reads it.
     pub configuration: serde_json::Value,
     /// Everything else that the exact bytes of the model depend on: threads, CPU features,
@@ -104,7 +107,13 @@ pub struct Training {
     pub environment: BTreeMap<String, String>,
     /// Accuracy on held-out inputs, by the source of the normalizations' statistics.
     #[serde(default)]
-    pub held_out_accuracy: Option<HeldOutAccuracy>,
+    pub held_out_accuracy: Option<AccuracyByStatistics>,
+    /// The same on a sample of the training inputs, in batches as in training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_accuracy: Option<AccuracyByStatistics>,
+    /// What a user should know before relying on the model, each in one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The results of each epoch.
     #[serde(default)]
     pub history: Vec<Epoch>,
@@ -129,12 +138,11 @@ pub struct Epoch {
     pub learning_rate: f64,
 }
 
-/// Accuracy on the held-out inputs, by the statistics of the normalizations. The exported model has
-/// the exact ones.
+/// Accuracy by the statistics of the normalizations. The exported model has the exact ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct HeldOutAccuracy {
+pub struct AccuracyByStatistics {
     /// With the running averages of the training.
     pub running: f64,
     /// With mean and variance over all training data.

@@ -48,6 +48,6 @@ pub mod training;
 
 pub use export::Destination;
 pub use pipeline::{
-    DataOptions, StudyPlan, TrainError, TrainingJob, compare, evaluate, export_checkpoint,
-    retake_baseline, train,
+    DataOptions, StudyPlan, TrainError, TrainingJob, Variation, compare, evaluate,
+    export_checkpoint, finished_bundle, retake_baseline, train,
 };

@@ -4,6 +4,7 @@ mod cli;
 
 use std::{
     io::Write as _,
+    num::NonZeroUsize,
     path::Path,
     process::{self, ExitCode},
     sync::atomic::{AtomicBool, Ordering},
@@ -14,6 +15,7 @@ use clap::Parser as _;
 use drsn_train::{
     StudyPlan, TrainError, compare, evaluate, export_checkpoint, fetch,
     fetch::Fetched,
+    finished_bundle,
     recipe::{PRESETS, preset},
     report::{self, Comparison, Report},
     retake_baseline, train,
@@ -99,11 +101,17 @@ fn run_presets(arguments: &Presets) -> anyhow::Result<()> {
 }
 
 fn run_train(arguments: Train) -> anyhow::Result<()> {
-    let recipe = arguments.recipe.recipe()?;
+    let recipe = arguments.recipe()?;
     let (job, report) = arguments.job()?;
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
-    print(&format!("wrote {}", bundle.display()))?;
+    let bundle = if let Some(bundle) = finished_bundle(&recipe, &job)? {
+        print(&format!("nothing to resume: the training is complete, as {}", bundle.display()))?;
+        bundle
+    } else {
+        let bundle = train(&recipe, &job, &mut Terminal::new(), &STOP)?;
+        print(&format!("wrote {}", bundle.display()))?;
+        bundle
+    };
     let runtime = job.destination.library();
     // If this is stopped, only the report is missing, so the program still succeeds.
     let evaluations = evaluate(&[bundle], &job.data, &[], None, runtime, &STOP)?;
@@ -167,15 +175,28 @@ fn run_compare(arguments: &Compare) -> anyhow::Result<()> {
     if let Some(range) = &arguments.snr {
         recipe.evaluate = noises_by_snr(range)?;
     }
-    let units = arguments.units.iter().map(|unit| {
+    let only_units = arguments.vary.is_empty() && arguments.folds.is_none();
+    let all = ["cw", "cs", "se", "resnet"].map(str::to_owned);
+    let units = match &arguments.units[..] {
+        [] if only_units => &all[..],
+        units => units,
+    };
+    let units = units.iter().map(|unit| {
         recipe.set(&[format!("network.unit={unit}")]).map(|recipe| recipe.network.unit)
     });
+    let mut units: Vec<_> = units.collect::<Result<_, _>>()?;
+    if units.is_empty() {
+        units.push(recipe.network.unit);
+    }
     let plan = StudyPlan {
-        units: units.collect::<Result<_, _>>()?,
+        units,
+        variations: arguments.vary.clone(),
+        folds: arguments.folds,
         recipe,
-        seeds: arguments.seeds.get(),
+        seeds: arguments.seeds.map_or(if only_units { 5 } else { 1 }, NonZeroUsize::get),
         data: arguments.data.options(),
         out: arguments.out.clone(),
+        export_anyway: arguments.export_anyway,
         onnxruntime: arguments.runtime.onnxruntime.clone(),
     };
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;

@@ -31,6 +31,8 @@ pub enum Purpose {
     Golden = 9,
     /// Which inputs are evaluated, if there is a limit.
     EvaluationLimit = 10,
+    /// Which groups are in which fold of a cross-validation.
+    Folds = 11,
 }
 
 /// A stream of random numbers for one purpose, identified by two more numbers, usually an epoch and

@@ -1,13 +1,17 @@
-//! Progress on standard error: a bar on terminals, and a line for each epoch.
+//! Progress on standard error: a line for each epoch and step, and on terminals a bar.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{io::Write as _, time::Duration};
 
-use drsn_train::training::{BatchReport, EpochRecord, Progress};
+use drsn_train::training::{BatchReport, EpochRecord, Progress, StepReport};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// Layout of the bar. Without indicatif's estimate of the remaining time, which is wrong after a
 /// resume.
 const LAYOUT: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
+/// Layout of a step whose length is not known, or not yet.
+const UNKNOWN_LENGTH: &str = "{spinner} {prefix} ({elapsed})";
+/// How often the time is shown anew.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Shows the progress of a training.
 pub(crate) struct Terminal {
@@ -16,11 +20,21 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn new() -> Self {
-        let bar = ProgressBar::no_length();
-        if let Ok(style) = ProgressStyle::with_template(LAYOUT) {
-            bar.set_style(style);
+        Self { bar: ProgressBar::no_length() }
+    }
+
+    fn layout(&self, layout: &str) {
+        if let Ok(style) = ProgressStyle::with_template(layout) {
+            self.bar.set_style(style);
         }
-        Self { bar }
+    }
+
+    /// Shows how much of what is done.
+    fn show(&self, [done, total]: [usize; 2], message: String) {
+        self.layout(LAYOUT);
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message);
     }
 
     /// Writes a line above the bar, or without a terminal, directly.
@@ -35,41 +49,60 @@ impl Terminal {
 
 impl Progress for Terminal {
     fn batch(&mut self, report: &BatchReport) {
-        self.bar.set_length(report.batches as u64);
-        self.bar.set_position(report.batch as u64);
         self.bar.set_prefix(format!("epoch {}/{}", report.epoch + 1, report.epochs));
-        self.bar.set_message(describe(report));
+        self.show([report.batch, report.batches], describe(report));
     }
 
     fn epoch(&mut self, epoch: usize, epochs: usize, record: &EpochRecord) {
         self.line(&format!(
-            "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held-out accuracy {:.2} %, learning \
-             rate {:.2e}, {:.0} inputs/s",
+            "epoch {}/{epochs}: loss {:.4}, accuracy {:.2} %, held-out accuracy {:.2} %, macro \
+             recall {:.2} %, learning rate {:.2e}, {:.0} inputs/s",
             epoch + 1,
             record.epoch.loss,
             100.0 * record.epoch.accuracy,
             100.0 * record.epoch.held_out_accuracy,
+            100.0 * record.held_out_macro_recall,
             record.epoch.learning_rate,
             record.inputs as f64 / record.seconds.max(1e-9),
         ));
     }
 
     fn step(&mut self, message: &str) {
-        self.bar.finish_and_clear();
+        self.line(message);
+        self.bar.reset();
+        self.layout(UNKNOWN_LENGTH);
+        self.bar.set_prefix(message.to_owned());
+        self.bar.enable_steady_tick(TICK);
+    }
+
+    fn part(&mut self, report: &StepReport) {
+        let StepReport { done, total, left } = *report;
+        self.show([done, total], remaining(left));
+    }
+
+    fn note(&mut self, message: &str) {
         self.line(message);
     }
 }
 
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The remaining time is first, because narrow terminals cut the end off.
 fn describe(report: &BatchReport) -> String {
-    let mut text = format!(
-        "loss {:.4}, accuracy {:.2} %, {:.0} inputs/s",
+    format!(
+        "{}, loss {:.4}, accuracy {:.2} %, {:.0} inputs/s",
+        remaining(report.left),
         report.loss,
         100.0 * report.accuracy,
         report.rate
-    );
-    if !report.left.is_zero() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ", {} left", HumanDuration(report.left));
-    }
-    text
+    )
+}
+
+/// The time until everything is done; an estimate.
+fn remaining(left: Duration) -> String {
+    format!("about {} left", HumanDuration(left))
 }

@@ -1,8 +1,12 @@
 //! Opening a data set as described by a recipe.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use super::{Data, DatasetError, cut, images, public_sets, signals};
+use super::{
+    Data, DatasetError, cut,
+    files::{self, FileKind},
+    images, public_sets, signals,
+};
 use crate::recipe::{
     DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
 };
@@ -43,6 +47,29 @@ impl Data {
         };
         data.check(recipe)?;
         Ok(data)
+    }
+
+    /// Names of the groups of the files, sorted.
+    ///
+    /// # Errors
+    /// [`DatasetError`] if files cannot be listed, or data of this kind has no groups.
+    pub fn groups(
+        recipe: &Recipe,
+        folder: &Path,
+        index: Option<&Path>,
+    ) -> Result<Vec<String>, DatasetError> {
+        let kind = match &recipe.data {
+            DataConfig::Images(_) => FileKind::Images,
+            DataConfig::Signals(_) => FileKind::Recordings,
+            DataConfig::Idx(_) | DataConfig::Cifar10(_) | DataConfig::Windows(_) => {
+                let reason = "folds by group are only for data of the kinds images and signals";
+                return Err(RecipeError::new(reason).into());
+            }
+        };
+        let listing = files::list(folder, index, kind)?;
+        let groups: BTreeSet<String> =
+            listing.entries.iter().filter_map(|entry| entry.group.clone()).collect();
+        Ok(groups.into_iter().collect())
     }
 
     /// Rejects a split with too few inputs to train on or to hold out.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::atomic::AtomicBool};
 
 use drsn_bundle::{
-    Architecture, Baseline, Block, Evaluation, HeldOutAccuracy, Manifest, Training,
+    Architecture, Baseline, Block, Evaluation, Manifest, Training,
     manifest::FORMAT,
     runtime::{Provider, Runtime, Session},
 };
@@ -13,11 +13,11 @@ use super::{
     golden::golden, graph::to_onnx, parity::compare,
 };
 use crate::{
-    batch_norm_reestimation::AccuracyByStatistics,
+    batch_norm_reestimation::StatisticsCheck,
     evaluation::{BaselineOutcome, BaselineSample, accuracy, measure_baseline},
     model::Drsn,
     recipe::Noise,
-    training::{Disturbance, EpochRecord, Progress, TrainingContext, describe_data},
+    training::{Disturbance, EpochRecord, Progress, StepMeter, TrainingContext, describe_data},
 };
 
 /// Held-out inputs on which the exported model is compared with the network.
@@ -28,10 +28,14 @@ const COMPARED_INPUTS: usize = 256;
 pub(crate) struct Trained<'a> {
     /// The network.
     pub(crate) network: &'a Drsn,
-    /// Its held-out accuracies.
-    pub(crate) accuracies: AccuracyByStatistics,
+    /// How well it works with its statistics.
+    pub(crate) check: StatisticsCheck,
+    /// What a user should know before relying on it.
+    pub(crate) warnings: Vec<String>,
     /// Results of its epochs.
     pub(crate) history: &'a [EpochRecord],
+    /// Where its training started, if not from random weights.
+    pub(crate) origin: Option<&'a str>,
 }
 
 /// Exports a network, compares it with the exported model in ONNX Runtime, evaluates that model on
@@ -47,7 +51,7 @@ pub(crate) fn write_bundle(
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, ExportError> {
-    let Trained { network, .. } = *trained;
+    let network = trained.network;
     let input = &context.data.input;
     let model = to_onnx(network, input, &context.data.classes, FORMAT)?;
     let runtime = Runtime::start(destination.library())?;
@@ -61,7 +65,9 @@ pub(crate) fn write_bundle(
         return Ok(None);
     };
     progress.step("evaluating the exported model");
-    let Some(evaluations) = evaluations(context, &mut session, stop)? else { return Ok(None) };
+    let Some(evaluations) = evaluations(context, &mut session, progress, stop)? else {
+        return Ok(None);
+    };
     let manifest = Manifest {
         format: FORMAT,
         name: destination.name.clone(),
@@ -87,7 +93,6 @@ fn story(
     context: TrainingContext<'_>,
     evaluations: Vec<Evaluation>,
 ) -> Training {
-    let AccuracyByStatistics { running, fixed, batch, .. } = trained.accuracies;
     Training {
         tool: format!("drsn-train {}", env!("CARGO_PKG_VERSION")),
         data: match &context.recipe.about {
@@ -100,10 +105,13 @@ fn story(
         held_out_inputs: context.data.held_out.indices.len(),
         seed: context.recipe.seed,
         epochs: trained.history.len(),
+        started_from: trained.origin.map(str::to_owned),
         configuration: serde_json::json!(context.recipe),
         environment: environment(),
         history: trained.history.iter().map(|record| record.epoch).collect(),
-        held_out_accuracy: Some(HeldOutAccuracy { running, exact: fixed, batch }),
+        held_out_accuracy: Some(trained.check.held_out.accuracy),
+        training_accuracy: Some(trained.check.training.accuracy),
+        warnings: trained.warnings.clone(),
         evaluations,
     }
 }
@@ -139,7 +147,7 @@ fn baseline(
     Ok(match measure_baseline(session, blocks, data.classes.len(), &sample, stop)? {
         BaselineOutcome::Stopped => None,
         BaselineOutcome::Unavailable(reason) => {
-            progress.step(&reason.warning());
+            progress.note(&reason.warning());
             Some(None)
         }
         BaselineOutcome::Measured(baseline) => Some(Some(*baseline)),
@@ -150,17 +158,22 @@ fn baseline(
 fn evaluations(
     context: TrainingContext<'_>,
     session: &mut Session,
+    progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<Evaluation>>, ExportError> {
     let data = context.data;
     let Some(test) = &data.test else { return Ok(Some(Vec::new())) };
     let noises: Vec<Option<Noise>> =
         std::iter::once(None).chain(context.recipe.evaluate.iter().copied().map(Some)).collect();
-    noises
-        .into_iter()
-        .map(|noise| {
-            let sessions = std::slice::from_mut(session);
-            Ok(accuracy(sessions, test, &data.input, &data.test_name, noise, stop)?)
-        })
-        .collect()
+    let total = noises.len();
+    let meter = StepMeter::new(1.0, 0.0);
+    let mut evaluations = Vec::with_capacity(total);
+    for (noise, done) in noises.into_iter().zip(1..) {
+        let sessions = std::slice::from_mut(session);
+        let measured = accuracy(sessions, test, &data.input, &data.test_name, noise, stop)?;
+        let Some(evaluation) = measured else { return Ok(None) };
+        evaluations.push(evaluation);
+        progress.part(&meter.report(done, total, done as f64 / total as f64));
+    }
+    Ok(Some(evaluations))
 }

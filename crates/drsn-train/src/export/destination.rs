@@ -15,6 +15,8 @@ pub struct Destination {
     pub version: Name,
     /// Whether to replace an existing version.
     pub replace: bool,
+    /// Whether to export a network that does not work with fixed statistics, too.
+    pub export_anyway: bool,
     /// The ONNX Runtime library; searched for if `None`.
     pub onnxruntime: Option<PathBuf>,
 }

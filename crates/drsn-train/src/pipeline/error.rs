@@ -94,6 +94,16 @@ pub enum TrainError {
         /// Total number of epochs.
         epochs: usize,
     },
+    /// A new training would overwrite the checkpoint of a complete one that has no bundle yet.
+    #[error(
+        "{} contains a training that is complete, but its bundle was not written: add --resume to \
+         write it, or --restart to discard the training",
+        checkpoint.display()
+    )]
+    NotWritten {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+    },
     /// The training is complete, but its export failed.
     #[error(
         "{source}; the trained network is saved: export it with \

@@ -5,11 +5,14 @@ mod compatibility;
 mod data_options;
 mod error;
 mod evaluate;
+mod finished;
 mod preflight;
+mod start;
 mod train;
 
-pub use compare::{StudyPlan, compare};
+pub use compare::{StudyPlan, Variation, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;
 pub use evaluate::{evaluate, retake_baseline};
+pub use finished::finished_bundle;
 pub use train::{TrainingJob, export_checkpoint, train};

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use drsn_bundle::{runtime::Runtime, staging::Staging};
 
 use super::error::TrainError;
-use crate::{export::Destination, training::Checkpoint};
+use crate::{
+    export::Destination,
+    training::{Checkpoint, CheckpointError},
+};
 
 /// Checks that the bundle can be written and that ONNX Runtime is available.
 pub(super) fn check_destination(destination: &Destination) -> Result<(), TrainError> {
@@ -27,16 +30,24 @@ pub(super) fn check_destination(destination: &Destination) -> Result<(), TrainEr
 /// Checks that a training may overwrite the checkpoint, and that it can be written.
 pub(super) fn check_checkpoint(path: &Path, overwrite: bool) -> Result<(), TrainError> {
     if !overwrite && path.exists() {
-        let Checkpoint { recipe, position, .. } = Checkpoint::load(path)?;
-        if position.epoch < recipe.epochs {
-            return Err(TrainError::Unfinished {
-                checkpoint: path.to_owned(),
-                epoch: position.epoch,
-                epochs: recipe.epochs,
-            });
+        let found = Checkpoint::load(path)?;
+        let checkpoint = path.to_owned();
+        if !found.is_complete() {
+            let (epoch, epochs) = (found.position.epoch, found.recipe.epochs);
+            return Err(TrainError::Unfinished { checkpoint, epoch, epochs });
+        }
+        if !found.exported {
+            return Err(TrainError::NotWritten { checkpoint });
         }
     }
     check_writable(Checkpoint::folder(path), "--checkpoint")
+}
+
+/// Notes in a checkpoint that the bundle of its complete training was written, so that a new
+/// training may take its place.
+pub(super) fn note_export(path: &Path) -> Result<(), CheckpointError> {
+    let checkpoint = Checkpoint::load(path)?;
+    Checkpoint { exported: true, ..checkpoint }.save(path)
 }
 
 /// Checks that the version is a 64-bit number, as the server requires.
@@ -75,11 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn the_checkpoint_of_an_unfinished_training_is_kept_and_that_of_a_finished_one_is_not() {
+    fn a_checkpoint_is_kept_until_its_training_is_finished_and_its_bundle_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let recipe = preset("mnist").unwrap();
-        for (epoch, may) in [(recipe.epochs - 1, false), (recipe.epochs, true)] {
+        let last = recipe.epochs;
+        let cases =
+            [(last - 1, false, "--resume to"), (last, false, "was not written"), (last, true, "")];
+        for (epoch, exported, reason) in cases {
             let position = Position { epoch, batch: 0 };
             let (recipe, history) = (recipe.clone(), vec![]);
             let checkpoint = Checkpoint {
@@ -88,11 +102,16 @@ mod tests {
                 position,
                 sums: EpochSums::default(),
                 history,
+                exported,
+                classes: vec![],
+                origin: None,
                 weights: vec![],
                 optimizer: vec![],
             };
             checkpoint.save(&path).unwrap();
-            assert_eq!(check_checkpoint(&path, false).is_ok(), may);
+            let refusal = check_checkpoint(&path, false).err().map(|error| error.to_string());
+            assert_eq!(refusal.is_none(), exported);
+            assert!(refusal.unwrap_or_default().contains(reason));
             assert!(check_checkpoint(&path, true).is_ok());
         }
     }

@@ -5,16 +5,17 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use drsn_bundle::{ImageSpec, InputSpec};
+use drsn_bundle::{AccuracyByStatistics, ImageSpec, InputSpec};
 use ndarray::ArrayD;
 
 use super::{
     data_options::DataOptions,
     error::TrainError,
-    preflight::{check_checkpoint, check_destination},
+    preflight::{check_checkpoint, check_destination, note_export},
+    start::with_start,
 };
 use crate::{
-    batch_norm_reestimation::{ReestimationError, reestimate},
+    batch_norm_reestimation::{ReestimationError, Sample, StatisticsCheck, reestimate},
     dataset::Data,
     export::{Destination, ExportError, Trained, write_bundle},
     recipe::{DataConfig, Recipe},
@@ -31,6 +32,8 @@ pub struct TrainingJob {
     pub data: DataOptions,
     /// Path of the checkpoint.
     pub checkpoint: PathBuf,
+    /// Checkpoint whose weights the training starts from; random ones if `None`.
+    pub from: Option<PathBuf>,
     /// Whether to resume from the checkpoint.
     pub resume: bool,
     /// Whether a new training may overwrite the checkpoint of an unfinished one.
@@ -52,23 +55,34 @@ pub fn train(
     progress: &mut (dyn Progress + Send),
     stop: &AtomicBool,
 ) -> Result<PathBuf, TrainError> {
+    let recipe = &with_start(recipe, job.from.as_deref())?;
     recipe.check()?;
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
     with_context(recipe, &job.data, progress, |context, progress| {
         let mut trainer = if job.resume {
             Trainer::resume(context, &job.checkpoint)?
+        } else if let Some(from) = &job.from {
+            Trainer::start(context, from)?
         } else {
             Trainer::new(context)?
         };
+        if let Some(origin) = trainer.origin() {
+            progress.note(&format!("the training starts from {origin}"));
+        }
         trainer.run(&job.checkpoint, progress, stop)?;
         if recipe.early_stopping.is_some() {
             // The network of the best epoch is exported, which may differ from the last one.
             trainer = best(context, &trainer, &job.checkpoint)?;
         }
-        finish(&trainer, context, &job.destination, progress, stop)
+        let bundle = finish(&trainer, context, &job.destination, progress, stop)
             .map_err(|error| not_exported(error, &job.checkpoint))?
-            .ok_or_else(|| trainer.interrupted(&job.checkpoint).into())
+            .ok_or_else(|| trainer.interrupted(&job.checkpoint))?;
+        // The bundle is complete: without the note, only a new training needs --restart.
+        if let Err(error) = note_export(&job.checkpoint) {
+            progress.note(&format!("warning: {error}"));
+        }
+        Ok(bundle)
     })
 }
 
@@ -101,8 +115,10 @@ fn best<'a>(
 ) -> Result<Trainer<'a>, TrainError> {
     let path = Checkpoint::best(path);
     let trainer = Trainer::resume(context, &path)?;
-    let (found, best) =
-        (trainer.epochs_done(), best_epoch(last.history()).map_or(0, |best| best + 1));
+    let (found, best) = (
+        trainer.epochs_done(),
+        best_epoch(last.history(), context.recipe.metric()).map_or(0, |best| best + 1),
+    );
     if found == best {
         return Ok(trainer);
     }
@@ -111,12 +127,7 @@ fn best<'a>(
 
 /// Adds the path of the trained network to an error, unless another export would fail the same way.
 fn not_exported(error: TrainError, checkpoint: &Path) -> TrainError {
-    let would_fail_again = matches!(
-        error,
-        TrainError::Reestimation(ReestimationError::AccuracyLoss { .. })
-            | TrainError::Export(ExportError::Parity { .. })
-    );
-    if would_fail_again {
+    if matches!(error, TrainError::Export(ExportError::Parity { .. })) {
         return error;
     }
     TrainError::NotExported { source: Box::new(error), checkpoint: checkpoint.to_owned() }
@@ -131,16 +142,50 @@ fn finish(
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, TrainError> {
     let mut network = trainer.network();
-    let Some(accuracies) = reestimate(&mut network, context, progress, stop)? else {
+    let Some(check) = reestimate(&mut network, context, progress, stop)? else {
         return Ok(None);
     };
-    progress.step(&format!(
-        "accuracy on held-out inputs: {:.4} with exact statistics, {:.4} with those of each batch, \
-         {:.4} with the running ones of the training",
-        accuracies.fixed, accuracies.batch, accuracies.running
-    ));
-    let finished = Trained { network: &network, accuracies, history: trainer.history() };
+    for (inputs, Sample { accuracy, .. }) in
+        [("held-out", check.held_out), ("training", check.training)]
+    {
+        progress.note(&format!(
+            "accuracy on {inputs} inputs: {:.4} with exact statistics, {:.4} with those of each \
+             batch, {:.4} with the running ones of the training",
+            accuracy.exact, accuracy.batch, accuracy.running
+        ));
+    }
+    if let Some(trap) = check.trap() {
+        progress.note(&trap);
+    }
+    let warnings = warnings(&check, destination.export_anyway)?;
+    for warning in &warnings {
+        progress.note(&format!("warning: {warning}"));
+    }
+    let finished = Trained {
+        network: &network,
+        check,
+        warnings,
+        history: trainer.history(),
+        origin: trainer.origin(),
+    };
     Ok(write_bundle(&finished, context, destination, progress, stop)?)
+}
+
+/// What a user of the model should know; an error if the network is broken, unless it is exported
+/// `anyway`.
+fn warnings(check: &StatisticsCheck, anyway: bool) -> Result<Vec<String>, ReestimationError> {
+    let broken = match check.refusal() {
+        Some(refusal) if !anyway => return Err(refusal),
+        refusal => refusal.map(|_| {
+            let AccuracyByStatistics { exact, batch, .. } = check.training.accuracy;
+            format!(
+                "the network is broken and was exported with --export-anyway: its accuracy on \
+                 training inputs is {exact:.4} with the fixed statistics that are served and \
+                 {batch:.4} with those of each batch"
+            )
+        }),
+    };
+    Ok(broken.into_iter().chain(check.warning()).collect())
 }
 
 /// Opens the data, starts the threads, and runs an operation on them.
@@ -152,13 +197,14 @@ fn with_context<T>(
 ) -> Result<T, TrainError> {
     recipe.check()?;
     let workers = Workers::new(data.threads)?;
+    progress.step(&format!("reading the data in {}", data.folder.display()));
     let mut data = data.open(recipe)?;
     let digest = data.digest()?;
     for skipped in &data.skipped {
-        progress.step(&format!("skipped {skipped}"));
+        progress.note(&format!("skipped {skipped}"));
     }
     for note in &data.notes {
-        progress.step(&note.to_string());
+        progress.note(&note.to_string());
     }
     zero_centre(recipe, &mut data, &workers)?;
     run(TrainingContext { recipe, data: &data, digest: &digest, workers: &workers }, progress)

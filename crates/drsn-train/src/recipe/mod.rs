@@ -26,7 +26,8 @@ pub use error::RecipeError;
 pub use network::NetworkConfig;
 pub use noise::{Noise, NoiseKind, NoiseStrength, TrainingNoise};
 pub use optimization::{
-    ClassWeights, EarlyStopping, L2, L2Form, OptimizerConfig, OptimizerKind, Schedule,
+    ClassWeights, EarlyStopping, L2, L2Form, Metric, OptimizerConfig, OptimizerKind, Sampling,
+    Schedule, Start,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub(crate) use windows::Axis;
@@ -53,9 +54,15 @@ pub struct Recipe {
     /// Weight of an input's class in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
-    /// Ends the training when the held-out accuracy stops rising; never if missing.
+    /// How often an epoch takes the inputs of each class.
+    #[serde(default, skip_serializing_if = "optimization::is_default")]
+    pub sampling: Sampling,
+    /// Ends the training when its held-out results stop getting better; never if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    /// The weights that the training starts from; random ones if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// The data, how it is cut into inputs, and how it is split.
     pub data: DataConfig,
     /// Random changes to training inputs besides noise.
@@ -77,6 +84,11 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The held-out result by which the best epoch is chosen.
+    pub(crate) fn metric(&self) -> Metric {
+        self.early_stopping.map_or(Metric::default(), |early| early.metric)
+    }
+
     /// Parses a recipe from TOML.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Optimizer, learning rate schedule, L2 penalty, class weights and early stopping.
+//! Optimizer, learning rate schedule, L2 penalty, classes of different size and early stopping.
 
 use serde::{Deserialize, Serialize};
 
@@ -108,12 +108,57 @@ pub enum ClassWeights {
     Balanced,
 }
 
-/// Ends a training when the held-out accuracy has stopped rising.
+/// The weights of another training.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// SHA-256 of the weights, in lower-case hexadecimal digits; empty until they are read.
+    #[serde(default)]
+    pub weights: String,
+    /// Stages whose parameters stay as they are, with the first convolution; 0 freezes nothing.
+    #[serde(default)]
+    pub freeze: usize,
+}
+
+/// How often an epoch takes the inputs of each class. The number of inputs in an epoch is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every input once.
+    #[default]
+    Equal,
+    /// Every class equally often: some inputs of large classes are left to other epochs, and those
+    /// of small ones are taken several times, with different noise and augmentation.
+    Balanced,
+}
+
+/// Ends a training when its held-out results have stopped getting better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without a new best accuracy.
+    /// Epochs without a new best result.
     pub patience: usize,
+    /// The result that counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub metric: Metric,
+}
+
+/// A result on held-out inputs by which the best epoch is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// The share of correctly classified inputs.
+    #[default]
+    Accuracy,
+    /// The mean over classes of the share of their inputs that are correctly classified.
+    MacroRecall,
+    /// The mean cross-entropy; less is better.
+    Loss,
+}
+
+/// Whether a value is not mentioned in a recipe that is written.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn nine_tenths() -> f64 {

@@ -56,7 +56,7 @@ fn insert(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()>
 
 #[cfg(test)]
 mod tests {
-    use crate::recipe::{EarlyStopping, preset};
+    use crate::recipe::{EarlyStopping, Metric, preset};
 
     #[test]
     fn fields_are_set_by_their_path_as_numbers_words_and_tables() {
@@ -66,7 +66,10 @@ mod tests {
             .unwrap();
         assert_eq!(recipe.network.unit, drsn_bundle::Unit::Cs);
         assert!((recipe.optimizer.learning_rate - 1.0).abs() < 1e-12);
-        assert_eq!(recipe.early_stopping, Some(EarlyStopping { patience: 3 }));
+        assert_eq!(
+            recipe.early_stopping,
+            Some(EarlyStopping { patience: 3, metric: Metric::Accuracy })
+        );
     }
 
     #[test]

@@ -142,7 +142,10 @@ impl EvaluationReport {
     pub fn text(&self) -> String {
         let (name, data) = (self.name(), plain(&self.data));
         let noises = self.noise_table().text();
-        let notes: String = self.notes.iter().map(|note| plain(note) + "\n").collect();
+        let warnings = self.model.training.iter().flat_map(|training| &training.warnings);
+        let warnings = warnings.map(|warning| format!("warning: {}\n", plain(warning)));
+        let notes = self.notes.iter().map(|note| plain(note) + "\n");
+        let notes: String = warnings.chain(notes).collect();
         let noises = format!("{notes}{name} on {data}, noise seed {}\n\n{noises}", self.seed);
         let Some(first) = self.results.first() else {
             return noises;

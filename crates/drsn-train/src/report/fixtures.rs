@@ -1,6 +1,6 @@
 //! Results for tests, similar to those of real models.
 
-use drsn_bundle::{Epoch, HeldOutAccuracy, Manifest};
+use drsn_bundle::{AccuracyByStatistics, Epoch, Manifest};
 use ndarray::Array2;
 
 use super::{
@@ -87,6 +87,6 @@ pub(super) fn report(name: &str, accuracy: f64) -> EvaluationReport {
     let training = manifest.training.as_mut().unwrap();
     training.history = history();
     training.held_out_accuracy =
-        Some(HeldOutAccuracy { running: 0.9412, exact: 0.9846, batch: 0.9851 });
+        Some(AccuracyByStatistics { running: 0.9412, exact: 0.9846, batch: 0.9851 });
     EvaluationReport::new(&manifest, "MNIST test", 0, noises.into_iter().map(result).collect())
 }

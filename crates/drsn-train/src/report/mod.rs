@@ -21,5 +21,5 @@ pub use comparison::Comparison;
 pub use curve::{CurvePoint, NoiseCurve};
 pub use error::ReportError;
 pub use evaluation::{EvaluationReport, ModelFacts, NoiseScores};
-pub use study::{Study, StudyRow};
+pub use study::{HeldOutRow, Study, StudyRow};
 pub use write::{Report, write};

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     curve::{CurvePoint, NoiseCurve, noise_name, noises},
-    text::{Table, percent},
+    text::{Table, percent, plain},
 };
 use crate::recipe::Noise;
 
 /// Accuracy of kinds of network under noises, over several seeds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Study {
     /// Title of the report.
     pub title: String,
@@ -17,6 +17,21 @@ pub struct Study {
     pub data: String,
     /// A row for each kind of network and noise.
     pub rows: Vec<StudyRow>,
+    /// Accuracy on held-out inputs of each kind of network.
+    #[serde(default)]
+    pub held_out: Vec<HeldOutRow>,
+    /// The one with the best held-out accuracy, if one was to be chosen: then `rows` has no other.
+    #[serde(default)]
+    pub chosen: Option<String>,
+}
+
+/// Accuracy of one kind of network on held-out inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutRow {
+    /// Kind of network.
+    pub variant: String,
+    /// Accuracy of each training, in [0, 1].
+    pub accuracies: Vec<f64>,
 }
 
 /// One kind of network under one noise.
@@ -30,18 +45,23 @@ pub struct StudyRow {
     pub accuracies: Vec<f64>,
 }
 
-impl StudyRow {
-    /// Mean over the seeds; 0 if there are none.
-    pub(super) fn mean(&self) -> f64 {
-        self.accuracies.iter().sum::<f64>() / self.accuracies.len().max(1) as f64
-    }
+/// Mean; 0 if there are no values.
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
 
-    /// Sample standard deviation (n − 1) over the seeds; `None` for fewer than two.
-    pub(super) fn deviation(&self) -> Option<f64> {
-        let count = self.accuracies.len();
-        let mean = self.mean();
-        let squares: f64 = self.accuracies.iter().map(|x| (x - mean).powi(2)).sum();
-        (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
+/// Sample standard deviation (n − 1); `None` for fewer than two values.
+fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Mean and, of two values and more, deviation in percent.
+fn summary(values: &[f64]) -> String {
+    match deviation(values) {
+        Some(deviation) => format!("{:.2} ± {:.2} %", 100.0 * mean(values), 100.0 * deviation),
+        None => percent(mean(values)),
     }
 }
 
@@ -51,7 +71,7 @@ impl Study {
     pub(super) fn curves(&self) -> Vec<NoiseCurve> {
         let mut curves: Vec<NoiseCurve> = Vec::new();
         for row in &self.rows {
-            let (mean, deviation) = (row.mean(), row.deviation());
+            let (mean, deviation) = (mean(&row.accuracies), deviation(&row.accuracies));
             let point = CurvePoint {
                 noise: row.noise,
                 accuracy: mean,
@@ -75,27 +95,54 @@ impl Study {
         for curve in &curves {
             let cell = |noise: &Option<Noise>| {
                 let row = self.rows.iter().find(|r| r.unit == curve.name && r.noise == *noise);
-                row.map_or_else(
-                    || "–".to_owned(),
-                    |row| match row.deviation() {
-                        Some(deviation) => {
-                            format!("{:.2} ± {:.2} %", 100.0 * row.mean(), 100.0 * deviation)
-                        }
-                        None => percent(row.mean()),
-                    },
-                )
+                row.map_or_else(|| "–".to_owned(), |row| summary(&row.accuracies))
             };
             table.row(&curve.name, noises.iter().map(cell));
         }
         table
     }
 
+    /// The kind of network with the highest mean held-out accuracy, the first of several.
+    pub(crate) fn best_held_out(&self) -> Option<&str> {
+        let trained = self.held_out.iter().filter(|row| !row.accuracies.is_empty());
+        let best = trained.clone().map(|row| mean(&row.accuracies)).fold(f64::MIN, f64::max);
+        trained.into_iter().find(|row| mean(&row.accuracies) >= best).map(|row| &*row.variant)
+    }
+
+    /// A row for each kind of network, if one was to be chosen.
+    pub(super) fn held_out_table(&self) -> Option<Table> {
+        self.chosen.as_ref()?;
+        let mut table = Table::new("variant");
+        table.columns(["held-out inputs".to_owned()]);
+        for row in &self.held_out {
+            table.row(&row.variant, [summary(&row.accuracies)]);
+        }
+        Some(table)
+    }
+
+    /// What the numbers of the tables are.
+    pub(super) fn legend(&self) -> String {
+        let rows = self.rows.iter().map(|row| &row.accuracies);
+        let several = rows.chain(self.held_out.iter().map(|row| &row.accuracies));
+        let spread = if several.into_iter().any(|accuracies| accuracies.len() > 1) {
+            ", mean ± sample standard deviation over the trainings"
+        } else {
+            ""
+        };
+        let chosen = self.chosen.as_ref().map_or_else(String::new, |chosen| {
+            format!("; {} was chosen by the held-out inputs, before the test", plain(chosen))
+        });
+        format!("accuracy{spread}{chosen}")
+    }
+
     /// The study as text for a terminal.
     pub fn text(&self) -> String {
+        let held_out = self.held_out_table().map_or_else(String::new, |table| table.text() + "\n");
         format!(
-            "{}\n{}\naccuracy, mean ± sample standard deviation over seeds\n\n{}",
-            self.title,
-            self.data,
+            "{}\n{}\n{}\n\n{held_out}{}",
+            plain(&self.title),
+            plain(&self.data),
+            self.legend(),
             self.table().text()
         )
     }
@@ -107,16 +154,46 @@ mod tests {
 
     #[test]
     fn the_deviation_is_that_of_a_sample() {
-        let row = |accuracies: &[f64]| StudyRow {
-            unit: "cw".to_owned(),
-            noise: None,
+        let three = [0.9, 0.8, 0.7];
+        assert!((mean(&three) - 0.8).abs() < 1e-12);
+        assert!((deviation(&three).unwrap() - 0.1).abs() < 1e-12);
+        assert_eq!(deviation(&[0.9]), None);
+        assert!(mean(&[]).abs() < 1e-12);
+    }
+
+    /// The deviation of one seed was once announced.
+    #[test]
+    fn a_deviation_is_announced_from_two_trainings_on() {
+        let study = |accuracies: &[f64]| Study {
+            title: "study".to_owned(),
+            data: "data".to_owned(),
+            rows: vec![StudyRow {
+                unit: "cw".to_owned(),
+                noise: None,
+                accuracies: accuracies.to_vec(),
+            }],
+            held_out: Vec::new(),
+            chosen: None,
+        };
+        assert!(!study(&[0.9]).text().contains('±'));
+        assert!(study(&[0.9, 0.8]).text().contains("mean ± sample"));
+    }
+
+    #[test]
+    fn the_variant_is_chosen_by_held_out_inputs() {
+        let row = |variant: &str, accuracies: &[f64]| HeldOutRow {
+            variant: variant.to_owned(),
             accuracies: accuracies.to_vec(),
         };
-        let three = row(&[0.9, 0.8, 0.7]);
-        assert!((three.mean() - 0.8).abs() < 1e-12);
-        assert!((three.deviation().unwrap() - 0.1).abs() < 1e-12);
-        assert_eq!(row(&[0.9]).deviation(), None);
-        assert!(row(&[]).mean().abs() < 1e-12);
+        let study = Study {
+            title: "study".to_owned(),
+            data: "data".to_owned(),
+            rows: Vec::new(),
+            held_out: vec![row("a", &[]), row("b", &[0.9, 0.8]), row("c", &[0.88, 0.84])],
+            chosen: Some("c".to_owned()),
+        };
+        assert_eq!(study.best_held_out(), Some("c"));
+        assert!(study.text().contains("c was chosen by the held-out inputs"));
     }
 
     #[test]
@@ -128,6 +205,8 @@ mod tests {
             title: "study".to_owned(),
             data: "data".to_owned(),
             rows: vec![row("cw", None, vec![0.9, 0.8]), row("cs", noise, vec![0.5])],
+            held_out: Vec::new(),
+            chosen: None,
         };
         let text = study.text();
         assert!(

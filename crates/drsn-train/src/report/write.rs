@@ -117,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let study = Study { title: String::new(), data: String::new(), rows: Vec::new() };
+        let study = Study::default();
         let error = write(&file.join("report"), Report::Study(&study)).unwrap_err().to_string();
         assert!(error.starts_with("cannot write") && error.contains("file/report"), "{error}");
     }

@@ -23,6 +23,15 @@ pub struct Batch {
     pub labels: Vec<usize>,
 }
 
+/// An input of a source, as in one epoch: its noise and augmentation depend on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// Index in the source.
+    pub index: usize,
+    /// The epoch.
+    pub epoch: usize,
+}
+
 /// Makes batches of inputs of a part of a data set.
 #[derive(Debug, Clone)]
 pub struct Batches<'a> {
@@ -41,9 +50,14 @@ impl Batches<'_> {
     /// # Errors
     /// [`InputError`] with the name of the input that cannot be read or prepared.
     pub fn values(&self, indices: &[usize], epoch: usize) -> Result<ArrayD<f32>, InputError> {
-        let mut values = self.buffer(indices.len());
-        for (&index, input) in indices.iter().zip(values.outer_iter_mut()) {
-            self.read(index, epoch, input)?;
+        self.drawn(&draws(indices, epoch))
+    }
+
+    /// As [`Self::values`], of inputs as in different epochs.
+    fn drawn(&self, draws: &[Draw]) -> Result<ArrayD<f32>, InputError> {
+        let mut values = self.buffer(draws.len());
+        for (draw, input) in draws.iter().zip(values.outer_iter_mut()) {
+            self.read(draw.index, draw.epoch, input)?;
         }
         Ok(values)
     }
@@ -122,25 +136,26 @@ impl Batches<'_> {
         Ok(())
     }
 
-    /// Prepares the inputs with these indices and puts them on a device, with their classes.
+    /// Prepares these inputs and puts them on a device, with their classes.
     ///
     /// # Errors
     /// As [`Self::values`].
-    pub fn batch(
-        &self,
-        indices: &[usize],
-        epoch: usize,
-        device: &Device,
-    ) -> Result<Batch, InputError> {
-        let values = self.values(indices, epoch)?;
-        let labels: Vec<usize> = indices.iter().map(|&i| self.part.source.label(i)).collect();
+    pub fn batch(&self, draws: &[Draw], device: &Device) -> Result<Batch, InputError> {
+        let values = self.drawn(draws)?;
+        let labels: Vec<usize> =
+            draws.iter().map(|draw| self.part.source.label(draw.index)).collect();
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         Ok(Batch {
             inputs: Tensor::from_data(batch_last(values.view()), device),
-            targets: Tensor::from_data(TensorData::new(targets, [indices.len()]), device),
+            targets: Tensor::from_data(TensorData::new(targets, [draws.len()]), device),
             labels,
         })
     }
+}
+
+/// Inputs as in one epoch.
+pub(crate) fn draws(indices: &[usize], epoch: usize) -> Vec<Draw> {
+    indices.iter().map(|&index| Draw { index, epoch }).collect()
 }
 
 /// Prepares a raw input; `name` is its name in an error.

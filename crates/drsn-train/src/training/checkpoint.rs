@@ -11,7 +11,7 @@ use std::{
 use drsn_bundle::staging::write_file;
 use serde::{Deserialize, Serialize};
 
-use super::history::{EpochRecord, EpochSums};
+use super::history::{EpochRecord, EpochSums, best_epoch};
 use crate::recipe::Recipe;
 
 const MAGIC: &[u8; 8] = b"drsn-ck4";
@@ -55,6 +55,14 @@ pub enum CheckpointError {
     OtherConfiguration {
         /// The file.
         path: PathBuf,
+    },
+    /// No training can start from the checkpoint.
+    #[error("cannot start from {}: {reason}", path.display())]
+    NoStart {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// The checkpoint belongs to other data.
     #[error(
@@ -104,10 +112,25 @@ pub struct Checkpoint {
     pub sums: EpochSums,
     /// Results of the complete epochs.
     pub history: Vec<EpochRecord>,
+    /// Whether the bundle of the complete training was written.
+    pub exported: bool,
+    /// Labels of the classes; empty in older checkpoints.
+    pub classes: Vec<String>,
+    /// Where the training started, if not from random weights.
+    pub origin: Option<String>,
     /// The network's weights in Burn's format.
     pub weights: Vec<u8>,
     /// The state of the optimizer.
     pub optimizer: Vec<u8>,
+}
+
+/// Whether a training has had its last epoch, or is stopped early.
+pub(super) fn is_complete(recipe: &Recipe, position: Position, history: &[EpochRecord]) -> bool {
+    let stalled = |patience: usize| {
+        best_epoch(history, recipe.metric()).is_some_and(|best| history.len() > best + patience)
+    };
+    position.epoch >= recipe.epochs
+        || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +140,12 @@ struct Header {
     position: Position,
     sums: EpochSums,
     history: Vec<EpochRecord>,
+    #[serde(default)]
+    exported: bool,
+    #[serde(default)]
+    classes: Vec<String>,
+    #[serde(default)]
+    origin: Option<String>,
     weights: usize,
     optimizer: usize,
 }
@@ -125,6 +154,11 @@ impl Checkpoint {
     /// Path of the checkpoint of the best epoch, next to that of the last one.
     pub fn best(path: &Path) -> PathBuf {
         path.with_extension("best.checkpoint")
+    }
+
+    /// Whether nothing is left to train.
+    pub(crate) fn is_complete(&self) -> bool {
+        is_complete(&self.recipe, self.position, &self.history)
     }
 
     /// Folder of a checkpoint.
@@ -172,6 +206,9 @@ impl Checkpoint {
             position: self.position,
             sums: self.sums,
             history: self.history.clone(),
+            exported: self.exported,
+            classes: self.classes.clone(),
+            origin: self.origin.clone(),
             weights: self.weights.len(),
             optimizer: self.optimizer.len(),
         })?;
@@ -195,6 +232,9 @@ impl Checkpoint {
             position: header.position,
             sums: header.sums,
             history: header.history,
+            exported: header.exported,
+            classes: header.classes,
+            origin: header.origin,
             weights: weights.to_vec(),
             optimizer: optimizer.to_vec(),
         })
@@ -212,6 +252,9 @@ mod tests {
             recipe: crate::recipe::preset("mnist").unwrap(),
             data_digest: "1f".repeat(32),
             history: vec![],
+            exported: false,
+            classes: vec!["a".to_owned()],
+            origin: None,
             position: Position { epoch: 3, batch: 7 },
             sums: EpochSums { batches: 7, loss: 0.1 + 0.2, right: 5 },
             weights: vec![1, 2, 3],
@@ -244,7 +287,12 @@ mod tests {
             held_out_accuracy: 0.977_777_777_777_777_7,
             learning_rate: 0.095_074_362_599_853_01,
         };
-        saved.history = vec![EpochRecord { epoch, seconds: 1.5, inputs: 100 }];
+        saved.history = vec![EpochRecord {
+            epoch,
+            held_out_macro_recall: 0.1 + 0.2,
+            seconds: 1.5,
+            inputs: 100,
+        }];
         saved.save(&path).unwrap();
         assert_eq!(Checkpoint::load(&path).unwrap(), saved);
     }

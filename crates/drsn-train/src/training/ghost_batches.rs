@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 
 use super::{
-    batch::{Batch, Batches},
+    batch::{Batch, Batches, Draw},
     channel_moments::{ChannelMoments, pooled},
     error::TrainingError,
     loss::{count_correct, loss},
@@ -43,19 +43,18 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Computes loss and gradients of a batch: the inputs with these indices, as in `epoch`.
+    /// Computes loss and gradients of a batch.
     pub(super) fn compute(
         &self,
         batches: &Batches<'_>,
-        indices: &[usize],
-        epoch: usize,
+        draws: &[Draw],
         workers: &Workers,
     ) -> Result<StepResult, TrainingError> {
-        let parts = parts(indices, self.ghost_batches);
-        let share = |part: &[usize]| part.len() as f64 / indices.len() as f64;
+        let parts = parts(draws, self.ghost_batches);
+        let share = |part: &[Draw]| part.len() as f64 / draws.len() as f64;
         let results = workers.map(parts.clone(), |part| -> Result<_, TrainingError> {
             let device = Device::flex().autodiff();
-            let batch = batches.batch(part, epoch, &device)?;
+            let batch = batches.batch(part, &device)?;
             // Separate tensors, so that threads do not wait for one another's gradients.
             let network = with_parameters(self.network, self.parameters, &device);
             Ok(self.ghost_batch(&network, &batch, share(part), &device)?)
@@ -100,9 +99,9 @@ impl Step<'_> {
 }
 
 /// Splits a batch into `count` ghost batches whose sizes differ by at most one.
-fn parts(indices: &[usize], count: usize) -> Vec<&[usize]> {
-    let bound = |part: usize| part * indices.len() / count.max(1);
-    let parts = (0..count).map(|part| &indices[bound(part)..bound(part + 1)]);
+pub(super) fn parts<T>(inputs: &[T], count: usize) -> Vec<&[T]> {
+    let bound = |part: usize| part * inputs.len() / count.max(1);
+    let parts = (0..count).map(|part| &inputs[bound(part)..bound(part + 1)]);
     parts.filter(|part| !part.is_empty()).collect()
 }
 

@@ -1,68 +1,166 @@
-//! Loss and accuracy on held-out inputs.
+//! Loss and accuracy of a network on labelled inputs: the held-out ones, and a sample of those it is
+//! trained on.
 
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 
 use super::{
+    batch::{Batches, Draw, draws},
     context::TrainingContext,
+    disturbance::Disturbance,
     error::TrainingError,
-    loss::{count_correct, loss},
+    ghost_batches,
+    loss::{hits, loss},
+    order,
 };
 use crate::{
     model::{Drsn, Normalize},
     tensor::{read, read_matrix},
 };
 
-/// Mean loss and accuracy.
+/// The most training inputs that are measured, unless a batch is larger.
+const SAMPLE: usize = 5_000;
+
+/// Mean loss, accuracy, and the mean over classes of the share of their inputs that are correctly
+/// classified.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeldOutResult {
     pub(crate) loss: f64,
     pub(crate) accuracy: f64,
+    pub(crate) macro_recall: f64,
 }
 
-/// Number of held-out inputs that [`evaluate`] uses.
-pub(crate) fn inputs(context: &TrainingContext<'_>) -> usize {
-    full_batches(context).iter().map(|batch| batch.len()).sum()
+/// Inputs in batches, each normalised on its own if the statistics are those of batches.
+#[derive(Debug)]
+pub(crate) struct Measured<'a> {
+    batches: Batches<'a>,
+    chunks: Vec<Vec<Draw>>,
 }
 
-/// The held-out inputs in full batches, because the statistics of a smaller batch are less
-/// accurate. If there are fewer inputs than a batch, all of them are one batch.
-fn full_batches<'a>(context: &TrainingContext<'a>) -> Vec<&'a [usize]> {
-    let held_out = &context.data.held_out.indices;
-    let size = context.recipe.batch.min(held_out.len()).max(1);
-    held_out.chunks_exact(size).collect()
+impl<'a> Measured<'a> {
+    /// The held-out inputs in full batches, because the statistics of a smaller batch are less
+    /// accurate. If there are fewer inputs than a batch, all of them are one batch. They are in
+    /// random order, so each batch is a random sample.
+    pub(crate) fn held_out(context: &'a TrainingContext<'_>) -> Self {
+        let held_out = &context.data.held_out.indices;
+        let size = context.recipe.batch.min(held_out.len()).max(1);
+        let chunks = held_out.chunks_exact(size).map(|indices| draws(indices, 0)).collect();
+        Self { batches: context.held_out(), chunks }
+    }
+
+    /// Training inputs in ghost batches, as in an epoch of the training after its last one. They
+    /// have the noise of training but no augmentation: those are the inputs that exact statistics
+    /// are measured on.
+    pub(crate) fn training(context: &'a TrainingContext<'_>) -> Self {
+        let TrainingContext { recipe, data, .. } = *context;
+        let order = order::of_epoch(context, recipe.epochs);
+        let batches = (SAMPLE / recipe.batch).max(1);
+        let parts = order.chunks_exact(recipe.batch).take(batches).flat_map(|batch| {
+            ghost_batches::parts(batch, recipe.ghost_batches).into_iter().map(<[Draw]>::to_vec)
+        });
+        Self {
+            chunks: parts.collect(),
+            batches: context.batches(&data.training, Disturbance::statistics(recipe)),
+        }
+    }
+
+    /// Number of inputs.
+    pub(crate) fn inputs(&self) -> usize {
+        self.chunks.iter().map(Vec::len).sum()
+    }
+
+    /// Loss and accuracy, with normalizations chosen by the caller.
+    pub(crate) fn evaluate<N: Normalize>(
+        &self,
+        network: &Drsn,
+        context: TrainingContext<'_>,
+        normalize: impl Fn() -> N + Sync,
+    ) -> Result<HeldOutResult, TrainingError> {
+        let classes = context.data.classes.len();
+        let evaluate = |draws: &Vec<Draw>| -> Result<(f64, Counts), TrainingError> {
+            let device = Device::flex();
+            let batch = self.batches.batch(draws, &device)?;
+            let mut counts = Counts::new(classes);
+            match network.forward_with(batch.inputs.clone(), &mut normalize()) {
+                ControlFlow::Break(_) => Ok((0.0, counts)),
+                ControlFlow::Continue(output) => {
+                    let scores = read_matrix(output.logits.clone())?;
+                    counts.add(&batch.labels, hits(&scores, &batch.labels));
+                    let loss = read(loss(output.logits, &batch, None, &device))?;
+                    Ok((f64::from(loss.iter().sum::<f32>()), counts))
+                }
+            }
+        };
+        let results = context.workers.map(self.chunks.iter().collect(), evaluate);
+        let (mut loss, mut counts) = (0.0, Counts::new(classes));
+        for result in results {
+            let (batch_loss, batch_counts) = result?;
+            loss += batch_loss;
+            counts.merge(&batch_counts);
+        }
+        Ok(HeldOutResult {
+            loss: loss / self.chunks.len().max(1) as f64,
+            accuracy: counts.accuracy(),
+            macro_recall: counts.macro_recall(),
+        })
+    }
 }
 
-/// Loss and accuracy over full batches, with normalizations chosen by the caller. The held-out
-/// inputs are in random order, so each batch is a random sample.
-pub(crate) fn evaluate<N: Normalize>(
-    network: &Drsn,
-    context: TrainingContext<'_>,
-    normalize: impl Fn() -> N + Sync,
-) -> Result<HeldOutResult, TrainingError> {
-    let chunks = full_batches(&context);
-    let inputs: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-    let batches = context.held_out();
-    let count = chunks.len().max(1) as f64;
-    let results = context.workers.map(chunks, |indices| -> Result<(f64, usize), TrainingError> {
-        let device = Device::flex();
-        let batch = batches.batch(indices, 0, &device)?;
-        match network.forward_with(batch.inputs.clone(), &mut normalize()) {
-            ControlFlow::Break(_) => Ok((0.0, 0)),
-            ControlFlow::Continue(output) => {
-                let scores = read_matrix(output.logits.clone())?;
-                let correct = count_correct(&scores, &batch.labels);
-                let loss = read(loss(output.logits, &batch, None, &device))?;
-                Ok((f64::from(loss.iter().sum::<f32>()), correct))
+/// Inputs of each class, and how many of them are correctly classified.
+struct Counts(Vec<[usize; 2]>);
+
+impl Counts {
+    fn new(classes: usize) -> Self {
+        Self(vec![[0; 2]; classes])
+    }
+
+    fn add(&mut self, labels: &[usize], hits: impl Iterator<Item = bool>) {
+        for (&label, hit) in labels.iter().zip(hits) {
+            if let Some([inputs, correct]) = self.0.get_mut(label) {
+                *inputs += 1;
+                *correct += usize::from(hit);
             }
         }
-    });
-    let (mut loss, mut correct) = (0.0, 0);
-    for result in results {
-        let (batch_loss, batch_correct) = result?;
-        loss += batch_loss;
-        correct += batch_correct;
     }
-    Ok(HeldOutResult { loss: loss / count, accuracy: correct as f64 / inputs.max(1) as f64 })
+
+    fn merge(&mut self, other: &Self) {
+        for ([inputs, correct], [more, more_correct]) in self.0.iter_mut().zip(&other.0) {
+            *inputs += more;
+            *correct += more_correct;
+        }
+    }
+
+    fn accuracy(&self) -> f64 {
+        let [inputs, correct] = self.0.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+        correct as f64 / inputs.max(1) as f64
+    }
+
+    /// The mean over the classes that have inputs.
+    fn macro_recall(&self) -> f64 {
+        let recalls: Vec<f64> = self
+            .0
+            .iter()
+            .filter(|[inputs, _]| *inputs > 0)
+            .map(|&[inputs, correct]| correct as f64 / inputs as f64)
+            .collect();
+        recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macro_recall_counts_a_rare_class_as_much_as_a_frequent_one() {
+        let mut counts = Counts::new(3);
+        // Eight of nine inputs are of class 0, and all are taken for it; class 2 has none.
+        counts.add(&[0; 8], [true; 8].into_iter());
+        let mut more = Counts::new(3);
+        more.add(&[1], [false].into_iter());
+        counts.merge(&more);
+        assert!((counts.accuracy() - 8.0 / 9.0).abs() < 1e-12);
+        assert!((counts.macro_recall() - 0.5).abs() < 1e-12);
+    }
 }

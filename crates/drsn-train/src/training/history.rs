@@ -3,11 +3,16 @@
 use drsn_bundle::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::recipe::Metric;
+
 /// Results and duration of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Loss, accuracy and learning rate.
     pub epoch: Epoch,
+    /// Held-out recall, as the mean over classes, in [0, 1]; 0 in older checkpoints.
+    #[serde(default)]
+    pub held_out_macro_recall: f64,
     /// Duration in seconds, without the part before a resume.
     pub seconds: f64,
     /// Inputs trained on in that time.
@@ -45,10 +50,15 @@ impl EpochSums {
     }
 }
 
-/// The first epoch with the highest held-out accuracy, counted from 0; `None` if there is no epoch.
-pub(crate) fn best_epoch(history: &[EpochRecord]) -> Option<usize> {
-    let best = history.iter().map(|record| record.epoch.held_out_accuracy).fold(f64::MIN, f64::max);
-    history.iter().position(|record| record.epoch.held_out_accuracy >= best)
+/// The first epoch with the best held-out result, counted from 0; `None` if there is no epoch.
+pub(crate) fn best_epoch(history: &[EpochRecord], metric: Metric) -> Option<usize> {
+    let results = history.iter().map(|record| match metric {
+        Metric::Accuracy => record.epoch.held_out_accuracy,
+        Metric::MacroRecall => record.held_out_macro_recall,
+        Metric::Loss => -record.epoch.held_out_loss,
+    });
+    let best = results.clone().fold(f64::MIN, f64::max);
+    results.into_iter().position(|result| result >= best)
 }
 
 #[cfg(test)]
@@ -60,7 +70,7 @@ fn epoch(held_out_accuracy: f64) -> EpochRecord {
         held_out_accuracy,
         learning_rate: 0.1,
     };
-    EpochRecord { epoch, seconds: 1.0, inputs: 100 }
+    EpochRecord { epoch, held_out_macro_recall: 0.5, seconds: 1.0, inputs: 100 }
 }
 
 #[cfg(test)]
@@ -69,7 +79,17 @@ mod tests {
 
     #[test]
     fn the_first_of_several_best_epochs_is_the_best() {
-        assert_eq!(best_epoch(&[]), None);
-        assert_eq!(best_epoch(&[0.5, 0.9, 0.7, 0.9].map(epoch)), Some(1));
+        assert_eq!(best_epoch(&[], Metric::Accuracy), None);
+        assert_eq!(best_epoch(&[0.5, 0.9, 0.7, 0.9].map(epoch), Metric::Accuracy), Some(1));
+    }
+
+    #[test]
+    fn the_metric_decides_which_epoch_is_the_best() {
+        let mut history = [0.9, 0.8, 0.7].map(epoch);
+        history[1].held_out_macro_recall = 0.6;
+        history[2].epoch.held_out_loss = 0.4;
+        for (metric, best) in [(Metric::Accuracy, 0), (Metric::MacroRecall, 1), (Metric::Loss, 2)] {
+            assert_eq!(best_epoch(&history, metric), Some(best), "{metric:?}");
+        }
     }
 }

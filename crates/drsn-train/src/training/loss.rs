@@ -24,8 +24,12 @@ pub(super) fn loss(
 
 /// Counts the columns of `scores`, `[classes, batch]`, whose maximum is at their label.
 pub(super) fn count_correct(scores: &Array2<f32>, labels: &[usize]) -> usize {
-    let columns = scores.columns().into_iter();
-    columns.zip(labels).filter(|(column, label)| largest(column) == Some(**label)).count()
+    hits(scores, labels).filter(|hit| *hit).count()
+}
+
+/// Whether the maximum of each column of `scores`, `[classes, batch]`, is at its label.
+pub(super) fn hits(scores: &Array2<f32>, labels: &[usize]) -> impl Iterator<Item = bool> {
+    scores.columns().into_iter().zip(labels).map(|(column, label)| largest(&column) == Some(*label))
 }
 
 /// Index of the largest value, the last of several.

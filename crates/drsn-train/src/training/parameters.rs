@@ -29,6 +29,14 @@ pub(super) fn parameters(network: &Drsn) -> Result<(Vec<f32>, Vec<Role>), Tensor
     reader.failure.map_or(Ok((reader.values, reader.roles)), Err)
 }
 
+/// Number of trainable parameters of the first convolution and so many stages: they come first.
+pub(super) fn count_first(network: &Drsn, stages: usize) -> Result<usize, TensorError> {
+    let mut reader = ParameterReader::default();
+    network.stem.visit(&mut reader);
+    network.stages.iter().take(stages).flatten().for_each(|unit| unit.visit(&mut reader));
+    reader.failure.map_or(Ok(reader.values.len()), Err)
+}
+
 /// Returns the network with these values on a device with gradients. Each call makes new tensors,
 /// so that threads do not wait for one another's gradients.
 pub(super) fn with_parameters(network: &Drsn, values: &[f32], device: &Device) -> Drsn {

@@ -21,7 +21,18 @@ pub struct BatchReport {
     pub accuracy: f64,
     /// Inputs per second since the training was started or resumed.
     pub rate: f64,
-    /// Remaining time at that rate.
+    /// Remaining time at that rate until everything is done, the steps after the training too.
+    pub left: Duration,
+}
+
+/// How far a step outside the training loop is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Complete parts.
+    pub done: usize,
+    /// Parts of the step.
+    pub total: usize,
+    /// Remaining time until everything is done.
     pub left: Duration,
 }
 
@@ -37,8 +48,18 @@ pub trait Progress: Send {
         let _ = (epoch, epochs, record);
     }
 
-    /// A step outside the training loop starts, or has a result worth reporting.
+    /// A step outside the training loop starts.
     fn step(&mut self, message: &str) {
+        let _ = message;
+    }
+
+    /// A part of the current step is complete.
+    fn part(&mut self, report: &StepReport) {
+        let _ = report;
+    }
+
+    /// There is a result, or something that the user should know.
+    fn note(&mut self, message: &str) {
         let _ = message;
     }
 }

@@ -12,28 +12,27 @@ use burn::{
     tensor::{Bytes, Device},
 };
 use drsn_bundle::Epoch;
-use rand::seq::SliceRandom as _;
 
 use super::{
-    batch::Batches,
+    batch::{Batches, Draw},
     channel_moments::ChannelMoments,
-    checkpoint::{Checkpoint, CheckpointError, Position},
+    checkpoint::{Checkpoint, CheckpointError, Position, is_complete},
     context::TrainingContext,
     disturbance::Disturbance,
     error::TrainingError,
     ghost_batches::{Step, StepResult},
-    held_out::{self, HeldOutResult},
+    held_out::{HeldOutResult, Measured},
     history::{EpochRecord, EpochSums, best_epoch},
     optimizer::Optimizer,
-    parameters::{parameters, with_parameters},
+    order,
+    parameters::{Role, count_first, parameters, with_parameters},
     progress::Progress,
     rate::RateMeter,
-    running_statistics,
+    running_statistics, start,
 };
 use crate::{
     dataset::class_weights,
     model::{BatchStatistics, Drsn},
-    random::{Purpose, stream},
     recipe::ClassWeights,
     tensor::TensorError,
 };
@@ -51,6 +50,9 @@ pub struct Trainer<'a> {
     sums: EpochSums,
     history: Vec<EpochRecord>,
     class_weights: Option<Vec<f32>>,
+    /// Number of parameters that stay as they are; they are the first.
+    frozen: usize,
+    origin: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -66,7 +68,13 @@ impl<'a> Trainer<'a> {
                 Some(class_weights(&context.data.training, context.data.classes.len()))
             }
         };
-        let (parameters, roles) = parameters(&network)?;
+        let (parameters, mut roles) = parameters(&network)?;
+        let frozen = match context.recipe.start.as_ref().map_or(0, |start| start.freeze) {
+            0 => 0,
+            stages => count_first(&network, stages)?,
+        };
+        // Nothing that has no weights decays.
+        roles[..frozen].fill(Role::Other);
         Ok(Self {
             running: running_statistics::load(&mut network)?,
             optimizer: Optimizer::new(context.recipe.optimizer.clone(), &roles),
@@ -76,8 +84,29 @@ impl<'a> Trainer<'a> {
             history: Vec::new(),
             network,
             class_weights,
+            frozen,
+            origin: None,
             context,
         })
+    }
+
+    /// A training at its start, with the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoStart`] if its network is another one.
+    pub fn start(context: TrainingContext<'a>, path: &Path) -> Result<Self, TrainingError> {
+        let mut trainer = Self::new(context)?;
+        let (network, origin) = start::network(&trainer.network, &context, path)?;
+        trainer.network = network;
+        trainer.running = running_statistics::load(&mut trainer.network)?;
+        (trainer.parameters, _) = parameters(&trainer.network)?;
+        trainer.origin = Some(origin);
+        Ok(trainer)
+    }
+
+    /// Where the training started, if not from random weights.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// Resumes the training of a checkpoint.
@@ -108,6 +137,7 @@ impl<'a> Trainer<'a> {
         trainer.position = checkpoint.position;
         trainer.sums = checkpoint.sums;
         trainer.history = checkpoint.history;
+        trainer.origin = checkpoint.origin;
         Ok(trainer)
     }
 
@@ -133,12 +163,12 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
     ) -> Result<(), TrainingError> {
         let context = self.context;
-        let mut rate = RateMeter::new(context.recipe, context.batches_per_epoch(), self.position);
+        let mut rate = RateMeter::new(&context, self.position, self.running.len());
         while !self.is_done() {
             self.epoch(checkpoint, progress, stop, &mut rate)?;
             let saved = self.checkpoint()?;
             // The best one first: whenever the program ends, the last one's best epoch exists.
-            if best_epoch(&self.history) == Some(self.history.len() - 1) {
+            if best_epoch(&self.history, context.recipe.metric()) == Some(self.history.len() - 1) {
                 saved.save(&Checkpoint::best(checkpoint))?;
             }
             saved.save(checkpoint)?;
@@ -177,12 +207,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_done(&self) -> bool {
-        let recipe = self.context.recipe;
-        let stalled = |patience: usize| {
-            best_epoch(&self.history).is_some_and(|best| self.history.len() > best + patience)
-        };
-        self.position.epoch >= recipe.epochs
-            || recipe.early_stopping.is_some_and(|early| stalled(early.patience))
+        is_complete(self.context.recipe, self.position, &self.history)
     }
 
     fn epoch(
@@ -192,16 +217,15 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
         rate: &mut RateMeter,
     ) -> Result<(), TrainingError> {
-        let TrainingContext { recipe, data, .. } = self.context;
+        let recipe = self.context.recipe;
         let started = Instant::now();
         let epoch = self.position.epoch;
-        let mut order = data.training.indices.clone();
-        order.shuffle(&mut stream(recipe.seed, Purpose::Order, epoch as u64, 0));
-        let remaining: Vec<&[usize]> =
+        let order = order::of_epoch(&self.context, epoch);
+        let remaining: Vec<&[Draw]> =
             order.chunks_exact(recipe.batch).skip(self.position.batch).collect();
         let mut learning_rate = 0.0;
-        for indices in &remaining {
-            learning_rate = self.step(indices)?;
+        for draws in &remaining {
+            learning_rate = self.step(draws)?;
             progress.batch(&rate.report(self.position, &self.sums));
             let is_last = self.position.batch >= self.context.batches_per_epoch();
             if !is_last && stop.load(Ordering::Relaxed) {
@@ -209,9 +233,14 @@ impl<'a> Trainer<'a> {
                 return Err(self.interrupted(checkpoint));
             }
         }
-        let held_out = held_out::evaluate(&self.network(), self.context, BatchStatistics::default)?;
+        let held_out = Measured::held_out(&self.context).evaluate(
+            &self.network(),
+            self.context,
+            BatchStatistics::default,
+        )?;
         let record = EpochRecord {
             epoch: self.epoch_result(held_out, learning_rate),
+            held_out_macro_recall: held_out.macro_recall,
             seconds: started.elapsed().as_secs_f64(),
             inputs: remaining.len() * recipe.batch,
         };
@@ -234,7 +263,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Makes one step of the optimizer and returns its learning rate.
-    fn step(&mut self, indices: &[usize]) -> Result<f64, TrainingError> {
+    fn step(&mut self, draws: &[Draw]) -> Result<f64, TrainingError> {
         let TrainingContext { recipe, data, workers, .. } = self.context;
         let Position { epoch, batch } = self.position;
         let batches = Batches {
@@ -248,11 +277,12 @@ impl<'a> Trainer<'a> {
             ghost_batches: recipe.ghost_batches,
             class_weights: self.class_weights.as_deref(),
         };
-        let StepResult { gradients, loss, correct, statistics } =
-            step.compute(&batches, indices, epoch, workers)?;
+        let StepResult { mut gradients, loss, correct, statistics } =
+            step.compute(&batches, draws, workers)?;
         if !loss.is_finite() {
             return Err(TrainingError::Diverged { loss, epoch, batch });
         }
+        gradients[..self.frozen].fill(0.0);
         let per_epoch = self.context.batches_per_epoch();
         let factor = recipe.schedule.factor(epoch * per_epoch + batch, per_epoch, recipe.epochs);
         let rate = recipe.optimizer.learning_rate * factor;
@@ -272,6 +302,9 @@ impl<'a> Trainer<'a> {
             position: self.position,
             sums: self.sums,
             history: self.history.clone(),
+            exported: false,
+            classes: self.context.data.classes.clone(),
+            origin: self.origin.clone(),
             weights: weights.map_err(unreadable)?.to_vec(),
             optimizer: self.optimizer.to_bytes(),
         })

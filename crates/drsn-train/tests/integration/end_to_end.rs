@@ -49,6 +49,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
     let job = TrainingJob {
         data: DataOptions { folder: data.clone(), index: None, skip_bad: false, threads: 2 },
         checkpoint: folder.path().join("checkpoint"),
+        from: None,
         resume: false,
         restart: false,
         destination: Destination {
@@ -56,6 +57,7 @@ fn a_small_network_learns_real_digits_and_is_served_as_well_as_it_was_trained() 
             name: Name::new("small").unwrap(),
             version: Name::new("1").unwrap(),
             replace: false,
+            export_anyway: false,
             onnxruntime: None,
         },
     };

@@ -1,7 +1,10 @@
 //! What remains if a training or an export is killed, or the training diverges.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -18,62 +21,152 @@ use rand::RngExt as _;
 use crate::{
     skip,
     support::runtime,
-    workspace::{EPOCHS, Workspace, last_line, names, said},
+    workspace::{EPOCHS, Workspace, contents, last_line, names, said},
 };
 
 /// Maximum number of kills.
 const KILLS: usize = 12;
 
+/// Where a training is killed: what it says when a phase begins, and how often.
+const PHASES: [(&str, usize); 3] =
+    [("", 8), ("measuring the statistics", 6), ("comparing the exported model", 6)];
+
+/// A training that was killed while it measured statistics once began again from its first epoch
+/// without a word.
 #[test]
-fn a_training_that_is_killed_again_and_again_gives_the_model_of_one_that_never_was() {
+fn a_training_that_is_killed_at_twenty_moments_gives_the_bundle_of_one_that_never_was() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let undisturbed = Workspace::new();
+    let lengths = lengths_of_phases(&mut undisturbed.command(&[]));
+
+    let workspace = Workspace::new();
+    let mut rng = stream(6, Purpose::Evaluation, 0, 0);
+    let (mut before, mut kills) = (Position::default(), 0);
+    for ((begin, times), length) in PHASES.into_iter().zip(lengths) {
+        // Eight kills in the training, each after a sixth of it at most.
+        let longest = if begin.is_empty() { length / EPOCHS as u32 } else { length };
+        for _ in 0..times {
+            let flags: &[&str] = match workspace.checkpoint().exists() {
+                false => &[],
+                // The export is repeated although an earlier one may be complete.
+                true if begin.starts_with("comparing") => &["--resume", "--replace"],
+                true => &["--resume"],
+            };
+            let delay = longest.mul_f64(rng.random_range(0.0..1.0));
+            kills += usize::from(killed(&mut workspace.command(flags), begin, delay));
+            // Checkpoints and bundles are complete or missing, and what was saved stays saved.
+            let now = workspace.position();
+            assert!(now >= before, "{now:?} after {before:?}");
+            before = now;
+            if workspace.bundle().exists() {
+                Bundle::open(&workspace.bundle()).unwrap();
+            } else if workspace.checkpoint().exists() {
+                let output = workspace.command(&[]).output().unwrap();
+                assert!(last_line(&output).contains("add --resume"), "{}", said(&output));
+            }
+        }
+    }
+    assert!(kills >= 10, "only {kills} kills came before the end");
+    let output = workspace.command(&["--resume"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let models = |workspace: &Workspace| contents(&workspace.path("models"));
+    assert!(models(&workspace) == models(&undisturbed), "after {kills} kills");
+    // The last run deleted what the killed ones left.
+    let left = names(&workspace.path("checkpoints"));
+    assert!(!left.iter().any(|name| name.starts_with('.')), "{left:?}");
+
+    // Nothing is left to do now: the command says so, and a new training may begin.
+    let bundle = fs::metadata(workspace.bundle()).unwrap().ino();
+    let output = workspace.command(&["--resume"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.starts_with("nothing to resume"), "{text}");
+    assert_eq!(fs::metadata(workspace.bundle()).unwrap().ino(), bundle);
+    let output = workspace.command(&["--replace"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// Lines of a program's progress as they come.
+fn progress(command: &mut Command) -> (Child, impl Iterator<Item = String>) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    (child, lines)
+}
+
+/// Runs a training to its end, and measures its phases.
+fn lengths_of_phases(command: &mut Command) -> Vec<Duration> {
+    let (mut training, lines) = progress(command);
+    let mut begins = vec![Instant::now()];
+    for line in lines {
+        if PHASES.iter().skip(begins.len()).any(|(begin, _)| line.contains(begin)) {
+            begins.push(Instant::now());
+        }
+    }
+    begins.push(Instant::now());
+    assert!(training.wait().unwrap().success());
+    assert_eq!(begins.len(), PHASES.len() + 1);
+    begins.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+/// Runs a program and kills it so long after it has said that a phase begins; returns whether it
+/// was still running.
+fn killed(command: &mut Command, begin: &str, delay: Duration) -> bool {
+    let (mut running, mut lines) = progress(command);
+    if !begin.is_empty() {
+        lines.by_ref().find(|line| line.contains(begin));
+    }
+    thread::sleep(delay);
+    running.kill().unwrap();
+    let ended = running.wait().unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert!(ended.success() || ended.code().is_none(), "it failed: {rest:?}");
+    !ended.success()
+}
+
+/// The finished trainings of a comparison: their folders, each with its place on the disk.
+fn finished(study: &Path) -> BTreeMap<PathBuf, u64> {
+    let folders = fs::read_dir(study).into_iter().flatten().flatten().map(|entry| entry.path());
+    let bundles = folders.map(|folder| folder.join("1")).filter(|bundle| bundle.exists());
+    bundles.map(|bundle| (bundle.clone(), fs::metadata(&bundle).unwrap().ino())).collect()
+}
+
+#[test]
+fn a_comparison_that_is_killed_again_and_again_repeats_no_finished_training() {
     if let Err(reason) = runtime() {
         return skip::skip(&reason);
     }
     let undisturbed = Workspace::new();
     let started = Instant::now();
-    let output = undisturbed.command(&[]).output().unwrap();
+    let output = undisturbed.compare(&["--units", "cw,resnet", "--seeds", "1"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let whole = started.elapsed();
 
-    // The duration of a training varies: if it was over too soon, it is killed earlier.
-    let (workspace, kills) = [0.4, 0.2, 0.1, 0.05]
-        .into_iter()
-        .map(|longest| killed_until_it_is_done(whole.mul_f64(longest)))
-        .find(|(_, kills)| *kills >= 3)
-        .expect("a training that was killed several times");
-    Bundle::open(&workspace.bundle()).unwrap();
-    let model = |workspace: &Workspace| fs::read(workspace.bundle().join("model.onnx")).unwrap();
-    assert!(model(&workspace) == model(&undisturbed), "after {kills} kills");
-    // The last run deleted what the killed ones left.
-    assert_eq!(names(&workspace.path("models/tones")), ["1"]);
-    let left = names(&workspace.path("checkpoints"));
-    let hidden = left.iter().filter(|name| name.starts_with('.'));
-    assert_eq!(hidden.count(), 0, "{left:?}");
-}
-
-/// Trains and resumes after each kill, which happens after a random time of at most `longest`;
-/// returns the number of kills.
-fn killed_until_it_is_done(longest: Duration) -> (Workspace, usize) {
     let workspace = Workspace::new();
-    let mut rng = stream(6, Purpose::Evaluation, 0, 0);
-    let (mut before, mut kills) = (Position::default(), 0);
-    while !workspace.bundle().exists() {
-        let flags: &[&str] = if workspace.checkpoint().exists() { &["--resume"] } else { &[] };
-        let mut command = workspace.command(flags);
-        let mut training = silent(&mut command);
-        if kills < KILLS {
-            thread::sleep(longest.mul_f64(rng.random_range(0.05..1.0)));
-            training.kill().unwrap();
-        }
-        let ended = training.wait().unwrap();
-        kills += usize::from(!ended.success());
-        assert!(kills <= KILLS, "it was not killed, and failed: {ended}");
-        // Checkpoints and bundles are complete or missing, and what was saved stays saved.
-        let now = workspace.position();
-        assert!(now >= before, "{now:?} after {before:?}");
+    let study = workspace.path("study");
+    let command = || workspace.compare(&["--units", "cw,resnet", "--seeds", "1"]);
+    let mut rng = stream(9, Purpose::Evaluation, 0, 0);
+    let mut before = BTreeMap::new();
+    for _ in 0..KILLS {
+        killed(&mut command(), "", whole.mul_f64(rng.random_range(0.05..0.4)));
+        let now = finished(&study);
+        assert!(before.iter().all(|(bundle, place)| now.get(bundle) == Some(place)), "{now:?}");
         before = now;
     }
-    (workspace, kills)
+    let output = command().output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    for name in ["cw-seed1", "resnet-seed1"] {
+        let bundle = |workspace: &Workspace| contents(&workspace.path("study").join(name));
+        assert!(bundle(&workspace) == bundle(&undisturbed), "{name}");
+    }
+    assert!(
+        output.stdout
+            == undisturbed
+                .compare(&["--units", "cw,resnet", "--seeds", "1"])
+                .output()
+                .unwrap()
+                .stdout
+    );
 }
 
 /// Starts a program that says nothing.

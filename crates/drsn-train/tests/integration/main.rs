@@ -16,11 +16,15 @@ mod end_to_end;
 #[cfg(test)]
 mod evaluation;
 #[cfg(test)]
+mod export_anyway;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod fused_graph;
+#[cfg(test)]
+mod going_on;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
@@ -30,6 +34,8 @@ mod parity;
 #[cfg(test)]
 mod predict;
 #[cfg(test)]
+mod progress;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod reported;
@@ -38,6 +44,8 @@ mod reproducibility;
 #[path = "../../../../tests/support/skip.rs"]
 #[cfg(test)]
 mod skip;
+#[cfg(test)]
+mod study;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! Checkpoints and studies are never continued with other data.
 
-use std::{
-    fs,
-    process::{Command, Output},
-};
+use std::{fs, process::Output};
 
 use drsn_train::training::Checkpoint;
 
@@ -14,11 +11,8 @@ use crate::{
 };
 
 fn compare(workspace: &Workspace, units: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
-    command.args(["compare", "--units", units, "--seeds", "1"]);
-    command.args(["--out".as_ref(), workspace.path("study").as_os_str()]);
-    workspace.recipe(&mut command);
-    command.args(["--set", "epochs=1"]).output().unwrap()
+    let flags = ["--units", units, "--seeds", "1", "--set", "epochs=1"];
+    workspace.compare(&flags).output().unwrap()
 }
 
 #[test]

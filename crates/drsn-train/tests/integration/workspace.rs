@@ -16,16 +16,17 @@ use rand::RngExt as _;
 /// Epochs of a training.
 pub(crate) const EPOCHS: usize = 6;
 
-/// Writes recordings of two classes, a tone and noise.
-fn recordings(folder: &Path) {
+/// Writes recordings of two classes, a tone and noise, with one sample of this value.
+fn recordings(folder: &Path, spike: Option<f32>) {
     let mut rng = stream(5, Purpose::Evaluation, 0, 0);
     for class in ["noise", "tone"] {
-        let samples: Vec<f32> = (0..40_000)
+        let mut samples: Vec<f32> = (0..40_000)
             .map(|n| match class {
                 "tone" => (n as f32 * 0.3).sin() + rng.random_range(-0.2..0.2),
                 _ => rng.random_range(-1.0..1.0),
             })
             .collect();
+        samples[5_000] = spike.unwrap_or(samples[5_000]);
         fs::create_dir_all(folder.join(class)).unwrap();
         fs::write(folder.join(class).join("recording.npy"), npy(&samples)).unwrap();
     }
@@ -51,7 +52,38 @@ pub(crate) struct Workspace(tempfile::TempDir);
 impl Workspace {
     pub(crate) fn new() -> Self {
         let workspace = Self(tempfile::tempdir().unwrap());
-        recordings(&workspace.path("data"));
+        recordings(&workspace.path("data"), None);
+        workspace
+    }
+
+    /// With recordings of five machines, each in a folder of its own.
+    pub(crate) fn with_groups() -> Self {
+        let workspace = Self::new();
+        for class in ["noise", "tone"] {
+            let folder = workspace.path("data").join(class);
+            let recording = fs::read(folder.join("recording.npy")).unwrap();
+            fs::remove_file(folder.join("recording.npy")).unwrap();
+            // The last bytes are samples: each machine has another part of them.
+            let samples = &recording[recording.len() - 40_000 * 4..];
+            for (machine, part) in samples.chunks(8_000 * 4).enumerate() {
+                let values: Vec<f32> = part
+                    .as_chunks::<4>()
+                    .0
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes))
+                    .collect();
+                let inside = folder.join(format!("machine{machine}"));
+                fs::create_dir_all(&inside).unwrap();
+                fs::write(inside.join("recording.npy"), npy(&values)).unwrap();
+            }
+        }
+        workspace
+    }
+
+    /// With a sample in each recording that is 100,000 times as large as the others.
+    pub(crate) fn with_spikes() -> Self {
+        let workspace = Self(tempfile::tempdir().unwrap());
+        recordings(&workspace.path("data"), Some(1e5));
         workspace
     }
 
@@ -80,6 +112,15 @@ impl Workspace {
         command.args(["--checkpoint".as_ref(), self.checkpoint().as_os_str()]);
         self.recipe(command);
         command.args(flags).stdin(Stdio::null());
+    }
+
+    /// Compares kinds of unit on the recordings.
+    pub(crate) fn compare(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsn-train"));
+        command.args(["compare", "--out"]).arg(self.path("study"));
+        self.recipe(&mut command);
+        command.args(flags).stdin(Stdio::null());
+        command
     }
 
     /// Adds the recipe and the data, for `train` and `compare`.

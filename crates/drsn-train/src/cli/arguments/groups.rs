@@ -80,6 +80,9 @@ pub(crate) struct DestinationArguments {
     /// Replace the version if it exists.
     #[arg(long, env = "DRSN_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
+    /// Export a network that does not work with fixed statistics, too; its manifest says so.
+    #[arg(long, env = "DRSN_EXPORT_ANYWAY", value_parser = FalseyValueParser::new())]
+    export_anyway: bool,
     #[command(flatten)]
     runtime: RuntimeArguments,
 }
@@ -140,6 +143,7 @@ impl DestinationArguments {
             name: Name::new(name).context("--name")?,
             version: Name::new(self.version.as_str()).context("--version")?,
             replace: self.replace,
+            export_anyway: self.export_anyway,
             onnxruntime: self.runtime.onnxruntime.clone(),
         })
     }

@@ -6,7 +6,10 @@ mod snr;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
-use drsn_train::{Destination, TrainingJob, recipe::Noise};
+use drsn_train::{
+    Destination, TrainingJob, Variation,
+    recipe::{Noise, Recipe},
+};
 
 pub(crate) use groups::{DataArguments, DestinationArguments, RecipeArguments, RuntimeArguments};
 pub(crate) use snr::noises_by_snr;
@@ -76,7 +79,7 @@ pub(crate) struct Presets {
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     #[command(flatten)]
-    pub(crate) recipe: RecipeArguments,
+    recipe: RecipeArguments,
     #[command(flatten)]
     data: DataArguments,
     /// Name of the model [default: the preset's; required with --config].
@@ -90,6 +93,14 @@ pub(crate) struct Train {
     /// Folder for the report [default: the checkpoint's path with the extension .report].
     #[arg(long, value_name = "DIR", env = "DRSN_REPORT", help_heading = "Output")]
     report: Option<PathBuf>,
+    /// Start from the weights of this checkpoint instead of random ones.
+    ///
+    /// For more epochs, other data or other classes; the network of the recipe must be the same.
+    #[arg(long, value_name = "CHECKPOINT", env = "DRSN_FROM", help_heading = "Start")]
+    from: Option<PathBuf>,
+    /// With --from: leave the first convolution and N stages as they are.
+    #[arg(long, value_name = "N", env = "DRSN_FREEZE", requires = "from", help_heading = "Start")]
+    freeze: Option<usize>,
     /// Resume from the checkpoint.
     #[arg(
         long,
@@ -172,17 +183,21 @@ pub(crate) struct Compare {
     pub(crate) recipe: RecipeArguments,
     #[command(flatten)]
     pub(crate) data: DataArguments,
-    /// Kinds of unit to compare.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "cw,cs,se,resnet",
-        help_heading = "Comparison"
-    )]
+    /// Kinds of unit to compare [default: cw,cs,se,resnet; with --vary or --folds the recipe's].
+    #[arg(long, value_delimiter = ',', help_heading = "Comparison")]
     pub(crate) units: Vec<String>,
-    /// Trainings of each kind, with the seeds 1, 2, …
-    #[arg(long, default_value = "5", help_heading = "Comparison")]
-    pub(crate) seeds: NonZeroUsize,
+    /// Field of the recipe and its values, such as batch=32,64; may be repeated.
+    ///
+    /// All combinations are trained. The best one is chosen by the held-out inputs, and only that
+    /// one is measured on the test inputs in the report.
+    #[arg(long, value_name = "FIELD=V1,V2,…", help_heading = "Comparison")]
+    pub(crate) vary: Vec<Variation>,
+    /// Cross-validation: splits the groups of the data into K parts, each of which is tested once.
+    #[arg(long, value_name = "K", help_heading = "Comparison")]
+    pub(crate) folds: Option<usize>,
+    /// Trainings of each kind, with the seeds 1, 2, … [default: 5; with --vary or --folds 1].
+    #[arg(long, help_heading = "Comparison")]
+    pub(crate) seeds: Option<NonZeroUsize>,
     /// Gaussian noise for the evaluation, in decibels [default: the noise of the recipe].
     ///
     /// A range such as -5..5, in steps of 5, or a list such as -5,0,5. Clean inputs are always
@@ -192,11 +207,21 @@ pub(crate) struct Compare {
     /// Folder for bundles, checkpoints and the report.
     #[arg(long, value_name = "DIR", default_value = "target/compare", help_heading = "Output")]
     pub(crate) out: PathBuf,
+    /// Export networks that do not work with fixed statistics, too; their manifests say so.
+    #[arg(long, env = "DRSN_EXPORT_ANYWAY", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub(crate) export_anyway: bool,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,
 }
 
 impl Train {
+    /// The recipe, with the stages to freeze.
+    pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
+        let recipe = self.recipe.recipe()?;
+        let Some(stages) = self.freeze else { return Ok(recipe) };
+        Ok(recipe.set(&[format!("start.freeze={stages}")])?)
+    }
+
     /// The training, and the folder of its report.
     pub(crate) fn job(self) -> anyhow::Result<(TrainingJob, PathBuf)> {
         anyhow::ensure!(
@@ -209,9 +234,14 @@ impl Train {
             let Destination { name, version, .. } = &destination;
             PathBuf::from(format!("target/checkpoints/{name}-{version}.checkpoint"))
         });
-        let Self { resume, restart, .. } = self;
+        anyhow::ensure!(
+            self.from.as_ref() != Some(&checkpoint),
+            "--from is the checkpoint that the training would write: choose another one with \
+             --checkpoint, or another --name or --version"
+        );
+        let Self { from, resume, restart, .. } = self;
         let report = self.report.unwrap_or_else(|| checkpoint.with_extension("report"));
         let data = self.data.options();
-        Ok((TrainingJob { data, checkpoint, resume, restart, destination }, report))
+        Ok((TrainingJob { data, checkpoint, from, resume, restart, destination }, report))
     }
 }

@@ -7,7 +7,7 @@ mod optimization;
 #[cfg(test)]
 mod tests;
 
-use super::{DataConfig, Recipe, RecipeError};
+use super::{ClassWeights, DataConfig, Recipe, RecipeError, Sampling};
 
 /// The reason why a field is invalid, if it is.
 type Checked = Result<(), String>;
@@ -36,6 +36,16 @@ impl Recipe {
         }
         if let Some(early) = self.early_stopping {
             ranges(&[("early_stopping.patience", early.patience, 1, 1_000_000)])?;
+        }
+        if self.sampling == Sampling::Balanced && self.class_weights == ClassWeights::Balanced {
+            return Err(
+                "class_weights and sampling are both \"balanced\", which would count small \
+                        classes too much: set one of them to \"equal\""
+                    .to_owned(),
+            );
+        }
+        if let Some(start) = &self.start {
+            ranges(&[("start.freeze", start.freeze, 0, self.network.stages.len())])?;
         }
         self.data.check()?;
         self.network.check()?;

@@ -9,6 +9,10 @@ fn hostile_recipes_are_refused_by_the_field() {
         ("mnist", "batch=1", "batch"),
         ("mnist", "shards=100", "shards"),
         ("mnist", "data.held_out=0", "data.held_out"),
+        // Its classes have weights already.
+        ("bearing", "sampling=balanced", "class_weights and sampling are both"),
+        ("mnist", "start.freeze=100", "start.freeze"),
+        ("mnist", "early_stopping={patience=0,metric='loss'}", "early_stopping.patience"),
         ("mnist", "network.stem={channels=5000,kernel=3,stride=1}", "network.stem.channels"),
         ("mnist", "network.stages=[]", "network.stages"),
         ("mnist", "network.stages=[{channels=16,blocks=1001,stride=1}]", "blocks"),

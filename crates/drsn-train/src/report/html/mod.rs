@@ -54,9 +54,12 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<Rendered, ReportErro
 pub(super) fn study(study: &Study) -> Result<Rendered, ReportError> {
     let mut page = Page::new(&study.title);
     page.paragraph(&study.data);
+    if let Some(table) = study.held_out_table() {
+        page.table(&table);
+    }
     page.table(&study.table());
-    page.paragraph("Accuracy, mean ± sample standard deviation over the seeds.");
-    let bars = "bars: mean ± sample standard deviation over the seeds";
+    page.paragraph(&study.legend());
+    let bars = "bars: mean ± sample standard deviation over the trainings";
     page.figure(plot::curves(&study.curves(), "Accuracy under noise", bars))?;
     Ok(page.finish())
 }

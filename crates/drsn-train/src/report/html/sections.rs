@@ -1,6 +1,6 @@
 //! The sections of one bundle's report.
 
-use drsn_bundle::{Architecture, HeldOutAccuracy, Training, Unit};
+use drsn_bundle::{AccuracyByStatistics, Architecture, Training, Unit};
 
 use super::page::Page;
 use crate::report::{
@@ -122,7 +122,7 @@ pub(super) fn training(page: &mut Page, report: &EvaluationReport) -> Result<(),
     Ok(())
 }
 
-fn statistics(story: &HeldOutAccuracy) -> Table {
+fn statistics(story: &AccuracyByStatistics) -> Table {
     let mut table = Table::new("statistics");
     table.columns(["accuracy on held-out inputs".to_owned()]);
     table.row("running, from training", [percent(story.running)]);

@@ -27,7 +27,8 @@ fn user_input_is_escaped_everywhere() {
     assert!(!html.contains("<script"));
     let row = StudyRow { unit: NASTY.to_owned(), noise: None, accuracies: vec![0.5] };
     let rows = vec![row];
-    let study_of = Study { title: NASTY.to_owned(), data: NASTY.to_owned(), rows };
+    let study_of =
+        Study { title: NASTY.to_owned(), data: NASTY.to_owned(), rows, ..Study::default() };
     assert!(!study(&study_of).unwrap().html.contains("<script"));
 }
 
