@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use drsn_bundle::InputSpec;
+
 use super::{Data, DatasetError, cut, images, public_sets, signals};
 use crate::recipe::{
-    DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
+    DataConfig, FrontEndConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
 };
 
 impl Data {
@@ -42,7 +44,18 @@ impl Data {
             DataConfig::Windows(config) => cut::open(recipe.seed, config, folder, skip_bad)?,
         };
         data.check(recipe)?;
+        data.check_front_end(recipe)?;
         Ok(data)
+    }
+
+    /// Rejects a front end that does not suit the sample rate.
+    fn check_front_end(&self, recipe: &Recipe) -> Result<(), RecipeError> {
+        match (&recipe.network.front_end, &self.input) {
+            (Some(FrontEndConfig::LogMel(log_mel)), InputSpec::Signal(signal)) => {
+                log_mel.check_rate(signal.sample_rate_hz).map_err(RecipeError::new)
+            }
+            (Some(_), InputSpec::Image(_)) | (None, _) => Ok(()),
+        }
     }
 
     /// Rejects a split with too few inputs to train on or to hold out.
