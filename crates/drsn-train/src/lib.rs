@@ -49,5 +49,5 @@ pub mod training;
 pub use export::Destination;
 pub use pipeline::{
     DataOptions, StudyPlan, TrainError, TrainingJob, compare, evaluate, export_checkpoint,
-    retake_baseline, train,
+    retake_baseline, summarize, train,
 };

@@ -12,4 +12,4 @@ pub use compare::{StudyPlan, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;
 pub use evaluate::{evaluate, retake_baseline};
-pub use train::{TrainingJob, export_checkpoint, train};
+pub use train::{TrainingJob, export_checkpoint, summarize, train};

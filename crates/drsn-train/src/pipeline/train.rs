@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     batch_norm_reestimation::{ReestimationError, reestimate},
-    dataset::Data,
+    dataset::{Data, DataSummary},
     export::{Destination, ExportError, Trained, write_bundle},
     recipe::{DataConfig, Recipe},
     training::{
@@ -56,6 +56,9 @@ pub fn train(
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
     with_context(recipe, &job.data, progress, |context, progress| {
+        for line in DataSummary::new(recipe, context.data).lines() {
+            progress.step(&line);
+        }
         let mut trainer = if job.resume {
             Trainer::resume(context, &job.checkpoint)?
         } else {
@@ -70,6 +73,18 @@ pub fn train(
             .map_err(|error| not_exported(error, &job.checkpoint))?
             .ok_or_else(|| trainer.interrupted(&job.checkpoint).into())
     })
+}
+
+/// Reads the data as a training does, and summarises it.
+///
+/// # Errors
+/// Those of recipe and data with which a training would not start.
+pub fn summarize(
+    recipe: &Recipe,
+    data: &DataOptions,
+    progress: &mut (dyn Progress + Send),
+) -> Result<DataSummary, TrainError> {
+    with_context(recipe, data, progress, |context, _| Ok(DataSummary::new(recipe, context.data)))
 }
 
 /// Exports the network of a checkpoint, whether its training is complete or not, and writes the
