@@ -49,5 +49,5 @@ pub mod training;
 pub use export::Destination;
 pub use pipeline::{
     DataOptions, StudyPlan, TrainError, TrainingJob, Variation, compare, evaluate,
-    export_checkpoint, finished_bundle, retake_baseline, train,
+    export_checkpoint, finished_bundle, retake_baseline, summarize, train,
 };

@@ -18,7 +18,7 @@ use drsn_train::{
     finished_bundle,
     recipe::{PRESETS, preset},
     report::{self, Comparison, Report},
-    retake_baseline, train,
+    retake_baseline, summarize, train,
     training::Checkpoint,
 };
 
@@ -102,6 +102,10 @@ fn run_presets(arguments: &Presets) -> anyhow::Result<()> {
 
 fn run_train(arguments: Train) -> anyhow::Result<()> {
     let recipe = arguments.recipe()?;
+    if arguments.dry_run {
+        let summary = summarize(&recipe, &arguments.data.options(), &mut Terminal::new())?;
+        return print(&summary.lines().join("\n"));
+    }
     let (job, report) = arguments.job()?;
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
     let bundle = if let Some(bundle) = finished_bundle(&recipe, &job)? {

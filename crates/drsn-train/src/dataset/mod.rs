@@ -20,6 +20,7 @@ mod samples;
 mod signals;
 mod source;
 mod subset;
+mod summary;
 mod text;
 mod windows;
 
@@ -31,4 +32,5 @@ pub use idx::IDX_FILES;
 pub use note::Note;
 pub(crate) use partition::describe as describe_split;
 pub(crate) use source::class_weights;
-pub use source::{Data, DatasetSource, Part};
+pub use source::{Data, DatasetSource, Origin, Part};
+pub use summary::DataSummary;

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use drsn_bundle::InputSpec;
+
 use super::{
     Data, DatasetError, cut,
     files::{self, FileKind},
     images, public_sets, signals,
 };
 use crate::recipe::{
-    DataConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
+    DataConfig, FrontEndConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
 };
 
 impl Data {
@@ -46,6 +48,7 @@ impl Data {
             DataConfig::Windows(config) => cut::open(recipe.seed, config, folder, skip_bad)?,
         };
         data.check(recipe)?;
+        data.check_front_end(recipe)?;
         Ok(data)
     }
 
@@ -70,6 +73,16 @@ impl Data {
         let groups: BTreeSet<String> =
             listing.entries.iter().filter_map(|entry| entry.group.clone()).collect();
         Ok(groups.into_iter().collect())
+    }
+
+    /// Rejects a front end that does not suit the sample rate.
+    fn check_front_end(&self, recipe: &Recipe) -> Result<(), RecipeError> {
+        match (&recipe.network.front_end, &self.input) {
+            (Some(FrontEndConfig::LogMel(log_mel)), InputSpec::Signal(signal)) => {
+                log_mel.check_rate(signal.sample_rate_hz).map_err(RecipeError::new)
+            }
+            (Some(_), InputSpec::Image(_)) | (None, _) => Ok(()),
+        }
     }
 
     /// Rejects a split with too few inputs to train on or to hold out.

@@ -6,20 +6,23 @@ use burn::{module::Module, nn::BatchNorm, tensor::Tensor};
 use drsn_bundle::Architecture;
 
 use super::{
-    Convolution, FullyConnected, Initializer, LayerStatistics, Normalize, ResidualUnit,
+    Convolution, FullyConnected, Initializer, LayerStatistics, LogMel, Normalize, ResidualUnit,
     ShrinkageOutput, excitation::mean_over_space, normalization::batch_norm, unit::UnitShape,
 };
 
 /// A Deep Residual Shrinkage Network for images, or for signals as images of height one:
 ///
 /// ```text
-/// input ─ stem convolution ─ stages of units ─ BN ─ ReLU ─ global average pooling ─ FC ─► logits
+/// input (─ log-mel) ─ stem convolution ─ stages of units ─ BN ─ ReLU ─ global average pooling ─ FC ─► logits
 /// ```
 ///
 /// * input: `[channels, height, width, batch]`
 /// * logits: `[classes, batch]`
 #[derive(Module, Debug)]
 pub struct Drsn {
+    /// A fixed layer before the first convolution.
+    #[module(skip)]
+    pub front_end: Option<LogMel>,
     /// The first convolution.
     pub stem: Convolution,
     /// The units, stage after stage.
@@ -74,6 +77,7 @@ impl Drsn {
             stages.push(units.collect());
         }
         Self {
+            front_end: None,
             stem,
             stages,
             norm: batch_norm(width, epsilon, initializer.device()),
@@ -123,6 +127,10 @@ impl Drsn {
         input: Tensor<4>,
         normalize: &mut N,
     ) -> ControlFlow<N::End, NetworkOutput> {
+        let input = match &self.front_end {
+            Some(front_end) => front_end.forward(input),
+            None => input,
+        };
         let mut stream = self.stem.forward(input);
         let mut blocks = Vec::new();
         for unit in self.stages.iter().flatten() {

@@ -15,4 +15,4 @@ pub use data_options::DataOptions;
 pub use error::TrainError;
 pub use evaluate::{evaluate, retake_baseline};
 pub use finished::finished_bundle;
-pub use train::{TrainingJob, export_checkpoint, train};
+pub use train::{TrainingJob, export_checkpoint, summarize, train};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     batch_norm_reestimation::{ReestimationError, Sample, StatisticsCheck, reestimate},
-    dataset::Data,
+    dataset::{Data, DataSummary},
     export::{Destination, ExportError, Trained, write_bundle},
     recipe::{DataConfig, Recipe},
     training::{
@@ -60,6 +60,9 @@ pub fn train(
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
     with_context(recipe, &job.data, progress, |context, progress| {
+        for line in DataSummary::new(recipe, context.data).lines() {
+            progress.note(&line);
+        }
         let mut trainer = if job.resume {
             Trainer::resume(context, &job.checkpoint)?
         } else if let Some(from) = &job.from {
@@ -84,6 +87,18 @@ pub fn train(
         }
         Ok(bundle)
     })
+}
+
+/// Reads the data as a training does, and summarises it.
+///
+/// # Errors
+/// Those of recipe and data with which a training would not start.
+pub fn summarize(
+    recipe: &Recipe,
+    data: &DataOptions,
+    progress: &mut (dyn Progress + Send),
+) -> Result<DataSummary, TrainError> {
+    with_context(recipe, data, progress, |context, _| Ok(DataSummary::new(recipe, context.data)))
 }
 
 /// Exports the network of a checkpoint, whether its training is complete or not, and writes the

@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod error;
+mod front_end;
 mod network;
 mod noise;
 mod optimization;
@@ -23,6 +24,7 @@ pub use data::{
     SignalConfig, Split,
 };
 pub use error::RecipeError;
+pub use front_end::{FrontEndConfig, LogMelConfig};
 pub use network::NetworkConfig;
 pub use noise::{Noise, NoiseKind, NoiseStrength, TrainingNoise};
 pub use optimization::{

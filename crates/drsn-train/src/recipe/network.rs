@@ -3,10 +3,15 @@
 use drsn_bundle::{Architecture, ShrinkageFunction, Stage, Stem, Unit};
 use serde::{Deserialize, Serialize};
 
+use super::front_end::FrontEndConfig;
+
 /// The network: its units and their normalization.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
+    /// A fixed layer before the first convolution, for signals; none if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_end: Option<FrontEndConfig>,
     /// Kind of residual unit: `cw`, `cs`, `se` or `resnet`.
     pub unit: Unit,
     /// Shrinkage function: `soft` or `garrote`.

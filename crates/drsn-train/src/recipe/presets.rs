@@ -11,8 +11,13 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-/// All presets, those of published programs first.
-pub const PRESETS: [Preset; 6] = [
+/// All presets: those for data of every kind, those of published programs, those of the bundled
+/// models.
+pub const PRESETS: [Preset; 10] = [
+    Preset { name: "signal", text: include_str!("../../presets/signal.toml") },
+    Preset { name: "vibration", text: include_str!("../../presets/vibration.toml") },
+    Preset { name: "audio", text: include_str!("../../presets/audio.toml") },
+    Preset { name: "ecg", text: include_str!("../../presets/ecg.toml") },
     Preset { name: "seed-keras", text: include_str!("../../presets/seed-keras.toml") },
     Preset { name: "seed-tflearn", text: include_str!("../../presets/seed-tflearn.toml") },
     Preset { name: "paper-1d", text: include_str!("../../presets/paper-1d.toml") },
@@ -36,7 +41,7 @@ pub fn preset(name: &str) -> Result<Recipe, RecipeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Schedule, Split};
+    use crate::recipe::{DataConfig, Schedule, Split};
 
     /// Regression: a recipe that an editor on Windows had saved was refused.
     #[test]
@@ -69,6 +74,18 @@ mod tests {
         for Preset { name, text } in PRESETS {
             let line = text.lines().next().unwrap();
             assert!(line.starts_with("# ") && line.ends_with('.'), "{name}: {line}");
+        }
+    }
+
+    /// Regression: `bearing` asks for a variable of its own data set at 48 kHz, and was the only
+    /// preset with a network that suited other signals.
+    #[test]
+    fn general_presets_ask_for_no_variable_and_no_rate_and_use_two_threads() {
+        for name in ["signal", "vibration", "audio", "ecg"] {
+            let recipe = preset(name).unwrap();
+            let DataConfig::Signals(signals) = recipe.data else { panic!("{name}") };
+            assert_eq!((signals.variable, signals.sample_rate_hz), (None, None), "{name}");
+            assert_eq!(recipe.ghost_batches, 2, "{name}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a training works on.
 
 use burn::tensor::Device;
+use drsn_bundle::InputSpec;
 
 use super::{
     batch::{Batches, chw_shape},
@@ -9,9 +10,9 @@ use super::{
 };
 use crate::{
     dataset::{Data, Part},
-    model::{Drsn, Initializer},
+    model::{Drsn, Initializer, LogMel},
     random::{Purpose, stream},
-    recipe::Recipe,
+    recipe::{FrontEndConfig, Recipe},
 };
 
 /// Recipe, data and threads of a training.
@@ -31,13 +32,29 @@ impl TrainingContext<'_> {
     /// The network with its initial random weights.
     pub fn network(&self, device: &Device) -> Drsn {
         let rng = stream(self.recipe.seed, Purpose::Weights, 0, 0);
-        Drsn::new(
+        let front_end = self.front_end();
+        let input = chw_shape(&self.data.input);
+        let input = front_end.as_ref().map_or(input, |layer| layer.output(input[2]));
+        let network = Drsn::new(
             &self.recipe.network.architecture(),
-            chw_shape(&self.data.input),
+            input,
             self.data.classes.len(),
             self.recipe.network.norm_epsilon,
             &mut Initializer::new(rng, device),
-        )
+        );
+        Drsn { front_end, ..network }
+    }
+
+    /// The layer before the first convolution, if there is one. Signals without a sample rate have
+    /// none: with a front end, such data is refused when it is opened.
+    fn front_end(&self) -> Option<LogMel> {
+        let FrontEndConfig::LogMel(config) = self.recipe.network.front_end?;
+        match &self.data.input {
+            InputSpec::Signal(signal) => {
+                Some(LogMel::new(config, signal.channels, signal.sample_rate_hz?))
+            }
+            InputSpec::Image(_) => None,
+        }
     }
 
     /// Held-out inputs with the noise of training.

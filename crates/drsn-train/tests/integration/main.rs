@@ -41,6 +41,8 @@ mod python;
 mod reported;
 #[cfg(test)]
 mod reproducibility;
+#[cfg(test)]
+mod situations;
 #[path = "../../../../tests/support/skip.rs"]
 #[cfg(test)]
 mod skip;

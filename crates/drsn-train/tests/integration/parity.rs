@@ -8,22 +8,27 @@
 use crate::skip;
 use crate::support::{
     CW, Kind, NEEDS_MNIST, classes, image, kinds, mnist_folder, random_inputs, random_network,
-    recipe, runtime, session, signal,
+    random_network_of, recipe, runtime, session, signal,
 };
 use drsn_bundle::{InputSpec, Tolerance, manifest::FORMAT};
 use drsn_train::{
     dataset::Data,
     export::{compare, network_outputs, to_onnx},
+    model::{Drsn, LogMel},
+    recipe::LogMelConfig,
 };
 use ndarray::{ArrayD, ArrayViewD};
 
 fn assert_parity(kind: Kind, input: &InputSpec, inputs: ArrayViewD<'_, f32>) {
+    assert_parity_of(&random_network(kind, input), kind, input, inputs);
+}
+
+fn assert_parity_of(network: &Drsn, kind: Kind, input: &InputSpec, inputs: ArrayViewD<'_, f32>) {
     let runtime = runtime().unwrap();
-    let network = random_network(kind, input);
-    let model = to_onnx(&network, input, &classes(), FORMAT).unwrap();
+    let model = to_onnx(network, input, &classes(), FORMAT).unwrap();
     let mut session = session(&runtime, &model, input);
-    let expected = network_outputs(&network, inputs.view()).unwrap();
-    let found = compare(&network, &mut session, inputs).unwrap();
+    let expected = network_outputs(network, inputs.view()).unwrap();
+    let found = compare(network, &mut session, inputs).unwrap();
     assert_eq!(expected.len(), found.iter().len(), "{kind:?}: the model has other outputs");
     let mut worst = 0.0_f32;
     for tensor in &found {
@@ -49,6 +54,23 @@ fn every_unit_and_shrinkage_agrees_on_images_and_signals_of_even_and_odd_size() 
             let window = signal(8 * size);
             assert_parity(kind, &window, random_inputs(32, &window).view());
         }
+    }
+}
+
+/// The power in mel bands is made of standard operators, so a model takes windows as they are.
+#[test]
+fn the_log_mel_front_end_agrees_for_every_channel() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let config =
+        LogMelConfig { frame: 64, hop: 24, bands: 6, low_hz: 50.0, high_hz: None, floor: 1e-4 };
+    for window in [480, 501] {
+        let layer = LogMel::new(config, 2, 8_000.0);
+        let network = random_network_of(CW, layer.output(window));
+        let network = Drsn { front_end: Some(layer), ..network };
+        let input = signal(window);
+        assert_parity_of(&network, CW, &input, random_inputs(32, &input).view());
     }
 }
 

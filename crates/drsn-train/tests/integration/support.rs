@@ -42,6 +42,11 @@ pub(crate) const CW: Kind = Kind { unit: Unit::Cw, shrinkage: ShrinkageFunction:
 
 /// A network with random weights, and random statistics, γ and β in every normalization.
 pub(crate) fn random_network(kind: Kind, input: &InputSpec) -> Drsn {
+    random_network_of(kind, chw_shape(input))
+}
+
+/// The same for inputs of `[channels, height, width]`.
+pub(crate) fn random_network_of(kind: Kind, input: [usize; 3]) -> Drsn {
     let stage = |channels, blocks, stride| Stage { channels, blocks, stride };
     let architecture = Architecture {
         unit: kind.unit,
@@ -54,7 +59,7 @@ pub(crate) fn random_network(kind: Kind, input: &InputSpec) -> Drsn {
     };
     let device = Device::flex();
     let mut initializer = Initializer::new(stream(7, Purpose::Weights, 0, 0), &device);
-    let mut network = Drsn::new(&architecture, chw_shape(input), 10, 1e-5, &mut initializer);
+    let mut network = Drsn::new(&architecture, input, 10, 1e-5, &mut initializer);
     let mut rng = stream(8, Purpose::Weights, 0, 0);
     let mut random = |size: usize, low: f32, high: f32| {
         let values: Vec<f32> = (0..size).map(|_| rng.random_range(low..high)).collect();

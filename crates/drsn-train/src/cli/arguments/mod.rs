@@ -81,7 +81,15 @@ pub(crate) struct Train {
     #[command(flatten)]
     recipe: RecipeArguments,
     #[command(flatten)]
-    data: DataArguments,
+    pub(crate) data: DataArguments,
+    /// Only read the data and tell what is in it, part by part.
+    #[arg(
+        long,
+        env = "DRSN_DRY_RUN",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Data"
+    )]
+    pub(crate) dry_run: bool,
     /// Name of the model [default: the preset's; required with --config].
     #[arg(long, env = "DRSN_NAME", help_heading = "Output")]
     name: Option<String>,

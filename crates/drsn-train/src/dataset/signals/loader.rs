@@ -3,7 +3,7 @@
 use std::{ops::Range, rc::Rc};
 
 use drsn_bundle::SignalSource;
-use drsn_recording::{ChannelId, Limits, Recording, Selection};
+use drsn_recording::{ChannelId, Limits, Recording, RecordingError, Selection};
 use ndarray::{ArrayView2, s};
 
 use super::{
@@ -134,6 +134,7 @@ impl<'a> Loader<'a> {
         let stored = StoredRecording {
             name: entry.name.clone(),
             class: entry.class,
+            group: entry.group.clone(),
             place: self.store(&samples)?,
             length: samples.ncols(),
             first: part.start,
@@ -233,10 +234,22 @@ impl<'a> Loader<'a> {
     /// Reads a recording at the rate of the recipe.
     fn read(&self, entry: &Entry) -> Result<Recording, String> {
         let selection = selection(self.config, entry);
-        let recording =
-            Recording::open(&entry.path, &selection, &LIMITS).map_err(|error| error.to_string())?;
+        let recording = Recording::open(&entry.path, &selection, &LIMITS)
+            .map_err(|error| self.refusal(&error, entry))?;
         check_variables(&recording, entry)?;
         self.rates.settle(recording, entry, &LIMITS)
+    }
+
+    /// Why a file cannot be read; if it has not the variable of the recipe, also what to do.
+    fn refusal(&self, error: &RecordingError, entry: &Entry) -> String {
+        let is_from_recipe = self.config.variable.is_some() && entry.variable.is_none();
+        if is_from_recipe && matches!(error, RecordingError::NoVariable { .. }) {
+            return format!(
+                "{error}: choose one with --set data.variable=NAME, or a preset that names none, \
+                 such as --preset vibration"
+            );
+        }
+        error.to_string()
     }
 
     /// Stores samples channel by channel, and returns the position of the first.

@@ -99,7 +99,7 @@ impl<'a> Rates<'a> {
             return (self.common.map(|(rate, _)| rate.hz), None);
         }
         let text = "nothing tells the sample rate of some files, so that the model has none and \
-                    takes recordings of every rate";
+                    takes recordings of every rate: set data.sample_rate_hz";
         (None, Some(Note::new(text, self.unknown)))
     }
 }

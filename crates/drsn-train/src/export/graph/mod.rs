@@ -5,6 +5,7 @@
 //! the shortcut. The soft threshold is written as `x − max(min(x, τ), −τ)`.
 
 mod layers;
+mod log_mel;
 mod shrinkage;
 mod unit;
 
@@ -41,7 +42,11 @@ pub fn to_onnx(
     graph.builder.input(INPUT, &std::iter::once(-1).chain(shape).collect::<Vec<_>>());
     let [_, height, width] = chw_shape(input);
     let mut size = [height, width];
-    let mut stream = graph.convolution("stem", &network.stem, None, INPUT, &mut size)?;
+    let input = match &network.front_end {
+        Some(front_end) => graph.log_mel(front_end, INPUT, &mut size)?,
+        None => INPUT.to_owned(),
+    };
+    let mut stream = graph.convolution("stem", &network.stem, None, &input, &mut size)?;
     for (name, unit) in network.units() {
         stream = graph.unit(&name, unit, &stream, &mut size)?;
     }

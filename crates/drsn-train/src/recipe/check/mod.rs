@@ -77,6 +77,9 @@ impl Recipe {
         }
         let for_signals = augmentation.gain_db > 0.0 || augmentation.shift > 0;
         let for_images = augmentation.flip || augmentation.crop > 0;
+        if is_image && self.network.front_end.is_some() {
+            return Err("network.front_end is for signals, but the data are images".to_owned());
+        }
         if is_image && for_signals {
             let fields = "augmentation.gain_db and augmentation.shift";
             return Err(format!("{fields} are for signals, but the data are images"));

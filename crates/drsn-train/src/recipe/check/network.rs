@@ -1,7 +1,7 @@
 //! Checks of the network.
 
-use super::{Checked, positive, ranges};
-use crate::recipe::network::NetworkConfig;
+use super::{Checked, not_negative, positive, ranges};
+use crate::recipe::{FrontEndConfig, LogMelConfig, network::NetworkConfig};
 
 impl NetworkConfig {
     pub(super) fn check(&self) -> Checked {
@@ -19,6 +19,9 @@ impl NetworkConfig {
                 "network.norm_momentum must be at least 0 and below 1, got {}",
                 self.norm_momentum
             ));
+        }
+        if let Some(FrontEndConfig::LogMel(log_mel)) = &self.front_end {
+            log_mel.check()?;
         }
         let mut width = self.stem.channels;
         for (index, stage) in self.stages.iter().enumerate() {
@@ -38,5 +41,22 @@ impl NetworkConfig {
             width = stage.channels;
         }
         Ok(())
+    }
+}
+
+impl LogMelConfig {
+    fn check(&self) -> Checked {
+        ranges(&[
+            ("network.front_end.frame", self.frame, 4, 1 << 14),
+            ("network.front_end.hop", self.hop, 1, self.frame),
+            ("network.front_end.bands", self.bands, 1, 512),
+        ])?;
+        not_negative(&[("network.front_end.low_hz", self.low_hz)])?;
+        positive(&[("network.front_end.floor", self.floor)])?;
+        if self.floor >= 1.0 {
+            let reason = "network.front_end.floor must be below 1, the power of white noise";
+            return Err(format!("{reason}, got {}", self.floor));
+        }
+        self.high_hz.map_or(Ok(()), |high| positive(&[("network.front_end.high_hz", high)]))
     }
 }

@@ -80,3 +80,22 @@ fn recordings_are_known_by_their_first_bytes_if_their_names_do_not_say_it() {
     fs::write(folder.path().join("b/arrays"), zip("DE_time.npy")).unwrap();
     assert!(refuse(&folder, &config()).contains("b/arrays"));
 }
+
+/// A variable of a MAT file of version 4.
+fn mat(name: &str, period: u32) -> Vec<u8> {
+    let header = [0, 100, 1, 0, name.len() as u32 + 1].map(u32::to_le_bytes);
+    let values = (0..100).flat_map(|n| f64::from(n % period).to_le_bytes());
+    [&header.concat()[..], name.as_bytes(), &[0]].concat().into_iter().chain(values).collect()
+}
+
+/// Regression: the preset `bearing`, which asks for `DE_time`, refused the files of others without
+/// a word of the presets that ask for nothing.
+#[test]
+fn files_without_the_variable_of_the_recipe_are_refused_with_a_preset_that_names_none() {
+    let folder = folder(&[("a/x.mat", mat("gs", 7)), ("b/y.mat", mat("gs", 5))]);
+    let wanted = SignalConfig { variable: Some("DE_time".to_owned()), ..config() };
+    let error = open_folder(folder.path(), &wanted).unwrap_err().to_string();
+    let cure = "choose one with --set data.variable=NAME, or a preset that names none, such as \
+                --preset vibration";
+    assert!(error.contains("gs") && error.ends_with(cure), "{error}");
+}
