@@ -31,4 +31,4 @@ pub use idx::IDX_FILES;
 pub use note::Note;
 pub(crate) use partition::describe as describe_split;
 pub(crate) use source::class_weights;
-pub use source::{Data, DatasetSource, Part};
+pub use source::{Data, DatasetSource, Origin, Part};

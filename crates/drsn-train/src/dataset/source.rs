@@ -25,6 +25,12 @@ pub trait DatasetSource: fmt::Debug + Send + Sync {
     /// Name of one input for messages: its file, and the window's position in it.
     fn name(&self, index: usize) -> String;
 
+    /// Where one input is from, as far as it is known.
+    fn origin(&self, index: usize) -> Origin<'_> {
+        let _ = index;
+        Origin::default()
+    }
+
     /// Reads one input, `[C, H, W]` or `[C, L]`, into `values`.
     ///
     /// A window starts `shift` samples later (earlier if negative), but stays within its part of
@@ -38,6 +44,21 @@ pub trait DatasetSource: fmt::Debug + Send + Sync {
         shift: isize,
         values: ArrayViewMutD<'_, f32>,
     ) -> Result<(), DatasetError>;
+}
+
+/// Where an input is from. Inputs of one file or of one group resemble each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// Name of its file.
+    pub file: Option<&'a str>,
+    /// Samples of that file that are used, of each channel.
+    pub samples: Option<usize>,
+    /// Number of the recording that it is a window of, or of a part of one with a label of its own.
+    pub recording: Option<usize>,
+    /// The first sample of a window in its file, of each channel.
+    pub start: Option<usize>,
+    /// Its group, such as a machine or a person.
+    pub group: Option<&'a str>,
 }
 
 /// Some inputs of a source.

@@ -5,13 +5,14 @@ use std::{num::NonZeroUsize, ops::Range};
 use drsn_recording::windows;
 use ndarray::ArrayViewMutD;
 
-use super::{DatasetError, DatasetSource, samples::Samples, subset::Subset};
+use super::{DatasetError, DatasetSource, Origin, samples::Samples, subset::Subset};
 
 /// A recording whose samples are stored.
 #[derive(Debug)]
 pub(super) struct StoredRecording {
     pub(super) name: String,
     pub(super) class: usize,
+    pub(super) group: Option<String>,
     /// Position of its first sample; the channels are stored one after another.
     pub(super) place: u64,
     /// Number of samples of each channel.
@@ -120,6 +121,18 @@ impl DatasetSource for Windows {
         format!("{name}, samples {} to {last}{padded}", first + start)
     }
 
+    fn origin(&self, index: usize) -> Origin<'_> {
+        let StoredRecording { name, length, first, group, .. } = self.recording(index);
+        let Window { segment, start } = &self.positions[index];
+        Origin {
+            file: Some(name),
+            samples: Some(*length),
+            recording: Some(self.segments[*segment].recording),
+            start: Some(first + start),
+            group: group.as_deref(),
+        }
+    }
+
     fn read(
         &self,
         index: usize,
@@ -163,6 +176,7 @@ mod tests {
             recordings.push(StoredRecording {
                 name: format!("{recording}.wav"),
                 class: recording,
+                group: None,
                 place,
                 length,
                 first: 0,

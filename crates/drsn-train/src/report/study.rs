@@ -90,14 +90,24 @@ impl Study {
         table
     }
 
+    /// Whether a network was trained with several seeds.
+    fn has_deviations(&self) -> bool {
+        self.rows.iter().any(|row| row.deviation().is_some())
+    }
+
+    /// What the numbers of the table are.
+    pub(super) fn legend(&self) -> String {
+        if self.has_deviations() {
+            "Accuracy, mean ± sample standard deviation over the seeds".to_owned()
+        } else {
+            "Accuracy of one training each: how much it varies between seeds is not known"
+                .to_owned()
+        }
+    }
+
     /// The study as text for a terminal.
     pub fn text(&self) -> String {
-        format!(
-            "{}\n{}\naccuracy, mean ± sample standard deviation over seeds\n\n{}",
-            self.title,
-            self.data,
-            self.table().text()
-        )
+        format!("{}\n{}\n{}\n\n{}", self.title, self.data, self.legend(), self.table().text())
     }
 }
 
@@ -117,6 +127,24 @@ mod tests {
         assert!((three.deviation().unwrap() - 0.1).abs() < 1e-12);
         assert_eq!(row(&[0.9]).deviation(), None);
         assert!(row(&[]).mean().abs() < 1e-12);
+    }
+
+    /// One seed each was called "mean ± deviation over seeds".
+    #[test]
+    fn a_deviation_is_spoken_of_only_if_there_is_one() {
+        let study = |accuracies: &[f64]| Study {
+            title: "study".to_owned(),
+            data: "data".to_owned(),
+            rows: vec![StudyRow {
+                unit: "cw".to_owned(),
+                noise: None,
+                accuracies: accuracies.to_vec(),
+            }],
+        };
+        let one = study(&[0.9]);
+        assert!(!one.text().contains('±'), "{}", one.text());
+        assert!(one.text().contains("Accuracy of one training each"));
+        assert!(study(&[0.9, 0.8]).text().contains("± sample standard deviation"));
     }
 
     #[test]

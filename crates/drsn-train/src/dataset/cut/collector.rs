@@ -331,7 +331,10 @@ impl Collected {
 
     /// The windows as the source of a data set.
     pub(super) fn into_source(self, class_of: impl Fn(&Window) -> usize) -> CutWindows {
+        let groups = self.windows.iter().filter_map(|window| window.group);
         CutWindows {
+            group_names: groups.map(|group| (group, self.group(group))).collect(),
+            groups: self.windows.iter().map(|window| window.group).collect(),
             classes: self.windows.iter().map(|window| class_of(window) as u32).collect(),
             places: self.windows.iter().map(|w| (w.at, w.origin, w.place)).collect(),
             samples: self.samples,

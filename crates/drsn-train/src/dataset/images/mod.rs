@@ -11,7 +11,7 @@ use drsn_bundle::{ImageSpec, InputSpec, input::ImageFile};
 use ndarray::ArrayViewMutD;
 
 use super::{
-    Data, DatasetError, DatasetSource,
+    Data, DatasetError, DatasetSource, Origin,
     copies::Copies,
     file_set::FileSet,
     files::{self, Entry, FileKind, Listing},
@@ -148,6 +148,11 @@ impl DatasetSource for ImageFiles {
 
     fn name(&self, index: usize) -> String {
         self.entries[index].name.clone()
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        let Entry { name, group, .. } = &self.entries[index];
+        Origin { file: Some(name), group: group.as_deref(), ..Origin::default() }
     }
 
     fn read(

@@ -134,6 +134,7 @@ impl<'a> Loader<'a> {
         let stored = StoredRecording {
             name: entry.name.clone(),
             class: entry.class,
+            group: entry.group.clone(),
             place: self.store(&samples)?,
             length: samples.ncols(),
             first: part.start,
