@@ -9,6 +9,8 @@ use crate::report::{
 const STYLE: &str = include_str!("style.css");
 /// Widest figure, in pixels, that has its place in one of two columns.
 const COLUMN: f64 = 620.0;
+/// Most letters of a table's rows, beside their names, that fit in one of two columns.
+const LETTERS: usize = 50;
 /// A figure may shrink to this share of its size; then it scrolls sideways.
 const LEAST: f64 = 0.7;
 /// A figure may grow to this multiple of its size.
@@ -106,6 +108,11 @@ impl Page {
             format!("<tr>{cells}</tr>\n")
         };
         let rows: String = table.rows.iter().map(row).collect();
+        let letters = |row: &Vec<String>| row.iter().skip(1).map(|cell| cell.chars().count()).sum();
+        let most: usize = table.rows.iter().map(letters).max().unwrap_or_default();
+        if let Some(section) = self.sections.last_mut() {
+            section.is_broad |= most > LETTERS;
+        }
         self.push(&format!(
             "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>{head}</tr></thead>\n\
              <tbody>\n{rows}</tbody>\n</table></div>\n"

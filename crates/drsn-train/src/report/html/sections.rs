@@ -52,7 +52,7 @@ pub(super) fn summary(page: &mut Page, report: &EvaluationReport) {
 fn short_interval(scores: &Scores) -> String {
     scores.interval.map_or_else(
         || interval(scores),
-        |[low, high]| format!("{:.1} – {:.1} %", 100.0 * low, 100.0 * high),
+        |[low, high]| format!("{:.1}–{:.1} %", 100.0 * low, 100.0 * high),
     )
 }
 

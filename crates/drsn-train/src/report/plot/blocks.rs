@@ -62,10 +62,9 @@ fn heat_map(
             let value = values.get(row).copied().flatten();
             let share = value.unwrap_or_default().clamp(0.0, 1.0);
             let (top, bottom) = (y - cell.1 / 2.0, y + cell.1 / 2.0);
-            figure.rect((x, top), (x + cell.0 - 1.0, bottom - 1.0), ink.at(0.06 + 0.9 * share));
+            figure.rect((x, top), (x + cell.0 - 1.0, bottom - 1.0), ink.at(0.05 + 0.55 * share));
             let words = value.map_or_else(|| "–".to_owned(), |value| percent(value));
-            let color = if share > 0.55 { Ink::Paper } else { Ink::Text };
-            let middle = Text::new(words, (x + cell.0 / 2.0, y)).size(SMALL).color(color);
+            let middle = Text::new(words, (x + cell.0 / 2.0, y)).size(SMALL);
             figure.text(middle.anchor(Anchor::Centre));
         }
     }

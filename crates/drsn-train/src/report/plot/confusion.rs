@@ -83,40 +83,33 @@ fn cells(figure: &mut Figure, layout: &Layout, scores: &Scores) {
         let fill = fill(row == column, share);
         figure.rect((x, y), (x + cell - gap, y + cell - gap), fill);
         if cell >= 40.0 && count > 0 {
-            let ink = if share > 0.55 && row == column { Ink::Paper } else { Ink::Text };
             let middle = (x + cell / 2.0, y + cell / 2.0);
-            cell_text(figure, middle, cell, count, share, ink);
+            cell_text(figure, middle, cell, count, share);
         }
     }
 }
 
-/// Colour of a cell. The square root makes rare confusions visible.
+/// Colour of a cell, pale enough for letters in light and dark. The square root makes rare
+/// confusions visible.
 fn fill(is_correct: bool, share: f64) -> Tone {
     if share == 0.0 {
         Ink::Grid.at(0.35)
     } else if is_correct {
-        BLUE.at(share)
+        BLUE.at(0.05 + 0.55 * share)
     } else {
-        VERMILLION.at(0.06 + 0.74 * share.sqrt())
+        VERMILLION.at(0.06 + 0.54 * share.sqrt())
     }
 }
 
-fn cell_text(
-    figure: &mut Figure,
-    (x, y): (f64, f64),
-    cell: f64,
-    count: usize,
-    share: f64,
-    ink: Ink,
-) {
+fn cell_text(figure: &mut Figure, (x, y): (f64, f64), cell: f64, count: usize, share: f64) {
     let count = count.to_string();
     let large = if cell >= 56.0 { LABEL } else { SMALL };
     // Long counts are drawn smaller until they fit.
     let size = large.min(large * (cell - 6.0) / width(&count, large).max(1.0));
-    figure.text(Text::new(count, (x, y - 8.0)).size(size).color(ink).anchor(Anchor::Centre));
+    figure.text(Text::new(count, (x, y - 8.0)).size(size).anchor(Anchor::Centre));
     let decimals = usize::from(cell >= 56.0 || share < 0.01);
     let share = format!("{:.decimals$} %", 100.0 * share);
-    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).color(ink).anchor(Anchor::Centre));
+    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).anchor(Anchor::Centre));
 }
 
 fn names(figure: &mut Figure, layout: &Layout, scores: &Scores) {

@@ -18,7 +18,7 @@ pub(crate) fn reliability(scores: &Scores, title: &str) -> Figure {
     let error = 100.0 * scores.calibration_error;
     figure.description = format!("Reliability diagram; expected calibration error {error:.2} %");
     figure.caption = format!(
-        "expected calibration error {error:.2} %; black: accuracy of the inputs of a bin; dashed: \
+        "expected calibration error {error:.2} %; thick line: accuracy of the inputs of a bin; dashed: \
          accuracy equal to confidence"
     );
     let panel = Panel {
