@@ -8,7 +8,7 @@ use crate::report::{
 /// The layout; colours are variables of the palette, for light and dark.
 const STYLE: &str = include_str!("style.css");
 /// Widest figure, in pixels, that has its place in one of two columns.
-const COLUMN: f64 = 620.0;
+const COLUMN: f64 = 700.0;
 /// Most letters of a table's rows, beside their names, that fit in one of two columns.
 const LETTERS: usize = 50;
 /// A figure may shrink to this share of its size; then it scrolls sideways.
