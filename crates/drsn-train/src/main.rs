@@ -17,7 +17,7 @@ use drsn_train::{
     fetch::Fetched,
     finished_bundle,
     recipe::{PRESETS, preset},
-    report::{self, Comparison, Report},
+    report::{self, Comparison, Report, write_predictions},
     retake_baseline, summarize, train,
     training::Checkpoint,
 };
@@ -34,6 +34,9 @@ use cli::{
 /// to twice as fast as one that returns them to the system (see docs/decisions/0016-allocator.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The file with the answers to each input, beside a report.
+const PREDICTIONS: &str = "predictions.csv";
 
 /// Exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -119,7 +122,10 @@ fn run_train(arguments: Train) -> anyhow::Result<()> {
     let runtime = job.destination.library();
     // If this is stopped, only the report is missing, so the program still succeeds.
     let evaluations = evaluate(&[bundle], &job.data, &[], None, runtime, &STOP)?;
-    if let Some([evaluation]) = evaluations.as_deref() {
+    if let Some(evaluations @ [evaluated]) = evaluations.as_deref() {
+        let evaluation = &evaluated.report;
+        // The page is written last, so that it is never without its table.
+        write_predictions(&report.join(PREDICTIONS), evaluations).map_err(TrainError::from)?;
         let page =
             report::write(&report, Report::Evaluation(evaluation)).map_err(TrainError::from)?;
         print(evaluation.text().trim_end())?;
@@ -134,8 +140,13 @@ fn run_evaluate(arguments: &Evaluate) -> anyhow::Result<()> {
     let runtime = runtime.onnxruntime.as_deref();
     // Nothing sets the flag here: Ctrl-C ends an evaluation at once, because there is nothing to
     // save.
-    let reports = evaluate(bundles, &data, noise, *limit, runtime, &STOP)?;
-    let mut reports = reports.unwrap_or_default();
+    let evaluated = evaluate(bundles, &data, noise, *limit, runtime, &STOP)?.unwrap_or_default();
+    let beside = report.as_ref().map(|folder| folder.join(PREDICTIONS));
+    let mut reports: Vec<_> = evaluated.iter().map(|evaluated| evaluated.report.clone()).collect();
+    // The page is written last, so that it is never without its table.
+    for path in beside.iter().chain(&arguments.predictions) {
+        write_predictions(path, &evaluated).map_err(TrainError::from)?;
+    }
     if reports.len() == 1 {
         let evaluation = reports.remove(0);
         let text = if *json { serde_json::to_string(&evaluation)? } else { evaluation.text() };

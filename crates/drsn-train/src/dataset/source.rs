@@ -53,6 +53,10 @@ pub struct Origin<'a> {
     pub file: Option<&'a str>,
     /// Samples of that file that are used, of each channel.
     pub samples: Option<usize>,
+    /// Number of the recording that it is a window of, or of a part of one with a label of its own.
+    pub recording: Option<usize>,
+    /// The first sample of a window in its file, of each channel.
+    pub start: Option<usize>,
     /// Its group, such as a machine or a person.
     pub group: Option<&'a str>,
 }

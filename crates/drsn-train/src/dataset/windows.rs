@@ -122,8 +122,15 @@ impl DatasetSource for Windows {
     }
 
     fn origin(&self, index: usize) -> Origin<'_> {
-        let StoredRecording { name, recorded, group, .. } = self.recording(index);
-        Origin { file: Some(name), samples: Some(*recorded), group: group.as_deref() }
+        let StoredRecording { name, recorded, first, group, .. } = self.recording(index);
+        let Window { segment, start } = &self.positions[index];
+        Origin {
+            file: Some(name),
+            samples: Some(*recorded),
+            recording: Some(self.segments[*segment].recording),
+            start: Some(first + start),
+            group: group.as_deref(),
+        }
     }
 
     fn read(

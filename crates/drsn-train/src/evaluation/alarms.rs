@@ -1,13 +1,10 @@
 //! How often a model's baseline raises alarms, and how well its input shift detects disturbed
 //! inputs.
 
-use std::sync::atomic::AtomicBool;
-
-use drsn_bundle::{Manifest, runtime::Session};
+use drsn_bundle::Baseline;
 use serde::{Deserialize, Serialize};
 
-use super::{error::EvaluationError, outputs::for_each_output};
-use crate::training::Batches;
+use super::answers::Answers;
 
 /// Alarms for inputs under one disturbance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,41 +17,55 @@ pub struct AlarmRates {
     /// inputs: the probability that a disturbed input has the higher score. `None` for the clean
     /// inputs themselves.
     pub auroc: Option<f64>,
-    /// Input shift score of each input.
-    #[serde(skip)]
-    pub scores: Vec<f64>,
+    /// Distribution of the input shift score; `None` if the model has no such baseline.
+    #[serde(default)]
+    pub shift_scores: Option<Spread>,
 }
 
-/// Applies a model's baseline to every input of a part; `clean` are the scores of the clean inputs.
-/// Returns `None` if the model has no baseline or `stop` was set.
-pub(crate) fn alarm_rates(
-    session: &mut Session,
-    manifest: &Manifest,
-    batches: &Batches<'_>,
-    clean: Option<&[f64]>,
-    stop: &AtomicBool,
-) -> Result<Option<AlarmRates>, EvaluationError> {
-    let Some(baseline) = &manifest.baseline else { return Ok(None) };
-    let (mut scores, mut shift_alarms, mut level_alarms) = (Vec::new(), 0_usize, 0_usize);
-    let done = for_each_output(session, &manifest.blocks, batches, stop, |output| {
-        if let Some(shift) = baseline.judge_shift(&output.mean_abs)? {
-            scores.push(shift.score);
-            shift_alarms += usize::from(shift.alarm);
-        }
-        let level = baseline.judge_level(&output.levels, output.class);
-        level_alarms += usize::from(level.is_some_and(|level| level.alarm));
-        Ok(())
-    })?;
-    if !done {
-        return Ok(None);
+/// A distribution by some of its quantiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// 5 % of the values are below.
+    pub p5: f64,
+    /// A quarter is below.
+    pub p25: f64,
+    /// Half of them are below.
+    pub p50: f64,
+    /// Three quarters are below.
+    pub p75: f64,
+    /// 95 % are below.
+    pub p95: f64,
+}
+
+impl Spread {
+    /// The quantiles of some values; `None` if there are none.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        let at = |share: f64| sorted[((last as f64 * share).round() as usize).min(last)];
+        Some(Self { p5: at(0.05), p25: at(0.25), p50: at(0.5), p75: at(0.75), p95: at(0.95) })
     }
-    let share = |alarms: usize| alarms as f64 / batches.part.indices.len().max(1) as f64;
-    Ok(Some(AlarmRates {
-        shift_alarms: baseline.shift.as_ref().map(|_| share(shift_alarms)),
-        level_alarms: baseline.level.as_ref().map(|_| share(level_alarms)),
-        auroc: clean.filter(|_| baseline.shift.is_some()).map(|clean| auroc(clean, &scores)),
-        scores,
-    }))
+}
+
+impl AlarmRates {
+    /// The alarms among the answers of a model with this baseline; `clean` are its answers to the
+    /// clean inputs.
+    pub(crate) fn new(baseline: &Baseline, answers: &Answers, clean: Option<&Answers>) -> Self {
+        let share = |alarms: usize, all: usize| (all > 0).then(|| alarms as f64 / all as f64);
+        let scores =
+            |answers: &Answers| answers.shifts.iter().map(|shift| shift.score).collect::<Vec<_>>();
+        let shift = answers.shifts.iter().filter(|shift| shift.alarm).count();
+        let level = answers.level_alarms.iter().filter(|alarm| **alarm).count();
+        Self {
+            shift_alarms: share(shift, answers.shifts.len()),
+            level_alarms: share(level, answers.level_alarms.len()),
+            auroc: clean
+                .filter(|_| baseline.shift.is_some())
+                .map(|clean| auroc(&scores(clean), &scores(answers))),
+            shift_scores: Spread::of(scores(answers)),
+        }
+    }
 }
 
 /// The probability that a number of `high` is larger than one of `low`; ties count half.
@@ -82,5 +93,12 @@ mod tests {
         assert!(close(auroc(&[1.0, 2.0], &[3.0, 4.0]), 1.0));
         assert!(close(auroc(&[1.0, 2.0], &[2.0, 0.0]), 0.375));
         assert!(close(auroc(&[1.0, 2.0, 3.0], &[3.0, 1.0, 2.0]), 0.5));
+    }
+
+    #[test]
+    fn a_spread_has_the_quantiles_of_its_values() {
+        let spread = Spread::of((0..=100).rev().map(f64::from)).unwrap();
+        assert_eq!((spread.p5, spread.p50, spread.p95), (5.0, 50.0, 95.0));
+        assert_eq!(Spread::of([]), None);
     }
 }

@@ -17,12 +17,14 @@ use crate::training::{Batches, InputError};
 /// Batch size for the model.
 const BATCH: usize = 100;
 
-/// What a baseline needs to know about one input.
+/// What a model gives for one input.
 pub(crate) struct ModelOutput {
     /// Index of the input in its source.
     pub(crate) index: usize,
     /// The most likely class.
     pub(crate) class: usize,
+    /// Probability of each class.
+    pub(crate) probabilities: Vec<f32>,
     /// Mean magnitudes of all blocks.
     pub(crate) mean_abs: Vec<f32>,
     /// Levels of a signal's channels before preparation; empty for an image.
@@ -51,6 +53,7 @@ pub(crate) fn for_each_output(
         for (row, (&index, levels)) in indices.iter().zip(levels).enumerate() {
             handle(ModelOutput {
                 index,
+                probabilities: probabilities.row(row).to_vec(),
                 class: most_likely(probabilities.row(row)),
                 mean_abs: magnitudes.iter().flat_map(|block| block.row(row)).copied().collect(),
                 levels,

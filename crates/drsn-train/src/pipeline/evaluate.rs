@@ -2,11 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
 };
 
 use drsn_bundle::{
     Bundle, Manifest,
+    onnx::with_zeroed_outputs,
     runtime::{Provider, Runtime, Session},
 };
 use rand::seq::SliceRandom as _;
@@ -19,12 +20,12 @@ use super::{
 use crate::{
     dataset::{Data, Part},
     evaluation::{
-        BaselineOutcome, BaselineSample, EVALUATION_SEED, Scores, alarm_rates, measure_baseline,
-        predict,
+        AlarmRates, Answers, BaselineOutcome, BaselineSample, BlockActivity, EVALUATION_SEED,
+        RecordingScores, Scores, Units, answers, block_activity, measure_baseline,
     },
     random::{Purpose, stream},
     recipe::Noise,
-    report::{EvaluationReport, NoiseScores},
+    report::{Evaluated, EvaluationReport, NoiseScores},
     training::{Batches, Disturbance, describe_data},
 };
 
@@ -42,7 +43,7 @@ pub fn evaluate(
     limit: Option<usize>,
     onnxruntime: Option<&Path>,
     stop: &AtomicBool,
-) -> Result<Option<Vec<EvaluationReport>>, TrainError> {
+) -> Result<Option<Vec<Evaluated>>, TrainError> {
     let bundles: Vec<Bundle> =
         bundles.iter().map(|path| Bundle::open(path)).collect::<Result<_, _>>()?;
     let Some(first) = bundles.first() else { return Ok(Some(Vec::new())) };
@@ -56,6 +57,7 @@ pub fn evaluate(
     let (test, name) = test_inputs(&data, limit)?;
     let run = EvaluationRun {
         test: &test,
+        units: Units::of(&test),
         name: &name,
         notes: data.notes.iter().map(ToString::to_string).collect(),
         noises: if noises.is_empty() { &recipe.evaluate } else { noises },
@@ -63,7 +65,7 @@ pub fn evaluate(
         runtime: &Runtime::start(onnxruntime)?,
         stop,
     };
-    bundles.iter().map(|bundle| run.report(bundle)).collect()
+    bundles.iter().map(|bundle| run.evaluated(bundle)).collect()
 }
 
 /// The test inputs, or `limit` of them drawn at random, and their name in reports.
@@ -84,6 +86,8 @@ fn test_inputs(data: &Data, limit: Option<usize>) -> Result<(Part, String), Trai
 /// What all bundles of an evaluation share.
 struct EvaluationRun<'a> {
     test: &'a Part,
+    /// Which test inputs belong together.
+    units: Units,
     name: &'a str,
     /// What was noticed while the data was read.
     notes: Vec<String>,
@@ -95,46 +99,57 @@ struct EvaluationRun<'a> {
 
 impl EvaluationRun<'_> {
     /// Evaluates a bundle; `None` if `stop` was set.
-    fn report(&self, bundle: &Bundle) -> Result<Option<EvaluationReport>, TrainError> {
-        let shape = bundle.manifest.input.shape();
+    fn evaluated(&self, bundle: &Bundle) -> Result<Option<Evaluated>, TrainError> {
+        let manifest = &bundle.manifest;
+        let shape = manifest.input.shape();
         let open = || Session::open(self.runtime, &bundle.model, &shape, Provider::Cpu);
         let mut sessions: Vec<Session> =
             (0..self.threads).map(|_| open()).collect::<Result<_, _>>()?;
-        let mut results: Vec<NoiseScores> = Vec::new();
+        let (mut results, mut all) = (Vec::new(), Vec::<(Option<Noise>, Answers)>::new());
         for noise in std::iter::once(None).chain(self.noises.iter().copied().map(Some)) {
-            let clean = results.first().and_then(|clean| clean.watched.as_ref());
-            let clean = clean.map(|alarms| alarms.scores.as_slice());
-            match self.scores(bundle, &mut sessions, noise, clean)? {
-                Some(scores) => results.push(scores),
-                None => return Ok(None),
-            }
+            let found = answers(&mut sessions, manifest, self.test, noise, self.stop)?;
+            let Some(found) = found else { return Ok(None) };
+            let clean = all.first().map(|(_, clean)| clean);
+            results.push(self.scores(manifest, noise, &found, clean)?);
+            all.push((noise, found));
         }
-        let report = EvaluationReport::new(&bundle.manifest, self.name, EVALUATION_SEED, results);
-        Ok(Some(EvaluationReport { notes: self.notes.clone(), ..report }))
+        let report = EvaluationReport::new(manifest, self.name, EVALUATION_SEED, results);
+        let Some(blocks) = self.blocks(bundle)? else { return Ok(None) };
+        let report = EvaluationReport { notes: self.notes.clone(), blocks, ..report };
+        Ok(Some(Evaluated { report, test: self.test.clone(), answers: all }))
     }
 
-    /// Scores a bundle under one noise; `clean` are the input shift scores of the clean inputs.
+    /// What the model's thresholds do; `None` if `stop` was set.
+    fn blocks(&self, bundle: &Bundle) -> Result<Option<Vec<BlockActivity>>, TrainError> {
+        let Manifest { blocks, input, .. } = &bundle.manifest;
+        if blocks.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let model = with_zeroed_outputs(&bundle.model, blocks)?;
+        let mut session = Session::open(self.runtime, &model, &input.shape(), Provider::Cpu)?;
+        Ok(block_activity(&mut session, &bundle.manifest, self.test, self.stop)?)
+    }
+
+    /// Scores the answers under one noise; `clean` are the answers to the clean inputs.
     fn scores(
         &self,
-        bundle: &Bundle,
-        sessions: &mut [Session],
+        manifest: &Manifest,
         noise: Option<Noise>,
-        clean: Option<&[f64]>,
-    ) -> Result<Option<NoiseScores>, TrainError> {
-        let Self { test, stop, .. } = *self;
-        let Manifest { input, classes, .. } = &bundle.manifest;
-        let seed = EVALUATION_SEED;
-        let predicted = predict(sessions, test, input, noise.as_ref(), seed, stop)?;
-        let Some(predictions) = predicted else { return Ok(None) };
-        let scores = Scores::new(&predictions, classes)?;
-        let disturbance = Disturbance::evaluation(noise, seed);
-        let batches = Batches { part: test, input, disturbance };
-        let watched = match sessions.first_mut() {
-            Some(session) => alarm_rates(session, &bundle.manifest, &batches, clean, stop)?,
-            None => None,
-        };
-        let done = !stop.load(Ordering::Relaxed);
-        Ok(done.then_some(NoiseScores { noise, scores, watched }))
+        answers: &Answers,
+        clean: Option<&Answers>,
+    ) -> Result<NoiseScores, TrainError> {
+        let Self { test, units, .. } = self;
+        let classes = &manifest.classes;
+        let level = manifest.baseline.as_ref().map_or(0.0, |baseline| baseline.alarm_level);
+        Ok(NoiseScores {
+            noise,
+            scores: Scores::over(&answers.predictions, classes, units)?,
+            watched: manifest
+                .baseline
+                .as_ref()
+                .map(|baseline| AlarmRates::new(baseline, answers, clean)),
+            recordings: RecordingScores::new(test, units, answers, classes, level)?,
+        })
     }
 }
 

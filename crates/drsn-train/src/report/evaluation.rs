@@ -1,14 +1,15 @@
 //! The evaluation of one bundle: its scores under each noise, and facts about the model.
 
-use drsn_bundle::{Architecture, InputSpec, Manifest, Training};
+use drsn_bundle::{Architecture, Baseline, InputSpec, Manifest, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
     curve::{CurvePoint, NoiseCurve, noise_name},
-    text::{Table, decimal, percent, plain},
+    findings::findings,
+    text::{Table, bounds, decimal, interval, percent, plain, share},
 };
 use crate::{
-    evaluation::{AlarmRates, Scores},
+    evaluation::{AlarmRates, BlockActivity, RecordingScores, Scores, Spread},
     recipe::Noise,
 };
 
@@ -24,10 +25,38 @@ pub struct EvaluationReport {
     /// What was noticed while the data was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What a reader must know before believing the numbers, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
     /// Seed of the noise.
     pub seed: u64,
     /// Scores under each noise; reports show details of the first.
     pub results: Vec<NoiseScores>,
+    /// Input shift of the held-out inputs; `None` if the model has no such baseline.
+    #[serde(default)]
+    pub held_out_shift: Option<HeldOutShift>,
+    /// What the thresholds of each block do to clean inputs; empty if there are none.
+    #[serde(default)]
+    pub blocks: Vec<BlockActivity>,
+}
+
+/// The input shift of the inputs that were held out of the training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutShift {
+    /// Distribution of their scores.
+    pub scores: Spread,
+    /// Inputs with a larger score raise an alarm.
+    pub alarm_above: f64,
+}
+
+impl HeldOutShift {
+    /// That of a baseline.
+    fn of(baseline: &Baseline) -> Option<Self> {
+        let held_out = &baseline.shift.as_ref()?.held_out;
+        let values = || held_out.values.iter().map(|&value| f64::from(value));
+        let alarms = |value: &f64| held_out.p_value(value.next_up()) < baseline.alarm_level;
+        Some(Self { scores: Spread::of(values())?, alarm_above: values().find(alarms)? })
+    }
 }
 
 /// Facts about a model, from its manifest.
@@ -57,6 +86,9 @@ pub struct NoiseScores {
     /// Alarms of the model's baseline; `None` if it has none.
     #[serde(default)]
     pub watched: Option<AlarmRates>,
+    /// Scores of whole recordings; `None` if the inputs are not windows of recordings.
+    #[serde(default)]
+    pub recordings: Option<RecordingScores>,
 }
 
 impl From<&Manifest> for ModelFacts {
@@ -88,7 +120,10 @@ impl EvaluationReport {
             model: manifest.into(),
             data: data.into(),
             notes: Vec::new(),
+            findings: findings(manifest, &results),
             seed,
+            held_out_shift: manifest.baseline.as_ref().and_then(HeldOutShift::of),
+            blocks: Vec::new(),
             results,
         }
     }
@@ -104,7 +139,7 @@ impl EvaluationReport {
             noise: result.noise,
             accuracy: result.scores.accuracy,
             macro_f1: Some(result.scores.macro_f1),
-            bar: Some(result.scores.interval),
+            bar: result.scores.interval,
         };
         NoiseCurve { name: self.name(), points: self.results.iter().map(point).collect() }
     }
@@ -112,46 +147,99 @@ impl EvaluationReport {
     /// A row for each noise.
     pub(super) fn noise_table(&self) -> Table {
         let mut table = Table::new("noise");
-        let heads = ["inputs", "accuracy", "95 % interval", "macro F1", "calibration error"];
-        let watched =
-            |of: Rate| self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some());
-        let columns: [(&str, Rate); 3] = [
-            ("shift AUROC", |w| w.auroc),
-            ("shift alarms", |w| w.shift_alarms),
-            ("level alarms", |w| w.level_alarms),
-        ];
-        let columns: Vec<_> = columns.into_iter().filter(|(_, of)| watched(*of)).collect();
-        let names = heads.into_iter().chain(columns.iter().map(|(name, _)| *name));
-        table.columns(names.map(str::to_owned));
-        for NoiseScores { noise, scores, watched } in &self.results {
-            let [low, high] = scores.interval;
+        let heads = ["accuracy", "95 % interval", "macro recall", "macro F1", "calibration error"];
+        table.columns(heads.map(str::to_owned));
+        for NoiseScores { noise, scores, .. } in &self.results {
             let cells = [
-                scores.inputs.to_string(),
                 percent(scores.accuracy),
-                format!("{:.2} to {}", 100.0 * low, percent(high)),
-                decimal(Some(scores.macro_f1)),
+                interval(scores),
+                share(scores.macro_recall),
+                percent(scores.macro_f1),
                 percent(scores.calibration_error),
             ];
-            let watched = columns.iter().map(|(_, of)| decimal(watched.as_ref().and_then(of)));
-            table.row(&noise_name(noise.as_ref()), cells.into_iter().chain(watched));
+            table.row(&noise_name(noise.as_ref()), cells);
         }
         table
+    }
+
+    /// Alarms by noise, of windows and of recordings; `None` if the model has no baseline.
+    pub(super) fn alarm_table(&self) -> Option<Table> {
+        let columns: [(&str, Rate, fn(Option<f64>) -> String); 3] = [
+            ("shift alarms", |w| w.shift_alarms, share),
+            ("shift AUROC", |w| w.auroc, decimal),
+            ("level alarms", |w| w.level_alarms, share),
+        ];
+        let watched =
+            |of: Rate| self.results.iter().any(|r| r.watched.as_ref().and_then(of).is_some());
+        let columns: Vec<_> = columns.into_iter().filter(|(_, of, _)| watched(*of)).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let of_recordings = |r: &NoiseScores| {
+            let votes = r.recordings.as_ref()?;
+            Some(format!("{} of {}", votes.shift_alarms?, votes.recordings.len()))
+        };
+        let has_recordings = self.results.iter().any(|r| of_recordings(r).is_some());
+        let mut table = Table::new("noise");
+        table.columns(columns.iter().map(|(name, ..)| (*name).to_owned()));
+        table.columns(has_recordings.then(|| "recordings with a shift alarm".to_owned()));
+        for result in &self.results {
+            let rates =
+                columns.iter().map(|(_, of, number)| number(result.watched.as_ref().and_then(*of)));
+            let recordings =
+                has_recordings.then(|| of_recordings(result).unwrap_or_else(|| "–".to_owned()));
+            table.row(&noise_name(result.noise.as_ref()), rates.chain(recordings));
+        }
+        Some(table)
+    }
+
+    /// Scores of whole recordings by noise; `None` if the inputs are not windows of recordings.
+    pub(super) fn vote_table(&self) -> Option<Table> {
+        let mut table = Table::new("noise");
+        let heads = ["recordings", "accuracy", "95 % interval", "macro recall"];
+        table.columns(heads.map(str::to_owned));
+        for result in &self.results {
+            let Some(votes) = &result.recordings else { continue };
+            let bounds = votes.interval.map_or_else(|| "too few".to_owned(), bounds);
+            let cells = [
+                votes.recordings.len().to_string(),
+                percent(votes.accuracy),
+                bounds,
+                percent(votes.macro_recall),
+            ];
+            table.row(&noise_name(result.noise.as_ref()), cells);
+        }
+        (!table.rows.is_empty()).then_some(table)
+    }
+
+    /// What nobody should miss: the warnings of the training, and what the evaluation found.
+    pub(super) fn findings(&self) -> Vec<String> {
+        let warnings = self.model.training.iter().flat_map(|training| &training.warnings);
+        let warnings = warnings.map(|warning| format!("warning: {warning}"));
+        warnings.chain(self.findings.iter().cloned()).collect()
     }
 
     /// The evaluation as text for a terminal.
     pub fn text(&self) -> String {
         let (name, data) = (self.name(), plain(&self.data));
-        let noises = self.noise_table().text();
-        let warnings = self.model.training.iter().flat_map(|training| &training.warnings);
-        let warnings = warnings.map(|warning| format!("warning: {}\n", plain(warning)));
-        let notes = self.notes.iter().map(|note| plain(note) + "\n");
-        let notes: String = warnings.chain(notes).collect();
-        let noises = format!("{notes}{name} on {data}, noise seed {}\n\n{noises}", self.seed);
-        let Some(first) = self.results.first() else {
-            return noises;
+        let lines = self.notes.iter().cloned().chain(self.findings());
+        let lines: String = lines.map(|line| plain(&line) + "\n").collect();
+        let inputs = self.results.first().map_or(0, |first| first.scores.inputs);
+        let mut text =
+            format!("{lines}{name} on {data}, {inputs} inputs, noise seed {}\n", self.seed);
+        let mut section = |title: &str, table: Option<Table>| {
+            if let Some(table) = table {
+                text.push_str(&format!("{title}\n{}", table.text()));
+            }
         };
-        let noise = noise_name(first.noise.as_ref());
-        format!("{noises}\nclasses, {noise}\n\n{}", first.scores.class_table().text())
+        section("", Some(self.noise_table()));
+        section("\nwhole recordings, by the mean of their windows\n", self.vote_table());
+        section("\nalarms of the baseline\n", self.alarm_table());
+        if let Some(first) = self.results.first() {
+            let noise = noise_name(first.noise.as_ref());
+            section(&format!("\nclasses, {noise}\n"), Some(first.scores.class_table()));
+        }
+        text
     }
 }
 
@@ -159,13 +247,13 @@ impl Scores {
     /// A row for each class.
     pub(super) fn class_table(&self) -> Table {
         let mut table = Table::new("class");
-        table.columns(["inputs", "precision", "recall", "F1"].map(str::to_owned));
+        table.columns(["inputs", "recall", "precision", "F1"].map(str::to_owned));
         for class in &self.classes {
             let cells = [
                 class.support.to_string(),
-                decimal(class.precision),
-                decimal(class.recall),
-                decimal(class.f1),
+                share(class.recall),
+                share(class.precision),
+                share(class.f1),
             ];
             table.row(&class.name, cells);
         }

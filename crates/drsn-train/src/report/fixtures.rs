@@ -7,7 +7,10 @@ use super::{
     curve::{CurvePoint, NoiseCurve},
     evaluation::{EvaluationReport, NoiseScores},
 };
-use crate::evaluation::{Predictions, Scores, wilson};
+use crate::evaluation::{
+    AlarmRates, BlockActivity, Independent, IndependentUnit, Predictions, RecordingScores,
+    RecordingVote, Scores, Spread, wilson,
+};
 
 /// Scores of a model with an accuracy of about `accuracy`.
 pub(super) fn scores(classes: &[&str], accuracy: f64) -> Scores {
@@ -72,6 +75,46 @@ pub(super) fn history() -> Vec<Epoch> {
     (1..=18).map(epoch).collect()
 }
 
+/// An evaluation of windows of recordings in some groups.
+pub(super) fn recordings(groups: usize) -> EvaluationReport {
+    let report = report("gearbox", 0.9);
+    let manifest = include_bytes!("../../../../models/bearing/1/manifest.json");
+    let manifest = Manifest::from_json(manifest).unwrap();
+    let result = |mut result: NoiseScores| {
+        result.scores.independent =
+            Some(Independent { unit: IndependentUnit::Groups, count: groups });
+        result.scores.interval = (groups > 1).then_some([0.71, 0.96]);
+        result.recordings = Some(votes(&manifest.classes));
+        result
+    };
+    let results = report.results.into_iter().map(result).collect();
+    let blocks = report.blocks;
+    EvaluationReport { blocks, ..EvaluationReport::new(&manifest, "gearbox test", 0, results) }
+}
+
+/// Twelve recordings, of which two are classified wrongly.
+fn votes(classes: &[String]) -> RecordingScores {
+    let vote = |n: usize| RecordingVote {
+        file: format!("2024-05-{n:02}/machine 3/channel-drive-end.wav"),
+        group: Some(format!("load {}", n % 4)),
+        class: classes[n % classes.len()].clone(),
+        prediction: classes[(n + n / 10) % classes.len()].clone(),
+        probability: 0.97 - 0.03 * n as f64,
+        windows: 50,
+        right: 50 - 3 * n,
+        shift_alarms: Some(0.02 * n as f64),
+        shift_alarm: Some(n > 3),
+    };
+    RecordingScores {
+        right: 10,
+        accuracy: 10.0 / 12.0,
+        interval: Some([0.55, 0.95]),
+        macro_recall: 0.85,
+        shift_alarms: Some(8),
+        recordings: (0..12).map(vote).collect(),
+    }
+}
+
 /// An evaluation of a model under three noises; `name` must be a valid model name.
 pub(super) fn report(name: &str, accuracy: f64) -> EvaluationReport {
     let manifest = include_bytes!("../../../../models/mnist/1/manifest.json");
@@ -82,11 +125,30 @@ pub(super) fn report(name: &str, accuracy: f64) -> EvaluationReport {
     let result = |(noise, loss): (Option<&str>, f64)| NoiseScores {
         noise: noise.map(|text| text.parse().unwrap()),
         scores: scores(&classes, accuracy - loss),
-        watched: None,
+        watched: Some(AlarmRates {
+            shift_alarms: Some(0.01 + 7.0 * loss),
+            level_alarms: None,
+            auroc: noise.map(|_| 0.5 + 4.0 * loss),
+            shift_scores: Spread::of((1..200).map(|i| (1.0 + 20.0 * loss) * f64::from(i))),
+        }),
+        recordings: None,
     };
     let training = manifest.training.as_mut().unwrap();
     training.history = history();
     training.held_out_accuracy =
         Some(AccuracyByStatistics { running: 0.9412, exact: 0.9846, batch: 0.9851 });
-    EvaluationReport::new(&manifest, "MNIST test", 0, noises.into_iter().map(result).collect())
+    let results = noises.into_iter().map(result).collect();
+    let report = EvaluationReport::new(&manifest, "MNIST test", 0, results);
+    let block = |(at, name): (usize, &str)| {
+        let value = |class: usize| Some(((class * 7 + at * 13) % 20) as f64 / 20.0);
+        let values: Vec<_> = (0..classes.len()).map(value).collect();
+        BlockActivity {
+            name: name.to_owned(),
+            threshold: values.clone(),
+            relative: values.clone(),
+            zeroed: values,
+        }
+    };
+    let names = ["stage1.block1", "stage2.block1", "stage3.block1"];
+    EvaluationReport { blocks: names.into_iter().enumerate().map(block).collect(), ..report }
 }

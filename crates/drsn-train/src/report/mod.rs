@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Scores ─► EvaluationReport ─► report.json, report.html, *.svg, *.png
+//! Answers ─► predictions.csv
 //!           Comparison, Study
 //! ```
 
@@ -9,10 +10,12 @@ mod comparison;
 mod curve;
 mod error;
 mod evaluation;
+mod findings;
 #[cfg(test)]
 mod fixtures;
 mod html;
 mod plot;
+mod predictions;
 mod study;
 mod text;
 mod write;
@@ -20,6 +23,7 @@ mod write;
 pub use comparison::Comparison;
 pub use curve::{CurvePoint, NoiseCurve};
 pub use error::ReportError;
-pub use evaluation::{EvaluationReport, ModelFacts, NoiseScores};
+pub use evaluation::{EvaluationReport, HeldOutShift, ModelFacts, NoiseScores};
+pub use predictions::{Evaluated, write_predictions};
 pub use study::{HeldOutRow, Study, StudyRow};
 pub use write::{Report, write};

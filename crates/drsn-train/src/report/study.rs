@@ -127,12 +127,12 @@ impl Study {
         let spread = if several.into_iter().any(|accuracies| accuracies.len() > 1) {
             ", mean ± sample standard deviation over the trainings"
         } else {
-            ""
+            " of one training each: how much it varies between seeds is not known"
         };
         let chosen = self.chosen.as_ref().map_or_else(String::new, |chosen| {
             format!("; {} was chosen by the held-out inputs, before the test", plain(chosen))
         });
-        format!("accuracy{spread}{chosen}")
+        format!("Accuracy{spread}{chosen}")
     }
 
     /// The study as text for a terminal.

@@ -1,5 +1,7 @@
 //! Tables for terminals and HTML reports.
 
+use crate::evaluation::Scores;
+
 /// A table: the first column is left-aligned, the others are right-aligned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
@@ -56,14 +58,40 @@ pub(super) fn plain(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// Escapes text for an element or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    plain(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
 /// Formats a share in percent with two decimals.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// Formats a number with four decimals, or `None` as a dash.
+/// Formats a share in percent, or `None` as a dash.
+pub(super) fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), percent)
+}
+
+/// Formats a number with three decimals, or `None` as a dash.
 pub(super) fn decimal(number: Option<f64>) -> String {
-    number.map_or_else(|| "–".to_owned(), |number| format!("{number:.4}"))
+    number.map_or_else(|| "–".to_owned(), |number| format!("{number:.3}"))
+}
+
+/// Formats the bounds of an interval in percent.
+pub(super) fn bounds([low, high]: [f64; 2]) -> String {
+    format!("{:.2} to {}", 100.0 * low, percent(high))
+}
+
+/// Formats the interval of an accuracy, or says why there is none.
+pub(super) fn interval(scores: &Scores) -> String {
+    let unit = scores.independent.map(|of| of.unit).unwrap_or_default();
+    scores.interval.map_or_else(|| format!("too few {}", unit.plural()), bounds)
 }
 
 #[cfg(test)]

@@ -37,14 +37,14 @@ pub enum Report<'a> {
 /// [`ReportError`] with the path that cannot be written.
 pub fn write(folder: &Path, report: Report<'_>) -> Result<PathBuf, ReportError> {
     let (rendered, json) = match report {
-        Report::Evaluation(report) => (html::evaluation(report)?, json(report)?),
-        Report::Comparison(comparison) => (html::comparison(comparison)?, json(comparison)?),
-        Report::Study(study) => (html::study(study)?, json(study)?),
+        Report::Evaluation(report) => (html::evaluation(report), json(report)?),
+        Report::Comparison(comparison) => (html::comparison(comparison), json(comparison)?),
+        Report::Study(study) => (html::study(study), json(study)?),
     };
     fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
     let Rendered { html, figures } = rendered;
     for figure in &figures {
-        replace(&folder.join(format!("{}.svg", figure.name)), figure.svg()?.as_bytes())?;
+        replace(&folder.join(format!("{}.svg", figure.name)), figure.svg().as_bytes())?;
         replace(&folder.join(format!("{}.png", figure.name)), &figure.png()?)?;
     }
     replace(&folder.join("report.json"), &json)?;
@@ -60,11 +60,13 @@ fn json(report: &impl Serialize) -> Result<Vec<u8>, ReportError> {
     Ok(json)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+/// Writes a file in one step.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     write_file(path, bytes).map_err(|source| unwritable(path, source))
 }
 
-fn unwritable(path: &Path, source: io::Error) -> ReportError {
+/// The error of a file or folder that cannot be written.
+pub(super) fn unwritable(path: &Path, source: io::Error) -> ReportError {
     ReportError::Unwritable { path: path.to_owned(), source }
 }
 
@@ -90,8 +92,6 @@ mod tests {
             write(&target, Report::Evaluation(&report)).unwrap();
         }
         let expected = [
-            "classes.png",
-            "classes.svg",
             "confusion.png",
             "confusion.svg",
             "noise.png",
@@ -100,8 +100,14 @@ mod tests {
             "reliability.svg",
             "report.html",
             "report.json",
+            "shift.png",
+            "shift.svg",
+            "thresholds.png",
+            "thresholds.svg",
             "training.png",
             "training.svg",
+            "zeroed.png",
+            "zeroed.svg",
         ];
         assert_eq!(names(&target), expected);
         let json = fs::read(target.join("report.json")).unwrap();

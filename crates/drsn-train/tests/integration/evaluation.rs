@@ -1,6 +1,7 @@
 //! The inputs of evaluations, and the errors if something cannot be evaluated.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _},
     process::{Command, Stdio},
     sync::atomic::AtomicBool,
@@ -56,6 +57,41 @@ fn a_few_inputs_are_drawn_from_all_classes_and_the_report_says_how_many() {
     for class in scores["classes"].as_array().unwrap() {
         assert!(class["support"].as_u64().unwrap() >= 4, "{scores}");
     }
+}
+
+/// The report takes files as independent, not their windows, and the table has what it was made of.
+#[test]
+fn an_evaluation_has_votes_thresholds_and_a_row_for_each_window() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let workspace = Workspace::new();
+    assert!(workspace.command(&["--set", "epochs=1"]).status().unwrap().success());
+    let beside = workspace.checkpoint().with_extension("report").join("predictions.csv");
+    let table = workspace.path("answers.csv");
+    let flags = ["--json", "--noise", "gaussian@0dB", "--predictions", table.to_str().unwrap()];
+    let output = workspace.ask("evaluate", &["tones/1"], &flags);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let clean = &report["results"][0];
+    let expected = serde_json::json!({ "unit": "files", "count": 2 });
+    assert_eq!(clean["scores"]["independent"], expected);
+    assert_eq!(clean["recordings"]["recordings"].as_array().unwrap().len(), 2);
+    assert_eq!(report["blocks"].as_array().unwrap().len(), 2);
+    assert!(report["blocks"][0]["zeroed"][1].is_number(), "{}", report["blocks"]);
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("later parts of the recordings that were trained on"), "{findings}");
+
+    let table = fs::read_to_string(table).unwrap();
+    let inputs = clean["scores"]["inputs"].as_u64().unwrap() as usize;
+    assert_eq!(table.lines().count(), 1 + 2 * inputs);
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let right =
+        table.lines().map(cells).filter(|row| row[1] == "clean" && row[5] == row[6]).count();
+    assert_eq!(right as u64, clean["scores"]["right"].as_u64().unwrap());
+    assert!(table.contains("noise/recording.npy"), "{table}");
+    // The training's own report has the clean rows.
+    assert_eq!(fs::read_to_string(beside).unwrap().lines().count(), 1 + inputs);
 }
 
 #[test]

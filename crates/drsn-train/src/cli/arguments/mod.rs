@@ -156,6 +156,9 @@ pub(crate) struct Evaluate {
     /// Folder for an HTML report with its plots (PNG and SVG) and numbers (JSON).
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) report: Option<PathBuf>,
+    /// Table of the answers to each input (CSV); a report has one as predictions.csv.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) predictions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,
 }

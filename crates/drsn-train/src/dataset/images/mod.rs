@@ -152,7 +152,7 @@ impl DatasetSource for ImageFiles {
 
     fn origin(&self, index: usize) -> Origin<'_> {
         let Entry { name, group, .. } = &self.entries[index];
-        Origin { file: Some(name), samples: None, group: group.as_deref() }
+        Origin { file: Some(name), group: group.as_deref(), ..Origin::default() }
     }
 
     fn read(

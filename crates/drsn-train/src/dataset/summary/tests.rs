@@ -30,7 +30,7 @@ impl DatasetSource for Inputs {
 
     fn origin(&self, index: usize) -> Origin<'_> {
         let (_, file, group) = self.0[index];
-        Origin { file: Some(file), samples: Some(100 * file.len()), group }
+        Origin { file: Some(file), samples: Some(100 * file.len()), group, ..Origin::default() }
     }
 
     fn read(&self, _: usize, _: isize, _: ArrayViewMutD<'_, f32>) -> Result<(), DatasetError> {

@@ -5,13 +5,15 @@ mod rows;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{error::EvaluationError, predictions::Predictions};
+use super::{
+    error::EvaluationError,
+    interval::{IndependentUnit, interval},
+    predictions::Predictions,
+    units::Units,
+};
 
 /// Bins of the calibration error, as in Guo et al.
 const BINS: usize = 15;
-
-/// 97.5 % quantile of the normal distribution: for intervals of 95 %.
-const QUANTILE: f64 = 1.959_963_984_540_054;
 
 /// Scores of a model on labelled inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,10 +24,22 @@ pub struct Scores {
     pub right: usize,
     /// Their share, in [0, 1].
     pub accuracy: f64,
-    /// Wilson's interval of 95 % for the accuracy, see `wilson`.
-    pub interval: [f64; 2],
+    /// Interval of 95 % for the accuracy on other inputs, files or groups of this kind; `None` if
+    /// there are fewer than two of them.
+    pub interval: Option<[f64; 2]>,
+    /// What the interval takes as independent, and how many of them there are; `None` in files of
+    /// older versions, whose intervals take inputs as independent.
+    #[serde(default)]
+    pub independent: Option<Independent>,
     /// Mean F1 of the classes that occur as labels or as predictions, in [0, 1].
     pub macro_f1: f64,
+    /// Mean recall of the classes that occur, in [0, 1]; `None` in files of older versions.
+    #[serde(default)]
+    pub macro_recall: Option<f64>,
+    /// The most frequent class and its share, which is the accuracy of always answering it; `None`
+    /// in files of older versions.
+    #[serde(default)]
+    pub majority: Option<Majority>,
     /// Expected calibration error, in [0, 1]: the mean distance between confidence and accuracy in
     /// bins of equal width. Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML
     /// 2017, equation 3, with 15 bins.
@@ -37,6 +51,24 @@ pub struct Scores {
     pub confusion: Array2<usize>,
     /// Bins of the calibration error, from the lowest confidence.
     pub reliability: Vec<ReliabilityBin>,
+}
+
+/// What an interval takes as independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Independent {
+    /// What they are.
+    pub unit: IndependentUnit,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// The most frequent class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Majority {
+    /// Label of the class.
+    pub class: String,
+    /// Its share of the inputs, in (0, 1].
+    pub share: f64,
 }
 
 /// Scores of one class; `None` instead of a division by zero.
@@ -71,11 +103,23 @@ pub struct ReliabilityBin {
 }
 
 impl Scores {
-    /// Scores predictions; `classes` are the names of the model's classes.
+    /// Scores predictions for independent inputs; `classes` are the names of the model's classes.
     ///
     /// # Errors
     /// [`EvaluationError::Predictions`] if the number of names differs from that of the classes.
     pub fn new(predictions: &Predictions, classes: &[String]) -> Result<Self, EvaluationError> {
+        Self::over(predictions, classes, &Units::independent(predictions.inputs()))
+    }
+
+    /// Scores predictions for inputs of which those of one unit belong together.
+    ///
+    /// # Errors
+    /// As [`Scores::new`].
+    pub fn over(
+        predictions: &Predictions,
+        classes: &[String],
+        units: &Units,
+    ) -> Result<Self, EvaluationError> {
         let count = predictions.classes();
         if classes.len() != count {
             return Err(EvaluationError::Predictions {
@@ -91,11 +135,16 @@ impl Scores {
         let classes: Vec<ClassScores> =
             classes.iter().enumerate().map(|(i, name)| class_scores(name, i, &confusion)).collect();
         let reliability = reliability(predictions);
+        let hits = predictions.decisions().map(|(label, class, _)| label == class);
+        let counts = Units::counts(units.of_input.iter().copied(), hits);
         Ok(Self {
             inputs,
             right,
             accuracy: right as f64 / inputs as f64,
-            interval: wilson(right, inputs),
+            interval: interval(units.unit, &counts),
+            independent: Some(Independent { unit: units.unit, count: counts.len() }),
+            macro_recall: Some(mean(classes.iter().filter_map(|class| class.recall))),
+            majority: majority(&classes, inputs),
             macro_f1: mean(classes.iter().filter_map(|class| class.f1)),
             calibration_error: reliability
                 .iter()
@@ -107,6 +156,13 @@ impl Scores {
             reliability,
         })
     }
+}
+
+/// The first of the most frequent classes.
+fn majority(classes: &[ClassScores], inputs: usize) -> Option<Majority> {
+    let most = classes.iter().map(|class| class.support).max()?;
+    let class = classes.iter().find(|class| class.support == most)?;
+    Some(Majority { class: class.name.clone(), share: most as f64 / inputs.max(1) as f64 })
 }
 
 fn class_scores(name: &str, class: usize, confusion: &Array2<usize>) -> ClassScores {
@@ -142,25 +198,6 @@ fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
         accuracy: right as f64 / inputs.max(1) as f64,
     };
     sums.into_iter().enumerate().map(bin).collect()
-}
-
-/// Wilson's 95 % score interval for a share, within [0, 1]; [0, 1] if there are no inputs.
-///
-/// Unlike mean ± 1.96 standard errors, it keeps its level near 0 and 1, where good models are.
-/// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-/// 1927.
-pub(crate) fn wilson(right: usize, inputs: usize) -> [f64; 2] {
-    if inputs == 0 {
-        return [0.0, 1.0];
-    }
-    let n = inputs as f64;
-    let share = right as f64 / n;
-    let square = QUANTILE * QUANTILE;
-    let middle = (share + square / (2.0 * n)) / (1.0 + square / n);
-    let half =
-        QUANTILE / (1.0 + square / n) * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
-    // Rounding may put the share itself outside if all or no inputs are correct.
-    [(middle - half).max(0.0).min(share), (middle + half).min(1.0).max(share)]
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -54,8 +54,50 @@ fn scores_are_those_of_scikit_learn() {
     }
     // NumPy, by the definition, and scipy.stats.binomtest(29, 40).proportion_ci(method="wilson").
     assert!(close(scores.calibration_error, 0.263_588_659_465_312_96));
-    assert!(close(scores.interval[0], 0.571_650_441_937_894_3));
-    assert!(close(scores.interval[1], 0.838_919_837_523_326_7));
+    assert!(close(scores.interval.unwrap()[0], 0.571_650_441_937_894_3));
+    assert!(close(scores.interval.unwrap()[1], 0.838_919_837_523_326_7));
+}
+
+#[test]
+fn macro_recall_and_the_majority_are_those_of_the_definition() {
+    let scores = Scores::new(&formula(), &names(4)).unwrap();
+    // recall_score(average="macro").
+    assert!(close(scores.macro_recall.unwrap(), (0.857_142_86 * 2.0 + 0.6 + 0.5) / 4.0));
+    let majority = scores.majority.unwrap();
+    assert_eq!(majority.class, "class 1");
+    assert!(close(majority.share, 15.0 / 40.0));
+}
+
+/// 500 windows of a file that are all right are one thing that is known, not 500.
+#[test]
+fn windows_of_few_files_have_a_wider_interval_and_those_of_one_have_none() {
+    let wide = |of_input: Vec<usize>| {
+        let labels = vec![0; 400];
+        let right = |i: usize| if i % 100 < 95 + i / 100 { [0.9, 0.1] } else { [0.2, 0.8] };
+        let values = (0..400).flat_map(right).collect();
+        let predictions = Predictions::new(labels, matrix(values, 2)).unwrap();
+        let units = Units { unit: IndependentUnit::Files, of_input, recordings: Vec::new() };
+        let alone = Scores::new(&predictions, &names(2)).unwrap().interval.unwrap();
+        (alone, Scores::over(&predictions, &names(2), &units).unwrap())
+    };
+    let (alone, files) = wide((0..400).map(|i| i / 100).collect());
+    let [low, high] = files.interval.unwrap();
+    assert!(high - low > 2.0 * (alone[1] - alone[0]), "{low} to {high}, {alone:?}");
+    assert_eq!(files.independent.map(|of| of.unit.count(of.count)), Some("4 files".to_owned()));
+    assert_eq!(wide(vec![0; 400]).1.interval, None);
+}
+
+/// `report.json` of version 0.1 had the interval always, and no macro recall.
+#[test]
+fn scores_of_older_versions_are_read() {
+    let predictions = Predictions::new(vec![0, 1], array![[1.0, 0.0], [1.0, 0.0]]).unwrap();
+    let mut json = serde_json::to_value(Scores::new(&predictions, &names(2)).unwrap()).unwrap();
+    for field in ["independent", "macro_recall", "majority"] {
+        json.as_object_mut().unwrap().remove(field).unwrap();
+    }
+    let scores: Scores = serde_json::from_value(json).unwrap();
+    assert_eq!((scores.macro_recall, scores.majority), (None, None));
+    assert!(scores.interval.is_some());
 }
 
 #[test]
@@ -89,14 +131,6 @@ fn non_finite_probabilities_do_not_stop_the_scoring() {
 }
 
 #[test]
-fn the_interval_stays_within_bounds_at_both_ends() {
-    let [low, high] = wilson(0, 10);
-    assert!(close(low, 0.0) && close(high, 0.277_532_799_862_889_26));
-    assert!(close(wilson(0, 0)[0], 0.0) && close(wilson(0, 0)[1], 1.0));
-    assert!(wilson(10_000, 10_000)[1] <= 1.0);
-}
-
-#[test]
 fn labels_of_another_number_of_classes_are_refused() {
     assert!(Scores::new(&formula(), &names(3)).is_err());
 }
@@ -118,7 +152,11 @@ proptest! {
         let scores = Scores::new(&predictions, &names(5)).unwrap();
         let unit = 0.0..=1.0;
         prop_assert!(unit.contains(&scores.macro_f1) && unit.contains(&scores.calibration_error));
-        prop_assert!((scores.interval[0]..=scores.interval[1]).contains(&scores.accuracy));
+        prop_assert_eq!(scores.interval.is_some(), rows.len() > 1);
+        if let Some([low, high]) = scores.interval {
+            prop_assert!((low..=high).contains(&scores.accuracy));
+        }
+        prop_assert!(scores.macro_recall.is_some_and(|recall| unit.contains(&recall)));
         prop_assert_eq!(scores.confusion.sum(), rows.len());
         prop_assert_eq!(scores.classes.iter().map(|c| c.support).sum::<usize>(), rows.len());
         prop_assert_eq!(scores.reliability.iter().map(|b| b.inputs).sum::<usize>(), rows.len());

@@ -1,17 +1,15 @@
 //! Confusion matrix, with counts and the shares of each row.
 
-use plotters::style::RGBColor;
-
 use super::{
     figure::Figure,
     font::{shorten, widest, width},
     marks::{Anchor, Text},
-    style::{BLUE, INK, LABEL, SMALL, VERMILLION, WHITE, shade},
+    style::{BLUE, Ink, LABEL, SMALL, Tone, VERMILLION},
 };
 use crate::evaluation::Scores;
 
 /// Maximum width of a class name in pixels.
-const NAME: f64 = 190.0;
+const NAME: f64 = 130.0;
 
 /// Dimensions of one matrix.
 struct Layout {
@@ -31,38 +29,35 @@ struct Layout {
 pub(crate) fn confusion(scores: &Scores, title: &str) -> Figure {
     let layout = layout(scores);
     let extent = layout.cell * scores.classes.len() as f64;
-    let size = (
-        (layout.left + extent + 30.0).max(460.0).ceil(),
-        (layout.top + extent + layout.below + 44.0).ceil(),
-    );
-    let description = format!(
+    let size =
+        ((layout.left + extent + 10.0).ceil(), (layout.top + extent + layout.below + 32.0).ceil());
+    let mut figure = Figure::new("confusion", title, size);
+    figure.description = format!(
         "Confusion matrix of {} classes: {} of {} inputs are classified correctly",
         scores.classes.len(),
         scores.right,
         scores.inputs
     );
-    let mut figure = Figure::new("confusion", description, size);
-    figure.title(title);
-    figure.subtitle(if layout.labelled {
-        "number of inputs and share of the row; blue: correct, orange: wrong"
+    figure.caption = if layout.labelled {
+        "number of inputs and share of the row; blue: correct, orange: wrong".to_owned()
     } else {
         "colour: share of the row; blue: correct, orange: wrong; classes in order of the outputs"
-    });
+            .to_owned()
+    };
     cells(&mut figure, &layout, scores);
     names(&mut figure, &layout, scores);
     let (middle_x, middle_y) = (layout.left + extent / 2.0, layout.top + extent / 2.0);
-    let below = (middle_x, layout.top + extent + layout.below + 16.0);
+    let below = (middle_x, layout.top + extent + layout.below + 12.0);
     figure.text(Text::new("predicted class", below).size(LABEL).anchor(Anchor::Centre));
-    figure.text(Text::new("correct class", (22.0, middle_y)).anchor(Anchor::Centre).rotated());
+    figure.text(Text::new("correct class", (14.0, middle_y)).anchor(Anchor::Centre).rotated());
     figure
 }
 
 fn layout(scores: &Scores) -> Layout {
     let count = scores.classes.len();
     let cell = match count {
-        0..=6 => 84.0,
-        7..=12 => 64.0,
-        13..=20 => 50.0,
+        0..=6 => 68.0,
+        7..=20 => 48.0,
         _ => (1_000.0 / count as f64).clamp(2.0, 50.0),
     };
     let names = || scores.classes.iter().map(|class| class.name.as_str());
@@ -71,8 +66,8 @@ fn layout(scores: &Scores) -> Layout {
     let rotated = room > cell - 6.0;
     Layout {
         cell,
-        left: 52.0 + room,
-        top: 66.0,
+        left: 44.0 + room,
+        top: 4.0,
         below: if rotated { room + 12.0 } else { 24.0 },
         rotated,
         labelled,
@@ -88,40 +83,33 @@ fn cells(figure: &mut Figure, layout: &Layout, scores: &Scores) {
         let fill = fill(row == column, share);
         figure.rect((x, y), (x + cell - gap, y + cell - gap), fill);
         if cell >= 40.0 && count > 0 {
-            let ink = if share > 0.55 && row == column { WHITE } else { INK };
             let middle = (x + cell / 2.0, y + cell / 2.0);
-            cell_text(figure, middle, cell, count, share, ink);
+            cell_text(figure, middle, cell, count, share);
         }
     }
 }
 
-/// Colour of a cell. The square root makes rare confusions visible.
-fn fill(is_correct: bool, share: f64) -> RGBColor {
+/// Colour of a cell, pale enough for letters in light and dark. The square root makes rare
+/// confusions visible.
+fn fill(is_correct: bool, share: f64) -> Tone {
     if share == 0.0 {
-        RGBColor(244, 244, 244)
+        Ink::Grid.at(0.35)
     } else if is_correct {
-        shade(BLUE, share)
+        BLUE.at(0.05 + 0.55 * share)
     } else {
-        shade(VERMILLION, 0.06 + 0.74 * share.sqrt())
+        VERMILLION.at(0.06 + 0.54 * share.sqrt())
     }
 }
 
-fn cell_text(
-    figure: &mut Figure,
-    (x, y): (f64, f64),
-    cell: f64,
-    count: usize,
-    share: f64,
-    ink: RGBColor,
-) {
+fn cell_text(figure: &mut Figure, (x, y): (f64, f64), cell: f64, count: usize, share: f64) {
     let count = count.to_string();
-    let large = if cell >= 60.0 { LABEL } else { SMALL };
+    let large = if cell >= 56.0 { LABEL } else { SMALL };
     // Long counts are drawn smaller until they fit.
     let size = large.min(large * (cell - 6.0) / width(&count, large).max(1.0));
-    figure.text(Text::new(count, (x, y - 8.0)).size(size).color(ink).anchor(Anchor::Centre));
-    let decimals = usize::from(cell >= 60.0 || share < 0.01);
+    figure.text(Text::new(count, (x, y - 8.0)).size(size).anchor(Anchor::Centre));
+    let decimals = usize::from(cell >= 56.0 || share < 0.01);
     let share = format!("{:.decimals$} %", 100.0 * share);
-    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).color(ink).anchor(Anchor::Centre));
+    figure.text(Text::new(share, (x, y + 9.0)).size(large - 2.0).anchor(Anchor::Centre));
 }
 
 fn names(figure: &mut Figure, layout: &Layout, scores: &Scores) {

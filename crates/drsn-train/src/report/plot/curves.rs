@@ -1,103 +1,94 @@
 //! Accuracy against noise, one curve for each model.
 
 use super::{
+    WIDTH,
     figure::Figure,
     font::widest,
     panel::Panel,
-    style::{SMALL, color},
+    style::{Ink, SMALL},
 };
-use crate::report::curve::{CurvePoint, NoiseCurve, noise_name, noises};
+use crate::{
+    recipe::Noise,
+    report::curve::{CurvePoint, NoiseCurve, noise_name, noises},
+};
 
-/// Maximum width of a model's name in pixels.
-const NAME: f64 = 230.0;
 /// Maximum width of a noise's name in pixels.
 const NOISE: f64 = 130.0;
+/// Least width of a noise in pixels.
+const LEAST: f64 = 34.0;
+const LEFT: f64 = 66.0;
+const HEIGHT: f64 = 260.0;
 
-/// Dimensions of one plot.
-struct Layout {
-    plot: (f64, f64),
-    legend: f64,
-    /// Space for the names of the noises.
-    below: f64,
-    /// Whether the names of the noises are rotated.
-    rotated: bool,
-}
-
-impl Layout {
-    fn new(curves: &[NoiseCurve], labels: &[String]) -> Self {
-        let width = (110.0 * labels.len() as f64).clamp(480.0, 900.0);
-        let label = widest(labels.iter().map(String::as_str), SMALL, NOISE);
-        let rotated = label > width / labels.len().max(1) as f64 - 10.0;
-        Self {
-            plot: (width, (24.0 * curves.len() as f64).max(330.0)),
-            legend: widest(curves.iter().map(|curve| curve.name.as_str()), SMALL, NAME) + 44.0,
-            below: if rotated { label + 16.0 } else { 30.0 },
-            rotated,
-        }
-    }
-
-    fn size(&self) -> (f64, f64) {
-        let (width, height) = self.plot;
-        ((130.0 + width + self.legend).ceil(), (118.0 + height + self.below).ceil())
-    }
-}
-
-/// Draws curves with error bars; the noises are at equal distances, in order of first appearance.
-/// `bars` explains the error bars.
+/// Draws points with error bars; the noises are at equal distances, in order of first appearance.
+/// A line joins the strengths of one kind of noise. `bars` explains the error bars.
 pub(crate) fn curves(curves: &[NoiseCurve], title: &str, bars: &str) -> Figure {
     let noises = noises(curves);
     let labels: Vec<String> = noises.iter().map(|noise| noise_name(noise.as_ref())).collect();
     let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
-    let layout = Layout::new(curves, &labels);
-    let description = format!("Accuracy of {} under {}", names.join(", "), labels.join(", "));
-    let mut figure = Figure::new("noise", description, layout.size());
-    figure.title(title);
-    figure.subtitle(bars);
+    let width = (LEAST * labels.len() as f64).max(WIDTH - LEFT - 12.0);
+    let room = widest(labels.iter().map(String::as_str), SMALL, NOISE);
+    let is_rotated = room > width / labels.len().max(1) as f64 - 8.0;
+    let below = if is_rotated { room + 16.0 } else { 28.0 };
+    // A single curve has the name of the page.
+    let legend = if names.len() > 1 { 12.0 + 20.0 * names.len() as f64 } else { 0.0 };
+    let size = (LEFT + width + 12.0, 10.0 + HEIGHT + below + 8.0 + legend);
+    let mut figure = Figure::new("noise", title, size);
+    figure.description = format!("Accuracy of {} under {}", names.join(", "), labels.join(", "));
+    bars.clone_into(&mut figure.caption);
     let last = labels.len().saturating_sub(1) as f64;
-    let (width, height) = layout.plot;
     let x = (-0.5, last + 0.5);
-    let panel = Panel { left: 90.0, top: 74.0, width, height, x, y: (floor(curves), 1.0) };
+    let panel = Panel { left: LEFT, top: 10.0, width, height: HEIGHT, x, y: (floor(curves), 1.0) };
     let decimals = usize::from(panel.y.0 > 0.95);
     panel.y_axis(&mut figure, "accuracy", |value| format!("{:.decimals$} %", 100.0 * value));
-    panel.x_names(&mut figure, &labels, layout.rotated, NOISE);
-    panel.x_title(&mut figure, "noise", layout.below + 16.0);
+    panel.x_names(&mut figure, &labels, is_rotated, NOISE);
     panel.frame(&mut figure);
     // Shifted sideways, so that error bars do not overlap.
     let count = names.len().max(1) as f64;
     let step = (0.4 / count).min(7.0 * (last + 1.0) / width);
     for (series, curve) in curves.iter().enumerate() {
         let aside = step * (series as f64 - (count - 1.0) / 2.0);
-        let place = |noise| noises.iter().position(|n| *n == noise).unwrap_or_default() as f64;
-        let points = curve
-            .points
-            .iter()
-            .map(|point| (place(point.noise) + aside, point.accuracy, point.bar));
-        draw(&mut figure, &panel, series, points.collect());
+        draw(&mut figure, &panel, series, &noises, (curve, aside));
     }
-    figure.legend((panel.right() + 24.0, panel.top + 8.0), layout.legend, &names);
+    if names.len() > 1 {
+        figure.legend((LEFT, panel.bottom() + below + 16.0), width, &names);
+    }
     figure
 }
 
-/// Draws one curve; each point has a position, an accuracy and an error bar.
+/// Draws one curve, shifted sideways.
 fn draw(
     figure: &mut Figure,
     panel: &Panel,
     series: usize,
-    mut points: Vec<(f64, f64, Option<[f64; 2]>)>,
+    noises: &[Option<Noise>],
+    (curve, aside): (&NoiseCurve, f64),
 ) {
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let line = points.iter().map(|&(x, y, _)| panel.at(x, y)).collect();
-    figure.line(line, color(series), 2.0);
-    for (x, y, bar) in points {
-        if let Some([low, high]) = bar {
-            let ((x, low), (_, high)) = (panel.at(x, low), panel.at(x, high));
-            figure.line(vec![(x, low), (x, high)], color(series), 1.0);
-            for end in [low, high] {
-                figure.line(vec![(x - 4.0, end), (x + 4.0, end)], color(series), 1.0);
+    let place = |point: &CurvePoint| {
+        let place = noises.iter().position(|noise| *noise == point.noise).unwrap_or_default();
+        panel.at(place as f64 + aside, point.accuracy)
+    };
+    let mut points: Vec<&CurvePoint> = curve.points.iter().collect();
+    points.sort_by(|a, b| place(a).0.total_cmp(&place(b).0));
+    for run in points.chunk_by(|a, b| are_one_kind(a.noise.as_ref(), b.noise.as_ref())) {
+        figure.line(run.iter().map(|point| place(point)).collect(), Ink::Series(series), 2.0);
+    }
+    for point in points {
+        let (x, y) = place(point);
+        if let Some([low, high]) = point.bar {
+            let ends = [panel.at(0.0, low).1, panel.at(0.0, high).1];
+            figure.line(ends.map(|end| (x, end)).to_vec(), Ink::Series(series), 1.5);
+            for end in ends {
+                figure.line(vec![(x - 4.0, end), (x + 4.0, end)], Ink::Series(series), 1.5);
             }
         }
-        figure.marker(panel.at(x, y), series);
+        figure.marker((x, y), series);
     }
+}
+
+/// Whether two noises differ only in their strength.
+fn are_one_kind(a: Option<&Noise>, b: Option<&Noise>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    a.kind == b.kind && std::mem::discriminant(&a.strength) == std::mem::discriminant(&b.strength)
 }
 
 /// The lower end of the axis: a multiple of 10 %, 2 % or 1 % below all points and bars.

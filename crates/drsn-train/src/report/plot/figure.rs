@@ -1,18 +1,20 @@
 //! A plot as a list of marks. Coordinates are pixels of the SVG, from the upper left corner.
 
-use plotters::style::RGBColor;
-
 use super::{
-    font::shorten,
+    font::{shorten, width},
     marks::{Mark, Marker, Text},
-    style::{FAINT, SMALL, TITLE, color},
+    style::{Ink, SMALL, Tone},
 };
 
-/// A plot.
+/// A plot. Its title and caption are beside it in a page, and above it in a file of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figure {
     /// Name of its files, without extension.
     pub(crate) name: String,
+    /// What it shows.
+    pub(crate) title: String,
+    /// How to read it.
+    pub(crate) caption: String,
     /// One-sentence description, for readers who cannot see the plot.
     pub(crate) description: String,
     pub(super) size: (f64, f64),
@@ -20,34 +22,35 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    pub(super) fn new(name: &str, description: String, size: (f64, f64)) -> Self {
-        Self { name: name.to_owned(), description, size, marks: Vec::new() }
+    pub(super) fn new(name: &str, title: &str, size: (f64, f64)) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            caption: String::new(),
+            description: title.to_owned(),
+            size,
+            marks: Vec::new(),
+        }
     }
 
-    pub(super) fn title(&mut self, title: &str) {
-        let title = shorten(title, TITLE, self.size.0 - 40.0);
-        self.text(Text::new(title, (20.0, 24.0)).size(TITLE));
-    }
-
-    /// A line below the title.
-    pub(super) fn subtitle(&mut self, text: &str) {
-        let text = shorten(text, SMALL, self.size.0 - 40.0);
-        self.text(Text::new(text, (20.0, 47.0)).size(SMALL).color(FAINT));
+    /// Width in pixels at which its letters have their size.
+    pub(crate) fn width(&self) -> f64 {
+        self.size.0
     }
 
     pub(super) fn text(&mut self, text: Text) {
         self.marks.push(Mark::Text(text));
     }
 
-    pub(super) fn rect(&mut self, from: (f64, f64), to: (f64, f64), fill: RGBColor) {
-        self.marks.push(Mark::Rect { from, to, fill });
+    pub(super) fn rect(&mut self, from: (f64, f64), to: (f64, f64), fill: impl Into<Tone>) {
+        self.marks.push(Mark::Rect { from, to, fill: fill.into() });
     }
 
-    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, color: RGBColor, width: f64) {
+    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, color: Ink, width: f64) {
         self.marks.push(Mark::Line { points, color, width });
     }
 
-    pub(super) fn dashed(&mut self, from: (f64, f64), to: (f64, f64), color: RGBColor) {
+    pub(super) fn dashed(&mut self, from: (f64, f64), to: (f64, f64), color: Ink) {
         let length = (to.0 - from.0).hypot(to.1 - from.1);
         let at = |d: f64| {
             let share = (d / length).min(1.0);
@@ -61,17 +64,31 @@ impl Figure {
 
     pub(super) fn marker(&mut self, at: (f64, f64), series: usize) {
         let marker = Marker::of(series);
-        self.marks.push(Mark::Marker { at, marker, color: color(series) });
+        self.marks.push(Mark::Marker { at, marker, color: Ink::Series(series) });
     }
 
     /// Names of series with their colours and markers, one below the other.
-    pub(super) fn legend(&mut self, at: (f64, f64), width: f64, names: &[&str]) {
+    pub(super) fn legend(&mut self, at: (f64, f64), room: f64, names: &[&str]) {
         for (series, name) in names.iter().enumerate() {
-            let y = at.1 + 24.0 * series as f64;
-            self.line(vec![(at.0, y), (at.0 + 28.0, y)], color(series), 2.0);
-            self.marker((at.0 + 14.0, y), series);
-            let name = shorten(name, SMALL, width - 38.0);
-            self.text(Text::new(name, (at.0 + 36.0, y)).size(SMALL));
+            let name = shorten(name, SMALL, room - 38.0);
+            self.sample((at.0, at.1 + 20.0 * series as f64), series, &name);
+        }
+    }
+
+    /// The colour and marker of a series, with its name.
+    pub(super) fn sample(&mut self, (x, y): (f64, f64), series: usize, name: &str) {
+        self.line(vec![(x, y), (x + 28.0, y)], Ink::Series(series), 2.0);
+        self.marker((x + 14.0, y), series);
+        self.text(Text::new(name, (x + 36.0, y)).size(SMALL));
+    }
+
+    /// Fields of colours with their meanings, in one row.
+    pub(super) fn key(&mut self, at: (f64, f64), entries: &[(Tone, &str)]) {
+        let mut x = at.0;
+        for (fill, words) in entries {
+            self.rect((x, at.1 - 6.0), (x + 12.0, at.1 + 6.0), *fill);
+            self.text(Text::new(*words, (x + 18.0, at.1)).size(SMALL));
+            x += 18.0 + width(words, SMALL) + 16.0;
         }
     }
 }

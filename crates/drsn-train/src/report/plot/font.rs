@@ -26,9 +26,10 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     let font = (FAMILY, size).into_font();
     // Letters missing from the font are drawn by the viewer's font in an SVG: about as wide as
     // high.
+    // The viewer's font may be wider.
     font.layout_box(text).map_or_else(
         |_| 0.7 * size * text.chars().count() as f64,
-        |((left, _), (right, _))| f64::from(right - left),
+        |((left, _), (right, _))| 1.08 * f64::from(right - left),
     )
 }
 

@@ -2,9 +2,12 @@
 
 use drsn_bundle::Epoch;
 
-use super::{figure::Figure, panel::Panel, style::color};
+use super::{WIDTH, figure::Figure, panel::Panel, style::Ink};
 
-const WIDTH: f64 = 560.0;
+/// Place of the panels.
+const LEFT: f64 = 66.0;
+/// The series of the learning rate.
+const RATE: usize = 6;
 
 /// What one panel shows: the title of its axis, the data, and the format of its numbers.
 struct Quantity {
@@ -16,17 +19,17 @@ struct Quantity {
 
 /// Draws three panels, one below the other.
 pub(crate) fn history(epochs: &[Epoch], title: &str) -> Figure {
-    let description = format!("Loss, accuracy and learning rate over {} epochs", epochs.len());
-    let mut figure = Figure::new("training", description, (830.0, 834.0));
-    figure.title(title);
-    figure.subtitle(&subtitle(epochs));
+    let mut figure = Figure::new("training", title, (WIDTH, 540.0));
+    figure.description = format!("Loss, accuracy and learning rate over {} epochs", epochs.len());
+    figure.caption =
+        format!("{} epochs; held-out inputs with the statistics of each batch", epochs.len());
     let quantities = [loss(epochs), accuracy(epochs), rate(epochs)];
-    let heights = [240.0, 240.0, 140.0];
-    let mut top = 72.0;
-    let (first, last) = (1.0, epochs.len().max(1) as f64);
+    let heights = [160.0, 160.0, 90.0];
+    let mut top = 30.0;
+    let x = (0.5, epochs.len().max(1) as f64 + 0.5);
     for (i, (quantity, height)) in quantities.into_iter().zip(heights).enumerate() {
-        let x = if last > first { (first, last) } else { (first - 0.5, first + 0.5) };
-        let panel = Panel { left: 100.0, top, width: WIDTH, height, x, y: quantity.range };
+        let width = WIDTH - LEFT - 24.0;
+        let panel = Panel { left: LEFT, top, width, height, x, y: quantity.range };
         panel.y_axis(&mut figure, quantity.title, quantity.number);
         if i == 2 {
             let whole = |value: f64| {
@@ -39,31 +42,37 @@ pub(crate) fn history(epochs: &[Epoch], title: &str) -> Figure {
             panel.no_data(&mut figure);
         }
         for (series, points) in quantity.series.iter().enumerate() {
-            draw(&mut figure, &panel, points, if i == 2 { 6 } else { series });
+            if i == 2 {
+                steps(&mut figure, &panel, points);
+            } else {
+                draw(&mut figure, &panel, points, series);
+            }
         }
-        top += height + 34.0;
+        top += height + 24.0;
     }
-    let names = ["training", "held out"];
-    figure.legend((100.0 + WIDTH + 24.0, 82.0), 140.0, &names);
+    for (series, name) in ["training", "held out"].into_iter().enumerate() {
+        let x = LEFT + 130.0 * series as f64;
+        figure.sample((x, 14.0), series, name);
+    }
     figure
 }
 
 fn draw(figure: &mut Figure, panel: &Panel, points: &[(f64, f64)], series: usize) {
     let places: Vec<_> = points.iter().map(|&(x, y)| panel.at(x, y)).collect();
-    if places.len() <= 40 && series < 6 {
+    if places.len() <= 40 {
         for &place in &places {
             figure.marker(place, series);
         }
     }
     if places.len() > 1 {
-        figure.line(places, color(series), 2.0);
-    } else if let Some(&place) = places.first() {
-        figure.marker(place, series);
+        figure.line(places, Ink::Series(series), 2.0);
     }
 }
 
-fn subtitle(epochs: &[Epoch]) -> String {
-    format!("{} epochs; held-out inputs with the statistics of each batch", epochs.len())
+/// Draws a quantity that is constant in each epoch.
+fn steps(figure: &mut Figure, panel: &Panel, points: &[(f64, f64)]) {
+    let level = |&(x, y): &(f64, f64)| [panel.at(x - 0.5, y), panel.at(x + 0.5, y)];
+    figure.line(points.iter().flat_map(level).collect(), Ink::Series(RATE), 2.0);
 }
 
 /// The finite values of one field by epoch.

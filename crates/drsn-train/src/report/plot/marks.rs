@@ -1,15 +1,13 @@
 //! The elements of plots.
 
-use plotters::style::RGBColor;
-
-use super::style::{INK, LABEL};
+use super::style::{Ink, LABEL, Tone};
 
 /// An element; coordinates in pixels of the SVG.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mark {
-    Rect { from: (f64, f64), to: (f64, f64), fill: RGBColor },
-    Line { points: Vec<(f64, f64)>, color: RGBColor, width: f64 },
-    Marker { at: (f64, f64), marker: Marker, color: RGBColor },
+    Rect { from: (f64, f64), to: (f64, f64), fill: Tone },
+    Line { points: Vec<(f64, f64)>, color: Ink, width: f64 },
+    Marker { at: (f64, f64), marker: Marker, color: Ink },
     Text(Text),
 }
 
@@ -22,9 +20,22 @@ pub(super) enum Marker {
     Diamond,
 }
 
+/// Radius of a circle in pixels.
+pub(super) const RADIUS: f64 = 4.5;
+
 impl Marker {
     pub(super) fn of(series: usize) -> Self {
         [Self::Circle, Self::Square, Self::Triangle, Self::Diamond][series % 4]
+    }
+
+    /// Corners relative to its place; none of a circle.
+    pub(super) fn corners(self) -> &'static [(f64, f64)] {
+        match self {
+            Self::Circle => &[],
+            Self::Square => &[(-4.0, -4.0), (4.0, -4.0), (4.0, 4.0), (-4.0, 4.0)],
+            Self::Triangle => &[(0.0, -5.5), (5.0, 4.0), (-5.0, 4.0)],
+            Self::Diamond => &[(0.0, -6.0), (5.0, 0.0), (0.0, 6.0), (-5.0, 0.0)],
+        }
     }
 }
 
@@ -35,7 +46,7 @@ pub(super) struct Text {
     /// Position of the anchor, vertically in the middle of the letters.
     pub(super) at: (f64, f64),
     pub(super) size: f64,
-    pub(super) color: RGBColor,
+    pub(super) color: Ink,
     pub(super) anchor: Anchor,
     /// Whether it is rotated by 90° counterclockwise.
     pub(super) is_rotated: bool,
@@ -55,7 +66,7 @@ impl Text {
             words: text.into(),
             at,
             size: LABEL,
-            color: INK,
+            color: Ink::Text,
             anchor: Anchor::Left,
             is_rotated: false,
         }
@@ -65,7 +76,7 @@ impl Text {
         Self { size, ..self }
     }
 
-    pub(super) fn color(self, color: RGBColor) -> Self {
+    pub(super) fn color(self, color: Ink) -> Self {
         Self { color, ..self }
     }
 

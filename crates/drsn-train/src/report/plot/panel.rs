@@ -4,7 +4,7 @@ use super::{
     figure::Figure,
     font::{shorten, width},
     marks::{Anchor, Text},
-    style::{FAINT, GRID, INK, LABEL, SMALL},
+    style::{Ink, LABEL, SMALL},
 };
 
 /// A rectangle of a plot, with the ranges of its axes.
@@ -41,7 +41,11 @@ impl Panel {
     /// Draws the frame, in front of the grid.
     pub(super) fn frame(&self, figure: &mut Figure) {
         let corner = (self.left, self.bottom());
-        figure.line(vec![(self.left, self.top), corner, (self.right(), self.bottom())], INK, 1.0);
+        figure.line(
+            vec![(self.left, self.top), corner, (self.right(), self.bottom())],
+            Ink::Text,
+            1.0,
+        );
     }
 
     /// Draws a horizontal grid with numbers and a title at the left.
@@ -50,7 +54,7 @@ impl Panel {
         let mut widest: f64 = 0.0;
         for value in ticks {
             let (_, y) = self.at(self.x.0, value);
-            figure.line(vec![(self.left, y), (self.right(), y)], GRID, 1.0);
+            figure.line(vec![(self.left, y), (self.right(), y)], Ink::Grid, 1.0);
             let text = number(value);
             widest = widest.max(width(&text, SMALL));
             figure.text(Text::new(text, (self.left - 8.0, y)).size(SMALL).anchor(Anchor::Right));
@@ -63,7 +67,7 @@ impl Panel {
     pub(super) fn x_axis(&self, figure: &mut Figure, title: &str, number: impl Fn(f64) -> String) {
         for value in ticks(self.x.0, self.x.1, (self.width / 70.0).clamp(2.0, 10.0)) {
             let (x, y) = self.at(value, self.y.0);
-            figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
+            figure.line(vec![(x, y), (x, y + 5.0)], Ink::Text, 1.0);
             figure.text(Text::new(number(value), (x, y + 17.0)).size(SMALL).anchor(Anchor::Centre));
         }
         self.x_title(figure, title, 40.0);
@@ -78,7 +82,7 @@ impl Panel {
     pub(super) fn x_names(&self, figure: &mut Figure, names: &[String], rotated: bool, room: f64) {
         for (i, name) in names.iter().enumerate() {
             let (x, y) = self.at(i as f64, self.y.0);
-            figure.line(vec![(x, y), (x, y + 5.0)], INK, 1.0);
+            figure.line(vec![(x, y), (x, y + 5.0)], Ink::Text, 1.0);
             let text = Text::new(shorten(name, SMALL, room), (x, y + 17.0)).size(SMALL);
             figure.text(if rotated {
                 Text { at: (x, y + 9.0), ..text }.anchor(Anchor::Right).rotated()
@@ -91,7 +95,7 @@ impl Panel {
     /// Draws a note in the middle of an empty panel.
     pub(super) fn no_data(&self, figure: &mut Figure) {
         let middle = (self.left + self.width / 2.0, self.top + self.height / 2.0);
-        figure.text(Text::new("no data", middle).color(FAINT).anchor(Anchor::Centre));
+        figure.text(Text::new("no data", middle).color(Ink::Faint).anchor(Anchor::Centre));
     }
 }
 

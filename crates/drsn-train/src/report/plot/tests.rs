@@ -16,7 +16,7 @@ use crate::{
 #[test]
 fn a_confusion_matrix_names_its_classes_and_shows_counts_and_shares() {
     let scores = fixtures::scores(&["ball & race", "inner <b>", "normal"], 0.9);
-    let svg = confusion(&scores, "Confusion").svg().unwrap();
+    let svg = confusion(&scores, "Confusion").svg();
     assert!(svg.contains("ball &amp; race") && svg.contains("inner &lt;b&gt;"), "{svg}");
     assert!(svg.contains(&scores.confusion[[0, 0]].to_string()) && svg.contains(" %"));
     assert!(!svg.contains("<b>"));
@@ -24,7 +24,7 @@ fn a_confusion_matrix_names_its_classes_and_shows_counts_and_shares() {
 
 #[test]
 fn a_curve_names_models_and_noises() {
-    let svg = curves(&fixtures::curves(), "Noise", "bars").svg().unwrap();
+    let svg = curves(&fixtures::curves(), "Noise", "bars").svg();
     for text in ["clean", "gaussian@-5dB", "bearing 1"] {
         assert!(svg.contains(text), "{text}");
     }
@@ -53,19 +53,19 @@ fn empty_and_non_finite_data_can_be_drawn() {
         learning_rate: 0.0,
     };
     for epochs in [vec![], vec![epoch]] {
-        assert!(history(&epochs, "Training").svg().is_ok());
+        assert!(history(&epochs, "Training").svg().starts_with("<svg"));
     }
-    assert!(curves(&[], "Noise", "").svg().is_ok());
+    assert!(curves(&[], "Noise", "").svg().starts_with("<svg"));
     let point = CurvePoint { noise: None, accuracy: f64::NAN, macro_f1: None, bar: None };
     let curve = NoiseCurve { name: String::new(), points: vec![point] };
-    assert!(curves(&[curve], "Noise", "").svg().is_ok());
+    assert!(curves(&[curve], "Noise", "").svg().starts_with("<svg"));
 }
 
 #[test]
 fn a_png_is_twice_as_large_as_the_svg() {
     let bytes = reliability(&fixtures::scores(&["a", "b"], 0.8), "Reliability").png().unwrap();
     assert_eq!(&bytes[1..4], b"PNG");
-    assert_eq!(bytes[16..24], [0, 0, 4, 96, 0, 0, 5, 56]);
+    assert_eq!(bytes[16..24], [0, 0, 3, 112, 0, 0, 4, 96]);
 }
 
 proptest! {
@@ -82,8 +82,8 @@ proptest! {
         let predictions = Predictions::new(labels, probabilities).unwrap();
         let scores = Scores::new(&predictions, &names).unwrap();
         let (first, second) = (confusion(&scores, "c"), reliability(&scores, "r"));
-        for figure in [first, second, per_class(&scores, "p")] {
-            prop_assert!(figure.svg().is_ok());
+        for figure in [first, second] {
+            prop_assert!(figure.svg().starts_with("<svg"));
         }
     }
 }
@@ -109,17 +109,15 @@ fn plots_to_look_at() {
         ("two", &["normal", "faulty"][..]),
     ] {
         let scores = fixtures::scores(classes, 0.93);
-        for mut figure in [
-            confusion(&scores, "Confusion matrix"),
-            reliability(&scores, "Calibration"),
-            per_class(&scores, "Classes"),
-        ] {
+        for mut figure in
+            [confusion(&scores, "Confusion matrix"), reliability(&scores, "Calibration")]
+        {
             figure.name = format!("{}-{name}", figure.name);
             figures.push(figure);
         }
     }
     for figure in figures {
         std::fs::write(folder.join(format!("{}.png", figure.name)), figure.png().unwrap()).unwrap();
-        std::fs::write(folder.join(format!("{}.svg", figure.name)), figure.svg().unwrap()).unwrap();
+        std::fs::write(folder.join(format!("{}.svg", figure.name)), figure.svg()).unwrap();
     }
 }
