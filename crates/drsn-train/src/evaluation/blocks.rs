@@ -50,8 +50,8 @@ pub(crate) fn block_activity(
     part: &Part,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<BlockActivity>>, EvaluationError> {
-    let step = part.indices.len().div_ceil(INPUTS).max(1);
-    let indices: Vec<usize> = part.indices.iter().copied().step_by(step).collect();
+    let stride = part.indices.len().div_ceil(INPUTS).max(1);
+    let indices: Vec<usize> = part.indices.iter().copied().step_by(stride).collect();
     let disturbance = Disturbance::evaluation(None, EVALUATION_SEED);
     let batches = Batches { part, input: &manifest.input, disturbance };
     let mut sums = vec![vec![Sums::default(); manifest.classes.len()]; manifest.blocks.len()];

@@ -164,7 +164,8 @@ impl EvaluationReport {
 
     /// Alarms by noise, of windows and of recordings; `None` if the model has no baseline.
     pub(super) fn alarm_table(&self) -> Option<Table> {
-        let columns: [(&str, Rate, fn(Option<f64>) -> String); 3] = [
+        type Column = (&'static str, Rate, fn(Option<f64>) -> String);
+        let columns: [Column; 3] = [
             ("shift alarms", |w| w.shift_alarms, share),
             ("shift AUROC", |w| w.auroc, decimal),
             ("level alarms", |w| w.level_alarms, share),
@@ -229,7 +230,7 @@ impl EvaluationReport {
             format!("{lines}{name} on {data}, {inputs} inputs, noise seed {}\n", self.seed);
         let mut section = |title: &str, table: Option<Table>| {
             if let Some(table) = table {
-                text.push_str(&format!("{title}\n{}", table.text()));
+                text.extend([title, "\n", &table.text()]);
             }
         };
         section("", Some(self.noise_table()));

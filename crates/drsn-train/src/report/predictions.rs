@@ -168,8 +168,8 @@ mod tests {
             level_alarms: Vec::new(),
         };
         let noise = "gaussian@0dB".parse().ok();
-        let test = Part { source: Arc::new(Windows), indices: vec![0, 1] };
-        let evaluated = Evaluated { report, test, answers: vec![(noise, answers)] };
+        let part = Part { source: Arc::new(Windows), indices: vec![0, 1] };
+        let evaluated = Evaluated { report, test: part, answers: vec![(noise, answers)] };
         let text = table(&[evaluated]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("model,noise,file,start,group,truth,prediction,p(0),p(1),"));

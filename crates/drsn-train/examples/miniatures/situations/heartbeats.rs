@@ -32,7 +32,7 @@ impl Patient {
         let mut near = |value: f32, share: f32| value * random.between(1.0 - share, 1.0 + share);
         let width = near(0.012, 0.3);
         let p = (near(0.14, 0.4), near(-0.17, 0.1), 0.025);
-        let qrs = vec![
+        let qrs = [
             (near(-0.12, 0.6), -2.3 * width, width),
             (near(1.1, 0.3), 0.0, width),
             (near(-0.3, 0.6), 2.4 * width, width),
@@ -83,8 +83,8 @@ impl Patient {
 /// Writes the data set.
 pub(super) fn write(folder: &Path) -> io::Result<()> {
     let mut random = Random::new(2);
-    let columns: String = (0..WINDOW).map(|sample| format!("s{sample},")).collect();
-    let mut table = format!("{columns}label,group\n");
+    let columns: Vec<String> = (0..WINDOW).map(|sample| format!("s{sample},")).collect();
+    let mut table = format!("{}label,group\n", columns.concat());
     for number in 0..PATIENTS {
         let patient = Patient::new(&mut random);
         for (label, count) in BEATS {

@@ -98,8 +98,8 @@ impl Page {
 
     /// Adds a table, which scrolls sideways where it has no room.
     pub(super) fn table(&mut self, table: &Table) {
-        let head: String =
-            table.head.iter().map(|name| format!("<th>{}</th>", escape(name))).collect();
+        let head = table.head.iter().map(|name| format!("<th>{}</th>", escape(name)));
+        let head = head.collect::<Vec<_>>().concat();
         let row = |row: &Vec<String>| {
             let cells: String =
                 row.iter().zip(&table.head).map(|(cell, name)| data_cell(cell, name)).collect();

@@ -17,21 +17,19 @@ const CELL: (f64, f64) = (46.0, 24.0);
 /// Draws the thresholds as shares of the mean magnitude.
 pub(crate) fn thresholds(blocks: &[BlockActivity], classes: &[String], title: &str) -> Figure {
     let values: Vec<&[Option<f64>]> = blocks.iter().map(|block| &block.relative[..]).collect();
-    let mut figure = heat_map("thresholds", title, blocks, classes, &values, BLUE);
-    figure.caption = "threshold τ as a share of the mean magnitude A of its channel, on average \
-                      over channels and clean test inputs of a class"
-        .to_owned();
-    figure
+    let caption = "threshold τ as a share of the mean magnitude A of its channel, on average \
+                   over channels and clean test inputs of a class";
+    let figure = heat_map("thresholds", title, blocks, classes, &values, BLUE);
+    Figure { caption: caption.to_owned(), ..figure }
 }
 
 /// Draws the shares of features that are set to zero.
 pub(crate) fn zeroed(blocks: &[BlockActivity], classes: &[String], title: &str) -> Figure {
     let values: Vec<&[Option<f64>]> = blocks.iter().map(|block| &block.zeroed[..]).collect();
-    let mut figure = heat_map("zeroed", title, blocks, classes, &values, GREEN);
-    figure.caption =
-        "share of features that the threshold sets to zero, for clean test inputs of a class"
-            .to_owned();
-    figure
+    let caption =
+        "share of features that the threshold sets to zero, for clean test inputs of a class";
+    let figure = heat_map("zeroed", title, blocks, classes, &values, GREEN);
+    Figure { caption: caption.to_owned(), ..figure }
 }
 
 /// Draws a row for each class and a column for each block; `values` by block and class.
@@ -63,7 +61,7 @@ fn heat_map(
             let share = value.unwrap_or_default().clamp(0.0, 1.0);
             let (top, bottom) = (y - cell.1 / 2.0, y + cell.1 / 2.0);
             figure.rect((x, top), (x + cell.0 - 1.0, bottom - 1.0), ink.at(0.05 + 0.55 * share));
-            let words = value.map_or_else(|| "–".to_owned(), |value| percent(value));
+            let words = value.map_or_else(|| "–".to_owned(), percent);
             let middle = Text::new(words, (x + cell.0 / 2.0, y)).size(SMALL);
             figure.text(middle.anchor(Anchor::Centre));
         }

@@ -33,9 +33,9 @@ pub(crate) fn shift(report: &EvaluationReport, title: &str) -> Option<Figure> {
     let left = 20.0 + widest(rows.iter().map(|row| &*row.0), SMALL, NAME);
     let height = ROW * rows.len() as f64;
     let mut figure = Figure::new("shift", title, (WIDTH, 28.0 + height + 56.0));
-    figure.caption = "line: 5 to 95 % of the inputs, box: the middle half, bar: the median; right \
-                      of the dashed line an input raises an alarm"
-        .to_owned();
+    "line: 5 to 95 % of the inputs, box: the middle half, bar: the median; right of the dashed line an \
+     input raises an alarm"
+        .clone_into(&mut figure.caption);
     figure.description = format!("Input shift scores of {} sets of inputs", rows.len());
     let panel = Panel {
         left,

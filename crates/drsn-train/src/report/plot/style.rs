@@ -101,11 +101,11 @@ pub(crate) fn variables() -> String {
     let set = |theme: usize| {
         let roles = ROLES.iter().map(|(name, colors)| ((*name).to_owned(), colors));
         let series = (0..).zip(&SERIES).map(|(n, colors)| (Ink::Series(n).variable(), colors));
-        let values: String = roles
+        let values = roles
             .chain(series)
             .map(|(name, colors)| format!("--{name}:#{:06x};", colors[theme]))
-            .collect();
-        format!(":root{{{values}}}")
+            .collect::<Vec<_>>();
+        format!(":root{{{}}}", values.concat())
     };
     format!("{}\n@media screen and (prefers-color-scheme: dark){{{}}}\n", set(0), set(1))
 }
