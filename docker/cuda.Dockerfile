@@ -26,13 +26,14 @@ WORKDIR /drsn
 # The dependencies first, in a layer that is reused until a manifest changes: the project's own code is empty here.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/drsn-bundle/Cargo.toml crates/drsn-bundle/
+COPY crates/drsn-import/Cargo.toml crates/drsn-import/
 COPY crates/drsn-recording/Cargo.toml crates/drsn-recording/
 COPY crates/unified-features crates/unified-features
 COPY crates/drsn-train/Cargo.toml crates/drsn-train/
 COPY xtask/Cargo.toml xtask/
-RUN mkdir -p src benches/serving xtask/src crates/drsn-bundle/src crates/drsn-recording/src \
+RUN mkdir -p src benches/serving xtask/src crates/drsn-bundle/src crates/drsn-import/src crates/drsn-recording/src \
       crates/drsn-train/src crates/drsn-train/benches \
- && for library in src/lib.rs crates/drsn-bundle/src/lib.rs crates/drsn-recording/src/lib.rs; do echo '//! Empty.' > "$library"; done \
+ && for library in src/lib.rs crates/drsn-bundle/src/lib.rs crates/drsn-import/src/lib.rs crates/drsn-recording/src/lib.rs; do echo '//! Empty.' > "$library"; done \
  && for program in build.rs src/main.rs benches/serving/main.rs xtask/src/main.rs crates/drsn-bundle/build.rs \
       crates/drsn-train/build.rs crates/drsn-train/src/main.rs crates/drsn-train/benches/training.rs; \
     do printf '//! Empty.\nfn main() {}\n' > "$program"; done \
@@ -42,11 +43,12 @@ COPY build build
 COPY proto proto
 COPY docs/manifest.schema.json docs/
 COPY crates/drsn-bundle crates/drsn-bundle
+COPY crates/drsn-import crates/drsn-import
 COPY crates/drsn-recording crates/drsn-recording
 COPY src src
 ARG DRSN_REVISION=unknown
 # Cargo compares file times, and a checked-out file can be older than the empty one.
-RUN find build.rs build src crates/drsn-bundle crates/drsn-recording proto -type f -exec touch {} + \
+RUN find build.rs build src crates/drsn-bundle crates/drsn-import crates/drsn-recording proto -type f -exec touch {} + \
  && cargo build --locked --profile dist --package drsn-serve \
  && install -D -t /image/usr/local/bin/ target/dist/drsn-serve
 COPY LICENSE /image/usr/share/doc/drsn-serve/

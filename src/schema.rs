@@ -58,6 +58,7 @@ references! {
     input_spec "InputSpec";
     model_input "ModelInput";
     architecture "Architecture";
+    origin "Origin";
     training "TrainingStory";
     threshold_kind "ThresholdKind";
     shift "Shift";

@@ -33,7 +33,8 @@ fn describe(bundle: &Bundle) -> Value {
         "classes": manifest.classes,
         "blocks": manifest.blocks,
         "architecture": manifest.architecture,
-        "parameters": manifest.architecture.parameters,
+        "origin": manifest.origin,
+        "parameters": manifest.parameters(),
         "model_bytes": bundle.model.len(),
         "golden_inputs": bundle.golden.batch(),
         "files": manifest.files,
@@ -54,7 +55,6 @@ fn shape(manifest: &Manifest) -> Vec<i64> {
 
 fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
     let manifest = &bundle.manifest;
-    let architecture = &manifest.architecture;
     writeln!(text, "{}/{}", manifest.name, manifest.version)?;
     writeln!(text, "  input       {} FP32 {:?}", onnx::INPUT, shape(manifest))?;
     writeln!(text, "              {}", preparation(&manifest.input))?;
@@ -63,14 +63,7 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
         writeln!(text, "  {head:<11} {name} FP32 [-1, {width}]")?;
     }
     writeln!(text, "  classes     {}: {}", manifest.classes.len(), manifest.classes.join(", "))?;
-    writeln!(
-        text,
-        "  network     unit {}, shrinkage {}, {} parameters, {} bytes of ONNX",
-        word(&architecture.unit),
-        word(&architecture.shrinkage),
-        architecture.parameters,
-        bundle.model.len()
-    )?;
+    write_network(text, bundle)?;
     write_blocks(text, &manifest.blocks)?;
     match &manifest.baseline {
         None => writeln!(text, "  baseline    none; input shift and level are not checked")?,
@@ -83,6 +76,32 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
     match &manifest.training {
         None => writeln!(text, "  training    unknown")?,
         Some(training) => write_training(text, training)?,
+    }
+    Ok(())
+}
+
+fn write_network(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
+    let manifest = &bundle.manifest;
+    let (parameters, bytes) = (manifest.parameters(), bundle.model.len());
+    if let Some(architecture) = &manifest.architecture {
+        writeln!(
+            text,
+            "  network     unit {}, shrinkage {}, {parameters} parameters, {bytes} bytes of ONNX",
+            word(&architecture.unit),
+            word(&architecture.shrinkage),
+        )?;
+    }
+    if let Some(origin) = &manifest.origin {
+        let exporter = if origin.exporter.is_empty() { "unknown" } else { &origin.exporter };
+        writeln!(
+            text,
+            "  network     imported, exported by {exporter}, operator set {}, {parameters} parameters, \
+             {bytes} bytes of ONNX",
+            origin.operator_set
+        )?;
+        for warning in &origin.warnings {
+            writeln!(text, "              warning: {warning}")?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod check;
 mod classify;
 mod export_triton;
 mod healthcheck;
+mod import;
 mod inspect;
 
 use std::{
@@ -21,6 +22,7 @@ use crate::{
 };
 pub use classify::{Classify, Format};
 use drsn_bundle::{Bundle, BundleError, Name};
+pub use import::{Import, ImportConfined};
 
 /// The command line of `drsn-serve`. Without a subcommand it serves.
 #[derive(Debug, Parser)]
@@ -67,6 +69,16 @@ pub enum Command {
         #[arg(long, env = "DRSN_DEVICE", default_value = "cpu", value_name = "DEVICE")]
         device: Device,
     },
+    /// Make a bundle of a network that another program trained: any ONNX classifier
+    ///
+    /// Finds the soft thresholds and garrotes in its graph, and serves them as those of `drsn-train`.
+    /// The exit code is 1 if the model is refused; then nothing is written. docs/import.md has the
+    /// export calls of each framework.
+    #[command(after_help = "Examples:\n  \
+        drsn-serve import drsn.onnx --labels normal,inner,outer --out models/mine/1 --normalize z-score\n  \
+        drsn-serve import photos.onnx --labels labels.txt --out models/photos/1 \\\n    \
+            --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --geometry center-crop")]
+    Import(Box<Import>),
     /// Show a bundle's inputs, outputs, sizes, units and training
     Inspect {
         /// Folder of the bundle, like models/mnist/1
@@ -110,6 +122,9 @@ pub enum Command {
     /// Try a bundle within limits, as the server does before it loads a new version
     #[command(hide = true)]
     TryBundle(TryBundle),
+    /// Import a model within limits, in the process that `import` starts for it
+    #[command(hide = true)]
+    ImportConfined(Box<ImportConfined>),
 }
 
 impl Command {
@@ -127,6 +142,8 @@ impl Command {
             }
             Self::Healthcheck { url } => healthcheck::run(url.as_deref(), config),
             Self::TryBundle(tried) => try_bundle(&tried),
+            Self::Import(import) => import::run(&import),
+            Self::ImportConfined(confined) => import::run_confined(&confined),
         };
         let (written, code) = match outcome {
             Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),

@@ -41,6 +41,13 @@ pub(crate) fn confine(memory: u64, seconds: u64) -> io::Result<()> {
     limit(libc::RLIMIT_CORE, 0)
 }
 
+/// Whether a message of ONNX Runtime says that an allocation failed.
+pub(crate) fn is_lack_of_memory(message: &str) -> bool {
+    ["bad_alloc", "bad allocation", "Failed to allocate", "out of memory"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
 /// The most memory that this process has had, in bytes; `None` if the system does not tell it.
 pub(crate) fn peak_memory() -> Option<u64> {
     kibibytes("VmHWM:").map(|kib| kib * KIB)

@@ -1,6 +1,8 @@
 //! The server as its clients see it: over a socket, and as a process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../support/foreign.rs"]
+mod foreign;
 #[path = "../support/recordings.rs"]
 mod random_recordings;
 #[path = "../support/skip.rs"]
@@ -32,6 +34,7 @@ mod hostility;
 mod http;
 #[cfg(target_os = "linux")]
 mod hung_mount;
+mod import;
 mod keys;
 mod limits;
 #[cfg(target_os = "linux")]

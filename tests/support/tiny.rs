@@ -51,7 +51,7 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
         format: drsn_bundle::manifest::FORMAT,
         name: Name::new(name).unwrap(),
         version: Name::new(version).unwrap(),
-        architecture: Architecture {
+        architecture: Some(Architecture {
             unit: Unit::Cw,
             stem: Stem { channels: 2, kernel: 1, stride: 1 },
             stages: vec![Stage { channels: 2, blocks: 1, stride: 1 }],
@@ -59,7 +59,8 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
             kernel: 3,
             threshold_reduction: 1,
             parameters: 10,
-        },
+        }),
+        origin: None,
         input,
         classes: vec!["plus".to_owned(), "minus".to_owned()],
         blocks: vec![Block {

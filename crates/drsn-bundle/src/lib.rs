@@ -52,6 +52,6 @@ pub use input::{
     PrepareError, SignalSource, SignalSpec,
 };
 pub use manifest::{
-    AccuracyByStatistics, Block, Epoch, Evaluation, Manifest, ThresholdKind, Training,
+    AccuracyByStatistics, Block, Epoch, Evaluation, Manifest, Origin, ThresholdKind, Training,
 };
 pub use name::Name;

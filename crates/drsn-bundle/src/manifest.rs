@@ -25,8 +25,12 @@ pub struct Manifest {
     /// Version of the model, a positive number in decimal digits, which is also the folder below
     /// the name.
     pub version: Name,
-    /// The architecture of the network.
-    pub architecture: Architecture,
+    /// The architecture of the network; none of an imported one, whose layers are only in its graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    /// Where the network comes from; none of one that `drsn-train` trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The network's input, and its preparation from raw data.
     pub input: InputSpec,
     /// Class labels, in the order of the network's outputs.
@@ -39,6 +43,22 @@ pub struct Manifest {
     pub training: Option<Training>,
     /// The distribution of unchanged inputs.
     pub baseline: Option<Baseline>,
+}
+
+/// Where an imported network comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Origin {
+    /// The program that exported it, as the file says; empty if it does not.
+    pub exporter: String,
+    /// Version of ONNX's operators that it is written for.
+    pub operator_set: i64,
+    /// Trained numbers of the network.
+    pub parameters: usize,
+    /// What the import found that users should know, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One unit with a threshold, and its tensors in the graph.
@@ -190,6 +210,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Trainable parameters of the network.
+    pub fn parameters(&self) -> usize {
+        let trained = self.architecture.as_ref().map(|architecture| architecture.parameters);
+        trained.or(self.origin.as_ref().map(|origin| origin.parameters)).unwrap_or(0)
+    }
+
     /// The manifest as indented JSON, with a final newline.
     ///
     /// # Errors
@@ -222,6 +248,11 @@ impl Manifest {
                 "version must be a positive integer without leading zeros, and is \"{}\"",
                 self.version
             ));
+        }
+        if self.architecture.is_none() == self.origin.is_none() {
+            return Err(
+                "it must have either an architecture or, if it was imported, an origin".to_owned()
+            );
         }
         self.input.check()?;
         if self.classes.len() < 2 {

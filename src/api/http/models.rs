@@ -7,7 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::{Architecture, Baseline, InputSpec, ThresholdKind, Training};
+use drsn_bundle::{Architecture, Baseline, InputSpec, Origin, ThresholdKind, Training};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -60,8 +60,14 @@ struct Description<'a> {
     input: Input<'a>,
     classes: &'a [String],
     blocks: Vec<BlockName<'a>>,
+    /// The layers; missing for an imported network.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::architecture)]
-    architecture: &'a Architecture,
+    architecture: Option<&'a Architecture>,
+    /// Where an imported network comes from; missing for one that `drsn-train` trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::origin)]
+    origin: Option<&'a Origin>,
     #[schema(required, schema_with = schema::training)]
     training: Option<&'a Training>,
     #[schema(required)]
@@ -199,7 +205,8 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
                 threshold: block.threshold,
             })
             .collect(),
-        architecture: &manifest.architecture,
+        architecture: manifest.architecture.as_ref(),
+        origin: manifest.origin.as_ref(),
         training: manifest.training.as_ref(),
         baseline: manifest.baseline.as_ref().map(BaselineSummary::of),
         execution_provider: model.provider.name(),

@@ -60,7 +60,7 @@ fn confined(tried: &TryBundle) -> anyhow::Result<Runtime> {
 
 fn run(tried: &TryBundle, runtime: &Runtime) -> Result<Report, RepositoryError> {
     let lacks_memory = |error: RepositoryError| {
-        if !is_lack_of_memory(&error.to_string()) {
+        if !process::is_lack_of_memory(&error.to_string()) {
             return error;
         }
         let reason = error.public_reason();
@@ -76,11 +76,4 @@ fn run(tried: &TryBundle, runtime: &Runtime) -> Result<Report, RepositoryError> 
         session.warm_up(batch).map_err(failed)?;
     }
     Ok(Report::Good { fingerprint, peak_bytes: process::peak_memory() })
-}
-
-/// Whether a message says that an allocation failed.
-fn is_lack_of_memory(message: &str) -> bool {
-    ["bad_alloc", "bad allocation", "Failed to allocate", "out of memory"]
-        .iter()
-        .any(|sign| message.contains(sign))
 }

@@ -136,7 +136,8 @@ impl GraphBuilder {
     }
 }
 
-pub(super) fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
+/// An attribute with its name, as a message.
+pub fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
     let mut proto = AttributeProto { name: Some((*name).to_owned()), ..AttributeProto::default() };
     match value {
         Attribute::Int(i) => {
@@ -160,7 +161,7 @@ pub(super) fn attribute((name, value): &(&str, Attribute)) -> AttributeProto {
 }
 
 /// A tensor of 32-bit floats; a negative size is the symbolic dimension `batch`.
-pub(super) fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
+pub fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value};
 
     let dim = shape

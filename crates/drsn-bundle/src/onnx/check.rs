@@ -5,7 +5,8 @@ use prost::Message as _;
 use super::{
     INPUT, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
     proto::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+        AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto,
+        ValueInfoProto,
         tensor_proto::{DataLocation, DataType},
         tensor_shape_proto::dimension,
         type_proto,
@@ -34,7 +35,10 @@ fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
 }
 
 /// Decodes a model whose structure is not much larger in memory than in its file.
-pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
+///
+/// # Errors
+/// What is wrong with the bytes.
+pub fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
     /// Far above the structure of every real model: a million nodes or so.
     const MOST: u64 = 1 << 30;
     let not_a_model = || "it is not an ONNX model".to_owned();
@@ -44,6 +48,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
     let element = size_of::<NodeProto>()
         .max(size_of::<AttributeProto>())
         .max(size_of::<TensorProto>())
+        .max(size_of::<FunctionProto>())
         .max(size_of::<ValueInfoProto>());
     let structure = fields.memory(element as u64) - fields.opaque_bytes;
     if structure > MOST {

@@ -9,8 +9,8 @@ pub(crate) mod fused;
 pub(crate) mod names;
 mod zeroed;
 
-pub use builder::{Attribute, GraphBuilder};
-pub use check::check_model;
+pub use builder::{Attribute, GraphBuilder, attribute, value_info};
+pub use check::{check_model, decode};
 pub use fused::with_fused_shrinkage;
 pub use names::{
     INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
@@ -18,7 +18,8 @@ pub use names::{
 };
 pub use zeroed::{with_zeroed_outputs, zeroed_output};
 
-#[expect(unreachable_pub, clippy::pedantic, reason = "generated from proto/onnx.proto")]
-pub(crate) mod proto {
+/// The messages of the ONNX format.
+#[expect(missing_docs, clippy::pedantic, reason = "generated from proto/onnx.proto")]
+pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/onnx.rs"));
 }

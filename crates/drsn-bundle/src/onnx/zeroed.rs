@@ -8,8 +8,8 @@ use prost::Message as _;
 use super::{
     builder::value_info,
     proto::{
-        AttributeProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
-        tensor_proto::DataType,
+        AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        attribute_proto::AttributeType, tensor_proto::DataType,
     },
 };
 use crate::{Block, BundleError};
@@ -29,6 +29,8 @@ pub fn zeroed_output(block: &str) -> String {
 pub fn with_zeroed_outputs(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, BundleError> {
     let wrong = |reason: &str| BundleError::Model { reason: reason.to_owned() };
     let mut model = ModelProto::decode(model).map_err(|_| wrong("it is not an ONNX model"))?;
+    // Operator sets before 11 compare only integers.
+    let has_equal = operator_set(&model) >= 11;
     let graph = model.graph.as_mut().ok_or_else(|| wrong("it has no graph"))?;
     let zero = "zeroed.zero";
     graph.initializer.push(TensorProto {
@@ -52,13 +54,25 @@ pub fn with_zeroed_outputs(model: &[u8], blocks: &[Block]) -> Result<Vec<u8>, Bu
                 });
             };
         let (mask, share, mean) = (part("mask"), part("share"), part("mean"));
-        add("Equal", &[&block.shrunk_tensor, zero], &mask, None);
+        if has_equal {
+            add("Equal", &[&block.shrunk_tensor, zero], &mask, None);
+        } else {
+            let nonzero = part("nonzero");
+            add("Cast", &[&block.shrunk_tensor], &nonzero, Some(("to", DataType::Bool as i64)));
+            add("Not", &[&nonzero], &mask, None);
+        }
         add("Cast", &[&mask], &share, Some(("to", DataType::Float as i64)));
         add("GlobalAveragePool", &[&share], &mean, None);
         add("Flatten", &[&mean], &output, Some(("axis", 1)));
         graph.output.push(value_info(&output, &[-1, block.channels as i64]));
     }
     Ok(model.encode_to_vec())
+}
+
+/// The version of the standard operators that a model is written for.
+fn operator_set(model: &ModelProto) -> i64 {
+    let standard = |set: &&OperatorSetIdProto| matches!(set.domain(), "" | "ai.onnx");
+    model.opset_import.iter().find(standard).map_or(1, OperatorSetIdProto::version)
 }
 
 fn integer((name, value): (&str, i64)) -> AttributeProto {

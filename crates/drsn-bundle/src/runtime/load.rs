@@ -17,9 +17,23 @@ pub(super) fn load(
     model: &[u8],
     provider: Provider,
 ) -> Result<Session, RuntimeError> {
+    load_at(runtime, model, provider, GraphOptimizationLevel::Level3)
+}
+
+/// Loads a model's bytes for the CPU, which computes every node as it is written.
+pub(super) fn load_as_written(runtime: &Runtime, model: &[u8]) -> Result<Session, RuntimeError> {
+    load_at(runtime, model, Provider::Cpu, GraphOptimizationLevel::Disable)
+}
+
+fn load_at(
+    runtime: &Runtime,
+    model: &[u8],
+    provider: Provider,
+    level: GraphOptimizationLevel,
+) -> Result<Session, RuntimeError> {
     let builder = Session::builder(&runtime.environment)
         .map_err(refused)?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
+        .with_optimization_level(level)
         .map_err(refused)?
         .with_intra_threads(1)
         .map_err(refused)?

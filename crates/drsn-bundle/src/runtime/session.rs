@@ -8,7 +8,12 @@ use ort::{
     value::TensorRef,
 };
 
-use super::{Provider, Runtime, RuntimeError, buckets::Buckets, load::load, reason::reason};
+use super::{
+    Provider, Runtime, RuntimeError,
+    buckets::Buckets,
+    load::{load, load_as_written},
+    reason::reason,
+};
 
 /// One output of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,6 +144,28 @@ impl Session {
             Provider::Cpu => Engine::Single(load(runtime, model, provider)?),
             Provider::Cuda(_) => Engine::Buckets(Buckets::open(runtime, model, provider)?),
         };
+        Self::new(engine, input_shape, provider)
+    }
+
+    /// Loads a model's bytes for the CPU and computes every node as it is written: a graph whose
+    /// inner tensors are outputs then gives what the model computes.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Load`] if the runtime rejects the model.
+    pub fn open_as_written(
+        runtime: &Runtime,
+        model: &[u8],
+        input_shape: &[usize],
+    ) -> Result<Self, RuntimeError> {
+        let engine = Engine::Single(load_as_written(runtime, model)?);
+        Self::new(engine, input_shape, Provider::Cpu)
+    }
+
+    fn new(
+        engine: Engine,
+        input_shape: &[usize],
+        provider: Provider,
+    ) -> Result<Self, RuntimeError> {
         let stopper = Stopper(Arc::new(RunOptions::new().map_err(failed)?));
         Ok(Self { engine, provider, stopper, input_shape: input_shape.to_vec() })
     }
@@ -174,9 +201,12 @@ impl Session {
     /// [`RuntimeError::Run`] if the runtime fails or an output does not have 32-bit floats.
     pub fn run(&mut self, inputs: ArrayViewD<'_, f32>) -> Result<Outputs, RuntimeError> {
         let batch = inputs.shape().first().copied().unwrap_or(0);
-        let (session, inputs) = match &mut self.engine {
-            Engine::Single(session) => (session, inputs),
-            Engine::Buckets(buckets) => buckets.session_for(inputs)?,
+        let (session, inputs, is_padded) = match &mut self.engine {
+            Engine::Single(session) => (session, inputs, false),
+            Engine::Buckets(buckets) => {
+                let (session, inputs) = buckets.session_for(inputs)?;
+                (session, inputs, true)
+            }
         };
         let inputs = TensorRef::from_array_view(inputs).map_err(failed)?;
         let outputs = session.run_with_options(ort::inputs![inputs], &*self.stopper.0);
@@ -185,7 +215,7 @@ impl Session {
         for (name, value) in &outputs {
             let mut values = value.try_extract_array::<f32>().map_err(failed)?;
             // Rows beyond the batch belong to its padding.
-            if values.shape().first().is_some_and(|&rows| rows > batch) {
+            if is_padded && values.shape().first().is_some_and(|&rows| rows > batch) {
                 values.slice_axis_inplace(Axis(0), Slice::from(..batch));
             }
             tensors.push(NamedTensor { name: name.to_owned(), values: values.to_owned() });

@@ -72,10 +72,11 @@ pub(crate) fn write_bundle(
         format: FORMAT,
         name: destination.name.clone(),
         version: destination.version.clone(),
-        architecture: Architecture {
+        architecture: Some(Architecture {
             parameters: network.parameters(),
             ..context.recipe.network.architecture()
-        },
+        }),
+        origin: None,
         input: input.clone(),
         classes: context.data.classes.clone(),
         blocks,

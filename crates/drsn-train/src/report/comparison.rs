@@ -62,7 +62,7 @@ impl Comparison {
         table.columns(["parameters".to_owned()]);
         table.columns(noises.iter().map(|noise| noise_name(noise.as_ref())));
         for (row, (curve, report)) in curves.iter().zip(&self.reports).enumerate() {
-            let parameters = report.model.architecture.parameters.to_string();
+            let parameters = report.model.parameters().to_string();
             let accuracies = noises.iter().map(|noise| {
                 let point = curve.point(noise.as_ref());
                 point.map_or_else(

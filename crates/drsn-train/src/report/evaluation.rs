@@ -1,6 +1,6 @@
 //! The evaluation of one bundle: its scores under each noise, and facts about the model.
 
-use drsn_bundle::{Architecture, Baseline, InputSpec, Manifest, Training};
+use drsn_bundle::{Architecture, Baseline, InputSpec, Manifest, Origin, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -66,8 +66,12 @@ pub struct ModelFacts {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The network.
-    pub architecture: Architecture,
+    /// The network; `None` if it was imported.
+    #[serde(default)]
+    pub architecture: Option<Architecture>,
+    /// Where an imported network comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The input.
     pub input: InputSpec,
     /// Labels of its classes.
@@ -91,12 +95,21 @@ pub struct NoiseScores {
     pub recordings: Option<RecordingScores>,
 }
 
+impl ModelFacts {
+    /// Trainable parameters of the network.
+    pub fn parameters(&self) -> usize {
+        let trained = self.architecture.as_ref().map(|architecture| architecture.parameters);
+        trained.or(self.origin.as_ref().map(|origin| origin.parameters)).unwrap_or(0)
+    }
+}
+
 impl From<&Manifest> for ModelFacts {
     fn from(manifest: &Manifest) -> Self {
         Self {
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
             architecture: manifest.architecture.clone(),
+            origin: manifest.origin.clone(),
             input: manifest.input.clone(),
             classes: manifest.classes.clone(),
             training: manifest.training.clone(),

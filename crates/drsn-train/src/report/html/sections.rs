@@ -64,8 +64,8 @@ pub(super) fn facts(page: &mut Page, model: &ModelFacts) {
 /// Facts from the manifest as a list.
 pub(super) fn fact_list(page: &mut Page, model: &ModelFacts) {
     let mut facts = vec![
-        ("network", architecture(&model.architecture)),
-        ("trainable parameters", model.architecture.parameters.to_string()),
+        ("network", network(model)),
+        ("trainable parameters", model.parameters().to_string()),
         ("input", format!("{}, {}", model.input.kind(), model.input.shape_in_words())),
         ("classes", classes(&model.classes)),
     ];
@@ -73,6 +73,16 @@ pub(super) fn fact_list(page: &mut Page, model: &ModelFacts) {
         facts.extend(story(training));
     }
     page.facts(&facts);
+}
+
+fn network(model: &ModelFacts) -> String {
+    match (&model.architecture, &model.origin) {
+        (Some(trained), _) => architecture(trained),
+        (None, Some(origin)) if !origin.exporter.is_empty() => {
+            format!("imported, exported by {}", origin.exporter)
+        }
+        (None, _) => "imported".to_owned(),
+    }
 }
 
 fn architecture(architecture: &Architecture) -> String {

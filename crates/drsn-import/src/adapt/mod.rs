@@ -1,0 +1,85 @@
+//! Makes a model's input and batch those of a bundle: `input`, 32-bit floats, `[batch, channels,
+//! …]`, a batch of any size.
+
+mod batch;
+mod input;
+mod shape;
+
+use std::collections::HashMap;
+
+use drsn_bundle::onnx::proto::{GraphProto, TensorProto};
+use drsn_bundle::{InputSpec, onnx};
+
+use crate::{
+    ImportError, Options,
+    graph::rename,
+    read::{Source, outputs},
+    run::Runner,
+};
+
+/// A graph with the input of a bundle, and the outputs of the model.
+#[derive(Debug)]
+pub(crate) struct Adapted {
+    pub(crate) graph: GraphProto,
+    pub(crate) input: InputSpec,
+    /// What was changed, in sentences.
+    pub(crate) notes: Vec<String>,
+    /// Whether the model computes with 16-bit floats.
+    pub(crate) is_rough: bool,
+}
+
+/// Adapts a model.
+///
+/// # Errors
+/// [`ImportError::Refused`] if the input is none that the server can prepare, or the batch cannot be
+/// made variable.
+pub(crate) fn adapt(
+    source: &Source,
+    runner: Runner<'_>,
+    options: &Options,
+) -> Result<Adapted, ImportError> {
+    let mut graph = source.graph.clone();
+    free_names(&mut graph);
+    let is_rough = computes_roughly(&graph);
+    let shape = shape::read(&graph, options)?;
+    let (input, mut notes) = input::put_in_front(&mut graph, &shape, options)?;
+    for output in &mut graph.output {
+        output.r#type = None;
+    }
+    let tolerance = if is_rough { 4e-3 } else { 1e-4 };
+    if let Some(note) = batch::make_variable(&mut graph, runner, &input, shape.batch, tolerance)? {
+        notes.push(note);
+    }
+    Ok(Adapted { graph, input, notes, is_rough })
+}
+
+/// Gives other names to tensors that have the names of a bundle's.
+fn free_names(graph: &mut GraphProto) {
+    let is_taken = |name: &str| {
+        let starts = ["threshold.", "mean_abs.", "zeroed.", "import/"];
+        matches!(name, onnx::INPUT | onnx::PROBABILITIES | onnx::LOGITS)
+            || starts.iter().any(|start| name.starts_with(start))
+    };
+    let inputs = graph.input.iter().map(|value| value.name().to_owned());
+    let weights = graph.initializer.iter().map(|tensor| tensor.name().to_owned());
+    let made = graph.node.iter().flat_map(outputs).cloned();
+    let names: Vec<String> = inputs.chain(weights).chain(made).collect();
+    let clashing = names.iter().filter(|name| is_taken(name));
+    let renamed: HashMap<String, String> = clashing
+        .map(|name| {
+            let mut other = format!("model/{name}");
+            while names.contains(&other) {
+                other.insert(0, '_');
+            }
+            (name.clone(), other)
+        })
+        .collect();
+    if !renamed.is_empty() {
+        rename(graph, &renamed);
+    }
+}
+
+/// Whether weights are 16-bit floats, whose results differ from one processor to the next.
+fn computes_roughly(graph: &GraphProto) -> bool {
+    graph.initializer.iter().map(TensorProto::data_type).any(|kind| matches!(kind, 10 | 16))
+}
