@@ -36,9 +36,11 @@ pub(crate) fn be_the_first_to_end() {}
 pub(crate) fn confine(memory: u64, seconds: u64) -> io::Result<()> {
     // Pages that may be written: what was only reserved does not count, and neither do libraries.
     let used = kibibytes("VmData:").unwrap_or_default() * KIB;
-    limit(libc::RLIMIT_DATA, used.saturating_add(memory))?;
-    limit(libc::RLIMIT_CPU, seconds)?;
-    limit(libc::RLIMIT_CORE, 0)
+    let memory = used.saturating_add(memory);
+    limit(libc::RLIMIT_DATA, memory, memory)?;
+    // At the first number the signal tells why (SIGXCPU), and at the second it could be any (SIGKILL).
+    limit(libc::RLIMIT_CPU, seconds, seconds.saturating_add(1))?;
+    limit(libc::RLIMIT_CORE, 0, 0)
 }
 
 /// Whether a message of ONNX Runtime says that an allocation failed.
@@ -58,15 +60,15 @@ type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
 type Resource = libc::c_int;
 
-/// Sets a limit, or leaves a lower one that the process has already.
+/// Sets a limit and how far it could be raised, or leaves lower ones that the process has already.
 #[expect(unsafe_code, reason = "calls the system directly")]
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
+fn limit(resource: Resource, now: u64, most: u64) -> io::Result<()> {
     let done = |status| if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a local that outlives the call, and the kernel only writes to it.
     done(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
     let most = most.min(limit.rlim_max);
-    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    let limit = libc::rlimit { rlim_cur: now.min(most), rlim_max: most };
     // SAFETY: as above, and the kernel only reads it.
     done(unsafe { libc::setrlimit(resource, &raw const limit) })
 }

@@ -142,7 +142,7 @@ fn a_model_that_takes_all_memory_or_time_ends_in_a_sentence() {
         graph.node("GlobalAveragePool", &[&last], "pooled", &[]);
         graph.node("Flatten", &["pooled"], "scores", &[]);
         graph.output("scores", &[-1, 3]);
-        let path = folder.path().join("model.onnx");
+        let path = folder.path().join(format!("{rounds}.onnx"));
         std::fs::write(&path, graph.finish("a model that takes all")).unwrap();
         path
     };
