@@ -6,12 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     curve::{CurvePoint, NoiseCurve, noise_name},
     findings::findings,
+    noise_scores::NoiseScores,
     text::{Table, bounds, decimal, interval, percent, plain, share},
 };
-use crate::{
-    evaluation::{AlarmRates, BlockActivity, RecordingScores, Scores, Spread},
-    recipe::Noise,
-};
+use crate::evaluation::{AlarmRates, BlockActivity, Scores, Spread};
 
 /// An evaluation of one bundle, as written to `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,21 +76,6 @@ pub struct ModelFacts {
     pub classes: Vec<String>,
     /// The training.
     pub training: Option<Training>,
-}
-
-/// Scores under one noise.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NoiseScores {
-    /// The noise; `None` for clean inputs.
-    pub noise: Option<Noise>,
-    /// The scores.
-    pub scores: Scores,
-    /// Alarms of the model's baseline; `None` if it has none.
-    #[serde(default)]
-    pub watched: Option<AlarmRates>,
-    /// Scores of whole recordings; `None` if the inputs are not windows of recordings.
-    #[serde(default)]
-    pub recordings: Option<RecordingScores>,
 }
 
 impl ModelFacts {

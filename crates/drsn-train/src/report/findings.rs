@@ -2,7 +2,7 @@
 
 use drsn_bundle::{InputSpec, Manifest};
 
-use super::{curve::noise_name, evaluation::NoiseScores, text::percent};
+use super::{curve::noise_name, noise_scores::NoiseScores, text::percent};
 use crate::evaluation::{IndependentUnit, Scores};
 
 /// Below this share of alarms, most disturbed inputs pass without a word.

@@ -5,7 +5,8 @@ use ndarray::Array2;
 
 use super::{
     curve::{CurvePoint, NoiseCurve},
-    evaluation::{EvaluationReport, NoiseScores},
+    evaluation::EvaluationReport,
+    noise_scores::NoiseScores,
 };
 use crate::evaluation::{
     AlarmRates, BlockActivity, Independent, IndependentUnit, Predictions, RecordingScores,

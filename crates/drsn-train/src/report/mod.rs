@@ -14,6 +14,7 @@ mod findings;
 #[cfg(test)]
 mod fixtures;
 mod html;
+mod noise_scores;
 mod plot;
 mod predictions;
 mod study;
@@ -23,7 +24,8 @@ mod write;
 pub use comparison::Comparison;
 pub use curve::{CurvePoint, NoiseCurve};
 pub use error::ReportError;
-pub use evaluation::{EvaluationReport, HeldOutShift, ModelFacts, NoiseScores};
+pub use evaluation::{EvaluationReport, HeldOutShift, ModelFacts};
+pub use noise_scores::NoiseScores;
 pub use predictions::{Evaluated, write_predictions};
 pub use study::{HeldOutRow, Study, StudyRow};
 pub use write::{Report, write};
