@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::Workspace;
 
 /// Each target with the files that it begins with.
-const TARGETS: [(&str, &[&str]); 12] = [
+const TARGETS: [(&str, &[&str]); 13] = [
     (
         "recording",
         &["crates/drsn-recording/tests/recordings", "crates/drsn-recording/tests/matlab"],
@@ -21,6 +21,7 @@ const TARGETS: [(&str, &[&str]); 12] = [
     ("manifest", &["models/mnist/1/manifest.json"]),
     ("golden", &["models/mnist/1/golden.json"]),
     ("onnx", &["models/mnist/1/model.onnx"]),
+    ("import", &["models/mnist/1/model.onnx", "fuzz/seeds/import"]),
     ("json", &["fuzz/seeds/json"]),
     ("message", &["fuzz/seeds/message"]),
     ("form", &["fuzz/seeds/form"]),

@@ -96,6 +96,12 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
     Ok(Imported { manifest, model, golden, report })
 }
 
+/// Reads a model without running it; for the fuzz target.
+#[cfg(fuzzing)]
+pub fn read_only(bytes: &[u8], folder: &Path) {
+    let _ = read::read_bytes(bytes, folder);
+}
+
 fn manifest_of(
     options: &Options,
     report: &Report,

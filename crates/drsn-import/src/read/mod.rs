@@ -45,13 +45,24 @@ pub(crate) fn read(path: &Path) -> Result<Source, ImportError> {
     let bytes = read_bounded(path, MAX_FILE_BYTES).map_err(|error| {
         ImportError::Refused(format!("cannot read {}: {error}", path.display()))
     })?;
-    let mut model = decode(&bytes)?;
-    drop(bytes);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let model = decode(&bytes)?;
+    drop(bytes);
+    plain(model, folder.unwrap_or(Path::new(".")))
+}
+
+/// Reads a model from its bytes and the files in a folder, as [`read`].
+#[cfg(fuzzing)]
+pub(crate) fn read_bytes(bytes: &[u8], folder: &Path) -> Result<Source, ImportError> {
+    plain(decode(bytes)?, folder)
+}
+
+/// One graph of plain nodes; `folder` has the weights that are not in the model.
+fn plain(mut model: ModelProto, folder: &Path) -> Result<Source, ImportError> {
     let Some(mut graph) = model.graph.take() else {
         return refuse("the file has no graph: it is no ONNX model, or was cut off");
     };
-    external::take_in(&mut graph, &mut model.functions, folder.unwrap_or(Path::new(".")))?;
+    external::take_in(&mut graph, &mut model.functions, folder)?;
     let operator_set = operator_set(&model)?;
     functions::inline(&mut graph, &model.functions, operator_set)?;
     refusals::check_operators(&graph)?;
