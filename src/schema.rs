@@ -127,18 +127,29 @@ fn baseline_schemas() -> Map<String, Value> {
     let score = ("score", "number", "Squared Mahalanobis distance; of several windows the median.");
     let p_value =
         ("p_value", "number", "(1 + held-out inputs at least as far) / (1 + held-out inputs).");
+    let windows_p_value = (
+        "p_value",
+        "number",
+        "That of the recording: about twice the median of its windows, valid however they depend on each other.",
+    );
+    let level_p_value = (
+        "p_value",
+        "number",
+        "(1 + held-out windows with a level at least as unusual) / (1 + held-out windows); of several windows as that of the shift.",
+    );
     let alarm_share = ("alarm_share", "number", "Share of windows that alarm.");
     let level = [
         ("rms", "number", "Root of the mean square over all samples."),
         ("offset", "number", "Mean of all samples."),
         ("peak", "number", "Largest magnitude."),
         ("clipped", "number", "Share of samples that stay at the window's extremes."),
+        level_p_value,
         alarm,
     ];
     let windows = "The input shift of a recording of several windows.";
     named([
         ("InputShift", object(SHIFT, &[score, p_value, alarm])),
-        ("WindowsShift", object(windows, &[score, alarm_share, alarm])),
+        ("WindowsShift", object(windows, &[score, windows_p_value, alarm_share, alarm])),
         ("InputLevel", object("The level of the raw signal.", &level)),
         ("Shift", or_null(SHIFT, &["InputShift", "WindowsShift"])),
         ("WindowShift", or_null(SHIFT, &["InputShift"])),
@@ -200,9 +211,16 @@ mod tests {
     fn what_the_baseline_answers_has_the_fields_that_are_described() {
         let shift = InputShift { score: 1.0, p_value: 0.5, alarm: false };
         assert_same_fields("InputShift", &shift);
-        let windows = WindowsShift { score: 1.0, alarm_share: 0.5, alarm: false };
+        let windows = WindowsShift { score: 1.0, p_value: 0.5, alarm_share: 0.5, alarm: false };
         assert_same_fields("WindowsShift", &windows);
-        let level = InputLevel { rms: 1.0, offset: 0.0, peak: 1.0, clipped: 0.0, alarm: false };
+        let level = InputLevel {
+            rms: 1.0,
+            offset: 0.0,
+            peak: 1.0,
+            clipped: 0.0,
+            p_value: 0.5,
+            alarm: false,
+        };
         assert_same_fields("InputLevel", &level);
     }
 }

@@ -109,7 +109,7 @@ impl From<Shift> for message::InputShift {
             Shift::Input(shift) => shift.into(),
             Shift::Windows(shift) => Self {
                 score: shift.score,
-                p_value: None,
+                p_value: Some(shift.p_value),
                 alarm: shift.alarm,
                 alarm_share: Some(shift.alarm_share),
             },
@@ -130,8 +130,8 @@ impl From<InputShift> for message::InputShift {
 
 impl From<InputLevel> for message::InputLevel {
     fn from(level: InputLevel) -> Self {
-        let InputLevel { rms, offset, peak, clipped, alarm } = level;
-        Self { rms, offset, peak, clipped, alarm }
+        let InputLevel { rms, offset, peak, clipped, p_value, alarm } = level;
+        Self { rms, offset, peak, clipped, p_value, alarm }
     }
 }
 

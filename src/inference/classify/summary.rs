@@ -4,7 +4,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, most_likely, over_windows},
+    baseline::{InputLevel, InputShift, most_likely},
 };
 use drsn_recording::Notice;
 use ndarray::aview1;
@@ -197,8 +197,8 @@ impl Summary {
             self.windows.iter().filter_map(|w| w.baseline.shift).collect();
         let levels: Vec<InputLevel> =
             self.windows.iter().filter_map(|w| w.baseline.level).collect();
-        let shift = over_windows(&shifts, baseline.alarm_level).map(Shift::Windows);
-        (shift, InputLevel::over_windows(&levels, baseline.alarm_level))
+        let shift = baseline.shift_over_windows(&shifts).map(Shift::Windows);
+        (shift, baseline.level_over_windows(&levels))
     }
 
     /// Counts the prediction, and observes each block's mean threshold over windows and channels.

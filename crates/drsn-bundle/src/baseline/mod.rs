@@ -20,7 +20,8 @@ pub use held_out::HeldOut;
 pub use level::{ChannelLimits, ClassLevels, InputLevel, Level, LevelBaseline, Limits};
 pub use numbers::Numbers;
 pub use shift::{Distance, InputShift, ShiftBaseline};
-pub use windows::{WindowsShift, over_windows};
+use windows::Merging;
+pub use windows::WindowsShift;
 
 /// The default alarm level: one of a hundred unchanged inputs alarms.
 pub const ALARM_LEVEL: f64 = 0.01;
@@ -123,8 +124,24 @@ impl Baseline {
     /// The level of a raw signal, from the levels of its channels before they were prepared, for
     /// its predicted class; `None` if the model has no such baseline.
     pub fn judge_level(&self, levels: &[Level], class: usize) -> Option<InputLevel> {
-        let alarm = self.level.as_ref()?.p_value(levels, class)? < self.alarm_level;
-        Some(InputLevel::over_channels(levels, alarm))
+        let p_value = self.level.as_ref()?.p_value(levels, class)?;
+        Some(InputLevel::over_channels(levels, p_value, p_value < self.alarm_level))
+    }
+
+    /// The shift of a whole recording, from the shifts of its windows; `None` if there are none. Its
+    /// rate of alarms on unchanged recordings is at most the level, whatever the dependence of windows.
+    pub fn shift_over_windows(&self, windows: &[InputShift]) -> Option<WindowsShift> {
+        let held_out = self.shift.as_ref()?.held_out.count;
+        Merging { alarm_level: self.alarm_level, held_out }.shift(windows)
+    }
+
+    /// The level of a whole recording, from the levels of its windows, as
+    /// [`Self::shift_over_windows`].
+    pub fn level_over_windows(&self, windows: &[InputLevel]) -> Option<InputLevel> {
+        let held_out = self.level.as_ref()?.held_out.count;
+        let merging = Merging { alarm_level: self.alarm_level, held_out };
+        let p_value = merging.p_value(windows.iter().map(|window| window.p_value).collect())?;
+        InputLevel::over_windows(windows, p_value, p_value < self.alarm_level)
     }
 
     /// Checks that it is consistent, and fits a model of these numbers of channels in its blocks and

@@ -1,6 +1,6 @@
 //! Votes: the class of a whole recording, from the probabilities of its windows.
 
-use drsn_bundle::baseline::{InputShift, over_windows};
+use drsn_bundle::{Baseline, baseline::InputShift};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl RecordingScores {
         units: &Units,
         answers: &Answers,
         classes: &[String],
-        alarm_level: f64,
+        baseline: Option<&Baseline>,
     ) -> Result<Option<Self>, EvaluationError> {
         if units.recordings.is_empty() {
             return Ok(None);
@@ -78,7 +78,7 @@ impl RecordingScores {
             let origin = first.unwrap_or_default();
             let shifts: Vec<InputShift> =
                 windows.iter().filter_map(|&window| answers.shifts.get(window)).copied().collect();
-            let shift = over_windows(&shifts, alarm_level);
+            let shift = baseline.and_then(|baseline| baseline.shift_over_windows(&shifts));
             RecordingVote {
                 file: origin.file.unwrap_or_default().to_owned(),
                 group: origin.group.map(str::to_owned),
@@ -129,6 +129,8 @@ mod tests {
 
     use ndarray::{ArrayViewMutD, array};
 
+    use drsn_bundle::Manifest;
+
     use super::*;
     use crate::dataset::{DatasetError, DatasetSource, Origin};
 
@@ -167,12 +169,17 @@ mod tests {
         // Two of three windows are wrong, but unsure.
         let probabilities = array![[0.9, 0.1], [0.4, 0.6], [0.45, 0.55], [0.7, 0.3]];
         let predictions = Predictions::new(vec![0, 0, 0, 1], probabilities).unwrap();
-        let shift = |alarm| InputShift { score: 1.0, p_value: 0.5, alarm };
+        let shift = |alarm| {
+            let p_value = if alarm { 0.003 } else { 0.5 };
+            InputShift { score: 1.0, p_value, alarm }
+        };
+        let manifest = include_bytes!("../../../../models/bearing/1/manifest.json");
+        let baseline = Manifest::from_json(manifest).unwrap().baseline;
         let shifts = [true, true, false, false].map(shift).to_vec();
         let answers = Answers { predictions, shifts, level_alarms: Vec::new() };
         let classes = ["ok".to_owned(), "worn".to_owned()];
-        let scores =
-            RecordingScores::new(&part, &units, &answers, &classes, 0.01).unwrap().unwrap();
+        let scores = RecordingScores::new(&part, &units, &answers, &classes, baseline.as_ref());
+        let scores = scores.unwrap().unwrap();
         assert_eq!((scores.right, scores.shift_alarms), (1, Some(1)));
         let [a, b] = &scores.recordings[..] else { panic!("{scores:?}") };
         assert_eq!((&*a.file, &*a.prediction, a.windows, a.right), ("a.wav", "ok", 3, 1));

@@ -140,15 +140,12 @@ impl EvaluationRun<'_> {
     ) -> Result<NoiseScores, TrainError> {
         let Self { test, units, .. } = self;
         let classes = &manifest.classes;
-        let level = manifest.baseline.as_ref().map_or(0.0, |baseline| baseline.alarm_level);
+        let baseline = manifest.baseline.as_ref();
         Ok(NoiseScores {
             noise,
             scores: Scores::over(&answers.predictions, classes, units)?,
-            watched: manifest
-                .baseline
-                .as_ref()
-                .map(|baseline| AlarmRates::new(baseline, answers, clean)),
-            recordings: RecordingScores::new(test, units, answers, classes, level)?,
+            watched: baseline.map(|baseline| AlarmRates::new(baseline, answers, clean)),
+            recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
         })
     }
 }

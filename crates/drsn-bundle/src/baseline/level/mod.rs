@@ -47,6 +47,9 @@ pub struct InputLevel {
     pub peak: f64,
     /// Share of clipped samples, by each channel's own extremes.
     pub clipped: f64,
+    /// (1 + held-out windows whose level is at least as unusual) / (1 + held-out windows); of a
+    /// recording, merged from those of its windows.
+    pub p_value: f64,
     /// Whether any channel's level is more unusual than the model's alarm level allows.
     pub alarm: bool,
 }
@@ -98,7 +101,7 @@ fn clipped(samples: &[f32], least: f32, largest: f32) -> usize {
 }
 
 impl InputLevel {
-    pub(super) fn over_channels(levels: &[Level], alarm: bool) -> Self {
+    pub(super) fn over_channels(levels: &[Level], p_value: f64, alarm: bool) -> Self {
         let count = levels.len().max(1) as f64;
         let mean = |of: fn(&Level) -> f64| levels.iter().map(of).sum::<f64>() / count;
         Self {
@@ -106,16 +109,13 @@ impl InputLevel {
             offset: mean(|level| level.offset),
             peak: levels.iter().fold(0.0, |peak, level| peak.max(level.peak)),
             clipped: mean(|level| level.clipped),
+            p_value,
             alarm,
         }
     }
 
     /// The level of a whole recording, from the levels of its windows; `None` if there are none.
-    ///
-    /// It alarms if more windows do than the alarm level explains, by the test of
-    /// [`super::over_windows`].
-    pub fn over_windows(windows: &[Self], alarm_level: f64) -> Option<Self> {
-        let alarms = windows.iter().filter(|window| window.alarm).count();
+    pub(super) fn over_windows(windows: &[Self], p_value: f64, alarm: bool) -> Option<Self> {
         let count = windows.len() as f64;
         let mean = |of: fn(&Self) -> f64| windows.iter().map(of).sum::<f64>() / count;
         (!windows.is_empty()).then(|| Self {
@@ -123,7 +123,8 @@ impl InputLevel {
             offset: mean(|window| window.offset),
             peak: windows.iter().fold(0.0, |peak, window| peak.max(window.peak)),
             clipped: mean(|window| window.clipped),
-            alarm: !super::windows::is_explained(alarms, windows.len(), alarm_level),
+            p_value,
+            alarm,
         })
     }
 }
@@ -142,22 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_has_the_mean_level_of_its_windows_and_alarms_if_too_many_do() {
+    fn a_recording_has_the_mean_level_of_its_windows() {
         let window = |rms: f64, alarm: bool| InputLevel {
             rms,
             offset: rms - 3.0,
             peak: 2.0 * rms,
             clipped: 0.5,
+            p_value: 0.5,
             alarm,
         };
-        let level = InputLevel::over_windows(&[window(1.0, false), window(7.0, true)], 0.01);
+        let windows = [window(1.0, false), window(7.0, true)];
+        let level = InputLevel::over_windows(&windows, 0.25, false);
         let level = level.unwrap();
         let found = [level.rms, level.offset, level.peak, level.clipped];
         assert!(found.iter().zip([5.0, 1.0, 14.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-12));
-        // 2 % of unchanged pairs have a window that alarms.
-        assert!(!level.alarm);
-        assert!(InputLevel::over_windows(&[window(1.0, true); 2], 0.01).unwrap().alarm);
-        assert_eq!(InputLevel::over_windows(&[], 0.01), None);
+        assert!((level.p_value - 0.25).abs() < 1e-12 && !level.alarm);
+        assert_eq!(InputLevel::over_windows(&[], 0.5, false), None);
     }
 
     #[test]
