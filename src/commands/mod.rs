@@ -77,7 +77,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         drsn-serve import drsn.onnx --labels normal,inner,outer --out models/mine/1 --normalize z-score\n  \
         drsn-serve import photos.onnx --labels labels.txt --out models/photos/1 \\\n    \
-            --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --geometry center-crop")]
+            --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --geometry center-crop\n  \
+        drsn-serve import drsn.onnx --labels a,b,c --out models/mine/1 --sample x.npy --expect out.npy")]
     Import(Box<Import>),
     /// Show a bundle's inputs, outputs, sizes, units and training
     Inspect {
@@ -143,7 +144,7 @@ impl Command {
             Self::Healthcheck { url } => healthcheck::run(url.as_deref(), config),
             Self::TryBundle(tried) => try_bundle(&tried),
             Self::Import(import) => import::run(&import),
-            Self::ImportConfined(confined) => import::run_confined(&confined),
+            Self::ImportConfined(confined) => import::run_confined(&confined, config),
         };
         let (written, code) = match outcome {
             Ok(text) => (writeln!(io::stdout(), "{text}"), ExitCode::SUCCESS),

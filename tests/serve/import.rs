@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     foreign::{self, Foreign, excess},
     harness::{self, Server, has_runtime},
+    recordings::npy,
     skip,
 };
 
@@ -192,4 +193,60 @@ fn what_is_asked_for_and_does_not_fit_is_told_before_anything_is_written() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let again = import_foreign(named("n01_resnet__ts17"), models.path(), &["--allow-plain"]);
     assert!(text(&again.stderr).contains("already exists"), "{}", text(&again.stderr));
+}
+
+/// Answers of a framework as a file of `NumPy`'s.
+fn answers(folder: &Path, name: &str, answers: &ArrayD<f32>) -> String {
+    let path = folder.join(name);
+    let values: Vec<f32> = answers.iter().copied().collect();
+    let shape = format!("({}, {})", answers.shape()[0], answers.shape()[1]);
+    std::fs::write(&path, npy(&shape, &values)).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn samples_are_classified_and_compared_with_the_framework_before_anything_is_written() {
+    if !has_runtime() {
+        return;
+    }
+    let Some(foreign) = foreign::all() else {
+        return skip::skip("DRSN_TEST_DATA has no foreign models");
+    };
+    let model = foreign.iter().find(|model| model.name() == "t02_liguge1d_cw__ts17").unwrap();
+    let (expected, folder) = (model.expected(), tempfile::tempdir().unwrap());
+    let sample = model.folder.join("input.npy").to_string_lossy().into_owned();
+    let probabilities = &expected["probabilities"];
+    let mut wrong = probabilities.clone();
+    wrong[[1, 2]] += 0.01;
+    wrong[[1, 3]] -= 0.006;
+    let few = probabilities.slice_axis(Axis(0), (0..1).into()).to_owned();
+    let file = |name: &str, values| answers(folder.path(), name, values);
+    let (right, logits) = (file("right.npy", probabilities), file("own.npy", &expected["out0"]));
+    let (wrong, few) = (file("wrong.npy", &wrong), file("few.npy", &few));
+    let run = |version: &str, flags: &[&str]| {
+        let out = folder.path().join("models/m").join(version);
+        let output = import(&model.model(), "a,b,c,d", &out, flags);
+        assert_eq!(output.status.success(), out.exists(), "{}", text(&output.stderr));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let compared = |version, file: &str| run(version, &["--sample", &sample, "--expect", file]);
+    let said = compared("1", &wrong);
+    assert!(
+        said.contains("input.npy [1], class \"c\"") && said.contains("up to 1.00e-2"),
+        "{said}"
+    );
+    let said = compared("1", &few);
+    assert!(said.contains("has answers to 1 inputs"), "{said}");
+    let said = run("1", &["--sample", &right, "--expect", &right]);
+    assert!(said.contains("cannot be classified") && said.lines().count() == 1, "{said}");
+    let json = folder.path().join("report.json").to_string_lossy().into_owned();
+    let said = run("1", &["--sample", &sample, "--expect", &right, "--json", &json]);
+    assert!(said.contains("1e-4 is allowed") && said.contains("input.npy [0]  "), "{said}");
+    let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let found = report["samples"][1]["probabilities"][2].as_f64().unwrap();
+    assert!((found - f64::from(probabilities[[1, 2]])).abs() < 1e-4, "{report}");
+    let said = compared("2", &logits);
+    assert!(said.contains("1e-4 is allowed"), "{said}");
+    let said = run("3", &["--sample", &sample, "--expect", &wrong, "--tolerance", "0.02"]);
+    assert!(said.contains("2e-2 is allowed"), "{said}");
 }

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayD, Axis};
 
 use crate::{
     ImportError, Options,
-    adapt::Adapted,
+    adapt::{Adapted, tolerance},
     error::refuse,
     graph::{Graph, keep_needed},
     noise::Noise,
@@ -80,7 +80,7 @@ pub(crate) fn find(
              divides by numbers that can be zero",
         );
     }
-    let tolerance = if adapted.is_rough { 4e-3 } else { 1e-4 };
+    let tolerance = tolerance(adapted.is_rough);
     check(&mut model, &tensor, &probes, &expected, tolerance)?;
     let numbers = match numbers(&expected, if adapted.is_rough { 1e-2 } else { 1e-3 }) {
         Some(numbers) => numbers,

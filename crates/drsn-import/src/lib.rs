@@ -64,6 +64,9 @@ pub struct Imported {
     pub golden: Golden,
     /// What was found.
     pub report: Report,
+    /// The largest difference between this model's probabilities and its framework's that is
+    /// rounding: more for 16-bit floats.
+    pub tolerance: f32,
 }
 
 /// Imports a model from a file.
@@ -93,7 +96,8 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
         verify::verify(runtime, &model, &adapted.input, &answers, &blocks, adapted.is_rough)?;
     describe::describe(&mut report, &search, &blocks, &values);
     let manifest = manifest_of(options, &report, adapted.input, blocks);
-    Ok(Imported { manifest, model, golden, report })
+    let tolerance = adapt::tolerance(adapted.is_rough);
+    Ok(Imported { manifest, model, golden, report, tolerance })
 }
 
 /// Reads a model without running it; for the fuzz target.

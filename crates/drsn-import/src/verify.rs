@@ -12,6 +12,7 @@ use ndarray::{Array2, ArrayD, Axis, Ix2, concatenate};
 
 use crate::{
     ImportError,
+    adapt::tolerance,
     answers::{Answers, Numbers, near},
     error::refuse,
 };
@@ -41,7 +42,7 @@ pub(crate) fn verify(
     let mut session = Session::open(runtime, model, &input.shape(), Provider::Cpu)?;
     let runs = answers.probes.iter().map(|probe| session.run(probe.view()));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
-    let tolerance = if is_rough { 4e-3 } else { 1e-4 };
+    let tolerance = tolerance(is_rough);
     let own = match answers.numbers {
         Numbers::Logits | Numbers::LogProbabilities => onnx::LOGITS,
         Numbers::Probabilities => onnx::PROBABILITIES,

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use drsn_bundle::{InputSpec, runtime::Runtime};
 use drsn_recording::RecordingFormat;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 
 use super::{answers::Answered, content::Content, files::File, model::Facts};
 use crate::{
@@ -100,21 +100,20 @@ impl Local {
     /// classified once more, alone.
     ///
     /// # Errors
-    /// A sentence for the user.
-    pub(super) async fn classify(&self, file: &File) -> Result<Answered, String> {
+    /// The reason why it was not classified.
+    pub(super) async fn classify(&self, file: &File) -> Result<Answered, Refused> {
         let share = if file.is_regular { self.share(file) } else { self.units };
-        let permit = self.room.acquire_many(share).await.map_err(|error| error.to_string())?;
+        let closed = |error: AcquireError| Refused::File(error.to_string());
+        let permit = self.room.acquire_many(share).await.map_err(closed)?;
         let first = self.attempt(file).await;
         drop(permit);
-        let last = match first {
+        match first {
             Err(Refused::Api(error)) if is_passing(error.kind) && file.is_regular => {
-                let alone = self.room.acquire_many(self.units).await;
-                let _alone = alone.map_err(|error| error.to_string())?;
+                let _alone = self.room.acquire_many(self.units).await.map_err(closed)?;
                 self.attempt(file).await
             }
             first => first,
-        };
-        last.map_err(Refused::sentence)
+        }
     }
 
     /// The units of memory for a file.
@@ -174,7 +173,7 @@ fn is_passing(kind: ErrorKind) -> bool {
 
 /// Why a file was not classified.
 #[derive(Debug)]
-enum Refused {
+pub(super) enum Refused {
     /// It cannot be read, or is none that can be classified.
     File(String),
     /// The pipeline refused it.
@@ -182,12 +181,11 @@ enum Refused {
 }
 
 impl Refused {
-    fn sentence(self) -> String {
+    /// A sentence for the user, and `of_failure` if the model failed.
+    pub(super) fn sentence(self, of_failure: &str) -> String {
         match self {
             Self::File(sentence) => sentence,
-            Self::Api(error) if error.kind == ErrorKind::Internal => {
-                "the model failed on it; the log, on standard error, says why".to_owned()
-            }
+            Self::Api(error) if error.kind == ErrorKind::Internal => of_failure.to_owned(),
             Self::Api(error) => error.detail,
         }
     }

@@ -10,6 +10,7 @@
 //! * `model`: where the bundle is.
 //! * `content`: a file as the body of a request.
 //! * `local`, `remote`: who classifies; `answers`: what they answer.
+//! * `samples`: a few files, for a bundle that is being made.
 //! * `report`: takes the answers in order; `formats`, `confusion`: their text; `output`: where it
 //!   goes; `progress`: the line on the terminal.
 
@@ -26,6 +27,7 @@ mod output;
 mod progress;
 mod remote;
 mod report;
+mod samples;
 mod truth;
 
 use std::{
@@ -62,6 +64,7 @@ use output::Output;
 use progress::Done;
 use remote::{Remote, Server};
 use report::Report;
+pub(super) use samples::{Sample, samples};
 
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(200);
@@ -74,6 +77,8 @@ const MOST_FILES: usize = 256;
 const INTERRUPTED: u8 = 128;
 /// The reason if the program is at fault.
 const FAILED: &str = "classifying it failed unexpectedly; the log, on standard error, says why";
+/// The reason if the model is.
+const MODEL_FAILED: &str = "the model failed on it; the log, on standard error, says why";
 /// Most threads that read and decode beside those that compute, unless there are more cores. Each
 /// keeps some of the memory that it has freed.
 const LEAST_THREADS: usize = 16;
@@ -121,7 +126,9 @@ impl Engine {
     async fn classify(&self, file: &File) -> Result<Answered, String> {
         match (&file.problem, self) {
             (Some(problem), _) => Err(problem.clone()),
-            (None, Self::Local(local)) => local.classify(file).await,
+            (None, Self::Local(local)) => {
+                local.classify(file).await.map_err(|refused| refused.sentence(MODEL_FAILED))
+            }
             (None, Self::Remote(remote)) => remote.classify(file).await,
         }
     }

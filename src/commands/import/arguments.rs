@@ -42,6 +42,17 @@ pub struct Import {
     /// File for what was found, as one JSON object
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Files to classify before the bundle is written: recordings, arrays or images
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) sample: Vec<PathBuf>,
+    /// The framework's own answers to the samples, an NPY array [inputs, classes] of probabilities or
+    /// of the model's outputs; the import is refused if the probabilities differ
+    #[arg(long, value_name = "out.npy", requires = "sample")]
+    pub(super) expect: Option<PathBuf>,
+    /// Largest difference of a probability; by default 1e-4, and 4e-3 if the model computes with
+    /// 16-bit floats
+    #[arg(long, value_name = "X", requires = "expect", value_parser = tolerance)]
+    pub(super) tolerance: Option<f32>,
     /// ONNX Runtime's shared library; by default searched for in the usual places
     #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH")]
     pub(super) onnxruntime: Option<PathBuf>,
@@ -231,6 +242,11 @@ fn labels(given: &str) -> anyhow::Result<Vec<String>> {
     Ok(labels.map(str::to_owned).collect())
 }
 
+fn tolerance(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number: &f32| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number that is not negative, like 1e-4".to_owned())
+}
+
 fn normalize(text: &str) -> Result<Normalize, String> {
     let numbers = || {
         let (mean, std) = text.split_once(',')?;
@@ -271,6 +287,8 @@ mod tests {
         assert_eq!(normalize("z-score"), Ok(Normalize::ZScore));
         assert_eq!(normalize("-0.5, 2"), Ok(Normalize::Fixed { mean: -0.5, std: 2.0 }));
         assert!(normalize("1").is_err());
+        assert_eq!(tolerance("1e-3"), Ok(1e-3));
+        assert!(tolerance("-1").is_err() && tolerance("NaN").is_err());
         assert_eq!(size("2x3"), Ok((2, 3)));
         assert!(size("2").is_err());
     }

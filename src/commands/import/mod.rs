@@ -5,6 +5,7 @@
 
 mod arguments;
 mod child;
+mod expected;
 
 use std::{
     env, fs,

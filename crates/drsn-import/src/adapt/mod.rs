@@ -46,11 +46,16 @@ pub(crate) fn adapt(
     for output in &mut graph.output {
         output.r#type = None;
     }
-    let tolerance = if is_rough { 4e-3 } else { 1e-4 };
+    let tolerance = tolerance(is_rough);
     if let Some(note) = batch::make_variable(&mut graph, runner, &input, shape.batch, tolerance)? {
         notes.push(note);
     }
     Ok(Adapted { graph, input, notes, is_rough })
+}
+
+/// The largest difference between two runs that is rounding, relative to the largest number.
+pub(crate) fn tolerance(is_rough: bool) -> f32 {
+    if is_rough { 4e-3 } else { 1e-4 }
 }
 
 /// Gives other names to tensors that have the names of a bundle's.

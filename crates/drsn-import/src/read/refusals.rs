@@ -3,7 +3,7 @@
 use drsn_bundle::onnx::proto::{AttributeProto, GraphProto, NodeProto};
 
 use super::{MAX_NODES, is_standard};
-use crate::{ImportError, error::refuse};
+use crate::{ImportError, error::refuse, graph::attribute};
 
 /// Operators whose results are random.
 const RANDOM: [&str; 6] = [
@@ -45,19 +45,7 @@ fn check_operator(node: &NodeProto) -> Result<(), ImportError> {
              found: export it without branches and loops that depend on the input"
         ));
     }
-    if RANDOM.contains(&operator) {
-        return refuse(format!(
-            "the model draws random numbers (the operator {operator}): export it for inference, in \
-             PyTorch after model.eval()"
-        ));
-    }
-    if operator == "DynamicQuantizeLinear" {
-        return refuse(
-            "the model is quantised dynamically: its scales are of the whole batch, so that an answer \
-             depends on the other inputs in its batch; import the model as it was before, or quantise \
-             it statically",
-        );
-    }
+    check_inference(node)?;
     let others = |a: &AttributeProto| {
         a.sparse_tensor.is_some() || !a.sparse_tensors.is_empty() || !a.tensors.is_empty()
     };
@@ -65,6 +53,34 @@ fn check_operator(node: &NodeProto) -> Result<(), ImportError> {
         return refuse(format!(
             "the operator {operator} holds sparse tensors or a list of tensors, which cannot be served"
         ));
+    }
+    Ok(())
+}
+
+/// Refuses operators whose results are not a matter of the input alone.
+fn check_inference(node: &NodeProto) -> Result<(), ImportError> {
+    let operator = node.op_type();
+    if RANDOM.contains(&operator) {
+        return refuse(format!(
+            "the model draws random numbers (the operator {operator}): export it for inference, in \
+             PyTorch after model.eval()"
+        ));
+    }
+    if operator == "BatchNormalization"
+        && attribute(node, "training_mode").is_some_and(|a| a.i() != 0)
+    {
+        return refuse(
+            "the model has batch normalisation in training mode (the operator BatchNormalization), so that \
+             its answer depends on the other inputs of its batch: export it for inference, in PyTorch \
+             after model.eval()",
+        );
+    }
+    if operator == "DynamicQuantizeLinear" {
+        return refuse(
+            "the model is quantised dynamically: its scales are of the whole batch, so that an answer \
+             depends on the other inputs in its batch; import the model as it was before, or quantise \
+             it statically",
+        );
     }
     Ok(())
 }
