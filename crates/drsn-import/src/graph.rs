@@ -135,6 +135,23 @@ pub(crate) fn float_weight(name: &str, shape: &[usize], values: &[f32]) -> Tenso
     }
 }
 
+/// The numbers of a weight of 64-bit integers.
+pub(crate) fn integers(graph: &GraphProto, name: &str) -> Option<Vec<i64>> {
+    let (numbers, _) = stored(graph, name, DataType::Int64)?.as_chunks();
+    Some(numbers.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+}
+
+/// The numbers of a weight of 32-bit floats.
+pub(crate) fn floats(graph: &GraphProto, name: &str) -> Option<Vec<f32>> {
+    let (numbers, _) = stored(graph, name, DataType::Float)?.as_chunks();
+    Some(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+}
+
+fn stored<'g>(graph: &'g GraphProto, name: &str, data_type: DataType) -> Option<&'g [u8]> {
+    let weight = graph.initializer.iter().find(|tensor| tensor.name() == name)?;
+    (weight.data_type() == data_type as i32).then(|| weight.raw_data())
+}
+
 /// A node of a standard operator with one output.
 pub(crate) fn node(
     operator: &str,

@@ -1,8 +1,8 @@
 //! Imports DRSNs that other programs trained: any ONNX model becomes a bundle with its thresholds.
 //!
 //! ```text
-//! file ─► read ─► adapt ─► answers ─► find ─► instrument ─► verify ─► bundle
-//!         safely   input    output     thresholds  outputs     golden
+//! file ─► read ─► adapt ─► answers ─► find ─► instrument ─► standard ─► verify ─► bundle
+//!         safely   input    output     thresholds  outputs     form         golden
 //! ```
 //!
 //! * `read`: decodes the file within limits, refuses what a model must not contain, takes in weights
@@ -11,6 +11,7 @@
 //! * `answers`: the output with the classes, and whether it can be relied upon.
 //! * `find`: thresholds, by measuring and proving.
 //! * `instrument`: the outputs of a bundle.
+//! * `standard`: thresholds in the form for which the server has operators of its own.
 //! * `verify`: the finished model against the one that was read.
 //!
 //! A model is run here, and may take all memory or time: callers do this in a process of its own
@@ -28,6 +29,7 @@ mod options;
 mod read;
 mod report;
 mod run;
+mod standard;
 mod verify;
 
 use std::{collections::BTreeMap, path::Path};
@@ -89,11 +91,19 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
     let set = source.operator_set;
     let blocks = instrument::instrument(&mut graph, set, &answers, classes, &search.found)?;
     let names: Vec<&str> = blocks.iter().map(|block| block.name.as_str()).collect();
-    let mut message = runner.message(graph);
-    add_metadata(&mut message, &options.labels, &names);
-    let model = message.encode_to_vec();
-    let (golden, values) =
-        verify::verify(runtime, &model, &adapted.input, &answers, &blocks, adapted.is_rough)?;
+    let verified = |graph| {
+        let mut message = runner.message(graph);
+        add_metadata(&mut message, &options.labels, &names);
+        let model = message.encode_to_vec();
+        let is_rough = adapted.is_rough;
+        verify::verify(runtime, &model, &adapted.input, &answers, &blocks, is_rough)
+            .map(|(golden, values)| (model, golden, values))
+    };
+    let rewritten = standard::standard(&graph, set, &search.found, &blocks)?;
+    let (model, golden, values) = match rewritten.map(&verified) {
+        Some(Ok(verified)) => verified,
+        Some(Err(_)) | None => verified(graph)?,
+    };
     describe::describe(&mut report, &search, &blocks, &values);
     let manifest = manifest_of(options, &report, adapted.input, blocks);
     let tolerance = adapt::tolerance(adapted.is_rough);

@@ -120,12 +120,13 @@ fn is_shared(probe: &Tensors, tau: &Tau, channels: usize) -> bool {
 fn shrunk(probe: &Tensors, candidate: &Candidate, shape: &[usize], axis: usize) -> Shrunk {
     let tensor = candidate.y.clone();
     let Some(values) = probe.get(&tensor) else {
-        return Shrunk { tensor, shape: Vec::new(), axis: None };
+        return Shrunk { tensor, shape: Vec::new(), axis: None, is_in_place: false };
     };
     let own = values.shape().to_vec();
     if candidate.positions.is_none() {
-        let axis = (own == shape).then_some(axis);
-        return Shrunk { tensor, shape: own, axis };
+        let is_in_place = own == shape;
+        let axis = is_in_place.then_some(axis);
+        return Shrunk { tensor, shape: own, axis, is_in_place };
     }
     // Moved: the axis whose sums are those of the features' channels.
     let aligned = super::aligned(candidate, values);
@@ -136,7 +137,7 @@ fn shrunk(probe: &Tensors, candidate: &Candidate, shape: &[usize], axis: usize) 
         let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * (1.0 + a.abs());
         found.dim() == expected.dim() && found.iter().zip(&expected).all(near)
     });
-    Shrunk { tensor, shape: own, axis: found }
+    Shrunk { tensor, shape: own, axis: found, is_in_place: false }
 }
 
 fn sums(values: &[f32], layout: Layout) -> Array2<f64> {

@@ -63,6 +63,8 @@ pub(crate) struct Shrunk {
     /// The axis with the channels; `None` if its elements are in the order of the features, but not
     /// in their shape.
     pub(crate) axis: Option<usize>,
+    /// Whether its elements are in the shape and the order of the features.
+    pub(crate) is_in_place: bool,
 }
 
 /// The tensor with the threshold, and how it becomes one number for each channel.

@@ -9,6 +9,8 @@ mod tensors;
 
 use std::path::Path;
 
+pub(crate) use self::order::sort;
+
 use drsn_bundle::{
     files::read_bounded,
     onnx::{

@@ -12,7 +12,7 @@ use crate::{ImportError, error::refuse};
 /// # Errors
 /// [`ImportError::Refused`] for nodes in a circle, tensors made twice, and tensors that nothing
 /// makes.
-pub(super) fn sort(graph: &mut GraphProto) -> Result<(), ImportError> {
+pub(crate) fn sort(graph: &mut GraphProto) -> Result<(), ImportError> {
     check_names(graph)?;
     let weights: HashSet<String> =
         graph.initializer.iter().map(|tensor| tensor.name().to_owned()).collect();
