@@ -138,7 +138,7 @@ mod tests {
         };
         assert!(check(0.91).refusal().is_none());
         let refusal = check(0.45).refusal().map(|e| e.to_string());
-        assert!(refusal.is_some_and(|reason| reason.contains("0.4500")));
+        assert!(refusal.is_some_and(|reason| reason.contains("45.00 % with the fixed")));
     }
 
     /// Of 32 inputs, one is three points: chance does not show that a network is broken.

@@ -15,10 +15,11 @@ pub enum ReestimationError {
     /// The network does not even work on its training inputs with fixed statistics.
     #[error(
         "the network is not exported: on inputs that it was trained on its accuracy is \
-         {exact:.4} with the fixed statistics of a served model but {batch:.4} with those of each \
-         batch, and at most {allowed:.4} less is allowed; look for a few inputs with extreme values \
-         in the training data, or train for longer or with larger batches; --export-anyway exports \
-         it all the same"
+         {:.2} % with the fixed statistics of a served model but {:.2} % with those of each batch, \
+         and at most {:.2} percentage points less are allowed; look for a few inputs with extreme \
+         values in the training data, or train for longer or with larger batches; --export-anyway \
+         exports it all the same",
+        100.0 * exact, 100.0 * batch, 100.0 * allowed
     )]
     Broken {
         /// Accuracy on training inputs with the fixed statistics.

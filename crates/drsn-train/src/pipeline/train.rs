@@ -59,6 +59,9 @@ pub fn train(
     recipe.check()?;
     check_destination(&job.destination)?;
     check_checkpoint(&job.checkpoint, job.resume || job.restart)?;
+    if job.resume && !job.checkpoint.exists() {
+        return Err(CheckpointError::Missing { path: job.checkpoint.clone() }.into());
+    }
     with_context(recipe, &job.data, progress, |context, progress| {
         for line in DataSummary::new(recipe, context.data).lines() {
             progress.note(&line);
@@ -77,6 +80,11 @@ pub fn train(
         if recipe.early_stopping.is_some() {
             // The network of the best epoch is exported, which may differ from the last one.
             trainer = best(context, &trainer, &job.checkpoint)?;
+            progress.note(&format!(
+                "exporting the network after epoch {}, the best one by {} on held-out inputs",
+                trainer.epochs_done(),
+                recipe.metric().in_words()
+            ));
         }
         let bundle = finish(&trainer, context, &job.destination, progress, stop)
             .map_err(|error| not_exported(error, &job.checkpoint))?
@@ -164,9 +172,11 @@ fn finish(
         [("held-out", check.held_out), ("training", check.training)]
     {
         progress.note(&format!(
-            "accuracy on {inputs} inputs: {:.4} with exact statistics, {:.4} with those of each \
-             batch, {:.4} with the running ones of the training",
-            accuracy.exact, accuracy.batch, accuracy.running
+            "accuracy on {inputs} inputs: {:.2} % with exact statistics, {:.2} % with those of each \
+             batch, {:.2} % with the running ones of the training",
+            100.0 * accuracy.exact,
+            100.0 * accuracy.batch,
+            100.0 * accuracy.running
         ));
     }
     if let Some(trap) = check.trap() {
@@ -195,8 +205,10 @@ fn warnings(check: &StatisticsCheck, anyway: bool) -> Result<Vec<String>, Reesti
             let AccuracyByStatistics { exact, batch, .. } = check.training.accuracy;
             format!(
                 "the network is broken and was exported with --export-anyway: its accuracy on \
-                 training inputs is {exact:.4} with the fixed statistics that are served and \
-                 {batch:.4} with those of each batch"
+                 training inputs is {:.2} % with the fixed statistics that are served and {:.2} % \
+                 with those of each batch",
+                100.0 * exact,
+                100.0 * batch
             )
         }),
     };

@@ -156,6 +156,17 @@ pub enum Metric {
     Loss,
 }
 
+impl Metric {
+    /// Its name in messages.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::MacroRecall => "macro recall",
+            Self::Loss => "loss",
+        }
+    }
+}
+
 /// Whether a value is not mentioned in a recipe that is written.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -39,13 +39,10 @@ pub(crate) struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    /// The held-out inputs in full batches, because the statistics of a smaller batch are less
-    /// accurate. If there are fewer inputs than a batch, all of them are one batch. They are in
-    /// random order, so each batch is a random sample.
+    /// All held-out inputs. They are in random order, so each batch is a random sample.
     pub(crate) fn held_out(context: &'a TrainingContext<'_>) -> Self {
-        let held_out = &context.data.held_out.indices;
-        let size = context.recipe.batch.min(held_out.len()).max(1);
-        let chunks = held_out.chunks_exact(size).map(|indices| draws(indices, 0)).collect();
+        let parts = full_batches(&context.data.held_out.indices, context.recipe.batch);
+        let chunks = parts.into_iter().map(|indices| draws(indices, 0)).collect();
         Self { batches: context.held_out(), chunks }
     }
 
@@ -94,17 +91,23 @@ impl<'a> Measured<'a> {
         };
         let results = context.workers.map(self.chunks.iter().collect(), evaluate);
         let (mut loss, mut counts) = (0.0, Counts::new(classes));
-        for result in results {
+        for (result, chunk) in results.into_iter().zip(&self.chunks) {
             let (batch_loss, batch_counts) = result?;
-            loss += batch_loss;
+            loss += batch_loss * chunk.len() as f64;
             counts.merge(&batch_counts);
         }
         Ok(HeldOutResult {
-            loss: loss / self.chunks.len().max(1) as f64,
+            loss: loss / self.inputs().max(1) as f64,
             accuracy: counts.accuracy(),
             macro_recall: counts.macro_recall(),
         })
     }
+}
+
+/// Divides all inputs evenly into batches of `size` or more, because the statistics of a smaller
+/// batch are less accurate; fewer than `size` inputs are one batch.
+fn full_batches<T>(inputs: &[T], size: usize) -> Vec<&[T]> {
+    ghost_batches::parts(inputs, (inputs.len() / size.max(1)).max(1))
 }
 
 /// Inputs of each class, and how many of them are correctly classified.
@@ -151,6 +154,23 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 96 held-out inputs in batches of 64, the last 32 were once left out: the accuracy was that
+    /// of the others, and chose the epoch that is exported.
+    #[test]
+    fn every_held_out_input_is_measured_in_a_batch_that_is_large_enough() {
+        let inputs: Vec<usize> = (0..400).collect();
+        for (count, size) in [(96, 64), (127, 64), (128, 64), (152, 64), (48, 64), (400, 7)] {
+            let batches = full_batches(&inputs[..count], size);
+            assert_eq!(batches.concat(), inputs[..count], "{count} in batches of {size}");
+            let sizes = batches.iter().map(|batch| batch.len());
+            assert!(
+                sizes.clone().all(|len| len >= size.min(count) && len < 2 * size),
+                "{batches:?}"
+            );
+        }
+        assert!(full_batches::<usize>(&[], 64).is_empty());
+    }
 
     #[test]
     fn macro_recall_counts_a_rare_class_as_much_as_a_frequent_one() {

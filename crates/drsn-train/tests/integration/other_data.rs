@@ -71,6 +71,9 @@ fn a_best_checkpoint_of_another_epoch_is_not_exported() {
     let epoch = Checkpoint::load(&best).unwrap().position.epoch;
     let last = workspace.position().epoch;
     assert!(epoch < last, "the best epoch is {epoch}, and the last {last}");
+    // It was not said which network the bundle has.
+    let told = format!("exporting the network after epoch {epoch}, the best one by accuracy");
+    assert!(said(&output).contains(&told), "{}", said(&output));
     fs::copy(workspace.checkpoint(), &best).unwrap();
     let output = train(&["--resume", "--replace"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));

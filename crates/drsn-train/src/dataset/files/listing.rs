@@ -85,7 +85,9 @@ impl Listing {
     pub(super) fn check(&self) -> Result<(), DatasetError> {
         match &self.classes[..] {
             [] => Err(self.unusable(
-                "it has no class: make a folder for each class, or list the files in an index",
+                "it has no class: make a folder for each class, or list the files in an index, or \
+                 if they contain windows that were cut beforehand, replace the recipe's data: \
+                 --set 'data={kind=\"windows\",window=…,…}'",
             )),
             [one] => Err(self.unusable(format!(
                 "it has the single class \"{one}\", but at least two are required"

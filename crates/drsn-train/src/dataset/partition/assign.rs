@@ -81,7 +81,8 @@ fn by_list(listing: &Listing, held_out_share: f64) -> Result<Vec<Subset>, Datase
         entry.subset.ok_or_else(|| {
             listing.unusable(format!(
                 "{} is not declared as training, held-out or test data: fill the column split of \
-                 the index, or put it into a folder with one of these names",
+                 the index, or put it into a folder with one of these names, or split by group: \
+                 --set 'data.split={{by=\"group\",test=[\"…\"],held_out_share=0.1}}'",
                 entry.name
             ))
         })

@@ -49,6 +49,7 @@ fn unknown_groups_and_files_without_one_are_named() {
     assert!(error.contains("1.wav has no group"), "{error}");
     let error = assign(&bare, &Split::List { held_out_share: 0.0 }).unwrap_err().to_string();
     assert!(error.contains("0.wav is not declared"), "{error}");
+    assert!(error.contains("or split by group: --set 'data.split={by=\"group\""), "{error}");
 }
 
 /// Regression: of folders `train` and `test` above those of the classes it was said that the groups

@@ -13,7 +13,7 @@ use drsn_bundle::InputSpec;
 use super::{Data, subset::Subset};
 use crate::recipe::Recipe;
 
-use part::{PartSummary, some_of};
+use part::{PartSummary, count, some_of};
 use table::table;
 
 /// The contents of a data set, for those who are about to train on it.
@@ -61,10 +61,11 @@ impl DataSummary {
     fn headline(&self) -> String {
         let inputs: usize = self.parts.iter().map(PartSummary::inputs).sum();
         let files = self.all(|part| part.files.keys()).len();
-        let from = if files > 0 { format!(" from {files} files") } else { String::new() };
+        let from =
+            if files > 0 { format!(", from {}", count(files, "file")) } else { String::new() };
         let lengths = match self.lengths {
             None => String::new(),
-            Some((least, most)) if least == most => format!(" of {least} samples"),
+            Some((least, most)) if least == most => format!(" of {}", count(least, "sample")),
             Some((least, most)) => format!(" of {least} to {most} samples"),
         };
         let rate = match &self.input {
@@ -78,8 +79,8 @@ impl DataSummary {
             ),
         };
         let shape = self.input.shape_in_words();
-        let classes = self.classes.len();
-        format!("data: {inputs} inputs of {shape}{from}{lengths}{rate}, {classes} classes")
+        let (inputs, classes) = (count(inputs, "input"), self.classes.len());
+        format!("data: {inputs} of {shape}{from}{lengths}{rate}, {classes} classes")
     }
 
     /// The cells of the table.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dataset::Part;
+use crate::dataset::{Part, files::natural};
 
 /// The contents of a part.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,10 +54,17 @@ impl PartSummary {
     }
 }
 
-/// The first few names; more are counted.
+/// A number of things, in the plural unless it is one.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The first few names in natural order; more are counted.
 pub(super) fn some_of(names: &BTreeSet<String>) -> String {
     const SHOWN: usize = 8;
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let mut shown: Vec<&str> = names.iter().map(String::as_str).collect();
+    shown.sort_by(|a, b| natural(a, b));
+    shown.truncate(SHOWN);
     match names.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

@@ -82,7 +82,7 @@ const BY_GROUP: &str = "data.split={by='group',test=['four'],held_out=['three']}
 fn a_summary_counts_classes_files_and_groups_of_each_part() {
     let data = data(&[(0, "dd.wav", Some("four")), (1, "e.wav", Some("four"))], Some(100.0));
     let expected = "\
-data: 14 inputs of 1 x 50, channels x samples from 5 files of 500 to 600 samples, at 100 Hz \
+data: 14 inputs of 1 x 50, channels x samples, from 5 files of 500 to 600 samples, at 100 Hz \
 (0.500 s an input), 2 classes
 class       training  held-out  test
 normal             9         1     1
@@ -95,9 +95,19 @@ held-out groups: three
 test groups: four
 warning: the class normal has 90.0 % of the training inputs, so that accuracy hides the other \
 classes: read the recall of each class, and train with --set class_weights=balanced
-warning: the test is on 1 independent group only, so that its figures may be far from those on \
+warning: only 2 inputs are held out, so that the model will have no baseline, by which a server \
+notices unusual inputs: it requires at least 100
+warning: the test is on only 1 independent group, so that its figures may be far from those on \
 others, however many inputs there are";
     assert_eq!(lines(BY_GROUP, &data), expected);
+}
+
+/// A data set of one file was said to be "from 1 files".
+#[test]
+fn one_file_is_not_in_the_plural_and_names_are_in_the_order_of_their_numbers() {
+    assert_eq!((&*count(1, "file"), &*count(2, "file")), ("1 file", "2 files"));
+    let names = ["p-10", "p-2", "p-1"].map(str::to_owned).into();
+    assert_eq!(some_of(&names), "p-1, p-2, p-10");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What makes a test weaker than it looks.
 
-use super::part::{PartSummary, some_of};
+use drsn_bundle::baseline::{ALARM_LEVEL, held_out_needed};
+
+use super::part::{PartSummary, count, some_of};
 use crate::{
     dataset::subset::Subset,
     recipe::{ClassWeights, DataConfig, Recipe, Split},
@@ -13,9 +15,10 @@ const IMBALANCE: usize = 3;
 
 /// All warnings.
 pub(super) fn find(parts: &[PartSummary; 3], classes: &[String], recipe: &Recipe) -> Vec<String> {
-    let [training, _, test] = parts;
+    let [training, held_out, test] = parts;
     let mut warnings = missing_classes(parts, classes);
     warnings.extend(imbalance(training, classes, recipe));
+    warnings.extend(no_baseline(held_out, recipe));
     warnings.extend(independence(test, recipe));
     warnings
 }
@@ -51,6 +54,22 @@ fn imbalance(training: &PartSummary, classes: &[String], recipe: &Recipe) -> Opt
     ))
 }
 
+/// Too few held-out inputs for the baseline, which is otherwise said only after the training.
+fn no_baseline(held_out: &PartSummary, recipe: &Recipe) -> Option<String> {
+    let signals = matches!(recipe.data, DataConfig::Signals(_) | DataConfig::Windows(_));
+    let needed = held_out_needed(ALARM_LEVEL).ok()?;
+    (signals && (held_out.inputs() as u64) < needed).then(|| {
+        format!(
+            "only {} held out, so that the model will have no baseline, by which a server notices \
+             unusual inputs: it requires at least {needed}",
+            match held_out.inputs() {
+                1 => "1 input is".to_owned(),
+                inputs => format!("{inputs} inputs are"),
+            }
+        )
+    })
+}
+
 /// Why the test may not be independent of the training, or is on very few recordings.
 fn independence(test: &PartSummary, recipe: &Recipe) -> Option<String> {
     if test.inputs() == 0 {
@@ -67,9 +86,9 @@ fn independence(test: &PartSummary, recipe: &Recipe) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (count, what) = match (&test.groups, &test.files) {
-        (groups, _) if !groups.is_empty() => (groups.len(), "group"),
-        (_, files) if !files.is_empty() => (files.len(), "file"),
+    let (number, what) = match (&test.groups, &test.files) {
+        (groups, _) if !groups.is_empty() => (groups.len(), "independent group"),
+        (_, files) if !files.is_empty() => (files.len(), "independent file"),
         _ if matches!(recipe.data, DataConfig::Windows(_)) => {
             return Some(
                 "nothing tells which recordings the windows are from, and so whether the test is \
@@ -79,11 +98,11 @@ fn independence(test: &PartSummary, recipe: &Recipe) -> Option<String> {
         }
         _ => return None,
     };
-    let plural = if count == 1 { "" } else { "s" };
-    (count < HANDFUL).then(|| {
+    (number < HANDFUL).then(|| {
         format!(
-            "the test is on {count} independent {what}{plural} only, so that its figures may be \
-             far from those on others, however many inputs there are"
+            "the test is on only {}, so that its figures may be far from those on others, however \
+             many inputs there are",
+            count(number, what)
         )
     })
 }

@@ -86,7 +86,7 @@ fn a_dry_run_tells_what_is_in_the_data_and_writes_nothing() {
         "from 32 files of 16384 samples, at 8192 Hz (0.250 s an input), 4 classes",
         "files             24        24     8",
         "test groups: load-3",
-        "warning: the test is on 1 independent group only",
+        "warning: the test is on only 1 independent group",
     ] {
         assert!(text.contains(expected), "{text}");
     }

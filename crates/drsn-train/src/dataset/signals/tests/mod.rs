@@ -143,6 +143,7 @@ fn folders_without_two_classes_are_refused() {
         assert!(said.contains(reason), "{said}");
     };
     is_refused(&[("x.wav", ramp(80))], "it has no class");
+    is_refused(&[("x.wav", ramp(80))], "data={kind=\"windows\"");
     is_refused(&[("a/x.wav", ramp(80))], "single class \"a\"");
     is_refused(&[("a/x.wav", ramp(80)), ("b/notes.md", Vec::new())], "class \"b\" has no file");
 }
