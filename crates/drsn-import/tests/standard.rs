@@ -12,7 +12,7 @@ use drsn_bundle::{
 use drsn_import::Imported;
 use network::{CHANNELS, Network};
 
-/// `sign(x) · max(|x| − τ, 0)` as PyTorch programs write it.
+/// `sign(x) · max(|x| − τ, 0)` as programs in `PyTorch` write it.
 fn shrink(network: &mut Network, x: &str, tau: &str) -> String {
     let magnitude = network.op("Abs", &[x]);
     let less = network.op("Sub", &[&magnitude, tau]);

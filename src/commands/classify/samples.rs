@@ -72,7 +72,9 @@ pub(in crate::commands) fn samples(
 async fn all(local: &Local, paths: &[PathBuf]) -> anyhow::Result<Samples> {
     let facts = local.facts().map_err(|error| anyhow::anyhow!(error.detail))?;
     let mut search = Search::new(&facts, None);
-    paths.iter().for_each(|path| search.add(path));
+    for path in paths {
+        search.add(path);
+    }
     let lines = Lines::new(Format::Table, &facts, &search.files);
     let mut samples = Samples { table: lines.head(), inputs: Vec::new() };
     for file in &search.files {
