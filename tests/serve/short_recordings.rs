@@ -1,5 +1,5 @@
-//! Recordings that are shorter than the model's window, and random ones of any length: what comes
-//! out is what the definition says, in every form.
+//! Recordings shorter than the model's window, and random ones of any length: in every form of
+//! request, the server classifies exactly the windows that the definition gives.
 
 use drsn_bundle::{InputSpec, Normalization, Padding};
 use drsn_serve::proto::drsn::{StreamStart, classifier_client::ClassifierClient};
