@@ -35,6 +35,7 @@ pub(crate) use error::RepositoryError;
 use folder::{Folder, Scan, wanted};
 pub(crate) use index::{IndexEntry, ModelState, check_parameters};
 use snapshot::{Key, Snapshot};
+pub(crate) use trial::Reaped;
 use trial::Trial;
 pub use trial::own_program;
 pub(crate) use trial::{TryBundle, try_bundle};

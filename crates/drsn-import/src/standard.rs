@@ -55,7 +55,7 @@ pub(crate) fn standard(
         new.insert(&block.shrunk_tensor, shrinkage(found, block, &mut weights));
         for mean in own_means(&index, found) {
             let output = index.node(mean).output[0].as_str();
-            let shape = format!("import/{output}.shape");
+            let shape = format!("{ADDED}{output}.shape");
             let sizes = sizes(index.node(mean), found);
             new.insert(
                 output,
@@ -101,7 +101,7 @@ fn is_usual(graph: &Graph<'_>, found: &Found, block: &Block) -> bool {
 
 /// The nodes that make the shrunk features.
 fn shrinkage(found: &Found, block: &Block, weights: &mut Vec<TensorProto>) -> Vec<NodeProto> {
-    let part = |what: &str| format!("import/{}.{what}", block.name);
+    let part = |what: &str| format!("{ADDED}{}.{what}", block.name);
     let [axes, tau, minus, low, middle] =
         ["axes", "tau", "minus_tau", "at_most_tau", "middle"].map(part);
     weights.push(integer_weight(&axes, &spatial_axes(found)));

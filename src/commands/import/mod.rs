@@ -26,7 +26,7 @@ use drsn_bundle::{
 };
 
 use self::arguments::Target;
-use crate::repository::own_program;
+use crate::repository::{Reaped, own_program};
 pub use arguments::Import;
 pub use child::ImportConfined;
 pub(super) use child::run as run_confined;
@@ -151,16 +151,5 @@ fn killed(import: &Import, status: Option<ExitStatus>) -> String {
              trust it",
             import.time_limit_s
         ),
-    }
-}
-
-/// A child that is killed and reaped when it is dropped.
-struct Reaped(Child);
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        // If it has ended, both do nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

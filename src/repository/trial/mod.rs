@@ -206,7 +206,7 @@ fn attempt(mut command: Command, readers: &Readers) -> Result<Report, Failure> {
 }
 
 /// A child that is killed and reaped when it is dropped.
-struct Reaped(Child);
+pub(crate) struct Reaped(pub(crate) Child);
 
 impl Drop for Reaped {
     fn drop(&mut self) {
