@@ -27,11 +27,45 @@ pub(crate) struct Taken {
 }
 
 impl Origin {
-    /// The approximate memory of what was taken, in bytes.
+    /// The approximate memory of what was taken, in bytes; the inputs of one file share it.
     pub(crate) fn bytes(&self) -> usize {
         let Some(taken) = &self.taken else { return 0 };
-        let texts = taken.channels.iter().map(String::len).sum::<usize>()
+        let texts = taken.variable.as_ref().map_or(0, String::len)
+            + taken.channels.iter().map(String::len).sum::<usize>()
             + taken.notices.iter().map(|notice| notice.message.len()).sum::<usize>();
-        size_of::<Taken>() + texts
+        let entries =
+            taken.channels.len() * size_of::<String>() + taken.notices.len() * size_of::<Notice>();
+        size_of::<Taken>() + entries + texts
+    }
+
+    /// The approximate memory of its part in an answer, in bytes: each input's own copy, and its
+    /// text.
+    pub(crate) fn bytes_in_answer(&self) -> usize {
+        2 * (self.name.as_ref().map_or(0, String::len) + self.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drsn_recording::NoticeCode;
+
+    use super::*;
+
+    /// Twenty thousand inputs of one file each repeat its channels and notices in the answer: with
+    /// names of 100 letters and 16 notices that was a hundred megabytes that nobody had reserved.
+    #[test]
+    fn what_each_input_repeats_of_its_file_is_counted_for_its_answer() {
+        let message = "m".repeat(300);
+        let notice = Notice { code: NoticeCode::RateAssumed, message };
+        let taken = Taken {
+            variable: Some("v".repeat(100)),
+            channels: vec!["c".repeat(100); 4],
+            sample_rate_hz: None,
+            notices: vec![notice; 16],
+        };
+        let origin = Origin { name: Some("n".repeat(255)), taken: Some(Arc::new(taken)) };
+        let texts = 255 + 100 + 4 * 100 + 16 * 300;
+        assert!(origin.bytes_in_answer() >= 2 * texts, "{}", origin.bytes_in_answer());
+        assert_eq!(Origin::default().bytes_in_answer(), 0);
     }
 }

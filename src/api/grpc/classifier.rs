@@ -74,7 +74,7 @@ async fn answer(
 ) -> Result<ClassifyResponse, ApiError> {
     let body = body(context.app, &options, input)?;
     let outcome = classify(context, body, options).await?;
-    context.memory.grow(outcome.bytes_of_windows())?;
+    context.memory.grow(outcome.bytes_of_answer())?;
     let encoding = Instant::now();
     let write = || outcome.answer().map(ClassifyResponse::from);
     let response = context.app.compute(outcome.is_long(), context.caller, write).await??;

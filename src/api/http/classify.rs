@@ -156,7 +156,7 @@ async fn unpack(
 /// Serializes the answer as JSON.
 async fn respond(context: &mut RequestContext<'_>, outcome: Outcome) -> Result<Response, ApiError> {
     let encoding = Instant::now();
-    context.memory.grow(outcome.bytes_of_windows())?;
+    context.memory.grow(outcome.bytes_of_answer())?;
     let encode = || encode(&outcome);
     let (json, timing) = context.app.compute(outcome.is_long(), context.caller, encode).await??;
     outcome.model.metrics.encode.observe(encoding.elapsed().as_secs_f64());

@@ -2,6 +2,7 @@
 
 use std::{
     net::Ipv4Addr,
+    num::NonZero,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use crate::{
     admission::Client,
     api::http,
     app::{App, Caller},
-    config::{Config, ModelControl, VersionPolicy},
+    config::{Config, MaxBatch, ModelControl, VersionPolicy},
     error::{ApiError, ErrorKind},
     inference::{
         classify::{Outcome, Streaming},
@@ -36,6 +37,8 @@ const UNIT: u64 = 64 << 10;
 const MEMORY_PER_BYTE: u64 = 4;
 /// A file that is decoded as it is read needs a byte for so many of its own: for its windows' answers.
 const BYTES_OF_A_STREAM: u64 = 4;
+/// Inputs in a batch. Larger ones need more memory and cost hardly less for each input.
+const INPUTS_IN_A_BATCH: NonZero<usize> = NonZero::new(8).unwrap();
 /// Memory that a small file may need, which is decoded in blocks.
 const LEAST_MEMORY: u64 = 1 << 20;
 
@@ -69,6 +72,7 @@ impl Local {
             model_control: ModelControl::Fixed,
             version_policy: VersionPolicy::Latest,
             trial_program: None,
+            max_batch: without_measuring(config.max_batch),
             ..config.clone()
         };
         let readers = Readers::new(config.load_timeout());
@@ -149,7 +153,7 @@ impl Local {
         mut context: RequestContext<'_>,
         outcome: &Outcome,
     ) -> Result<Answered, ApiError> {
-        context.memory.grow(outcome.bytes_of_windows())?;
+        context.memory.grow(outcome.bytes_of_answer())?;
         let read = || Answered::of(outcome, self.with_predictions);
         self.app.compute(outcome.is_long(), context.caller, read).await?
     }
@@ -159,6 +163,15 @@ impl Local {
         self.app.readers.stop();
         let until = Instant::now() + self.app.config.drain_timeout();
         self.app.repository().is_ok_and(|repository| repository.stop(until))
+    }
+}
+
+/// A batch of some size, if nobody has set one: measuring which is best would take longer than what
+/// it gains on a thousand recordings, and no client waits for a batch to fill.
+fn without_measuring(max_batch: MaxBatch) -> MaxBatch {
+    match max_batch {
+        MaxBatch::Auto => MaxBatch::Fixed(INPUTS_IN_A_BATCH),
+        MaxBatch::Fixed(_) => max_batch,
     }
 }
 

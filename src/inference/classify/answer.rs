@@ -16,7 +16,7 @@ use crate::{
     },
     error::ApiError,
     inference::{
-        diagnostics::{Prediction, Wanted, reader::read},
+        diagnostics::{Detail, Prediction, Wanted, reader::read},
         origin::Origin,
     },
 };
@@ -30,6 +30,8 @@ const TEXT_PER_CLASS: usize = 96;
 const TEXT_PER_BLOCK: usize = 192;
 /// Memory of a window's entry in an answer, as a value and as text.
 const BYTES_PER_WINDOW: u64 = 400;
+/// The same of a channel of a block.
+const BYTES_PER_CHANNEL: usize = 128;
 
 /// An answer; serializes to the API's JSON.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,15 +124,24 @@ impl Outcome {
         inputs * (TEXT_PER_INPUT + classes + manifest.blocks.len() * TEXT_PER_BLOCK)
     }
 
-    /// Memory of the answer's windows while it is built, in bytes.
-    pub(crate) fn bytes_of_windows(&self) -> u64 {
-        match &self.raw {
-            RawOutputs::Inputs { .. } => 0,
-            RawOutputs::Windows { summaries, .. } => {
-                let windows: usize = summaries.iter().map(Summary::count).sum();
-                windows as u64 * BYTES_PER_WINDOW
+    /// Memory of what an answer may have beyond the size of its inputs, as values and as text, in
+    /// bytes: windows, names of channels and notices of each input, and single channels of blocks.
+    pub(crate) fn bytes_of_answer(&self) -> u64 {
+        let (origins, inputs, windows) = match &self.raw {
+            RawOutputs::Inputs { slices, origins, .. } => {
+                (origins.iter().map(Origin::bytes_in_answer).sum(), count_inputs(slices), 0)
             }
-        }
+            RawOutputs::Windows { summaries, .. } => {
+                let origins: usize = summaries.iter().map(Summary::bytes_of_origin).sum();
+                (origins, summaries.len(), summaries.iter().map(Summary::count).sum())
+            }
+        };
+        let channels: usize = match self.wanted.detail {
+            Detail::Full => self.model.manifest().blocks.iter().map(|block| block.channels).sum(),
+            Detail::None | Detail::Summary => 0,
+        };
+        let in_bytes: usize = origins + inputs * channels * BYTES_PER_CHANNEL;
+        in_bytes as u64 + windows as u64 * BYTES_PER_WINDOW
     }
 
     /// Reads the answer from the outputs, and counts it in the metrics: call this once.

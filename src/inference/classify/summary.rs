@@ -85,6 +85,11 @@ impl Summary {
         (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
     }
 
+    /// Memory of the recording's name and of what was taken of it in an answer, in bytes.
+    pub(super) fn bytes_of_origin(&self) -> usize {
+        self.origin.bytes_in_answer()
+    }
+
     /// Number of windows so far.
     pub(super) fn count(&self) -> usize {
         self.windows.len()

@@ -81,8 +81,10 @@ impl<'a> ImageFile<'a> {
         max_work: Duration,
     ) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
-        let bytes =
-            if format == ImageFormat::Jpeg { jpeg::with_end(bytes) } else { Cow::Borrowed(bytes) };
+        let bytes = match format {
+            ImageFormat::Jpeg => jpeg::with_end(bytes, max_pixels),
+            _ => Cow::Borrowed(bytes),
+        };
         let damaged = ImageError::Damaged { format: format.name() };
         let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;
         within(survey.header_time(), max_work)?;

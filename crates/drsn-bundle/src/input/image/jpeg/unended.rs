@@ -15,12 +15,13 @@ const COEFFICIENTS: usize = 64;
 /// Longest difference of two means of blocks, in bits.
 const LONGEST_MEAN: u8 = 11;
 
-/// A file with its end in place: the same bytes, or those up to its last block and the marker.
-pub(in crate::input::image) fn with_end(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// A file with its end in place: the same bytes, or those up to its last block and the marker. The
+/// codes of a picture with more than `max_pixels` are not followed: it is refused anyway.
+pub(in crate::input::image) fn with_end(bytes: &[u8], max_pixels: u64) -> Cow<'_, [u8]> {
     if super::survey(bytes).is_some() {
         return Cow::Borrowed(bytes);
     }
-    match end_of_scan(bytes).and_then(|end| bytes.split_at_checked(end)) {
+    match end_of_scan(bytes, max_pixels).and_then(|end| bytes.split_at_checked(end)) {
         // Bytes of all ones may be the beginning of the marker.
         Some((whole, trailer)) if trailer.iter().any(|&byte| byte != 0xff) => {
             Cow::Owned([whole, &END].concat())
@@ -44,11 +45,12 @@ struct Tables<'a> {
     interval: u64,
 }
 
-/// Where the coded data of the only scan end; `None` if they do not contain every block.
-fn end_of_scan(bytes: &[u8]) -> Option<usize> {
+/// Where the coded data of the only scan end; `None` if they do not contain every block, or the
+/// picture is too large.
+fn end_of_scan(bytes: &[u8], max_pixels: u64) -> Option<usize> {
     let mut rest = bytes.get(2..)?;
     let mut tables = Tables::default();
-    let mut frame = None;
+    let mut frame: Option<Frame> = None;
     loop {
         let [0xff, marker, tail @ ..] = rest else { return None };
         if *marker == 0xff {
@@ -61,7 +63,8 @@ fn end_of_scan(bytes: &[u8]) -> Option<usize> {
             0xc4 => tables.define(content)?,
             0xdd => tables.interval = u16::from_be_bytes(*content.first_chunk()?).into(),
             0xda => {
-                let coded = follow(&frame?, &tables, content, after)?;
+                let frame = frame.filter(|frame| frame.width * frame.height <= max_pixels)?;
+                let coded = follow(&frame, &tables, content, after)?;
                 return Some(bytes.len() - after.len() + coded);
             }
             0xc2..=0xcf | 0x00..=0x01 | 0xd0..=0xd9 | 0xdc => return None,
