@@ -16,11 +16,13 @@ const TICK: Duration = Duration::from_millis(200);
 /// Shows the progress of a training.
 pub(crate) struct Terminal {
     bar: ProgressBar,
+    /// The summary of the data that was shown last: the trainings of a comparison have the same.
+    summary: Vec<String>,
 }
 
 impl Terminal {
     pub(crate) fn new() -> Self {
-        Self { bar: ProgressBar::no_length() }
+        Self { bar: ProgressBar::no_length(), summary: Vec::new() }
     }
 
     fn layout(&self, layout: &str) {
@@ -73,6 +75,13 @@ impl Progress for Terminal {
         self.layout(UNKNOWN_LENGTH);
         self.bar.set_prefix(message.to_owned());
         self.bar.enable_steady_tick(TICK);
+    }
+
+    fn data(&mut self, summary: &[String]) {
+        if self.summary != summary {
+            self.summary = summary.to_vec();
+            summary.iter().for_each(|line| self.line(line));
+        }
     }
 
     fn part(&mut self, report: &StepReport) {

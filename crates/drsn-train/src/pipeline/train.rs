@@ -63,9 +63,7 @@ pub fn train(
         return Err(CheckpointError::Missing { path: job.checkpoint.clone() }.into());
     }
     with_context(recipe, &job.data, progress, |context, progress| {
-        for line in DataSummary::new(recipe, context.data).lines() {
-            progress.note(&line);
-        }
+        progress.data(&DataSummary::new(recipe, context.data).lines());
         let mut trainer = if job.resume {
             Trainer::resume(context, &job.checkpoint)?
         } else if let Some(from) = &job.from {

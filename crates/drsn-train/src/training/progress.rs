@@ -53,6 +53,11 @@ pub trait Progress: Send {
         let _ = message;
     }
 
+    /// The data was read, and this is what is in it, line by line.
+    fn data(&mut self, summary: &[String]) {
+        let _ = summary;
+    }
+
     /// A part of the current step is complete.
     fn part(&mut self, report: &StepReport) {
         let _ = report;

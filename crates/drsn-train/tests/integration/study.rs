@@ -56,6 +56,8 @@ fn a_variant_is_chosen_by_held_out_inputs_and_only_that_one_is_tested() {
     let progress = said(&output);
     assert_eq!(progress.matches("% of held-out inputs").count(), 4, "{progress}");
     assert!(!progress.contains("of test inputs"), "{progress}");
+    // The same data is summarised once, and not before each of the four trainings.
+    assert_eq!(progress.matches("all inputs").count(), 1, "{progress}");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("was chosen by the held-out inputs, before the test"), "{text}");
     assert!(!text.contains('±'), "a deviation of one training: {text}");

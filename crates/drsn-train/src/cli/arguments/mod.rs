@@ -44,9 +44,10 @@ pub(crate) enum Command {
     ///
     /// The server compares inputs with the baseline to detect input shift and unusual input levels.
     Baseline(BaselineArguments),
-    /// Train several kinds of unit with several seeds and report means and deviations.
+    /// Train variants of a recipe with several seeds, and report means and deviations.
     ///
-    /// An interrupted comparison continues when the command is repeated.
+    /// Without --vary and --folds, the variants are the four kinds of unit. --folds tests each group
+    /// of the data once, and --vary tries values of the recipe's fields. An interrupted comparison continues when the command is repeated.
     Compare(Compare),
 }
 
