@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     engine::{
         cap::Cap,
+        class_map::MapShape,
         inputs::Inputs,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
@@ -43,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) metrics: ModelMetrics,
     /// The execution provider in use.
     pub(crate) provider: Provider,
+    /// The shape of its class activation map, if it has one.
+    pub(crate) map: Option<MapShape>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -123,12 +126,19 @@ impl Model {
             Arc::clone(&cap),
             metrics.clone(),
         );
-        let workers = Arc::new(Workers::start(&context, count, session)?);
-        Ok(Self { labels, metrics, provider, bundle, queue, cap, workers, tuning })
+        let map = session.map();
+        let workers = Arc::new(Workers::start(&context, count, Some(session))?);
+        Ok(Self { labels, metrics, provider, map, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
+    }
+
+    /// Memory of an input's class activation map, in bytes.
+    pub(crate) fn map_bytes(&self) -> u64 {
+        let positions = self.map.map_or(0, MapShape::positions);
+        (self.manifest().classes.len() * positions * size_of::<f32>()) as u64
     }
 
     /// Largest number of inputs in a batch, which may change while the model serves.
@@ -153,7 +163,7 @@ impl Model {
     }
 
     /// Queues prepared inputs and waits for their outputs, which are in the order of the inputs.
-    /// With `zeroed` they include the share of zeroed features.
+    /// With `detailed` they include those of the second graph.
     ///
     /// # Errors
     /// [`ErrorKind::QueueFull`], [`ErrorKind::DeadlineExceeded`], or [`ErrorKind::Internal`] if the
@@ -161,11 +171,11 @@ impl Model {
     pub(crate) async fn infer(
         &self,
         inputs: Inputs,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
     ) -> Result<Vec<BatchSlice<Outputs>>, ApiError> {
         let started = Instant::now();
-        let slices = self.outputs(inputs, zeroed, deadline).await;
+        let slices = self.outputs(inputs, detailed, deadline).await;
         let tally = slices.as_ref().ok().map(|slices| {
             slices.iter().map(BatchSlice::tally).fold(Tally::default(), Tally::beside)
         });
@@ -182,11 +192,11 @@ impl Model {
         &self,
         stream: StreamId,
         input: Inputs,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
     ) -> Result<BatchSlice<Outputs>, ApiError> {
         let started = Instant::now();
-        let (job, answer) = whole_job(input, zeroed, deadline);
+        let (job, answer) = whole_job(input, detailed, deadline);
         let slice = match self.offer(stream, job).await {
             Ok(()) => answer_of(answer, deadline).await,
             Err(error) => Err(error),
@@ -210,13 +220,13 @@ impl Model {
     async fn outputs(
         &self,
         inputs: Inputs,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
     ) -> Result<Vec<BatchSlice<Outputs>>, ApiError> {
         let (mut jobs, mut answers) = (VecDeque::new(), Vec::new());
         let (values, pieces) = inputs.into_pieces(self.max_batch());
         for rows in pieces {
-            let (job, answer) = new_job(Arc::clone(&values), rows, zeroed, deadline);
+            let (job, answer) = new_job(Arc::clone(&values), rows, detailed, deadline);
             jobs.push_back(job);
             answers.push(answer);
         }
@@ -256,10 +266,10 @@ impl Model {
         &self,
         stream: StreamId,
         inputs: Inputs,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
     ) -> Result<Pending, ApiError> {
-        let (job, answer) = whole_job(inputs, zeroed, deadline);
+        let (job, answer) = whole_job(inputs, detailed, deadline);
         self.queue.push_for(stream, job).map_err(|error| self.push_error(error))?;
         Ok(answer)
     }

@@ -20,22 +20,22 @@ pub(super) type Pending = oneshot::Receiver<Result<BatchSlice<Outputs>, JobError
 /// One job with all inputs.
 pub(super) fn whole_job(
     inputs: Inputs,
-    zeroed: bool,
+    detailed: bool,
     deadline: Instant,
 ) -> (Job<Outputs>, Pending) {
     let (rows, values) = (0..inputs.count(), Arc::new(inputs.into_values()));
-    new_job(values, rows, zeroed, deadline)
+    new_job(values, rows, detailed, deadline)
 }
 
 /// One job with some rows of a request's inputs.
 pub(super) fn new_job(
     values: Arc<ArrayD<f32>>,
     rows: Range<usize>,
-    zeroed: bool,
+    detailed: bool,
     deadline: Instant,
 ) -> (Job<Outputs>, Pending) {
     let (reply, answer) = oneshot::channel();
-    (Job { values, rows, zeroed, queued: Instant::now(), deadline, reply }, answer)
+    (Job { values, rows, detailed, queued: Instant::now(), deadline, reply }, answer)
 }
 
 /// Waits for a job's answer.

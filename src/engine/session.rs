@@ -8,11 +8,14 @@ use drsn_bundle::{
     Bundle, BundleError, onnx,
     runtime::{Provider, Runtime, RuntimeError, Session, Stopper, self_check},
 };
-use ndarray::{Array2, ArrayD, ArrayViewD};
+use ndarray::{Array2, Array3, ArrayD, ArrayViewD};
 
 use crate::{
     config::Device,
-    engine::worker::{Compute, Stop},
+    engine::{
+        class_map::MapShape,
+        worker::{Compute, Stop},
+    },
 };
 
 /// Outputs of a batch.
@@ -24,6 +27,9 @@ pub(crate) struct Outputs {
     pub(crate) logits: Array2<f32>,
     /// One for each residual shrinkage block.
     pub(crate) blocks: Vec<BlockOutputs>,
+    /// What each position adds to the logits, `[batch, classes, positions]`; `None` unless
+    /// requested, and for a model without a map.
+    pub(crate) map: Option<Array3<f32>>,
 }
 
 /// Outputs of one block for a batch.
@@ -33,17 +39,27 @@ pub(crate) struct BlockOutputs {
     pub(crate) threshold: Array2<f32>,
     /// Mean magnitudes A before shrinkage, `[batch, C]`.
     pub(crate) mean_abs: Array2<f32>,
-    /// Share of features that are exactly zero after shrinkage, `[batch, C]`; `None` unless
-    /// requested.
-    pub(crate) zeroed: Option<Array2<f32>>,
+    /// What shrinkage left; `None` unless requested.
+    pub(crate) remains: Option<Remains>,
+}
+
+/// What a block's shrinkage left, for a batch.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// Share of features that are exactly zero, `[batch, C]`.
+    pub(crate) zeroed: Array2<f32>,
+    /// Mean magnitudes, `[batch, C]`.
+    pub(crate) mean_abs: Array2<f32>,
 }
 
 /// Both graphs of a model, for one worker.
 #[derive(Debug)]
 pub(crate) struct ModelSession {
     plain: Session,
-    /// The graph that also counts zeroed features; `None` if the network has no shrinkage.
-    zeroed: Option<Session>,
+    /// The graph with all diagnostics; `None` if the network has neither shrinkage nor a map.
+    detailed: Option<Session>,
+    /// The map that this graph has.
+    map: Option<MapShape>,
     stopper: Arc<dyn Stop>,
     names: Vec<BlockNames>,
     /// Shape of one input.
@@ -55,6 +71,7 @@ struct BlockNames {
     threshold: String,
     mean_abs: String,
     zeroed: String,
+    mean_abs_after: String,
 }
 
 impl ModelSession {
@@ -69,24 +86,20 @@ impl ModelSession {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         let manifest = &bundle.manifest;
-        let open = |model: &[u8]| open_graph(runtime, bundle, model, provider);
-        let plain = open(&bundle.model)?;
-        let zeroed = if manifest.blocks.is_empty() {
-            None
-        } else {
-            let model =
-                onnx::with_zeroed_outputs(&bundle.model, &manifest.blocks).map_err(load_error)?;
-            Some(open(&model)?)
-        };
+        let plain = open_graph(runtime, bundle, &bundle.model, provider)?;
+        let (detailed, map) = open_detailed(runtime, bundle, provider)?;
         let names = manifest.blocks.iter().map(|block| BlockNames {
             threshold: block.threshold_output.clone(),
             mean_abs: block.mean_abs_output.clone(),
             zeroed: onnx::zeroed_output(block.name.as_str()),
+            mean_abs_after: onnx::mean_abs_after_output(block.name.as_str()),
         });
-        let stopper = Stoppers([&plain].into_iter().chain(&zeroed).map(Session::stopper).collect());
+        let sessions = [&plain].into_iter().chain(&detailed);
+        let stopper = Stoppers(sessions.map(Session::stopper).collect());
         Ok(Self {
             plain,
-            zeroed,
+            detailed,
+            map,
             stopper: Arc::new(stopper),
             names: names.collect(),
             input_shape: manifest.input.shape(),
@@ -95,6 +108,11 @@ impl ModelSession {
 
     pub(crate) fn provider(&self) -> Provider {
         self.plain.provider()
+    }
+
+    /// The shape of the model's class activation map, if it has one.
+    pub(crate) fn map(&self) -> Option<MapShape> {
+        self.map
     }
 
     /// A batch of zeros, `[batch, …]`.
@@ -112,11 +130,10 @@ impl ModelSession {
     pub(crate) fn warm_up(&mut self, max_batch: usize) -> Result<(), RuntimeError> {
         self.plain.warm_up(&self.provider().batch_sizes(max_batch))?;
         // Requests rarely use it: one size is enough.
-        self.zeroed.as_mut().map_or(Ok(()), |session| session.warm_up(&[max_batch]))
+        self.detailed.as_mut().map_or(Ok(()), |session| session.warm_up(&[max_batch]))
     }
 
-    /// Frees the memory that earlier, larger batches left allocated in the graph without zeroed
-    /// outputs.
+    /// Frees the memory that earlier, larger batches left allocated in the first graph.
     ///
     /// # Errors
     /// [`RuntimeError::Run`] if the runtime fails.
@@ -131,32 +148,44 @@ impl ModelSession {
     pub(crate) fn run(
         &mut self,
         inputs: ArrayViewD<'_, f32>,
-        zeroed: bool,
+        detailed: bool,
     ) -> Result<Outputs, RuntimeError> {
-        let session = match &mut self.zeroed {
-            Some(session) if zeroed => session,
-            _ => &mut self.plain,
+        let (session, is_detailed) = match &mut self.detailed {
+            Some(session) if detailed => (session, true),
+            _ => (&mut self.plain, false),
         };
         let mut outputs = session.run(inputs)?;
         let probabilities = outputs.take(onnx::PROBABILITIES)?;
         let logits = outputs.take(onnx::LOGITS)?;
         let mut blocks = Vec::with_capacity(self.names.len());
         for names in &self.names {
+            let remains = if is_detailed {
+                let zeroed = outputs.take(&names.zeroed)?;
+                Some(Remains { zeroed, mean_abs: outputs.take(&names.mean_abs_after)? })
+            } else {
+                None
+            };
             blocks.push(BlockOutputs {
                 threshold: outputs.take(&names.threshold)?,
                 mean_abs: outputs.take(&names.mean_abs)?,
-                zeroed: if zeroed { Some(outputs.take(&names.zeroed)?) } else { None },
+                remains,
             });
         }
-        Ok(Outputs { probabilities, logits, blocks })
+        let map = self.map.filter(|_| is_detailed);
+        let map = map.map(|shape| shape.take(&mut outputs)).transpose()?;
+        Ok(Outputs { probabilities, logits, blocks, map })
     }
 }
 
 impl Compute for ModelSession {
     type Outputs = Outputs;
 
-    fn run(&mut self, inputs: ArrayViewD<'_, f32>, zeroed: bool) -> Result<Outputs, RuntimeError> {
-        Self::run(self, inputs, zeroed)
+    fn run(
+        &mut self,
+        inputs: ArrayViewD<'_, f32>,
+        detailed: bool,
+    ) -> Result<Outputs, RuntimeError> {
+        Self::run(self, inputs, detailed)
     }
 
     fn stopper(&self) -> Arc<dyn Stop> {
@@ -180,6 +209,31 @@ impl Stop for Stoppers {
     fn reset(&self) {
         self.0.iter().for_each(Stopper::reset);
     }
+}
+
+/// Opens the graph with all diagnostics, with the map if the network has one; `None` if it would
+/// have nothing more than the first graph.
+fn open_detailed(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    provider: Provider,
+) -> Result<(Option<Session>, Option<MapShape>), RuntimeError> {
+    let blocks = &bundle.manifest.blocks;
+    let detailed = onnx::with_shrinkage_outputs(&bundle.model, blocks).map_err(load_error)?;
+    if let Some(model) = onnx::with_class_map(&detailed).map_err(load_error)? {
+        // A network that only seems to have a map is served without.
+        match open_graph(runtime, bundle, &model, provider)
+            .and_then(|mut session| Ok((MapShape::prove(&mut session, bundle)?, session)))
+        {
+            Ok((Some(map), session)) => return Ok((Some(session), Some(map))),
+            Ok((None, _)) => {}
+            Err(error) => tracing::debug!(%error, "the graph with a class activation map fails"),
+        }
+    }
+    if blocks.is_empty() {
+        return Ok((None, None));
+    }
+    Ok((Some(open_graph(runtime, bundle, &detailed, provider)?), None))
 }
 
 /// Opens a session that reproduces the golden outputs. On the CPU it uses the graph with drsn's

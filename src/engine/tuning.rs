@@ -42,7 +42,7 @@ pub(super) struct Batching {
     pub(super) ceiling: usize,
     pub(super) tuning: Tuning,
     /// The session that was measured, for the first worker.
-    pub(super) session: Option<ModelSession>,
+    pub(super) session: ModelSession,
 }
 
 impl Batching {
@@ -56,11 +56,11 @@ impl Batching {
         bundle: &Arc<Bundle>,
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
+        let mut session = ModelSession::open(runtime, bundle, provider)?;
         if let MaxBatch::Fixed(batch) = configured {
             let (ceiling, tuning) = (batch.get(), Tuning::default());
-            return Ok(Self { cap: Cap::fixed(ceiling), ceiling, tuning, session: None });
+            return Ok(Self { cap: Cap::fixed(ceiling), ceiling, tuning, session });
         }
-        let mut session = ModelSession::open(runtime, bundle, provider)?;
         let tuning = Tuning::measure(&mut session)?;
         let best = tuning.best_batch();
         let (cap, ceiling) = match provider {
@@ -68,7 +68,7 @@ impl Batching {
             // There a batch is padded to one of few sizes, each with a session of its own.
             Provider::Cuda(_) => (Cap::fixed(best), best),
         };
-        Ok(Self { cap, ceiling, tuning, session: Some(session) })
+        Ok(Self { cap, ceiling, tuning, session })
     }
 }
 

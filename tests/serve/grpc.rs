@@ -233,10 +233,18 @@ async fn the_classifier_answers_like_post_classify() {
         close(&expected["probability"], found.probability);
         assert_eq!(found.probabilities.len(), 2);
         let block = &found.diagnostics.as_ref().unwrap().blocks[0];
-        let expected = &expected["diagnostics"]["blocks"][0];
+        let diagnostics = &expected["diagnostics"];
+        let expected = &diagnostics["blocks"][0];
         assert_eq!(expected["name"], block.name);
         close(&expected["threshold"]["mean"], block.threshold.unwrap().mean);
         close(&expected["channel"][1]["zeroed"], block.channel[1].zeroed);
+        close(&expected["channel"][1]["mean_abs_after"], block.channel[1].mean_abs_after);
+        let map = found.diagnostics.as_ref().unwrap().map.as_ref().unwrap();
+        assert_eq!((map.class_index, map.start, map.end), (found.class_index, 0, 8));
+        close(&diagnostics["map"]["bias"], map.bias);
+        for (at, &value) in map.values.iter().enumerate() {
+            close(&diagnostics["map"]["values"][at], value);
+        }
         assert_eq!(answer.timing.unwrap().batch_size, 1);
     }
     // Twelve samples of each channel: two windows of eight, the second aligned to the end.

@@ -140,12 +140,14 @@ async fn the_whole_answer_is_the_documented_one() {
                 "channel": [
                   {
                     "mean_abs": 1.75,
+                    "mean_abs_after": 1.09375,
                     "scale": 0.5,
                     "threshold": 0.875,
                     "zeroed": 0.25
                   },
                   {
                     "mean_abs": 3.5,
+                    "mean_abs_after": 2.84375,
                     "scale": 0.25,
                     "threshold": 0.875,
                     "zeroed": 0.25
@@ -166,7 +168,24 @@ async fn the_whole_answer_is_the_documented_one() {
               }
             ],
             "input_level": null,
-            "input_shift": null
+            "input_shift": null,
+            "map": {
+              "bias": 0.0,
+              "class_index": 0,
+              "end": 8,
+              "start": 0,
+              "step": 1.0,
+              "values": [
+                -4.0,
+                4.0,
+                -1.0,
+                1.0,
+                -2.0,
+                2.0,
+                0.0,
+                0.0
+              ]
+            }
           },
           "input": {
             "index": 0,

@@ -139,3 +139,90 @@ async fn noisy_digits_are_classified_as_well_as_promised() {
     // points.
     assert!((accuracy - in_manifest(true)).abs() <= 0.003, "{accuracy}");
 }
+
+/// Pixels along the side of one of the map's cells.
+const CELL: usize = 7;
+const DIGITS: usize = 500;
+
+/// The classes of some pictures, and with full diagnostics their maps.
+async fn asked(server: &Server, pictures: &[f32], detail: &str) -> Vec<(usize, Vec<f32>)> {
+    let body: Vec<u8> = pictures.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let path = format!("/classify?diagnostics={detail}&top_k=1");
+    let answer = server.classify(&path, "application/octet-stream", body).await;
+    let numbers = |row: &Value| {
+        let row = row.as_array().unwrap().iter();
+        row.map(|value| value.as_f64().unwrap() as f32).collect::<Vec<_>>()
+    };
+    let of = |prediction: &Value| {
+        let rows = prediction["diagnostics"]["map"]["values"].as_array();
+        let map = rows.into_iter().flatten().flat_map(numbers).collect();
+        (prediction["class_index"].as_u64().unwrap() as usize, map)
+    };
+    answer["predictions"].as_array().unwrap().iter().map(of).collect()
+}
+
+/// Pictures of which the cells are black that are chosen, or all others.
+fn masked(pictures: &[f32], chosen: &[Vec<usize>], hides_chosen: bool) -> Vec<f32> {
+    let side = 28 / CELL;
+    let value = |(at, &value): (usize, &f32)| {
+        let (row, column) = (at % PIXELS / 28, at % 28);
+        let cell = row / CELL * side + column / CELL;
+        if chosen[at / PIXELS].contains(&cell) == hides_chosen { 0.0 } else { value }
+    };
+    pictures.iter().enumerate().map(value).collect()
+}
+
+/// The cells that hold four fifths of a map's positive values: the largest first, or the smallest
+/// as many.
+fn cells(map: &[f32], largest: bool) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..map.len()).collect();
+    order.sort_by(|&a, &b| map[b].total_cmp(&map[a]));
+    let all: f32 = map.iter().map(|value| value.max(0.0)).sum();
+    let mut sum = 0.0;
+    let is_needed = |&&cell: &&usize| {
+        let needed = sum < 0.8 * all;
+        sum += map[cell].max(0.0);
+        needed
+    };
+    let count = order.iter().take_while(is_needed).count();
+    if !largest {
+        order.reverse();
+    }
+    order.truncate(count);
+    order
+}
+
+/// What the map says, tried: without the cells of the map the digit is another one, and without
+/// the others it stays the same. A black picture has a class, too, whose digits are left out of the
+/// first.
+#[tokio::test(flavor = "multi_thread")]
+async fn digits_without_the_cells_of_their_map_are_other_digits() {
+    if !has_runtime() {
+        return;
+    }
+    let Some((images, _)) = test_set() else { return };
+    let pictures: Vec<f32> =
+        images[..DIGITS * PIXELS].iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+    let server = Server::start(&root().join("models"), &["--default-model", "mnist"]).await;
+    let black = asked(&server, &[0.0; PIXELS], "none").await[0].0;
+    let answers = asked(&server, &pictures, "full").await;
+    let mut shares = Vec::new();
+    for largest in [true, false] {
+        let chosen: Vec<_> = answers.iter().map(|(_, map)| cells(map, largest)).collect();
+        let without = asked(&server, &masked(&pictures, &chosen, true), "none").await;
+        let only = asked(&server, &masked(&pictures, &chosen, false), "none").await;
+        let digits = answers.iter().filter(|(class, _)| *class != black).count();
+        let pairs = || answers.iter().map(|(class, _)| *class);
+        let changed =
+            pairs().zip(&without).filter(|(class, new)| *class != black && *class != new.0);
+        let kept = pairs().zip(&only).filter(|(class, new)| *class == new.0);
+        shares.push([
+            changed.count() as f64 / digits as f64,
+            kept.count() as f64 / answers.len() as f64,
+        ]);
+    }
+    let [of_map, of_others] = [shares[0], shares[1]];
+    assert!(of_map.iter().all(|share| *share >= 0.95), "{of_map:?}");
+    assert!(of_others.iter().all(|share| *share < 0.5), "{of_others:?}");
+    server.stop().await;
+}

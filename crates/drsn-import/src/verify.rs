@@ -57,7 +57,7 @@ pub(crate) fn verify(
     let values: Vec<_> =
         blocks.iter().map(|block| values(&runs, block)).collect::<Result<_, _>>()?;
     let golden = golden(&mut session, &answers.probes, is_rough)?;
-    let counting = onnx::with_zeroed_outputs(model, blocks)?;
+    let counting = onnx::with_shrinkage_outputs(model, blocks)?;
     let mut counting = Session::open(runtime, &counting, &input.shape(), Provider::Cpu)?;
     self_check(&mut counting, &golden)?;
     Ok((golden, values))

@@ -6,7 +6,7 @@ mod network;
 mod skip;
 
 use drsn_bundle::{
-    onnx::{with_fused_shrinkage, with_zeroed_outputs},
+    onnx::{with_fused_shrinkage, with_shrinkage_outputs},
     runtime::{Provider, Runtime, Session, self_check},
 };
 use drsn_import::Imported;
@@ -93,7 +93,7 @@ fn thresholds_that_are_never_negative_are_served_by_our_operators() {
     for threshold in [Network::threshold, from_flat_mean, shared] {
         let imported = imported(&runtime, threshold, 17);
         let blocks = &imported.manifest.blocks;
-        for model in [&imported.model, &with_zeroed_outputs(&imported.model, blocks).unwrap()] {
+        for model in [&imported.model, &with_shrinkage_outputs(&imported.model, blocks).unwrap()] {
             let fused = with_fused_shrinkage(model, blocks).unwrap();
             let operators = operators(&fused);
             let count = |name: &str| operators.iter().filter(|other| *other == name).count();

@@ -8,8 +8,8 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, ClassProbability, Detail, Diagnostics, NoticeText, Prediction, Shift,
-            Spread, WindowPrediction,
+            BlockDiagnostics, ClassMap, ClassProbability, Detail, Diagnostics, ImageMap,
+            NoticeText, Prediction, Shift, SignalMap, Spread, WindowPrediction,
         },
     },
 };
@@ -87,6 +87,35 @@ impl From<Diagnostics<'_>> for message::Diagnostics {
             input_shift: diagnostics.input_shift.map(Into::into),
             input_level: diagnostics.input_level.map(Into::into),
             blocks: diagnostics.blocks.into_iter().map(Into::into).collect(),
+            map: diagnostics.map.map(Into::into),
+        }
+    }
+}
+
+impl From<ClassMap> for message::ClassMap {
+    fn from(map: ClassMap) -> Self {
+        match map {
+            ClassMap::Signal(SignalMap { class_index, bias, start, end, step, values }) => {
+                let gaps = values.iter().enumerate().filter(|(_, value)| value.is_none());
+                Self {
+                    class_index: class_index as u32,
+                    bias,
+                    start: start as u64,
+                    end: end as u64,
+                    step,
+                    gaps: gaps.map(|(at, _)| at as u32).collect(),
+                    values: values.into_iter().map(Option::unwrap_or_default).collect(),
+                    ..Self::default()
+                }
+            }
+            ClassMap::Image(ImageMap { class_index, bias, height, width, values }) => Self {
+                class_index: class_index as u32,
+                bias,
+                height: height as u32,
+                width: width as u32,
+                values: values.into_iter().flatten().collect(),
+                ..Self::default()
+            },
         }
     }
 }
@@ -142,6 +171,7 @@ impl From<BlockDiagnostics<'_>> for message::Block {
             scale: channel.scale,
             mean_abs: channel.mean_abs,
             zeroed: channel.zeroed,
+            mean_abs_after: channel.mean_abs_after,
         };
         Self {
             name: block.name.to_owned(),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    engine::model::Model,
+    engine::{class_map::MapShape, model::Model},
     error::{ApiError, ErrorKind},
     repository::{IndexEntry, ModelState},
     schema::{self, Schemas},
@@ -72,8 +72,30 @@ struct Description<'a> {
     training: Option<&'a Training>,
     #[schema(required)]
     baseline: Option<BaselineSummary<'a>>,
+    /// Positions of the class activation map of `diagnostics=full`; null if the network does not end
+    /// in a global mean and one linear layer.
+    #[schema(required)]
+    map: Option<Map>,
     execution_provider: &'static str,
     max_batch: usize,
+}
+
+/// Positions along a signal, or rows and columns over a picture.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelMap)]
+#[serde(untagged)]
+enum Map {
+    Signal { positions: usize },
+    Image { height: usize, width: usize },
+}
+
+impl From<MapShape> for Map {
+    fn from(shape: MapShape) -> Self {
+        match shape {
+            MapShape::Signal { positions } => Self::Signal { positions },
+            MapShape::Image { height, width } => Self::Image { height, width },
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -209,6 +231,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
         origin: manifest.origin.as_ref(),
         training: manifest.training.as_ref(),
         baseline: manifest.baseline.as_ref().map(BaselineSummary::of),
+        map: model.map.map(Map::from),
         execution_provider: model.provider.name(),
         max_batch: model.max_batch(),
     }

@@ -18,8 +18,8 @@ pub(crate) struct Job<O> {
     pub(crate) values: Arc<ArrayD<f32>>,
     /// The rows of this job's inputs.
     pub(crate) rows: Range<usize>,
-    /// Whether the client wants the share of zeroed features, which needs a larger graph.
-    pub(crate) zeroed: bool,
+    /// Whether the client wants all diagnostics, which need a larger graph.
+    pub(crate) detailed: bool,
     /// When the job was queued.
     pub(crate) queued: Instant,
     /// When nobody needs the answer any more.

@@ -20,7 +20,7 @@ pub(super) fn job(count: usize) -> (Job<()>, Reply) {
     let job = Job {
         values: Arc::new(ArrayD::zeros([count, 1].as_slice())),
         rows: 0..count,
-        zeroed: false,
+        detailed: false,
         queued: Instant::now(),
         deadline: Instant::now() + Duration::from_mins(1),
         reply,

@@ -49,7 +49,7 @@ pub(super) trait Compute: Send + 'static {
     fn run(
         &mut self,
         inputs: ArrayViewD<'_, f32>,
-        zeroed: bool,
+        detailed: bool,
     ) -> Result<Self::Outputs, RuntimeError>;
 
     /// Ends a run from another thread.

@@ -40,8 +40,8 @@ pub(super) struct Worker<C: Compute> {
 /// A batch that is being computed.
 pub(super) struct Run {
     started: Instant,
-    /// Whether any job needs the graph that also counts zeroed features.
-    zeroed: bool,
+    /// Whether any job needs the second graph.
+    detailed: bool,
     batch_size: usize,
     inputs: Gathered,
     /// The largest batch when it was taken.
@@ -134,19 +134,19 @@ impl<C: Compute> Worker<C> {
     /// Computes a batch.
     pub(super) fn compute(&mut self, run: &Run) -> Result<C::Outputs, RuntimeError> {
         let inputs = run.inputs.view(&self.buffer);
-        inputs.and_then(|inputs| self.session.run(inputs, run.zeroed))
+        inputs.and_then(|inputs| self.session.run(inputs, run.detailed))
     }
 
     /// Puts a batch where the watchdog sees it.
     pub(super) fn begin(&mut self, batch: Batch<C::Outputs>, is_short: bool) -> Run {
         let started = Instant::now();
-        let zeroed = batch.jobs.iter().any(|job| job.zeroed);
+        let detailed = batch.jobs.iter().any(|job| job.detailed);
         let batch_size = batch.jobs.iter().map(Job::count).sum();
         let inputs = gather(&mut self.buffer, &batch.jobs, batch_size);
         let cap = batch.cap;
-        let clock = Clock::start(self.context.cap.is_comparing() && !zeroed);
+        let clock = Clock::start(self.context.cap.is_comparing() && !detailed);
         self.post.begin(Work::batch(batch, self.session.stopper(), is_short));
-        Run { started, zeroed, batch_size, inputs, cap, clock }
+        Run { started, detailed, batch_size, inputs, cap, clock }
     }
 
     /// Answers the jobs of a batch, unless the watchdog has.

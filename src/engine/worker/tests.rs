@@ -62,7 +62,7 @@ impl Stop for Asked {
 impl Compute for Session {
     type Outputs = f32;
 
-    fn run(&mut self, inputs: ArrayViewD<'_, f32>, _zeroed: bool) -> Result<f32, RuntimeError> {
+    fn run(&mut self, inputs: ArrayViewD<'_, f32>, _detailed: bool) -> Result<f32, RuntimeError> {
         let failed = || RuntimeError::Run { reason: "as the test wants it".to_owned() };
         let value = *inputs.first().ok_or_else(failed)?;
         if self.is_asked.load(Ordering::SeqCst) || value == FAIL {
@@ -152,7 +152,7 @@ impl Model {
         let job = Job {
             values: Arc::new(ArrayD::from_elem([1, 1].as_slice(), value)),
             rows: 0..1,
-            zeroed: false,
+            detailed: false,
             queued: Instant::now(),
             deadline: Instant::now() + LONG,
             reply,

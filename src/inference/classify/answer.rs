@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::summary::Summary;
 use crate::{
     engine::{
+        class_map::MapShape,
         model::{Model, micros},
         queue::BatchSlice,
         session::Outputs,
@@ -28,6 +29,11 @@ pub(crate) const INLINE_INPUTS: usize = 256;
 const TEXT_PER_INPUT: usize = 512;
 const TEXT_PER_CLASS: usize = 96;
 const TEXT_PER_BLOCK: usize = 192;
+/// The same for each channel and each value of a map in a full answer.
+const TEXT_PER_CHANNEL: usize = 112;
+const TEXT_PER_VALUE: usize = 12;
+/// Most values of a map.
+const MOST_VALUES: usize = 4096;
 /// Memory of a window's entry in an answer, as a value and as text.
 const BYTES_PER_WINDOW: u64 = 400;
 /// The same of a channel of a block.
@@ -121,7 +127,14 @@ impl Outcome {
         };
         let manifest = self.model.manifest();
         let classes = manifest.classes.len().min(self.wanted.top_k) * TEXT_PER_CLASS;
-        inputs * (TEXT_PER_INPUT + classes + manifest.blocks.len() * TEXT_PER_BLOCK)
+        let details = if self.wanted.detail == Detail::Full {
+            let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
+            let values = self.model.map.map_or(0, MapShape::positions).min(MOST_VALUES);
+            channels * TEXT_PER_CHANNEL + values * TEXT_PER_VALUE
+        } else {
+            0
+        };
+        inputs * (TEXT_PER_INPUT + classes + manifest.blocks.len() * TEXT_PER_BLOCK + details)
     }
 
     /// Memory of what an answer may have beyond the size of its inputs, as values and as text, in

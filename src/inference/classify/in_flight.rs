@@ -158,12 +158,12 @@ impl InFlight {
         model: &Model,
         place: StreamId,
         piece: Piece,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
     ) -> Result<(), ApiError> {
         let (mut inputs, spans) = piece.into_inputs(model.manifest())?;
         let levels = inputs.take_levels();
-        let answer = model.submit(place, inputs, zeroed, deadline)?;
+        let answer = model.submit(place, inputs, detailed, deadline)?;
         self.pieces.push_back(Box::pin(async move {
             let slice = answer_of(answer, deadline).await?;
             Ok(Completed { slice, levels, spans })
@@ -181,7 +181,7 @@ impl InFlight {
         model: &Arc<Model>,
         place: StreamId,
         piece: Piece,
-        zeroed: bool,
+        detailed: bool,
         deadline: Instant,
         memory: Reservation,
     ) -> Result<(), ApiError> {
@@ -189,7 +189,7 @@ impl InFlight {
         let levels = inputs.take_levels();
         let model = Arc::clone(model);
         self.pieces.push_back(Box::pin(async move {
-            let slice = model.infer_for(place, inputs, zeroed, deadline).await?;
+            let slice = model.infer_for(place, inputs, detailed, deadline).await?;
             drop(memory);
             Ok(Completed { slice, levels, spans })
         }));

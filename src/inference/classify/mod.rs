@@ -111,7 +111,7 @@ impl Plan {
         }
     }
 
-    fn wants_zeroed(&self) -> bool {
+    fn wants_details(&self) -> bool {
         self.wanted.detail == Detail::Full
     }
 }
@@ -149,10 +149,12 @@ pub(crate) async fn classify(
         }
     };
     context.memory.shrink_to(inputs.bytes());
+    let maps = if plan.wants_details() { inputs.count() as u64 * model.map_bytes() } else { 0 };
+    context.memory.grow(maps)?;
     model.metrics.decode.observe(decode_time.as_secs_f64());
     let levels = inputs.take_levels();
-    let slices = model.infer(inputs, plan.wants_zeroed(), caller.deadline).await?;
-    context.memory.shrink_to(0);
+    let slices = model.infer(inputs, plan.wants_details(), caller.deadline).await?;
+    context.memory.shrink_to(maps);
     let raw = RawOutputs::Inputs { slices, levels, origins };
     Ok(Outcome::new(model, plan.wanted, decode_time, raw))
 }

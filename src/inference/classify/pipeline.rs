@@ -77,7 +77,9 @@ impl<'a> Pipeline<'a> {
         let levels = level_channels(input, model.manifest().baseline.as_ref()) * size_of::<Level>();
         let app = context.app;
         let memory = &mut context.memory;
-        memory.grow(((IN_FLIGHT + 1) * capacity * (window_bytes + levels)) as u64)?;
+        let map = if plan.wants_details() { model.map_bytes() } else { 0 };
+        let of_window = (window_bytes + levels) as u64 + map;
+        memory.grow((IN_FLIGHT + 1) as u64 * capacity as u64 * of_window)?;
         Ok(Self {
             app,
             model,
@@ -118,8 +120,10 @@ impl<'a> Pipeline<'a> {
 
     /// Begins the next input.
     pub(super) fn begin(&mut self, origin: Origin) -> Result<(), ApiError> {
-        self.memory.grow(Summary::bytes(self.model.manifest()))?;
-        self.summaries.push(Summary::new(origin, self.model.manifest()));
+        let (manifest, detailed) = (self.model.manifest(), self.plan.wants_details());
+        self.memory.grow(Summary::bytes(manifest, detailed))?;
+        let map = self.model.map.filter(|_| detailed);
+        self.summaries.push(Summary::new(origin, manifest, map));
         Ok(())
     }
 
@@ -212,8 +216,8 @@ impl<'a> Pipeline<'a> {
             self.complete().await?;
         }
         let piece = std::mem::take(&mut self.piece);
-        let (zeroed, deadline) = (self.plan.wants_zeroed(), self.plan.caller.deadline);
-        self.in_flight.submit(self.model, self.place, piece, zeroed, deadline)
+        let (detailed, deadline) = (self.plan.wants_details(), self.plan.caller.deadline);
+        self.in_flight.submit(self.model, self.place, piece, detailed, deadline)
     }
 
     /// Waits for the oldest piece in flight and adds its windows to their summaries.

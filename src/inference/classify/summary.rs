@@ -11,12 +11,13 @@ use ndarray::aview1;
 
 use super::tally::WindowTally;
 use crate::{
+    engine::class_map::MapShape,
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Detail, Diagnostics, Magnitudes, NoticeText, Prediction, Shift,
-            Wanted, WindowPrediction, baseline::BaselineCheck, check_finite, described, ranked,
-            reader::Reading, scales,
+            BlockDiagnostics, Detail, Diagnostics, Left, Magnitudes, MapSums, NoticeText,
+            Prediction, Shift, Wanted, WindowPrediction, baseline::BaselineCheck, check_finite,
+            described, ranked, reader::Reading, scales,
         },
         origin::Origin,
     },
@@ -35,6 +36,8 @@ pub(super) struct Summary {
     /// Sum of the windows' probabilities.
     probabilities: Vec<f64>,
     blocks: Vec<Sums>,
+    /// The class activation maps, if they were requested and the model has them.
+    map: Option<MapSums>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,7 @@ struct Sums {
     /// Sum and number of the known scales.
     scale: Vec<(f64, u32)>,
     zeroed: Vec<f64>,
+    mean_abs_after: Vec<f64>,
 }
 
 impl Summary {
@@ -61,12 +65,14 @@ impl Summary {
     pub(super) const BYTES_OF_A_WINDOW: u64 =
         (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
 
-    pub(super) fn new(origin: Origin, manifest: &Manifest) -> Self {
+    /// A summary without windows. `map` is the shape of the model's map, if it is wanted.
+    pub(super) fn new(origin: Origin, manifest: &Manifest, map: Option<MapShape>) -> Self {
         let blocks = manifest.blocks.iter().map(|block| Sums {
             threshold: vec![0.0; block.channels],
             mean_abs: vec![0.0; block.channels],
             scale: vec![(0.0, 0); block.channels],
             zeroed: vec![0.0; block.channels],
+            mean_abs_after: vec![0.0; block.channels],
         });
         Self {
             origin,
@@ -75,14 +81,16 @@ impl Summary {
             windows: Vec::new(),
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
+            map: MapSums::new(map, manifest.classes.len(), window(manifest)),
         }
     }
 
-    /// Memory of a summary without windows, in bytes.
-    pub(super) fn bytes(manifest: &Manifest) -> u64 {
+    /// Memory of a summary without windows, in bytes; `detailed` with its map.
+    pub(super) fn bytes(manifest: &Manifest, detailed: bool) -> u64 {
         let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
-        let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 40;
-        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
+        let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 48;
+        let map = if detailed { MapSums::bytes(manifest.classes.len()) } else { 0 };
+        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64 + map
     }
 
     /// Memory of the recording's name and of what was taken of it in an answer, in bytes.
@@ -108,13 +116,17 @@ impl Summary {
         let class = most_likely(probabilities);
         self.windows.push(Window { start, class, probability: probabilities[class], baseline });
         add(&mut self.probabilities, probabilities);
+        if let Some(map) = &mut self.map {
+            map.add(start, outputs, row)?;
+        }
         let blocks = manifest.blocks.iter().zip(&outputs.blocks).zip(&mut self.blocks);
         for ((block, outputs), sums) in blocks {
             let magnitudes = Magnitudes::of(outputs, row)?;
             add(&mut sums.threshold, magnitudes.threshold);
             add(&mut sums.mean_abs, magnitudes.mean_abs);
-            if let Some(zeroed) = magnitudes.zeroed {
+            if let Some(Left { zeroed, mean_abs }) = magnitudes.left {
                 add(&mut sums.zeroed, zeroed);
+                add(&mut sums.mean_abs_after, mean_abs);
             }
             let scales = scales(block.threshold, magnitudes);
             for ((sum, count), scale) in sums.scale.iter_mut().zip(scales) {
@@ -135,8 +147,8 @@ impl Summary {
         let mut ranked = ranked(aview1(&self.mean(&self.probabilities)), manifest);
         let best = *ranked.first().ok_or_else(ApiError::internal)?;
         ranked.truncate(wanted.top_k);
-        let diagnostics =
-            (wanted.detail != Detail::None).then(|| self.diagnostics(manifest, wanted.detail));
+        let diagnostics = (wanted.detail != Detail::None)
+            .then(|| self.diagnostics(manifest, wanted.detail, best.class_index));
         let (input, mut notices) = described(index, self.origin.clone());
         let of_windows = [self.padded.clone(), self.tally.notice()];
         notices.extend(of_windows.into_iter().flatten().map(NoticeText::from));
@@ -157,7 +169,7 @@ impl Summary {
         if self.tally.total() < 2 {
             return Vec::new();
         }
-        let length = manifest.input.elements() / manifest.input.channels();
+        let length = window(manifest);
         let entry = |&Window { start, class, probability, baseline }: &Window| WindowPrediction {
             start,
             end: start + length,
@@ -173,24 +185,26 @@ impl Summary {
         &self,
         manifest: &'a Manifest,
         detail: Detail,
+        class: usize,
     ) -> Result<Diagnostics<'a>, ApiError> {
         let blocks = manifest.blocks.iter().zip(&self.blocks).map(|(block, sums)| {
             let (threshold, mean_abs) = (self.mean(&sums.threshold), self.mean(&sums.mean_abs));
-            let zeroed = self.mean(&sums.zeroed);
+            let (zeroed, after) = (self.mean(&sums.zeroed), self.mean(&sums.mean_abs_after));
             let of_channel =
                 |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)) as f32);
             let scales = sums.scale.iter().map(of_channel);
             let means = Magnitudes {
                 threshold: aview1(&threshold),
                 mean_abs: aview1(&mean_abs),
-                zeroed: Some(aview1(&zeroed)),
+                left: Some(Left { zeroed: aview1(&zeroed), mean_abs: aview1(&after) }),
             };
             let means = means.finite()?;
             BlockDiagnostics::new(block, means, scales, detail)
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
         let (input_shift, input_level) = self.shift_and_level(manifest);
-        Ok(Diagnostics { input_shift, input_level, blocks })
+        let map = self.map.as_ref().map(|map| map.map(class));
+        Ok(Diagnostics { input_shift, input_level, blocks, map })
     }
 
     fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {
@@ -222,6 +236,11 @@ impl Summary {
         let count = self.windows.len().max(1) as f64;
         sums.iter().map(|sum| (sum / count) as f32).collect()
     }
+}
+
+/// Samples of a window.
+fn window(manifest: &Manifest) -> usize {
+    manifest.input.elements() / manifest.input.channels()
 }
 
 fn add<'a>(sums: &mut [f64], numbers: impl IntoIterator<Item = &'a f32>) {

@@ -1,4 +1,4 @@
-//! The effect of a network's blocks on an input: thresholds, scales, shares of zeroed features.
+//! The effect of a network's blocks on an input: thresholds, scales, and what shrinkage left.
 
 use drsn_bundle::{Block, ThresholdKind};
 use ndarray::ArrayView1;
@@ -47,6 +47,8 @@ pub(crate) struct Channel {
     pub(crate) mean_abs: f32,
     /// Share of the channel's features that shrinkage set to exactly zero.
     pub(crate) zeroed: f32,
+    /// Mean magnitude after shrinkage.
+    pub(crate) mean_abs_after: f32,
 }
 
 /// A block's numbers for each of its channels, for one window or as the mean over several.
@@ -56,8 +58,17 @@ pub(crate) struct Magnitudes<'a> {
     pub(crate) threshold: ArrayView1<'a, f32>,
     /// A of each channel.
     pub(crate) mean_abs: ArrayView1<'a, f32>,
-    /// Share of each channel's features that are zero, if requested.
-    pub(crate) zeroed: Option<ArrayView1<'a, f32>>,
+    /// What shrinkage left, if requested.
+    pub(crate) left: Option<Left<'a>>,
+}
+
+/// What a block's shrinkage left of each channel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left<'a> {
+    /// Share of features that are zero.
+    pub(crate) zeroed: ArrayView1<'a, f32>,
+    /// Mean magnitude.
+    pub(crate) mean_abs: ArrayView1<'a, f32>,
 }
 
 impl<'a> Magnitudes<'a> {
@@ -69,7 +80,10 @@ impl<'a> Magnitudes<'a> {
         Self {
             threshold: outputs.threshold.row(row),
             mean_abs: outputs.mean_abs.row(row),
-            zeroed: outputs.zeroed.as_ref().map(|zeroed| zeroed.row(row)),
+            left: outputs.remains.as_ref().map(|remains| Left {
+                zeroed: remains.zeroed.row(row),
+                mean_abs: remains.mean_abs.row(row),
+            }),
         }
         .finite()
     }
@@ -81,7 +95,10 @@ impl<'a> Magnitudes<'a> {
     pub(crate) fn finite(self) -> Result<Self, ApiError> {
         check_finite(self.threshold)?;
         check_finite(self.mean_abs)?;
-        self.zeroed.map_or(Ok(()), check_finite)?;
+        if let Some(Left { zeroed, mean_abs }) = self.left {
+            check_finite(zeroed)?;
+            check_finite(mean_abs)?;
+        }
         Ok(self)
     }
 }
@@ -93,20 +110,17 @@ impl<'a> BlockDiagnostics<'a> {
     /// [`ApiError::internal`] for a block without channels.
     pub(crate) fn new(
         block: &'a Block,
-        Magnitudes { threshold, mean_abs, zeroed }: Magnitudes<'_>,
+        Magnitudes { threshold, mean_abs, left }: Magnitudes<'_>,
         scales: impl Iterator<Item = Option<f32>> + Clone,
         detail: Detail,
     ) -> Result<Self, ApiError> {
-        let channel = match (detail, zeroed) {
-            (Detail::Full, Some(zeroed)) => {
-                let channels = threshold.iter().zip(scales.clone()).zip(mean_abs).zip(zeroed);
-                let channel = |(((&threshold, scale), &mean_abs), &zeroed)| Channel {
-                    threshold,
-                    scale,
-                    mean_abs,
-                    zeroed,
+        let channel = match (detail, left) {
+            (Detail::Full, Some(Left { zeroed, mean_abs: after })) => {
+                let before = threshold.iter().zip(scales.clone()).zip(mean_abs);
+                let channel = |(((&threshold, scale), &mean_abs), (&zeroed, &mean_abs_after))| {
+                    Channel { threshold, scale, mean_abs, zeroed, mean_abs_after }
                 };
-                Some(channels.map(channel).collect())
+                Some(before.zip(zeroed.iter().zip(after)).map(channel).collect())
             }
             (Detail::None | Detail::Summary | Detail::Full, _) => None,
         };
@@ -162,7 +176,7 @@ mod tests {
         let magnitudes = Magnitudes {
             threshold: aview1(&[0.1, 0.1]),
             mean_abs: aview1(&[0.2, 0.4]),
-            zeroed: None,
+            left: None,
         };
         let of = |kind| scales(kind, magnitudes).collect::<Vec<_>>();
         assert_eq!(of(ThresholdKind::ChannelWise), [Some(0.5), Some(0.25)]);
@@ -176,7 +190,7 @@ mod tests {
         let magnitudes = Magnitudes {
             threshold: aview1(&[0.0, 0.1]),
             mean_abs: aview1(&[0.0, 0.2]),
-            zeroed: None,
+            left: None,
         };
         let wise = scales(ThresholdKind::ChannelWise, magnitudes);
         assert!(wise.clone().eq([None, Some(0.5)]));

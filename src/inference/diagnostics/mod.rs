@@ -3,12 +3,13 @@
 
 pub(crate) mod baseline;
 mod blocks;
+mod class_map;
 pub(crate) mod reader;
 
 use std::sync::Arc;
 
 use drsn_bundle::{
-    Manifest,
+    InputSpec, Manifest,
     baseline::{InputLevel, InputShift, WindowsShift},
 };
 use drsn_recording::Notice;
@@ -23,7 +24,8 @@ use crate::{
 };
 
 use baseline::BaselineCheck;
-pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
+pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
+pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
 use reader::Reading;
 
 /// How much of the diagnostics a client wants.
@@ -150,6 +152,10 @@ pub(crate) struct Diagnostics<'a> {
     pub(crate) input_level: Option<InputLevel>,
     /// The blocks that shrink, in the order of the network.
     pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
+    /// Where in the input the evidence for the predicted class is, with `diagnostics=full`; missing
+    /// for a model without such a map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) map: Option<ClassMap>,
 }
 
 /// How far an input lies from the training data.
@@ -192,7 +198,7 @@ impl<'a> Prediction<'a> {
             probability: best.probability,
             probabilities: ranked,
             windows: Vec::new(),
-            diagnostics: Diagnostics::of(reading, manifest, wanted.detail)?,
+            diagnostics: Diagnostics::of(reading, best.class_index, manifest, wanted.detail)?,
         })
     }
 }
@@ -200,6 +206,7 @@ impl<'a> Prediction<'a> {
 impl<'a> Diagnostics<'a> {
     fn of(
         reading: &Reading<'_>,
+        class: usize,
         manifest: &'a Manifest,
         detail: Detail,
     ) -> Result<Option<Self>, ApiError> {
@@ -211,14 +218,24 @@ impl<'a> Diagnostics<'a> {
         for (block, outputs) in manifest.blocks.iter().zip(&reading.outputs.blocks) {
             let mut magnitudes = Magnitudes::of(outputs, reading.row)?;
             if detail != Detail::Full {
-                magnitudes.zeroed = None;
+                magnitudes.left = None;
             }
             let scales = scales(block.threshold, magnitudes);
             blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
         let BaselineCheck { shift, level: input_level } = reading.baseline;
         let input_shift = shift.map(Shift::Input);
-        Ok(Some(Self { input_shift, input_level, blocks }))
+        let map = if detail == Detail::Full {
+            let samples = match &manifest.input {
+                InputSpec::Signal(signal) => signal.window,
+                InputSpec::Image(_) => 0,
+            };
+            let shape = reading.map_shape();
+            ClassMap::of(reading.outputs, reading.row, class, shape, samples)?
+        } else {
+            None
+        };
+        Ok(Some(Self { input_shift, input_level, blocks, map }))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     observe,
 };
 use crate::{
-    engine::{model::Model, queue::BatchSlice, session::Outputs},
+    engine::{class_map::MapShape, model::Model, queue::BatchSlice, session::Outputs},
     error::ApiError,
     inference::origin::Origin,
 };
@@ -49,6 +49,11 @@ pub(crate) fn read<'a>(
 }
 
 impl<'a> Reading<'a> {
+    /// The shape of the model's class activation map.
+    pub(super) fn map_shape(&self) -> Option<MapShape> {
+        self.model.map
+    }
+
     /// Makes the prediction and counts it in the metrics: call this once.
     ///
     /// # Errors

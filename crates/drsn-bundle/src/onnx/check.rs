@@ -154,7 +154,7 @@ fn check_outputs(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> 
     }
 }
 
-/// The second graph counts zeros in these tensors; see [`super::with_zeroed_outputs`].
+/// The second graph counts zeros in these tensors; see [`super::with_shrinkage_outputs`].
 fn check_shrunk_tensors(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
     let made = |name: &String| graph.node.iter().any(|node| node.output.contains(name));
     match manifest.blocks.iter().find(|b| !made(&b.shrunk_tensor)) {

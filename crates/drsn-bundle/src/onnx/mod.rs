@@ -5,18 +5,20 @@
 
 mod builder;
 mod check;
+mod class_map;
 pub(crate) mod fused;
 pub(crate) mod names;
-mod zeroed;
+mod shrinkage;
 
 pub use builder::{Attribute, GraphBuilder, attribute, value_info};
 pub use check::{check_model, decode};
+pub use class_map::with_class_map;
 pub use fused::with_fused_shrinkage;
 pub use names::{
-    INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
-    mean_abs_output, threshold_output,
+    CLASS_MAP, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
+    mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
 };
-pub use zeroed::{with_zeroed_outputs, zeroed_output};
+pub use shrinkage::with_shrinkage_outputs;
 
 /// The messages of the ONNX format.
 #[expect(missing_docs, clippy::pedantic, reason = "generated from proto/onnx.proto")]

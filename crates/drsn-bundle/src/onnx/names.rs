@@ -23,3 +23,19 @@ pub fn threshold_output(block: &str) -> String {
 pub fn mean_abs_output(block: &str) -> String {
     format!("mean_abs.{block}")
 }
+
+/// Name of the output with a block's mean magnitudes after shrinkage, `[batch, C]`, in a graph of
+/// [`super::with_shrinkage_outputs`].
+pub fn mean_abs_after_output(block: &str) -> String {
+    format!("mean_abs_after.{block}")
+}
+
+/// Name of the output with the share of a block's features that are exactly zero, `[batch, C]`, in
+/// a graph of [`super::with_shrinkage_outputs`].
+pub fn zeroed_output(block: &str) -> String {
+    format!("zeroed.{block}")
+}
+
+/// Name of the output with the class activation map, `[batch, classes, …]`, in a graph of
+/// [`super::with_class_map`].
+pub const CLASS_MAP: &str = "class_map";

@@ -53,6 +53,15 @@ impl Outputs {
             .ok_or_else(|| missing(name))
     }
 
+    /// Moves the output of this name out, `[batch, …]`, without a copy.
+    ///
+    /// # Errors
+    /// [`RuntimeError::MissingOutput`] if there is none.
+    pub fn take_any(&mut self, name: &str) -> Result<ArrayD<f32>, RuntimeError> {
+        let at = self.0.iter().position(|tensor| tensor.name == name);
+        at.map(|at| self.0.swap_remove(at).values).ok_or_else(|| missing(name))
+    }
+
     /// The outputs, in the graph's order unless one was taken.
     pub fn iter(&self) -> std::slice::Iter<'_, NamedTensor> {
         self.0.iter()

@@ -61,7 +61,8 @@ pub(crate) fn tolerance(is_rough: bool) -> f32 {
 /// Gives other names to tensors that have the names of a bundle's.
 fn free_names(graph: &mut GraphProto) {
     let is_taken = |name: &str| {
-        let starts = ["threshold.", "mean_abs.", "zeroed.", "import/"];
+        let starts =
+            ["threshold.", "mean_abs.", "mean_abs_after.", "zeroed.", "class_map", "import/"];
         matches!(name, onnx::INPUT | onnx::PROBABILITIES | onnx::LOGITS)
             || starts.iter().any(|start| name.starts_with(start))
     };

@@ -7,7 +7,7 @@ use std::{
 
 use drsn_bundle::{
     Bundle, Manifest,
-    onnx::with_zeroed_outputs,
+    onnx::with_shrinkage_outputs,
     runtime::{Provider, Runtime, Session},
 };
 use rand::seq::SliceRandom as _;
@@ -125,7 +125,7 @@ impl EvaluationRun<'_> {
         if blocks.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let model = with_zeroed_outputs(&bundle.model, blocks)?;
+        let model = with_shrinkage_outputs(&bundle.model, blocks)?;
         let mut session = Session::open(self.runtime, &model, &input.shape(), Provider::Cpu)?;
         Ok(block_activity(&mut session, &bundle.manifest, self.test, self.stop)?)
     }

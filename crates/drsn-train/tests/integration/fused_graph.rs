@@ -8,9 +8,13 @@ use crate::support::{
 use drsn_bundle::{
     Block, ShrinkageFunction, ThresholdKind, Tolerance, Unit,
     manifest::FORMAT,
-    onnx::{Attribute, GraphBuilder, INPUT, with_fused_shrinkage, with_zeroed_outputs},
+    onnx::{
+        Attribute, CLASS_MAP, GraphBuilder, INPUT, LOGITS, with_class_map, with_fused_shrinkage,
+        with_shrinkage_outputs,
+    },
 };
 use drsn_train::export::{blocks, compare, to_onnx};
+use ndarray::{Axis, s};
 
 fn is_fused(kind: Kind) -> bool {
     matches!(kind.unit, Unit::Cw | Unit::Cs) && matches!(kind.shrinkage, ShrinkageFunction::Soft)
@@ -37,7 +41,7 @@ fn the_processors_graph_gives_what_the_network_gives() {
 }
 
 #[test]
-fn the_processors_graph_counts_the_same_zeroed_features() {
+fn the_processors_graph_says_the_same_of_what_shrinkage_left() {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(reason) => return skip::skip(&reason),
@@ -46,7 +50,7 @@ fn the_processors_graph_counts_the_same_zeroed_features() {
         let network = random_network(CW, &input);
         let blocks = blocks(&network, CW.unit).unwrap();
         let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
-        let model = with_zeroed_outputs(&model, &blocks).unwrap();
+        let model = with_shrinkage_outputs(&model, &blocks).unwrap();
         let fused = with_fused_shrinkage(&model, &blocks).unwrap();
         assert_ne!(fused, model);
         let inputs = random_inputs(32, &input);
@@ -54,6 +58,12 @@ fn the_processors_graph_counts_the_same_zeroed_features() {
         let [expected, found] = [&model, &fused].map(|model| run(model));
         let zeroed = expected.iter().filter(|tensor| tensor.name.starts_with("zeroed."));
         assert_eq!(zeroed.clone().count(), blocks.len());
+        let after = expected.iter().filter(|tensor| tensor.name.starts_with("mean_abs_after."));
+        assert_eq!(after.clone().count(), blocks.len());
+        for expected in after {
+            let found = found.get(&expected.name).unwrap();
+            Tolerance::CPU.check(&expected.values, &found).unwrap();
+        }
         for expected in zeroed {
             let found = found.iter().find(|tensor| tensor.name == expected.name).unwrap();
             assert_eq!(found.values.shape(), expected.values.shape());
@@ -63,6 +73,41 @@ fn the_processors_graph_counts_the_same_zeroed_features() {
             let differences = pairs.map(|(a, b)| (a - b).abs());
             assert!(differences.clone().all(|difference| difference < 0.03), "{}", expected.name);
             assert!(differences.filter(|&difference| difference > 1e-6).count() <= 1);
+        }
+    }
+}
+
+/// The mean of a map over its positions is the logit without the bias, which is the same for every
+/// input; and the fused graph has the same map.
+#[test]
+fn the_map_of_every_network_adds_up_to_its_logits() {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(reason) => return skip::skip(&reason),
+    };
+    for kind in kinds() {
+        for (input, positions) in [(signal(208), vec![52]), (image(28), vec![7, 7])] {
+            let network = random_network(kind, &input);
+            let blocks = blocks(&network, kind.unit).unwrap();
+            let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
+            let model = with_class_map(&model).unwrap().unwrap();
+            let fused = with_fused_shrinkage(&model, &blocks).unwrap();
+            let inputs = random_inputs(5, &input);
+            let run = |model| session(&runtime, model, &input).run(inputs.view()).unwrap();
+            let [expected, found] = [&model, &fused].map(|model| run(model));
+            let map = expected.get(CLASS_MAP).unwrap();
+            assert_eq!(map.shape()[..2], [5, 10]);
+            assert_eq!(map.shape()[2..], positions);
+            Tolerance::CPU.check(&map, &found.get(CLASS_MAP).unwrap()).unwrap();
+            let flat = map.to_shape((5, 10, positions.iter().product::<usize>())).unwrap();
+            let means = flat.mean_axis(Axis(2)).unwrap();
+            let biases = &expected.get(LOGITS).unwrap() - &means.into_dyn();
+            let first = biases.slice(s![..1, ..]);
+            assert!(
+                biases
+                    .outer_iter()
+                    .all(|row| { row.iter().zip(&first).all(|(a, b)| (a - b).abs() < 1e-4) })
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod batch_norm_reestimation;
 #[cfg(test)]
+mod class_map;
 mod command_line;
 #[cfg(test)]
 mod cut_windows;

@@ -33,7 +33,7 @@ fn recordings(folder: &Path, spike: Option<f32>) {
 }
 
 /// An array of 32-bit floats in `NumPy`'s format.
-fn npy(samples: &[f32]) -> Vec<u8> {
+pub(crate) fn npy(samples: &[f32]) -> Vec<u8> {
     let header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", samples.len());
     let header = format!("{header:<117}\n");

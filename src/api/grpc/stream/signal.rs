@@ -149,9 +149,9 @@ impl<'a> SignalStream<'a> {
             }
             let gap = std::mem::take(&mut self.is_gap).then(|| self.tally.notice());
             self.gaps.push_back(gap.flatten());
-            let zeroed = self.wanted.detail == Detail::Full;
+            let detailed = self.wanted.detail == Detail::Full;
             let deadline = Instant::now() + self.app.config.request_timeout();
-            self.in_flight.offer(&self.model, self.place, piece, zeroed, deadline, memory)?;
+            self.in_flight.offer(&self.model, self.place, piece, detailed, deadline, memory)?;
         }
         Ok(())
     }
@@ -219,6 +219,9 @@ impl<'a> SignalStream<'a> {
             return Err(ApiError::internal());
         };
         let mut prediction = reading?.prediction(Origin::default(), self.wanted)?;
+        if let Some(diagnostics) = &mut prediction.diagnostics {
+            diagnostics.map = diagnostics.map.take().map(|map| map.starting_at(*start));
+        }
         prediction.notices.extend(gap.map(NoticeText::from));
         let mut end = *end;
         if let Some((recorded, notice)) = &self.padded {

@@ -156,7 +156,7 @@ impl Model {
         let deadline = if is_late { queued } else { queued + Duration::from_mins(10) };
         let values = ArrayD::from_shape_vec([count, 1].as_slice(), inputs.clone()).unwrap();
         let values = Arc::new(values);
-        let job = Job { values, rows: 0..count, zeroed: false, queued, deadline, reply };
+        let job = Job { values, rows: 0..count, detailed: false, queued, deadline, reply };
         (job, Asked { reply: Some(answer), inputs, is_late })
     }
 

@@ -74,7 +74,7 @@ impl Compute for Echo {
     fn run(
         &mut self,
         inputs: ArrayViewD<'_, f32>,
-        _zeroed: bool,
+        _detailed: bool,
     ) -> Result<Vec<f32>, RuntimeError> {
         Ok(inputs.iter().copied().collect())
     }

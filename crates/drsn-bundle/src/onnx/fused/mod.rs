@@ -21,8 +21,8 @@ pub(crate) const MEAN_MAGNITUDE: &str = "MeanMagnitude";
 /// Features x, thresholds τ and shortcut s to the sum `x − max(min(x, τ), −τ) + s`, and to the
 /// first step of the next unit, `relu(scale · sum + bias)`, with a scale and a bias for each
 /// channel. The shortcut may have a stride (every n-th feature of a signal) and padding (channels
-/// of zeros around it). An optional third output is the share of each channel's features that are
-/// zero after shrinkage, `[batch, C]`.
+/// of zeros around it). Two optional outputs are, after shrinkage, the share of each channel's
+/// features that are zero, and their mean magnitude, `[batch, C]`.
 pub(crate) const SHRINK_AND_ADD: &str = "ShrinkAndAdd";
 /// Name of both operators' attribute with the number of spatial axes, 1 for signals and 2 for
 /// images.
@@ -39,7 +39,7 @@ pub(crate) const BIAS: &str = "bias";
 
 /// Replaces nodes by the operators `MeanMagnitude` and `ShrinkAndAdd` of the domain `drsn`, in each
 /// block whose soft threshold has the form that `drsn-train` writes; other blocks do not change.
-/// The model may come from [`super::with_zeroed_outputs`]. A CPU `runtime::Session` can
+/// The model may come from [`super::with_shrinkage_outputs`]. A CPU `runtime::Session` can
 /// run the result.
 ///
 /// # Errors
@@ -82,8 +82,8 @@ impl Fusion {
         if magnitude.space.is_some_and(|space| space != shrinkage.space) {
             return None;
         }
-        let zeroed = search.zeroed(block);
-        let consumers = 1 + usize::from(zeroed.is_some());
+        let remains = search.remains(block);
+        let consumers = 1 + remains.as_ref().map_or(0, |chains| chains.len());
         search.sole(&block.shrunk_tensor, "Sub", consumers)?;
 
         let add = search.consumer(&block.shrunk_tensor, "Add")?;
@@ -98,8 +98,8 @@ impl Fusion {
         let mut outputs = vec![sum, search.output(relu)?];
         let shrunk = shrinkage.nodes.to_vec();
         let mut superfluous = [magnitude.inner, shrunk, shortcut.nodes, vec![norm, relu]].concat();
-        if let Some(chain) = zeroed {
-            outputs.push(search.output(chain[3])?);
+        for chain in remains.into_iter().flatten() {
+            outputs.push(search.output(*chain.last()?)?);
             superfluous.extend(chain);
         }
         let space = [(SPACE, Attribute::Int(shrinkage.space))];

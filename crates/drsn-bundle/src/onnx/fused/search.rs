@@ -3,6 +3,7 @@
 use crate::{
     Block,
     onnx::{
+        mean_abs_after_output,
         proto::{AttributeProto, GraphProto, NodeProto, tensor_proto::DataType},
         zeroed_output,
     },
@@ -126,14 +127,27 @@ impl<'g> Search<'g> {
         (is_whole && step > 0).then_some((slice, step))
     }
 
-    /// The nodes that [`super::with_zeroed_outputs`] adds.
-    pub(super) fn zeroed(&self, block: &Block) -> Option<[usize; 4]> {
-        let equal = self.consumer(&block.shrunk_tensor, "Equal")?;
-        let cast = self.consumer(self.output(equal)?, "Cast")?;
-        let pool = self.consumer(self.output(cast)?, "GlobalAveragePool")?;
-        let flatten = self.consumer(self.output(pool)?, "Flatten")?;
-        let is_it = self.output(flatten)? == zeroed_output(block.name.as_str());
-        is_it.then_some([equal, cast, pool, flatten])
+    /// The nodes that [`super::with_shrinkage_outputs`] adds; the last of each list makes the output.
+    pub(super) fn remains(&self, block: &Block) -> Option<[Vec<usize>; 2]> {
+        let name = block.name.as_str();
+        let zeroed = ["Equal", "Cast", "GlobalAveragePool", "Flatten"];
+        let after = ["Abs", "GlobalAveragePool", "Flatten"];
+        Some([
+            self.chain(&block.shrunk_tensor, &zeroed, &zeroed_output(name))?,
+            self.chain(&block.shrunk_tensor, &after, &mean_abs_after_output(name))?,
+        ])
+    }
+
+    /// The nodes of these operators from one tensor to another, each with one output.
+    fn chain(&self, from: &str, operators: &[&str], to: &str) -> Option<Vec<usize>> {
+        let mut tensor = from;
+        let mut nodes = Vec::with_capacity(operators.len());
+        for operator in operators {
+            let node = self.consumer(tensor, operator)?;
+            tensor = self.output(node)?;
+            nodes.push(node);
+        }
+        (tensor == to).then_some(nodes)
     }
 
     /// The node of this operator that produces a tensor.

@@ -1,7 +1,7 @@
 use super::{search::attribute, *};
 use crate::{
     ThresholdKind,
-    onnx::{GraphBuilder, INPUT, with_zeroed_outputs},
+    onnx::{GraphBuilder, INPUT, with_shrinkage_outputs},
 };
 
 /// A change to a graph before it is written.
@@ -173,12 +173,15 @@ fn the_mean_over_an_image_is_recognized() {
 }
 
 #[test]
-fn the_share_of_zeroed_features_is_a_third_output() {
-    let model = with_zeroed_outputs(&Graph::default().model(), &[block()]).unwrap();
+fn what_shrinkage_left_is_two_further_outputs() {
+    let model = with_shrinkage_outputs(&Graph::default().model(), &[block()]).unwrap();
     let model = fused(&model);
     assert_eq!(operators(&model), ["Relu", MEAN_MAGNITUDE, "Sigmoid", SHRINK_AND_ADD]);
     let node = &model.graph.as_ref().unwrap().node[3];
-    assert_eq!(node.output, ["sum", "active", "zeroed.stage1.block1"]);
+    assert_eq!(
+        node.output,
+        ["sum", "active", "zeroed.stage1.block1", "mean_abs_after.stage1.block1"]
+    );
 }
 
 #[test]

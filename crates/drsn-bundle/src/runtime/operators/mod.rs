@@ -105,7 +105,8 @@ impl Operator for ShrinkAndAdd {
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
         let required = || OperatorOutput::required(FLOATS);
-        [required(), required(), OperatorOutput::optional(FLOATS)]
+        let optional = || OperatorOutput::optional(FLOATS);
+        [required(), required(), optional(), optional()]
     }
 
     fn create_kernel(&self, context: &KernelContext<'_>) -> Result<Normalization> {
@@ -192,8 +193,10 @@ impl Kernel for Normalization {
         kernels::shrink_and_add(rows, shortcut, affine, &mut self.scratch, sum, activated);
         if context.num_outputs()? > 2 {
             let mut zeroed = output(context, 2, [batch, channels])?;
+            let mut after = output(context, 3, [batch, channels])?;
             let (_, zeroed) = zeroed.try_extract_tensor_mut::<f32>()?;
-            kernels::zeroed_shares(rows, zeroed);
+            let (_, after) = after.try_extract_tensor_mut::<f32>()?;
+            kernels::remains(rows, zeroed, after);
         }
         Ok(())
     }

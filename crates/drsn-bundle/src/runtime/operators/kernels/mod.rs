@@ -87,14 +87,26 @@ vectorized! {
 }
 
 vectorized! {
-    /// The share of each row's features that shrinkage sets to zero.
-    pub(super) fn zeroed_shares<'a>(rows: Rows<'a>, shares: &'a mut [f32]) {
+    /// The share of each row's features that shrinkage sets to zero, and the mean magnitude that it
+    /// leaves.
+    pub(super) fn remains<'a>(rows: Rows<'a>, zeroed: &'a mut [f32], after: &'a mut [f32]) {
         let length = length(rows.features, rows.thresholds);
         let features = rows.features.chunks_exact(length);
-        shares.fill(0.0);
-        for ((features, &threshold), share) in features.zip(rows.thresholds).zip(shares) {
-            let zeroed = features.iter().map(|&x| u32::from(soft_threshold(x, threshold) == 0.0));
-            *share = zeroed.sum::<u32>() as f32 / length as f32;
+        zeroed.fill(0.0);
+        after.fill(0.0);
+        let targets = zeroed.iter_mut().zip(after);
+        for ((row, &threshold), (zeroed, after)) in features.zip(rows.thresholds).zip(targets) {
+            let (mut zeros, mut sums) = ([0_u32; LANES], [0.0_f32; LANES]);
+            let (chunks, rest) = row.as_chunks::<LANES>();
+            for chunk in chunks.iter().map(|chunk| &chunk[..]).chain([rest]) {
+                for ((zeros, sum), &x) in zeros.iter_mut().zip(&mut sums).zip(chunk) {
+                    let shrunk = soft_threshold(x, threshold);
+                    *zeros += u32::from(shrunk == 0.0);
+                    *sum += shrunk.abs();
+                }
+            }
+            *zeroed = zeros.iter().sum::<u32>() as f32 / length as f32;
+            *after = sums.iter().sum::<f32>() / length as f32;
         }
     }
 }

@@ -75,13 +75,14 @@ proptest! {
         let rows = Rows { features, thresholds };
         let affine = Affine { scale: &scale, bias: &bias };
         shrink_and_add(rows, shortcut, affine, &mut vec![7.0; length], &mut sum, &mut activated);
-        let (mut means, mut shares) = (vec![7.0; thresholds.len()], vec![7.0; thresholds.len()]);
+        let mut means = vec![7.0; thresholds.len()];
+        let (mut shares, mut after) = (means.clone(), means.clone());
         mean_magnitudes(features, &mut means);
-        zeroed_shares(rows, &mut shares);
+        remains(rows, &mut shares, &mut after);
 
         for (row, &threshold) in thresholds.iter().enumerate() {
             let (input, channel) = (row / channels, row % channels);
-            let (mut magnitude, mut zeroed) = (0.0, 0);
+            let (mut magnitude, mut left, mut zeroed) = (0.0, 0.0, 0);
             for at in 0..length {
                 let n = row * length + at;
                 let x = features[n];
@@ -91,9 +92,11 @@ proptest! {
                 let expected = (sum[n] * scale[channel] + bias[channel]).max(0.0);
                 prop_assert!((activated[n] - expected).abs() < 1e-5);
                 magnitude += f64::from(x.abs());
+                left += f64::from(shrunk.abs());
                 zeroed += usize::from(x.abs() <= threshold);
             }
             prop_assert!((f64::from(means[row]) - magnitude / length as f64).abs() < 1e-5);
+            prop_assert!((f64::from(after[row]) - left / length as f64).abs() < 1e-5);
             prop_assert!((f64::from(shares[row]) - zeroed as f64 / length as f64).abs() < 1e-6);
         }
     }
@@ -102,10 +105,10 @@ proptest! {
 /// The memory is ONNX Runtime's, and not initialised.
 #[test]
 fn outputs_are_zero_without_spatial_elements() {
-    let (mut means, mut shares) = ([7.0; 2], [7.0; 2]);
+    let (mut means, mut shares, mut after) = ([7.0; 2], [7.0; 2], [7.0; 2]);
     mean_magnitudes(&[], &mut means);
-    zeroed_shares(Rows { features: &[], thresholds: &[1.0; 2] }, &mut shares);
-    assert_eq!((means, shares), ([0.0; 2], [0.0; 2]));
+    remains(Rows { features: &[], thresholds: &[1.0; 2] }, &mut shares, &mut after);
+    assert_eq!([means, shares, after], [[0.0; 2]; 3]);
 }
 
 #[test]
