@@ -36,8 +36,6 @@ const TEXT_PER_VALUE: usize = 12;
 const MOST_VALUES: usize = 4096;
 /// Memory of a window's entry in an answer, as a value and as text.
 const BYTES_PER_WINDOW: u64 = 400;
-/// The same of a channel of a block.
-const BYTES_PER_CHANNEL: usize = 128;
 
 /// An answer; serializes to the API's JSON.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,18 +125,23 @@ impl Outcome {
         };
         let manifest = self.model.manifest();
         let classes = manifest.classes.len().min(self.wanted.top_k) * TEXT_PER_CLASS;
-        let details = if self.wanted.detail == Detail::Full {
-            let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
-            let values = self.model.map.map_or(0, MapShape::positions).min(MOST_VALUES);
-            channels * TEXT_PER_CHANNEL + values * TEXT_PER_VALUE
-        } else {
-            0
-        };
-        inputs * (TEXT_PER_INPUT + classes + manifest.blocks.len() * TEXT_PER_BLOCK + details)
+        let blocks = manifest.blocks.len() * TEXT_PER_BLOCK;
+        inputs * (TEXT_PER_INPUT + classes + blocks + self.text_of_details())
+    }
+
+    /// Approximate length of the text of full diagnostics beyond the summary, for an input, in
+    /// bytes.
+    fn text_of_details(&self) -> usize {
+        if self.wanted.detail != Detail::Full {
+            return 0;
+        }
+        let channels: usize = self.model.manifest().blocks.iter().map(|block| block.channels).sum();
+        let values = self.model.map.map_or(0, MapShape::positions).min(MOST_VALUES);
+        channels * TEXT_PER_CHANNEL + values * TEXT_PER_VALUE
     }
 
     /// Memory of what an answer may have beyond the size of its inputs, as values and as text, in
-    /// bytes: windows, names of channels and notices of each input, and single channels of blocks.
+    /// bytes: windows, names of channels and notices of each input, and full diagnostics.
     pub(crate) fn bytes_of_answer(&self) -> u64 {
         let (origins, inputs, windows) = match &self.raw {
             RawOutputs::Inputs { slices, origins, .. } => {
@@ -149,11 +152,8 @@ impl Outcome {
                 (origins, summaries.len(), summaries.iter().map(Summary::count).sum())
             }
         };
-        let channels: usize = match self.wanted.detail {
-            Detail::Full => self.model.manifest().blocks.iter().map(|block| block.channels).sum(),
-            Detail::None | Detail::Summary => 0,
-        };
-        let in_bytes: usize = origins + inputs * channels * BYTES_PER_CHANNEL;
+        // The values take less than their text.
+        let in_bytes: usize = origins + 2 * inputs * self.text_of_details();
         in_bytes as u64 + windows as u64 * BYTES_PER_WINDOW
     }
 
