@@ -4,7 +4,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, most_likely},
+    baseline::{InputLevel, InputShift, LevelCauses, most_likely},
 };
 use drsn_recording::Notice;
 use ndarray::aview1;
@@ -14,9 +14,9 @@ use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Detail, Diagnostics, Magnitudes, NoticeText, Prediction, Shift,
-            Wanted, WindowPrediction, baseline::BaselineCheck, check_finite, described, ranked,
-            reader::Reading, scales,
+            BlockDiagnostics, Caused, Detail, Diagnostics, Magnitudes, NoticeText, Prediction,
+            Shift, ShiftCause, Wanted, WindowPrediction, baseline::BaselineCheck, check_finite,
+            described, ranked, reader::Reading, scales, shift_causes,
         },
         origin::Origin,
     },
@@ -35,6 +35,7 @@ pub(super) struct Summary {
     /// Sum of the windows' probabilities.
     probabilities: Vec<f64>,
     blocks: Vec<Sums>,
+    level_causes: LevelCauses,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +76,7 @@ impl Summary {
             windows: Vec::new(),
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
+            level_causes: LevelCauses::default(),
         }
     }
 
@@ -82,7 +84,8 @@ impl Summary {
     pub(super) fn bytes(manifest: &Manifest) -> u64 {
         let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
         let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 40;
-        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64
+        let causes = LevelCauses::bytes(manifest.input.channels());
+        (size_of::<Self>() + manifest.classes.len() * 8 + sums + causes) as u64
     }
 
     /// Number of windows so far.
@@ -96,12 +99,16 @@ impl Summary {
         start: usize,
         reading: &Reading<'_>,
         manifest: &Manifest,
+        detail: Detail,
     ) -> Result<(), ApiError> {
         let Reading { outputs, row, baseline, .. } = *reading;
         let probabilities = outputs.probabilities.row(row);
         check_finite(probabilities)?;
         let class = most_likely(probabilities);
         self.windows.push(Window { start, class, probability: probabilities[class], baseline });
+        if detail != Detail::None && baseline.level.is_some_and(|level| level.alarm) {
+            self.level_causes.add(&reading.level_causes(manifest));
+        }
         add(&mut self.probabilities, probabilities);
         let blocks = manifest.blocks.iter().zip(&outputs.blocks).zip(&mut self.blocks);
         for ((block, outputs), sums) in blocks {
@@ -184,8 +191,18 @@ impl Summary {
             BlockDiagnostics::new(block, means, scales, detail)
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
-        let (input_shift, input_level) = self.shift_and_level(manifest);
+        let (shift, level) = self.shift_and_level(manifest);
+        let input_shift =
+            shift.map(|shift| Caused::new(shift, shift.alarm(), || self.shift_causes(manifest)));
+        let level_causes = || self.level_causes.most_named();
+        let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
         Ok(Diagnostics { input_shift, input_level, blocks })
+    }
+
+    /// The causes of the shift of the windows' mean.
+    fn shift_causes<'a>(&self, manifest: &'a Manifest) -> Vec<ShiftCause<'a>> {
+        let means = self.blocks.iter().flat_map(|sums| self.mean(&sums.mean_abs));
+        shift_causes(manifest, &means.collect::<Vec<f32>>())
     }
 
     fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {

@@ -3,13 +3,14 @@
 
 pub(crate) mod baseline;
 mod blocks;
+mod causes;
 pub(crate) mod reader;
 
 use std::sync::Arc;
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, WindowsShift},
+    baseline::{InputLevel, InputShift, LevelCause, WindowsShift},
 };
 use drsn_recording::Notice;
 use serde::Serialize;
@@ -24,6 +25,7 @@ use crate::{
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
+pub(crate) use causes::{Caused, ShiftCause, shift_causes};
 use reader::Reading;
 
 /// How much of the diagnostics a client wants.
@@ -144,10 +146,10 @@ pub(crate) struct ClassProbability<'a> {
 pub(crate) struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
     #[schema(required, schema_with = schema::shift)]
-    pub(crate) input_shift: Option<Shift>,
+    pub(crate) input_shift: Option<Caused<Shift, ShiftCause<'a>>>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
     #[schema(required, schema_with = schema::input_level)]
-    pub(crate) input_level: Option<InputLevel>,
+    pub(crate) input_level: Option<Caused<InputLevel, LevelCause>>,
     /// The blocks that shrink, in the order of the network.
     pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
 }
@@ -160,6 +162,15 @@ pub(crate) enum Shift {
     Input(InputShift),
     /// For a recording of several windows.
     Windows(WindowsShift),
+}
+
+impl Shift {
+    pub(crate) fn alarm(self) -> bool {
+        match self {
+            Self::Input(shift) => shift.alarm,
+            Self::Windows(shift) => shift.alarm,
+        }
+    }
 }
 
 /// Which parts of a prediction the client wants.
@@ -216,8 +227,13 @@ impl<'a> Diagnostics<'a> {
             let scales = scales(block.threshold, magnitudes);
             blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
-        let BaselineCheck { shift, level: input_level } = reading.baseline;
-        let input_shift = shift.map(Shift::Input);
+        let BaselineCheck { shift, level } = reading.baseline;
+        let input_shift = shift.map(|shift| {
+            let causes = || reading.shift_causes(manifest);
+            Caused::new(Shift::Input(shift), shift.alarm, causes)
+        });
+        let input_level =
+            level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));
         Ok(Some(Self { input_shift, input_level, blocks }))
     }
 }
