@@ -77,7 +77,7 @@ fn manifest_schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let Value::Object(mut schemas) = manifest["$defs"].take() else { return Ok(Map::new()) };
     // No answer contains a baseline's numbers.
     let inner = ["Baseline", "Block", "ChannelLimits", "Distance", "HeldOut", "LevelBaseline"];
-    for name in inner.into_iter().chain(["Limits", "Name", "ShiftBaseline"]) {
+    for name in inner.into_iter().chain(["Limits", "Name", "ShapeLimits", "ShiftBaseline"]) {
         schemas.remove(name);
     }
     Ok(schemas)
@@ -108,6 +108,14 @@ fn reference(name: &str) -> Value {
 fn or_null(description: &str, names: &[&str]) -> Value {
     let choices = names.iter().map(|name| reference(name)).chain([json!({ "type": "null" })]);
     json!({ "description": description, "anyOf": choices.collect::<Vec<_>>() })
+}
+
+/// The same, with the causes of its alarm.
+fn caused(description: &str, names: &[&str], causes: &str, cause: &str) -> Value {
+    let mut schema = or_null(description, names);
+    let list = json!({ "type": "array", "items": reference(cause), "description": causes });
+    schema["properties"] = json!({ "causes": list });
+    schema
 }
 
 /// An object whose fields are all required: name, type, description.
@@ -146,14 +154,46 @@ fn baseline_schemas() -> Map<String, Value> {
         level_p_value,
         alarm,
     ];
+    let shift_cause = [
+        ("block", "string", "Name of the block."),
+        ("channel", "integer", "Position of the channel in the block, from 0."),
+        (
+            "z",
+            "number",
+            "Its mean magnitude minus that of training, in standard deviations of training.",
+        ),
+        ("share", "number", "Its share of the score."),
+    ];
+    let level_cause = [
+        (
+            "what",
+            "string",
+            "What is unusual: rms, deviation, offset, peak, clipped, stuck, frequency or bandwidth.",
+        ),
+        ("channel", "integer", "Position of the input's channel, from 0."),
+        ("z", "number", "Signed distance from the training data's median, in standard deviations."),
+    ];
+    let shift_causes =
+        "With an alarm, the channels of blocks that add most to the score, the largest first.";
+    let level_causes = "With an alarm, what is unusual, the likeliest cause first.";
     let windows = "The input shift of a recording of several windows.";
     named([
         ("InputShift", object(SHIFT, &[score, p_value, alarm])),
         ("WindowsShift", object(windows, &[score, windows_p_value, alarm_share, alarm])),
         ("InputLevel", object("The level of the raw signal.", &level)),
-        ("Shift", or_null(SHIFT, &["InputShift", "WindowsShift"])),
+        ("ShiftCause", object("A channel that makes the shift unusual.", &shift_cause)),
+        ("LevelCause", object("What makes the level unusual.", &level_cause)),
+        ("Shift", caused(SHIFT, &["InputShift", "WindowsShift"], shift_causes, "ShiftCause")),
         ("WindowShift", or_null(SHIFT, &["InputShift"])),
-        ("Level", or_null("The raw signal's level; null for images.", &["InputLevel"])),
+        (
+            "Level",
+            caused(
+                "The raw signal's level; null for images.",
+                &["InputLevel"],
+                level_causes,
+                "LevelCause",
+            ),
+        ),
     ])
 }
 

@@ -13,6 +13,7 @@ mod tiny;
 mod attack;
 mod baseline;
 mod batching;
+mod causes;
 mod class_map;
 mod classify_command;
 mod clients;

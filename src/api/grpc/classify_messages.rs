@@ -1,6 +1,6 @@
 //! Converts answers to protobuf messages, which have the same fields as the JSON answer.
 
-use drsn_bundle::baseline::{InputLevel, InputShift};
+use drsn_bundle::baseline::{InputLevel, InputShift, LevelCause};
 
 use super::proto::drsn as message;
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, ClassMap, ClassProbability, Detail, Diagnostics, ImageMap,
-            NoticeText, Prediction, Shift, SignalMap, Spread, WindowPrediction,
+            BlockDiagnostics, Caused, ClassMap, ClassProbability, Detail, Diagnostics, ImageMap,
+            NoticeText, Prediction, Shift, ShiftCause, SignalMap, Spread, WindowPrediction,
         },
     },
 };
@@ -132,17 +132,25 @@ impl From<WindowPrediction<'_>> for message::Window {
     }
 }
 
-impl From<Shift> for message::InputShift {
-    fn from(shift: Shift) -> Self {
-        match shift {
+impl From<Caused<Shift, ShiftCause<'_>>> for message::InputShift {
+    fn from(Caused { judged, causes }: Caused<Shift, ShiftCause<'_>>) -> Self {
+        let causes = causes.into_iter().map(|cause| message::ShiftCause {
+            block: cause.block.to_owned(),
+            channel: cause.channel as u32,
+            z: cause.z,
+            share: cause.share,
+        });
+        let shift = match judged {
             Shift::Input(shift) => shift.into(),
             Shift::Windows(shift) => Self {
                 score: shift.score,
                 p_value: Some(shift.p_value),
                 alarm: shift.alarm,
                 alarm_share: Some(shift.alarm_share),
+                causes: Vec::new(),
             },
-        }
+        };
+        Self { causes: causes.collect(), ..shift }
     }
 }
 
@@ -153,14 +161,20 @@ impl From<InputShift> for message::InputShift {
             p_value: Some(shift.p_value),
             alarm: shift.alarm,
             alarm_share: None,
+            causes: Vec::new(),
         }
     }
 }
 
-impl From<InputLevel> for message::InputLevel {
-    fn from(level: InputLevel) -> Self {
-        let InputLevel { rms, offset, peak, clipped, p_value, alarm } = level;
-        Self { rms, offset, peak, clipped, p_value, alarm }
+impl From<Caused<InputLevel, LevelCause>> for message::InputLevel {
+    fn from(Caused { judged, causes }: Caused<InputLevel, LevelCause>) -> Self {
+        let InputLevel { rms, offset, peak, clipped, p_value, alarm } = judged;
+        let causes = causes.into_iter().map(|cause| message::LevelCause {
+            what: cause.what.name().to_owned(),
+            channel: cause.channel as u32,
+            z: cause.z,
+        });
+        Self { rms, offset, peak, clipped, p_value, alarm, causes: causes.collect() }
     }
 }
 

@@ -5,10 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::ApiError,
-    inference::{
-        classify::Outcome,
-        diagnostics::{Prediction, Shift},
-    },
+    inference::{classify::Outcome, diagnostics::Prediction},
 };
 
 /// The answer for one file.
@@ -38,17 +35,14 @@ pub(super) struct Row {
 impl Row {
     fn of(prediction: &Prediction<'_>) -> Self {
         let diagnostics = prediction.diagnostics.as_ref();
-        let shift = diagnostics.and_then(|found| found.input_shift).map(|shift| match shift {
-            Shift::Input(input) => input.alarm,
-            Shift::Windows(windows) => windows.alarm,
-        });
+        let shift = diagnostics.and_then(|found| found.input_shift.as_ref());
         let level = diagnostics.and_then(|found| found.input_level.as_ref());
         Self {
             label: prediction.label.to_owned(),
             probability: prediction.probability,
             windows: prediction.windows.len().max(1),
-            shift,
-            level: level.map(|level| level.alarm),
+            shift: shift.map(|shift| shift.judged.alarm()),
+            level: level.map(|level| level.judged.alarm),
             notices: codes(prediction.notices.iter().map(|notice| notice.code)),
         }
     }

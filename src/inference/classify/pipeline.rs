@@ -230,10 +230,11 @@ impl<'a> Pipeline<'a> {
         self.timing.add(slice);
         self.tally = self.tally.then(slice.tally());
         let readings = read(self.model, std::slice::from_ref(slice), levels.view());
+        let detail = self.plan.wanted.detail;
         for (reading, span) in readings.zip(spans) {
             let owner = self.owners.pop_front().and_then(|owner| self.summaries.get_mut(owner));
             if let Some(summary) = owner {
-                summary.add(span.start, &reading?, self.model.manifest())?;
+                summary.add(span.start, &reading?, self.model.manifest(), detail)?;
             }
         }
         Ok(())

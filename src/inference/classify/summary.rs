@@ -4,7 +4,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, most_likely},
+    baseline::{InputLevel, InputShift, LevelCauses, most_likely},
 };
 use drsn_recording::Notice;
 use ndarray::aview1;
@@ -15,9 +15,9 @@ use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Detail, Diagnostics, Left, Magnitudes, MapSums, NoticeText,
-            Prediction, Shift, Wanted, WindowPrediction, baseline::BaselineCheck, check_finite,
-            described, ranked, reader::Reading, scales,
+            BlockDiagnostics, Caused, Detail, Diagnostics, Left, Magnitudes, MapSums, NoticeText,
+            Prediction, Shift, ShiftCause, Wanted, WindowPrediction, baseline::BaselineCheck,
+            check_finite, described, ranked, reader::Reading, scales, shift_causes,
         },
         origin::Origin,
     },
@@ -38,6 +38,7 @@ pub(super) struct Summary {
     blocks: Vec<Sums>,
     /// The class activation maps, if they were requested and the model has them.
     map: Option<MapSums>,
+    level_causes: LevelCauses,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,7 @@ impl Summary {
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
             map: MapSums::new(map, manifest.classes.len(), window(manifest)),
+            level_causes: LevelCauses::default(),
         }
     }
 
@@ -89,8 +91,9 @@ impl Summary {
     pub(super) fn bytes(manifest: &Manifest, detailed: bool) -> u64 {
         let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
         let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 48;
+        let causes = LevelCauses::bytes(manifest.input.channels());
         let map = if detailed { MapSums::bytes(manifest.classes.len()) } else { 0 };
-        (size_of::<Self>() + manifest.classes.len() * 8 + sums) as u64 + map
+        (size_of::<Self>() + manifest.classes.len() * 8 + sums + causes) as u64 + map
     }
 
     /// Memory of the recording's name and of what was taken of it in an answer, in bytes.
@@ -109,12 +112,16 @@ impl Summary {
         start: usize,
         reading: &Reading<'_>,
         manifest: &Manifest,
+        detail: Detail,
     ) -> Result<(), ApiError> {
         let Reading { outputs, row, baseline, .. } = *reading;
         let probabilities = outputs.probabilities.row(row);
         check_finite(probabilities)?;
         let class = most_likely(probabilities);
         self.windows.push(Window { start, class, probability: probabilities[class], baseline });
+        if detail != Detail::None && baseline.level.is_some_and(|level| level.alarm) {
+            self.level_causes.add(&reading.level_causes(manifest));
+        }
         add(&mut self.probabilities, probabilities);
         if let Some(map) = &mut self.map {
             map.add(start, outputs, row)?;
@@ -202,9 +209,19 @@ impl Summary {
             BlockDiagnostics::new(block, means, scales, detail)
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
-        let (input_shift, input_level) = self.shift_and_level(manifest);
+        let (shift, level) = self.shift_and_level(manifest);
+        let input_shift =
+            shift.map(|shift| Caused::new(shift, shift.alarm(), || self.shift_causes(manifest)));
+        let level_causes = || self.level_causes.most_named();
+        let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
         let map = self.map.as_ref().map(|map| map.map(class));
         Ok(Diagnostics { input_shift, input_level, blocks, map })
+    }
+
+    /// The causes of the shift of the windows' mean.
+    fn shift_causes<'a>(&self, manifest: &'a Manifest) -> Vec<ShiftCause<'a>> {
+        let means = self.blocks.iter().flat_map(|sums| self.mean(&sums.mean_abs));
+        shift_causes(manifest, &means.collect::<Vec<f32>>())
     }
 
     fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {

@@ -3,6 +3,7 @@
 
 pub(crate) mod baseline;
 mod blocks;
+mod causes;
 mod class_map;
 pub(crate) mod reader;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use drsn_bundle::{
     InputSpec, Manifest,
-    baseline::{InputLevel, InputShift, WindowsShift},
+    baseline::{InputLevel, InputShift, LevelCause, WindowsShift},
 };
 use drsn_recording::Notice;
 use serde::Serialize;
@@ -25,6 +26,7 @@ use crate::{
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
+pub(crate) use causes::{Caused, ShiftCause, shift_causes};
 pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
 use reader::Reading;
 
@@ -146,10 +148,10 @@ pub(crate) struct ClassProbability<'a> {
 pub(crate) struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
     #[schema(required, schema_with = schema::shift)]
-    pub(crate) input_shift: Option<Shift>,
+    pub(crate) input_shift: Option<Caused<Shift, ShiftCause<'a>>>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
     #[schema(required, schema_with = schema::input_level)]
-    pub(crate) input_level: Option<InputLevel>,
+    pub(crate) input_level: Option<Caused<InputLevel, LevelCause>>,
     /// The blocks that shrink, in the order of the network.
     pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
     /// Where in the input the evidence for the predicted class is, with `diagnostics=full`; missing
@@ -166,6 +168,15 @@ pub(crate) enum Shift {
     Input(InputShift),
     /// For a recording of several windows.
     Windows(WindowsShift),
+}
+
+impl Shift {
+    pub(crate) fn alarm(self) -> bool {
+        match self {
+            Self::Input(shift) => shift.alarm,
+            Self::Windows(shift) => shift.alarm,
+        }
+    }
 }
 
 /// Which parts of a prediction the client wants.
@@ -223,8 +234,13 @@ impl<'a> Diagnostics<'a> {
             let scales = scales(block.threshold, magnitudes);
             blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
-        let BaselineCheck { shift, level: input_level } = reading.baseline;
-        let input_shift = shift.map(Shift::Input);
+        let BaselineCheck { shift, level } = reading.baseline;
+        let input_shift = shift.map(|shift| {
+            let causes = || reading.shift_causes(manifest);
+            Caused::new(Shift::Input(shift), shift.alarm, causes)
+        });
+        let input_level =
+            level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));
         let map = if detail == Detail::Full {
             let samples = match &manifest.input {
                 InputSpec::Signal(signal) => signal.window,

@@ -2,7 +2,7 @@
 //! baseline, read and counted.
 
 use drsn_bundle::baseline::Level;
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::{
     Prediction, Wanted,
@@ -25,6 +25,8 @@ pub(crate) struct Reading<'a> {
     /// The input's position in the request.
     index: usize,
     pub(crate) baseline: BaselineCheck,
+    /// The levels of the input's raw channels; none if the baseline has no levels.
+    pub(super) levels: ArrayView1<'a, Level>,
 }
 
 /// Reads the rows of some slices in order. `levels` are those of each input's raw channels, `[N,
@@ -44,7 +46,7 @@ pub(crate) fn read<'a>(
         let levels = levels.ok_or_else(ApiError::internal)?;
         let baseline = baseline::check(outputs, row, model.manifest(), &levels)?;
         baseline.observe(&model.metrics.baseline);
-        Ok(Reading { model, outputs, row, index, baseline })
+        Ok(Reading { model, outputs, row, index, baseline, levels })
     })
 }
 

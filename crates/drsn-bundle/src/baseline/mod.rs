@@ -5,6 +5,7 @@
 //! normalisation hides from the network. Both are ranked among held-out inputs, so the alarm rate
 //! on unchanged inputs is the chosen level, whatever the distribution.
 
+mod causes;
 mod covariance;
 mod held_out;
 mod level;
@@ -15,9 +16,13 @@ mod windows;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
+pub use causes::Contribution;
 pub use covariance::ShiftAccumulator;
 pub use held_out::HeldOut;
-pub use level::{ChannelLimits, ClassLevels, InputLevel, Level, LevelBaseline, Limits};
+pub use level::{
+    ChannelLimits, ClassLevels, InputLevel, Level, LevelBaseline, LevelCause, LevelCauses, Limits,
+    Quantity, ShapeLimits,
+};
 pub use numbers::Numbers;
 pub use shift::{Distance, InputShift, ShiftBaseline};
 use windows::Merging;
@@ -126,6 +131,20 @@ impl Baseline {
     pub fn judge_level(&self, levels: &[Level], class: usize) -> Option<InputLevel> {
         let p_value = self.level.as_ref()?.p_value(levels, class)?;
         Some(InputLevel::over_channels(levels, p_value, p_value < self.alarm_level))
+    }
+
+    /// The channels of blocks that add most to the distance of these mean magnitudes, the largest
+    /// first; none without such a baseline.
+    pub fn shift_causes<'a>(&self, mean_abs: impl Into<ArrayView1<'a, f32>>) -> Vec<Contribution> {
+        let causes = |shift: &ShiftBaseline| shift.distance.causes(mean_abs.into());
+        self.shift.as_ref().map(causes).unwrap_or_default()
+    }
+
+    /// The causes of an alarm of [`Self::judge_level`], the likeliest first; none without such a
+    /// baseline.
+    pub fn level_causes(&self, levels: &[Level], class: usize) -> Vec<LevelCause> {
+        let causes = |level: &LevelBaseline| level.causes(levels, class, self.alarm_level);
+        self.level.as_ref().map(causes).unwrap_or_default()
     }
 
     /// The shift of a whole recording, from the shifts of its windows; `None` if there are none. Its

@@ -93,7 +93,7 @@ const fn triangle(n: usize) -> usize {
 }
 
 /// The columns of a packed lower triangle, each from its diagonal down.
-fn columns(factor: &[f32], dimensions: usize) -> impl Iterator<Item = &[f32]> {
+pub(super) fn columns(factor: &[f32], dimensions: usize) -> impl Iterator<Item = &[f32]> {
     let mut rest = factor;
     (1..=dimensions).rev().map(move |length| {
         let (column, after) = rest.split_at(length);

@@ -1,6 +1,7 @@
 //! Baselines on data whose distribution is known, and in a manifest.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod causes;
 mod level;
 mod manifest;
 mod shift;

@@ -18,7 +18,7 @@ impl Source {
     }
 
     /// Box–Muller.
-    fn gaussian(&mut self) -> f64 {
+    pub(crate) fn gaussian(&mut self) -> f64 {
         let (a, b): (f64, f64) = (self.0.random(), self.0.random());
         (-2.0 * (1.0 - a).ln()).sqrt() * (TAU * b).cos()
     }

@@ -10,8 +10,10 @@ use crate::baseline::{BaselineError, HeldOut};
 const MIN_LOG_DISTANCE: f64 = std::f64::consts::LN_2 / 2.0;
 /// Least distance of a limit of the offset from the middle, relative to the middle RMS.
 const MIN_OFFSET_DISTANCE: f64 = 0.5;
-/// Least distance of a limit of the clipped share from the middle.
-const MIN_CLIPPED_DISTANCE: f64 = 0.01;
+/// Least distance of a limit of the clipped or stuck share from the middle.
+const MIN_SHARE_DISTANCE: f64 = 0.01;
+/// Least distance of a logarithmic limit of the shape from the middle: 10 %.
+const MIN_SHAPE_DISTANCE: f64 = 0.1;
 /// Training inputs of a class below which the limits of all classes together are used.
 const MIN_CLASS_INPUTS: usize = 30;
 
@@ -55,6 +57,23 @@ pub struct ChannelLimits {
     pub log_peak: Limits,
     /// Of the share of clipped samples.
     pub clipped: Limits,
+    /// Of its shape; missing in older baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<ShapeLimits>,
+}
+
+/// The usual shape of one channel's signal, which neither gain nor offset changes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ShapeLimits {
+    /// Of the share of samples that equal the one before, or are zero.
+    pub stuck: Limits,
+    /// Of the natural logarithm of the first differences' RMS over the deviation.
+    pub log_frequency: Limits,
+    /// Of the natural logarithm of the second differences' RMS times the deviation, over the first
+    /// differences' mean square.
+    pub log_bandwidth: Limits,
 }
 
 /// The usual range of a number; low < middle < high.
@@ -101,7 +120,7 @@ impl LevelBaseline {
                 return Err(BaselineError::NotFinite);
             }
         }
-        let tail = alarm_level / (2 * STATISTICS * channels) as f64;
+        let tail = tail(alarm_level, STATISTICS, channels);
         let limits = |of: &[&ClassLevels]| -> Vec<ChannelLimits> {
             (0..channels).map(|channel| ChannelLimits::of(of, channel, tail)).collect()
         };
@@ -121,6 +140,13 @@ impl LevelBaseline {
     /// input's channels and its predicted class; `None` for an unknown class.
     pub fn p_value(&self, levels: &[Level], class: usize) -> Option<f64> {
         Some(self.held_out.p_value(excess(self.classes.get(class)?, levels)))
+    }
+
+    /// The share of training inputs beyond each limit.
+    pub(super) fn tail(&self, alarm_level: f64) -> f64 {
+        let channels = self.classes.first().map_or(&[][..], Vec::as_slice);
+        let statistics = channels.first().map_or(STATISTICS, |limits| limits.all().count());
+        tail(alarm_level, statistics, channels.len().max(1))
     }
 
     pub(in crate::baseline) fn check(&self, channels: usize, classes: usize) -> Result<(), String> {
@@ -143,8 +169,8 @@ impl LevelBaseline {
     }
 
     fn are_limits_sound(&self) -> bool {
-        let limits = self.classes.iter().flatten().flat_map(ChannelLimits::all);
-        limits.into_iter().all(|Limits { low, middle, high }| {
+        let mut limits = self.classes.iter().flatten().flat_map(ChannelLimits::all);
+        limits.all(|Limits { low, middle, high }| {
             low.is_finite() && high.is_finite() && low < middle && middle < high
         })
     }
@@ -167,13 +193,39 @@ impl ChannelLimits {
             log_deviation: limits(1, MIN_LOG_DISTANCE),
             offset: limits(2, MIN_OFFSET_DISTANCE * f64::from(log_rms.middle).exp()),
             log_peak: limits(3, MIN_LOG_DISTANCE),
-            clipped: limits(4, MIN_CLIPPED_DISTANCE),
+            clipped: limits(4, MIN_SHARE_DISTANCE),
+            shape: Some(ShapeLimits {
+                stuck: limits(5, MIN_SHARE_DISTANCE),
+                log_frequency: limits(6, MIN_SHAPE_DISTANCE),
+                log_bandwidth: limits(7, MIN_SHAPE_DISTANCE),
+            }),
         }
     }
 
-    /// In the order of [`Level::statistics`].
-    fn all(&self) -> [Limits; STATISTICS] {
-        [self.log_rms, self.log_deviation, self.offset, self.log_peak, self.clipped]
+    /// In the order of [`Level::statistics`]; those of an older baseline end before the shape.
+    fn all(&self) -> impl Iterator<Item = Limits> + use<> {
+        let strength = [self.log_rms, self.log_deviation, self.offset, self.log_peak, self.clipped];
+        let shape = self.shape.map(|shape| [shape.stuck, shape.log_frequency, shape.log_bandwidth]);
+        strength.into_iter().chain(shape.into_iter().flatten())
+    }
+
+    /// Whether the peak rose by more than a gain that explains the RMS would raise it.
+    pub(super) fn has_spike(&self, level: &Level) -> bool {
+        let [rms, _, _, peak, ..] = level.statistics();
+        let rise =
+            (peak - f64::from(self.log_peak.middle)) - (rms - f64::from(self.log_rms.middle));
+        rise > f64::from(self.log_peak.high) - f64::from(self.log_peak.middle)
+    }
+
+    /// Distances of a level's statistics from the middle, relative to the limit on that side; of an
+    /// older baseline's the shape's are 0.
+    pub(super) fn excesses(&self, level: &Level) -> [f64; STATISTICS] {
+        let mut excesses = [0.0; STATISTICS];
+        let numbers = level.statistics();
+        for ((excess, number), limits) in excesses.iter_mut().zip(numbers).zip(self.all()) {
+            *excess = limits.excess(number);
+        }
+        excesses
     }
 }
 
@@ -192,20 +244,21 @@ impl Limits {
         }
     }
 
-    /// Distance from the middle, relative to the limit on that side.
+    /// Distance from the middle, relative to the limit on that side; negative below the middle.
     fn excess(&self, number: f64) -> f64 {
         let from_middle = number - f64::from(self.middle);
         let limit = if from_middle < 0.0 { self.low } else { self.high };
-        from_middle / (f64::from(limit) - f64::from(self.middle))
+        from_middle / (f64::from(limit) - f64::from(self.middle)).abs()
     }
+}
+
+/// The share of training inputs beyond each limit, if all together are to be the alarm level.
+fn tail(alarm_level: f64, statistics: usize, channels: usize) -> f64 {
+    alarm_level / (2 * statistics * channels) as f64
 }
 
 /// The largest excess of all channels and limits.
 fn excess(channels: &[ChannelLimits], levels: &[Level]) -> f64 {
-    let pairs = channels.iter().zip(levels);
-    pairs
-        .flat_map(|(limits, level)| {
-            limits.all().into_iter().zip(level.statistics()).map(|(l, number)| l.excess(number))
-        })
-        .fold(0.0, f64::max)
+    let excesses = channels.iter().zip(levels).flat_map(|(limits, level)| limits.excesses(level));
+    excesses.fold(0.0, |largest, excess| largest.max(excess.abs()))
 }

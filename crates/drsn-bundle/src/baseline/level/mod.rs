@@ -1,22 +1,24 @@
-//! Input level: the strength of a raw signal before normalisation, which would hide a dead, clipped
-//! or mis-scaled sensor.
+//! Input level: the strength and shape of a raw signal before normalisation, which would hide a
+//! dead, clipped or mis-scaled sensor.
 
+mod causes;
 mod limits;
 
 use ndarray::ArrayRef2;
 use serde::Serialize;
 
 use crate::{
-    lanes::{self, extremes, sum},
+    lanes::{self, extremes, sum, sum_of_runs},
     vectorized,
 };
 
-pub use limits::{ChannelLimits, ClassLevels, LevelBaseline, Limits};
+pub use causes::{LevelCause, LevelCauses, Quantity};
+pub use limits::{ChannelLimits, ClassLevels, LevelBaseline, Limits, ShapeLimits};
 
 /// Stands for a magnitude of zero, so that its logarithm is finite.
 const MIN_MAGNITUDE: f64 = 1e-30;
 /// Number of statistics of each channel.
-const STATISTICS: usize = 5;
+const STATISTICS: usize = 8;
 
 /// The level of one channel's samples in one window, in the signal's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -32,6 +34,13 @@ pub struct Level {
     /// Share of samples that equal the window's largest or smallest value and are next to an equal
     /// one: a clipped signal stays at its limit, while a free one only touches its extremes.
     pub clipped: f64,
+    /// Share of samples that equal the one before, or are zero: those that a sensor held or dropped.
+    pub stuck: f64,
+    /// Root of the mean square of the first differences. Its ratio to the deviation grows with the
+    /// mean frequency.
+    pub step: f64,
+    /// Root of the mean square of the second differences.
+    pub bend: f64,
     /// The value of all samples, if they are equal.
     pub constant: Option<f32>,
 }
@@ -65,10 +74,15 @@ impl Level {
         raw.rows().into_iter().filter_map(|samples| samples.to_slice()).map(Self::of).collect()
     }
 
-    /// The statistics that have limits, in the order of [`ChannelLimits::all`].
+    /// The statistics that have limits, in the order of [`Quantity::ALL`]. Mean frequency and
+    /// bandwidth are the mobility and the complexity of B. Hjorth, EEG analysis based on time domain
+    /// properties, Electroencephalography and Clinical Neurophysiology 29(3), 1970.
     fn statistics(&self) -> [f64; STATISTICS] {
         let log = |magnitude: f64| magnitude.max(MIN_MAGNITUDE).ln();
-        [log(self.rms), log(self.deviation), self.offset, log(self.peak), self.clipped]
+        let (deviation, step, bend) = (log(self.deviation), log(self.step), log(self.bend));
+        let (frequency, bandwidth) = (step - deviation, bend + deviation - 2.0 * step);
+        let (rms, peak) = (log(self.rms), log(self.peak));
+        [rms, deviation, self.offset, peak, self.clipped, self.stuck, frequency, bandwidth]
     }
 }
 
@@ -86,6 +100,9 @@ vectorized! {
             offset,
             peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
             clipped: clipped as f64 / count,
+            stuck: lanes::count_pairs(samples, |a, b| a >= b && a <= b || b >= 0.0 && b <= 0.0) as f64 / count,
+            step: (sum_of_runs(samples, |[a, b]| (b - a) * (b - a)) / count).sqrt(),
+            bend: (sum_of_runs(samples, |[a, b, c]| (c - b - (b - a)).powi(2)) / count).sqrt(),
             constant: (least >= largest).then_some(least),
         }
     }
@@ -140,6 +157,28 @@ mod tests {
         let others = [level.deviation, level.offset, level.peak, level.clipped];
         let expected = [2.0, 1.0, 3.0, 0.0];
         assert!(others.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{others:?}");
+    }
+
+    #[test]
+    fn the_shape_of_a_signal_is_that_of_the_definition() {
+        let level = Level::of(&[3.0, -1.0, -1.0, 0.0, 2.0, 0.0, 0.0, 1.0]);
+        // After -1, at each 0, of eight samples.
+        assert!((level.stuck - 0.5).abs() < 1e-12, "{level:?}");
+        let (steps, bends) = (16.0 + 1.0 + 4.0 + 4.0 + 1.0, 16.0 + 1.0 + 1.0 + 16.0 + 4.0 + 1.0);
+        assert!((level.step - (steps / 8.0_f64).sqrt()).abs() < 1e-12, "{level:?}");
+        assert!((level.bend - (bends / 8.0_f64).sqrt()).abs() < 1e-12, "{level:?}");
+    }
+
+    /// A sine of frequency f has differences of 2 sin(π f) of its amplitude, and no width.
+    #[test]
+    fn frequency_and_bandwidth_of_a_sine_are_known_and_neither_depends_on_gain_or_offset() {
+        let sine = |n: u16| (std::f32::consts::TAU * 0.125 * f32::from(n)).sin();
+        let of = |signal: Vec<f32>| Level::of(&signal).statistics();
+        let plain = of((0..4096).map(sine).collect());
+        assert!((plain[6] - (2.0 * (std::f64::consts::PI / 8.0).sin()).ln()).abs() < 1e-3);
+        assert!(plain[7].abs() < 1e-3, "{plain:?}");
+        let moved = of((0..4096).map(|n| 2.0_f32.mul_add(sine(n), 5.0)).collect());
+        assert!((plain[6] - moved[6]).abs() < 1e-3 && (plain[7] - moved[7]).abs() < 1e-3);
     }
 
     #[test]
