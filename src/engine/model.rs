@@ -17,6 +17,7 @@ use crate::{
     engine::{
         cap::Cap,
         inputs::Inputs,
+        magnitudes::UsualMagnitudes,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
         session::{ModelSession, Outputs, choose_provider},
@@ -43,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) metrics: ModelMetrics,
     /// The execution provider in use.
     pub(crate) provider: Provider,
+    /// With a baseline of the shift.
+    pub(crate) usual: Option<UsualMagnitudes>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -124,7 +127,8 @@ impl Model {
             metrics.clone(),
         );
         let workers = Arc::new(Workers::start(&context, count, session)?);
-        Ok(Self { labels, metrics, provider, bundle, queue, cap, workers, tuning })
+        let usual = UsualMagnitudes::of(&bundle.manifest);
+        Ok(Self { labels, metrics, provider, usual, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
