@@ -5,6 +5,7 @@ pub(crate) mod allocator;
 mod cap;
 pub(crate) mod class_map;
 pub(crate) mod inputs;
+pub(crate) mod magnitudes;
 pub(crate) mod model;
 mod pending;
 pub(crate) mod process;

@@ -18,6 +18,7 @@ use crate::{
         cap::Cap,
         class_map::MapShape,
         inputs::Inputs,
+        magnitudes::UsualMagnitudes,
         pending::{Pending, new_job, whole_job},
         queue::{BatchSlice, Job, Limits, PushError, Queue, StreamId},
         session::{ModelSession, Outputs, choose_provider},
@@ -46,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     /// The shape of its class activation map, if it has one.
     pub(crate) map: Option<MapShape>,
+    /// With a baseline of the shift.
+    pub(crate) usual: Option<UsualMagnitudes>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -126,9 +129,9 @@ impl Model {
             Arc::clone(&cap),
             metrics.clone(),
         );
-        let map = session.map();
+        let (map, usual) = (session.map(), UsualMagnitudes::of(&bundle.manifest));
         let workers = Arc::new(Workers::start(&context, count, Some(session))?);
-        Ok(Self { labels, metrics, provider, map, bundle, queue, cap, workers, tuning })
+        Ok(Self { labels, metrics, provider, map, usual, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

@@ -2,6 +2,7 @@
 
 mod error;
 mod loading;
+mod minutes;
 mod reload;
 
 use std::{
@@ -144,12 +145,14 @@ async fn until_draining(
     mut shutdown: BoxFuture<'static, ()>,
 ) -> Result<Loaded, StartError> {
     let reloading = tokio::spawn(reload::keep_up_to_date(Arc::clone(app), hangup));
+    let minutes = tokio::spawn(minutes::end_each(Arc::clone(app)));
     let loading = loading::start(app, started);
     let loaded = loading::loaded(app, loading, &mut shutdown).await;
     if let Ok(Loaded::All) = loaded {
         shutdown.await;
     }
     reloading.abort();
+    minutes.abort();
     // A rescan ends soon: it opens no further model and waits for no file.
     app.readers.stop();
     loaded

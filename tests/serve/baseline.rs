@@ -216,3 +216,64 @@ async fn a_model_describes_its_baseline() {
     assert_eq!(of("bare").await, Value::Null);
     server.stop().await;
 }
+
+/// The rolling view counts where the metrics do, whatever the client asks for, and goes on when the same
+/// version is loaded anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rolling_view_has_what_came_and_survives_a_reload_of_the_version() {
+    if !has_runtime() {
+        return;
+    }
+    let manifest = with_baseline("plain", tiny::signal_input(1));
+    let (server, folder) = serve(std::slice::from_ref(&manifest)).await;
+    let view = async |path: &str| harness::json(server.get(path).await).await;
+    let usual = &inputs(1, 8)[0];
+    let far: Vec<f32> = usual.iter().map(|x| 100.0 * x).collect();
+    let body = json!({"model": "plain", "signals": [usual, far], "diagnostics": "none"});
+    server.classify_json("/classify", body).await;
+    let first = view("/models/plain/shift").await;
+    assert_eq!(first["model"], json!({"name": "plain", "version": "1"}));
+    assert_eq!(first["alarm_level"], 0.01);
+    for span in ["hour", "day"] {
+        let span = &first[span];
+        assert_eq!(span["predictions"], 2, "{span}");
+        let classes = span["classes"].as_array().unwrap();
+        assert_eq!(classes.iter().map(|class| number(&class["count"]) as u32).sum::<u32>(), 2);
+        let shift = &span["input_shift"];
+        assert_eq!([&shift["inputs"], &shift["alarms"]], [2, 1], "{shift}");
+        let bins = shift["p_values"].as_array().unwrap();
+        assert_eq!(bins.iter().map(|bin| number(&bin["count"]) as u32).sum::<u32>(), 2);
+        assert!(number(&shift["blocks"][0]["z"]) > 10.0, "{shift}");
+        assert_eq!(span["input_level"], json!({"inputs": 2, "alarms": 1}));
+        assert!(span["timeline"].as_array().unwrap().iter().any(|m| m["predictions"] == 2));
+    }
+    let bare = view("/models/bare/versions/1/shift").await;
+    let of_bare = |field: &str| bare["hour"][field].clone();
+    assert_eq!(
+        [bare["alarm_level"].clone(), of_bare("input_shift"), of_bare("input_level")],
+        [Value::Null, Value::Null, Value::Null]
+    );
+    assert_eq!(server.get("/models/none/shift").await.status(), 404);
+    assert_eq!(server.get("/models/plain/versions/2/shift").await.status(), 404);
+    server.stop().await;
+
+    let server = Server::start(folder.path(), &["--model-control", "explicit"]).await;
+    let load = async || {
+        let path = "/v2/repository/models/plain/load";
+        assert_eq!(server.post(path, "application/json", "{}").await.status(), 200);
+    };
+    load().await;
+    let one = json!({"model": "plain", "signal": usual});
+    server.classify_json("/classify", one.clone()).await;
+    let retake = |manifest: &mut Manifest| {
+        manifest.baseline.as_mut().unwrap().data = "more noise".to_owned();
+    };
+    drsn_bundle::update_manifest(&folder.path().join("plain/1"), retake).unwrap();
+    load().await;
+    let described = harness::json(server.get("/models/plain").await).await;
+    assert_eq!(described["baseline"]["data"], "more noise", "it was loaded anew");
+    server.classify_json("/classify", one).await;
+    let after = harness::json(server.get("/models/plain/shift").await).await;
+    assert_eq!(after["hour"]["predictions"], 2, "{after}");
+    server.stop().await;
+}

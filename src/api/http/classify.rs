@@ -69,7 +69,7 @@ pub(super) async fn named_version(
     }
 }
 
-fn bad_path() -> ApiError {
+pub(super) fn bad_path() -> ApiError {
     ErrorKind::NotFound.because("there is no such model: a name in the path is not valid UTF-8")
 }
 

@@ -17,6 +17,7 @@ mod problem;
 mod query;
 mod repository;
 mod routes;
+mod shift;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -43,6 +44,8 @@ fn routes() -> Routes {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .route("/models/{model}/shift", get(shift::of_model))
+        .route("/models/{model}/versions/{version}/shift", get(shift::of_version))
         .merge(oip::routes())
         .route("/v2/repository/index", post(repository::index))
         .route("/v2/repository/models/{model}/load", post(repository::load))

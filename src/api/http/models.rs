@@ -237,7 +237,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<Response, ApiError> {
+pub(super) fn json(value: &impl Serialize) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()

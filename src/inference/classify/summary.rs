@@ -239,9 +239,7 @@ impl Summary {
 
     /// Counts the prediction, and observes each block's mean threshold over windows and channels.
     pub(super) fn observe(&self, prediction: &Prediction<'_>, metrics: &ModelMetrics) {
-        if let Some(counter) = metrics.predictions.get(prediction.class_index) {
-            counter.inc();
-        }
+        metrics.count_prediction(prediction.class_index);
         let numbers = self.windows.len().max(1) as f64;
         for (sums, histogram) in self.blocks.iter().zip(&metrics.thresholds) {
             let channels = sums.threshold.len().max(1) as f64;

@@ -8,7 +8,10 @@ use drsn_bundle::{
 
 use ndarray::ArrayView1;
 
-use crate::{engine::session::Outputs, error::ApiError, observability::metrics::BaselineMetrics};
+use crate::{
+    engine::{model::Model, session::Outputs},
+    error::ApiError,
+};
 
 /// The result of the check for one input; empty if the model has no baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -48,16 +51,16 @@ pub(super) fn check(
 }
 
 impl BaselineCheck {
-    /// Adds the result to the metrics.
-    pub(super) fn observe(&self, metrics: &BaselineMetrics) {
+    /// Adds the result for a row of a batch's outputs to the metrics.
+    pub(super) fn observe(&self, model: &Model, outputs: &Outputs, row: usize) {
+        let metrics = &model.metrics.baseline;
         if let Some(shift) = self.shift {
-            metrics.p_value.observe(shift.p_value);
-            if shift.alarm {
-                metrics.shift_alarms.inc();
-            }
+            let blocks = outputs.blocks.iter().map(|block| block.mean_abs.row(row));
+            let z = model.usual.iter().flat_map(|usual| usual.mean_z(blocks.clone()));
+            metrics.count_shift(shift.p_value, shift.alarm, z);
         }
-        if self.level.is_some_and(|level| level.alarm) {
-            metrics.level_alarms.inc();
+        if let Some(level) = self.level {
+            metrics.count_level(level.alarm);
         }
     }
 }

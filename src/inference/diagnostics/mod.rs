@@ -278,9 +278,7 @@ pub(crate) fn ranked<'a, 'p>(
 
 /// Counts a prediction, and observes each block's mean threshold for its input.
 fn observe(prediction: &Prediction<'_>, reading: &Reading<'_>, metrics: &ModelMetrics) {
-    if let Some(counter) = metrics.predictions.get(prediction.class_index) {
-        counter.inc();
-    }
+    metrics.count_prediction(prediction.class_index);
     for (outputs, histogram) in reading.outputs.blocks.iter().zip(&metrics.thresholds) {
         let thresholds = outputs.threshold.row(reading.row);
         let mean = thresholds.iter().sum::<f32>() / thresholds.len() as f32;

@@ -45,7 +45,7 @@ pub(crate) fn read<'a>(
         let levels = (index < levels.nrows()).then(|| levels.index_axis_move(Axis(0), index));
         let levels = levels.ok_or_else(ApiError::internal)?;
         let baseline = baseline::check(outputs, row, model.manifest(), &levels)?;
-        baseline.observe(&model.metrics.baseline);
+        baseline.observe(model, outputs, row);
         Ok(Reading { model, outputs, row, index, baseline, levels })
     })
 }

@@ -1,14 +1,20 @@
 //! Metrics of the baseline checks: how unusual inputs are for their models.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Instant,
+};
+
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use super::{Histograms, ModelLabels};
+use super::{BlockLabels, Histograms, ModelIdentity, ModelLabels};
+use crate::observability::rolling::{P_VALUES, Rolling};
 
-/// Upper bounds for p-values: dense near 0, where alarms are.
-const P_VALUES: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+type Number = Gauge<f64, AtomicU64>;
 
 /// The families of all models.
 #[derive(Debug)]
@@ -16,17 +22,52 @@ pub(super) struct BaselineFamilies {
     p_value: Histograms<ModelLabels>,
     shift_alarms: Family<ModelLabels, Counter>,
     level_alarms: Family<ModelLabels, Counter>,
+    z: Family<BlockLabels, Number>,
+    /// They stay when a version is loaded anew.
+    rolling: Mutex<HashMap<ModelLabels, Arc<Rolling>>>,
 }
 
 /// The metrics of one model. Without a baseline they stay at zero.
 #[derive(Debug, Clone)]
 pub(crate) struct BaselineMetrics {
+    /// What came in the last hour and day.
+    pub(crate) rolling: Arc<Rolling>,
     /// p-values of the input shift.
-    pub(crate) p_value: Histogram,
+    p_value: Histogram,
     /// Inputs whose shift alarmed.
-    pub(crate) shift_alarms: Counter,
+    shift_alarms: Counter,
     /// Inputs whose level alarmed.
-    pub(crate) level_alarms: Counter,
+    level_alarms: Counter,
+    /// Mean z-score of each block over the last hour.
+    z: Vec<Number>,
+}
+
+impl BaselineMetrics {
+    /// Counts the shift of an input, with the mean z-score of each block's channels.
+    pub(crate) fn count_shift(&self, p_value: f64, alarm: bool, z: impl Iterator<Item = f64>) {
+        self.p_value.observe(p_value);
+        if alarm {
+            self.shift_alarms.inc();
+        }
+        self.rolling.add_shift(p_value, alarm, z);
+    }
+
+    /// Counts the level of an input.
+    pub(crate) fn count_level(&self, alarm: bool) {
+        if alarm {
+            self.level_alarms.inc();
+        }
+        self.rolling.add_level(alarm);
+    }
+
+    /// Ends a minute of the rolling view.
+    pub(crate) fn end_minute(&self, now: Instant) {
+        self.rolling.tick(now);
+        let hour = self.rolling.view(now).hour.counts;
+        for (block, gauge) in self.z.iter().enumerate() {
+            gauge.set(hour.mean_z(block).unwrap_or(f64::NAN));
+        }
+    }
 }
 
 impl BaselineFamilies {
@@ -35,6 +76,8 @@ impl BaselineFamilies {
             p_value: Family::new_with_constructor(|| Histogram::new(P_VALUES)),
             shift_alarms: Family::default(),
             level_alarms: Family::default(),
+            z: Family::default(),
+            rolling: Mutex::default(),
         }
     }
 
@@ -54,19 +97,46 @@ impl BaselineFamilies {
             "Inputs whose raw signal level is more unusual than the model's alarm level allows",
             self.level_alarms.clone(),
         );
+        registry.register(
+            "drsn_input_shift_z",
+            "Mean over the last hour of how far a block's mean magnitudes lie from those of training, in standard deviations",
+            self.z.clone(),
+        );
+    }
+
+    pub(super) fn forget_block(&self, labels: &BlockLabels) {
+        self.z.remove(labels);
     }
 
     pub(super) fn forget(&self, labels: &ModelLabels) {
+        self.rolling.lock().unwrap_or_else(PoisonError::into_inner).remove(labels);
         self.p_value.remove(labels);
         self.shift_alarms.remove(labels);
         self.level_alarms.remove(labels);
     }
 
-    pub(super) fn of(&self, labels: &ModelLabels) -> BaselineMetrics {
+    pub(super) fn of(&self, identity: &ModelIdentity) -> BaselineMetrics {
+        let labels = &identity.labels;
+        let z = identity.block_labels().map(|block| self.z.get_or_create_owned(&block));
         BaselineMetrics {
+            rolling: self.rolling_of(identity),
+            z: z.collect(),
             p_value: self.p_value.get_or_create_owned(labels),
             shift_alarms: self.shift_alarms.get_or_create_owned(labels),
             level_alarms: self.level_alarms.get_or_create_owned(labels),
         }
+    }
+
+    /// The rolling view of a version, which goes on when it is loaded anew with the same classes and
+    /// blocks.
+    fn rolling_of(&self, identity: &ModelIdentity) -> Arc<Rolling> {
+        let ModelIdentity { labels, classes, blocks, .. } = identity;
+        let mut all = self.rolling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rolling) = all.get(labels).filter(|rolling| rolling.is_of(classes, blocks)) {
+            return Arc::clone(rolling);
+        }
+        let rolling = Arc::new(Rolling::new(classes.clone(), blocks.clone(), Instant::now()));
+        all.insert(labels.clone(), Arc::clone(&rolling));
+        rolling
     }
 }

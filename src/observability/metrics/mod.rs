@@ -96,13 +96,23 @@ pub(crate) struct ModelMetrics {
     /// From reading the first byte to ready.
     pub(crate) load_duration: Histogram,
     /// Predictions, by class.
-    pub(crate) predictions: Vec<Counter>,
+    predictions: Vec<Counter>,
     /// Mean threshold for an input, by block.
     pub(crate) thresholds: Vec<Histogram>,
     /// How unusual inputs are.
     pub(crate) baseline: BaselineMetrics,
     /// Dropping the last clone removes the model's series.
     _series: Arc<Series>,
+}
+
+impl ModelMetrics {
+    /// Counts an answer with this most probable class.
+    pub(crate) fn count_prediction(&self, class: usize) {
+        if let Some(counter) = self.predictions.get(class) {
+            counter.inc();
+        }
+        self.baseline.rolling.add_prediction(class);
+    }
 }
 
 /// 50 µs to 26 s, each bucket twice the one before.
@@ -271,7 +281,7 @@ impl Metrics {
             load_duration: self.model_load_duration.get_or_create_owned(labels),
             predictions: classes.map(|l| self.predictions.get_or_create_owned(&l)).collect(),
             thresholds: blocks.map(|l| self.threshold.get_or_create_owned(&l)).collect(),
-            baseline: self.baseline.of(labels),
+            baseline: self.baseline.of(series.identity()),
             _series: Arc::new(series),
         }
     }

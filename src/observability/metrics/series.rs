@@ -154,6 +154,7 @@ impl Metrics {
             }
             Subject::Block(labels) => {
                 self.threshold.remove(labels);
+                self.baseline.forget_block(labels);
             }
             Subject::Provider(labels) => {
                 self.execution_provider.remove(labels);

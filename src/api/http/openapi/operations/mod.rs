@@ -202,7 +202,13 @@ fn content_encoding() -> Value {
 }
 
 fn models() -> Vec<Operation> {
+    let shift = |path| {
+        let summary = "The last hour and day: classes, alarms, p-values and z-scores.";
+        Operation::new("get", path, "models", summary).json("RollingView").errors(&[404, 503])
+    };
     vec![
+        shift("/models/{model}/shift"),
+        shift("/models/{model}/versions/{version}/shift"),
         Operation::new("get", "/models", "models", "All models, with their versions and states.")
             .json("ModelList")
             .errors(&[503]),
