@@ -8,7 +8,7 @@ use std::{
 };
 
 use drsn_bundle::{
-    Bundle, Manifest,
+    Bundle, Golden, Manifest,
     runtime::{Provider, Runtime, RuntimeError},
 };
 
@@ -129,6 +129,11 @@ impl Model {
 
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
+    }
+
+    /// The prepared inputs with known outputs that every engine must reproduce.
+    pub(crate) fn golden(&self) -> &Golden {
+        &self.bundle.golden
     }
 
     /// Largest number of inputs in a batch, which may change while the model serves.

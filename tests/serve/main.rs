@@ -16,6 +16,7 @@ mod batching;
 mod classify_command;
 mod clients;
 mod commands;
+mod console;
 mod constant_windows;
 mod cuda;
 mod damaged;
