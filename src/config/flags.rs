@@ -83,6 +83,18 @@ pub struct Config {
     )]
     pub cors_origin: Vec<CorsOrigin>,
 
+    /// Whether / is the console, a page to try the models and watch the server
+    ///
+    /// Without it, / redirects to /docs.
+    #[arg(
+        long,
+        env = "DRSN_CONSOLE",
+        help_heading = "Network",
+        value_name = "on|off",
+        default_value = "on"
+    )]
+    pub console: Switch,
+
     /// Time limit of a request, from its headers to its answer, in milliseconds
     ///
     /// A client can set a shorter one for its request with the header X-Request-Timeout-Ms, or with

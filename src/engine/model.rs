@@ -8,7 +8,7 @@ use std::{
 };
 
 use drsn_bundle::{
-    Bundle, Manifest,
+    Bundle, Golden, Manifest,
     runtime::{Provider, Runtime, RuntimeError},
 };
 
@@ -142,6 +142,11 @@ impl Model {
     pub(crate) fn map_bytes(&self) -> u64 {
         let positions = self.map.map_or(0, MapShape::positions);
         (self.manifest().classes.len() * positions * size_of::<f32>()) as u64
+    }
+
+    /// The prepared inputs with known outputs that every engine must reproduce.
+    pub(crate) fn golden(&self) -> &Golden {
+        &self.bundle.golden
     }
 
     /// Largest number of inputs in a batch, which may change while the model serves.

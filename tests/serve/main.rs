@@ -18,6 +18,7 @@ mod class_map;
 mod classify_command;
 mod clients;
 mod commands;
+mod console;
 mod constant_windows;
 mod cuda;
 mod damaged;

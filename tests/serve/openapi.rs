@@ -23,7 +23,8 @@ async fn the_description_and_its_page_are_served_without_a_key_and_without_the_i
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
     let keys = models.path().join("keys");
     std::fs::write(&keys, "alpha\n").unwrap();
-    let server = Server::start(models.path(), &["--api-keys", keys.to_str().unwrap()]).await;
+    let flags = ["--api-keys", keys.to_str().unwrap(), "--console", "off"];
+    let server = Server::start(models.path(), &flags).await;
     let home = server.get("/").await;
     assert_eq!((home.status().as_u16(), home.url().path()), (200, "/docs"));
     let page = home.text().await.unwrap();

@@ -95,7 +95,10 @@ fn decode_slice(
 }
 
 /// Decodes a file, or what is in one that was packed with gzip.
-fn decode_file(decoder: &mut Decoder<'_>, file: &File) -> Result<Vec<RawInput>, ApiError> {
+pub(super) fn decode_file(
+    decoder: &mut Decoder<'_>,
+    file: &File,
+) -> Result<Vec<RawInput>, ApiError> {
     if !gzip::is_packed(&file.bytes) {
         return decoder.file(file.kind()?, &file.bytes);
     }

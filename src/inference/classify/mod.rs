@@ -12,6 +12,7 @@
 //!
 //! * [`Outcome`], [`Answer`]: the result.
 //! * `files`: decodes files in slices of time.
+//! * [`samples`]: what was read of a recording, without classifying it.
 //! * `pipeline`: passes windows to the queue; `in_flight`: a few pieces of them at a time.
 //! * `summary`: summarizes the predictions of a recording's windows; `tally`: counts them, and
 //!   those that are left out.
@@ -21,6 +22,7 @@ mod answer;
 mod files;
 pub(crate) mod in_flight;
 mod pipeline;
+pub(crate) mod samples;
 mod stream;
 mod summary;
 pub(crate) mod tally;

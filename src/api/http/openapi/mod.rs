@@ -16,13 +16,13 @@ use axum::{
     body::Body,
     extract::{Path, rejection::PathRejection},
     http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse as _, Response},
     routing::get,
 };
 use hyper::body::Bytes;
 use utoipa_swagger_ui::Config;
 
-use super::routes::Routes;
+use super::{console, routes::Routes};
 use crate::error::{ApiError, ErrorKind};
 
 /// Path of the document.
@@ -47,20 +47,17 @@ static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 /// The routes that describe the others.
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/", get(home))
+        .route("/", get(console::home))
         .route(DOCUMENT_PATH, get(document))
         .route("/docs", get(page))
         .route("/docs/{file}", get(page_file))
 }
 
-/// Whether a path describes the API. Such a path needs no key, as it reveals nothing about the
-/// models, and is not counted as a request.
+/// Whether a path describes the API or is a file of the console. Such a path needs no key, as it
+/// reveals nothing about the models, and is not counted as a request.
 pub(super) fn is_description(path: &str) -> bool {
-    path == "/" || path == DOCUMENT_PATH || path == "/docs" || path.starts_with("/docs/")
-}
-
-async fn home() -> Redirect {
-    Redirect::temporary("/docs")
+    let is_file = || path.starts_with("/docs/") || path.starts_with(console::FILES);
+    path == "/" || path == DOCUMENT_PATH || path == "/docs" || is_file()
 }
 
 async fn document() -> Result<Response, ApiError> {

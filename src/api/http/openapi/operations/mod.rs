@@ -252,15 +252,17 @@ fn probes() -> Vec<Operation> {
 
 fn descriptions() -> Vec<Operation> {
     let operation = |path, summary| Operation::new("get", path, "operation", summary).without_key();
-    let mut redirect = operation("/", "Redirects to `/docs`.");
+    let html = json!({ "type": "string" });
+    let mut home = operation("/", "The console; with `--console off` it redirects to `/docs`.")
+        .response(200, "The page.", "text/html", &html);
     let mut headers = header_references(&[]);
     headers.insert("Location".to_owned(), json!({ "schema": { "type": "string" } }));
     let moved = json!({ "description": "See `Location`.", "headers": headers });
-    redirect.responses.insert("307".to_owned(), moved);
+    home.responses.insert("307".to_owned(), moved);
     let text = json!({ "type": "string" });
     let any = json!({ "*/*": { "schema": {} } });
     vec![
-        redirect,
+        home,
         operation("/openapi.json", "This document.").response(
             200,
             "An OpenAPI 3.1 document.",

@@ -1,0 +1,49 @@
+/** When does what begin? Windows of the same class merged into stretches. */
+
+/** A stretch needs this many windows, so that a single odd one does not break it. */
+const LEAST = 3;
+
+/** How the class changes within a recording, in a sentence; null if it does not. `time` writes a sample as a time. */
+export function changesInWords(windows, time) {
+  const list = segments(windows);
+  if (list.length < 2) return null;
+  if (list.length > 3) return `The class changes ${list.length - 1} times within the recording; the bands show where.`;
+  return `The class changes within the recording: ${list.map(({ label, end }, i) => (i === list.length - 1 ? `then ${label}` : `${label} until ${time(end)}`)).join(", ")}.`;
+}
+
+/**
+ * Stretches of windows of one class: `{start, end, class_index, label, probability, count}`. A run of fewer than
+ * `least` windows belongs to the one before it, unless the recording has no longer ones.
+ */
+export function segments(windows, least = LEAST) {
+  const runs = [];
+  for (const window of windows) {
+    const last = runs.at(-1);
+    if (last?.class_index === window.class_index) {
+      last.end = Math.max(last.end, window.end);
+      last.sum += window.probability;
+      last.count += 1;
+    } else {
+      const { start, end, label, class_index, probability } = window;
+      runs.push({ start, end, label, class_index, sum: probability, count: 1 });
+    }
+  }
+  const isLong = (run) => run.count >= least;
+  if (!runs.some(isLong)) least = 1;
+  const merged = [];
+  for (const run of runs) {
+    const last = merged.at(-1);
+    if (!last) {
+      merged.push({ ...run });
+    } else if (last.class_index === run.class_index) {
+      Object.assign(last, { end: run.end, sum: last.sum + run.sum, count: last.count + run.count });
+    } else if (run.count < least) {
+      last.end = run.end;
+    } else if (last.count < least) {
+      merged[merged.length - 1] = { ...run, start: last.start };
+    } else {
+      merged.push({ ...run, start: Math.max(run.start, last.end) });
+    }
+  }
+  return merged.map(({ sum, ...run }) => ({ ...run, probability: sum / run.count }));
+}

@@ -1,0 +1,50 @@
+/** A table that is sorted by a click on a column's head. */
+
+import { h, show } from "./dom.js";
+
+/** Rows shown at once; more at a button. */
+const PAGE = 200;
+
+function compare(a, b) {
+  const [none, other] = [a === null || a === undefined, b === null || b === undefined];
+  if (none || other) return Number(none) - Number(other);
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+}
+
+/** Rows in the order of a column's values; without a value they come last, whatever the direction. */
+export function sorted(rows, of, ascending) {
+  const has = (row) => of(row) !== null && of(row) !== undefined;
+  const list = rows.filter(has).sort((a, b) => compare(of(a), of(b)) * (ascending ? 1 : -1));
+  return [...list, ...rows.filter((row) => !has(row))];
+}
+
+export class Table {
+  /** Columns are `{name, of, cell, numeric}`: the value to sort by, and what the cell shows. */
+  constructor(caption, columns) {
+    this.columns = columns;
+    this.by = null;
+    this.limit = PAGE;
+    this.heads = columns.map((column, i) => h("th", { scope: "col", class: column.numeric ? "numeric" : "" }, h("button", { type: "button", class: "sort", onclick: () => this.#sort(i) }, column.name, h("span", { class: "arrow", "aria-hidden": "true" }))));
+    this.body = h("tbody");
+    this.rest = h("div", { class: "rest" });
+    this.element = h("div", {}, h("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": caption }, h("table", {}, h("caption", { class: "hidden" }, caption), h("thead", {}, h("tr", {}, this.heads)), this.body)), this.rest);
+  }
+
+  #sort(index) {
+    if (this.by === index) this.ascending = !this.ascending;
+    else [this.by, this.ascending] = [index, true];
+    this.heads.forEach((head, i) => {
+      if (i === index) head.setAttribute("aria-sort", this.ascending ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    });
+    this.show(this.rows);
+  }
+
+  show(rows) {
+    this.rows = rows;
+    const list = this.by === null ? rows : sorted(rows, this.columns[this.by].of, this.ascending);
+    show(this.body, list.slice(0, this.limit).map((row) => h("tr", {}, this.columns.map(({ cell, numeric }) => h("td", { class: numeric ? "numeric" : "" }, cell(row))))));
+    const more = list.length - this.limit;
+    show(this.rest, more > 0 && h("button", { type: "button", onclick: () => { this.limit += PAGE; this.show(this.rows); } }, `Show more (${more})`));
+  }
+}

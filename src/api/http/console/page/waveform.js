@@ -1,0 +1,180 @@
+/** The waveform of one channel with its axes, and over it how much each stretch spoke for the class. */
+
+import { canvas2d, h, onceAFrame, onResize } from "./dom.js";
+import { number, ticks } from "./format.js";
+import { onTheme, token } from "./palette.js";
+import { movable } from "./timeline.js";
+
+const AXIS = 18;
+
+/** Draws marks in time, and returns the height that is left for the picture. */
+export function drawTimeAxis(context, timeline, width, height) {
+  context.fillStyle = token("muted");
+  context.strokeStyle = token("line");
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "bottom";
+  context.beginPath();
+  for (const [sample, text] of timeline.marks(width)) {
+    const x = Math.round(timeline.x(sample, width)) + 0.5;
+    context.moveTo(x, 0);
+    context.lineTo(x, height - AXIS + 4);
+    const room = context.measureText(text).width;
+    if (x - room / 2 >= 0 && x + room / 2 <= width) context.fillText(text, x - room / 2, height);
+  }
+  context.stroke();
+  return height - AXIS;
+}
+
+/** A smooth range of the samples in view, so that panning does not make the scale jump. */
+function scaleOf(pyramid) {
+  const [least, most] = pyramid.range(0, pyramid.samples.length) ?? [-1, 1];
+  const room = (most - least || Math.abs(most) || 1) * 0.06;
+  return [least - room, most + room];
+}
+
+export class Waveform {
+  constructor(timeline, { clicked, label }) {
+    this.timeline = timeline;
+    this.canvas = h("canvas", { class: "waveform", tabIndex: 0, role: "slider", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" });
+    this.draw = onceAFrame(() => this.#draw());
+    movable(this.canvas, timeline, clicked);
+    timeline.onChange(this.draw);
+    onResize(this.canvas, this.draw);
+    onTheme(this.draw);
+  }
+
+  /** Shows these samples. */
+  show(pyramid) {
+    this.pyramid = pyramid;
+    this.scale = scaleOf(pyramid);
+    this.draw();
+  }
+
+  /** Lays an activation map over the waveform: `{start, end, values}` in samples of the timeline, or null. */
+  overlay(map) {
+    this.map = map;
+    this.draw();
+  }
+
+  /** Marks one stretch, as `[from, to]` in samples, or none. */
+  mark(stretch) {
+    this.stretch = stretch;
+    this.draw();
+  }
+
+  #draw() {
+    const { context, width, height } = canvas2d(this.canvas);
+    if (!width || !this.pyramid) return;
+    const { timeline } = this;
+    const below = drawTimeAxis(context, timeline, width, height);
+    if (this.map) this.#drawMap(context, width, below);
+    if (this.stretch) this.#drawStretch(context, width, below);
+    const [least, most] = this.scale;
+    const y = (value) => below - ((value - least) / (most - least)) * below;
+    this.#drawLines(context, width, y);
+    context.fillStyle = token("muted");
+    context.textBaseline = "middle";
+    for (const value of ticks(least, most, below / 45)) context.fillText(number(Number(value.toPrecision(7))), 4, y(value));
+    const [from, to] = [timeline.words(timeline.from), timeline.words(timeline.to)];
+    this.canvas.setAttribute("aria-valuenow", String(Math.round((100 * timeline.from) / timeline.length)));
+    this.canvas.setAttribute("aria-valuetext", `from ${from} to ${to}`);
+  }
+
+  #drawLines(context, width, y) {
+    const { timeline, pyramid } = this;
+    const perPixel = (timeline.to - timeline.from) / width;
+    context.strokeStyle = token("signal");
+    context.fillStyle = token("signal");
+    context.lineWidth = 1.2;
+    context.beginPath();
+    if (perPixel < 1) {
+      const start = Math.max(0, Math.floor(timeline.from) - 1), end = Math.min(pyramid.samples.length, Math.ceil(timeline.to) + 2);
+      for (let i = start; i < end; i += 1) context.lineTo(timeline.x(i + 0.5, width), y(pyramid.samples[i]));
+      context.stroke();
+      return;
+    }
+    for (let x = 0; x < width; x += 1) {
+      const range = pyramid.range(timeline.from + x * perPixel, timeline.from + (x + 1) * perPixel + 1);
+      if (!range) continue;
+      const top = y(range[1]), bottom = y(range[0]);
+      context.fillRect(x, top, 1, Math.max(1, bottom - top));
+    }
+  }
+
+  #drawMap(context, width, height) {
+    const { start, end, values } = this.map;
+    const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value ?? 0)), 1e-12);
+    const step = (end - start) / values.length;
+    for (const [i, value] of values.entries()) {
+      if (value === null) continue;
+      const left = this.timeline.x(start + i * step, width), right = this.timeline.x(start + (i + 1) * step, width);
+      if (right < 0 || left > width) continue;
+      context.globalAlpha = 0.55 * (Math.abs(value) / most);
+      context.fillStyle = token(value > 0 ? "for" : "against");
+      context.fillRect(left, 0, Math.max(1, right - left), height);
+    }
+    context.globalAlpha = 1;
+  }
+
+  #drawStretch(context, width, height) {
+    const [left, right] = this.stretch.map((sample) => this.timeline.x(sample, width));
+    context.fillStyle = token("mark");
+    context.fillRect(left, 0, Math.max(2, right - left), height);
+  }
+}
+
+/** The whole recording in a narrow strip, with a frame around what is in view. */
+export class Overview {
+  constructor(timeline) {
+    this.timeline = timeline;
+    this.canvas = h("canvas", { class: "overview", "aria-hidden": "true" });
+    this.draw = onceAFrame(() => this.#draw());
+    timeline.onChange(this.draw);
+    onResize(this.canvas, this.draw);
+    onTheme(() => { this.picture = null; this.draw(); });
+    const move = (event) => {
+      if (!(event.buttons & 1)) return;
+      const box = this.canvas.getBoundingClientRect(), half = (timeline.to - timeline.from) / 2;
+      const at = ((event.clientX - box.left) / box.width) * timeline.length;
+      timeline.set(at - half, at + half);
+    };
+    this.canvas.addEventListener("pointerdown", (event) => { this.canvas.setPointerCapture(event.pointerId); move(event); });
+    this.canvas.addEventListener("pointermove", move);
+  }
+
+  show(pyramid) {
+    this.pyramid = pyramid;
+    this.picture = null;
+    this.draw();
+  }
+
+  #draw() {
+    const { context, width, height } = canvas2d(this.canvas);
+    if (!width || !this.pyramid) return;
+    if (this.picture?.width !== this.canvas.width) this.#paint(width, height);
+    context.drawImage(this.picture, 0, 0, width, height);
+    const { from, to, length } = this.timeline;
+    const left = (from / length) * width, right = (to / length) * width;
+    context.fillStyle = token("veil");
+    context.fillRect(0, 0, left, height);
+    context.fillRect(right, 0, width - right, height);
+    context.strokeStyle = token("accent");
+    context.lineWidth = 1.5;
+    context.strokeRect(left + 0.75, 0.75, Math.max(2, right - left - 1.5), height - 1.5);
+  }
+
+  /** Draws the strip once; while the view moves, only the frame is drawn anew. */
+  #paint(width, height) {
+    this.picture = new OffscreenCanvas(this.canvas.width, this.canvas.height);
+    const context = this.picture.getContext("2d");
+    context.scale(this.canvas.width / width, this.canvas.height / height);
+    context.fillStyle = token("signal");
+    const [least, most] = scaleOf(this.pyramid), step = this.timeline.length / width;
+    for (let x = 0; x < width; x += 1) {
+      const range = this.pyramid.range(x * step, (x + 1) * step);
+      if (!range) continue;
+      const [bottom, top] = range.map((value) => height - ((value - least) / (most - least)) * height);
+      context.fillRect(x, top, 1, Math.max(1, bottom - top));
+    }
+  }
+}
