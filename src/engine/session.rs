@@ -86,7 +86,7 @@ impl ModelSession {
         provider: Provider,
     ) -> Result<Self, RuntimeError> {
         let manifest = &bundle.manifest;
-        let plain = open_graph(runtime, bundle, &bundle.model, provider)?;
+        let plain = open_graph(runtime, bundle, &bundle.model, provider, Certainty::Sure)?;
         let (detailed, map) = open_detailed(runtime, bundle, provider)?;
         let names = manifest.blocks.iter().map(|block| BlockNames {
             threshold: block.threshold_output.clone(),
@@ -220,20 +220,33 @@ fn open_detailed(
 ) -> Result<(Option<Session>, Option<MapShape>), RuntimeError> {
     let blocks = &bundle.manifest.blocks;
     let detailed = onnx::with_shrinkage_outputs(&bundle.model, blocks).map_err(load_error)?;
-    if let Some(model) = onnx::with_class_map(&detailed).map_err(load_error)? {
+    // Features may have other spatial axes than the input, as those of a spectrogram have.
+    let axes = bundle.manifest.input.shape().len() - 1;
+    for space in [axes, 3 - axes] {
+        let model = onnx::with_class_map(&detailed, space).map_err(load_error)?;
+        let Some(model) = model else { break };
         // A network that only seems to have a map is served without.
-        match open_graph(runtime, bundle, &model, provider)
+        match open_graph(runtime, bundle, &model, provider, Certainty::Guess)
             .and_then(|mut session| Ok((MapShape::prove(&mut session, bundle)?, session)))
         {
             Ok((Some(map), session)) => return Ok((Some(session), Some(map))),
             Ok((None, _)) => {}
-            Err(error) => tracing::debug!(%error, "the graph with a class activation map fails"),
+            Err(error) => {
+                tracing::debug!(%error, space, "a graph with a class activation map fails");
+            }
         }
     }
     if blocks.is_empty() {
         return Ok((None, None));
     }
-    Ok((Some(open_graph(runtime, bundle, &detailed, provider)?), None))
+    Ok((Some(open_graph(runtime, bundle, &detailed, provider, Certainty::Sure)?), None))
+}
+
+/// Whether a graph is known to be one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    Sure,
+    Guess,
 }
 
 /// Opens a session that reproduces the golden outputs. On the CPU it uses the graph with drsn's
@@ -243,6 +256,7 @@ fn open_graph(
     bundle: &Bundle,
     model: &[u8],
     provider: Provider,
+    certainty: Certainty,
 ) -> Result<Session, RuntimeError> {
     let open = |model: &[u8]| {
         let shape = bundle.manifest.input.shape();
@@ -256,6 +270,7 @@ fn open_graph(
         if fused != model {
             match open(&fused) {
                 Ok(session) => return Ok(session),
+                Err(_) if certainty == Certainty::Guess => {}
                 Err(error) => {
                     let model = &bundle.manifest.name;
                     tracing::warn!(%model, %error, "the fused shrinkage operators fail; trying the original graph");

@@ -12,12 +12,13 @@ use super::{
         AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
         tensor_proto::DataType,
     },
-    shrinkage::{add, decoded, no_graph, operator_set},
+    shrinkage::{add, decoded, no_graph},
 };
 use crate::BundleError;
 
 /// Adds the output [`CLASS_MAP`], `[batch, classes, …]` with the spatial axes of the last feature
-/// map; `None` if no global mean and linear layer before the logits are found.
+/// map; `None` if no global mean and linear layer before the logits are found. `space` is the
+/// number of these axes, if the mean does not tell.
 ///
 /// Whether they are what they seem can depend on shapes that the graph does not have: the map's
 /// mean over the positions must differ from the logits by the same numbers for every input, which
@@ -25,12 +26,11 @@ use crate::BundleError;
 ///
 /// # Errors
 /// [`BundleError::Model`] if the bytes are not an ONNX model.
-pub fn with_class_map(model: &[u8]) -> Result<Option<Vec<u8>>, BundleError> {
+pub fn with_class_map(model: &[u8], space: usize) -> Result<Option<Vec<u8>>, BundleError> {
     let mut model = decoded(model)?;
-    let has_slice_inputs = operator_set(&model) >= 10;
     let graph = model.graph.as_mut().ok_or_else(no_graph)?;
-    let Some(ending) = Ending::of(graph) else { return Ok(None) };
-    ending.add_map(graph, has_slice_inputs);
+    let Some(ending) = Ending::of(graph, space) else { return Ok(None) };
+    ending.add_map(graph);
     graph.output.push(ValueInfoProto {
         name: Some(CLASS_MAP.to_owned()),
         r#type: Some(floats_of_any_shape()),
@@ -39,12 +39,23 @@ pub fn with_class_map(model: &[u8]) -> Result<Option<Vec<u8>>, BundleError> {
     Ok(Some(ModelProto::encode_to_vec(&model)))
 }
 
+/// Where the axis of the channels is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channels {
+    /// After the batch.
+    First,
+    /// After the spatial axes.
+    Last,
+}
+
 /// The last layers of a network.
 struct Ending {
     /// The tensor before the global mean.
     features: String,
-    /// The number of its axes if its channels are the last of them; `None` if they are the second.
-    channels_last: Option<usize>,
+    /// Where its channels are.
+    channels: Channels,
+    /// Number of its spatial axes.
+    space: usize,
     /// The tensor with the weights of the linear layer.
     weights: String,
     /// Whether it is `[classes, C]`, and not `[C, classes]`.
@@ -52,7 +63,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn of(graph: &GraphProto) -> Option<Self> {
+    fn of(graph: &GraphProto, space: usize) -> Option<Self> {
         let search = Search(graph);
         let mut tensor = search.behind(LOGITS, &["Identity", "Reshape", "Cast"])?;
         // Logarithms of probabilities are logits, less one number for all classes.
@@ -67,15 +78,17 @@ impl Ending {
             _ => {}
         }
         let (mean, weights, is_transposed) = search.linear(tensor)?;
-        let (features, channels_last) = search.global_mean(mean)?;
+        let (features, channels, axes) = search.global_mean(mean)?;
         let (features, weights) = (features.to_owned(), weights.to_owned());
-        Some(Self { features, channels_last, weights, is_transposed })
+        let space = axes.unwrap_or(space);
+        Some(Self { features, channels, space, weights, is_transposed })
     }
 
     /// Applies the linear layer, without its bias, to every position.
-    fn add_map(&self, graph: &mut GraphProto, has_slice_inputs: bool) {
+    fn add_map(&self, graph: &mut GraphProto) {
+        let part = |name: &str| format!("{CLASS_MAP}.{name}");
         let (weights, map) = (part("weights"), part("ordered"));
-        let is_last = self.channels_last.is_some();
+        let is_last = self.channels == Channels::Last;
         // [C, classes] after the features, or [classes, C] before them.
         if self.is_transposed == is_last {
             let order = ("perm", Attribute::Ints(vec![1, 0]));
@@ -83,64 +96,30 @@ impl Ending {
         } else {
             add(graph, "Identity", &[&self.weights], &weights, &[]);
         }
-        if let Some(axes) = self.channels_last {
+        if is_last {
             let product = part("product");
             add(graph, "MatMul", &[&self.features, &weights], &product, &[]);
-            let classes = axes as i64 - 1;
+            let classes = self.space as i64 + 1;
             let order: Vec<i64> = [0, classes].into_iter().chain(1..classes).collect();
             add(graph, "Transpose", &[&product], &map, &[("perm", Attribute::Ints(order))]);
         } else {
-            self.add_channels_first(graph, has_slice_inputs, &weights, &map);
+            // A convolution of one tap keeps the axes and is one operator.
+            let (sizes, kernel) = (part("kernel.shape"), part("kernel"));
+            let shape: Vec<i64> = [0, 0].into_iter().chain(vec![1; self.space]).collect();
+            graph.initializer.push(TensorProto {
+                dims: vec![shape.len() as i64],
+                data_type: Some(DataType::Int64 as i32),
+                name: Some(sizes.clone()),
+                raw_data: Some(shape.iter().flat_map(|size| size.to_le_bytes()).collect()),
+                ..TensorProto::default()
+            });
+            add(graph, "Reshape", &[&weights, &sizes], &kernel, &[]);
+            add(graph, "Conv", &[&self.features, &kernel], &map, &[]);
         }
         // Networks may compute with 16-bit floats.
         let to = ("to", Attribute::Int(DataType::Float as i64));
         add(graph, "Cast", &[&map], CLASS_MAP, &[to]);
     }
-
-    /// The product with the positions in one axis, which then becomes those of the features again.
-    fn add_channels_first(
-        &self,
-        graph: &mut GraphProto,
-        has_slice_inputs: bool,
-        weights: &str,
-        map: &str,
-    ) {
-        let (rows, product) = (part("rows"), part("product"));
-        let (shape, space, grid) = (part("shape"), part("space"), part("grid"));
-        let flat = integers(graph, "rows.shape", &[0, 0, -1]);
-        add(graph, "Reshape", &[&self.features, &flat], &rows, &[]);
-        add(graph, "MatMul", &[weights, &rows], &product, &[]);
-        add(graph, "Shape", &[&self.features], &shape, &[]);
-        if has_slice_inputs {
-            let start = integers(graph, "space.start", &[2]);
-            let end = integers(graph, "space.end", &[i64::MAX]);
-            add(graph, "Slice", &[&shape, &start, &end], &space, &[]);
-        } else {
-            let bounds = [("starts", 2), ("ends", i64::MAX)]
-                .map(|(name, at)| (name, Attribute::Ints(vec![at])));
-            add(graph, "Slice", &[&shape], &space, &bounds);
-        }
-        let first = integers(graph, "grid.first", &[0, -1]);
-        add(graph, "Concat", &[&first, &space], &grid, &[("axis", Attribute::Int(0))]);
-        add(graph, "Reshape", &[&product, &grid], map, &[]);
-    }
-}
-
-/// The name of a tensor on the way to the map.
-fn part(name: &str) -> String {
-    format!("{CLASS_MAP}.{name}")
-}
-
-/// Stores integers; returns their name.
-fn integers(graph: &mut GraphProto, name: &str, values: &[i64]) -> String {
-    graph.initializer.push(TensorProto {
-        dims: vec![values.len() as i64],
-        data_type: Some(DataType::Int64 as i32),
-        name: Some(part(name)),
-        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        ..TensorProto::default()
-    });
-    part(name)
 }
 
 /// Finds nodes by the tensors between them.
@@ -181,7 +160,8 @@ impl<'g> Search<'g> {
         match node.op_type() {
             "MatMul" => Some((input, weights, false)),
             "Gemm" => {
-                let is_plain = float(node, "alpha").is_none_or(|alpha| alpha == 1.0)
+                let is_plain = float(node, "alpha")
+                    .is_none_or(|alpha| (alpha - 1.0).abs() < f32::EPSILON)
                     && integer(node, "transA").is_none_or(|transposed| transposed == 0);
                 let is_transposed =
                     integer(node, "transB").is_some_and(|transposed| transposed != 0);
@@ -191,18 +171,19 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// The features of which a tensor is the mean over all positions, and how many axes they have
-    /// if the channels are the last.
-    fn global_mean(&self, tensor: &'g str) -> Option<(&'g str, Option<usize>)> {
+    /// The features of which a tensor is the mean over all positions, where their channels are, and
+    /// the number of their spatial axes if the mean tells.
+    fn global_mean(&self, tensor: &'g str) -> Option<(&'g str, Channels, Option<usize>)> {
         let moves = ["Flatten", "Reshape", "Squeeze", "Identity", "Dropout", "Transpose", "Cast"];
         let pool = self.maker(self.behind(tensor, &moves)?)?;
         let features = pool.input.first()?;
         match pool.op_type() {
-            "GlobalAveragePool" | "AveragePool" => Some((features, None)),
+            "GlobalAveragePool" | "AveragePool" => Some((features, Channels::First, None)),
             "ReduceMean" => {
                 let axes = self.axes(pool)?;
                 let is_last = axes.contains(&1) || (axes.contains(&-2) && !axes.contains(&-1));
-                Some((features, is_last.then_some(axes.len() + 2)))
+                let channels = if is_last { Channels::Last } else { Channels::First };
+                Some((features, channels, Some(axes.len())))
             }
             _ => None,
         }

@@ -16,6 +16,7 @@ mod open;
 mod packed;
 mod partition;
 mod public_sets;
+mod relabelled;
 mod samples;
 mod signals;
 mod source;

@@ -13,9 +13,10 @@ use drsn_bundle::{
 use rand::seq::SliceRandom as _;
 
 use super::{
-    compatibility::{check_data, check_split, recipe_of},
+    compatibility::{check_data, check_split},
     data_options::DataOptions,
     error::TrainError,
+    imported::open_data,
 };
 use crate::{
     dataset::{Data, Part},
@@ -29,7 +30,7 @@ use crate::{
     training::{Batches, Disturbance, describe_data},
 };
 
-/// Evaluates bundles on the test data of the first one's recipe, clean and with each of `noises`
+/// Evaluates bundles on the test data of the recipe of the first that was trained here, clean and with each of `noises`
 /// (or those of that recipe if there are none), on `limit` inputs drawn at random. Returns `None`
 /// if `stop` was set.
 ///
@@ -46,18 +47,19 @@ pub fn evaluate(
 ) -> Result<Option<Vec<Evaluated>>, TrainError> {
     let bundles: Vec<Bundle> =
         bundles.iter().map(|path| Bundle::open(path)).collect::<Result<_, _>>()?;
-    let Some(first) = bundles.first() else { return Ok(Some(Vec::new())) };
-    let recipe = recipe_of(&first.manifest)?;
+    // The test inputs are those of a bundle that knows which inputs it was trained on.
+    let first = bundles.iter().find(|bundle| bundle.manifest.training.is_some());
+    let Some(first) = first.or(bundles.first()) else { return Ok(Some(Vec::new())) };
     let threads = data.threads;
-    let data = data.open(&recipe)?;
+    let (recipe, data) = open_data(&first.manifest, data)?;
     for bundle in &bundles {
+        let data = data.in_order_of(&bundle.manifest.classes);
         check_data(&bundle.manifest, &data, "evaluate it separately, on matching data")?;
         check_split(&first.manifest, &bundle.manifest)?;
     }
-    let (test, name) = test_inputs(&data, limit)?;
+    let (data, name) = test_inputs(data, limit)?;
     let run = EvaluationRun {
-        test: &test,
-        units: Units::of(&test),
+        data: &data,
         name: &name,
         notes: data.notes.iter().map(ToString::to_string).collect(),
         noises: if noises.is_empty() { &recipe.evaluate } else { noises },
@@ -68,26 +70,29 @@ pub fn evaluate(
     bundles.iter().map(|bundle| run.evaluated(bundle)).collect()
 }
 
-/// The test inputs, or `limit` of them drawn at random, and their name in reports.
-fn test_inputs(data: &Data, limit: Option<usize>) -> Result<(Part, String), TrainError> {
-    let mut test = data.test.clone().ok_or_else(|| TrainError::Incompatible {
-        reason: "cannot evaluate: the split of the data leaves no test inputs".to_owned(),
-    })?;
-    let name = &data.test_name;
+/// The data with its test inputs, or with `limit` of them drawn at random, and their name in
+/// reports.
+fn test_inputs(mut data: Data, limit: Option<usize>) -> Result<(Data, String), TrainError> {
+    let name = data.test_name.clone();
+    let test = data.test.as_mut().ok_or_else(no_test_inputs)?;
     let all = test.indices.len();
-    let Some(limit) = limit.filter(|&limit| limit < all) else { return Ok((test, name.clone())) };
+    let Some(limit) = limit.filter(|&limit| limit < all) else { return Ok((data, name)) };
     // Drawn at random, because the first inputs belong to the first files and so to few classes.
     test.indices.shuffle(&mut stream(EVALUATION_SEED, Purpose::EvaluationLimit, 0, 0));
     test.indices.truncate(limit);
     test.indices.sort_unstable();
-    Ok((test, format!("{name}, {limit} of {all} inputs")))
+    Ok((data, format!("{name}, {limit} of {all} inputs")))
+}
+
+fn no_test_inputs() -> TrainError {
+    TrainError::Incompatible {
+        reason: "cannot evaluate: the split of the data leaves no test inputs".to_owned(),
+    }
 }
 
 /// What all bundles of an evaluation share.
 struct EvaluationRun<'a> {
-    test: &'a Part,
-    /// Which test inputs belong together.
-    units: Units,
+    data: &'a Data,
     name: &'a str,
     /// What was noticed while the data was read.
     notes: Vec<String>,
@@ -101,57 +106,63 @@ impl EvaluationRun<'_> {
     /// Evaluates a bundle; `None` if `stop` was set.
     fn evaluated(&self, bundle: &Bundle) -> Result<Option<Evaluated>, TrainError> {
         let manifest = &bundle.manifest;
+        let test = self.data.in_order_of(&manifest.classes).test.ok_or_else(no_test_inputs)?;
+        let units = Units::of(&test);
         let shape = manifest.input.shape();
         let open = || Session::open(self.runtime, &bundle.model, &shape, Provider::Cpu);
         let mut sessions: Vec<Session> =
             (0..self.threads).map(|_| open()).collect::<Result<_, _>>()?;
         let (mut results, mut all) = (Vec::new(), Vec::<(Option<Noise>, Answers)>::new());
         for noise in std::iter::once(None).chain(self.noises.iter().copied().map(Some)) {
-            let found = answers(&mut sessions, manifest, self.test, noise, self.stop)?;
+            let found = answers(&mut sessions, manifest, &test, noise, self.stop)?;
             let Some(found) = found else { return Ok(None) };
             let clean = all.first().map(|(_, clean)| clean);
-            results.push(self.scores(manifest, noise, &found, clean)?);
+            results.push(scores(manifest, (&test, &units), noise, &found, clean)?);
             all.push((noise, found));
         }
         let report = EvaluationReport::new(manifest, self.name, EVALUATION_SEED, results);
-        let Some(blocks) = self.blocks(bundle)? else { return Ok(None) };
+        let Some(blocks) = self.blocks(bundle, &test)? else { return Ok(None) };
         let report = EvaluationReport { notes: self.notes.clone(), blocks, ..report };
-        Ok(Some(Evaluated { report, test: self.test.clone(), answers: all }))
+        Ok(Some(Evaluated { report, test, answers: all }))
     }
 
     /// What the model's thresholds do; `None` if `stop` was set.
-    fn blocks(&self, bundle: &Bundle) -> Result<Option<Vec<BlockActivity>>, TrainError> {
+    fn blocks(
+        &self,
+        bundle: &Bundle,
+        test: &Part,
+    ) -> Result<Option<Vec<BlockActivity>>, TrainError> {
         let Manifest { blocks, input, .. } = &bundle.manifest;
         if blocks.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let model = with_shrinkage_outputs(&bundle.model, blocks)?;
         let mut session = Session::open(self.runtime, &model, &input.shape(), Provider::Cpu)?;
-        Ok(block_activity(&mut session, &bundle.manifest, self.test, self.stop)?)
-    }
-
-    /// Scores the answers under one noise; `clean` are the answers to the clean inputs.
-    fn scores(
-        &self,
-        manifest: &Manifest,
-        noise: Option<Noise>,
-        answers: &Answers,
-        clean: Option<&Answers>,
-    ) -> Result<NoiseScores, TrainError> {
-        let Self { test, units, .. } = self;
-        let classes = &manifest.classes;
-        let baseline = manifest.baseline.as_ref();
-        Ok(NoiseScores {
-            noise,
-            scores: Scores::over(&answers.predictions, classes, units)?,
-            watched: baseline.map(|baseline| AlarmRates::new(baseline, answers, clean)),
-            recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
-        })
+        Ok(block_activity(&mut session, &bundle.manifest, test, self.stop)?)
     }
 }
 
-/// Measures the baseline of a bundle again, on the data of its recipe, and writes it to its
-/// manifest.
+/// Scores the answers to the test inputs, of which some belong together, under one noise; `clean`
+/// are the answers to the clean inputs.
+fn scores(
+    manifest: &Manifest,
+    (test, units): (&Part, &Units),
+    noise: Option<Noise>,
+    answers: &Answers,
+    clean: Option<&Answers>,
+) -> Result<NoiseScores, TrainError> {
+    let classes = &manifest.classes;
+    let baseline = manifest.baseline.as_ref();
+    Ok(NoiseScores {
+        noise,
+        scores: Scores::over(&answers.predictions, classes, units)?,
+        watched: baseline.map(|baseline| AlarmRates::new(baseline, answers, clean)),
+        recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
+    })
+}
+
+/// Measures the baseline of a bundle again, on the data of its recipe or, if it was imported, on data
+/// read as its input says, and writes it to its manifest.
 ///
 /// # Errors
 /// [`TrainError::NoBaseline`] if there are too few held-out inputs, or the error of bundle, data or
@@ -163,8 +174,8 @@ pub fn retake_baseline(
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
     let bundle = Bundle::open(folder)?;
-    let recipe = recipe_of(&bundle.manifest)?;
-    let data = data.open(&recipe)?;
+    let (recipe, data) = open_data(&bundle.manifest, data)?;
+    let data = data.in_order_of(&bundle.manifest.classes);
     check_data(&bundle.manifest, &data, "pass matching data with --data")?;
     let input = &bundle.manifest.input;
     let batches = |part| Batches { part, input, disturbance: Disturbance::data(&recipe) };

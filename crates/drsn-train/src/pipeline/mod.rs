@@ -6,6 +6,7 @@ mod data_options;
 mod error;
 mod evaluate;
 mod finished;
+mod imported;
 mod preflight;
 mod start;
 mod train;

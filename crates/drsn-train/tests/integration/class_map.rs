@@ -71,7 +71,7 @@ fn share(runtime: &Runtime, bundle: &Bundle, half: usize) -> f32 {
         bundle.manifest.input.prepare(&mut samples).unwrap();
         row.assign(&aview1(&samples).insert_axis(Axis(0)));
     }
-    let model = with_class_map(&bundle.model).unwrap().unwrap();
+    let model = with_class_map(&bundle.model, 1).unwrap().unwrap();
     let shape = bundle.manifest.input.shape();
     let mut session = Session::open(runtime, &model, &shape, Provider::Cpu).unwrap();
     let outputs = session.run(inputs.view().into_dyn()).unwrap();

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use drsn_bundle::Bundle;
+use drsn_bundle::{Bundle, Origin};
 use drsn_train::{DataOptions, evaluate};
 
 use crate::{
@@ -152,4 +152,58 @@ fn ctrl_c_ends_the_evaluation_after_a_training_and_the_bundle_stays() {
     results.read_to_string(&mut rest).unwrap();
     assert_eq!((training.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
     Bundle::open(&workspace.bundle()).unwrap();
+}
+
+/// The bundle of another program's network: the one that was trained here, without its story.
+fn imported(workspace: &Workspace) {
+    let folder = workspace.path("models/foreign/1");
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(workspace.bundle()).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, folder.join(from.file_name().unwrap())).unwrap();
+    }
+    drsn_bundle::update_manifest(&folder, |manifest| {
+        manifest.name = "foreign".parse().unwrap();
+        (manifest.architecture, manifest.training, manifest.baseline) = (None, None, None);
+        manifest.origin = Some(Origin {
+            exporter: "another program".to_owned(),
+            operator_set: 17,
+            parameters: 1000,
+            warnings: Vec::new(),
+        });
+    })
+    .unwrap();
+}
+
+/// Regression: an imported bundle has no recipe, and was refused alone and as the first of several.
+#[test]
+fn an_imported_bundle_is_evaluated_and_gets_a_baseline_on_the_users_data() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let workspace = Workspace::new();
+    let output = workspace.command(&["--set", "epochs=2"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    imported(&workspace);
+    let accuracies = |bundles: &[&str]| -> Vec<f64> {
+        let output = workspace.ask("evaluate", bundles, &["--json"]);
+        assert!(output.status.success(), "{}", said(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let reports = match report["reports"].as_array() {
+            Some(reports) => reports.clone(),
+            None => vec![report],
+        };
+        let of = |report: &serde_json::Value| report["results"][0]["scores"]["accuracy"].clone();
+        reports.iter().map(|report| of(report).as_f64().unwrap()).collect()
+    };
+    let [alone] = accuracies(&["foreign/1"])[..] else { panic!("one report") };
+    assert!(alone > 0.8, "{alone}");
+    let [foreign, own] = accuracies(&["foreign/1", "tones/1"])[..] else { panic!("two reports") };
+    assert!((foreign - own).abs() < 1e-12, "{foreign} and {own}");
+
+    let output = workspace.ask("baseline", &["foreign/1"], &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    let manifest = Bundle::open(&workspace.path("models/foreign/1")).unwrap().manifest;
+    assert!(manifest.baseline.is_some_and(|baseline| baseline.shift.is_some()));
+    assert!(manifest.origin.is_some() && manifest.training.is_none());
 }

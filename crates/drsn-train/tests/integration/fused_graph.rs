@@ -90,7 +90,7 @@ fn the_map_of_every_network_adds_up_to_its_logits() {
             let network = random_network(kind, &input);
             let blocks = blocks(&network, kind.unit).unwrap();
             let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
-            let model = with_class_map(&model).unwrap().unwrap();
+            let model = with_class_map(&model, positions.len()).unwrap().unwrap();
             let fused = with_fused_shrinkage(&model, &blocks).unwrap();
             let inputs = random_inputs(5, &input);
             let run = |model| session(&runtime, model, &input).run(inputs.view()).unwrap();

@@ -81,7 +81,7 @@ impl ClassMap {
         Ok(Some(match shape {
             MapShape::Signal { positions } => {
                 let count = positions.min(MOST_VALUES);
-                let values = (0..count).map(|at| Some(mean(map, part(at, count, positions))));
+                let values = (0..count).map(|at| Some(mean(&map, part(at, count, positions))));
                 Self::Signal(SignalMap {
                     class_index: class,
                     bias,
@@ -92,7 +92,7 @@ impl ClassMap {
                 })
             }
             MapShape::Image { height, width } => {
-                Self::Image(ImageMap::new(class, bias, map, [height, width]))
+                Self::Image(ImageMap::new(class, bias, &map, [height, width]))
             }
         }))
     }
@@ -109,7 +109,7 @@ impl ClassMap {
 }
 
 impl ImageMap {
-    fn new(class_index: usize, bias: f32, map: ArrayView1<'_, f32>, sides: [usize; 2]) -> Self {
+    fn new(class_index: usize, bias: f32, map: &ArrayView1<'_, f32>, sides: [usize; 2]) -> Self {
         let [rows, columns] = sides;
         let [height, width] = sides.map(|side| side.min(MOST_OF_A_SIDE));
         let cell = |row, column| {
@@ -132,7 +132,7 @@ fn part(at: usize, count: usize, positions: usize) -> std::ops::Range<usize> {
     at * positions / count..(at + 1) * positions / count
 }
 
-fn mean(map: ArrayView1<'_, f32>, part: std::ops::Range<usize>) -> f32 {
+fn mean(map: &ArrayView1<'_, f32>, part: std::ops::Range<usize>) -> f32 {
     let count = part.len().max(1) as f32;
     map.iter().skip(part.start).take(part.len()).sum::<f32>() / count
 }
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn a_large_picture_has_a_map_of_at_most_64_by_64_means() {
         let map: Array1<f32> = (0..128 * 65).map(|at| (at / 65) as f32).collect();
-        let map = ImageMap::new(3, 0.5, map.view(), [128, 65]);
+        let map = ImageMap::new(3, 0.5, &map.view(), [128, 65]);
         assert_eq!((map.height, map.width), (64, 64));
         let first: Vec<f32> = map.values.iter().map(|row| row[0]).collect();
         assert_eq!(first, (0..64).map(|row| 2.0 * row as f32 + 0.5).collect::<Vec<_>>());
-        assert!(map.values.iter().all(|row| row.iter().all(|value| *value == row[0])));
+        assert!(map.values.iter().all(|row| *row == vec![row[0]; 64]));
     }
 }

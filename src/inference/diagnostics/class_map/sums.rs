@@ -179,7 +179,7 @@ mod tests {
         let map = signal(sums.map(1));
         assert_eq!((map.start, map.end, map.step), (0, 28, 2.0));
         let expected: Vec<Option<f32>> = (0..14)
-            .map(|at| (!(6..10).contains(&at)).then(|| 2.0 * (2.0 * at as f32 + 1.0)))
+            .map(|at| (!(6..10).contains(&at)).then_some(2.0 * (2.0 * at as f32 + 1.0)))
             .collect();
         assert_eq!(map.values, expected);
         assert!((map.bias - 0.25).abs() < 1e-5);
