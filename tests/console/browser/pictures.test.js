@@ -40,7 +40,7 @@ async function fault() {
   const joined = new Float32Array(2 * RATE + damaged.length);
   joined.set(healthy.subarray(0, 2 * RATE));
   joined.set(damaged, 2 * RATE);
-  return server.file("pump.wav", Buffer.from(writeWav(joined, RATE)));
+  return server.file("pump.wav", Buffer.from(writeWav([joined], RATE)));
 }
 
 async function openFault(page) {

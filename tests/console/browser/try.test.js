@@ -61,7 +61,7 @@ test("a recording of a machine: the variable is asked for, and class, windows, t
 
 test("a wrong rate is refused in the server's words, and converted at a click", () => inConsole(server, { expected: [400] }, async (page) => {
   await choose(page, "bearing");
-  await page.setInputFiles("#files", server.file("slow.wav", Buffer.from(writeWav(tone(8000), 12_000))));
+  await page.setInputFiles("#files", server.file("slow.wav", Buffer.from(writeWav([tone(8000)], 12_000))));
   await page.locator(".part-problem", { hasText: "12000 Hz, but this model expects 48000 Hz" }).waitFor();
   await page.getByRole("button", { name: "Convert to the model's rate" }).click();
   await answer(page);
@@ -70,6 +70,15 @@ test("a wrong rate is refused in the server's words, and converted at a click", 
   // Windows are told at the model's rate, and drawn where they are in the file.
   await page.locator(".bands").press("End");
   await page.locator(".part-windowed", { hasText: "Window 16 of 16, from 624 ms" }).waitFor();
+  await page.locator(".part-windowed .bars").waitFor();
+  // A rate that is no multiple of the model's: each window is whole still.
+  await page.setInputFiles("#files", server.file("disc.wav", Buffer.from(writeWav([tone(20_000)], 44_100))));
+  await page.getByRole("button", { name: "Convert to the model's rate" }).click();
+  await page.getByText("454 ms at 44.1 kHz").waitFor();
+  for (const key of ["Home", "ArrowRight", "ArrowRight", "End"]) {
+    await page.locator(".bands").press(key);
+    await page.locator(".part-windowed .bars").waitFor();
+  }
 }));
 
 test("tables and arrays: a channel is asked for, and the server says what was read", () => inConsole(server, { expected: [400] }, async (page) => {

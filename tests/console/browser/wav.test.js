@@ -17,7 +17,7 @@ test("WAV files of every width are read bit for bit as the server reads them", a
   const random = uniform(9);
   const whole = (bits) => Array.from({ length: COUNT }, () => [Math.floor(random() * 2 ** bits) - (bits === 8 ? 0 : 2 ** (bits - 1)), 0]);
   const floats = Float32Array.from({ length: COUNT }, () => 2 * random() - 1);
-  const files = [...[8, 16, 24, 32].map((bits) => [`${bits} bits`, pcm(bits, 48_000, whole(bits))]), ["floats", writeWav(floats, 48_000)]];
+  const files = [...[8, 16, 24, 32].map((bits) => [`${bits} bits`, pcm(bits, 48_000, whole(bits))]), ["floats", writeWav([floats], 48_000)]];
   for (const [name, file] of files) {
     const response = await fetch(`${server.url}/console/recordings/0?model=bearing&channel=0`, { method: "POST", headers: { "content-type": "audio/wav" }, body: file });
     assert.equal(response.status, 200, name);

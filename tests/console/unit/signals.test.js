@@ -44,10 +44,12 @@ test("PCM of every width is the number over 2^(bits - 1)", () => {
 });
 
 test("a WAV file of floats is read as it was written, and other files are left to the server", () => {
-  const samples = noise(1000), { channels, rate } = readWav(writeWav(samples, 44_100));
+  const samples = noise(1000), { channels, rate } = readWav(writeWav([samples], 44_100));
   assert.deepEqual(channels[0], samples);
   assert.equal(rate, 44_100);
-  const cut = writeWav(samples, 44_100).slice(0, 44 + 400);
+  const both = readWav(writeWav([samples, samples.map((value) => -value)], 8000));
+  assert.deepEqual(both.channels[1], samples.map((value) => -value));
+  const cut = writeWav([samples], 44_100).slice(0, 44 + 400);
   assert.equal(readWav(cut).channels[0].length, 100);
   for (const other of [new ArrayBuffer(0), new ArrayBuffer(100), new TextEncoder().encode("RIFF0000WAVE".padEnd(60, "x")).buffer]) assert.equal(readWav(other), null);
 });

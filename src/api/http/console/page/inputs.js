@@ -1,7 +1,7 @@
 /** Inputs: what a file is, how it is sent, and the samples or the picture to show of it. */
 
 import { classify, query, request } from "./api.js";
-import { isWav, readWav } from "./wav.js";
+import { isWav, readWav, writeWav } from "./wav.js";
 
 /** Media types by the ending of a name; files of other names are sent as parts of a form, and the server looks at them. */
 const TYPES = {
@@ -27,12 +27,12 @@ export async function fromFile(file, folder = null) {
   return { name: file.name, folder, body: file, type, isImage: Boolean(type?.startsWith("image/")), samples: null, options: {} };
 }
 
-/** An input from samples, one array a channel; without a rate they are at the model's. */
+/** An input from samples, one array a channel; without a rate they are at the model's. It is a WAV file where that can tell the rate. */
 export function fromSamples(name, channels, rate, options = {}) {
-  const all = new Float32Array(channels.length * channels[0].length);
-  channels.forEach((channel, i) => all.set(channel, i * channel.length));
+  const made = { name, folder: null, isImage: false, isMade: true, samples: { channels, rate } };
+  if (Number.isInteger(rate)) return { ...made, body: new Blob([writeWav(channels, rate)]), type: "audio/wav", options };
   const told = rate ? { ...options, sample_rate_hz: rate } : options;
-  return { name, folder: null, body: new Blob([all]), type: RAW, isImage: false, isMade: true, samples: { channels, rate }, options: told };
+  return { ...made, body: new Blob(channels), type: RAW, options: told };
 }
 
 /** An input from a picture on a canvas. */

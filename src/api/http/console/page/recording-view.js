@@ -11,6 +11,8 @@ import { Timeline } from "./timeline.js";
 import { Overview, Waveform } from "./waveform.js";
 
 const MOST_STRETCHES = 8;
+/** Samples beside a window that is converted to another rate. */
+const MORE = 4;
 
 export class RecordingView {
   /** `chosen` is called with the position of a window. The parts are made once: what they show may be large. */
@@ -82,10 +84,11 @@ export class RecordingView {
     this.chosen(position);
   }
 
-  /** The samples of a window, each channel. */
+  /** The samples of a window, each channel; if they will be converted, a few more, so that none is missing then. */
   slice(window) {
-    const { factor } = this;
-    const start = Math.round(window.start * factor), end = Math.round(window.end * factor);
+    const { factor, channels: [{ length }] } = this, more = factor === 1 ? 0 : MORE;
+    const end = Math.min(length, Math.round(window.end * factor) + more);
+    const start = Math.max(0, Math.min(Math.round(window.start * factor), end - Math.round((window.end - window.start) * factor) - more));
     return this.channels.map((channel) => channel.slice(start, end));
   }
 }

@@ -9,7 +9,7 @@ function quote(text) {
 
 /** A name for the input as a file; one that was made here has none yet. */
 export function fileName({ name, type, isMade }) {
-  return isMade ? `input.${type === "image/png" ? "png" : "f32"}` : name;
+  return isMade ? `input.${{ "image/png": "png", "audio/wav": "wav" }[type] ?? "f32"}` : name;
 }
 
 /** `{curl, python}` for an input, model and options; `origin` is the server's address. */

@@ -59,14 +59,17 @@ export function readWav(buffer) {
   return { channels, rate };
 }
 
-/** A WAV file of 32-bit floats, one channel. */
-export function writeWav(samples, rate) {
-  const view = new DataView(new ArrayBuffer(44 + 4 * samples.length));
+/** A WAV file of 32-bit floats, of one array a channel. */
+export function writeWav(channels, rate) {
+  const count = channels.length, frames = channels[0].length, bytes = 4 * count * frames;
+  const view = new DataView(new ArrayBuffer(44 + bytes));
   const text = (at, word) => [...word].forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
-  text(0, "RIFF"); view.setUint32(4, 36 + 4 * samples.length, true); text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true); view.setUint16(20, FLOAT, true); view.setUint16(22, 1, true);
-  view.setUint32(24, rate, true); view.setUint32(28, 4 * rate, true); view.setUint16(32, 4, true); view.setUint16(34, 32, true);
-  text(36, "data"); view.setUint32(40, 4 * samples.length, true);
-  for (let i = 0; i < samples.length; i += 1) view.setFloat32(44 + 4 * i, samples[i], true);
+  text(0, "RIFF"); view.setUint32(4, 36 + bytes, true); text(8, "WAVEfmt ");
+  view.setUint32(16, 16, true); view.setUint16(20, FLOAT, true); view.setUint16(22, count, true);
+  view.setUint32(24, rate, true); view.setUint32(28, 4 * count * rate, true); view.setUint16(32, 4 * count, true); view.setUint16(34, 32, true);
+  text(36, "data"); view.setUint32(40, bytes, true);
+  channels.forEach((samples, channel) => {
+    for (let i = 0; i < frames; i += 1) view.setFloat32(44 + 4 * (i * count + channel), samples[i], true);
+  });
   return view.buffer;
 }
