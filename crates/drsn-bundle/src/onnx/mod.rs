@@ -6,14 +6,16 @@
 mod builder;
 mod check;
 pub(crate) mod fused;
+mod last_layer;
 pub(crate) mod names;
 mod zeroed;
 
 pub use builder::{Attribute, GraphBuilder, attribute, value_info};
 pub use check::{check_model, decode};
 pub use fused::with_fused_shrinkage;
+pub use last_layer::LastLayer;
 pub use names::{
-    INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
+    FEATURES, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
     mean_abs_output, threshold_output,
 };
 pub use zeroed::{with_zeroed_outputs, zeroed_output};

@@ -20,13 +20,12 @@ use super::{
 use crate::{
     dataset::{Data, Part},
     evaluation::{
-        AlarmRates, Answers, BaselineOutcome, BaselineSample, BlockActivity, EVALUATION_SEED,
-        RecordingScores, Scores, Units, answers, block_activity, measure_baseline,
+        AlarmRates, Answers, BlockActivity, EVALUATION_SEED, RecordingScores, Scores, Units,
+        answers, block_activity,
     },
     random::{Purpose, stream},
     recipe::Noise,
     report::{Evaluated, EvaluationReport, NoiseScores},
-    training::{Batches, Disturbance, describe_data},
 };
 
 /// Evaluates bundles on the test data of the first one's recipe, clean and with each of `noises`
@@ -148,39 +147,4 @@ impl EvaluationRun<'_> {
             recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
         })
     }
-}
-
-/// Measures the baseline of a bundle again, on the data of its recipe, and writes it to its
-/// manifest.
-///
-/// # Errors
-/// [`TrainError::NoBaseline`] if there are too few held-out inputs, or the error of bundle, data or
-/// ONNX Runtime.
-pub fn retake_baseline(
-    folder: &Path,
-    data: &DataOptions,
-    onnxruntime: Option<&Path>,
-    stop: &AtomicBool,
-) -> Result<(), TrainError> {
-    let bundle = Bundle::open(folder)?;
-    let recipe = recipe_of(&bundle.manifest)?;
-    let data = data.open(&recipe)?;
-    check_data(&bundle.manifest, &data, "pass matching data with --data")?;
-    let input = &bundle.manifest.input;
-    let batches = |part| Batches { part, input, disturbance: Disturbance::data(&recipe) };
-    let sample = BaselineSample {
-        training: batches(&data.training),
-        held_out: batches(&data.held_out),
-        description: describe_data(&recipe, &data),
-    };
-    let runtime = Runtime::start(onnxruntime)?;
-    let mut session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu)?;
-    let Manifest { blocks, classes, .. } = &bundle.manifest;
-    let outcome = measure_baseline(&mut session, blocks, classes.len(), &sample, stop)?;
-    let baseline = match outcome {
-        BaselineOutcome::Stopped => return Ok(()),
-        BaselineOutcome::Measured(baseline) => *baseline,
-        BaselineOutcome::Unavailable(reason) => return Err(reason.into()),
-    };
-    Ok(drsn_bundle::update_manifest(folder, |manifest| manifest.baseline = Some(baseline))?)
 }
