@@ -77,7 +77,9 @@ fn manifest_schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let Value::Object(mut schemas) = manifest["$defs"].take() else { return Ok(Map::new()) };
     // No answer contains a baseline's numbers.
     let inner = ["Baseline", "Block", "ChannelLimits", "Distance", "HeldOut", "LevelBaseline"];
-    for name in inner.into_iter().chain(["Limits", "Name", "ShapeLimits", "ShiftBaseline"]) {
+    for name in
+        inner.into_iter().chain(["Features", "Limits", "Name", "ShapeLimits", "ShiftBaseline"])
+    {
         schemas.remove(name);
     }
     Ok(schemas)
@@ -132,7 +134,11 @@ fn object(description: &str, fields: &[(&str, &str, &str)]) -> Value {
 
 fn baseline_schemas() -> Map<String, Value> {
     let alarm = ("alarm", "boolean", "Whether it is more unusual than the model's level allows.");
-    let score = ("score", "number", "Squared Mahalanobis distance; of several windows the median.");
+    let score = (
+        "score",
+        "number",
+        "The largest of the squared distances, each in units of its 99th percentile in the training data; of several windows the median.",
+    );
     let p_value =
         ("p_value", "number", "(1 + held-out inputs at least as far) / (1 + held-out inputs).");
     let windows_p_value = (

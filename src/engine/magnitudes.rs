@@ -11,7 +11,7 @@ pub(crate) struct UsualMagnitudes(Vec<(f32, f32)>);
 impl UsualMagnitudes {
     /// Those of a model; `None` if it has no baseline of the shift.
     pub(super) fn of(manifest: &Manifest) -> Option<Self> {
-        let distance = &manifest.baseline.as_ref()?.shift.as_ref()?.distance;
+        let distance = manifest.baseline.as_ref()?.shift.as_ref()?.distance.as_ref()?;
         let channels = manifest.blocks.iter().map(|block| block.channels);
         let channels = channels.flat_map(|channels| std::iter::repeat_n(channels, channels));
         let usual = distance.mean.iter().zip(distance.deviations()).zip(channels);

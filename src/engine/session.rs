@@ -5,10 +5,12 @@
 use std::sync::{Arc, Once};
 
 use drsn_bundle::{
-    Bundle, BundleError, onnx,
+    Baseline, Bundle, BundleError, InputSpec,
+    baseline::{input_statistics, statistics_of},
+    onnx,
     runtime::{Provider, Runtime, RuntimeError, Session, Stopper, self_check},
 };
-use ndarray::{Array2, Array3, ArrayD, ArrayViewD};
+use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
 
 use crate::{
     config::Device,
@@ -27,6 +29,10 @@ pub(crate) struct Outputs {
     pub(crate) logits: Array2<f32>,
     /// One for each residual shrinkage block.
     pub(crate) blocks: Vec<BlockOutputs>,
+    /// Features before the last layer, `[batch, F]`; `None` if the model does not give them.
+    pub(crate) features: Option<Array2<f32>>,
+    /// Statistics of the inputs, `[batch, S]`; `None` if the model's baseline does not need them.
+    pub(crate) statistics: Option<Array2<f32>>,
     /// What each position adds to the logits, `[batch, classes, positions]`; `None` unless
     /// requested, and for a model without a map.
     pub(crate) map: Option<Array3<f32>>,
@@ -62,8 +68,10 @@ pub(crate) struct ModelSession {
     map: Option<MapShape>,
     stopper: Arc<dyn Stop>,
     names: Vec<BlockNames>,
-    /// Shape of one input.
-    input_shape: Vec<usize>,
+    /// Name of the output with the features.
+    features: Option<String>,
+    input: InputSpec,
+    needs_statistics: bool,
 }
 
 #[derive(Debug)]
@@ -102,7 +110,9 @@ impl ModelSession {
             map,
             stopper: Arc::new(stopper),
             names: names.collect(),
-            input_shape: manifest.input.shape(),
+            features: manifest.features.as_ref().map(|features| features.output.clone()),
+            input: manifest.input.clone(),
+            needs_statistics: manifest.baseline.as_ref().is_some_and(Baseline::needs_statistics),
         })
     }
 
@@ -117,8 +127,7 @@ impl ModelSession {
 
     /// A batch of zeros, `[batch, …]`.
     pub(crate) fn zeros(&self, batch: usize) -> ArrayD<f32> {
-        let shape: Vec<usize> =
-            std::iter::once(batch).chain(self.input_shape.iter().copied()).collect();
+        let shape: Vec<usize> = std::iter::once(batch).chain(self.input.shape()).collect();
         ArrayD::zeros(shape)
     }
 
@@ -154,6 +163,7 @@ impl ModelSession {
             Some(session) if detailed => (session, true),
             _ => (&mut self.plain, false),
         };
+        let statistics = self.needs_statistics.then(|| statistics(&inputs, &self.input));
         let mut outputs = session.run(inputs)?;
         let probabilities = outputs.take(onnx::PROBABILITIES)?;
         let logits = outputs.take(onnx::LOGITS)?;
@@ -173,8 +183,19 @@ impl ModelSession {
         }
         let map = self.map.filter(|_| is_detailed);
         let map = map.map(|shape| shape.take(&mut outputs)).transpose()?;
-        Ok(Outputs { probabilities, logits, blocks, map })
+        let features = self.features.as_ref().map(|name| outputs.take(name)).transpose()?;
+        Ok(Outputs { probabilities, logits, blocks, features, statistics, map })
     }
+}
+
+/// The statistics of prepared inputs, `[batch, S]`.
+fn statistics(inputs: &ArrayViewD<'_, f32>, spec: &InputSpec) -> Array2<f32> {
+    let (count, width) = (inputs.len_of(Axis(0)), statistics_of(spec));
+    let mut numbers = Vec::with_capacity(count * width);
+    for input in inputs.outer_iter() {
+        input_statistics(input.to_slice().unwrap_or_default(), spec, &mut numbers);
+    }
+    Array2::from_shape_vec((count, width), numbers).unwrap_or_default()
 }
 
 impl Compute for ModelSession {

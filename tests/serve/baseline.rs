@@ -2,7 +2,10 @@
 
 use drsn_bundle::{
     Baseline, InputSpec, Manifest, Normalization,
-    baseline::{ALARM_LEVEL, ClassLevels, Level, LevelBaseline, ShiftAccumulator, ShiftBaseline},
+    baseline::{
+        ALARM_LEVEL, ClassLevels, InputShift, Level, LevelBaseline, ShiftSample, ShiftVectors,
+        input_statistics, statistics_of,
+    },
 };
 use serde_json::{Value, json};
 
@@ -31,22 +34,36 @@ fn scored_input() -> InputSpec {
     InputSpec::Signal(signal)
 }
 
+/// What the shift of a raw input is judged by: mean magnitudes, and statistics of the input.
+fn measured(raw: &[f32], input: &InputSpec) -> (Vec<f32>, Vec<f32>) {
+    let mut prepared = raw.to_vec();
+    input.prepare(&mut prepared).unwrap();
+    let mut statistics = Vec::new();
+    input_statistics(&prepared, input, &mut statistics);
+    (tiny::answer(&prepared).mean_abs.to_vec(), statistics)
+}
+
+fn vectors((mean_abs, statistics): &(Vec<f32>, Vec<f32>)) -> ShiftVectors<'_> {
+    ShiftVectors { mean_abs, features: &[], input: statistics }
+}
+
+/// What a baseline says of a raw input.
+fn judged(manifest: &Manifest, raw: &[f32]) -> InputShift {
+    let baseline = manifest.baseline.as_ref().unwrap();
+    baseline.judge_shift(&vectors(&measured(raw, &manifest.input))).unwrap().unwrap()
+}
+
 /// The tiny model's baseline over uniform noise, with the level for signals.
 fn with_baseline(name: &str, input: InputSpec) -> Manifest {
-    let mean_abs = |raw: &Vec<f32>| {
-        let mut prepared = raw.clone();
-        input.prepare(&mut prepared).unwrap();
-        tiny::answer(&prepared).mean_abs
-    };
     let all = inputs(2 * HELD_OUT, input.elements());
     let (training, held_out) = all.split_at(HELD_OUT);
-    let mut sums = ShiftAccumulator::new(2).unwrap();
+    let mut sample = ShiftSample::new(2, 0, statistics_of(&input), 2);
     for raw in training {
-        sums.add(&mean_abs(raw)).unwrap();
+        sample.add(&vectors(&measured(raw, &input)), 0).unwrap();
     }
-    let distance = sums.distance().unwrap();
-    let scores: Vec<f64> =
-        held_out.iter().map(|raw| distance.score(&mean_abs(raw)).unwrap()).collect();
+    let distances = sample.distances().unwrap();
+    let score = |raw: &Vec<f32>| distances.score(&vectors(&measured(raw, &input))).unwrap();
+    let scores: Vec<f64> = held_out.iter().map(score).collect();
     // All are of one class: the other class then has the same limits.
     let levels = |raw: &[Vec<f32>]| -> Vec<ClassLevels> {
         raw.iter().map(|raw| ClassLevels { class: 0, channels: vec![Level::of(raw)] }).collect()
@@ -57,7 +74,7 @@ fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     manifest.baseline = Some(Baseline {
         data: "even noise".to_owned(),
         alarm_level: ALARM_LEVEL,
-        shift: Some(ShiftBaseline::new(distance, &scores, ALARM_LEVEL).unwrap()),
+        shift: Some(distances.baseline(&scores, ALARM_LEVEL).unwrap()),
         level,
     });
     manifest
@@ -90,8 +107,8 @@ async fn an_input_like_the_held_out_ones_raises_no_alarm_and_a_far_one_does() {
     let (server, _models) = serve(std::slice::from_ref(&manifest)).await;
     let usual = &inputs(1, 8)[0];
     let found = diagnostics(&server, "plain", usual).await;
+    let expected = judged(&manifest, usual);
     let baseline = manifest.baseline.unwrap();
-    let expected = baseline.judge_shift(&tiny::answer(usual).mean_abs).unwrap().unwrap();
     let shift = &found["input_shift"];
     assert!((number(&shift["score"]) - expected.score).abs() < 1e-3 * (1.0 + expected.score));
     assert!((number(&shift["p_value"]) - expected.p_value).abs() < 0.02);
@@ -125,6 +142,30 @@ async fn a_gain_that_normalisation_hides_is_seen_in_the_level() {
         let ratio = number(&found["input_level"]["rms"]) / number(&before["input_level"]["rms"]);
         assert!((ratio / f64::from(gain) - 1.0).abs() < 1e-6, "{ratio}");
     }
+    server.stop().await;
+}
+
+/// A signal that stays at one value and jumps to another has the mean magnitudes of noise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_mean_magnitudes_do_not_show_is_seen_in_the_input() {
+    if !has_runtime() {
+        return;
+    }
+    let manifest = with_baseline("plain", tiny::signal_input(1));
+    let (server, _models) = serve(std::slice::from_ref(&manifest)).await;
+    let mut signals = inputs(3, 8);
+    signals[1] = vec![0.5, 0.5, 0.5, 0.5, -0.5, -0.5, -0.5, -0.5];
+    let answer = server.classify_json("/classify", json!({"model": "plain", "signals": signals}));
+    let answer = answer.await;
+    for (index, signal) in signals.iter().enumerate() {
+        let shift = &answer["predictions"][index]["diagnostics"]["input_shift"];
+        let expected = judged(&manifest, signal);
+        assert!((number(&shift["score"]) - expected.score).abs() < 1e-3 * (1.0 + expected.score));
+        assert_eq!(shift["alarm"], index == 1, "{index}: {shift}");
+    }
+    let (mean_abs, _) = measured(&signals[1], &manifest.input);
+    let shift = manifest.baseline.unwrap().shift.unwrap();
+    assert!(shift.distance.unwrap().relative(&mean_abs).unwrap() < 1.0, "usual magnitudes");
     server.stop().await;
 }
 

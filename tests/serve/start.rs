@@ -161,8 +161,8 @@ fn a_damaged_bundle_is_refused_by_name_and_reason() {
         "its manifest says that it is tiny/4",
     );
     refused(
-        &edit("\"format\": 1", "\"format\": 2"),
-        "its format is 2, and this program supports format 1",
+        &edit("\"format\": 2", "\"format\": 3"),
+        "its format is 3, and this program supports formats 1 to 2",
     );
     refused(
         &edit("stage1.block1.shrunk", "stage1.block1.gone"),

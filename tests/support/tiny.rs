@@ -71,6 +71,7 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
             mean_abs_output: onnx::mean_abs_output(BLOCK),
             shrunk_tensor: format!("{BLOCK}.shrunk"),
         }],
+        features: None,
         files: BTreeMap::new(),
         training: None,
         baseline: None,

@@ -78,22 +78,8 @@ pub fn write(
     golden: &Golden,
     replace: bool,
 ) -> Result<PathBuf, BundleError> {
-    let golden = {
-        golden.check(&manifest).map_err(|reason| BundleError::Golden { reason })?;
-        golden.to_json()?
-    };
-    manifest.files = BTreeMap::from([
-        (MODEL_FILE.to_owned(), digest(model)),
-        (GOLDEN_FILE.to_owned(), digest(&golden)),
-    ]);
-    let manifest_json = manifest.to_json()?;
-    Manifest::from_json(&manifest_json)?;
-    onnx::check_model(model, &manifest)?;
-
+    let (golden, manifest_json) = encoded(&mut manifest, model, golden)?;
     let files = [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)];
-    for (name, bytes) in files {
-        check_size(name, bytes)?;
-    }
     let versions = repository.join(manifest.name.as_str());
     let target = versions.join(manifest.version.as_str());
     if target.exists() && !replace {
@@ -101,6 +87,48 @@ pub fn write(
     }
     install(&versions, &target, &files, replace)?;
     Ok(target)
+}
+
+/// Replaces all files of an existing bundle in its folder, in one step.
+///
+/// # Errors
+/// [`BundleError`] if the parts do not fit one another, or the files cannot be written. Then the old
+/// bundle stays.
+pub fn rewrite(
+    folder: &Path,
+    mut manifest: Manifest,
+    model: &[u8],
+    golden: &Golden,
+) -> Result<(), BundleError> {
+    let (golden, manifest_json) = encoded(&mut manifest, model, golden)?;
+    let files = [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)];
+    // A relative name such as `.` has no parent to write beside.
+    let folder = fs::canonicalize(folder).map_err(BundleError::file("open", folder))?;
+    install(folder.parent().unwrap_or(&folder), &folder, &files, true)
+}
+
+/// Sets the checksums of a manifest, checks that all parts fit one another, and returns golden data
+/// and manifest as JSON.
+fn encoded(
+    manifest: &mut Manifest,
+    model: &[u8],
+    golden: &Golden,
+) -> Result<(Vec<u8>, Vec<u8>), BundleError> {
+    golden.check(manifest).map_err(|reason| BundleError::Golden { reason })?;
+    let golden = golden.to_json()?;
+    manifest.files = BTreeMap::from([
+        (MODEL_FILE.to_owned(), digest(model)),
+        (GOLDEN_FILE.to_owned(), digest(&golden)),
+    ]);
+    let manifest_json = manifest.to_json()?;
+    Manifest::from_json(&manifest_json)?;
+    onnx::check_model(model, manifest)?;
+    for (name, bytes) in
+        [(MODEL_FILE, model), (GOLDEN_FILE, &golden), (MANIFEST_FILE, &manifest_json)]
+    {
+        check_size(name, bytes)?;
+    }
+    Ok((golden, manifest_json))
 }
 
 /// Writes files to a hidden folder, and moves it to `target` in the folder `versions`.

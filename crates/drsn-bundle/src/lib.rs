@@ -44,7 +44,7 @@ pub use pulp;
 
 pub use architecture::{Architecture, ShrinkageFunction, Stage, Stem, Unit, same_padding};
 pub use baseline::{Baseline, BaselineError};
-pub use bundle::{Bundle, update_manifest, write};
+pub use bundle::{Bundle, rewrite, update_manifest, write};
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{
@@ -52,6 +52,7 @@ pub use input::{
     PrepareError, SignalSource, SignalSpec,
 };
 pub use manifest::{
-    AccuracyByStatistics, Block, Epoch, Evaluation, Manifest, Origin, ThresholdKind, Training,
+    AccuracyByStatistics, Block, Epoch, Evaluation, Features, Manifest, Origin, ThresholdKind,
+    Training,
 };
 pub use name::Name;

@@ -10,8 +10,11 @@ use crate::{
     Architecture, Baseline, BundleError, InputSpec, Name, files::without_mark, onnx::names,
 };
 
-/// The manifest format this crate reads and writes.
-pub const FORMAT: u32 = 1;
+/// The manifest format this crate writes.
+pub const FORMAT: u32 = 2;
+/// The oldest format that it reads: one without features, and the distances of features and input
+/// statistics.
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// The description of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Manifest {
     pub classes: Vec<String>,
     /// The units that shrink, in the order of the data flow; empty for a plain ResNet.
     pub blocks: Vec<Block>,
+    /// The features before the last layer; missing if the graph does not give them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
     /// SHA-256 of the bundle's other files by file name, in lower-case hexadecimal digits.
     pub files: BTreeMap<String, String>,
     /// How the model was trained, and its accuracy.
@@ -79,6 +85,17 @@ pub struct Block {
     /// Tensor inside the graph with the features after shrinkage, `[batch, C, …]`. The share of
     /// zeros in it is computed on request only.
     pub shrunk_tensor: String,
+}
+
+/// The features before the last layer: its input, as an output of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Features {
+    /// Graph output with the features, `[batch, width]`.
+    pub output: String,
+    /// Number of features of an input.
+    pub width: usize,
 }
 
 /// How a unit's thresholds relate to its channels.
@@ -199,9 +216,9 @@ impl Manifest {
         let wrong = |reason: String| BundleError::Manifest { reason };
         let json = without_mark(json);
         let version: Version = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-        if version.format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&version.format) {
             return Err(wrong(format!(
-                "its format is {}, and this program supports format {FORMAT}",
+                "its format is {}, and this program supports formats {OLDEST_FORMAT} to {FORMAT}",
                 version.format
             )));
         }
@@ -236,6 +253,8 @@ impl Manifest {
             outputs.push((block.threshold_output.clone(), block.channels));
             outputs.push((block.mean_abs_output.clone(), block.channels));
         }
+        let features = self.features.iter();
+        outputs.extend(features.map(|features| (features.output.clone(), features.width)));
         outputs
     }
 
@@ -271,13 +290,10 @@ impl Manifest {
             return Err(format!("block \"{}\" has no channels", block.name));
         }
         let Some(baseline) = &self.baseline else { return Ok(()) };
-        let signal_channels = match &self.input {
-            InputSpec::Image(_) => None,
-            InputSpec::Signal(signal) => Some(signal.channels),
-        };
         let channels = self.blocks.iter().fold(0, |sum: usize, b| sum.saturating_add(b.channels));
+        let features = self.features.as_ref().map(|features| features.width);
         baseline
-            .check(channels, signal_channels, self.classes.len())
+            .check(channels, features, &self.input, self.classes.len())
             .map_err(|reason| format!("its baseline: {reason}"))
     }
 }

@@ -136,6 +136,7 @@ fn manifest_of(
         input,
         classes: options.labels.clone(),
         blocks,
+        features: None,
         files: BTreeMap::new(),
         training: None,
         baseline: None,

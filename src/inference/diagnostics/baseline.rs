@@ -3,10 +3,10 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, Level, most_likely},
+    baseline::{InputLevel, InputShift, Level, ShiftVectors, most_likely},
 };
 
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 
 use crate::{
     engine::{model::Model, session::Outputs},
@@ -27,8 +27,8 @@ pub(crate) struct BaselineCheck {
 ///
 /// # Errors
 /// [`ApiError::internal`] if the model returned a non-finite number.
-pub(super) fn check(
-    outputs: &Outputs,
+pub(super) fn check<'o>(
+    outputs: &'o Outputs,
     row: usize,
     manifest: &Manifest,
     levels: &ArrayView1<'_, Level>,
@@ -39,7 +39,13 @@ pub(super) fn check(
     for outputs in &outputs.blocks {
         mean_abs.extend(outputs.mean_abs.row(row));
     }
-    let shift = baseline.judge_shift(&mean_abs).map_err(|error| {
+    let of_row = |numbers: &'o Option<Array2<f32>>| -> &'o [f32] {
+        let numbers = numbers.as_ref().filter(|numbers| row < numbers.nrows());
+        numbers.and_then(|numbers| numbers.row(row).to_slice()).unwrap_or_default()
+    };
+    let (features, input) = (of_row(&outputs.features), of_row(&outputs.statistics));
+    let vectors = ShiftVectors { mean_abs: &mean_abs, features, input };
+    let shift = baseline.judge_shift(&vectors).map_err(|error| {
         tracing::error!(%error, "cannot compute the input shift");
         ApiError::internal()
     })?;

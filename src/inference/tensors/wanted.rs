@@ -23,6 +23,8 @@ pub(super) enum OutputKind {
     Threshold(usize),
     /// Mean magnitudes of the block at this position.
     MeanAbs(usize),
+    /// Features before the last layer.
+    Features,
 }
 
 /// A requested output.
@@ -52,6 +54,9 @@ impl WantedOutput {
             let mean_abs = onnx::mean_abs_output(block.name.as_str());
             outputs.push(plain(&mean_abs, OutputKind::MeanAbs(position), block.channels));
         }
+        if let Some(features) = &manifest.features {
+            outputs.push(plain(onnx::FEATURES, OutputKind::Features, features.width));
+        }
         outputs
     }
 
@@ -67,6 +72,7 @@ impl WantedOutput {
             OutputKind::Logits => Some(&outputs.logits),
             OutputKind::Threshold(position) => block(position, |block| &block.threshold),
             OutputKind::MeanAbs(position) => block(position, |block| &block.mean_abs),
+            OutputKind::Features => outputs.features.as_ref(),
         };
         tensor.map(|tensor| tensor.slice(s![slice.rows.clone(), ..]))
     }

@@ -6,7 +6,7 @@
 
 use ndarray::ArrayView1;
 
-use super::{Distance, shift::columns};
+use super::{Distance, distance::columns};
 
 /// Causes that an answer names at most.
 const MOST_CAUSES: usize = 5;

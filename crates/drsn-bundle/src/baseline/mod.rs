@@ -1,16 +1,20 @@
 //! The baseline of a model: the distribution of unchanged inputs, and how unusual a new one is.
 //!
 //! It covers two quantities. *Input shift*: the distance of the mean magnitudes A before all
-//! thresholds from those of the training data. *Input level*: the strength of the raw signal, which
+//! thresholds, of the features before the last layer, and of statistics of the input from those of
+//! the training data. *Input level*: the strength of the raw signal, which
 //! normalisation hides from the network. Both are ranked among held-out inputs, so the alarm rate
 //! on unchanged inputs is the chosen level, whatever the distribution.
 
 mod causes;
 mod covariance;
+mod distance;
 mod held_out;
 mod level;
 mod numbers;
+mod sample;
 mod shift;
+mod statistics;
 mod windows;
 
 use ndarray::ArrayView1;
@@ -18,20 +22,25 @@ use serde::{Deserialize, Serialize};
 
 pub use causes::Contribution;
 pub use covariance::ShiftAccumulator;
+pub use distance::Distance;
 pub use held_out::HeldOut;
 pub use level::{
     ChannelLimits, ClassLevels, InputLevel, Level, LevelBaseline, LevelCause, LevelCauses, Limits,
     Quantity, ShapeLimits,
 };
 pub use numbers::Numbers;
-pub use shift::{Distance, InputShift, ShiftBaseline};
+pub use sample::{ShiftDistances, ShiftSample};
+pub use shift::{InputShift, ShiftBaseline, ShiftVectors};
+pub use statistics::{input_statistics, statistics_of};
 use windows::Merging;
 pub use windows::WindowsShift;
+
+use crate::InputSpec;
 
 /// The default alarm level: one of a hundred unchanged inputs alarms.
 pub const ALARM_LEVEL: f64 = 0.01;
 
-/// Most dimensions of the vector of mean magnitudes; its covariance factor then has 8 million
+/// Most dimensions of a vector whose distance is measured; its covariance factor then has 8 million
 /// numbers.
 pub const MAX_DIMENSIONS: usize = 4096;
 
@@ -44,7 +53,7 @@ pub struct Baseline {
     pub data: String,
     /// An input alarms if its p-value is below this level, in (0, 1).
     pub alarm_level: f64,
-    /// The mean magnitudes before the thresholds; null for a network without thresholds.
+    /// Distances of mean magnitudes, features and input statistics; null if there is none of them.
     pub shift: Option<ShiftBaseline>,
     /// The level of the raw signal; null for images.
     pub level: Option<LevelBaseline>,
@@ -71,10 +80,10 @@ pub enum BaselineError {
     },
     /// No dimensions, or more than the limit.
     #[error(
-        "the blocks have {found} channels in total, and a baseline supports 1 to {MAX_DIMENSIONS}"
+        "a vector of the baseline has {found} dimensions, and 1 to {MAX_DIMENSIONS} are supported"
     )]
     Dimensions {
-        /// Channels of all blocks.
+        /// Dimensions of the vector.
         found: usize,
     },
     /// A value that is not finite.
@@ -111,19 +120,23 @@ pub enum BaselineError {
 }
 
 impl Baseline {
-    /// The shift of an input with these mean magnitudes of all blocks in their order; `None` if the
-    /// model has no such baseline.
+    /// The shift of an input; `None` if the model has no such baseline.
     ///
     /// # Errors
-    /// [`BaselineError`] if the vector has another length, or the distance is not finite.
-    pub fn judge_shift<'a>(
+    /// [`BaselineError`] if a vector has another length, or a distance is not finite.
+    pub fn judge_shift(
         &self,
-        mean_abs: impl Into<ArrayView1<'a, f32>>,
+        vectors: &ShiftVectors<'_>,
     ) -> Result<Option<InputShift>, BaselineError> {
         let Some(shift) = &self.shift else { return Ok(None) };
-        let score = shift.score(mean_abs)?;
+        let score = shift.score(vectors)?;
         let p_value = shift.p_value(score);
         Ok(Some(InputShift { score, p_value, alarm: p_value < self.alarm_level }))
+    }
+
+    /// Whether the shift is judged by the statistics of inputs, too: see [`input_statistics`].
+    pub fn needs_statistics(&self) -> bool {
+        self.shift.as_ref().is_some_and(|shift| shift.input.is_some())
     }
 
     /// The level of a raw signal, from the levels of its channels before they were prepared, for
@@ -136,8 +149,8 @@ impl Baseline {
     /// The channels of blocks that add most to the distance of these mean magnitudes, the largest
     /// first; none without such a baseline.
     pub fn shift_causes<'a>(&self, mean_abs: impl Into<ArrayView1<'a, f32>>) -> Vec<Contribution> {
-        let causes = |shift: &ShiftBaseline| shift.distance.causes(mean_abs.into());
-        self.shift.as_ref().map(causes).unwrap_or_default()
+        let distance = self.shift.as_ref().and_then(|shift| shift.distance.as_ref());
+        distance.map(|distance| distance.causes(mean_abs.into())).unwrap_or_default()
     }
 
     /// The causes of an alarm of [`Self::judge_level`], the likeliest first; none without such a
@@ -163,12 +176,13 @@ impl Baseline {
         InputLevel::over_windows(windows, p_value, p_value < self.alarm_level)
     }
 
-    /// Checks that it is consistent, and fits a model of these numbers of channels in its blocks and
-    /// its input, `None` for an image, and of classes.
+    /// Checks that it is consistent, and fits a model with these numbers of channels in its blocks
+    /// and of features, this input, and this number of classes.
     pub(crate) fn check(
         &self,
         block_channels: usize,
-        signal_channels: Option<usize>,
+        features: Option<usize>,
+        input: &InputSpec,
         classes: usize,
     ) -> Result<(), String> {
         let needed = held_out_needed(self.alarm_level).map_err(|e| e.to_string())?;
@@ -176,15 +190,17 @@ impl Baseline {
             return Err("it has neither a shift nor a level".to_owned());
         }
         if let Some(shift) = &self.shift {
-            shift.check(block_channels).map_err(|e| format!("shift: {e}"))?;
+            shift
+                .check(block_channels, features, statistics_of(input))
+                .map_err(|e| format!("shift: {e}"))?;
             enough(shift.held_out.count, needed, self.alarm_level)?;
         }
-        match (&self.level, signal_channels) {
-            (Some(level), Some(channels)) => {
-                level.check(channels, classes).map_err(|e| format!("level: {e}"))?;
+        match (&self.level, input) {
+            (Some(level), InputSpec::Signal(signal)) => {
+                level.check(signal.channels, classes).map_err(|e| format!("level: {e}"))?;
                 enough(level.held_out.count, needed, self.alarm_level)
             }
-            (Some(_), None) => Err("an image has no signal level".to_owned()),
+            (Some(_), InputSpec::Image(_)) => Err("an image has no signal level".to_owned()),
             (None, _) => Ok(()),
         }
     }

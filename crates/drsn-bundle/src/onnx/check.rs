@@ -12,7 +12,7 @@ use super::{
         type_proto,
     },
 };
-use crate::{BundleError, Manifest, manifest, wire};
+use crate::{BundleError, Manifest, wire};
 
 /// Checks a model's bytes: only standard operators, weights inside the file, and input, outputs and
 /// metadata as in the manifest.
@@ -217,10 +217,10 @@ fn check_metadata(model: &ModelProto, manifest: &Manifest) -> Result<(), String>
             .ok_or_else(|| format!("its metadata has no \"{key}\""))
     };
     let format = entry(METADATA_FORMAT)?;
-    if format != manifest::FORMAT.to_string() {
+    if format != manifest.format.to_string() {
         return Err(format!(
-            "its format is {format} according to its metadata, and this program supports format {}",
-            manifest::FORMAT
+            "its format is {format} according to its metadata, and {} according to the manifest",
+            manifest.format
         ));
     }
     let list = |key: &str| {

@@ -7,6 +7,7 @@ mod builder;
 mod check;
 mod class_map;
 pub(crate) mod fused;
+mod last_layer;
 pub(crate) mod names;
 mod shrinkage;
 
@@ -14,9 +15,10 @@ pub use builder::{Attribute, GraphBuilder, attribute, value_info};
 pub use check::{check_model, decode};
 pub use class_map::with_class_map;
 pub use fused::with_fused_shrinkage;
+pub use last_layer::LastLayer;
 pub use names::{
-    CLASS_MAP, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT, PROBABILITIES,
-    mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
+    CLASS_MAP, FEATURES, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
+    PROBABILITIES, mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
 };
 pub use shrinkage::with_shrinkage_outputs;
 

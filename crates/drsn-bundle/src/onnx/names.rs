@@ -7,6 +7,9 @@ pub const PROBABILITIES: &str = "probabilities";
 /// Name of the output with the input of the softmax, `[batch, classes]`.
 pub const LOGITS: &str = "logits";
 
+/// Name of the output with the features before the last layer, `[batch, F]`.
+pub const FEATURES: &str = "features";
+
 /// Metadata key of the bundle format, in decimal digits.
 pub const METADATA_FORMAT: &str = "drsn.format";
 /// Metadata key of the class labels, a JSON list.

@@ -2,7 +2,7 @@
 
 use drsn_bundle::{
     Baseline, Manifest,
-    baseline::{ALARM_LEVEL, LevelBaseline, ShiftBaseline},
+    baseline::{ALARM_LEVEL, Distance, LevelBaseline, ShiftBaseline},
 };
 
 use crate::{
@@ -55,12 +55,21 @@ fn a_hostile_baseline_is_rejected() {
     }
     refuse(&|b| b.alarm_level = 0.001, "at least 1000 held-out inputs");
     refuse(&|b| (b.shift, b.level) = (None, None), "neither");
-    shift(&|s| s.distance.mean = vec![0.0; 3].into(), "the mean has 3 values");
-    shift(&|s| s.distance.mean = vec![0.0, f32::NAN].into(), "finite");
-    shift(&|s| s.distance.factor = vec![1.0; 2].into(), "must have 3 values");
-    shift(&|s| s.distance.factor = vec![1.0, 0.0, 0.0].into(), "diagonal");
-    shift(&|s| s.distance.factor = vec![1.0, f32::INFINITY, 1.0].into(), "finite");
-    shift(&|s| s.distance.shrinkage = 1.5, "shrinkage");
+    let distance = |change: &dyn Fn(&mut Distance), reason: &str| {
+        shift(&|s| change(s.distance.as_mut().unwrap()), reason);
+    };
+    distance(&|d| d.mean = vec![0.0; 3].into(), "the mean has 3 values");
+    distance(&|d| d.mean = vec![0.0, f32::NAN].into(), "finite");
+    distance(&|d| d.factor = vec![1.0; 2].into(), "must have 3 values");
+    distance(&|d| d.factor = vec![1.0, 0.0, 0.0].into(), "diagonal");
+    distance(&|d| d.factor = vec![1.0, f32::INFINITY, 1.0].into(), "finite");
+    distance(&|d| d.shrinkage = 1.5, "shrinkage");
+    distance(&|d| d.centres = vec![vec![0.0; 3].into()], "a centre must have 2 values");
+    distance(&|d| d.centres = vec![vec![0.0, f32::NAN].into()], "finite");
+    distance(&|d| d.limit = 0.0, "limit must be above 0");
+    shift(&|s| s.features.clone_from(&s.distance), "features, which the model does not give");
+    shift(&|s| s.input.clone_from(&s.distance), "the statistics of an input are 14");
+    shift(&|s| s.distance = None, "no distance");
     shift(&|s| s.held_out.count = 121, "121 held-out inputs have 120 values");
     shift(&|s| s.held_out.count = u64::MAX, "held-out inputs have 120 values");
     let values = |first: f32| -> Vec<f32> { std::iter::once(first).chain([5.0; 119]).collect() };

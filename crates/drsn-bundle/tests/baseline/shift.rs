@@ -1,9 +1,11 @@
 //! The input shift on data whose distribution is known.
 
-use drsn_bundle::baseline::{ALARM_LEVEL, ShiftAccumulator, ShiftBaseline};
+use drsn_bundle::baseline::{
+    ALARM_LEVEL, ShiftAccumulator, ShiftBaseline, ShiftSample, ShiftVectors,
+};
 use proptest::prelude::*;
 
-use crate::source::{DIMENSIONS, Source, fit, vectors};
+use crate::source::{DIMENSIONS, Source, fit, magnitudes, vectors};
 
 #[test]
 fn unchanged_inputs_have_uniform_p_values_and_alarm_at_the_level() {
@@ -11,7 +13,7 @@ fn unchanged_inputs_have_uniform_p_values_and_alarm_at_the_level() {
     let baseline = fit(&vectors(&mut source, 5000, 0.0), &vectors(&mut source, 4000, 0.0));
     let mut p_values: Vec<f64> = vectors(&mut source, 10_000, 0.0)
         .iter()
-        .map(|v| baseline.p_value(baseline.score(v).unwrap()))
+        .map(|v| baseline.p_value(baseline.score(&magnitudes(v)).unwrap()))
         .collect();
     p_values.sort_by(f64::total_cmp);
     // Kolmogorov and Smirnov: 1.63 · sqrt(1/4000 + 1/10000) is exceeded once in a hundred.
@@ -30,14 +32,17 @@ fn shifted_inputs_are_nearly_always_farther_than_unchanged_ones() {
     let mut source = Source::new(2);
     let baseline = fit(&vectors(&mut source, 3000, 0.0), &vectors(&mut source, 1000, 0.0));
     let mut scores = |shift| -> Vec<f64> {
-        vectors(&mut source, 1000, shift).iter().map(|v| baseline.score(v).unwrap()).collect()
+        vectors(&mut source, 1000, shift)
+            .iter()
+            .map(|v| baseline.score(&magnitudes(v)).unwrap())
+            .collect()
     };
     let (same, shifted) = (scores(0.0), scores(4.0));
     let wins: usize =
         shifted.iter().map(|far| same.iter().filter(|&&near| near < *far).count()).sum();
     let auroc = wins as f64 / 1e6;
     assert!(auroc > 0.999, "{auroc}");
-    let far = baseline.score(&[1e4; DIMENSIONS]).unwrap();
+    let far = baseline.score(&magnitudes(&[1e4; DIMENSIONS])).unwrap();
     assert!((baseline.p_value(far) - 1.0 / 1001.0).abs() < 1e-12);
 }
 
@@ -46,30 +51,106 @@ fn a_constant_channel_may_change_a_little() {
     let mut source = Source::new(3);
     let baseline = fit(&vectors(&mut source, 3000, 0.0), &vectors(&mut source, 1000, 0.0));
     let mut vector = source.vector(0.0);
-    let before = baseline.score(&vector).unwrap();
+    let before = baseline.score(&magnitudes(&vector)).unwrap();
     vector[DIMENSIONS - 1] += 1e-3;
-    assert!((baseline.score(&vector).unwrap() - before).abs() < 1.0);
+    assert!((baseline.score(&magnitudes(&vector)).unwrap() - before).abs() < 1.0);
 }
 
 #[test]
 fn unsuitable_data_is_rejected_in_a_sentence() {
-    assert!(ShiftAccumulator::new(0).is_err());
-    assert!(ShiftAccumulator::new(5000).is_err());
-    let mut sums = ShiftAccumulator::new(2).unwrap();
+    assert!(ShiftAccumulator::new(0, 1).is_err());
+    assert!(ShiftAccumulator::new(5000, 1).is_err());
+    let mut sums = ShiftAccumulator::new(2, 1).unwrap();
     assert!(sums.distance().unwrap_err().to_string().contains("two training inputs"));
     for _ in 0..10 {
-        sums.add(&[1.1, 2.3]).unwrap();
+        sums.add(&[1.1, 2.3], 0).unwrap();
     }
     assert!(sums.distance().unwrap_err().to_string().contains("all alike"));
     let mut source = Source::new(4);
     for vector in vectors(&mut source, 50, 0.0) {
-        sums.add(&vector[..2]).unwrap();
+        sums.add(&vector[..2], 0).unwrap();
     }
     let distance = sums.distance().unwrap();
-    assert!(distance.score(&[1.0]).is_err());
-    assert!(distance.score(&[f32::NAN, 1.0]).is_err());
-    let error = ShiftBaseline::new(distance, &[1.0; 99], ALARM_LEVEL).unwrap_err().to_string();
+    assert!(distance.squared(&[1.0]).is_err());
+    assert!(distance.squared(&[f32::NAN, 1.0]).is_err());
+    let mut sample = ShiftSample::new(2, 0, 0, 1);
+    for vector in vectors(&mut source, 50, 0.0) {
+        sample.add(&magnitudes(&vector[..2]), 0).unwrap();
+    }
+    let distances = sample.distances().unwrap();
+    let error = distances.baseline(&[1.0; 99], ALARM_LEVEL).unwrap_err().to_string();
     assert!(error.contains("at least 100 held-out inputs"), "{error}");
+}
+
+/// Three vectors of two classes each: magnitudes, features and statistics of the input.
+fn in_classes(source: &mut Source, count: usize) -> Vec<([Vec<f32>; 3], usize)> {
+    let one = |index: usize, source: &mut Source| {
+        let class = index % 2;
+        let mut vectors = [source.vector(0.0), source.vector(0.0), source.vector(0.0)];
+        for vector in &mut vectors[1..] {
+            vector[0] += 3.0 * class as f32;
+        }
+        (vectors, class)
+    };
+    (0..count).map(|index| one(index, source)).collect()
+}
+
+fn all_of([mean_abs, features, input]: &[Vec<f32>; 3]) -> ShiftVectors<'_> {
+    ShiftVectors { mean_abs, features, input }
+}
+
+fn fit_classes(source: &mut Source) -> ShiftBaseline {
+    let mut sample = ShiftSample::new(DIMENSIONS, DIMENSIONS, DIMENSIONS, 2);
+    for (vectors, class) in in_classes(source, 20_000) {
+        sample.add(&all_of(&vectors), class).unwrap();
+    }
+    let distances = sample.distances().unwrap();
+    let held_out = in_classes(source, 2_000);
+    let scores: Vec<f64> =
+        held_out.iter().map(|(vectors, _)| distances.score(&all_of(vectors)).unwrap()).collect();
+    distances.baseline(&scores, ALARM_LEVEL).unwrap()
+}
+
+#[test]
+fn the_largest_of_three_distances_alarms_at_the_level() {
+    let mut source = Source::new(5);
+    let baseline = fit_classes(&mut source);
+    let new = in_classes(&mut source, 10_000);
+    let alarms = new.iter().filter(|(vectors, _)| {
+        baseline.p_value(baseline.score(&all_of(vectors)).unwrap()) < ALARM_LEVEL
+    });
+    let rate = alarms.count() as f64 / 10_000.0;
+    // Three standard deviations, of the held-out sample and of this one.
+    assert!((rate - ALARM_LEVEL).abs() < 0.0075, "{rate}");
+}
+
+#[test]
+fn a_change_of_any_of_the_three_is_seen_though_the_others_are_usual() {
+    let mut source = Source::new(6);
+    let baseline = fit_classes(&mut source);
+    for changed in 0..3 {
+        let (mut vectors, _) = in_classes(&mut source, 1).remove(0);
+        vectors[changed][1] *= 3.0;
+        let score = baseline.score(&all_of(&vectors)).unwrap();
+        assert!(baseline.p_value(score) < ALARM_LEVEL, "{changed}: {score}");
+    }
+}
+
+/// Bundles of format 1 have the first distance only, without a scale.
+#[test]
+fn an_old_baseline_gives_the_squared_distance() {
+    let mut source = Source::new(7);
+    let mut baseline = fit(&vectors(&mut source, 500, 0.0), &vectors(&mut source, 200, 0.0));
+    let distance = baseline.distance.as_mut().unwrap();
+    distance.limit = 1.0;
+    let mut json = serde_json::to_value(&baseline).unwrap();
+    let fields = json["distance"].as_object_mut().unwrap();
+    fields.remove("limit");
+    let old: ShiftBaseline = serde_json::from_value(json).unwrap();
+    assert_eq!(old, baseline);
+    let vector = source.vector(0.0);
+    let squared = old.distance.as_ref().unwrap().squared(&vector).unwrap();
+    assert!((old.score(&magnitudes(&vector)).unwrap() - squared).abs() < 1e-12);
 }
 
 proptest! {
@@ -109,7 +190,7 @@ proptest! {
         for (of, tolerance) in [(&units as &dyn Fn(&Vec<f32>) -> Vec<f32>, 0.01), (&mixed, 0.1)] {
             let other = fit(&map(of, &training), &map(of, &held_out));
             for vector in &held_out {
-                let (a, b) = (plain.score(vector).unwrap(), other.score(&of(vector)).unwrap());
+                let (a, b) = (plain.score(&magnitudes(vector)).unwrap(), other.score(&magnitudes(&of(vector))).unwrap());
                 prop_assert!((a - b).abs() <= tolerance * (1.0 + a), "{a} {b}");
             }
         }

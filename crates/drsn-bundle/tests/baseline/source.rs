@@ -2,7 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use drsn_bundle::baseline::{ALARM_LEVEL, ClassLevels, Level, ShiftAccumulator, ShiftBaseline};
+use drsn_bundle::baseline::{
+    ALARM_LEVEL, ClassLevels, Level, ShiftBaseline, ShiftSample, ShiftVectors,
+};
 use ndarray::ArrayView2;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
@@ -43,13 +45,19 @@ impl Source {
 }
 
 pub(crate) fn fit(training: &[Vec<f32>], held_out: &[Vec<f32>]) -> ShiftBaseline {
-    let mut sums = ShiftAccumulator::new(training[0].len()).unwrap();
+    let mut sample = ShiftSample::new(training[0].len(), 0, 0, 1);
     for vector in training {
-        sums.add(vector).unwrap();
+        sample.add(&magnitudes(vector), 0).unwrap();
     }
-    let distance = sums.distance().unwrap();
-    let scores: Vec<f64> = held_out.iter().map(|v| distance.score(v).unwrap()).collect();
-    ShiftBaseline::new(distance, &scores, ALARM_LEVEL).unwrap()
+    let distances = sample.distances().unwrap();
+    let scores: Vec<f64> =
+        held_out.iter().map(|v| distances.score(&magnitudes(v)).unwrap()).collect();
+    distances.baseline(&scores, ALARM_LEVEL).unwrap()
+}
+
+/// An input of which only the mean magnitudes are known.
+pub(crate) fn magnitudes(vector: &[f32]) -> ShiftVectors<'_> {
+    ShiftVectors { mean_abs: vector, features: &[], input: &[] }
 }
 
 pub(crate) fn vectors(source: &mut Source, count: usize, shift: f64) -> Vec<Vec<f32>> {

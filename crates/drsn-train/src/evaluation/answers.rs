@@ -6,7 +6,9 @@ use drsn_bundle::{Manifest, baseline::InputShift, runtime::Session};
 use ndarray::Array2;
 
 use super::{
-    accuracy::EVALUATION_SEED, error::EvaluationError, outputs::for_each_output,
+    accuracy::EVALUATION_SEED,
+    error::EvaluationError,
+    outputs::{Names, for_each_output},
     predictions::Predictions,
 };
 use crate::{
@@ -98,9 +100,9 @@ fn answer(
     stop: &AtomicBool,
 ) -> Result<Option<Share>, EvaluationError> {
     let mut share = Share::default();
-    let done = for_each_output(session, &manifest.blocks, batches, stop, |output| {
+    let done = for_each_output(session, Names::of(manifest), batches, stop, |output| {
         if let Some(baseline) = &manifest.baseline {
-            share.shifts.extend(baseline.judge_shift(&output.mean_abs)?);
+            share.shifts.extend(baseline.judge_shift(&output.vectors())?);
             let level = baseline.judge_level(&output.levels, output.class);
             share.level_alarms.extend(level.map(|level| level.alarm));
         }

@@ -4,15 +4,18 @@
 use std::sync::atomic::AtomicBool;
 
 use drsn_bundle::{
-    Baseline, Block, InputSpec,
+    Baseline, InputSpec,
     baseline::{
-        ALARM_LEVEL, BaselineError, ClassLevels, Distance, LevelBaseline, ShiftAccumulator,
-        ShiftBaseline, held_out_needed,
+        ALARM_LEVEL, BaselineError, ClassLevels, LevelBaseline, ShiftDistances, ShiftSample,
+        held_out_needed, statistics_of,
     },
     runtime::Session,
 };
 
-use super::{error::EvaluationError, outputs::for_each_output};
+use super::{
+    error::EvaluationError,
+    outputs::{Names, for_each_output},
+};
 use crate::training::Batches;
 
 /// The data that a baseline is measured on.
@@ -35,21 +38,16 @@ pub(crate) enum BaselineOutcome {
     Measured(Box<Baseline>),
 }
 
-/// Why a model cannot have a baseline.
+/// Why a model cannot have a baseline: too few inputs are held out for the alarm level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot measure a baseline: {}{}", self.reason(), self.cure())]
-pub enum BaselineUnavailable {
-    /// The model has neither thresholds nor signals.
-    NothingToMeasure,
-    /// There are too few held-out inputs for the alarm level.
-    TooFewHeldOut {
-        /// Number of held-out inputs.
-        found: u64,
-        /// Required number.
-        needed: u64,
-        /// Whether they are windows of recordings.
-        is_signal: bool,
-    },
+pub struct BaselineUnavailable {
+    /// Number of held-out inputs.
+    pub found: u64,
+    /// Required number.
+    pub needed: u64,
+    /// Whether they are windows of recordings.
+    pub is_signal: bool,
 }
 
 impl BaselineUnavailable {
@@ -60,26 +58,18 @@ impl BaselineUnavailable {
     }
 
     fn reason(self) -> String {
-        match self {
-            Self::NothingToMeasure => {
-                "the network has no thresholds, and its inputs are not signals".to_owned()
-            }
-            Self::TooFewHeldOut { found, needed, .. } => format!(
-                "{found} inputs are held out, but an alarm level of {ALARM_LEVEL} requires at \
-                 least {needed}"
-            ),
-        }
+        let Self { found, needed, .. } = self;
+        format!(
+            "{found} inputs are held out, but an alarm level of {ALARM_LEVEL} requires at least \
+             {needed}"
+        )
     }
 
     fn cure(self) -> &'static str {
-        match self {
-            Self::NothingToMeasure => "",
-            Self::TooFewHeldOut { is_signal: true, .. } => {
-                "; use longer recordings, a shorter data.hop or a larger held-out share"
-            }
-            Self::TooFewHeldOut { is_signal: false, .. } => {
-                "; use more images, or hold more of them out"
-            }
+        if self.is_signal {
+            "; use longer recordings, a shorter data.hop or a larger held-out share"
+        } else {
+            "; use more images, or hold more of them out"
         }
     }
 }
@@ -89,15 +79,12 @@ impl BaselineSample<'_> {
         matches!(self.training.input, InputSpec::Signal(_))
     }
 
-    /// Why a model with these blocks cannot have a baseline, if it cannot.
-    fn obstacle(&self, blocks: &[Block]) -> Result<Option<BaselineUnavailable>, BaselineError> {
+    /// Why a model cannot have a baseline, if it cannot.
+    fn obstacle(&self) -> Result<Option<BaselineUnavailable>, BaselineError> {
         let is_signal = self.is_signal();
-        if blocks.is_empty() && !is_signal {
-            return Ok(Some(BaselineUnavailable::NothingToMeasure));
-        }
         let found = self.held_out.part.indices.len() as u64;
         let needed = held_out_needed(ALARM_LEVEL)?;
-        let too_few = BaselineUnavailable::TooFewHeldOut { found, needed, is_signal };
+        let too_few = BaselineUnavailable { found, needed, is_signal };
         Ok((found < needed).then_some(too_few))
     }
 }
@@ -105,47 +92,44 @@ impl BaselineSample<'_> {
 /// Measures the baseline of a model.
 pub(crate) fn measure_baseline(
     session: &mut Session,
-    blocks: &[Block],
+    names: Names<'_>,
     classes: usize,
     sample: &BaselineSample<'_>,
     stop: &AtomicBool,
 ) -> Result<BaselineOutcome, EvaluationError> {
     let BaselineSample { training, held_out, description } = sample;
-    if let Some(reason) = sample.obstacle(blocks)? {
+    if let Some(reason) = sample.obstacle()? {
         return Ok(BaselineOutcome::Unavailable(reason));
     }
-    let Some(TrainingDistribution { distance, levels: training_levels }) =
-        distribution(session, blocks, training, stop)?
+    let Some(TrainingDistribution { distances, levels: training_levels }) =
+        distribution(session, names, classes, training, stop)?
     else {
         return Ok(BaselineOutcome::Stopped);
     };
     let (mut scores, mut levels) = (Vec::new(), Vec::new());
-    let done = for_each_output(session, blocks, held_out, stop, |output| {
-        if let Some(distance) = &distance {
-            scores.push(distance.score(&output.mean_abs)?);
-        }
+    let done = for_each_output(session, names, held_out, stop, |output| {
+        scores.push(distances.score(&output.vectors())?);
         levels.push(ClassLevels { class: output.class, channels: output.levels });
         Ok(())
     })?;
     if !done {
         return Ok(BaselineOutcome::Stopped);
     }
-    let shift = distance.map(|distance| ShiftBaseline::new(distance, &scores, ALARM_LEVEL));
     let level = sample
         .is_signal()
         .then(|| LevelBaseline::new(&training_levels, &levels, classes, ALARM_LEVEL));
     Ok(BaselineOutcome::Measured(Box::new(Baseline {
         data: description.clone(),
         alarm_level: ALARM_LEVEL,
-        shift: shift.transpose()?,
+        shift: Some(distances.baseline(&scores, ALARM_LEVEL)?),
         level: level.transpose()?,
     })))
 }
 
 /// The distribution of the training inputs.
 struct TrainingDistribution {
-    /// The distance of mean magnitudes, unless there are no blocks.
-    distance: Option<Distance>,
+    /// The distances of mean magnitudes, features and input statistics.
+    distances: ShiftDistances,
     /// The levels of each input.
     levels: Vec<ClassLevels>,
 }
@@ -153,28 +137,26 @@ struct TrainingDistribution {
 /// Measures the distribution of the training inputs; `None` if `stop` was set.
 fn distribution(
     session: &mut Session,
-    blocks: &[Block],
+    names: Names<'_>,
+    classes: usize,
     training: &Batches<'_>,
     stop: &AtomicBool,
 ) -> Result<Option<TrainingDistribution>, EvaluationError> {
     let source = &training.part.source;
-    let mut accumulator = match blocks.iter().map(|block| block.channels).sum() {
-        0 => None,
-        channels => Some(ShiftAccumulator::new(channels)?),
-    };
+    let channels = names.blocks.iter().map(|block| block.channels).sum();
+    let features = names.features.map_or(0, |features| features.width);
+    let mut shift = ShiftSample::new(channels, features, statistics_of(training.input), classes);
     let mut levels = Vec::new();
-    let done = for_each_output(session, blocks, training, stop, |output| {
-        if let Some(accumulator) = &mut accumulator {
-            accumulator.add(&output.mean_abs)?;
-        }
-        levels.push(ClassLevels { class: source.label(output.index), channels: output.levels });
+    let done = for_each_output(session, names, training, stop, |output| {
+        let class = source.label(output.index);
+        shift.add(&output.vectors(), class)?;
+        levels.push(ClassLevels { class, channels: output.levels });
         Ok(())
     })?;
     if !done {
         return Ok(None);
     }
-    let distance = accumulator.map(|accumulator| accumulator.distance()).transpose()?;
-    Ok(Some(TrainingDistribution { distance, levels }))
+    Ok(Some(TrainingDistribution { distances: shift.distances()?, levels }))
 }
 
 #[cfg(test)]
@@ -183,7 +165,7 @@ mod tests {
 
     #[test]
     fn why_there_is_no_baseline_is_said_with_what_follows_and_what_helps() {
-        let reason = BaselineUnavailable::TooFewHeldOut { found: 10, needed: 100, is_signal: true };
+        let reason = BaselineUnavailable { found: 10, needed: 100, is_signal: true };
         assert_eq!(
             reason.warning(),
             "no baseline, so the server will not detect unusual inputs: 10 inputs are held out, \
@@ -195,11 +177,6 @@ mod tests {
             "cannot measure a baseline: 10 inputs are held out, but an alarm level of 0.01 \
              requires at least 100; use longer recordings, a shorter data.hop or a larger \
              held-out share"
-        );
-        assert_eq!(
-            BaselineUnavailable::NothingToMeasure.warning(),
-            "no baseline, so the server will not detect unusual inputs: the network has no \
-             thresholds, and its inputs are not signals"
         );
     }
 }

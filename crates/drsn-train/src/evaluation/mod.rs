@@ -32,6 +32,7 @@ pub use error::EvaluationError;
 pub use interval::IndependentUnit;
 #[cfg(test)]
 pub(crate) use interval::wilson;
+pub(crate) use outputs::Names;
 pub use predict::predict;
 pub use predictions::Predictions;
 pub use recordings::{RecordingScores, RecordingVote};

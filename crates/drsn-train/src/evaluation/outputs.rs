@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use drsn_bundle::{
-    Block, InputSpec,
-    baseline::{Level, most_likely},
+    Block, Features, InputSpec, Manifest,
+    baseline::{Level, ShiftVectors, input_statistics, most_likely, statistics_of},
     onnx::PROBABILITIES,
     runtime::Session,
 };
@@ -17,6 +17,22 @@ use crate::training::{Batches, InputError};
 /// Batch size for the model.
 const BATCH: usize = 100;
 
+/// The outputs of a model besides its probabilities.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// The units that shrink.
+    pub(crate) blocks: &'a [Block],
+    /// The features before the last layer, if the graph gives them.
+    pub(crate) features: Option<&'a Features>,
+}
+
+impl<'a> Names<'a> {
+    /// Those of a bundle's model.
+    pub(crate) fn of(manifest: &'a Manifest) -> Self {
+        Self { blocks: &manifest.blocks, features: manifest.features.as_ref() }
+    }
+}
+
 /// What a model gives for one input.
 pub(crate) struct ModelOutput {
     /// Index of the input in its source.
@@ -27,14 +43,26 @@ pub(crate) struct ModelOutput {
     pub(crate) probabilities: Vec<f32>,
     /// Mean magnitudes of all blocks.
     pub(crate) mean_abs: Vec<f32>,
+    /// Features before the last layer; empty if the model does not give them.
+    pub(crate) features: Vec<f32>,
+    /// Statistics of the prepared input.
+    pub(crate) statistics: Vec<f32>,
     /// Levels of a signal's channels before preparation; empty for an image.
     pub(crate) levels: Vec<Level>,
+}
+
+impl ModelOutput {
+    /// What the shift of the input is judged by.
+    pub(crate) fn vectors(&self) -> ShiftVectors<'_> {
+        let Self { mean_abs, features, statistics, .. } = self;
+        ShiftVectors { mean_abs, features, input: statistics }
+    }
 }
 
 /// Runs the model on all inputs and calls `handle` for each; returns false if `stop` was set.
 pub(crate) fn for_each_output(
     session: &mut Session,
-    blocks: &[Block],
+    names: Names<'_>,
     batches: &Batches<'_>,
     stop: &AtomicBool,
     mut handle: impl FnMut(ModelOutput) -> Result<(), EvaluationError>,
@@ -46,15 +74,23 @@ pub(crate) fn for_each_output(
         let (inputs, levels) = read(batches, indices)?;
         let mut outputs = session.run(inputs.view())?;
         let probabilities = outputs.take(PROBABILITIES)?;
-        let magnitudes: Vec<_> = blocks
+        let features = names.features.map(|features| outputs.take(&features.output)).transpose()?;
+        let magnitudes: Vec<_> = names
+            .blocks
             .iter()
             .map(|block| outputs.take(&block.mean_abs_output))
             .collect::<Result<_, _>>()?;
-        for (row, (&index, levels)) in indices.iter().zip(levels).enumerate() {
+        let inputs = inputs.outer_iter().zip(levels);
+        for (row, (&index, (input, levels))) in indices.iter().zip(inputs).enumerate() {
+            let mut statistics = Vec::with_capacity(statistics_of(batches.input));
+            input_statistics(input.to_slice().unwrap_or_default(), batches.input, &mut statistics);
+            let features = features.as_ref().map(|features| features.row(row).to_vec());
             handle(ModelOutput {
                 index,
                 probabilities: probabilities.row(row).to_vec(),
                 class: most_likely(probabilities.row(row)),
+                features: features.unwrap_or_default(),
+                statistics,
                 mean_abs: magnitudes.iter().flat_map(|block| block.row(row)).copied().collect(),
                 levels,
             })?;

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::atomic::AtomicBool};
 
 use drsn_bundle::{
-    Architecture, Baseline, Block, Evaluation, Manifest, Training,
+    Architecture, Baseline, Evaluation, Features, Manifest, Training,
     manifest::FORMAT,
+    onnx::FEATURES,
     runtime::{Provider, Runtime, Session},
 };
 
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     batch_norm_reestimation::StatisticsCheck,
-    evaluation::{BaselineOutcome, BaselineSample, accuracy, measure_baseline},
+    evaluation::{BaselineOutcome, BaselineSample, Names, accuracy, measure_baseline},
     model::Drsn,
     recipe::Noise,
     training::{Disturbance, EpochRecord, Progress, StepMeter, TrainingContext, describe_data},
@@ -60,8 +61,10 @@ pub(crate) fn write_bundle(
     compare_held_out(network, context, &mut session)?;
     let golden = golden(network, context, &mut session)?;
     let blocks = blocks(network, context.recipe.network.unit)?;
+    let features = Features { output: FEATURES.to_owned(), width: network.features() };
     progress.step("measuring the baseline");
-    let Some(baseline) = baseline(context, &mut session, &blocks, progress, stop)? else {
+    let names = Names { blocks: &blocks, features: Some(&features) };
+    let Some(baseline) = baseline(context, &mut session, names, progress, stop)? else {
         return Ok(None);
     };
     progress.step("evaluating the exported model");
@@ -80,6 +83,7 @@ pub(crate) fn write_bundle(
         input: input.clone(),
         classes: context.data.classes.clone(),
         blocks,
+        features: Some(features),
         files: BTreeMap::new(),
         training: Some(story(trained, context, evaluations)),
         baseline,
@@ -134,7 +138,7 @@ fn compare_held_out(
 fn baseline(
     context: TrainingContext<'_>,
     session: &mut Session,
-    blocks: &[Block],
+    names: Names<'_>,
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Option<Option<Baseline>>, ExportError> {
@@ -145,7 +149,7 @@ fn baseline(
         held_out: batches(&data.held_out),
         description: describe_data(context.recipe, data),
     };
-    Ok(match measure_baseline(session, blocks, data.classes.len(), &sample, stop)? {
+    Ok(match measure_baseline(session, names, data.classes.len(), &sample, stop)? {
         BaselineOutcome::Stopped => None,
         BaselineOutcome::Unavailable(reason) => {
             progress.note(&reason.warning());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, activation::softmax};
 use drsn_bundle::{
     Tolerance,
-    onnx::{LOGITS, PROBABILITIES, mean_abs_output, threshold_output},
+    onnx::{FEATURES, LOGITS, PROBABILITIES, mean_abs_output, threshold_output},
     runtime::{Outputs, Session},
 };
 
@@ -32,6 +32,7 @@ pub fn network_outputs(
     let read = |tensor: Tensor<2>| read_matrix(tensor.transpose());
     let mut outputs = BTreeMap::from([
         (LOGITS.to_owned(), read(output.logits.clone())?),
+        (FEATURES.to_owned(), read(output.features)?),
         (PROBABILITIES.to_owned(), read(softmax(output.logits, 0))?),
     ]);
     let shrinking = network.units().filter(|(_, unit)| unit.shrinkage.is_some());

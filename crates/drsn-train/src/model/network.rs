@@ -38,6 +38,8 @@ pub struct Drsn {
 pub struct NetworkOutput {
     /// Values before the softmax, `[classes, batch]`.
     pub logits: Tensor<2>,
+    /// What the classifier takes, `[features, batch]`.
+    pub features: Tensor<2>,
     /// Output of each unit's shrinkage, in order; empty without shrinkage.
     pub blocks: Vec<ShrinkageOutput>,
 }
@@ -106,6 +108,11 @@ impl Drsn {
         layers
     }
 
+    /// Number of features that the classifier takes.
+    pub fn features(&self) -> usize {
+        self.norm.gamma.shape().num_elements()
+    }
+
     /// Number of trainable parameters, which excludes the statistics of the normalizations.
     pub fn parameters(&self) -> usize {
         let mut network = self.clone();
@@ -139,7 +146,8 @@ impl Drsn {
             blocks.extend(shrunk);
         }
         let features = mean_over_space(normalize.normalize(&self.norm, stream)?);
-        ControlFlow::Continue(NetworkOutput { logits: self.head.forward(features), blocks })
+        let logits = self.head.forward(features.clone());
+        ControlFlow::Continue(NetworkOutput { logits, features, blocks })
     }
 }
 

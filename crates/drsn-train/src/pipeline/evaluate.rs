@@ -21,18 +21,17 @@ use super::{
 use crate::{
     dataset::{Data, Part},
     evaluation::{
-        AlarmRates, Answers, BaselineOutcome, BaselineSample, BlockActivity, EVALUATION_SEED,
-        RecordingScores, Scores, Units, answers, block_activity, measure_baseline,
+        AlarmRates, Answers, BlockActivity, EVALUATION_SEED, RecordingScores, Scores, Units,
+        answers, block_activity,
     },
     random::{Purpose, stream},
     recipe::Noise,
     report::{Evaluated, EvaluationReport, NoiseScores},
-    training::{Batches, Disturbance, describe_data},
 };
 
-/// Evaluates bundles on the test data of the recipe of the first that was trained here, clean and with each of `noises`
-/// (or those of that recipe if there are none), on `limit` inputs drawn at random. Returns `None`
-/// if `stop` was set.
+/// Evaluates bundles on the test data of the recipe of the first that was trained here, clean and
+/// with each of `noises` (or those of that recipe if there are none), on `limit` inputs drawn at
+/// random. Returns `None` if `stop` was set.
 ///
 /// # Errors
 /// [`TrainError::Incompatible`] if a bundle may have been trained on the test data of the first, or
@@ -159,39 +158,4 @@ fn scores(
         watched: baseline.map(|baseline| AlarmRates::new(baseline, answers, clean)),
         recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
     })
-}
-
-/// Measures the baseline of a bundle again, on the data of its recipe or, if it was imported, on data
-/// read as its input says, and writes it to its manifest.
-///
-/// # Errors
-/// [`TrainError::NoBaseline`] if there are too few held-out inputs, or the error of bundle, data or
-/// ONNX Runtime.
-pub fn retake_baseline(
-    folder: &Path,
-    data: &DataOptions,
-    onnxruntime: Option<&Path>,
-    stop: &AtomicBool,
-) -> Result<(), TrainError> {
-    let bundle = Bundle::open(folder)?;
-    let (recipe, data) = open_data(&bundle.manifest, data)?;
-    let data = data.in_order_of(&bundle.manifest.classes);
-    check_data(&bundle.manifest, &data, "pass matching data with --data")?;
-    let input = &bundle.manifest.input;
-    let batches = |part| Batches { part, input, disturbance: Disturbance::data(&recipe) };
-    let sample = BaselineSample {
-        training: batches(&data.training),
-        held_out: batches(&data.held_out),
-        description: describe_data(&recipe, &data),
-    };
-    let runtime = Runtime::start(onnxruntime)?;
-    let mut session = Session::open(&runtime, &bundle.model, &input.shape(), Provider::Cpu)?;
-    let Manifest { blocks, classes, .. } = &bundle.manifest;
-    let outcome = measure_baseline(&mut session, blocks, classes.len(), &sample, stop)?;
-    let baseline = match outcome {
-        BaselineOutcome::Stopped => return Ok(()),
-        BaselineOutcome::Measured(baseline) => *baseline,
-        BaselineOutcome::Unavailable(reason) => return Err(reason.into()),
-    };
-    Ok(drsn_bundle::update_manifest(folder, |manifest| manifest.baseline = Some(baseline))?)
 }

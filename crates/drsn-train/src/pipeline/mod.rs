@@ -8,12 +8,14 @@ mod evaluate;
 mod finished;
 mod imported;
 mod preflight;
+mod retake;
 mod start;
 mod train;
 
 pub use compare::{StudyPlan, Variation, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;
-pub use evaluate::{evaluate, retake_baseline};
+pub use evaluate::evaluate;
 pub use finished::finished_bundle;
+pub use retake::retake_baseline;
 pub use train::{TrainingJob, export_checkpoint, summarize, train};

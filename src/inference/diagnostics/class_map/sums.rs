@@ -160,6 +160,8 @@ mod tests {
             probabilities: Array2::zeros((1, 2)),
             logits: means + 0.25,
             blocks: Vec::new(),
+            features: None,
+            statistics: None,
             map: Some(map),
         }
     }

@@ -12,8 +12,8 @@ mod unit;
 use drsn_bundle::{
     InputSpec,
     onnx::{
-        Attribute, GraphBuilder, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
-        PROBABILITIES, mean_abs_output, threshold_output,
+        Attribute, FEATURES, GraphBuilder, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES,
+        METADATA_FORMAT, PROBABILITIES, mean_abs_output, threshold_output,
     },
 };
 
@@ -27,6 +27,7 @@ pub(crate) use shrinkage::shrunk_tensor;
 /// * input: `[batch, channels, height, width]`, or `[batch, channels, samples]` for signals
 /// * outputs `probabilities` and `logits`: `[batch, classes]`
 /// * outputs `threshold.<block>` and `mean_abs.<block>` for each shrinkage: `[batch, C]`
+/// * output `features`, which the last layer makes the logits of: `[batch, F]`
 ///
 /// # Errors
 /// [`TensorError`] if a weight cannot be read.
@@ -52,8 +53,8 @@ pub fn to_onnx(
     }
     let normalized = graph.batch_norm("norm", &network.norm, &stream)?;
     let activated = graph.builder.node("Relu", &[&normalized], "relu", &[]);
-    let pooled = graph.mean_over_space(&activated, "pooled");
-    graph.fully_connected(LOGITS, &network.head, None, &pooled)?;
+    let features = graph.mean_over_space(&activated, FEATURES);
+    graph.fully_connected(LOGITS, &network.head, None, &features)?;
     let axis = [("axis", Attribute::Int(1))];
     graph.builder.node("Softmax", &[LOGITS], PROBABILITIES, &axis);
     graph.declare_outputs(network, classes.len());
@@ -70,6 +71,7 @@ impl Graph {
             self.builder.output(&threshold_output(&name), &shape);
             self.builder.output(&mean_abs_output(&name), &shape);
         }
+        self.builder.output(FEATURES, &[-1, network.features() as i64]);
     }
 
     fn metadata(&mut self, network: &Drsn, classes: &[String], format: u32) {
