@@ -121,3 +121,27 @@ fn a_baseline_is_added_to_a_bundle_atomically() {
     let files = std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(files, 3);
 }
+
+#[test]
+fn all_files_of_a_bundle_are_replaced_or_none() {
+    let repository = tempfile::tempdir().unwrap();
+    let before = tiny::manifest("tiny", "1", tiny::signal_input(2));
+    let (model, golden) = (tiny::model(&before), tiny::golden(&before));
+    let folder = drsn_bundle::write(repository.path(), before, &model, &golden, false).unwrap();
+    let bundle = drsn_bundle::Bundle::open(&folder).unwrap();
+
+    let mut last_layer = drsn_bundle::onnx::LastLayer::of(&model).unwrap();
+    let mut after = bundle.manifest.clone();
+    after.features = last_layer.give_features();
+    let changed = last_layer.finish();
+    let error = drsn_bundle::rewrite(&folder, after, &changed, &golden).unwrap_err().to_string();
+    assert!(error.contains("features"), "the golden data does not have them: {error}");
+    assert_eq!(drsn_bundle::Bundle::open(&folder).unwrap().model, model, "the old one stays");
+
+    let renamed = Manifest { classes: vec!["a".to_owned(), "b".to_owned()], ..bundle.manifest };
+    let renamed_model = tiny::model(&renamed);
+    drsn_bundle::rewrite(&folder, renamed.clone(), &renamed_model, &golden).unwrap();
+    let found = drsn_bundle::Bundle::open(&folder).unwrap();
+    assert_eq!((found.manifest.classes, found.model), (renamed.classes, renamed_model));
+    assert_eq!(std::fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+}

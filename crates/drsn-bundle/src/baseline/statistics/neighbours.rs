@@ -51,7 +51,7 @@ impl Changes {
                 sums[0][lane] += square;
                 sums[1][lane] += square * square;
                 sums[2][lane] += second_change * second_change;
-                sums[3][lane] += if a == b { 1.0 } else { 0.0 };
+                sums[3][lane] += if change == 0.0 { 1.0 } else { 0.0 };
             };
             let (a, a_rest) = first.as_chunks::<LANES>();
             let (b, b_rest) = second.as_chunks::<LANES>();
