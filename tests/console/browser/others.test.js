@@ -105,7 +105,7 @@ test("a server that goes away is told, what was done stays, and it goes on when 
   await page.getByRole("button", { name: "Use a test input" }).click();
   await page.locator("#away", { hasText: "The server does not answer" }).waitFor();
   await page.locator(".part-problem", { hasText: "the server does not answer" }).waitFor();
-  assert.deepEqual(await answer(page), ["7", "> 99.9 %"]);
+  await answer(page, /^7$/);
   await server.come();
   await page.waitForFunction(() => !document.getElementById("away").textContent);
   await page.getByRole("button", { name: "Use a test input" }).click();

@@ -28,7 +28,7 @@ test("a recording of a machine: the variable is asked for, and class, windows, t
   await page.setInputFiles("#files", path.join(recordings, "48k_Drive_End_IR014_0_174.mat"));
   await page.locator(".part-problem", { hasText: "the variable to read is ambiguous" }).waitFor();
   await page.getByRole("button", { name: "X173_DE_time" }).click();
-  assert.deepEqual(await answer(page), ["inner race 0.014 in", "97.8 %"]);
+  assert.equal((await answer(page))[0], "inner race 0.014 in");
   await page.getByRole("slider", { name: /Waveform/ }).waitFor();
   await page.getByText("from the start: inner race 0.014 in").waitFor();
   await page.getByText("Nothing unusual: the sensor is as it was in training.").waitFor();
@@ -105,7 +105,7 @@ test("tables and arrays: a channel is asked for, and the server says what was re
 test("pictures: a file, the test input, a drawing by pointer and by keyboard", () => inConsole(server, {}, async (page) => {
   await choose(page, "mnist");
   await page.setInputFiles("#files", path.join(root, "tests/data/seven.png"));
-  assert.deepEqual(await answer(page), ["7", "> 99.9 %"]);
+  await answer(page, /^7$/);
   assert.ok(await colours(page, ".picture") > 10);
   await page.getByRole("button", { name: "Use a test input" }).click();
   await answer(page, /^6$/);

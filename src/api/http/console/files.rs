@@ -56,6 +56,7 @@ static TEXTS: &[(&str, &str)] = &texts![
     "table.js",
     "thumbnail.js",
     "timeline.js",
+    "tint.js",
     "try.js",
     "usual.js",
     "wav.js",

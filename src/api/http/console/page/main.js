@@ -26,7 +26,7 @@ function take({ default: usual, models }) {
   const list = place("model");
   const texts = shared.models.map((model) => model.name).join("\n");
   if (list.dataset.names !== texts) {
-    show(list, shared.models.map((model) => h("option", { value: model.name }, `${model.name} (${model.input.kind})`)));
+    show(list, shared.models.map((model) => h("option", { value: model.name }, model.name)));
     list.dataset.names = texts;
     views.whatif.models(shared.models);
   }

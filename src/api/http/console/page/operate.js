@@ -8,7 +8,7 @@ import { buckets, parse, quantile, total } from "./metrics.js";
 import { classColour } from "./palette.js";
 import { problemNote } from "./problem.js";
 
-const PAUSE = 2000, SLOW = 5;
+const PAUSE = 2000, SLOW = 5, MINUTES = 60;
 
 export class Operate {
   constructor(shared, refreshed) {
@@ -149,7 +149,7 @@ export class Operate {
   #minutes(timeline) {
     const most = Math.max(1, ...timeline.map((minute) => minute.shift_alarms + minute.level_alarms));
     const words = `${count(timeline.reduce((sum, minute) => sum + minute.shift_alarms + minute.level_alarms, 0), "alarm")} in the last hour, minute by minute`;
-    return h("div", { class: "minutes", role: "img", "aria-label": words, title: words }, timeline.map((minute) => h("span", { style: { "--share": `${(100 * (minute.shift_alarms + minute.level_alarms)) / most}%` } })));
+    return h("div", { class: "minutes", role: "img", "aria-label": words, title: words }, [...Array(Math.max(0, MINUTES - timeline.length)).fill(0), ...timeline.map((minute) => minute.shift_alarms + minute.level_alarms)].map((alarms) => h("span", { style: { "--share": `${(100 * alarms) / most}%` } })));
   }
 
   /** Unchanged inputs have p-values that are spread evenly. */

@@ -47,7 +47,7 @@ export class Picture {
   #drawMap(context, left, top, wide, tall) {
     const values = this.map.values.flat(), most = Math.max(...values.map(Math.abs), 1e-12);
     for (const [i, value] of values.entries()) {
-      context.globalAlpha = 0.6 * (Math.abs(value) / most);
+      context.globalAlpha = 0.5 * (Math.abs(value) / most);
       context.fillStyle = token(value > 0 ? "for" : "against");
       context.fillRect(left + (i % this.map.width) * wide, top + Math.floor(i / this.map.width) * tall, wide + 0.5, tall + 0.5);
     }

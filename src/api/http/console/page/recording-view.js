@@ -53,18 +53,22 @@ export class RecordingView {
 
   /** Samples of the file for each sample at the model's rate, in which windows are told. */
   get factor() {
-    const models = this.model.input.sample_rate_hz;
+    const models = this.model?.input.sample_rate_hz;
     return this.rate && models ? this.rate / models : 1;
   }
 
-  /** Shows windows, stretches and the activation map of a prediction. */
+  /** Lays an activation map over the waveform, or none; its places are samples at the model's rate. */
+  overlay(map) {
+    const { factor } = this;
+    this.waveform.overlay(map && { ...map, start: map.start * factor, end: map.end * factor });
+  }
+
+  /** Shows windows and stretches of a prediction. */
   answer(prediction) {
     const windows = prediction.windows ?? [], { factor } = this;
     const scaled = (entry) => ({ ...entry, start: entry.start * factor, end: entry.end * factor });
     this.bands.canvas.hidden = windows.length === 0;
     this.bands.show(windows.map(scaled));
-    const map = prediction.diagnostics?.map;
-    this.waveform.overlay(map?.values && map.start !== undefined ? scaled(map) : null);
     this.#tellStretches(segments(windows).map(scaled));
   }
 

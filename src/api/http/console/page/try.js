@@ -13,6 +13,7 @@ import { RecordingView } from "./recording-view.js";
 import { changesInWords } from "./segments.js";
 import { showSnippets, snippets } from "./snippets.js";
 import { Sources } from "./sources.js";
+import { Tint } from "./tint.js";
 import { usual } from "./usual.js";
 
 function panel(title, ...content) {
@@ -27,6 +28,7 @@ export class Try {
     this.sources = new Sources({ one: (input) => this.take(input), several, failed: (problem) => this.#failed(problem) });
     this.heat = new HeatMap();
     this.picture = new Picture();
+    this.tint = new Tint(() => this.#tinted());
     this.recording = new RecordingView((position) => this.#window(position));
     for (const part of ["input", "muted", "answer", "windowed", "usual", "request", "problem", "question"]) this[part] = h("div", { class: `part-${part}` });
     this.problem.setAttribute("role", "alert");
@@ -96,9 +98,10 @@ export class Try {
     const samples = await samplesOf(input, model, options, prediction.input);
     // Another input was chosen meanwhile.
     if (this.cancel !== cancel || this.shared.prediction !== prediction) return;
-    show(this.input, this.recording.element, h("p", { class: "note" }, this.#source(input, prediction)));
+    show(this.input, this.recording.element, this.tint.element, h("p", { class: "note" }, this.#source(input, prediction)));
     this.recording.show(samples, model);
     this.recording.answer(prediction);
+    this.#tinted();
   }
 
   /** Chooses among the inputs of a file that has several. */
@@ -115,7 +118,7 @@ export class Try {
   }
 
   async #showPicture(input) {
-    show(this.input, this.picture.canvas, h("p", { class: "note" }, input.name));
+    show(this.input, this.picture.canvas, this.tint.element, h("p", { class: "note" }, input.name));
     await this.picture.show(input.body, `The picture ${input.name}`);
   }
 
@@ -140,8 +143,7 @@ export class Try {
     show(this.usual, usual(prediction.diagnostics, model));
     show(this.muted, this.heat.element);
     this.heat.show(prediction.diagnostics?.blocks ?? []);
-    const map = prediction.diagnostics?.map;
-    if (map?.height) this.picture.overlay(map, model.input);
+    this.#mapped(prediction.diagnostics?.map);
     showSnippets(this.request, snippets(location.origin, input, model, options, hasKey()), input);
     announce(`${prediction.label}, ${percent(prediction.probability)}`);
   }
@@ -167,8 +169,8 @@ export class Try {
       show(this.windowed, title, verdict(own, "this window alone"), bars(own), back);
       show(this.usual, h("p", { class: "note" }, `Of window ${position + 1}:`), usual(own.diagnostics, model));
       this.heat.show(own.diagnostics?.blocks ?? []);
-      const map = own.diagnostics?.map, { factor } = this.recording;
-      if (map?.values) this.recording.waveform.overlay({ ...map, start: (window.start + map.start) * factor, end: (window.start + map.end) * factor });
+      const map = own.diagnostics?.map;
+      this.#mapped(map && { ...map, start: window.start + map.start, end: window.start + map.end });
     } catch (problem) {
       show(this.windowed, title, problemNote(problem), back);
     }
@@ -181,6 +183,21 @@ export class Try {
     this.heat.show(prediction.diagnostics?.blocks ?? []);
     this.recording.waveform.mark(null);
     this.recording.answer(prediction);
+    this.#mapped(prediction.diagnostics?.map);
+  }
+
+  /** Takes the activation map of the answer that is shown, if it has one. */
+  #mapped(map) {
+    this.map = map ?? null;
+    this.tint.element.hidden = !map;
+    this.#tinted();
+  }
+
+  /** Lays the map over the input, if it is wanted. */
+  #tinted() {
+    const { model } = this.shared, map = this.tint.isOn ? this.map : null;
+    if (model.input.kind === "image") this.picture.overlay(map, model.input);
+    else this.recording.overlay(map);
   }
 
   #failed(problem) {

@@ -101,17 +101,20 @@ export class Waveform {
     }
   }
 
+  /** A tint for each pixel: the mean of the numbers that lie in it. */
   #drawMap(context, width, height) {
-    const { start, end, values } = this.map;
+    const { start, end, values } = this.map, { timeline } = this;
     const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value ?? 0)), 1e-12);
-    const step = (end - start) / values.length;
-    for (const [i, value] of values.entries()) {
-      if (value === null) continue;
-      const left = this.timeline.x(start + i * step, width), right = this.timeline.x(start + (i + 1) * step, width);
-      if (right < 0 || left > width) continue;
-      context.globalAlpha = 0.55 * (Math.abs(value) / most);
-      context.fillStyle = token(value > 0 ? "for" : "against");
-      context.fillRect(left, 0, Math.max(1, right - left), height);
+    const [speaksFor, against] = [token("for"), token("against")];
+    const step = (end - start) / values.length, place = (x) => (timeline.sample(x, width) - start) / step;
+    for (let x = 0; x < width; x += 1) {
+      const from = Math.max(0, Math.floor(place(x))), to = Math.min(values.length, Math.max(from + 1, Math.floor(place(x + 1))));
+      const here = values.slice(from, to).filter((value) => value !== null);
+      if (!here.length || place(x + 1) <= 0) continue;
+      const mean = here.reduce((sum, value) => sum + value, 0) / here.length;
+      context.globalAlpha = 0.5 * (Math.abs(mean) / most);
+      context.fillStyle = mean > 0 ? speaksFor : against;
+      context.fillRect(x, 0, 1, height);
     }
     context.globalAlpha = 1;
   }
