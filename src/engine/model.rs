@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     engine::{
         cap::Cap,
+        change::ChangeWatch,
         inputs::Inputs,
         magnitudes::UsualMagnitudes,
         pending::{Pending, new_job, whole_job},
@@ -46,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     /// With a baseline of the shift.
     pub(crate) usual: Option<UsualMagnitudes>,
+    /// The same.
+    pub(crate) change: Option<ChangeWatch>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -128,7 +131,8 @@ impl Model {
         );
         let workers = Arc::new(Workers::start(&context, count, session)?);
         let usual = UsualMagnitudes::of(&bundle.manifest);
-        Ok(Self { labels, metrics, provider, usual, bundle, queue, cap, workers, tuning })
+        let change = ChangeWatch::of(&bundle.manifest, config.false_alarm_every.get());
+        Ok(Self { labels, metrics, provider, usual, change, bundle, queue, cap, workers, tuning })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

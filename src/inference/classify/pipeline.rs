@@ -119,7 +119,11 @@ impl<'a> Pipeline<'a> {
     /// Begins the next input.
     pub(super) fn begin(&mut self, origin: Origin) -> Result<(), ApiError> {
         self.memory.grow(Summary::bytes(self.model.manifest()))?;
-        self.summaries.push(Summary::new(origin, self.model.manifest()));
+        self.summaries.push(Summary::new(
+            origin,
+            self.model.manifest(),
+            self.plan.false_alarm_every,
+        ));
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, LevelCauses, most_likely},
+    baseline::{ChangeDetector, InputLevel, InputShift, LevelCauses, most_likely},
 };
 use drsn_recording::Notice;
 use ndarray::aview1;
@@ -14,9 +14,10 @@ use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Caused, Detail, Diagnostics, Magnitudes, NoticeText, Prediction,
-            Shift, ShiftCause, Wanted, WindowPrediction, baseline::BaselineCheck, check_finite,
-            described, ranked, reader::Reading, scales, shift_causes,
+            BlockDiagnostics, Caused, Change, Detail, Diagnostics, Magnitudes, NoticeText,
+            Prediction, Shift, ShiftAnswer, ShiftCause, Wanted, WindowPrediction,
+            baseline::BaselineCheck, changes, check_finite, described, ranked, reader::Reading,
+            scales, shift_causes,
         },
         origin::Origin,
     },
@@ -36,6 +37,8 @@ pub(super) struct Summary {
     probabilities: Vec<f64>,
     blocks: Vec<Sums>,
     level_causes: LevelCauses,
+    /// The test for changes, at the start; none without a baseline of the shift.
+    detector: Option<ChangeDetector>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +65,8 @@ impl Summary {
     pub(super) const BYTES_OF_A_WINDOW: u64 =
         (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
 
-    pub(super) fn new(origin: Origin, manifest: &Manifest) -> Self {
+    pub(super) fn new(origin: Origin, manifest: &Manifest, false_alarm_every: u64) -> Self {
+        let baseline = manifest.baseline.as_ref();
         let blocks = manifest.blocks.iter().map(|block| Sums {
             threshold: vec![0.0; block.channels],
             mean_abs: vec![0.0; block.channels],
@@ -77,6 +81,7 @@ impl Summary {
             probabilities: vec![0.0; manifest.classes.len()],
             blocks: blocks.collect(),
             level_causes: LevelCauses::default(),
+            detector: baseline.and_then(|baseline| baseline.change_detector(false_alarm_every)),
         }
     }
 
@@ -192,11 +197,21 @@ impl Summary {
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
         let (shift, level) = self.shift_and_level(manifest);
-        let input_shift =
-            shift.map(|shift| Caused::new(shift, shift.alarm(), || self.shift_causes(manifest)));
+        let input_shift = shift.map(|shift| {
+            let caused = Caused::new(shift, shift.alarm(), || self.shift_causes(manifest));
+            ShiftAnswer { caused, changes: self.changes(manifest) }
+        });
         let level_causes = || self.level_causes.most_named();
         let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
         Ok(Diagnostics { input_shift, input_level, blocks })
+    }
+
+    /// Where the windows changed.
+    fn changes(&self, manifest: &Manifest) -> Vec<Change> {
+        let length = manifest.input.elements() / manifest.input.channels();
+        let p_value = |window: &Window| Some((window.start, window.baseline.shift?.p_value));
+        let windows = self.windows.iter().filter_map(p_value);
+        self.detector.map(|detector| changes(detector, windows, length)).unwrap_or_default()
     }
 
     /// The causes of the shift of the windows' mean.

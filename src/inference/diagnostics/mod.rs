@@ -4,13 +4,14 @@
 pub(crate) mod baseline;
 mod blocks;
 mod causes;
+mod changes;
 pub(crate) mod reader;
 
 use std::sync::Arc;
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, LevelCause, WindowsShift},
+    baseline::{InputLevel, InputShift, LevelCause},
 };
 use drsn_recording::Notice;
 use serde::Serialize;
@@ -25,7 +26,8 @@ use crate::{
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Magnitudes, Spread, scales};
-pub(crate) use causes::{Caused, ShiftCause, shift_causes};
+pub(crate) use causes::{Caused, Shift, ShiftAnswer, ShiftCause, shift_causes};
+pub(crate) use changes::{Change, changes};
 use reader::Reading;
 
 /// How much of the diagnostics a client wants.
@@ -146,31 +148,12 @@ pub(crate) struct ClassProbability<'a> {
 pub(crate) struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
     #[schema(required, schema_with = schema::shift)]
-    pub(crate) input_shift: Option<Caused<Shift, ShiftCause<'a>>>,
+    pub(crate) input_shift: Option<ShiftAnswer<'a>>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
     #[schema(required, schema_with = schema::input_level)]
     pub(crate) input_level: Option<Caused<InputLevel, LevelCause>>,
     /// The blocks that shrink, in the order of the network.
     pub(crate) blocks: Vec<BlockDiagnostics<'a>>,
-}
-
-/// How far an input lies from the training data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Shift {
-    /// For an image, or a recording of one window.
-    Input(InputShift),
-    /// For a recording of several windows.
-    Windows(WindowsShift),
-}
-
-impl Shift {
-    pub(crate) fn alarm(self) -> bool {
-        match self {
-            Self::Input(shift) => shift.alarm,
-            Self::Windows(shift) => shift.alarm,
-        }
-    }
 }
 
 /// Which parts of a prediction the client wants.
@@ -230,7 +213,8 @@ impl<'a> Diagnostics<'a> {
         let BaselineCheck { shift, level } = reading.baseline;
         let input_shift = shift.map(|shift| {
             let causes = || reading.shift_causes(manifest);
-            Caused::new(Shift::Input(shift), shift.alarm, causes)
+            let caused = Caused::new(Shift::Input(shift), shift.alarm, causes);
+            ShiftAnswer { caused, changes: Vec::new() }
         });
         let input_level =
             level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));
