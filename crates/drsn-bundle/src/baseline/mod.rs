@@ -7,6 +7,7 @@
 //! on unchanged inputs is the chosen level, whatever the distribution.
 
 mod causes;
+mod change;
 mod covariance;
 mod distance;
 mod held_out;
@@ -21,6 +22,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 pub use causes::Contribution;
+pub use change::ChangeDetector;
 pub use covariance::ShiftAccumulator;
 pub use distance::Distance;
 pub use held_out::HeldOut;
