@@ -176,14 +176,31 @@ fn baseline_schemas() -> Map<String, Value> {
     let shift_causes =
         "With an alarm, the channels of blocks that add most to the score, the largest first.";
     let level_causes = "With an alarm, what is unusual, the likeliest cause first.";
+    let change = [
+        ("start", "integer", "First sample of the windows that speak for it, at the model's rate."),
+        ("found", "integer", "One past the last sample of the window that proved it."),
+    ];
+    let mut change = object("A stretch of a recording that is unlike the training data.", &change);
+    change["properties"]["end"] = json!({
+        "type": ["integer", "null"],
+        "description": "First sample of the window by which as many usual ones had come; null if the recording ends before.",
+    });
+    change["required"] = json!(["start", "found", "end"]);
+    let mut shift = caused(SHIFT, &["InputShift", "WindowsShift"], shift_causes, "ShiftCause");
+    shift["properties"]["changes"] = json!({
+        "type": "array",
+        "items": reference("ShiftChange"),
+        "description": "Of a recording of several windows, where it is unlike the training data; missing if nowhere.",
+    });
     let windows = "The input shift of a recording of several windows.";
     named([
         ("InputShift", object(SHIFT, &[score, p_value, alarm])),
         ("WindowsShift", object(windows, &[score, windows_p_value, alarm_share, alarm])),
         ("InputLevel", object("The level of the raw signal.", &level)),
+        ("ShiftChange", change),
         ("ShiftCause", object("A channel that makes the shift unusual.", &shift_cause)),
         ("LevelCause", object("What makes the level unusual.", &level_cause)),
-        ("Shift", caused(SHIFT, &["InputShift", "WindowsShift"], shift_causes, "ShiftCause")),
+        ("Shift", shift),
         ("WindowShift", or_null(SHIFT, &["InputShift"])),
         (
             "Level",

@@ -334,6 +334,17 @@ pub struct Config {
     )]
     pub max_windows: NonZeroUsize,
 
+    /// Inputs in which the test for a change of a stream or of a long recording may be wrong once, on average
+    #[arg(
+        long,
+        env = "DRSN_FALSE_ALARM_EVERY",
+        help_heading = "Diagnostics",
+        value_name = "N",
+        default_value = "10000",
+        value_parser = count,
+    )]
+    pub false_alarm_every: NonZeroUsize,
+
     /// File of API keys, one per line; without it, clients need no key
     ///
     /// Lines that begin with # are comments. SIGHUP reads the file again.

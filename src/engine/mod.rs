@@ -3,6 +3,7 @@
 
 pub(crate) mod allocator;
 mod cap;
+pub(crate) mod change;
 pub(crate) mod class_map;
 pub(crate) mod inputs;
 pub(crate) mod magnitudes;

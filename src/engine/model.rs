@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     engine::{
         cap::Cap,
+        change::ChangeWatch,
         class_map::MapShape,
         inputs::Inputs,
         magnitudes::UsualMagnitudes,
@@ -49,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) map: Option<MapShape>,
     /// With a baseline of the shift.
     pub(crate) usual: Option<UsualMagnitudes>,
+    /// The same.
+    pub(crate) change: Option<ChangeWatch>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -130,8 +133,21 @@ impl Model {
             metrics.clone(),
         );
         let (map, usual) = (session.map(), UsualMagnitudes::of(&bundle.manifest));
+        let change = ChangeWatch::of(&bundle.manifest, config.false_alarm_every.get());
         let workers = Arc::new(Workers::start(&context, count, Some(session))?);
-        Ok(Self { labels, metrics, provider, map, usual, bundle, queue, cap, workers, tuning })
+        Ok(Self {
+            labels,
+            metrics,
+            provider,
+            map,
+            usual,
+            change,
+            bundle,
+            queue,
+            cap,
+            workers,
+            tuning,
+        })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

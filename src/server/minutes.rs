@@ -22,6 +22,8 @@ pub(super) async fn end_each(app: Arc<App>) {
         let now = Instant::now();
         for model in repository.models().iter() {
             model.metrics.baseline.end_minute(now);
+            let changed = model.change.as_ref().is_some_and(|change| change.standing().alarm);
+            model.metrics.baseline.changed.set(i64::from(changed));
         }
     }
 }

@@ -247,8 +247,16 @@ async fn the_rolling_view_has_what_came_and_survives_a_reload_of_the_version() {
         assert_eq!(span["input_level"], json!({"inputs": 2, "alarms": 1}));
         assert!(span["timeline"].as_array().unwrap().iter().any(|m| m["predictions"] == 2));
     }
+    assert_eq!(first["change"]["alarm"], false);
+    // With 150 held-out inputs, each adds at most 51 to a sum whose limit is 3,377.
+    let body = json!({"model": "plain", "signals": vec![far; 400]});
+    server.classify_json("/classify", body).await;
+    let change = view("/models/plain/shift").await["change"].clone();
+    assert_eq!([&change["alarm"], &change["evidence"]], [&json!(true), &json!(1.0)], "{change}");
+    assert!(change["since"].is_string(), "{change}");
     let bare = view("/models/bare/versions/1/shift").await;
     let of_bare = |field: &str| bare["hour"][field].clone();
+    assert_eq!(bare["change"], Value::Null);
     assert_eq!(
         [bare["alarm_level"].clone(), of_bare("input_shift"), of_bare("input_level")],
         [Value::Null, Value::Null, Value::Null]

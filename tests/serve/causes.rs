@@ -4,11 +4,13 @@
 use std::{f64::consts::TAU, fs, path::PathBuf};
 
 use drsn_recording::{Limits, Recording, RecordingFormat, Selection};
-use drsn_serve::proto::drsn::{ClassifyRequest, Signal, classify_request::Input};
+use drsn_serve::proto::drsn::{
+    ClassifyRequest, Detail, Signal, StreamStart, classify_request::Input,
+};
 use serde_json::Value;
 
 use crate::{
-    grpc::{Classifier, channel},
+    grpc::{Classifier, channel, streams::Stream},
     harness::{Server, has_runtime},
     skip,
 };
@@ -211,7 +213,7 @@ async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_k
         let named = causes.iter().filter(|cause| right.contains(&&cause[..])).count();
         let [alarmed, share] = [alarms as f64 / windows.len() as f64, named as f64 / alarms as f64];
         println!(
-            "| {name} | {:.1} % | {} {:.1} % |",
+            "| {name} | {:.1} % | {} | {:.1} % |",
             100.0 * alarmed,
             right.join(", "),
             100.0 * share
@@ -271,5 +273,50 @@ async fn a_recording_that_alarms_names_its_causes_and_one_that_does_not_has_none
     assert_eq!(shift.causes.len(), causes.len());
     assert_eq!(shift.causes[0].block, causes[0]["block"].as_str().unwrap());
     assert!((shift.causes[0].z - causes[0]["z"].as_f64().unwrap()).abs() < 1e-9);
+    server.stop().await;
+}
+
+/// Noise begins in the middle of a sound bearing's recording: the answer says where, and a stream says so
+/// while it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_and_a_stream_say_since_when_they_are_unlike_the_training_data() {
+    let (true, Some(windows)) = (has_runtime(), windows()) else { return };
+    // Its bearing model has 367 held-out inputs: 39 windows are the least that can be enough.
+    let server = Server::start(&models(), &["--default-model", "bearing"]).await;
+    let mut noise = Noise(11);
+    let usual: Vec<f32> = windows[..WINDOWS].concat().repeat(2);
+    let mut noisy = usual.clone();
+    noisy.chunks_exact_mut(WINDOW).for_each(|window| mix(window, &white(&mut noise), 1.0));
+    let signal = [usual.clone(), noisy].concat();
+    let began = usual.len() as u64;
+    let shift = async |signal: &[f32]| {
+        let answer = server.classify("/classify", "application/octet-stream", bytes(signal)).await;
+        answer["predictions"][0]["diagnostics"]["input_shift"].clone()
+    };
+    assert!(shift(&usual).await.get("changes").is_none());
+    let changes = shift(&signal).await["changes"].clone();
+    assert_eq!(changes.as_array().map(Vec::len), Some(1), "{changes}");
+    assert_eq!([&changes[0]["start"], &changes[0]["end"]], [&Value::from(began), &Value::Null]);
+    let found = changes[0]["found"].as_u64().unwrap();
+    assert!(found <= began + 45 * WINDOW as u64, "{changes}");
+
+    let mut client = Classifier::new(channel(server.grpc).await);
+    let start = StreamStart { diagnostics: Detail::None.into(), ..Default::default() };
+    let stream = Stream::open(&mut client, start).await;
+    let samples = signal.clone();
+    let sending = async move {
+        for piece in samples.chunks(8 * WINDOW) {
+            stream.send(piece.to_vec()).await;
+        }
+        stream.end().await
+    };
+    let (predictions, _) = sending.await;
+    let first = predictions.iter().find(|found| found.change.is_some_and(|change| change.alarm));
+    let first = first.unwrap();
+    assert_eq!((first.end, first.change.unwrap().start), (found, Some(began)));
+    let before = predictions.iter().filter(|window| window.end <= began);
+    assert!(
+        before.clone().count() > 0 && before.clone().all(|window| !window.change.unwrap().alarm)
+    );
     server.stop().await;
 }

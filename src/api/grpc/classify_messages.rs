@@ -8,8 +8,9 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, Caused, ClassMap, ClassProbability, Detail, Diagnostics, ImageMap,
-            NoticeText, Prediction, Shift, ShiftCause, SignalMap, Spread, WindowPrediction,
+            BlockDiagnostics, Caused, Change, ClassMap, ClassProbability, Detail, Diagnostics,
+            ImageMap, NoticeText, Prediction, Shift, ShiftAnswer, SignalMap, Spread,
+            WindowPrediction,
         },
     },
 };
@@ -132,8 +133,8 @@ impl From<WindowPrediction<'_>> for message::Window {
     }
 }
 
-impl From<Caused<Shift, ShiftCause<'_>>> for message::InputShift {
-    fn from(Caused { judged, causes }: Caused<Shift, ShiftCause<'_>>) -> Self {
+impl From<ShiftAnswer<'_>> for message::InputShift {
+    fn from(ShiftAnswer { caused: Caused { judged, causes }, changes }: ShiftAnswer<'_>) -> Self {
         let causes = causes.into_iter().map(|cause| message::ShiftCause {
             block: cause.block.to_owned(),
             channel: cause.channel as u32,
@@ -148,9 +149,12 @@ impl From<Caused<Shift, ShiftCause<'_>>> for message::InputShift {
                 alarm: shift.alarm,
                 alarm_share: Some(shift.alarm_share),
                 causes: Vec::new(),
+                changes: Vec::new(),
             },
         };
-        Self { causes: causes.collect(), ..shift }
+        let change = |Change { start, found, end }| message::Change { start, found, end };
+        let changes = changes.into_iter().map(change).collect();
+        Self { causes: causes.collect(), changes, ..shift }
     }
 }
 
@@ -162,6 +166,7 @@ impl From<InputShift> for message::InputShift {
             alarm: shift.alarm,
             alarm_share: None,
             causes: Vec::new(),
+            changes: Vec::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::{classify::bad_path, models::json};
 use crate::{
     app::App,
-    engine::model::Model,
+    engine::{change::ChangeWatch, model::Model},
     error::ApiError,
     observability::rolling::{self, Counts, P_VALUES},
     schema::Schemas,
@@ -34,6 +34,10 @@ struct View<'a> {
     /// The level of the alarms; null for a model without a baseline.
     #[schema(required)]
     alarm_level: Option<f64>,
+    /// A sequential test over all inputs since the version was loaded; null for a model without that
+    /// baseline.
+    #[schema(required)]
+    change: Option<ChangeStanding>,
     /// The last hour, and up to a minute more.
     hour: Span<'a>,
     /// The last 24 hours, and up to an hour more.
@@ -45,6 +49,18 @@ struct View<'a> {
 struct Name<'a> {
     name: &'a str,
     version: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RollingChange)]
+struct ChangeStanding {
+    /// Whether the inputs are no longer like the training data.
+    alarm: bool,
+    /// How near it is to an alarm, in [0, 1].
+    evidence: f64,
+    /// When the first input came that speaks for a change; null if none does now.
+    #[schema(required, format = DateTime)]
+    since: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -144,6 +160,11 @@ fn view(model: &Model) -> View<'_> {
         since: timestamp(now, age),
         now: timestamp(now, Duration::ZERO),
         alarm_level: model.manifest().baseline.as_ref().map(|baseline| baseline.alarm_level),
+        change: model.change.as_ref().map(ChangeWatch::standing).map(|standing| ChangeStanding {
+            alarm: standing.alarm,
+            evidence: standing.evidence,
+            since: standing.age.map(|age| timestamp(now, age)),
+        }),
         hour: span(model, hour, now),
         day: span(model, day, now),
     }

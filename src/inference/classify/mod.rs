@@ -97,6 +97,7 @@ struct Plan {
     wanted: Wanted,
     overlap: f64,
     max_windows: usize,
+    false_alarm_every: u64,
     caller: Caller,
 }
 
@@ -109,6 +110,7 @@ impl Plan {
             },
             overlap: options.overlap.unwrap_or_default(),
             max_windows: context.app.config.max_windows.get(),
+            false_alarm_every: context.app.config.false_alarm_every.get() as u64,
             caller: context.caller,
         }
     }

@@ -123,7 +123,8 @@ impl<'a> Pipeline<'a> {
         let (manifest, detailed) = (self.model.manifest(), self.plan.wants_details());
         self.memory.grow(Summary::bytes(manifest, detailed))?;
         let map = self.model.map.filter(|_| detailed);
-        self.summaries.push(Summary::new(origin, manifest, map));
+        let every = self.plan.false_alarm_every;
+        self.summaries.push(Summary::new(origin, manifest, map, every));
         Ok(())
     }
 

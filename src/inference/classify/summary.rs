@@ -4,7 +4,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, LevelCauses, most_likely},
+    baseline::{ChangeDetector, InputLevel, InputShift, LevelCauses, most_likely},
 };
 use drsn_recording::Notice;
 use ndarray::aview1;
@@ -15,9 +15,10 @@ use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Caused, Detail, Diagnostics, Left, Magnitudes, MapSums, NoticeText,
-            Prediction, Shift, ShiftCause, Wanted, WindowPrediction, baseline::BaselineCheck,
-            check_finite, described, ranked, reader::Reading, scales, shift_causes,
+            BlockDiagnostics, Caused, Change, Detail, Diagnostics, Left, Magnitudes, MapSums,
+            NoticeText, Prediction, Shift, ShiftAnswer, ShiftCause, Wanted, WindowPrediction,
+            baseline::BaselineCheck, changes, check_finite, described, ranked, reader::Reading,
+            scales, shift_causes,
         },
         origin::Origin,
     },
@@ -39,6 +40,8 @@ pub(super) struct Summary {
     /// The class activation maps, if they were requested and the model has them.
     map: Option<MapSums>,
     level_causes: LevelCauses,
+    /// The test for changes, at the start; none without a baseline of the shift.
+    detector: Option<ChangeDetector>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +69,15 @@ impl Summary {
     pub(super) const BYTES_OF_A_WINDOW: u64 =
         (2 * size_of::<Window>() + size_of::<InputShift>() + size_of::<InputLevel>()) as u64;
 
-    /// A summary without windows. `map` is the shape of the model's map, if it is wanted.
-    pub(super) fn new(origin: Origin, manifest: &Manifest, map: Option<MapShape>) -> Self {
+    /// A summary without windows. `map` is the shape of the model's map, if it is wanted;
+    /// `false_alarm_every` configures the test for changes.
+    pub(super) fn new(
+        origin: Origin,
+        manifest: &Manifest,
+        map: Option<MapShape>,
+        false_alarm_every: u64,
+    ) -> Self {
+        let baseline = manifest.baseline.as_ref();
         let blocks = manifest.blocks.iter().map(|block| Sums {
             threshold: vec![0.0; block.channels],
             mean_abs: vec![0.0; block.channels],
@@ -84,6 +94,7 @@ impl Summary {
             blocks: blocks.collect(),
             map: MapSums::new(map, manifest.classes.len(), window(manifest)),
             level_causes: LevelCauses::default(),
+            detector: baseline.and_then(|baseline| baseline.change_detector(false_alarm_every)),
         }
     }
 
@@ -210,12 +221,22 @@ impl Summary {
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
         let (shift, level) = self.shift_and_level(manifest);
-        let input_shift =
-            shift.map(|shift| Caused::new(shift, shift.alarm(), || self.shift_causes(manifest)));
+        let input_shift = shift.map(|shift| {
+            let caused = Caused::new(shift, shift.alarm(), || self.shift_causes(manifest));
+            ShiftAnswer { caused, changes: self.changes(manifest) }
+        });
         let level_causes = || self.level_causes.most_named();
         let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
         let map = self.map.as_ref().map(|map| map.map(class));
         Ok(Diagnostics { input_shift, input_level, blocks, map })
+    }
+
+    /// Where the windows changed.
+    fn changes(&self, manifest: &Manifest) -> Vec<Change> {
+        let length = manifest.input.elements() / manifest.input.channels();
+        let p_value = |window: &Window| Some((window.start, window.baseline.shift?.p_value));
+        let windows = self.windows.iter().filter_map(p_value);
+        self.detector.map(|detector| changes(detector, windows, length)).unwrap_or_default()
     }
 
     /// The causes of the shift of the windows' mean.

@@ -58,6 +58,9 @@ impl BaselineCheck {
             let blocks = outputs.blocks.iter().map(|block| block.mean_abs.row(row));
             let z = model.usual.iter().flat_map(|usual| usual.mean_z(blocks.clone()));
             metrics.count_shift(shift.p_value, shift.alarm, z);
+            if let Some(change) = &model.change {
+                change.add(shift.p_value);
+            }
         }
         if let Some(level) = self.level {
             metrics.count_level(level.alarm);

@@ -4,11 +4,11 @@ use std::iter;
 
 use drsn_bundle::{
     Manifest,
-    baseline::{Contribution, LevelCause, most_likely},
+    baseline::{Contribution, InputShift, LevelCause, WindowsShift, most_likely},
 };
 use serde::Serialize;
 
-use super::reader::Reading;
+use super::{changes::Change, reader::Reading};
 
 /// A judgement, with the causes of its alarm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +31,35 @@ pub(crate) struct ShiftCause<'a> {
     pub(crate) z: f64,
     /// Its share of the score.
     pub(crate) share: f64,
+}
+
+/// How far an input lies from the training data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Shift {
+    /// For an image, or a recording of one window.
+    Input(InputShift),
+    /// For a recording of several windows.
+    Windows(WindowsShift),
+}
+
+/// How far an input lies from the training data, why, and where a long recording changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ShiftAnswer<'a> {
+    #[serde(flatten)]
+    pub(crate) caused: Caused<Shift, ShiftCause<'a>>,
+    /// Empty for an input of one window, and if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Shift {
+    pub(crate) fn alarm(self) -> bool {
+        match self {
+            Self::Input(shift) => shift.alarm,
+            Self::Windows(shift) => shift.alarm,
+        }
+    }
 }
 
 impl<J, C> Caused<J, C> {

@@ -4,6 +4,7 @@
 pub(crate) mod baseline;
 mod blocks;
 mod causes;
+mod changes;
 mod class_map;
 pub(crate) mod reader;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use drsn_bundle::{
     InputSpec, Manifest,
-    baseline::{InputLevel, InputShift, LevelCause, WindowsShift},
+    baseline::{InputLevel, InputShift, LevelCause},
 };
 use drsn_recording::Notice;
 use serde::Serialize;
@@ -26,7 +27,8 @@ use crate::{
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
-pub(crate) use causes::{Caused, ShiftCause, shift_causes};
+pub(crate) use causes::{Caused, Shift, ShiftAnswer, ShiftCause, shift_causes};
+pub(crate) use changes::{Change, changes};
 pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
 use reader::Reading;
 
@@ -148,7 +150,7 @@ pub(crate) struct ClassProbability<'a> {
 pub(crate) struct Diagnostics<'a> {
     /// How far the input lies from the training data; null for a model without that baseline.
     #[schema(required, schema_with = schema::shift)]
-    pub(crate) input_shift: Option<Caused<Shift, ShiftCause<'a>>>,
+    pub(crate) input_shift: Option<ShiftAnswer<'a>>,
     /// Level of the raw signal; null for images, and for a model without that baseline.
     #[schema(required, schema_with = schema::input_level)]
     pub(crate) input_level: Option<Caused<InputLevel, LevelCause>>,
@@ -158,25 +160,6 @@ pub(crate) struct Diagnostics<'a> {
     /// for a model without such a map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) map: Option<ClassMap>,
-}
-
-/// How far an input lies from the training data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Shift {
-    /// For an image, or a recording of one window.
-    Input(InputShift),
-    /// For a recording of several windows.
-    Windows(WindowsShift),
-}
-
-impl Shift {
-    pub(crate) fn alarm(self) -> bool {
-        match self {
-            Self::Input(shift) => shift.alarm,
-            Self::Windows(shift) => shift.alarm,
-        }
-    }
 }
 
 /// Which parts of a prediction the client wants.
@@ -237,7 +220,8 @@ impl<'a> Diagnostics<'a> {
         let BaselineCheck { shift, level } = reading.baseline;
         let input_shift = shift.map(|shift| {
             let causes = || reading.shift_causes(manifest);
-            Caused::new(Shift::Input(shift), shift.alarm, causes)
+            let caused = Caused::new(Shift::Input(shift), shift.alarm, causes);
+            ShiftAnswer { caused, changes: Vec::new() }
         });
         let input_level =
             level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));

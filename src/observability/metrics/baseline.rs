@@ -23,6 +23,7 @@ pub(super) struct BaselineFamilies {
     shift_alarms: Family<ModelLabels, Counter>,
     level_alarms: Family<ModelLabels, Counter>,
     z: Family<BlockLabels, Number>,
+    changed: Family<ModelLabels, Gauge>,
     /// They stay when a version is loaded anew.
     rolling: Mutex<HashMap<ModelLabels, Arc<Rolling>>>,
 }
@@ -38,6 +39,8 @@ pub(crate) struct BaselineMetrics {
     shift_alarms: Counter,
     /// Inputs whose level alarmed.
     level_alarms: Counter,
+    /// 1 while the sequential test says that the inputs have changed.
+    pub(crate) changed: Gauge,
     /// Mean z-score of each block over the last hour.
     z: Vec<Number>,
 }
@@ -77,6 +80,7 @@ impl BaselineFamilies {
             shift_alarms: Family::default(),
             level_alarms: Family::default(),
             z: Family::default(),
+            changed: Family::default(),
             rolling: Mutex::default(),
         }
     }
@@ -102,6 +106,11 @@ impl BaselineFamilies {
             "Mean over the last hour of how far a block's mean magnitudes lie from those of training, in standard deviations",
             self.z.clone(),
         );
+        registry.register(
+            "drsn_input_shift_changed",
+            "1 while the sequential test says that the inputs are no longer like the training data, otherwise 0",
+            self.changed.clone(),
+        );
     }
 
     pub(super) fn forget_block(&self, labels: &BlockLabels) {
@@ -110,6 +119,7 @@ impl BaselineFamilies {
 
     pub(super) fn forget(&self, labels: &ModelLabels) {
         self.rolling.lock().unwrap_or_else(PoisonError::into_inner).remove(labels);
+        self.changed.remove(labels);
         self.p_value.remove(labels);
         self.shift_alarms.remove(labels);
         self.level_alarms.remove(labels);
@@ -121,6 +131,7 @@ impl BaselineFamilies {
         BaselineMetrics {
             rolling: self.rolling_of(identity),
             z: z.collect(),
+            changed: self.changed.get_or_create_owned(labels),
             p_value: self.p_value.get_or_create_owned(labels),
             shift_alarms: self.shift_alarms.get_or_create_owned(labels),
             level_alarms: self.level_alarms.get_or_create_owned(labels),

@@ -6,6 +6,7 @@
 //! on unchanged inputs is the chosen level, whatever the distribution.
 
 mod causes;
+mod change;
 mod covariance;
 mod held_out;
 mod level;
@@ -17,6 +18,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 pub use causes::Contribution;
+pub use change::ChangeDetector;
 pub use covariance::ShiftAccumulator;
 pub use held_out::HeldOut;
 pub use level::{

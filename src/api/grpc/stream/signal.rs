@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use drsn_bundle::{InputSpec, PaddingError};
+use drsn_bundle::{InputSpec, PaddingError, baseline::ChangeDetector};
 use ndarray::ArrayView2;
 use prost::Message as _;
 
@@ -10,7 +10,7 @@ use super::super::{
     call::Call,
     classify_messages, options,
     proto::drsn::{
-        ClassifyStreamRequest, Notice, StreamPrediction, StreamStart,
+        ClassifyStreamRequest, Notice, StreamChange, StreamPrediction, StreamStart,
         classify_stream_request::Message,
     },
 };
@@ -53,6 +53,8 @@ pub(super) struct SignalStream<'a> {
     gaps: VecDeque<Option<drsn_recording::Notice>>,
     /// The samples of a signal that was extended to a window, and the notice.
     padded: Option<(usize, drsn_recording::Notice)>,
+    /// The test for a change, after the windows that were answered.
+    detector: Option<ChangeDetector>,
 }
 
 impl<'a> SignalStream<'a> {
@@ -79,6 +81,9 @@ impl<'a> SignalStream<'a> {
         // Once admitted, a stream waits for room in a full queue instead of being refused.
         let place = model.admit()?;
         let (memory, in_flight) = (app.budget.open(), InFlight::new(MAX_IN_FLIGHT));
+        let every = app.config.false_alarm_every.get() as u64;
+        let baseline = model.manifest().baseline.as_ref();
+        let detector = baseline.and_then(|baseline| baseline.change_detector(every));
         Ok(Self {
             app,
             model,
@@ -92,6 +97,7 @@ impl<'a> SignalStream<'a> {
             is_gap: false,
             gaps: VecDeque::new(),
             padded: None,
+            detector,
         })
     }
 
@@ -209,7 +215,7 @@ impl<'a> SignalStream<'a> {
 
     /// The prediction of a window, and what is told of windows before it.
     fn prediction(
-        &self,
+        &mut self,
         completed: &Completed,
         gap: Option<drsn_recording::Notice>,
     ) -> Result<StreamPrediction, ApiError> {
@@ -218,7 +224,11 @@ impl<'a> SignalStream<'a> {
         let (Some(reading), [Span { start, end }]) = (readings.next(), &spans[..]) else {
             return Err(ApiError::internal());
         };
-        let mut prediction = reading?.prediction(Origin::default(), self.wanted)?;
+        let reading = reading?;
+        if let (Some(detector), Some(shift)) = (&mut self.detector, reading.baseline.shift) {
+            detector.add(*start as u64, shift.p_value);
+        }
+        let mut prediction = reading.prediction(Origin::default(), self.wanted)?;
         if let Some(diagnostics) = &mut prediction.diagnostics {
             diagnostics.map = diagnostics.map.take().map(|map| map.starting_at(*start));
         }
@@ -233,6 +243,11 @@ impl<'a> SignalStream<'a> {
             start: *start as u64,
             end: end as u64,
             prediction: Some(prediction.into()),
+            change: self.detector.map(|detector| StreamChange {
+                alarm: detector.alarm(),
+                evidence: detector.evidence(),
+                start: detector.start(),
+            }),
         })
     }
 }
