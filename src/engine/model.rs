@@ -48,9 +48,9 @@ pub(crate) struct Model {
     pub(crate) provider: Provider,
     /// The shape of its class activation map, if it has one.
     pub(crate) map: Option<MapShape>,
-    /// With a baseline of the shift.
+    /// What the rolling view compares with, for a model with a baseline of the shift.
     pub(crate) usual: Option<UsualMagnitudes>,
-    /// The same.
+    /// The test for changes over all inputs, for a model with such a baseline.
     pub(crate) change: Option<ChangeWatch>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
