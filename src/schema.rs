@@ -168,7 +168,7 @@ fn baseline_schemas() -> Map<String, Value> {
             "number",
             "Its mean magnitude minus that of training, in standard deviations of training.",
         ),
-        ("share", "number", "Its share of the score."),
+        ("share", "number", "Its share of the squared distance of all mean magnitudes."),
     ];
     let level_cause = [
         (

@@ -29,7 +29,7 @@ pub(crate) struct ShiftCause<'a> {
     pub(crate) channel: usize,
     /// Its mean magnitude minus that of training, in standard deviations of training.
     pub(crate) z: f64,
-    /// Its share of the score.
+    /// Its share of the squared distance of all mean magnitudes.
     pub(crate) share: f64,
 }
 
