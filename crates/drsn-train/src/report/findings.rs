@@ -69,15 +69,11 @@ fn unwatched(manifest: &Manifest) -> Option<String> {
     if baseline.is_some_and(|baseline| baseline.shift.is_some()) {
         return None;
     }
-    let reason = if manifest.blocks.is_empty() {
-        "a network without thresholds has none"
-    } else {
-        "its training held out too few inputs to measure it"
-    };
-    Some(format!(
-        "The model has no input shift baseline ({reason}): a server does not notice inputs that \
-         are unlike its training data."
-    ))
+    Some(
+        "The model has no input shift baseline (its training held out too few inputs to measure \
+         it): a server does not notice inputs that are unlike its training data."
+            .to_owned(),
+    )
 }
 
 /// A model that cannot tell signals of another rate.
@@ -187,9 +183,6 @@ mod tests {
         manifest.baseline = None;
         let said = unwatched(&manifest).unwrap();
         assert!(said.contains("held out too few inputs"), "{said}");
-        manifest.blocks.clear();
-        let said = unwatched(&manifest).unwrap();
-        assert!(said.contains("a network without thresholds has none"), "{said}");
         assert!(rate(&manifest).unwrap().contains("signals of any rate"));
         assert!(domain(&manifest).unwrap().contains("later parts of the recordings"));
     }
