@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::{App, Phase};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Ends each minute, once the server is ready. It never returns.
 pub(super) async fn end_each(app: Arc<App>) {
@@ -20,7 +20,7 @@ pub(super) async fn end_each(app: Arc<App>) {
         minutes.tick().await;
         let Ok(repository) = app.repository() else { continue };
         let now = Instant::now();
-        for model in repository.models().iter() {
+        for model in &repository.models() {
             model.metrics.baseline.end_minute(now);
             let changed = model.change.as_ref().is_some_and(|change| change.standing().alarm);
             model.metrics.baseline.changed.set(i64::from(changed));

@@ -55,7 +55,9 @@ fn mix(window: &mut [f32], added: &[f32], ratio: f64) {
 
 fn clip(window: &mut [f32], share: f32) {
     let limit = share * window.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
-    window.iter_mut().for_each(|x| *x = x.clamp(-limit, limit));
+    for x in window {
+        *x = x.clamp(-limit, limit);
+    }
 }
 
 fn white(noise: &mut Noise) -> Vec<f32> {
@@ -120,11 +122,15 @@ fn faults() -> Vec<(&'static str, &'static [&'static str], Fault)> {
         ("gain of 1/4", &["rms-"], |x, _| x.iter_mut().for_each(|x| *x *= 0.25)),
         ("offset of 2 RMS", &["offset+"], |x, _| {
             let offset = 2.0 * rms(x) as f32;
-            x.iter_mut().for_each(|x| *x += offset);
+            for x in x {
+                *x += offset;
+            }
         }),
         ("offset of -1 RMS", &["offset-"], |x, _| {
             let offset = rms(x) as f32;
-            x.iter_mut().for_each(|x| *x -= offset);
+            for x in x {
+                *x -= offset;
+            }
         }),
         ("clipping at 1/2 of the peak", &["clipped+"], |x, _| clip(x, 0.5)),
         ("clipping at 1/3 of the peak", &["clipped+"], |x, _| clip(x, 0.33)),
@@ -204,7 +210,7 @@ async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_k
         server.classify(&path, "application/octet-stream", bytes(&changed)).await
     };
     let mut wrong = Vec::new();
-    println!("| fault | alarms | named first | of alarms |\n|---|---|---|---|");
+    eprintln!("| fault | alarms | named first | of alarms |\n|---|---|---|---|");
     for (name, right, fault) in faults() {
         let answer = classify(fault).await;
         let causes: Vec<String> =
@@ -212,7 +218,7 @@ async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_k
         let alarms = causes.iter().filter(|cause| !cause.is_empty()).count();
         let named = causes.iter().filter(|cause| right.contains(&&cause[..])).count();
         let [alarmed, share] = [alarms as f64 / windows.len() as f64, named as f64 / alarms as f64];
-        println!(
+        eprintln!(
             "| {name} | {:.1} % | {} | {:.1} % |",
             100.0 * alarmed,
             right.join(", "),
@@ -228,7 +234,7 @@ async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_k
         let alarm = |found: &&Value| found["diagnostics"][part]["alarm"] == true;
         unchanged["predictions"].as_array().unwrap().iter().filter(alarm).count()
     };
-    println!(
+    eprintln!(
         "unchanged: {} level alarms, {} shift alarms of {}",
         alarms("input_level"),
         alarms("input_shift"),
@@ -285,9 +291,9 @@ async fn a_recording_and_a_stream_say_since_when_they_are_unlike_the_training_da
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let mut noise = Noise(11);
     let usual: Vec<f32> = windows[..WINDOWS].concat().repeat(2);
-    let mut noisy = usual.clone();
-    noisy.chunks_exact_mut(WINDOW).for_each(|window| mix(window, &white(&mut noise), 1.0));
-    let signal = [usual.clone(), noisy].concat();
+    let mut disturbed = usual.clone();
+    disturbed.chunks_exact_mut(WINDOW).for_each(|window| mix(window, &white(&mut noise), 1.0));
+    let signal = [usual.clone(), disturbed].concat();
     let began = usual.len() as u64;
     let shift = async |signal: &[f32]| {
         let answer = server.classify("/classify", "application/octet-stream", bytes(signal)).await;

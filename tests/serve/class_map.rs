@@ -139,8 +139,8 @@ async fn a_network_whose_last_features_are_not_along_the_signal_has_no_map_and_s
     let folder = tempfile::tempdir().unwrap();
     let manifest = tiny::manifest("tiny", "1", tiny::signal_input(1));
     let model = tiny::model_with(&manifest, |graph, shrunk| {
-        let folded = graph.integers("folded", &[0, 2, 4, 2]);
-        graph.node("Reshape", &[shrunk, &folded], "stream", &[])
+        let shape = graph.integers("folded", &[0, 2, 4, 2]);
+        graph.node("Reshape", &[shrunk, &shape], "stream", &[])
     });
     let golden = tiny::golden(&manifest);
     drsn_bundle::write(folder.path(), manifest, &model, &golden, false).unwrap();

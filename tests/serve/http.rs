@@ -111,6 +111,7 @@ async fn every_form_of_a_signal_gives_the_same_answer() {
     server.stop().await;
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a whole answer")]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_answer_is_the_documented_one() {
     if !has_runtime() {

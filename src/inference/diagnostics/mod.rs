@@ -219,8 +219,8 @@ impl<'a> Diagnostics<'a> {
         }
         let BaselineCheck { shift, level } = reading.baseline;
         let input_shift = shift.map(|shift| {
-            let causes = || reading.shift_causes(manifest);
-            let caused = Caused::new(Shift::Input(shift), shift.alarm, causes);
+            let named = || reading.shift_causes(manifest);
+            let caused = Caused::new(Shift::Input(shift), shift.alarm, named);
             ShiftAnswer { caused, changes: Vec::new() }
         });
         let input_level =

@@ -118,7 +118,7 @@ impl Rolling {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn rolling(start: Instant) -> Rolling {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();

@@ -7,8 +7,8 @@ use std::{
 
 use super::{Span, View, counts::Counts};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// Copies of the last hour, and one that is older.
 const MINUTES: usize = 61;
 /// Copies of the last day, and one that is older.

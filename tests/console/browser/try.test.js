@@ -31,7 +31,7 @@ test("a recording of a machine: the variable is asked for, and class, windows, t
   assert.equal((await answer(page))[0], "inner race 0.014 in");
   await page.getByRole("slider", { name: /Waveform/ }).waitFor();
   await page.getByText("from the start: inner race 0.014 in").waitFor();
-  await page.getByText("Nothing unusual: the sensor is as it was in training.").waitFor();
+  await page.getByText("No alarm: shape and level are as they were in training.").waitFor();
   await page.waitForTimeout(500);
   for (const canvas of [".waveform", ".overview", ".bands", ".spectrogram"]) assert.ok(await colours(page, canvas) > 2, canvas);
 

@@ -36,7 +36,7 @@ impl Distance {
 
     /// The channels that add most to the distance of these mean magnitudes, at most five, the largest
     /// first; none for a vector of another length.
-    pub(super) fn causes(&self, mean_abs: ArrayView1<'_, f32>) -> Vec<Contribution> {
+    pub(super) fn causes(&self, mean_abs: &ArrayView1<'_, f32>) -> Vec<Contribution> {
         let dimensions = self.mean.len();
         if mean_abs.len() != dimensions {
             return Vec::new();

@@ -152,7 +152,7 @@ impl Baseline {
     /// first; none without such a baseline.
     pub fn shift_causes<'a>(&self, mean_abs: impl Into<ArrayView1<'a, f32>>) -> Vec<Contribution> {
         let distance = self.shift.as_ref().and_then(|shift| shift.distance.as_ref());
-        distance.map(|distance| distance.causes(mean_abs.into())).unwrap_or_default()
+        distance.map(|distance| distance.causes(&mean_abs.into())).unwrap_or_default()
     }
 
     /// The causes of an alarm of [`Self::judge_level`], the likeliest first; none without such a

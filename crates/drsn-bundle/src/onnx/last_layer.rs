@@ -116,7 +116,7 @@ fn rename(graph: &mut GraphProto, from: &str, to: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Attribute, GraphBuilder, INPUT, PROBABILITIES};
+    use crate::onnx::{Attribute, GraphBuilder, INPUT, PROBABILITIES, proto::ValueInfoProto};
 
     /// Pooled features, then a fully connected layer written in one of the ways of exporters.
     fn model(layer: &str) -> Vec<u8> {
@@ -166,7 +166,7 @@ mod tests {
             );
             let bytes = last.finish();
             let graph = graph(&bytes);
-            assert_eq!(graph.output.last().map(|output| output.name()), Some(FEATURES));
+            assert_eq!(graph.output.last().map(ValueInfoProto::name), Some(FEATURES));
             assert_eq!(graph.node[0].output, [FEATURES]);
             assert!(graph.node.iter().all(|node| !node.input.contains(&"pooled".to_owned())));
             let format = ModelProto::decode(&bytes[..]).unwrap().metadata_props.remove(0);

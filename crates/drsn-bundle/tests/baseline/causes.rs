@@ -45,7 +45,7 @@ fn the_channel_that_adds_most_to_the_distance_is_the_one_that_moved() {
             let z = z(causes[0].dimension);
             assert!((causes[0].z.abs() - z).abs() < 0.02 * (1.0 + z), "{:?}, {z}", causes[0]);
         }
-        let share = |count: usize| count as f64 / trials as f64;
+        let share = |count: usize| count as f64 / f64::from(trials);
         eprintln!(
             "moved by {move_by}: right by share {:.3}, by z {:.3}",
             share(by_share),
@@ -83,7 +83,7 @@ fn the_cause_of_an_unusual_level_is_named_in_the_channel_that_has_it() {
         (Quantity::Clipped, 1.0, |x| x.iter_mut().for_each(|x| *x = x.clamp(-0.8, 0.8))),
         (Quantity::Stuck, 1.0, |x| x.iter_mut().step_by(4).for_each(|x| *x = 0.0)),
         (Quantity::Peak, 1.0, |x| x[9] = 60.0),
-        (Quantity::Frequency, -1.0, |x| (1..x.len()).for_each(|i| x[i] = 0.7 * x[i - 1] + x[i])),
+        (Quantity::Frequency, -1.0, |x| (1..x.len()).for_each(|i| x[i] += 0.7 * x[i - 1])),
     ];
     let (mut right, mut trials) = (0, 0);
     for _ in 0..50 {

@@ -80,7 +80,9 @@ impl Progress for Terminal {
     fn data(&mut self, summary: &[String]) {
         if self.summary != summary {
             self.summary = summary.to_vec();
-            summary.iter().for_each(|line| self.line(line));
+            for line in summary {
+                self.line(line);
+            }
         }
     }
 

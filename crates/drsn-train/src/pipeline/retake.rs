@@ -1,6 +1,6 @@
 //! Taking the baseline of an existing bundle again.
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::{collections::btree_map::Entry, path::Path, sync::atomic::AtomicBool};
 
 use drsn_bundle::{
     Bundle, BundleError, Tensor,
@@ -79,9 +79,9 @@ fn complete_golden(bundle: &mut Bundle, session: &mut Session) -> Result<(), Tra
     let Bundle { manifest, golden, .. } = bundle;
     let mut outputs = session.run(golden.input.view())?;
     for (name, _) in manifest.outputs() {
-        if !golden.outputs.contains_key(&name) {
-            let values = outputs.take(&name)?.into_dyn();
-            golden.outputs.insert(name, Tensor(values));
+        if let Entry::Vacant(missing) = golden.outputs.entry(name) {
+            let values = outputs.take(missing.key())?.into_dyn();
+            missing.insert(Tensor(values));
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 mod batch_norm_reestimation;
 #[cfg(test)]
 mod class_map;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod cut_windows;

@@ -100,7 +100,9 @@ vectorized! {
             offset,
             peak: if samples.is_empty() { 0.0 } else { f64::from(largest.max(-least)) },
             clipped: clipped as f64 / count,
-            stuck: lanes::count_pairs(samples, |a, b| a >= b && a <= b || b >= 0.0 && b <= 0.0) as f64 / count,
+            stuck: lanes::count_pairs(samples, |a, b| (a - b).abs() <= 0.0 || b.abs() <= 0.0)
+                as f64
+                / count,
             step: (sum_of_runs(samples, |[a, b]| (b - a) * (b - a)) / count).sqrt(),
             bend: (sum_of_runs(samples, |[a, b, c]| (c - b - (b - a)).powi(2)) / count).sqrt(),
             constant: (least >= largest).then_some(least),

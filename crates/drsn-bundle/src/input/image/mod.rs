@@ -81,9 +81,10 @@ impl<'a> ImageFile<'a> {
         max_work: Duration,
     ) -> Result<Self, ImageError> {
         let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
-        let bytes = match format {
-            ImageFormat::Jpeg => jpeg::with_end(bytes, max_pixels),
-            _ => Cow::Borrowed(bytes),
+        let bytes = if format == ImageFormat::Jpeg {
+            jpeg::with_end(bytes, max_pixels)
+        } else {
+            Cow::Borrowed(bytes)
         };
         let damaged = ImageError::Damaged { format: format.name() };
         let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;

@@ -36,7 +36,7 @@ function shiftPart(shift, level) {
   const p = shift.p_value;
   return [
     h("h4", {}, "Shape ", status(shift.alarm)),
-    h("p", { class: "note" }, p === undefined ? `Distance ${number(shift.score)} from the training data.` : `p = ${number(p)}: ${percent(p)} of the held-out inputs lie at least as far from the training data (distance ${number(shift.score)}).`),
+    h("p", { class: "note" }, p === undefined ? `Distance ${number(shift.score)} from the training data.` : `p = ${number(p)}: ${percent(p)} of the held-out inputs lie at least as far from the training data (score ${number(shift.score)}).`),
     p !== undefined && rank(p, level, "Input shift"), share,
     causes(shift.causes, ({ block, channel }) => `${block}, channel ${channel}`),
   ];
@@ -61,7 +61,7 @@ export function inWords(diagnostics, isSignal) {
   if (level?.alarm) return "The signal has another level than in training: check gain, offset and mounting of the sensor.";
   if (shift?.alarm) return "The input is unlike the training data: noise, lost samples, another sensor or something new.";
   if (!shift && !level) return "Nothing is known about what is usual.";
-  return isSignal && level ? "Nothing unusual: the sensor is as it was in training." : "Nothing unusual: the input is like the training data.";
+  return isSignal && level ? "No alarm: shape and level are as they were in training." : "No alarm: the input looks like the training data.";
 }
 
 /** Both parts, for a prediction's diagnostics. */
