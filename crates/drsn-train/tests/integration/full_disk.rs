@@ -101,10 +101,12 @@ fn an_export_that_cannot_write_a_file_leaves_the_old_bundle_or_none() {
     let sentence = refused(&workspace.command(&["--resume", "--replace"]), 1);
     assert!(sentence.contains("drsn-train export --checkpoint"), "{sentence}");
     assert!(contents(&workspace.path("models")) == before);
-    // With a new baseline only the manifest is written.
-    let baseline = workspace.asking("baseline", &["tones/1"], &[]);
-    let sentence = refused(&baseline, too_few_for(&workspace.bundle().join("manifest.json")));
-    assert!(sentence.contains("tones/1/manifest.json"), "{sentence}");
+    // A new baseline replaces all files of the bundle.
+    for name in ["model.onnx", "golden.json", "manifest.json"] {
+        let baseline = workspace.asking("baseline", &["tones/1"], &[]);
+        let sentence = refused(&baseline, too_few_for(&workspace.bundle().join(name)));
+        assert!(sentence.contains("models/tones/1/"), "{name}: {sentence}");
+    }
     assert!(contents(&workspace.path("models")) == before);
     Bundle::open(&workspace.bundle()).unwrap();
 }
