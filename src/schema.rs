@@ -179,8 +179,7 @@ fn baseline_schemas() -> Map<String, Value> {
         ("channel", "integer", "Position of the input's channel, from 0."),
         ("z", "number", "Signed distance from the training data's median, in standard deviations."),
     ];
-    let shift_causes =
-        "With an alarm, the channels of blocks that add most to the score, the largest first.";
+    let shift_causes = "With an alarm, the channels of blocks that add most to the distance of mean magnitudes, the largest first; they are not the reason if features or input statistics are.";
     let level_causes = "With an alarm, what is unusual, the likeliest cause first.";
     let change = [
         ("start", "integer", "First sample of the windows that speak for it, at the model's rate."),

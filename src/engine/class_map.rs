@@ -78,7 +78,7 @@ impl MapShape {
     /// Moves the map out of a run's outputs, `[batch, classes, positions]`.
     ///
     /// # Errors
-    /// [`RuntimeError::MissingOutput`] if there is none of this shape.
+    /// [`RuntimeError::MissingOutput`] if the outputs have no map of this shape.
     pub(super) fn take(self, outputs: &mut Outputs) -> Result<Array3<f32>, RuntimeError> {
         let missing = || RuntimeError::MissingOutput { output: onnx::CLASS_MAP.to_owned() };
         let map = outputs.take_any(onnx::CLASS_MAP)?;

@@ -55,7 +55,7 @@ pub struct Baseline {
     pub data: String,
     /// An input alarms if its p-value is below this level, in (0, 1).
     pub alarm_level: f64,
-    /// Distances of mean magnitudes, features and input statistics; null if there is none of them.
+    /// Distances of mean magnitudes, features and input statistics; null if none was measured.
     pub shift: Option<ShiftBaseline>,
     /// The level of the raw signal; null for images.
     pub level: Option<LevelBaseline>,
