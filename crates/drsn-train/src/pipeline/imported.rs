@@ -42,10 +42,12 @@ pub(super) fn open_data(
             Split::Random { held_out: HELD_OUT, test: 1.0 - TRAINING - HELD_OUT }
         }
     };
-    // Data that declares its subsets is split so.
-    let declared = recipe(manifest, options, Split::List { held_out_share: HELD_OUT })?;
-    if let Ok(data) = options.open(&declared) {
-        return Ok((declared, data));
+    // Data that declares its subsets is split so, whether it declares held-out inputs or not.
+    for held_out_share in [HELD_OUT, 0.0] {
+        let declared = recipe(manifest, options, Split::List { held_out_share })?;
+        if let Ok(data) = options.open(&declared) {
+            return Ok((declared, data));
+        }
     }
     let recipe = recipe(manifest, options, split)?;
     let data = options.open(&recipe)?;

@@ -207,3 +207,31 @@ fn an_imported_bundle_is_evaluated_and_gets_a_baseline_on_the_users_data() {
     assert!(manifest.baseline.is_some_and(|baseline| baseline.shift.is_some()));
     assert!(manifest.origin.is_some() && manifest.training.is_none());
 }
+
+/// Folders `train`, `val` and `test` were refused with advice for a recipe, which an imported bundle
+/// does not have.
+#[test]
+fn an_imported_bundle_is_evaluated_on_the_test_folder_of_data_that_is_split_already() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let workspace = Workspace::new();
+    let output = workspace.command(&["--set", "epochs=1"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    imported(&workspace);
+    fs::remove_dir_all(workspace.path("data")).unwrap();
+    let machines = Workspace::with_groups();
+    for class in ["noise", "tone"] {
+        for (machine, subset) in ["train", "train", "train", "val", "test"].iter().enumerate() {
+            let to = workspace.path("data").join(subset).join(class);
+            fs::create_dir_all(&to).unwrap();
+            let from = machines.path(&format!("data/{class}/machine{machine}/recording.npy"));
+            fs::copy(from, to.join(format!("{machine}.npy"))).unwrap();
+        }
+    }
+    let output = workspace.ask("evaluate", &["foreign/1"], &["--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // One recording of 8,000 samples a class, in windows of 256 one after another.
+    assert_eq!(report["results"][0]["scores"]["inputs"], 2 * (8_000 / 256), "{report}");
+}
