@@ -40,8 +40,7 @@ impl Layout {
         FIRST_P_VALUE + bin.unwrap_or(P_VALUES.len() - 1)
     }
 
-    #[expect(clippy::unused_self, reason = "as for a block")]
-    pub(super) fn class(self, class: usize) -> usize {
+    pub(super) fn class(class: usize) -> usize {
         FIRST_CLASS + class
     }
 

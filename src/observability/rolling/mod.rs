@@ -65,7 +65,7 @@ impl Rolling {
     /// Counts an answer with this most probable class.
     pub(crate) fn add_prediction(&self, class: usize) {
         if class < self.layout.classes {
-            self.add(self.layout.class(class), 1);
+            self.add(Layout::class(class), 1);
         }
     }
 
