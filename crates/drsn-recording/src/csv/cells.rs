@@ -112,6 +112,13 @@ fn trimmed(cell: &str) -> &str {
     }
 }
 
+/// The minus of typography.
+const MINUS: char = '\u{2212}';
+
+/// Those that a number of 15 digits can be divided by.
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 /// The number in a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Number {
@@ -123,28 +130,107 @@ pub(super) struct Number {
 /// The number in a cell: with a decimal point, or with a decimal comma; with `-`, `+` or the minus
 /// of typography. `1,234.5` and `1.234,5` are not read: groups of digits are nobody's decimals.
 pub(super) fn number(cell: &str) -> Option<Number> {
+    if let Some(number) = short(cell.as_bytes()) {
+        return Some(number);
+    }
     if let Ok(value) = cell.parse() {
         return Some(Number { value, comma: false });
     }
-    let is_special = |c: char| c == ',' || c == '\u{2212}';
-    if !cell.contains(is_special) {
-        return None;
-    }
-    let cell = cell.replace('\u{2212}', "-");
-    let Some((whole, fraction)) = cell.split_once(',') else {
-        return Some(Number { value: cell.parse().ok()?, comma: false });
+    let comma = match cell.split_once(',') {
+        // `1,` is a cell with a separator after it, and `1,2,3` and `1,2.3` have groups of digits.
+        Some((_, fraction)) => {
+            let is_fraction = fraction.as_bytes().first().is_some_and(u8::is_ascii_digit);
+            if !is_fraction || fraction.contains([',', '.']) {
+                return None;
+            }
+            true
+        }
+        None if cell.contains(MINUS) => false,
+        None => return None,
     };
-    // `1,` is a cell with a separator after it, and `1,2,3` and `1,2.3` have groups of digits.
-    if !fraction.starts_with(|c: char| c.is_ascii_digit()) || fraction.contains([',', '.']) {
+    let mut plain = String::with_capacity(cell.len());
+    plain.extend(cell.chars().map(|c| match c {
+        ',' => '.',
+        MINUS => '-',
+        c => c,
+    }));
+    Some(Number { value: plain.parse().ok()?, comma })
+}
+
+/// A number of few digits, without an exponent, as nearly all are: what [`number`] says of it, sooner.
+/// Its digits and the power of ten below them are exact in 64 bits, so that their quotient is rounded
+/// once, to the nearest ([Clinger, PLDI 1990](https://doi.org/10.1145/93542.93557), section 4).
+fn short(cell: &[u8]) -> Option<Number> {
+    let (is_negative, digits) = match cell {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // A decimal mark is one more byte.
+    if !digits.first()?.is_ascii_digit() || digits.len() > POWERS_OF_TEN.len() {
         return None;
     }
-    Some(Number { value: format!("{whole}.{fraction}").parse().ok()?, comma: true })
+    let (mut whole, mut decimals, mut mark) = (0_u64, 0, None);
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                whole = whole * 10 + u64::from(byte - b'0');
+                decimals += usize::from(mark.is_some());
+            }
+            b'.' | b',' if mark.is_none() => mark = Some(byte),
+            _ => return None,
+        }
+    }
+    let comma = mark == Some(b',');
+    if whole > 1 << f64::MANTISSA_DIGITS || comma && decimals == 0 {
+        return None;
+    }
+    let magnitude = whole as f64 / POWERS_OF_TEN.get(decimals)?;
+    Some(Number { value: if is_negative { -magnitude } else { magnitude }, comma })
 }
 
 /// Whether the comma of a number can be one between groups of three digits: no group begins with
 /// zero.
 pub(super) fn may_group_digits(cell: &str) -> bool {
     let (whole, fraction) = cell.split_once(',').unwrap_or_default();
-    let whole = whole.trim_start_matches(['-', '+', '\u{2212}']);
+    let whole = whole.trim_start_matches(['-', '+', MINUS]);
     fraction.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_short_number_is_what_the_standard_library_reads(
+            text in "[-+]?[0-9]{0,17}[.,]?[0-9]{0,17}",
+        ) {
+            let expected = text.replace(',', ".").parse::<f64>().ok();
+            if let Some(found) = short(text.as_bytes()) {
+                prop_assert_eq!(Some(found.value.to_bits()), expected.map(f64::to_bits), "{}", &text);
+                prop_assert_eq!(found.comma, text.contains(','));
+                prop_assert!(!text.ends_with(','));
+            } else {
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                let is_plain = text.starts_with(|c: char| c.is_ascii_digit()) && !text.ends_with(',');
+                prop_assert!(!is_plain || digits > 15, "{} was left to the slower way", &text);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_need_more_than_53_bits_are_read_exactly() {
+        for text in
+            ["9007199254740993", "0.30000000000000004", "1,7976931348623157", "4503599627370497.5"]
+        {
+            let expected: f64 = text.replace(',', ".").parse().unwrap();
+            assert_eq!(number(text).unwrap().value.to_bits(), expected.to_bits(), "{text}");
+        }
+        assert_eq!(number("\u{2212}0,5e\u{2212}3"), Some(Number { value: -0.5e-3, comma: true }));
+        for text in ["1,", "1,2,3", "1,2.3", ",", "-", "", "\u{2212}", "1\u{2212}2"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, ErrorKind, Read as _, Take};
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use super::{malformed, utf_16::Utf8};
 use crate::{Limits, RecordingError};
@@ -12,6 +12,12 @@ const MAX_LINE_BYTES: u64 = 1 << 16;
 
 /// Bytes from the start in which the ends of lines are looked for.
 const LOOKED_AT: usize = 1 << 16;
+
+/// Most bytes of whole lines that are taken at once.
+const MAX_BLOCK_BYTES: u64 = 1 << 14;
+
+/// Lines that are read one by one after some that were not plain, before more are taken at once.
+const LINES_ONE_BY_ONE: u32 = 64;
 
 /// Bytes between two looks at the clock: less than a millisecond of usual ones.
 const BYTES_PER_LOOK: usize = 1 << 15;
@@ -28,7 +34,13 @@ pub(super) struct Lines<R> {
     limits: Limits,
     /// `\n`, or `\r` in texts that have nothing else.
     end: u8,
-    /// What was read up to such an end, and where the next line begins and the last one ends in it: it
+    /// Plain lines with their ends, and where the next one begins. Nearly all lines are plain: see
+    /// [`is_plain`].
+    block: Vec<u8>,
+    next: usize,
+    /// How many lines have to be read one by one now.
+    one_by_one: u32,
+    /// Another line: what was read up to such an end, and where the next line begins and the last one ends in it: it
     /// has several if they end in different ways.
     bytes: Vec<u8>,
     begin: usize,
@@ -50,6 +62,9 @@ impl<R: BufRead> Lines<R> {
             reader: Utf8::new(reader).take(limits.max_bytes.saturating_add(1)),
             limits: *limits,
             end: b'\n',
+            block: Vec::new(),
+            next: 0,
+            one_by_one: 0,
             bytes: Vec::new(),
             begin: 0,
             stop: 0,
@@ -81,8 +96,13 @@ impl<R: BufRead> Lines<R> {
         if self.number == 0 {
             self.begin()?;
         }
-        if self.begin >= self.stop && !self.fill()? {
-            return Ok(None);
+        if self.begin >= self.stop {
+            if self.next < self.block.len() || self.fill_block()? {
+                return Ok(Some(self.next_plain()));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
         }
         self.number += 1;
         let rest = self.bytes.get(self.begin..self.stop).unwrap_or_default();
@@ -93,6 +113,45 @@ impl<R: BufRead> Lines<R> {
         decode(line, &mut self.text);
         self.begin += line.len() + 1;
         Ok(Some((self.number, &self.text)))
+    }
+
+    /// The next line of the block.
+    fn next_plain(&mut self) -> (u64, &str) {
+        let rest = self.block.get(self.next..).unwrap_or_default();
+        let line = rest.get(..memchr(self.end, rest).unwrap_or(rest.len())).unwrap_or_default();
+        self.next += line.len() + 1;
+        self.number += 1;
+        self.is_ended = true;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // It is ASCII.
+        (self.number, str::from_utf8(line).unwrap_or_default())
+    }
+
+    /// Takes the whole lines that the reader holds, if they are plain and within all limits; false if
+    /// the next line has to be read by itself.
+    fn fill_block(&mut self) -> Result<bool, RecordingError> {
+        if self.one_by_one > 0 {
+            self.one_by_one -= 1;
+            return Ok(false);
+        }
+        self.block.clear();
+        self.next = 0;
+        let most = MAX_BLOCK_BYTES.min(self.longest.0).min(self.reader.limit().saturating_sub(1));
+        let text = match self.reader.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+            text => text?,
+        };
+        let text = text.get(..most as usize).unwrap_or(text);
+        let Some(end) = memrchr(self.end, text) else { return Ok(false) };
+        let lines = text.get(..=end).unwrap_or_default();
+        if !is_plain(lines, self.end) {
+            self.one_by_one = LINES_ONE_BY_ONE;
+            return Ok(false);
+        }
+        self.block.extend_from_slice(lines);
+        self.reader.consume(end + 1);
+        self.unchecked += end + 1;
+        Ok(true)
     }
 
     /// Reads up to the next end of a line; false if there is nothing more.
@@ -162,6 +221,19 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// Whether lines are of printable ASCII and tabs, and all end with `end`, or with `\r\n` if that is
+/// `\n`.
+fn is_plain(lines: &[u8], end: u8) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t') || byte == end;
+    // Without an early end many bytes are looked at at once.
+    let before_ends = || lines.iter().zip(lines.iter().skip(1));
+    lines.iter().fold(true, |all, &byte| all & is_plain(byte))
+        || end == b'\n'
+            && before_ends().fold(true, |all, (&byte, &next)| {
+                all & (is_plain(byte) | (byte == b'\r') & (next == b'\n'))
+            })
+}
+
 /// UTF-8, or else Windows-1252, in which older programs write `µ` and `°`.
 fn decode(bytes: &[u8], text: &mut String) {
     text.clear();
@@ -171,5 +243,61 @@ fn decode(bytes: &[u8], text: &mut String) {
             let index = usize::from(byte).checked_sub(0x80);
             index.and_then(|index| WINDOWS_1252.get(index)).copied().unwrap_or(char::from(byte))
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The lines of a text with their numbers, and whether the last one is whole.
+    fn lines(text: &[u8], capacity: usize) -> (Vec<(u64, String)>, bool) {
+        let reader = BufReader::with_capacity(capacity, text);
+        let mut lines = Lines::new(reader, &Limits::new(1 << 20, 1));
+        let mut read = Vec::new();
+        while let Some((number, line)) = lines.next().unwrap() {
+            read.push((number, line.to_owned()));
+        }
+        (read, lines.is_ended())
+    }
+
+    proptest! {
+        /// A reader of few bytes holds no whole lines, which then are read one by one.
+        #[test]
+        fn lines_that_are_taken_at_once_are_those_read_one_by_one(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    6 => Just("1.25,2\n"), 3 => Just("-7\r\n"), 1 => Just("\n"), 1 => Just("\r"), 1 => Just("3\r\r\n"),
+                    1 => Just("µ\n"), 1 => Just("\0"), 1 => Just("\x1a"), 1 => Just("4\r5\n"), 1 => Just("6"),
+                ],
+                0..120,
+            ),
+            marked in any::<bool>(),
+            capacity in 20_usize..400,
+        ) {
+            // The first bytes tell what ends the lines, and have to be the same for both.
+            let mark = if marked { "\u{feff}" } else { "" };
+            let text = format!("{mark}1\r\n2\r\n3\n4\n5\n{}", pieces.concat());
+            prop_assert_eq!(lines(text.as_bytes(), capacity), lines(text.as_bytes(), 12), "{:?}", &text);
+        }
+    }
+
+    #[test]
+    fn limits_hold_for_lines_that_are_taken_at_once() {
+        let text = "1\n".repeat(100);
+        let read = |max_bytes| {
+            let mut lines = Lines::new(text.as_bytes(), &Limits::new(max_bytes, 1));
+            let mut count = 0;
+            while lines.next()?.is_some() {
+                count += 1;
+            }
+            Ok::<_, RecordingError>(count)
+        };
+        assert_eq!(read(200).unwrap(), 100);
+        assert!(matches!(read(199), Err(RecordingError::TooLarge { limit: 199, .. })));
     }
 }
