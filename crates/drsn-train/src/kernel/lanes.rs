@@ -18,13 +18,6 @@ pub(super) fn load(values: &[f32], at: usize) -> Lanes {
     }
 }
 
-/// Returns the vector at `at`, which must be in range.
-#[inline(always)]
-pub(super) fn whole(values: &[f32], at: usize) -> &Lanes {
-    const NONE: &Lanes = &[0.0; LANES];
-    values[at..].first_chunk().unwrap_or(NONE)
-}
-
 /// `sum + a · b`, rounded once.
 #[inline(always)]
 pub(super) fn fused(sum: &mut Lanes, a: Lanes, b: Lanes) {

@@ -15,9 +15,11 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::{array, ops::Range};
+
 use drsn_bundle::vectorized;
 
-use super::lanes::{LANES, Lanes, fused, load, whole};
+use super::lanes::{LANES, Lanes, fused};
 pub(super) use padded::Padded;
 use rows::{CHANNELS, Rows, Target, pack, sum_row};
 
@@ -73,13 +75,15 @@ impl Geometry {
 
 /// Pads the input for [`forward`] and [`weight_gradient`].
 pub(super) fn pad_input(input: &[f32], geometry: &Geometry) -> Padded {
-    Padded::new(input, geometry.input, geometry.batch, geometry.before, geometry.padded_input())
+    let size = geometry.padded_input();
+    let spare = TAPS + geometry.stride[1];
+    Padded::new(input, geometry.input, geometry.batch, geometry.before, size, spare)
 }
 
 /// Pads the gradient of the output for [`input_gradient`] and [`weight_gradient`].
 pub(super) fn pad_output(gradient: &[f32], geometry: &Geometry) -> Padded {
     let border = geometry.output_border();
-    Padded::new(gradient, geometry.output, geometry.batch, border, geometry.padded_output())
+    Padded::new(gradient, geometry.output, geometry.batch, border, geometry.padded_output(), 0)
 }
 
 /// `y[o] = bias[o] + Σ_i weight[o, i] ⋆ x[i]`: `[channels out, height, width, batch]`.
@@ -95,14 +99,14 @@ pub(super) fn forward(
     let offsets: Vec<usize> = (0..taps)
         .map(|tap| {
             let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
-            (row * input.size[1] + column) * LANES
+            row * input.size[1] + column
         })
         .collect();
     let packed = pack(channels_out, channels_in, &offsets, |o, i, tap| {
         weight[(o * channels_in + i) * taps + tap]
     });
     let mut output = vec![0.0; channels_out * height * width * geometry.batch];
-    let rows = Rows { input, offsets: &offsets, step: geometry.stride[1] * LANES };
+    let rows = Rows { input, offsets: &offsets, step: geometry.stride[1] };
     for tile in 0..input.tiles {
         for (block, weights) in packed.iter().enumerate() {
             for row in 0..height {
@@ -138,7 +142,7 @@ pub(super) fn input_gradient(gradient: &Padded, weight: &[f32], geometry: &Geome
         let packed = pack(channels_in, channels_out, &offsets, |i, o, place| {
             weight[(o * channels_in + i) * taps + used[place]]
         });
-        let rows = Rows { input: gradient, offsets: &offsets, step: LANES };
+        let rows = Rows { input: gradient, offsets: &offsets, step: 1 };
         let start = |position: usize, axis: usize| {
             (position + geometry.before[axis]) / geometry.stride[axis]
         };
@@ -184,10 +188,13 @@ fn offsets_of_taps(taps: &[usize], gradient: &Padded, geometry: &Geometry) -> Ve
         .map(|tap| {
             let (row, column) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
             let (row, column) = (row / geometry.stride[0], column / geometry.stride[1]);
-            ((border[0] - row) * gradient.size[1] + border[1] - column) * LANES
+            (border[0] - row) * gradient.size[1] + border[1] - column
         })
         .collect()
 }
+
+/// Sums of `dy · x` for a block of output channels, an input channel, and a few taps of a kernel row.
+type Sums = [[Lanes; TAPS]; CHANNELS];
 
 /// `dw[o, i, k] = Σ dy[o, p] · x[i, s·p + k]` over pixels and batch:
 /// `[channels out, channels in, height, width]`.
@@ -195,15 +202,22 @@ pub(super) fn weight_gradient(input: &Padded, gradient: &Padded, geometry: &Geom
     let [channels_in, channels_out] = geometry.channels;
     let [kernel_y, kernel_x] = geometry.kernel;
     let mut output = vec![0.0; channels_out * channels_in * kernel_y * kernel_x];
+    let mut sums = vec![Sums::default(); channels_in * kernel_y];
     for o in (0..channels_out).step_by(CHANNELS) {
-        for i in 0..channels_in {
-            for row in 0..kernel_y {
-                for column in (0..kernel_x).step_by(TAPS) {
-                    let sums = tap_sums(input, gradient, geometry, [o, i, row, column]);
-                    for (c, sums) in sums.iter().enumerate().take(channels_out - o) {
-                        let at = (((o + c) * channels_in + i) * kernel_y + row) * kernel_x;
-                        let taps = TAPS.min(kernel_x - column);
-                        output[at + column..][..taps].copy_from_slice(&sums[..taps]);
+        for column in (0..kernel_x).step_by(TAPS) {
+            sums.fill(Sums::default());
+            for tile in 0..input.tiles {
+                for pixels in Pixels::all(geometry.output) {
+                    let place = [tile, o, column];
+                    add_products(input, gradient, geometry, place, &pixels, &mut sums);
+                }
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                let (i, row) = (row / kernel_y, row % kernel_y);
+                for (c, taps) in sums.iter().enumerate().take(channels_out - o) {
+                    let at = (((o + c) * channels_in + i) * kernel_y + row) * kernel_x + column;
+                    for (to, lanes) in output[at..].iter_mut().zip(taps).take(kernel_x - column) {
+                        *to = lanes.iter().sum();
                     }
                 }
             }
@@ -212,42 +226,74 @@ pub(super) fn weight_gradient(input: &Padded, gradient: &Padded, geometry: &Geom
     output
 }
 
+/// Pixels of the output, few enough that the gradients of a block of channels stay in the fastest
+/// cache while those of all input channels pass.
+struct Pixels {
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Pixels {
+    /// 16 KiB of gradients.
+    const MOST: usize = 128;
+
+    fn all([height, width]: [usize; 2]) -> impl Iterator<Item = Self> {
+        let columns = width.clamp(1, Self::MOST);
+        let rows = Self::MOST / columns;
+        (0..height).step_by(rows).flat_map(move |y| {
+            (0..width).step_by(columns).map(move |x| Self {
+                rows: y..height.min(y + rows),
+                columns: x..width.min(x + columns),
+            })
+        })
+    }
+}
+
 vectorized! {
-    /// Sums of `dy · x` for a block of output channels and a few taps of one kernel row. `place` is
-    /// `[output channel, input channel, kernel row, first tap]`.
-    fn tap_sums<'a>(
+    /// Adds the products of some pixels to the sums of each input channel and kernel row. `place` is
+    /// `[tile, first output channel, first tap]`.
+    fn add_products<'a>(
         input: &'a Padded,
         gradient: &'a Padded,
         geometry: &'a Geometry,
-        place: [usize; 4],
-    ) -> [[f32; TAPS]; CHANNELS] {
-        let [o, i, row, column] = place;
-        let [height, width] = geometry.output;
-        let border = geometry.output_border();
-        let step = geometry.stride[1] * LANES;
+        place: [usize; 3],
+        pixels: &'a Pixels,
+        sums: &'a mut [Sums],
+    ) {
+        let [tile, o, column] = place;
+        let (border, step) = (geometry.output_border(), geometry.stride[1]);
+        let (first, width) = (pixels.columns.start, pixels.columns.len());
         // Channels beyond the last read the first one instead, and their sums are not used.
         let channels = [0, 1, 2, 3].map(|c| if o + c < geometry.channels[1] { o + c } else { o });
-        let mut sums = [[[0.0; LANES]; TAPS]; CHANNELS];
-        for tile in 0..input.tiles {
-            for y in 0..height {
-                let x_row = input.place(tile, i, y * geometry.stride[0] + row, column);
-                let x_row = &input.values[x_row..];
-                let g_rows: [&[f32]; CHANNELS] = channels.map(|channel| {
-                    let at = gradient.place(tile, channel, border[0] + y, border[1]);
-                    &gradient.values[at..at + width * LANES]
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let (i, row) = (row / geometry.kernel[0], row % geometry.kernel[0]);
+            let mut total = *sums;
+            for y in pixels.rows.clone() {
+                let x = input.place(tile, i, y * geometry.stride[0] + row, first * step + column);
+                let xs = array::from_fn(|tap| &input.values[x + tap..][..width * step]);
+                let gs = channels.map(|channel| {
+                    let g = gradient.place(tile, channel, border[0] + y, border[1] + first);
+                    &gradient.values[g..][..width]
                 });
-                for x in 0..width {
-                    let xs: [Lanes; TAPS] =
-                        std::array::from_fn(|tap| load(x_row, x * step + tap * LANES));
-                    for c in 0..CHANNELS {
-                        let g = whole(g_rows[c], x * LANES);
-                        for tap in 0..TAPS {
-                            fused(&mut sums[c][tap], *g, xs[tap]);
-                        }
-                    }
-                }
+                add_row(&mut total, gs, xs, step);
+            }
+            *sums = total;
+        }
+    }
+}
+
+/// Adds the products of a row of pixels: of each vector of the gradients, and every `step`th of the
+/// inputs of each tap.
+#[inline(always)]
+fn add_row(sums: &mut Sums, gs: [&[Lanes]; CHANNELS], xs: [&[Lanes]; TAPS], step: usize) {
+    let ([g0, g1, g2, g3], [x0, x1, x2]) = (gs, xs.map(|x| x.chunks_exact(step)));
+    let gradients = g0.iter().zip(g1).zip(g2).zip(g3);
+    for ((((g0, g1), g2), g3), ((x0, x1), x2)) in gradients.zip(x0.zip(x1).zip(x2)) {
+        let xs = [&x0[0], &x1[0], &x2[0]];
+        for (sums, g) in sums.iter_mut().zip([g0, g1, g2, g3]) {
+            for (sum, x) in sums.iter_mut().zip(xs) {
+                fused(sum, *g, *x);
             }
         }
-        sums.map(|taps| taps.map(|lanes| lanes.iter().sum()))
     }
 }

@@ -4,7 +4,7 @@
 use drsn_bundle::vectorized;
 
 use super::padded::Padded;
-use crate::kernel::lanes::{LANES, Lanes, fused_scalar, whole};
+use crate::kernel::lanes::{LANES, Lanes, fused_scalar};
 
 /// Output channels that are computed together.
 pub(super) const CHANNELS: usize = 4;
@@ -32,11 +32,12 @@ pub(super) fn pack(
     (0..outputs).step_by(CHANNELS).map(block).collect()
 }
 
-/// Input of a row of sums.
+/// Input of a row of sums. All positions and distances in it are counted in vectors.
 pub(super) struct Rows<'a> {
     pub(super) input: &'a Padded,
+    /// Distances from a sum's first input in a channel to all of them.
     pub(super) offsets: &'a [usize],
-    /// Floats between the inputs of adjacent sums.
+    /// Distance between the inputs of adjacent sums.
     pub(super) step: usize,
 }
 
@@ -69,34 +70,55 @@ vectorized! {
         output: &'a mut [f32],
         to: Target,
     ) {
-        let whole = to.pixels / PIXELS * PIXELS;
-        for pixel in (0..whole).step_by(PIXELS) {
-            let sums = rows.block::<PIXELS>(from + pixel * rows.step, weights);
-            store(&sums, bias, output, to, pixel);
-        }
-        for pixel in whole..to.pixels {
-            let sums = rows.block::<1>(from + pixel * rows.step, weights);
-            store(&sums, bias, output, to, pixel);
+        // The usual steps are constants, which spares a look at the bounds of each vector.
+        match rows.step {
+            1 => rows.sum::<1>(from, weights, bias, output, to),
+            2 => rows.sum::<2>(from, weights, bias, output, to),
+            _ => rows.sum::<ANY>(from, weights, bias, output, to),
         }
     }
 }
 
+/// A step that is no constant.
+const ANY: usize = 0;
+
 impl Rows<'_> {
     #[inline(always)]
-    fn block<const P: usize>(
+    fn sum<const STEP: usize>(
+        &self,
+        from: usize,
+        weights: &[[f32; CHANNELS]],
+        bias: &[f32],
+        output: &mut [f32],
+        to: Target,
+    ) {
+        let whole = to.pixels / PIXELS * PIXELS;
+        for pixel in (0..whole).step_by(PIXELS) {
+            let sums = self.block::<PIXELS, STEP>(from + pixel * self.step, weights);
+            store(&sums, bias, output, to, pixel);
+        }
+        for pixel in whole..to.pixels {
+            let sums = self.block::<1, STEP>(from + pixel * self.step, weights);
+            store(&sums, bias, output, to, pixel);
+        }
+    }
+
+    #[inline(always)]
+    fn block<const P: usize, const STEP: usize>(
         &self,
         at: usize,
         weights: &[[f32; CHANNELS]],
     ) -> [[Lanes; CHANNELS]; P] {
+        let step = if STEP == ANY { self.step } else { STEP };
         let mut sums = [[[0.0; LANES]; CHANNELS]; P];
         let taps = self.offsets.len();
         for (channel, weights) in weights.chunks_exact(taps.max(1)).enumerate() {
             let input = &self.input.values[channel * self.input.channel() + at..];
             for (&offset, weights) in self.offsets.iter().zip(weights) {
+                let inputs = &input[offset..=offset + (P - 1) * step];
                 for (p, sums) in sums.iter_mut().enumerate() {
-                    let x = whole(input, offset + p * self.step);
                     for (sum, &weight) in sums.iter_mut().zip(weights) {
-                        fused_scalar(sum, weight, *x);
+                        fused_scalar(sum, weight, inputs[p * step]);
                     }
                 }
             }

@@ -61,6 +61,53 @@ fn close(a: &[f32], b: &[f64]) {
     }
 }
 
+/// Compares the convolution and its gradients with the definition.
+fn check(
+    [ci, co]: [usize; 2],
+    [height, width]: [usize; 2],
+    [ky, kx]: [usize; 2],
+    [sy, sx]: [usize; 2],
+    batch: usize,
+    seed: u32,
+) {
+    let (top, _) = drsn_bundle::same_padding(height, ky, sy);
+    let (left, _) = drsn_bundle::same_padding(width, kx, sx);
+    let g = Geometry {
+        channels: [ci, co],
+        input: [height, width],
+        output: [height.div_ceil(sy), width.div_ceil(sx)],
+        kernel: [ky, kx],
+        stride: [sy, sx],
+        before: [top, left],
+        batch,
+    };
+    let x = numbers(ci * height * width * batch, seed);
+    let w = numbers(co * ci * ky * kx, seed + 1);
+    let b = numbers(co, seed + 2);
+    let dy = numbers(co * g.output[0] * g.output[1] * batch, seed + 3);
+    let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
+    each(&g, |_, at, taps| {
+        for &(wi, xi) in taps {
+            dx[xi] += f64::from(w[wi]) * f64::from(dy[at]);
+            dw[wi] += f64::from(x[xi]) * f64::from(dy[at]);
+        }
+    });
+    let (padded, gradient) = (pad_input(&x, &g), pad_output(&dy, &g));
+    close(&forward(&padded, &w, &b, &g), &naive(&x, &w, &b, &g));
+    close(&input_gradient(&gradient, &w, &g), &dx);
+    close(&weight_gradient(&padded, &gradient, &g), &dw);
+}
+
+/// They have more pixels than the weights' gradient takes at once.
+#[test]
+fn long_signals_and_large_images_are_summed_to_their_end() {
+    for (input, stride) in
+        [([1, 300], [1, 1]), ([1, 517], [1, 2]), ([41, 7], [1, 1]), ([37, 9], [2, 3])]
+    {
+        check([2, 5], input, [input[0].min(3), 3], stride, 9, 7);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -70,25 +117,6 @@ proptest! {
         height in 1..9_usize, width in 1..12_usize,
         ky in 1..6_usize, kx in 1..9_usize, sy in 1..4_usize, sx in 1..4_usize, seed in 0..999_u32,
     ) {
-        let (top, _) = drsn_bundle::same_padding(height, ky, sy);
-        let (left, _) = drsn_bundle::same_padding(width, kx, sx);
-        let g = Geometry {
-            channels: [ci, co], input: [height, width],
-            output: [height.div_ceil(sy), width.div_ceil(sx)],
-            kernel: [ky, kx], stride: [sy, sx], before: [top, left], batch,
-        };
-        let x = numbers(ci * height * width * batch, seed);
-        let w = numbers(co * ci * ky * kx, seed + 1);
-        let b = numbers(co, seed + 2);
-        let dy = numbers(co * g.output[0] * g.output[1] * batch, seed + 3);
-        let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
-        each(&g, |_, at, taps| for &(wi, xi) in taps {
-            dx[xi] += f64::from(w[wi]) * f64::from(dy[at]);
-            dw[wi] += f64::from(x[xi]) * f64::from(dy[at]);
-        });
-        let (padded, gradient) = (pad_input(&x, &g), pad_output(&dy, &g));
-        close(&forward(&padded, &w, &b, &g), &naive(&x, &w, &b, &g));
-        close(&input_gradient(&gradient, &w, &g), &dx);
-        close(&weight_gradient(&padded, &gradient, &g), &dw);
+        check([ci, co], [height, width], [ky, kx], [sy, sx], batch, seed);
     }
 }
