@@ -145,6 +145,13 @@ pub struct Training {
     /// Accuracy on held-out inputs, by the source of the normalizations' statistics.
     #[serde(default)]
     pub held_out_accuracy: Option<AccuracyByStatistics>,
+    /// Mean over classes of the share of their held-out inputs that are correctly classified, with
+    /// exact statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_macro_recall: Option<f64>,
+    /// Mean cross-entropy on held-out inputs, with exact statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_loss: Option<f64>,
     /// The same on a sample of the training inputs, in batches as in training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_accuracy: Option<AccuracyByStatistics>,

@@ -26,6 +26,11 @@ pub struct Sample {
     pub inputs: usize,
     /// Accuracy on them.
     pub accuracy: AccuracyByStatistics,
+    /// Mean over classes of the share of their inputs that are correctly classified, with the
+    /// statistics of the layers.
+    pub macro_recall: f64,
+    /// Mean cross-entropy, with the same.
+    pub loss: f64,
 }
 
 /// How well a network works with fixed statistics.
@@ -49,12 +54,14 @@ pub fn check(
 ) -> Result<StatisticsCheck, ReestimationError> {
     let measure = |inputs: &Measured<'_>| -> Result<Sample, ReestimationError> {
         let fixed = |network: &Drsn| inputs.evaluate(network, context, || LayerStatistics);
+        let exact = fixed(network)?;
         let accuracy = AccuracyByStatistics {
             running: fixed(running)?.accuracy,
-            exact: fixed(network)?.accuracy,
+            exact: exact.accuracy,
             batch: inputs.evaluate(network, context, BatchStatistics::default)?.accuracy,
         };
-        Ok(Sample { inputs: inputs.inputs(), accuracy })
+        let (macro_recall, loss) = (exact.macro_recall, exact.loss);
+        Ok(Sample { inputs: inputs.inputs(), accuracy, macro_recall, loss })
     };
     Ok(StatisticsCheck {
         training: measure(&Measured::training(&context))?,
@@ -121,7 +128,8 @@ mod tests {
     use super::*;
 
     fn sample(running: f64, exact: f64, batch: f64) -> Sample {
-        Sample { inputs: 5_000, accuracy: AccuracyByStatistics { running, exact, batch } }
+        let accuracy = AccuracyByStatistics { running, exact, batch };
+        Sample { inputs: 5_000, accuracy, macro_recall: exact, loss: 1.0 }
     }
 
     #[test]

@@ -115,6 +115,8 @@ fn story(
         environment: environment(),
         history: trained.history.iter().map(|record| record.epoch).collect(),
         held_out_accuracy: Some(trained.check.held_out.accuracy),
+        held_out_macro_recall: Some(trained.check.held_out.macro_recall),
+        held_out_loss: Some(trained.check.held_out.loss),
         training_accuracy: Some(trained.check.training.accuracy),
         warnings: trained.warnings.clone(),
         evaluations,

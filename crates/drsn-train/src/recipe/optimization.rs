@@ -157,6 +157,14 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// A result or a mean of results, with its unit.
+    pub(crate) fn shown(self, result: f64) -> String {
+        match self {
+            Self::Accuracy | Self::MacroRecall => format!("{:.2} %", 100.0 * result),
+            Self::Loss => format!("{result:.4}"),
+        }
+    }
+
     /// Its name in messages.
     pub(crate) fn in_words(self) -> &'static str {
         match self {

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     curve::{CurvePoint, NoiseCurve, noise_name, noises},
-    text::{Table, percent, plain},
+    text::{Table, plain},
 };
-use crate::recipe::Noise;
+use crate::recipe::{Metric, Noise};
 
 /// Accuracy of kinds of network under noises, over several seeds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,21 +17,24 @@ pub struct Study {
     pub data: String,
     /// A row for each kind of network and noise.
     pub rows: Vec<StudyRow>,
-    /// Accuracy on held-out inputs of each kind of network.
+    /// Results on held-out inputs of each kind of network.
     #[serde(default)]
     pub held_out: Vec<HeldOutRow>,
-    /// The one with the best held-out accuracy, if one was to be chosen: then `rows` has no other.
+    /// What those results are: what the recipe names as the one that counts.
+    #[serde(default)]
+    pub metric: Metric,
+    /// The one with the best held-out result, if one was to be chosen: then `rows` has no other.
     #[serde(default)]
     pub chosen: Option<String>,
 }
 
-/// Accuracy of one kind of network on held-out inputs.
+/// Results of one kind of network on held-out inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutRow {
     /// Kind of network.
     pub variant: String,
-    /// Accuracy of each training, in [0, 1].
-    pub accuracies: Vec<f64>,
+    /// The result of each training: a share in [0, 1], or a loss.
+    pub results: Vec<f64>,
 }
 
 /// One kind of network under one noise.
@@ -57,11 +60,12 @@ fn deviation(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Mean and, of two values and more, deviation in percent.
-fn summary(values: &[f64]) -> String {
-    match deviation(values) {
-        Some(deviation) => format!("{:.2} ± {:.2} %", 100.0 * mean(values), 100.0 * deviation),
-        None => percent(mean(values)),
+/// Mean and, of two values and more, deviation, of a loss or in percent.
+fn summary(values: &[f64], metric: Metric) -> String {
+    match (metric, deviation(values)) {
+        (Metric::Loss, Some(deviation)) => format!("{:.4} ± {deviation:.4}", mean(values)),
+        (_, Some(deviation)) => format!("{:.2} ± {:.2} %", 100.0 * mean(values), 100.0 * deviation),
+        (_, None) => metric.shown(mean(values)),
     }
 }
 
@@ -95,27 +99,31 @@ impl Study {
         for curve in &curves {
             let cell = |noise: &Option<Noise>| {
                 let row = self.rows.iter().find(|r| r.unit == curve.name && r.noise == *noise);
-                row.map_or_else(|| "–".to_owned(), |row| summary(&row.accuracies))
+                row.map_or_else(|| "–".to_owned(), |row| summary(&row.accuracies, Metric::Accuracy))
             };
             table.row(&curve.name, noises.iter().map(cell));
         }
         table
     }
 
-    /// The kind of network with the highest mean held-out accuracy, the first of several.
+    /// The kind of network with the best mean held-out result, the first of several.
     pub(crate) fn best_held_out(&self) -> Option<&str> {
-        let trained = self.held_out.iter().filter(|row| !row.accuracies.is_empty());
-        let best = trained.clone().map(|row| mean(&row.accuracies)).fold(f64::MIN, f64::max);
-        trained.into_iter().find(|row| mean(&row.accuracies) >= best).map(|row| &*row.variant)
+        let merit = |row: &HeldOutRow| match self.metric {
+            Metric::Accuracy | Metric::MacroRecall => mean(&row.results),
+            Metric::Loss => -mean(&row.results),
+        };
+        let trained = self.held_out.iter().filter(|row| !row.results.is_empty());
+        let best = trained.clone().map(merit).fold(f64::MIN, f64::max);
+        trained.into_iter().find(|row| merit(row) >= best).map(|row| &*row.variant)
     }
 
     /// A row for each kind of network, if one was to be chosen.
     pub(super) fn held_out_table(&self) -> Option<Table> {
         self.chosen.as_ref()?;
         let mut table = Table::new("variant");
-        table.columns(["held-out inputs".to_owned()]);
+        table.columns([format!("held-out {}", self.metric.in_words())]);
         for row in &self.held_out {
-            table.row(&row.variant, [summary(&row.accuracies)]);
+            table.row(&row.variant, [summary(&row.results, self.metric)]);
         }
         Some(table)
     }
@@ -123,7 +131,7 @@ impl Study {
     /// What the numbers of the tables are.
     pub(super) fn legend(&self) -> String {
         let rows = self.rows.iter().map(|row| &row.accuracies);
-        let several = rows.chain(self.held_out.iter().map(|row| &row.accuracies));
+        let several = rows.chain(self.held_out.iter().map(|row| &row.results));
         let spread = if several.into_iter().any(|accuracies| accuracies.len() > 1) {
             ", mean ± sample standard deviation over the trainings"
         } else {
@@ -172,8 +180,7 @@ mod tests {
                 noise: None,
                 accuracies: accuracies.to_vec(),
             }],
-            held_out: Vec::new(),
-            chosen: None,
+            ..Study::default()
         };
         assert!(!study(&[0.9]).text().contains('±'));
         assert!(study(&[0.9, 0.8]).text().contains("mean ± sample"));
@@ -181,19 +188,24 @@ mod tests {
 
     #[test]
     fn the_variant_is_chosen_by_held_out_inputs() {
-        let row = |variant: &str, accuracies: &[f64]| HeldOutRow {
+        let row = |variant: &str, results: &[f64]| HeldOutRow {
             variant: variant.to_owned(),
-            accuracies: accuracies.to_vec(),
+            results: results.to_vec(),
         };
-        let study = Study {
+        let mut study = Study {
             title: "study".to_owned(),
             data: "data".to_owned(),
-            rows: Vec::new(),
             held_out: vec![row("a", &[]), row("b", &[0.9, 0.8]), row("c", &[0.88, 0.84])],
             chosen: Some("c".to_owned()),
+            ..Study::default()
         };
         assert_eq!(study.best_held_out(), Some("c"));
         assert!(study.text().contains("c was chosen by the held-out inputs"));
+        assert!(study.text().contains("held-out accuracy") && study.text().contains("86.00 ±"));
+        // Of losses the smallest is the best; they were once compared as accuracies.
+        study.metric = Metric::Loss;
+        assert_eq!(study.best_held_out(), Some("b"));
+        assert!(study.text().contains("held-out loss") && study.text().contains("0.8500 ± 0.0707"));
     }
 
     #[test]
@@ -205,8 +217,7 @@ mod tests {
             title: "study".to_owned(),
             data: "data".to_owned(),
             rows: vec![row("cw", None, vec![0.9, 0.8]), row("cs", noise, vec![0.5])],
-            held_out: Vec::new(),
-            chosen: None,
+            ..Study::default()
         };
         let text = study.text();
         assert!(

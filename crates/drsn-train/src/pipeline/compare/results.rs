@@ -8,7 +8,7 @@ use super::{
     variants::{Variant, unit_name},
 };
 use crate::{
-    recipe::RecipeError,
+    recipe::{Metric, RecipeError},
     report::{HeldOutRow, Study, StudyRow},
 };
 
@@ -23,15 +23,14 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(plan: &StudyPlan, variants: &[Variant]) -> Self {
-        let empty = |variant: &Variant| HeldOutRow {
-            variant: variant.label.clone(),
-            accuracies: Vec::new(),
-        };
+        let empty =
+            |variant: &Variant| HeldOutRow { variant: variant.label.clone(), results: Vec::new() };
         let study = Study {
             title: title(plan),
             data: String::new(),
             rows: Vec::new(),
             held_out: variants.iter().map(empty).collect(),
+            metric: plan.recipe.metric(),
             chosen: None,
         };
         Self { study, choosing: !plan.variations.is_empty(), tests: Vec::new() }
@@ -44,11 +43,16 @@ impl Results {
         training: &Training,
         story: &Story,
     ) -> Result<String, RecipeError> {
-        let held_out = story.held_out_accuracy.map(|accuracy| accuracy.exact);
-        if let Some(accuracy) = held_out
+        let metric = self.study.metric;
+        let held_out = match metric {
+            Metric::Accuracy => story.held_out_accuracy.map(|accuracy| accuracy.exact),
+            Metric::MacroRecall => story.held_out_macro_recall,
+            Metric::Loss => story.held_out_loss,
+        };
+        if let Some(result) = held_out
             && let Some(row) = self.study.held_out.iter_mut().find(|r| r.variant == variant.label)
         {
-            row.accuracies.push(accuracy);
+            row.results.push(result);
         }
         for evaluation in &story.evaluations {
             self.add_evaluation(&variant.label, evaluation)?;
@@ -60,17 +64,18 @@ impl Results {
                 self.tests.push(test);
             }
         }
-        let shown = |what: &str, accuracy: f64| format!("{:.2} % {what}", 100.0 * accuracy);
-        let mut parts: Vec<String> =
-            held_out.map(|accuracy| shown("of held-out inputs", accuracy)).into_iter().collect();
+        let mut parts: Vec<String> = held_out
+            .map(|result| format!("held-out {} {}", metric.in_words(), metric.shown(result)))
+            .into_iter()
+            .collect();
         if !self.choosing {
             parts.extend(story.evaluations.iter().map(|evaluation| {
                 let noise = evaluation.noise.as_deref();
                 let noise = noise.map_or_else(String::new, |noise| format!(" under {noise}"));
-                shown(&format!("of test inputs{noise}"), evaluation.accuracy)
+                format!("right on {:.2} % of test inputs{noise}", 100.0 * evaluation.accuracy)
             }));
         }
-        Ok(format!("{}: right on {}", training.label, parts.join(", ")))
+        Ok(format!("{}: {}", training.label, parts.join(", ")))
     }
 
     /// Adds the accuracy of one training to its row.
