@@ -75,7 +75,7 @@ impl App {
             keys,
             tls,
             metrics: Metrics::new(),
-            budget: ByteBudget::watched(config.max_inflight_bytes.get(), return_freed_soon),
+            budget: ByteBudget::watched(config.limits.max_inflight_bytes.get(), return_freed_soon),
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),

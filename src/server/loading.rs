@@ -49,14 +49,14 @@ fn open_now(config: Config, readers: Readers) -> Result<App, StartError> {
         let path = path.to_owned();
         move |source| Cause::Unread { path, source }
     };
-    let keys = match config.api_keys.clone() {
+    let keys = match config.security.api_keys.clone() {
         Some(file) => {
             let path = file.clone();
             Some(readers.run(&path, move || Keys::open(&file)).map_err(unread(&path))??)
         }
         None => None,
     };
-    let tls = match (config.tls_cert.clone(), config.tls_key.clone()) {
+    let tls = match (config.security.tls_cert.clone(), config.security.tls_key.clone()) {
         (Some(certificate), Some(key)) => {
             let path = certificate.clone();
             let read = move || Tls::open(&certificate, &key);
@@ -75,7 +75,7 @@ pub(super) fn start(app: &Arc<App>, started: Instant) -> JoinHandle<Result<(), S
 
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
-    let runtime = Runtime::start(config.onnxruntime.as_deref())?;
+    let runtime = Runtime::start(config.models.onnxruntime.as_deref())?;
     let repository = match Repository::open(config, &runtime, &app.metrics, &app.readers) {
         Ok(repository) => repository,
         // Whatever failed, it does not matter any more.

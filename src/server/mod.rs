@@ -67,8 +67,8 @@ impl Listeners {
 /// # Errors
 /// [`StartError`] if the system refuses an address.
 pub async fn bind(config: &Config) -> Result<Listeners, StartError> {
-    let http = listen(config.http, "--http").await?;
-    let grpc = match config.grpc {
+    let http = listen(config.network.http, "--http").await?;
+    let grpc = match config.network.grpc {
         GrpcAddress::At(address) => Some(listen(address, "--grpc").await?),
         GrpcAddress::Off => None,
     };
@@ -114,7 +114,7 @@ async fn serve(
     let until_closing = async {
         outcome = until_draining(&app, started, hangup, shutdown).await;
         if let Ok(Loaded::All) = outcome {
-            tracing::info!(linger_ms = app.config.linger_ms, "draining");
+            tracing::info!(linger_ms = app.config.shutdown.linger_ms, "draining");
             app.enter(Phase::Draining);
             http.drain();
             grpc.drain();
@@ -183,7 +183,7 @@ async fn stop_models(app: Arc<App>, until: Instant) -> Ended {
 
 /// Connections with the configured limits.
 fn connections<S: HttpService>(app: &App, service: S) -> Connections<S> {
-    Connections::new(service, app.config.max_connections.get())
+    Connections::new(service, app.config.network.max_connections.get())
         .with_tls(app.tls.clone())
         .with_write_timeout(app.config.write_timeout())
 }

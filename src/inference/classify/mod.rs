@@ -109,8 +109,8 @@ impl Plan {
                 detail: options.detail.unwrap_or_default(),
             },
             overlap: options.overlap.unwrap_or_default(),
-            max_windows: context.app.config.max_windows.get(),
-            false_alarm_every: context.app.config.false_alarm_every.get() as u64,
+            max_windows: context.app.config.limits.max_windows.get(),
+            false_alarm_every: context.app.config.diagnostics.false_alarm_every.get() as u64,
             caller: context.caller,
         }
     }

@@ -112,9 +112,9 @@ impl<'a> Decoder<'a> {
             spec: &manifest.input,
             baseline: manifest.baseline.as_ref(),
             options,
-            max_pixels: config.max_image_pixels.get(),
-            max_recording_bytes: config.max_recording_bytes.get() as u64,
-            max_inputs: config.max_windows.get(),
+            max_pixels: config.limits.max_image_pixels.get(),
+            max_recording_bytes: config.limits.max_recording_bytes.get() as u64,
+            max_inputs: config.limits.max_windows.get(),
             deadline: context.deadline(),
             memory: &mut context.memory,
         }

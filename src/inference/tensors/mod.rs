@@ -160,7 +160,7 @@ fn prepared(
     manifest: &Manifest,
     tensor: Tensor,
 ) -> Result<Inputs, ApiError> {
-    check(&tensor, &manifest.input, context.app.config.max_windows.get())?;
+    check(&tensor, &manifest.input, context.app.config.limits.max_windows.get())?;
     if let Values::Bytes(bytes) = &tensor.values {
         context.memory.grow(bytes.len() as u64)?;
     }

@@ -81,7 +81,7 @@ impl<'a> SignalStream<'a> {
         // Once admitted, a stream waits for room in a full queue instead of being refused.
         let place = model.admit()?;
         let (memory, in_flight) = (app.budget.open(), InFlight::new(MAX_IN_FLIGHT));
-        let every = app.config.false_alarm_every.get() as u64;
+        let every = app.config.diagnostics.false_alarm_every.get() as u64;
         let baseline = model.manifest().baseline.as_ref();
         let detector = baseline.and_then(|baseline| baseline.change_detector(every));
         Ok(Self {
