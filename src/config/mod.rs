@@ -9,8 +9,8 @@ use std::time::Duration;
 pub use environment::parse;
 pub(crate) use environment::variable;
 pub use flags::{
-    BatchingFlags, Config, DiagnosticsFlags, LimitFlags, LogFlags, ModelFlags, NetworkFlags,
-    SecurityFlags, ShutdownFlags,
+    BatchingFlags, CaptureFlags, Config, DiagnosticsFlags, LimitFlags, LogFlags, ModelFlags,
+    NetworkFlags, SecurityFlags, ShutdownFlags,
 };
 pub(crate) use values::boolean;
 pub use values::{

@@ -28,6 +28,7 @@ use crate::{
     },
     error::{ApiError, ErrorKind},
     observability::{
+        capture::{Capture, ModelCapture},
         metrics::{Metrics, ModelIdentity, ModelLabels, ModelMetrics},
         statistics::Tally,
     },
@@ -52,6 +53,8 @@ pub(crate) struct Model {
     pub(crate) usual: Option<UsualMagnitudes>,
     /// The test for changes over all inputs, for a model with such a baseline.
     pub(crate) change: Option<ChangeWatch>,
+    /// Where inputs are kept, if they are.
+    pub(crate) capture: Option<ModelCapture>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -93,12 +96,14 @@ impl Model {
         config: &Config,
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
+        capture: Option<&Capture>,
     ) -> Result<Self, RuntimeError> {
         let provider = choose_provider(runtime, &bundle, config.models.device)?;
         let bundle = Arc::new(bundle);
         let Batching { cap, ceiling, tuning, session } =
             Batching::choose(config.batching.max_batch, runtime, &bundle, provider)?;
-        let metrics = metrics.model(ModelIdentity {
+        let all = metrics;
+        let metrics = all.model(ModelIdentity {
             labels: labels.clone(),
             classes: bundle.manifest.classes.clone(),
             blocks: bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect(),
@@ -135,6 +140,7 @@ impl Model {
         );
         let (map, usual) = (session.map(), UsualMagnitudes::of(&bundle.manifest));
         let change = ChangeWatch::of(&bundle.manifest, config.diagnostics.false_alarm_every.get());
+        let capture = capture.map(|capture| capture.of_model(&labels, &bundle.manifest.input, all));
         let workers = Arc::new(Workers::start(&context, count, Some(session))?);
         Ok(Self {
             labels,
@@ -143,6 +149,7 @@ impl Model {
             map,
             usual,
             change,
+            capture,
             bundle,
             queue,
             cap,

@@ -137,6 +137,7 @@ impl Repository {
             runtime: &self.runtime,
             metrics: &self.metrics,
             readers: &self.readers,
+            capture: self.capture.as_deref(),
             trial: self.trial.as_ref().filter(|_| !state.is_untried),
         };
         let opened = opening.open_all(due);

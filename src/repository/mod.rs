@@ -27,7 +27,7 @@ use crate::{
     config::{Config, ModelControl},
     engine::model::{Model, RetiredModel},
     error::ApiError,
-    observability::metrics::Metrics,
+    observability::{capture::Capture, metrics::Metrics},
     readers::Readers,
 };
 use change::Failed;
@@ -63,6 +63,8 @@ pub(crate) struct Repository {
     readers: Readers,
     /// Tries versions first, if the configuration names a program for it.
     trial: Option<Trial>,
+    /// Where inputs are kept, if they are.
+    capture: Option<Arc<Capture>>,
 }
 
 /// State that only changes need.
@@ -97,6 +99,7 @@ impl Repository {
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
         readers: &Readers,
+        capture: Option<&Arc<Capture>>,
     ) -> Result<Arc<Self>, RepositoryError> {
         let snapshot =
             Snapshot { default: config.models.default_model.clone(), ..Snapshot::default() };
@@ -110,6 +113,7 @@ impl Repository {
             unloading: Mutex::default(),
             readers: readers.clone(),
             trial: Trial::new(config, runtime, readers),
+            capture: capture.map(Arc::clone),
         };
         let folder = repository.discover()?;
         check_names(config, &folder)?;

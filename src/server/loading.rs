@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{Cause, StartError};
 use crate::{
-    admission::Keys, app::App, config::Config, readers::Readers, repository::Repository,
-    transport::Tls,
+    admission::Keys, app::App, config::Config, observability::capture::Capture, readers::Readers,
+    repository::Repository, transport::Tls,
 };
 
 /// How the loading of the models ended.
@@ -64,7 +64,14 @@ fn open_now(config: Config, readers: Readers) -> Result<App, StartError> {
         }
         (None, _) | (_, None) => None,
     };
-    Ok(App::new(config, keys, tls, readers))
+    let capture = match config.capture.folder.clone() {
+        Some(path) => {
+            let flags = config.capture.clone();
+            readers.run(&path, move || Capture::open(&flags)).map_err(unread(&path))??
+        }
+        None => None,
+    };
+    Ok(App::new(config, keys, tls, readers, capture.map(Arc::new)))
 }
 
 /// Loads the models, on a thread of the blocking pool.
@@ -76,7 +83,9 @@ pub(super) fn start(app: &Arc<App>, started: Instant) -> JoinHandle<Result<(), S
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
     let runtime = Runtime::start(config.models.onnxruntime.as_deref())?;
-    let repository = match Repository::open(config, &runtime, &app.metrics, &app.readers) {
+    let capture = app.capture.as_ref();
+    let opened = Repository::open(config, &runtime, &app.metrics, &app.readers, capture);
+    let repository = match opened {
         Ok(repository) => repository,
         // Whatever failed, it does not matter any more.
         Err(_) if app.readers.is_stopped() => return Ok(()),

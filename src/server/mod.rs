@@ -43,6 +43,9 @@ pub enum Ended {
 /// How long workers may take for their last batch if the drain timeout has expired.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 
+/// How long the last captures may take if the drain timeout has expired.
+const LAST_CAPTURES: Duration = Duration::from_millis(200);
+
 /// The sockets that the server listens on.
 #[derive(Debug)]
 pub struct Listeners {
@@ -131,7 +134,13 @@ async fn serve(
     let loaded = outcome?;
     let until = Instant::now() + app.config.drain_timeout();
     finish(&app, http, grpc).await;
+    let capture = app.capture.clone();
     let stopped = stop_models(app, until.max(Instant::now() + LAST_BATCH)).await;
+    if let Some(capture) = capture {
+        let left = until.max(Instant::now() + LAST_CAPTURES) - Instant::now();
+        // It only fails if the runtime is ending.
+        let _ = tokio::task::spawn_blocking(move || capture.finish(left)).await;
+    }
     tracing::info!("stopped");
     Ok(if loaded == Loaded::Busy { Ended::Busy } else { stopped })
 }

@@ -80,9 +80,9 @@ impl Local {
         // The rest of the budget is left to small files, whatever large ones take.
         let units =
             (config.limits.max_inflight_bytes.get() / 4 * 3 / UNIT).clamp(1, u64::from(u32::MAX));
-        let app = App::new(config, None, None, readers);
+        let app = App::new(config, None, None, readers, None);
         let runtime = Runtime::start(app.config.models.onnxruntime.as_deref())?;
-        let opened = Repository::open(&app.config, &runtime, &app.metrics, &app.readers);
+        let opened = Repository::open(&app.config, &runtime, &app.metrics, &app.readers, None);
         let repository =
             opened.with_context(|| format!("cannot use {}", app.config.models.folder.display()))?;
         app.serve_models(repository);

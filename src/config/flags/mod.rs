@@ -1,6 +1,7 @@
 //! The flags of the server, in the groups of `--help`. Each has a variable `DRSN_…`.
 
 mod batching;
+mod capture;
 mod diagnostics;
 mod limits;
 mod logging;
@@ -12,6 +13,7 @@ mod shutdown;
 use clap::Parser;
 
 pub use batching::BatchingFlags;
+pub use capture::CaptureFlags;
 pub use diagnostics::DiagnosticsFlags;
 pub use limits::LimitFlags;
 pub use logging::LogFlags;
@@ -40,6 +42,9 @@ pub struct Config {
     /// How the diagnostics judge inputs.
     #[command(flatten)]
     pub diagnostics: DiagnosticsFlags,
+    /// Which inputs are kept, and where.
+    #[command(flatten)]
+    pub capture: CaptureFlags,
     /// Keys and certificate.
     #[command(flatten)]
     pub security: SecurityFlags,

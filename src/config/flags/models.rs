@@ -14,7 +14,13 @@ pub struct ModelFlags {
     /// Folder of models, laid out as NAME/VERSION/, or one bundle
     ///
     /// For one bundle, --model-name sets the name under which it is served.
-    #[arg(long = "models", env = "DRSN_MODELS", value_name = "DIR", default_value = "models")]
+    #[arg(
+        id = "models",
+        long = "models",
+        env = "DRSN_MODELS",
+        value_name = "DIR",
+        default_value = "models"
+    )]
     pub folder: PathBuf,
 
     /// Name of the model if --models is one bundle; by default its manifest's name

@@ -97,6 +97,8 @@ pub(crate) struct Decoder<'a> {
     max_inputs: usize,
     /// When the client no longer waits for the answer.
     deadline: Instant,
+    /// Whether the raw values are kept beside the prepared ones.
+    is_captured: bool,
     /// The request's share of the memory.
     pub(super) memory: &'a mut Reservation,
 }
@@ -116,6 +118,7 @@ impl<'a> Decoder<'a> {
             max_recording_bytes: config.limits.max_recording_bytes.get() as u64,
             max_inputs: config.limits.max_windows.get(),
             deadline: context.deadline(),
+            is_captured: context.app.capture.is_some(),
             memory: &mut context.memory,
         }
     }

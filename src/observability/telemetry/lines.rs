@@ -56,6 +56,11 @@ impl RequestIds {
     }
 }
 
+/// The id of the request that the current task answers, if any, as the log has it.
+pub(crate) fn current_request() -> Option<Uuid> {
+    RequestIds::current().map(|ids| ids.request)
+}
+
 /// The layer that writes events as lines. It ignores spans, which are for the collector.
 pub(super) fn lines<S>(
     format: LogFormat,

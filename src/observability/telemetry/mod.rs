@@ -21,6 +21,7 @@ use tracing_subscriber::{
 };
 
 pub use export::{TraceError, Traces};
+pub(crate) use lines::current_request;
 use lines::lines;
 pub(crate) use span::{RequestTrace, TRACEPARENT};
 use writer::LogWriter;
