@@ -49,7 +49,7 @@ pub(crate) fn read<'a>(
         baseline.observe(model, outputs, row);
         let reading = Reading { model, outputs, row, index, baseline, levels };
         if let (Some(capture), Some((values, start))) = (&model.capture, before.raw(index)) {
-            reading.capture(capture, values, start)?;
+            reading.capture(capture, values, start);
         }
         Ok(reading)
     })

@@ -81,6 +81,8 @@ impl Folder {
     pub(super) fn remove(&self, folder: &Path) -> io::Result<()> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let hidden = self.path.join(format!("{REMOVED}{name}"));
+        // There is one only if it could not be deleted completely before.
+        let _ = fs::remove_dir_all(&hidden);
         match fs::rename(folder, &hidden) {
             Ok(()) => fs::remove_dir_all(&hidden),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -103,13 +105,18 @@ impl Folder {
     }
 }
 
-/// The names of the folders in a folder, without hidden ones.
+/// The names of the folders in a folder, without hidden ones. None if others keep it to themselves, as
+/// `lost+found` of a volume.
 ///
 /// # Errors
-/// [`io::Error`] if it cannot be read.
+/// [`io::Error`] if it cannot be read otherwise.
 pub(super) fn folders(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(path)? {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(names),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'));
         if entry.file_type()?.is_dir() {

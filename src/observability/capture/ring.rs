@@ -16,8 +16,6 @@ use super::{
 };
 use crate::observability::{clock::rfc3339, metrics::ModelLabels};
 
-/// Most inputs of a segment.
-const MOST_FILES: usize = 1000;
 /// A segment takes at most this part of the budget.
 const PARTS: u64 = 16;
 /// Tries of a name for a new segment, each a millisecond later.
@@ -85,7 +83,7 @@ impl Ring {
         let (of_segment, size) = (self.budget / PARTS, on_disk(encoded.bytes.len() as u64));
         if let Some((place, segment)) = self.open.get(labels) {
             let bytes = self.segments.as_ref().and_then(|segments| segments.get(place)).copied();
-            if segment.files >= MOST_FILES || bytes.unwrap_or_default() + size > of_segment {
+            if segment.is_full(item.time) || bytes.unwrap_or_default() + size > of_segment {
                 self.close(labels);
             }
         }
@@ -153,7 +151,7 @@ impl Ring {
         let folder = folder.join(version);
         for later in 0..NAMES {
             let name = name(now + Duration::from_millis(later));
-            match Segment::create(&folder, &name) {
+            match Segment::create(&folder, &name, now) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 segment => {
                     let place = Place { name, model: model.clone(), version: version.clone() };

@@ -9,9 +9,9 @@
 use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use drsn_bundle::InputSpec;
@@ -24,6 +24,9 @@ use crate::observability::clock::rfc3339;
 const ANSWERS: &str = "answers.jsonl";
 const INDEX: &str = "index.csv";
 const COLUMNS: &str = "file,label,group,split,sample_rate_hz,predicted,probability,reasons,time\n";
+/// Most inputs of a segment.
+const MOST_FILES: usize = 1000;
+const DAY: Duration = Duration::from_hours(24);
 /// What the name of a file that is being written ends with.
 const WRITING: &str = ".writing";
 /// What a file takes on a disk is a multiple of this.
@@ -59,7 +62,8 @@ pub(super) struct Segment {
     name: String,
     answers: Lines,
     index: Lines,
-    pub(super) files: usize,
+    files: usize,
+    begun: SystemTime,
 }
 
 /// A text file to which whole lines are appended.
@@ -74,7 +78,7 @@ impl Segment {
     ///
     /// # Errors
     /// [`io::Error`], also if there is one of that name.
-    pub(super) fn create(folder: &Path, name: &str) -> io::Result<Self> {
+    pub(super) fn create(folder: &Path, name: &str, begun: SystemTime) -> io::Result<Self> {
         let path = folder.join(name);
         fs::create_dir(&path)?;
         let files = || {
@@ -86,7 +90,13 @@ impl Segment {
             // Not to leave one each time while the disk is full.
             let _ = fs::remove_dir_all(&path);
         })?;
-        Ok(Self { path, name: name.to_owned(), answers, index, files: 0 })
+        Ok(Self { path, name: name.to_owned(), answers, index, files: 0, begun })
+    }
+
+    /// Whether another one is to be begun. A model with few inputs begins one a day, too: those of a
+    /// busy one make the oldest go.
+    pub(super) fn is_full(&self, now: SystemTime) -> bool {
+        self.files >= MOST_FILES || now.duration_since(self.begun).is_ok_and(|age| age > DAY)
     }
 
     /// Writes an input and its answer; returns the bytes that they take.
@@ -109,8 +119,10 @@ impl Segment {
         let time = rfc3339(item.time);
         let line = line(item, &file, &time)?;
         let row = row(item, &file, &time, ending);
+        let before = self.answers.length;
         let written = self.answers.append(&line).and_then(|()| self.index.append(&row));
         written.inspect_err(|_| {
+            self.answers.shorten_to(before);
             let _ = fs::remove_file(&path);
         })?;
         Ok(on_disk(bytes.len() as u64) + (line.len() + row.len()) as u64)
@@ -179,12 +191,17 @@ impl Lines {
 
     /// Appends whole lines, or nothing.
     fn append(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes()).inspect_err(|_| {
-            // The rest of a line that did not fit; if it stays, the next start cuts it off.
-            let _ = self.file.set_len(self.length);
-        })?;
+        let before = self.length;
+        self.file.write_all(text.as_bytes()).inspect_err(|_| self.shorten_to(before))?;
         self.length += text.len() as u64;
         Ok(())
+    }
+
+    /// Takes back what was appended since.
+    fn shorten_to(&mut self, length: u64) {
+        // If half a line stays, the next start cuts it off.
+        let _ = self.file.set_len(length);
+        self.length = length;
     }
 }
 
@@ -215,10 +232,16 @@ pub(super) fn mend(segment: &Path) -> io::Result<u64> {
 
 /// Cuts off a line that is not whole, because the server was killed or the disk was full.
 fn end_with_a_line(path: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == [b'\n'] {
+        return Ok(());
+    }
     let bytes = fs::read(path)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    if whole < bytes.len() {
-        File::options().write(true).open(path)?.set_len(whole as u64)?;
-    }
-    Ok(())
+    file.set_len(whole as u64)
 }
