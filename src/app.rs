@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     engine::allocator::return_freed_soon,
     error::{ApiError, ErrorKind},
-    observability::metrics::Metrics,
+    observability::{capture::Capture, metrics::Metrics},
     readers::Readers,
     repository::Repository,
     transport::{Peer, Tls},
@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where inputs are kept, if they are.
+    pub(crate) capture: Option<Arc<Capture>>,
     /// Memory for bodies and inputs.
     pub(crate) budget: Arc<ByteBudget>,
     /// The clients' API keys; without them, no client needs one.
@@ -69,13 +71,15 @@ impl App {
         keys: Option<Keys>,
         tls: Option<Arc<Tls>>,
         readers: Readers,
+        capture: Option<Arc<Capture>>,
     ) -> Self {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             keys,
             tls,
+            capture,
             metrics: Metrics::new(),
-            budget: ByteBudget::watched(config.max_inflight_bytes.get(), return_freed_soon),
+            budget: ByteBudget::watched(config.limits.max_inflight_bytes.get(), return_freed_soon),
             repository: OnceLock::new(),
             phase: watch::Sender::new(Phase::Starting),
             cores: Cores::new(cores),

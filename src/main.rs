@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return command.run(&config);
     }
-    config.trial_program = server::own_program();
+    config.models.trial_program = server::own_program();
     let code = serve_in_runtime(config);
     telemetry::finish();
     code
@@ -45,7 +45,7 @@ fn serve_in_runtime(config: Config) -> ExitCode {
             code
         }
         Err(error) => {
-            telemetry::start(config.log_format, None);
+            telemetry::start(config.logging.log_format, None);
             tracing::error!(%error, "cannot start the async runtime");
             ExitCode::FAILURE
         }
@@ -55,7 +55,7 @@ fn serve_in_runtime(config: Config) -> ExitCode {
 /// Serves until shutdown, then exports the remaining traces.
 async fn run(config: Config) -> (ExitCode, Ended) {
     let traces = telemetry::Traces::from_environment();
-    telemetry::start(config.log_format, traces.as_ref().ok().and_then(Option::as_ref));
+    telemetry::start(config.logging.log_format, traces.as_ref().ok().and_then(Option::as_ref));
     let traces = match traces {
         Ok(traces) => traces,
         Err(error) => {

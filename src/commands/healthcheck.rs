@@ -41,8 +41,8 @@ pub(super) fn run(url: Option<&str>, config: &Config) -> anyhow::Result<String> 
 
 /// The URL of `/readyz` of a server with this configuration, from its own machine.
 fn own_url(config: &Config) -> String {
-    let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
-    let mut address = config.http;
+    let scheme = if config.security.tls_cert.is_some() { "https" } else { "http" };
+    let mut address = config.network.http;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -188,7 +188,9 @@ mod tests {
     fn the_command_line_is_well_formed_and_serves_without_a_command() {
         Cli::command().debug_assert();
         let serving = Cli::try_parse_from(["drsn-serve", "--queue", "7"]).ok();
-        assert!(serving.is_some_and(|cli| cli.command.is_none() && cli.config.queue.get() == 7));
+        assert!(
+            serving.is_some_and(|cli| cli.command.is_none() && cli.config.limits.queue.get() == 7)
+        );
         let checking = Cli::try_parse_from(["drsn-serve", "check", "models/a/1"]).ok();
         assert!(checking.is_some_and(|cli| matches!(cli.command, Some(Command::Check { .. }))));
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 pub use environment::parse;
 pub(crate) use environment::variable;
-pub use flags::Config;
+pub use flags::{
+    BatchingFlags, CaptureFlags, Config, DiagnosticsFlags, LimitFlags, LogFlags, ModelFlags,
+    NetworkFlags, SecurityFlags, ShutdownFlags,
+};
 pub(crate) use values::boolean;
 pub use values::{
     CorsOrigin, Device, GrpcAddress, LogFormat, MaxBatch, ModelControl, Switch, VersionPolicy,
@@ -17,42 +20,42 @@ pub use values::{
 impl Config {
     /// How long an incomplete batch waits for more inputs.
     pub fn max_wait(&self) -> Duration {
-        Duration::from_micros(self.max_wait_us)
+        Duration::from_micros(self.batching.max_wait_us)
     }
 
     /// Time limit of a request.
     pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms.get())
+        Duration::from_millis(self.network.request_timeout_ms.get())
     }
 
     /// Time limit for a stream that sends no samples or reads no response.
     pub fn stream_idle(&self) -> Duration {
-        Duration::from_millis(self.stream_idle_ms.get())
+        Duration::from_millis(self.network.stream_idle_ms.get())
     }
 
     /// Time between two scans of the models folder.
     pub fn poll_interval(&self) -> Duration {
-        Duration::from_secs(self.poll_seconds.get())
+        Duration::from_secs(self.models.poll_seconds.get())
     }
 
     /// Time limit for reading the files of a version, and for trying it.
     pub fn load_timeout(&self) -> Duration {
-        Duration::from_millis(self.load_timeout_ms.get())
+        Duration::from_millis(self.models.load_timeout_ms.get())
     }
 
     /// Time limit for a client that reads nothing of its response.
     pub fn write_timeout(&self) -> Duration {
-        Duration::from_millis(self.write_timeout_ms.get())
+        Duration::from_millis(self.network.write_timeout_ms.get())
     }
 
     /// How long new requests are answered after SIGTERM.
     pub fn linger(&self) -> Duration {
-        Duration::from_millis(self.linger_ms)
+        Duration::from_millis(self.shutdown.linger_ms)
     }
 
     /// Time for accepted requests to finish after the linger.
     pub fn drain_timeout(&self) -> Duration {
-        Duration::from_millis(self.drain_timeout_ms)
+        Duration::from_millis(self.shutdown.drain_timeout_ms)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     net::SocketAddr,
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     str::FromStr,
 };
 
@@ -19,6 +19,11 @@ pub(super) fn number(text: &str) -> Result<NonZeroU64, String> {
     above_zero(text)
 }
 
+/// Parses a whole number above 0 of 32 bits.
+pub(super) fn often(text: &str) -> Result<NonZeroU32, String> {
+    above_zero(text)
+}
+
 fn above_zero<T: FromStr>(number: &str) -> Result<T, String> {
     number.parse().map_err(|_| "expected a whole number above 0, without a unit".to_owned())
 }
@@ -26,6 +31,12 @@ fn above_zero<T: FromStr>(number: &str) -> Result<T, String> {
 /// Parses a whole number of 64 bits.
 pub(super) fn whole(number: &str) -> Result<u64, String> {
     number.parse().map_err(|_| "expected a whole number, without a unit".to_owned())
+}
+
+/// Parses a number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1, like 0.5".to_owned())
 }
 
 /// A truth value, in the spellings of command lines, service files, Python and browsers' forms.
@@ -271,6 +282,10 @@ mod tests {
             assert!(number(wrong).is_err_and(|e| e.contains("above 0")), "{wrong}");
         }
         assert_eq!(whole("0"), Ok(0));
+        assert_eq!((share("0"), share("0.25"), share("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        for wrong in ["-0.1", "1.1", "NaN", "5 %", ""] {
+            assert!(share(wrong).is_err_and(|e| e.contains("from 0 to 1")), "{wrong}");
+        }
         assert!(address("localhost:8080").is_err_and(|e| e.contains("0.0.0.0:8080")));
     }
 

@@ -28,6 +28,7 @@ use crate::{
     },
     error::{ApiError, ErrorKind},
     observability::{
+        capture::{Capture, ModelCapture},
         metrics::{Metrics, ModelIdentity, ModelLabels, ModelMetrics},
         statistics::Tally,
     },
@@ -52,6 +53,8 @@ pub(crate) struct Model {
     pub(crate) usual: Option<UsualMagnitudes>,
     /// The test for changes over all inputs, for a model with such a baseline.
     pub(crate) change: Option<ChangeWatch>,
+    /// Where inputs are kept, if they are.
+    pub(crate) capture: Option<ModelCapture>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -93,23 +96,26 @@ impl Model {
         config: &Config,
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
+        capture: Option<&Capture>,
     ) -> Result<Self, RuntimeError> {
-        let provider = choose_provider(runtime, &bundle, config.device)?;
+        let provider = choose_provider(runtime, &bundle, config.models.device)?;
         let bundle = Arc::new(bundle);
         let Batching { cap, ceiling, tuning, session } =
-            Batching::choose(config.max_batch, runtime, &bundle, provider)?;
-        let metrics = metrics.model(ModelIdentity {
+            Batching::choose(config.batching.max_batch, runtime, &bundle, provider)?;
+        let all = metrics;
+        let metrics = all.model(ModelIdentity {
             labels: labels.clone(),
             classes: bundle.manifest.classes.clone(),
             blocks: bundle.manifest.blocks.iter().map(|block| block.name.to_string()).collect(),
-            requested: config.device.to_string(),
+            requested: config.models.device.to_string(),
             actual: provider.name(),
         });
         let (max_batch, cap) = (cap.size(), Arc::new(cap));
         metrics.max_batch.set(max_batch as i64);
-        let count = config.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
+        let count =
+            config.batching.workers.map_or_else(|| worker::default_count(provider), NonZero::get);
         let queue = Arc::new(Queue::new(Limits {
-            requests: config.queue.get(),
+            requests: config.limits.queue.get(),
             batch: ceiling,
             wait: config.max_wait(),
             workers: count,
@@ -133,7 +139,8 @@ impl Model {
             metrics.clone(),
         );
         let (map, usual) = (session.map(), UsualMagnitudes::of(&bundle.manifest));
-        let change = ChangeWatch::of(&bundle.manifest, config.false_alarm_every.get());
+        let change = ChangeWatch::of(&bundle.manifest, config.diagnostics.false_alarm_every.get());
+        let capture = capture.map(|capture| capture.of_model(&labels, &bundle.manifest.input, all));
         let workers = Arc::new(Workers::start(&context, count, Some(session))?);
         Ok(Self {
             labels,
@@ -142,6 +149,7 @@ impl Model {
             map,
             usual,
             change,
+            capture,
             bundle,
             queue,
             cap,

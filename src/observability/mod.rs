@@ -1,5 +1,7 @@
-//! What an operator sees: metrics, logs, traces and statistics of each model.
+//! What an operator sees: metrics, logs, traces, statistics of each model, and inputs that were kept.
 
+pub(crate) mod capture;
+pub(crate) mod clock;
 pub(crate) mod metrics;
 pub(crate) mod rolling;
 pub(crate) mod statistics;

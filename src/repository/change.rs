@@ -45,7 +45,7 @@ impl Repository {
             folder.iter().filter(|(name, _)| is_affected(name) && !state.unloaded.contains(*name));
         let mut plans: Vec<Plan> = names
             .map(|(name, versions)| {
-                Plan::new(versions, old.models.get(name), &self.config.version_policy)
+                Plan::new(versions, old.models.get(name), &self.config.models.version_policy)
             })
             .collect();
         let mut failures = self.carry_out(state, &mut plans, &old);
@@ -98,8 +98,8 @@ impl Repository {
     /// that can be, if it is among the next [`MOST_FALLBACKS`].
     fn fall_back(&self, state: &mut ChangeState, plan: &mut Plan, old: &Snapshot) -> Failures {
         let mut failures = Failures::new();
-        let is_allowed = self.config.version_policy == VersionPolicy::Latest
-            && self.config.model_control != ModelControl::Fixed;
+        let is_allowed = self.config.models.version_policy == VersionPolicy::Latest
+            && self.config.models.model_control != ModelControl::Fixed;
         if !is_allowed {
             return failures;
         }
@@ -137,6 +137,7 @@ impl Repository {
             runtime: &self.runtime,
             metrics: &self.metrics,
             readers: &self.readers,
+            capture: self.capture.as_deref(),
             trial: self.trial.as_ref().filter(|_| !state.is_untried),
         };
         let opened = opening.open_all(due);
@@ -153,7 +154,8 @@ impl Repository {
 
     /// A folder that is still being written fails at each rescan, but is reported once.
     fn log_failure(&self, error: &RepositoryError, known: Option<&String>, old: &Snapshot) {
-        let is_start = self.config.model_control == ModelControl::Fixed && old.models.is_empty();
+        let is_start =
+            self.config.models.model_control == ModelControl::Fixed && old.models.is_empty();
         if is_start || self.readers.is_stopped() {
             return;
         }

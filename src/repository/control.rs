@@ -37,7 +37,7 @@ impl Repository {
         name: &str,
         change: fn(&Self, &str) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
-        if self.config.model_control != ModelControl::Explicit {
+        if self.config.models.model_control != ModelControl::Explicit {
             return Err(ErrorKind::Forbidden.because(
                 "models can be loaded and unloaded on request only if the server was started with --model-control explicit",
             ));
@@ -56,9 +56,9 @@ impl Repository {
             ErrorKind::Unloadable
                 .because(format!("the model cannot be loaded: {}", error.public_reason()))
         })?;
-        let is_there = folder
-            .get(name)
-            .is_some_and(|versions| !wanted(versions, &self.config.version_policy).is_empty());
+        let is_there = folder.get(name).is_some_and(|versions| {
+            !wanted(versions, &self.config.models.version_policy).is_empty()
+        });
         if !is_there || state.is_stopped {
             return Err(ErrorKind::NotFound.because(
                 "the repository has no version of this model that --version-policy selects",

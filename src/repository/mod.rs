@@ -27,7 +27,7 @@ use crate::{
     config::{Config, ModelControl},
     engine::model::{Model, RetiredModel},
     error::ApiError,
-    observability::metrics::Metrics,
+    observability::{capture::Capture, metrics::Metrics},
     readers::Readers,
 };
 use change::Failed;
@@ -63,6 +63,8 @@ pub(crate) struct Repository {
     readers: Readers,
     /// Tries versions first, if the configuration names a program for it.
     trial: Option<Trial>,
+    /// Where inputs are kept, if they are.
+    capture: Option<Arc<Capture>>,
 }
 
 /// State that only changes need.
@@ -97,8 +99,10 @@ impl Repository {
         runtime: &Runtime,
         metrics: &Arc<Metrics>,
         readers: &Readers,
+        capture: Option<&Arc<Capture>>,
     ) -> Result<Arc<Self>, RepositoryError> {
-        let snapshot = Snapshot { default: config.default_model.clone(), ..Snapshot::default() };
+        let snapshot =
+            Snapshot { default: config.models.default_model.clone(), ..Snapshot::default() };
         let repository = Self {
             config: config.clone(),
             runtime: runtime.clone(),
@@ -109,10 +113,11 @@ impl Repository {
             unloading: Mutex::default(),
             readers: readers.clone(),
             trial: Trial::new(config, runtime, readers),
+            capture: capture.map(Arc::clone),
         };
         let folder = repository.discover()?;
         check_names(config, &folder)?;
-        let is_fixed = config.model_control == ModelControl::Fixed;
+        let is_fixed = config.models.model_control == ModelControl::Fixed;
         let mut state = lock(&repository.state);
         state.is_untried = is_fixed;
         let failures = repository.apply(&mut state, &folder, None);
@@ -230,11 +235,11 @@ impl Repository {
     }
 
     fn discover(&self) -> Result<Folder, RepositoryError> {
-        let path = self.config.models.clone();
+        let path = self.config.models.folder.clone();
         let scan = Scan {
             folder: path.clone(),
-            model_name: self.config.model_name.clone(),
-            policy: self.config.version_policy.clone(),
+            model_name: self.config.models.model_name.clone(),
+            policy: self.config.models.version_policy.clone(),
             served: self.snapshot.load().models.keys().cloned().collect(),
         };
         let outcome = self.readers.run(&path, move || scan.run());
@@ -263,13 +268,13 @@ impl Repository {
 
 /// Checks that the folder has the models that the flags name.
 fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> {
-    let is_fixed = config.model_control == ModelControl::Fixed;
+    let is_fixed = config.models.model_control == ModelControl::Fixed;
     let has_wanted =
-        folder.values().any(|versions| !wanted(versions, &config.version_policy).is_empty());
+        folder.values().any(|versions| !wanted(versions, &config.models.version_policy).is_empty());
     if is_fixed && !has_wanted {
         return Err(nothing_to_serve(config, folder));
     }
-    if let Some(name) = &config.default_model
+    if let Some(name) = &config.models.default_model
         && !folder.contains_key(name.as_str())
     {
         let known = folder.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -283,14 +288,17 @@ fn check_names(config: &Config, folder: &Folder) -> Result<(), RepositoryError> 
 
 /// Why the folder has no version to serve.
 fn nothing_to_serve(config: &Config, folder: &Folder) -> RepositoryError {
-    let path = config.models.clone();
+    let path = config.models.folder.clone();
     if !folder.is_empty() {
         let versions = |versions: &Vec<folder::ModelVersionDir>| {
             versions.iter().map(|found| found.version.text.as_str()).collect::<Vec<_>>().join(", ")
         };
         let known = folder.iter().map(|(name, found)| format!("{name} has {}", versions(found)));
         let known = known.collect::<Vec<_>>().join("; ");
-        return RepositoryError::NoVersion { policy: config.version_policy.to_string(), known };
+        return RepositoryError::NoVersion {
+            policy: config.models.version_policy.to_string(),
+            known,
+        };
     }
     match folder::find_version(&path) {
         Some(version) => RepositoryError::OneModel { path, version },

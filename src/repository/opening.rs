@@ -20,7 +20,10 @@ use super::{
 use crate::{
     config::Config,
     engine::model::Model,
-    observability::metrics::{Metrics, ModelLabels},
+    observability::{
+        capture::Capture,
+        metrics::{Metrics, ModelLabels},
+    },
     readers::Readers,
 };
 
@@ -31,6 +34,8 @@ pub(super) struct Opening<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) metrics: &'a Arc<Metrics>,
     pub(super) readers: &'a Readers,
+    /// Where inputs are kept, if they are.
+    pub(super) capture: Option<&'a Capture>,
     /// Tries a version before it is opened here; `None` if it is opened untried.
     pub(super) trial: Option<&'a Trial>,
 }
@@ -82,9 +87,12 @@ impl Opening<'_> {
             return Err(RepositoryError::Changed { model, path });
         }
         let labels = ModelLabels { model: found.name.clone(), version: found.version.text.clone() };
-        let model = Model::start(bundle, labels, self.config, self.runtime, self.metrics).map_err(
-            |source| RepositoryError::Runtime { model: found.label(), source: Box::new(source) },
-        )?;
+        let started_model =
+            Model::start(bundle, labels, self.config, self.runtime, self.metrics, self.capture);
+        let model = started_model.map_err(|source| RepositoryError::Runtime {
+            model: found.label(),
+            source: Box::new(source),
+        })?;
         model.metrics.load_duration.observe(started.elapsed().as_secs_f64());
         tracing::info!(
             model = model.labels.model,

@@ -5,7 +5,8 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 use drsn_bundle::runtime::RuntimeError;
 
 use crate::{
-    admission::KeysError, readers::ReadError, repository::RepositoryError, transport::TlsError,
+    admission::KeysError, observability::capture::FolderError, readers::ReadError,
+    repository::RepositoryError, transport::TlsError,
 };
 
 /// Why the server did not start, in a sentence for the operator.
@@ -26,6 +27,8 @@ pub(super) enum Cause {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
+    Capture(#[from] FolderError),
+    #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -44,6 +47,7 @@ impl StartError {
         match self.0 {
             Cause::Keys(_)
             | Cause::Tls(_)
+            | Cause::Capture(_)
             | Cause::Runtime(
                 RuntimeError::NotFound { .. }
                 | RuntimeError::NoSuchLibrary { .. }

@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{Cause, StartError};
 use crate::{
-    admission::Keys, app::App, config::Config, readers::Readers, repository::Repository,
-    transport::Tls,
+    admission::Keys, app::App, config::Config, observability::capture::Capture, readers::Readers,
+    repository::Repository, transport::Tls,
 };
 
 /// How the loading of the models ended.
@@ -49,14 +49,14 @@ fn open_now(config: Config, readers: Readers) -> Result<App, StartError> {
         let path = path.to_owned();
         move |source| Cause::Unread { path, source }
     };
-    let keys = match config.api_keys.clone() {
+    let keys = match config.security.api_keys.clone() {
         Some(file) => {
             let path = file.clone();
             Some(readers.run(&path, move || Keys::open(&file)).map_err(unread(&path))??)
         }
         None => None,
     };
-    let tls = match (config.tls_cert.clone(), config.tls_key.clone()) {
+    let tls = match (config.security.tls_cert.clone(), config.security.tls_key.clone()) {
         (Some(certificate), Some(key)) => {
             let path = certificate.clone();
             let read = move || Tls::open(&certificate, &key);
@@ -64,7 +64,14 @@ fn open_now(config: Config, readers: Readers) -> Result<App, StartError> {
         }
         (None, _) | (_, None) => None,
     };
-    Ok(App::new(config, keys, tls, readers))
+    let capture = match config.capture.folder.clone() {
+        Some(path) => {
+            let flags = config.capture.clone();
+            readers.run(&path, move || Capture::open(&flags)).map_err(unread(&path))??
+        }
+        None => None,
+    };
+    Ok(App::new(config, keys, tls, readers, capture.map(Arc::new)))
 }
 
 /// Loads the models, on a thread of the blocking pool.
@@ -75,8 +82,10 @@ pub(super) fn start(app: &Arc<App>, started: Instant) -> JoinHandle<Result<(), S
 
 fn load(app: &App, started: Instant) -> Result<(), StartError> {
     let config = &app.config;
-    let runtime = Runtime::start(config.onnxruntime.as_deref())?;
-    let repository = match Repository::open(config, &runtime, &app.metrics, &app.readers) {
+    let runtime = Runtime::start(config.models.onnxruntime.as_deref())?;
+    let capture = app.capture.as_ref();
+    let opened = Repository::open(config, &runtime, &app.metrics, &app.readers, capture);
+    let repository = match opened {
         Ok(repository) => repository,
         // Whatever failed, it does not matter any more.
         Err(_) if app.readers.is_stopped() => return Ok(()),

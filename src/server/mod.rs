@@ -43,6 +43,9 @@ pub enum Ended {
 /// How long workers may take for their last batch if the drain timeout has expired.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 
+/// How long the last captures may take if the drain timeout has expired.
+const LAST_CAPTURES: Duration = Duration::from_millis(200);
+
 /// The sockets that the server listens on.
 #[derive(Debug)]
 pub struct Listeners {
@@ -67,8 +70,8 @@ impl Listeners {
 /// # Errors
 /// [`StartError`] if the system refuses an address.
 pub async fn bind(config: &Config) -> Result<Listeners, StartError> {
-    let http = listen(config.http, "--http").await?;
-    let grpc = match config.grpc {
+    let http = listen(config.network.http, "--http").await?;
+    let grpc = match config.network.grpc {
         GrpcAddress::At(address) => Some(listen(address, "--grpc").await?),
         GrpcAddress::Off => None,
     };
@@ -114,7 +117,7 @@ async fn serve(
     let until_closing = async {
         outcome = until_draining(&app, started, hangup, shutdown).await;
         if let Ok(Loaded::All) = outcome {
-            tracing::info!(linger_ms = app.config.linger_ms, "draining");
+            tracing::info!(linger_ms = app.config.shutdown.linger_ms, "draining");
             app.enter(Phase::Draining);
             http.drain();
             grpc.drain();
@@ -131,7 +134,13 @@ async fn serve(
     let loaded = outcome?;
     let until = Instant::now() + app.config.drain_timeout();
     finish(&app, http, grpc).await;
+    let capture = app.capture.clone();
     let stopped = stop_models(app, until.max(Instant::now() + LAST_BATCH)).await;
+    if let Some(capture) = capture {
+        let left = until.max(Instant::now() + LAST_CAPTURES) - Instant::now();
+        // It only fails if the runtime is ending.
+        let _ = tokio::task::spawn_blocking(move || capture.finish(left)).await;
+    }
     tracing::info!("stopped");
     Ok(if loaded == Loaded::Busy { Ended::Busy } else { stopped })
 }
@@ -183,7 +192,7 @@ async fn stop_models(app: Arc<App>, until: Instant) -> Ended {
 
 /// Connections with the configured limits.
 fn connections<S: HttpService>(app: &App, service: S) -> Connections<S> {
-    Connections::new(service, app.config.max_connections.get())
+    Connections::new(service, app.config.network.max_connections.get())
         .with_tls(app.tls.clone())
         .with_write_timeout(app.config.write_timeout())
 }

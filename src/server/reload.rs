@@ -114,7 +114,7 @@ async fn read<T: Send + 'static>(
 /// Rescans the folder at every poll and whenever `asked`, once the server is ready.
 async fn rescan_when(app: &App, asked: &Notify) {
     app.reached(Phase::Ready).await;
-    let mut polls = (app.config.model_control == ModelControl::Poll).then(|| {
+    let mut polls = (app.config.models.model_control == ModelControl::Poll).then(|| {
         let mut polls = interval(app.config.poll_interval());
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         polls

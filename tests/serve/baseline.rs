@@ -17,7 +17,7 @@ use crate::{
 const HELD_OUT: usize = 150;
 
 /// Inputs of uniform noise in [-1, 1], always the same.
-fn inputs(count: usize, length: usize) -> Vec<Vec<f32>> {
+pub(crate) fn inputs(count: usize, length: usize) -> Vec<Vec<f32>> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -54,7 +54,7 @@ fn judged(manifest: &Manifest, raw: &[f32]) -> InputShift {
 }
 
 /// The tiny model's baseline over uniform noise, with the level for signals.
-fn with_baseline(name: &str, input: InputSpec) -> Manifest {
+pub(crate) fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let all = inputs(2 * HELD_OUT, input.elements());
     let (training, held_out) = all.split_at(HELD_OUT);
     let mut sample = ShiftSample::new(2, 0, statistics_of(&input), 2);

@@ -150,8 +150,9 @@ fn faults() -> Vec<(&'static str, &'static [&'static str], Fault)> {
     ]
 }
 
-/// Windows of the ten recordings that `bearing` was trained on, of the part that it was tested on.
-fn windows() -> Option<Vec<Vec<f32>>> {
+/// So many windows of each of the ten recordings that `bearing` was trained on, of the part that it was
+/// tested on.
+pub(crate) fn windows(of_recording: usize) -> Option<Vec<Vec<f32>>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let data = std::env::var_os("DRSN_TEST_DATA")
         .map_or_else(|| root.join("../shared/data"), PathBuf::from)
@@ -170,8 +171,8 @@ fn windows() -> Option<Vec<Vec<f32>>> {
         let samples = recording.samples.row(0);
         let tested = samples.len() * 7 / 10;
         let whole = samples.len() - tested - WINDOW;
-        for n in 0..WINDOWS {
-            let start = tested + whole * n / WINDOWS;
+        for n in 0..of_recording {
+            let start = tested + whole * n / of_recording;
             windows.push(samples.iter().skip(start).take(WINDOW).copied().collect());
         }
     }
@@ -200,7 +201,7 @@ fn models() -> PathBuf {
 /// The table in docs/diagnostics.md is the output of this test.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_kind() {
-    let (true, Some(windows)) = (has_runtime(), windows()) else { return };
+    let (true, Some(windows)) = (has_runtime(), windows(WINDOWS)) else { return };
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let path = format!("/classify?batch={}&top_k=1", windows.len());
     let classify = async |fault: Fault| {
@@ -247,7 +248,7 @@ async fn the_first_cause_is_the_injected_fault_for_nine_of_ten_windows_of_each_k
 /// A recording of several windows, over both protocols.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_that_alarms_names_its_causes_and_one_that_does_not_has_none() {
-    let (true, Some(windows)) = (has_runtime(), windows()) else { return };
+    let (true, Some(windows)) = (has_runtime(), windows(WINDOWS)) else { return };
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let normal = windows[..WINDOWS].concat();
     let mut faulty = normal.clone();
@@ -287,7 +288,7 @@ async fn a_recording_that_alarms_names_its_causes_and_one_that_does_not_has_none
 /// while it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_and_a_stream_say_since_when_they_are_unlike_the_training_data() {
-    let (true, Some(windows)) = (has_runtime(), windows()) else { return };
+    let (true, Some(windows)) = (has_runtime(), windows(WINDOWS)) else { return };
     // Its bearing model has 367 held-out inputs: 39 windows are the least that can be enough.
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let mut noise = Noise(11);

@@ -95,7 +95,7 @@ impl Server {
             ["drsn-serve", "--http", "127.0.0.1:0", "--models", models, "--device", &device];
         let quick = ["--linger-ms", "0", "--grpc", "127.0.0.1:0"];
         let mut config = Config::try_parse_from(fixed.iter().chain(&quick).chain(flags)).unwrap();
-        config.trial_program = Some(PathBuf::from(env!("CARGO_BIN_EXE_drsn-serve")));
+        config.models.trial_program = Some(PathBuf::from(env!("CARGO_BIN_EXE_drsn-serve")));
         change(&mut config);
         let listeners = server::bind(&config).await.unwrap();
         let address = listeners.http.local_addr().unwrap();

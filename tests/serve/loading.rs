@@ -254,8 +254,8 @@ async fn a_program_that_cannot_be_started_or_crashes_refuses_the_version_and_say
     {
         let folder = harness::repository(&[("tiny", tiny::signal_input(1))]);
         let server = Server::start_with(folder.path(), &POLL[..4], |config| {
-            config.model_control = drsn_serve::config::ModelControl::Explicit;
-            config.trial_program = Some(program.into());
+            config.models.model_control = drsn_serve::config::ModelControl::Explicit;
+            config.models.trial_program = Some(program.into());
         })
         .await;
         let load = server.post("/v2/repository/models/tiny/load", "application/json", "{}").await;

@@ -13,6 +13,8 @@ mod tiny;
 mod attack;
 mod baseline;
 mod batching;
+#[cfg(target_os = "linux")]
+mod captures;
 mod causes;
 mod class_map;
 mod classify_command;

@@ -28,6 +28,7 @@ use crate::{
         decode::FileKind,
         options::Options,
     },
+    observability::telemetry::for_same_request,
 };
 
 /// Answers of a stream that may wait for its client; while it reads none, no further ones are
@@ -107,7 +108,8 @@ impl Classifier for Service {
         let call = Call::of(&request)?;
         let (answers, receiver) = mpsc::channel(ANSWERS_AHEAD);
         let is_compressed = call.is_compressed;
-        tokio::spawn(stream::serve(Arc::clone(&self.app), call, request.into_inner(), answers));
+        let serving = stream::serve(Arc::clone(&self.app), call, request.into_inner(), answers);
+        tokio::spawn(for_same_request(serving));
         let mut response = Response::new(ReceiverStream::new(receiver));
         if !is_compressed {
             response.disable_compression();

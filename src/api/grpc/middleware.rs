@@ -78,8 +78,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let is_gzip = parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding == "gzip");
     let allowed = Allowed {
         path: path.to_owned(),
-        largest: if is_reflection { QUESTION } else { app.config.max_body_bytes.get() },
-        memory: app.config.max_inflight_bytes.get(),
+        largest: if is_reflection { QUESTION } else { app.config.limits.max_body_bytes.get() },
+        memory: app.config.limits.max_inflight_bytes.get(),
         is_gzip,
         are_many: is_stream || is_reflection,
     };

@@ -45,7 +45,7 @@ pub(crate) fn measured_bytes(path: &str, message: &[u8]) -> u64 {
 
 /// The router of all services.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    let limit = app.config.max_body_bytes.get();
+    let limit = app.config.limits.max_body_bytes.get();
     let inference = GrpcInferenceServiceServer::new(inference::Inference::new(Arc::clone(app)))
         .accept_compressed(Gzip)
         .send_compressed(Gzip)
@@ -56,7 +56,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .max_decoding_message_size(limit);
     let mut routes = Routes::builder();
     routes.add_service(inference).add_service(classifier).add_service(health::service(app));
-    if app.config.grpc_reflection == Switch::On {
+    if app.config.network.grpc_reflection == Switch::On {
         add_reflection(&mut routes);
     }
     routes

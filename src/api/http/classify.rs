@@ -115,7 +115,7 @@ async fn answer(
     }
     let outcome = match media {
         MediaType::Json => {
-            let limit = app.config.max_body_bytes.get();
+            let limit = app.config.limits.max_body_bytes.get();
             let body = without_mark(&incoming.read(limit, &mut context.memory).await?);
             let body = Content::Json(body);
             classify::classify(context, body, options).await?
@@ -142,10 +142,10 @@ async fn unpack(
 ) -> Result<Bytes, ApiError> {
     let config = &context.app.config;
     let limit = match media {
-        MediaType::Json => config.max_body_bytes.get(),
+        MediaType::Json => config.limits.max_body_bytes.get(),
         // Some of these have the smaller limit, which is checked when more is known of them.
         MediaType::Raw | MediaType::File(_) | MediaType::Multipart => {
-            config.max_recording_bytes.get()
+            config.limits.max_recording_bytes.get()
         }
     };
     let (app, caller, memory) = (context.app, context.caller, &mut context.memory);
@@ -173,11 +173,11 @@ async fn raw(
     mut incoming: Incoming<'_>,
     options: Options,
 ) -> Result<Outcome, ApiError> {
-    let mut limit = context.app.config.max_body_bytes.get();
+    let mut limit = context.app.config.limits.max_body_bytes.get();
     if incoming.declared().is_none_or(|length| length > STREAMING_THRESHOLD) {
         let model = Streaming::model(context, &options)?;
         if model.manifest().input.kind() == "signal" {
-            limit = context.app.config.max_recording_bytes.get();
+            limit = context.app.config.limits.max_recording_bytes.get();
         }
         if Streaming::takes_floats(&model) && options.batch.is_none() && options.channel.is_none() {
             refuse_files(incoming.peek(MARK_BYTES).await?)?;
@@ -221,7 +221,7 @@ async fn file(
     let is_hidden = gzip::is_packed(beginning) || id3::is_tagged(beginning);
     let kind = if is_hidden { declared } else { FileKind::of(beginning, None, Some(declared))? };
     let limit = match kind {
-        _ if is_hidden => config.max_recording_bytes,
+        _ if is_hidden => config.limits.max_recording_bytes,
         FileKind::Recording(RecordingFormat::Wav) => {
             if options.batch.is_some_and(|batch| batch != 1) {
                 return Err(ApiError::invalid(
@@ -231,8 +231,8 @@ async fn file(
             let model = Streaming::model(context, &options)?;
             return stream(context, &model, StreamKind::Wav, incoming, &options).await;
         }
-        FileKind::Recording(_) => config.max_recording_bytes,
-        FileKind::Image(_) => config.max_body_bytes,
+        FileKind::Recording(_) => config.limits.max_recording_bytes,
+        FileKind::Image(_) => config.limits.max_body_bytes,
     };
     let bytes = incoming.read(limit.get(), &mut context.memory).await?;
     let body = Content::Files(vec![File { name: None, bytes, declared: Some(declared) }]);
@@ -246,7 +246,7 @@ async fn stream(
     mut incoming: Incoming<'_>,
     options: &Options,
 ) -> Result<Outcome, ApiError> {
-    let limit = context.app.config.max_recording_bytes.get();
+    let limit = context.app.config.limits.max_recording_bytes.get();
     if incoming.declared().is_some_and(|length| length > limit as u64) {
         return Err(body::too_large(limit));
     }

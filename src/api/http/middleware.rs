@@ -63,7 +63,7 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
         RequestTrace::begin(request.headers(), uuid)
     };
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let origin = cors::allowed_origin(&app.config.cors_origin, request.headers());
+    let origin = cors::allowed_origin(&app.config.network.cors_origin, request.headers());
     let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
     let mut response = match preflight {
         Some(response) => response,
@@ -83,7 +83,7 @@ pub(super) async fn handle(app: &App, router: Router, request: Request) -> Respo
     }
     let timing = server_timing(stages, duration);
     let headers = response.headers_mut();
-    if !app.config.cors_origin.is_empty() {
+    if !app.config.network.cors_origin.is_empty() {
         cors::mark(headers, origin);
     }
     if let Some(id) = id {
@@ -239,7 +239,7 @@ fn authenticate(app: &App, request: &mut Request) -> Result<(), ApiError> {
     let path = request.uri().path();
     let is_open = OPEN.contains(&path)
         || openapi::is_description(path)
-        || path == "/metrics" && app.config.metrics_open;
+        || path == "/metrics" && app.config.security.metrics_open;
     if is_open {
         return Ok(());
     }

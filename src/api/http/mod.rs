@@ -62,7 +62,7 @@ pub(crate) fn service(
     app: Arc<App>,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone {
     let router = routes()
-        .merge(console::routes(app.config.console))
+        .merge(console::routes(app.config.network.console))
         .into_router()
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -17,7 +17,10 @@ use crate::{
     app::App,
     engine::{change::ChangeWatch, model::Model},
     error::ApiError,
-    observability::rolling::{self, Counts, P_VALUES},
+    observability::{
+        clock::rfc3339,
+        rolling::{self, Counts, P_VALUES},
+    },
     schema::Schemas,
 };
 
@@ -211,53 +214,12 @@ fn shift_counts<'a>(model: &'a Model, counts: &Counts) -> ShiftCounts<'a> {
     }
 }
 
-/// The time so long before `now`, by RFC 3339 in UTC, in whole seconds.
+/// The time so long before `now`, by RFC 3339.
 fn timestamp(now: SystemTime, age: Duration) -> String {
-    let time = now.checked_sub(age).unwrap_or(UNIX_EPOCH);
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
+    rfc3339(now.checked_sub(age).unwrap_or(UNIX_EPOCH))
 }
 
 /// Adds the schemas of the response.
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas.add::<View<'_>>();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_by_rfc_3339() {
-        // By `date -u --date=@SECONDS +%FT%TZ`.
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_827_696, "2000-02-29T12:34:56Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            let time = UNIX_EPOCH + Duration::from_secs(seconds + 5);
-            assert_eq!(timestamp(time, Duration::from_secs(5)), expected);
-        }
-        assert_eq!(timestamp(UNIX_EPOCH, Duration::from_secs(5)), "1970-01-01T00:00:00Z");
-    }
 }

@@ -17,7 +17,7 @@ use crate::{
     admission::Client,
     api::http,
     app::{App, Caller},
-    config::{Config, MaxBatch, ModelControl, VersionPolicy},
+    config::{Config, MaxBatch, ModelControl, ModelFlags, VersionPolicy},
     error::{ApiError, ErrorKind},
     inference::{
         classify::{Outcome, Streaming},
@@ -65,24 +65,26 @@ impl Local {
         options: Options,
         with_predictions: bool,
     ) -> anyhow::Result<Self> {
-        let config = Config {
-            models: folder,
+        let mut config = config.clone();
+        config.models = ModelFlags {
+            folder,
             model_name: None,
             default_model: None,
             model_control: ModelControl::Fixed,
             version_policy: VersionPolicy::Latest,
             trial_program: None,
-            max_batch: without_measuring(config.max_batch),
-            ..config.clone()
+            ..config.models
         };
+        config.batching.max_batch = without_measuring(config.batching.max_batch);
         let readers = Readers::new(config.load_timeout());
         // The rest of the budget is left to small files, whatever large ones take.
-        let units = (config.max_inflight_bytes.get() / 4 * 3 / UNIT).clamp(1, u64::from(u32::MAX));
-        let app = App::new(config, None, None, readers);
-        let runtime = Runtime::start(app.config.onnxruntime.as_deref())?;
-        let opened = Repository::open(&app.config, &runtime, &app.metrics, &app.readers);
+        let units =
+            (config.limits.max_inflight_bytes.get() / 4 * 3 / UNIT).clamp(1, u64::from(u32::MAX));
+        let app = App::new(config, None, None, readers, None);
+        let runtime = Runtime::start(app.config.models.onnxruntime.as_deref())?;
+        let opened = Repository::open(&app.config, &runtime, &app.metrics, &app.readers, None);
         let repository =
-            opened.with_context(|| format!("cannot use {}", app.config.models.display()))?;
+            opened.with_context(|| format!("cannot use {}", app.config.models.folder.display()))?;
         app.serve_models(repository);
         let room = Semaphore::new(units as usize);
         Ok(Self { app, options, with_predictions, room, units: units as u32 })
@@ -133,7 +135,7 @@ impl Local {
     }
 
     async fn attempt(&self, file: &File) -> Result<Answered, Refused> {
-        let limit = self.app.config.max_recording_bytes.get() as u64;
+        let limit = self.app.config.limits.max_recording_bytes.get() as u64;
         let mut opened = Content::open(&file.path, Some(limit)).map_err(Refused::File)?;
         let mut context = RequestContext::new(&self.app, caller());
         let options = self.options.clone();

@@ -138,7 +138,7 @@ impl Engine {
 /// file failed or the model or server cannot be used, 2 if the arguments name something that does
 /// not exist or does not fit.
 pub(super) fn run(arguments: &Classify, config: &Config) -> ExitCode {
-    telemetry::start_quietly(config.log_format);
+    telemetry::start_quietly(config.logging.log_format);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(cores().max(LEAST_THREADS)).build();
     let code = match runtime {
@@ -259,14 +259,12 @@ async fn open(
     }
     let path = model.context("--model is missing").map_err(Stop::usage)?;
     let folder = model::bundle(path).map_err(Stop::usage)?;
-    let config = Config {
-        device: arguments.device,
-        onnxruntime: arguments.onnxruntime.clone(),
-        max_recording_bytes: arguments.max_recording_bytes,
-        max_windows: arguments.max_windows,
-        max_inflight_bytes: arguments.max_inflight_bytes,
-        ..config.clone()
-    };
+    let mut config = config.clone();
+    config.models.device = arguments.device;
+    config.models.onnxruntime.clone_from(&arguments.onnxruntime);
+    config.limits.max_recording_bytes = arguments.max_recording_bytes;
+    config.limits.max_windows = arguments.max_windows;
+    config.limits.max_inflight_bytes = arguments.max_inflight_bytes;
     let opening = move || Local::open(&config, folder, options, with_predictions);
     let local =
         spawn_blocking(opening).await.context("opening the model failed unexpectedly")??;

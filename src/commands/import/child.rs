@@ -89,12 +89,10 @@ fn reports(
         let json = JsonReport { report, samples: None };
         return Ok((text, serde_json::to_vec_pretty(&json)?));
     }
-    let config = Config {
-        device: Device::Cpu,
-        onnxruntime: Some(library.clone()),
-        workers: Some(NonZeroUsize::MIN),
-        ..config.clone()
-    };
+    let mut config = config.clone();
+    config.models.device = Device::Cpu;
+    config.models.onnxruntime = Some(library.clone());
+    config.batching.workers = Some(NonZeroUsize::MIN);
     let folder = trial(imported, result)?;
     let sampled = samples(&config, folder, &arguments.sample)?;
     text = format!("{text}\n{}", sampled.table.trim_end());

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use drsn_bundle::baseline::Level;
-use ndarray::Array2;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +9,7 @@ use super::summary::Summary;
 use crate::{
     engine::{
         class_map::MapShape,
+        inputs::BeforePreparation,
         model::{Model, micros},
         queue::BatchSlice,
         session::Outputs,
@@ -92,7 +91,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(super) enum RawOutputs {
     /// Each input is one window.
-    Inputs { slices: Vec<BatchSlice<Outputs>>, levels: Array2<Level>, origins: Vec<Origin> },
+    Inputs { slices: Vec<BatchSlice<Outputs>>, before: BeforePreparation, origins: Vec<Origin> },
     /// Some inputs are several windows.
     Windows { summaries: Vec<Summary>, timing: Timing },
 }
@@ -164,8 +163,8 @@ impl Outcome {
     pub(crate) fn answer(&self) -> Result<Answer<'_>, ApiError> {
         let labels = &self.model.labels;
         let (predictions, timing) = match &self.raw {
-            RawOutputs::Inputs { slices, levels, origins } => {
-                self.of_inputs(slices, levels, origins)?
+            RawOutputs::Inputs { slices, before, origins } => {
+                self.of_inputs(slices, before, origins)?
             }
             RawOutputs::Windows { summaries, timing } => {
                 let predictions = summaries.iter().enumerate().map(|(index, summary)| {
@@ -187,7 +186,7 @@ impl Outcome {
     fn of_inputs<'a>(
         &'a self,
         slices: &'a [BatchSlice<Outputs>],
-        levels: &'a Array2<Level>,
+        before: &'a BeforePreparation,
         origins: &[Origin],
     ) -> Result<(Vec<Prediction<'a>>, Timing), ApiError> {
         let mut timing = Timing::default();
@@ -195,7 +194,7 @@ impl Outcome {
             timing.add(slice);
         }
         let mut predictions = Vec::with_capacity(count_inputs(slices));
-        for reading in read(&self.model, slices, levels.view()) {
+        for reading in read(&self.model, slices, before) {
             let origin = origins.get(predictions.len()).cloned().unwrap_or_default();
             predictions.push(reading?.prediction(origin, self.wanted)?);
         }

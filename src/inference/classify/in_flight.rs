@@ -8,12 +8,12 @@ use futures_util::{
     future::BoxFuture,
     stream::{FuturesOrdered, StreamExt as _},
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 use crate::{
     admission::Reservation,
     engine::{
-        inputs::Inputs,
+        inputs::{BeforePreparation, Inputs, RawInputs},
         model::{Model, answer_of},
         queue::{BatchSlice, StreamId},
         session::Outputs,
@@ -49,15 +49,23 @@ pub(crate) struct ConstantWindow {
 }
 
 /// Prepared windows that are given to the model together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Piece {
     values: Vec<f32>,
+    /// The windows before they were prepared, if inputs are captured.
+    raw: Option<Vec<f32>>,
     /// The levels of each window's raw channels.
     levels: Vec<Level>,
     spans: Vec<Span>,
 }
 
 impl Piece {
+    /// An empty piece for a model.
+    pub(crate) fn of(model: &Model) -> Self {
+        let raw = model.capture.is_some().then(Vec::new);
+        Self { values: Vec::new(), raw, levels: Vec::new(), spans: Vec::new() }
+    }
+
     /// Number of windows.
     pub(crate) fn count(&self) -> usize {
         self.spans.len()
@@ -97,11 +105,18 @@ impl Piece {
             let channels = ArrayView2::from_shape(shape, &*window);
             Level::of_channels(&channels.map_err(|_| ApiError::internal())?)
         };
+        if let Some(raw) = &mut self.raw {
+            raw.extend_from_slice(window);
+        }
         match input.prepare_measured(window, &levels) {
             Ok(()) => self.levels.extend(levels),
             Err(reason @ PrepareError::Constant { .. }) => {
                 self.spans.pop();
-                self.values.truncate(self.spans.len() * input.elements());
+                let kept = self.spans.len() * input.elements();
+                self.values.truncate(kept);
+                if let Some(raw) = &mut self.raw {
+                    raw.truncate(kept);
+                }
                 return Ok(Some(ConstantWindow { span, reason }));
             }
             Err(error) => return Err(span.error(&prepare_error(&error))),
@@ -109,11 +124,15 @@ impl Piece {
         Ok(None)
     }
 
-    /// The windows as inputs, `[N, C, L]`, with the levels of their raw channels, and their spans.
+    /// The windows as inputs, `[N, C, L]`, with what is known of them before they were prepared, and
+    /// their spans.
     fn into_inputs(self, manifest: &Manifest) -> Result<(Inputs, Vec<Span>), ApiError> {
         let count = self.spans.len();
         let levels = array((count, self.levels.len() / count.max(1)), self.levels)?;
-        Ok((Inputs::new(batch(self.values, &manifest.input)?, levels), self.spans))
+        let starts = || self.spans.iter().map(|span| span.start).collect();
+        let raw = self.raw.map(|values| Box::new(RawInputs { values, starts: starts() }));
+        let before = BeforePreparation { levels, raw };
+        Ok((Inputs::new(batch(self.values, &manifest.input)?, before), self.spans))
     }
 }
 
@@ -121,10 +140,10 @@ impl Piece {
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) slice: BatchSlice<Outputs>,
-    /// The levels of each window's raw channels, `[N, C]`, or `[N, 0]` if the baseline has no
-    /// levels.
-    pub(crate) levels: Array2<Level>,
+    pub(crate) before: BeforePreparation,
     pub(crate) spans: Vec<Span>,
+    /// The memory of a window of a stream.
+    _memory: Option<Reservation>,
 }
 
 /// Pieces that are queued or computed, in order.
@@ -162,11 +181,11 @@ impl InFlight {
         deadline: Instant,
     ) -> Result<(), ApiError> {
         let (mut inputs, spans) = piece.into_inputs(model.manifest())?;
-        let levels = inputs.take_levels();
+        let before = inputs.take_before();
         let answer = model.submit(place, inputs, detailed, deadline)?;
         self.pieces.push_back(Box::pin(async move {
             let slice = answer_of(answer, deadline).await?;
-            Ok(Completed { slice, levels, spans })
+            Ok(Completed { slice, before, spans, _memory: None })
         }));
         Ok(())
     }
@@ -186,12 +205,11 @@ impl InFlight {
         memory: Reservation,
     ) -> Result<(), ApiError> {
         let (mut inputs, spans) = piece.into_inputs(model.manifest())?;
-        let levels = inputs.take_levels();
+        let before = inputs.take_before();
         let model = Arc::clone(model);
         self.pieces.push_back(Box::pin(async move {
             let slice = model.infer_for(place, inputs, detailed, deadline).await?;
-            drop(memory);
-            Ok(Completed { slice, levels, spans })
+            Ok(Completed { slice, before, spans, _memory: Some(memory) })
         }));
         Ok(())
     }

@@ -109,8 +109,8 @@ impl Plan {
                 detail: options.detail.unwrap_or_default(),
             },
             overlap: options.overlap.unwrap_or_default(),
-            max_windows: context.app.config.max_windows.get(),
-            false_alarm_every: context.app.config.false_alarm_every.get() as u64,
+            max_windows: context.app.config.limits.max_windows.get(),
+            false_alarm_every: context.app.config.diagnostics.false_alarm_every.get() as u64,
             caller: context.caller,
         }
     }
@@ -156,10 +156,10 @@ pub(crate) async fn classify(
     let maps = if plan.wants_details() { inputs.count() as u64 * model.map_bytes() } else { 0 };
     context.memory.grow(maps)?;
     model.metrics.decode.observe(decode_time.as_secs_f64());
-    let levels = inputs.take_levels();
+    let before = inputs.take_before();
     let slices = model.infer(inputs, plan.wants_details(), caller.deadline).await?;
-    context.memory.shrink_to(maps);
-    let raw = RawOutputs::Inputs { slices, levels, origins };
+    context.memory.shrink_to(maps + before.bytes_of_raw());
+    let raw = RawOutputs::Inputs { slices, before, origins };
     Ok(Outcome::new(model, plan.wanted, decode_time, raw))
 }
 

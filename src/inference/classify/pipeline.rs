@@ -78,7 +78,9 @@ impl<'a> Pipeline<'a> {
         let app = context.app;
         let memory = &mut context.memory;
         let map = if plan.wants_details() { model.map_bytes() } else { 0 };
-        let of_window = (window_bytes + levels) as u64 + map;
+        // Once more, as it was before its preparation.
+        let captured = if model.capture.is_some() { window_bytes } else { 0 };
+        let of_window = (window_bytes + captured + levels) as u64 + map;
         memory.grow((IN_FLIGHT + 1) as u64 * capacity as u64 * of_window)?;
         Ok(Self {
             app,
@@ -87,7 +89,7 @@ impl<'a> Pipeline<'a> {
             memory,
             place,
             in_flight: InFlight::new(IN_FLIGHT),
-            piece: Piece::default(),
+            piece: Piece::of(model),
             owners: VecDeque::new(),
             capacity,
             summaries: Vec::new(),
@@ -216,7 +218,7 @@ impl<'a> Pipeline<'a> {
         while self.in_flight.is_full() {
             self.complete().await?;
         }
-        let piece = std::mem::take(&mut self.piece);
+        let piece = std::mem::replace(&mut self.piece, Piece::of(self.model));
         let (detailed, deadline) = (self.plan.wants_details(), self.plan.caller.deadline);
         self.in_flight.submit(self.model, self.place, piece, detailed, deadline)
     }
@@ -227,10 +229,10 @@ impl<'a> Pipeline<'a> {
         let completed = completed.inspect_err(|_| {
             self.model.metrics.statistics.answered(self.started.elapsed(), None);
         })?;
-        let Completed { slice, levels, spans } = &completed;
+        let Completed { slice, before, spans, .. } = &completed;
         self.timing.add(slice);
         self.tally = self.tally.then(slice.tally());
-        let readings = read(self.model, std::slice::from_ref(slice), levels.view());
+        let readings = read(self.model, std::slice::from_ref(slice), before);
         let detail = self.plan.wanted.detail;
         for (reading, span) in readings.zip(spans) {
             let owner = self.owners.pop_front().and_then(|owner| self.summaries.get_mut(owner));

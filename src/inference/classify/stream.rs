@@ -139,7 +139,7 @@ impl<'a> Streaming<'a> {
         let spec = expect_signal(&model.manifest().input)?;
         check_variable(None, options)?;
         let plan = Plan::new(context, options);
-        let max_bytes = context.app.config.max_recording_bytes.get() as u64;
+        let max_bytes = context.app.config.limits.max_recording_bytes.get() as u64;
         let mut pipeline = Pipeline::open(context, model, plan)?;
         pipeline.begin(Origin::default())?;
         // Each block exists twice as bytes, and twice as numbers of up to four times the size.

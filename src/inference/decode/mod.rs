@@ -97,6 +97,8 @@ pub(crate) struct Decoder<'a> {
     max_inputs: usize,
     /// When the client no longer waits for the answer.
     deadline: Instant,
+    /// Whether the raw values are kept beside the prepared ones.
+    is_captured: bool,
     /// The request's share of the memory.
     pub(super) memory: &'a mut Reservation,
 }
@@ -112,10 +114,11 @@ impl<'a> Decoder<'a> {
             spec: &manifest.input,
             baseline: manifest.baseline.as_ref(),
             options,
-            max_pixels: config.max_image_pixels.get(),
-            max_recording_bytes: config.max_recording_bytes.get() as u64,
-            max_inputs: config.max_windows.get(),
+            max_pixels: config.limits.max_image_pixels.get(),
+            max_recording_bytes: config.limits.max_recording_bytes.get() as u64,
+            max_inputs: config.limits.max_windows.get(),
             deadline: context.deadline(),
+            is_captured: context.app.capture.is_some(),
             memory: &mut context.memory,
         }
     }

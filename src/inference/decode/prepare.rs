@@ -4,7 +4,11 @@ use drsn_bundle::{Baseline, InputSpec, PrepareError, baseline::Level};
 use ndarray::{Array, Array2, ArrayD, Dimension, StrideShape};
 
 use super::{Decoded, Decoder, RawInput, Samples, for_input};
-use crate::{engine::inputs::Inputs, error::ApiError, inference::origin::Origin};
+use crate::{
+    engine::inputs::{BeforePreparation, Inputs, RawInputs},
+    error::ApiError,
+    inference::origin::Origin,
+};
 
 impl Decoder<'_> {
     /// Prepares the inputs, or returns all of them as recordings if one is not yet in the model's
@@ -47,6 +51,12 @@ impl Decoder<'_> {
             return Err(ApiError::invalid("the request has no inputs"));
         }
         self.check_count(count)?;
+        let raw = if self.is_captured {
+            self.memory.grow(size_of_val(values.as_slice()) as u64)?;
+            Some(Box::new(RawInputs { values: values.clone(), starts: Vec::new() }))
+        } else {
+            None
+        };
         let mut values = batch(values, self.spec)?;
         let levels = self.levels(&values, count)?;
         for (index, (mut input, levels)) in
@@ -59,7 +69,7 @@ impl Decoder<'_> {
                 for_input(prepare_error(&error), index, name, count)
             })?;
         }
-        Ok(Inputs::new(values, levels))
+        Ok(Inputs::new(values, BeforePreparation { levels, raw }))
     }
 
     /// The levels of the raw channels, `[N, C]`, or `[N, 0]` if the baseline has no levels. Inputs

@@ -3,6 +3,7 @@
 
 pub(crate) mod baseline;
 mod blocks;
+mod capture;
 mod causes;
 mod changes;
 mod class_map;

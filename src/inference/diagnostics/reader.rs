@@ -1,8 +1,8 @@
 //! The only way from a model's outputs to predictions: each row is checked against the model's
 //! baseline, read and counted.
 
-use drsn_bundle::baseline::Level;
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use drsn_bundle::{Manifest, baseline::Level};
+use ndarray::ArrayView1;
 
 use super::{
     Prediction, Wanted,
@@ -10,7 +10,10 @@ use super::{
     observe,
 };
 use crate::{
-    engine::{class_map::MapShape, model::Model, queue::BatchSlice, session::Outputs},
+    engine::{
+        class_map::MapShape, inputs::BeforePreparation, model::Model, queue::BatchSlice,
+        session::Outputs,
+    },
     error::ApiError,
     inference::origin::Origin,
 };
@@ -29,28 +32,34 @@ pub(crate) struct Reading<'a> {
     pub(super) levels: ArrayView1<'a, Level>,
 }
 
-/// Reads the rows of some slices in order. `levels` are those of each input's raw channels, `[N,
-/// C]`, or `[N, 0]` if the model's baseline has no levels. The metrics count every reading, whether
-/// or not its client wants diagnostics.
-#[expect(clippy::needless_pass_by_value, reason = "a view is as cheap as a reference to one")]
+/// Reads the rows of some slices in order. The metrics count every reading, whether or not its
+/// client wants diagnostics, and inputs that are to be kept are captured here.
 pub(crate) fn read<'a>(
     model: &'a Model,
     slices: &'a [BatchSlice<Outputs>],
-    levels: ArrayView2<'a, Level>,
+    before: &'a BeforePreparation,
 ) -> impl Iterator<Item = Result<Reading<'a>, ApiError>> {
     let rows =
         |slice: &'a BatchSlice<Outputs>| slice.rows.clone().map(|row| (&*slice.outputs, row));
     slices.iter().flat_map(rows).enumerate().map(move |(index, (outputs, row))| {
         // Zipping the two would drop predictions without a word if levels were missing.
-        let levels = (index < levels.nrows()).then(|| levels.index_axis_move(Axis(0), index));
+        let levels = (index < before.levels.nrows()).then(|| before.levels.row(index));
         let levels = levels.ok_or_else(ApiError::internal)?;
         let baseline = baseline::check(outputs, row, model.manifest(), &levels)?;
         baseline.observe(model, outputs, row);
-        Ok(Reading { model, outputs, row, index, baseline, levels })
+        let reading = Reading { model, outputs, row, index, baseline, levels };
+        if let (Some(capture), Some((values, start))) = (&model.capture, before.raw(index)) {
+            reading.capture(capture, values, start);
+        }
+        Ok(reading)
     })
 }
 
 impl<'a> Reading<'a> {
+    pub(super) fn manifest(&self) -> &'a Manifest {
+        self.model.manifest()
+    }
+
     /// The shape of the model's class activation map.
     pub(super) fn map_shape(&self) -> Option<MapShape> {
         self.model.map
@@ -65,7 +74,7 @@ impl<'a> Reading<'a> {
         origin: Origin,
         wanted: Wanted,
     ) -> Result<Prediction<'a>, ApiError> {
-        let prediction = Prediction::of(self.index, origin, self, self.model.manifest(), wanted)?;
+        let prediction = Prediction::of(self.index, origin, self, self.manifest(), wanted)?;
         observe(&prediction, self, &self.model.metrics);
         Ok(prediction)
     }

@@ -131,13 +131,13 @@ pub(crate) async fn infer(
     let (app, caller) = (context.app, Caller { deadline, ..context.caller });
     let preparing = || prepared(context, model.manifest(), tensor);
     let mut inputs = app.compute(is_long, caller, preparing).await??;
-    let levels = inputs.take_levels();
+    let before = inputs.take_before();
     let preparation = request.parsing + started.elapsed();
     model.metrics.decode.observe(preparation.as_secs_f64());
     model.metrics.statistics.compute_input.add(preparation);
     let slices = model.infer(inputs, false, deadline).await?;
     let started = Instant::now();
-    let answer = Answer::of(model, slices, &levels, wanted)?;
+    let answer = Answer::of(model, slices, &before, wanted)?;
     model.metrics.statistics.compute_output.add(started.elapsed());
     Ok(answer)
 }
@@ -160,7 +160,7 @@ fn prepared(
     manifest: &Manifest,
     tensor: Tensor,
 ) -> Result<Inputs, ApiError> {
-    check(&tensor, &manifest.input, context.app.config.max_windows.get())?;
+    check(&tensor, &manifest.input, context.app.config.limits.max_windows.get())?;
     if let Values::Bytes(bytes) = &tensor.values {
         context.memory.grow(bytes.len() as u64)?;
     }

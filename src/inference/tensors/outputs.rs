@@ -1,11 +1,11 @@
 //! A model's outputs as named tensors.
 
-use drsn_bundle::{Manifest, baseline::Level};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use drsn_bundle::Manifest;
+use ndarray::{ArrayView1, ArrayView2};
 
 use super::{BYTES, FP32, WantedOutput};
 use crate::{
-    engine::{model::Model, queue::BatchSlice, session::Outputs},
+    engine::{inputs::BeforePreparation, model::Model, queue::BatchSlice, session::Outputs},
     error::ApiError,
     inference::{
         diagnostics::{Detail, Wanted, reader::read},
@@ -52,7 +52,7 @@ impl Answer {
     pub(super) fn of(
         model: &Model,
         slices: Vec<BatchSlice<Outputs>>,
-        levels: &Array2<Level>,
+        before: &BeforePreparation,
         wanted: Vec<WantedOutput>,
     ) -> Result<Self, ApiError> {
         let rows =
@@ -62,7 +62,7 @@ impl Answer {
             return Err(ApiError::internal());
         }
         let (mut batch, mut least_p_value, mut alarm) = (0, None, None);
-        for reading in read(model, &slices, levels.view()) {
+        for reading in read(model, &slices, before) {
             let reading = reading?;
             reading.prediction(Origin::default(), Wanted { top_k: 1, detail: Detail::None })?;
             if let Some(shift) = reading.baseline.shift {

@@ -2,6 +2,7 @@
 //! sent.
 
 mod baseline;
+mod capture;
 mod code;
 mod labels;
 mod process;
@@ -23,6 +24,8 @@ use prometheus_client::{
 
 use baseline::BaselineFamilies;
 pub(crate) use baseline::BaselineMetrics;
+use capture::CaptureFamily;
+pub(crate) use capture::CaptureMetrics;
 pub(crate) use code::{ResponseCode, grpc_name};
 pub(crate) use labels::ModelLabels;
 use labels::{
@@ -57,6 +60,7 @@ pub(crate) struct Metrics {
     execution_provider: Family<ProviderLabels, Gauge>,
     threshold: Histograms<BlockLabels>,
     baseline: BaselineFamilies,
+    captures: CaptureFamily,
     used: UseCounts,
 }
 
@@ -154,6 +158,7 @@ impl Metrics {
             execution_provider: Family::default(),
             threshold: Family::new_with_constructor(magnitude),
             baseline: BaselineFamilies::new(),
+            captures: CaptureFamily::default(),
             used: UseCounts::default(),
         };
         metrics.register_requests();
@@ -235,6 +240,7 @@ impl Metrics {
             self.worker_restarts.clone(),
         );
         self.baseline.register(r);
+        self.captures.register(r);
     }
 
     fn register_server(&mut self) {

@@ -179,6 +179,7 @@ impl Metrics {
         self.model_ready.remove(labels);
         self.model_load_duration.remove(labels);
         self.baseline.forget(labels);
+        self.captures.forget(labels);
     }
 }
 

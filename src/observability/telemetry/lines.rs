@@ -56,6 +56,17 @@ impl RequestIds {
     }
 }
 
+/// The id of the request that the current task answers, if any, as the log has it.
+pub(crate) fn current_request() -> Option<Uuid> {
+    RequestIds::current().map(|ids| ids.request)
+}
+
+/// Runs what another task does for the request that the current task answers: its lines have the
+/// request's ids.
+pub(crate) fn for_same_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    REQUEST.scope(RequestIds::current(), work)
+}
+
 /// The layer that writes events as lines. It ignores spans, which are for the collector.
 pub(super) fn lines<S>(
     format: LogFormat,

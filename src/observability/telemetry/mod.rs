@@ -22,6 +22,7 @@ use tracing_subscriber::{
 
 pub use export::{TraceError, Traces};
 use lines::lines;
+pub(crate) use lines::{current_request, for_same_request};
 pub(crate) use span::{RequestTrace, TRACEPARENT};
 use writer::LogWriter;
 pub(crate) use writer::dropped_lines;

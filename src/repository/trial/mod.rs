@@ -71,16 +71,16 @@ impl Trial {
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         // A model is tried on the CPU even if a GPU will run it: a GPU that lacks memory returns an
         // error, and its batches could take long on the CPU.
-        let (workers, largest_batch) = match (config.device, config.max_batch) {
+        let (workers, largest_batch) = match (config.models.device, config.batching.max_batch) {
             (Device::Cuda(_), _) => (1, 1),
             (Device::Cpu | Device::Auto, MaxBatch::Auto) => (cores(), MEASURED_BATCH),
             (Device::Cpu | Device::Auto, MaxBatch::Fixed(batch)) => (cores(), batch.get()),
         };
         Some(Self {
-            program: config.trial_program.clone()?,
+            program: config.models.trial_program.clone()?,
             onnxruntime: runtime.library().to_owned(),
             largest_batch,
-            workers: config.workers.map_or(workers, NonZero::get) as u64,
+            workers: config.batching.workers.map_or(workers, NonZero::get) as u64,
             readers: readers.clone(),
             turn: Mutex::default(),
         })

@@ -1,4 +1,5 @@
-//! How data is read for a bundle that has no recipe, because another program trained its network.
+//! How data is read for a bundle that has no recipe, because another program trained its network, or
+//! whose recipe is for data that is split otherwise.
 
 use drsn_bundle::{ImageSpec, InputSpec, Manifest, Normalization, Padding, SignalSpec};
 
@@ -20,7 +21,8 @@ const HELD_OUT_OF_SET: usize = 5000;
 const HOPS_IN_WINDOW: usize = 4;
 
 /// The recipe of a bundle and its data. For an imported bundle the recipe says only how the data
-/// is read: as its input says, split as the data says or by time.
+/// is read: as its input says, split as the data says or by time. So it is if an index says of every
+/// file which part it belongs to, as that of inputs which a server captured.
 ///
 /// # Errors
 /// [`TrainError`] if the data cannot be read, or the bundle's recipe cannot.
@@ -29,7 +31,12 @@ pub(super) fn open_data(
     options: &DataOptions,
 ) -> Result<(Recipe, Data), TrainError> {
     if manifest.training.is_some() || manifest.origin.is_none() {
-        let recipe = recipe_of(manifest)?;
+        let own = recipe_of(manifest)?;
+        let recipe = if is_listed(manifest, options, &own)? {
+            recipe(manifest, options, Split::List { held_out_share: 0.0 })?
+        } else {
+            own
+        };
         let data = options.open(&recipe)?;
         return Ok((recipe, data));
     }
@@ -52,6 +59,25 @@ pub(super) fn open_data(
     let recipe = recipe(manifest, options, split)?;
     let data = options.open(&recipe)?;
     Ok((recipe, data))
+}
+
+/// Whether the index splits the data and the recipe would split it otherwise.
+fn is_listed(
+    manifest: &Manifest,
+    options: &DataOptions,
+    recipe: &Recipe,
+) -> Result<bool, TrainError> {
+    let is_by_list = matches!(
+        &recipe.data,
+        DataConfig::Images(ImageConfig { split: Split::List { .. }, .. })
+            | DataConfig::Signals(SignalConfig { split: Split::List { .. }, .. })
+    );
+    match &options.index {
+        Some(index) if !is_by_list => {
+            Ok(Data::declares_parts(&manifest.input, &options.folder, index)?)
+        }
+        Some(_) | None => Ok(false),
+    }
 }
 
 fn recipe(manifest: &Manifest, options: &DataOptions, split: Split) -> Result<Recipe, TrainError> {

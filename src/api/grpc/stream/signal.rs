@@ -81,7 +81,7 @@ impl<'a> SignalStream<'a> {
         // Once admitted, a stream waits for room in a full queue instead of being refused.
         let place = model.admit()?;
         let (memory, in_flight) = (app.budget.open(), InFlight::new(MAX_IN_FLIGHT));
-        let every = app.config.false_alarm_every.get() as u64;
+        let every = app.config.diagnostics.false_alarm_every.get() as u64;
         let baseline = model.manifest().baseline.as_ref();
         let detector = baseline.and_then(|baseline| baseline.change_detector(every));
         Ok(Self {
@@ -140,12 +140,14 @@ impl<'a> SignalStream<'a> {
             if self.in_flight.is_full() {
                 break;
             }
-            let mut piece = Piece::default();
+            let mut piece = Piece::of(&self.model);
             if piece.cut(|values| self.cutter.next_window(values), window).is_none() {
                 break;
             }
             let mut memory = self.app.budget.open();
-            memory.grow((window * self.channels * size_of::<f32>()) as u64)?;
+            // Twice if it is kept as it was before its preparation.
+            let copies = 1 + usize::from(self.model.capture.is_some());
+            memory.grow((copies * window * self.channels * size_of::<f32>()) as u64)?;
             let constant = piece.prepare_last(self.model.manifest())?;
             let is_left_out = constant.is_some();
             self.tally.add(constant);
@@ -219,8 +221,8 @@ impl<'a> SignalStream<'a> {
         completed: &Completed,
         gap: Option<drsn_recording::Notice>,
     ) -> Result<StreamPrediction, ApiError> {
-        let Completed { slice, levels, spans } = completed;
-        let mut readings = read(&self.model, std::slice::from_ref(slice), levels.view());
+        let Completed { slice, before, spans, .. } = completed;
+        let mut readings = read(&self.model, std::slice::from_ref(slice), before);
         let (Some(reading), [Span { start, end }]) = (readings.next(), &spans[..]) else {
             return Err(ApiError::internal());
         };

@@ -50,7 +50,7 @@ pub(super) fn routes(console: Switch) -> Routes {
 
 /// `GET /`.
 pub(super) async fn home(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if app.config.console == Switch::Off {
+    if app.config.network.console == Switch::Off {
         return Redirect::temporary("/docs").into_response();
     }
     let tag = SITE.tag.clone();

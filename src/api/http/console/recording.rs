@@ -62,7 +62,7 @@ async fn answer(
             "a file of a recording was expected; send it with its own media type, such as application/x-matlab-data",
         ));
     };
-    let limit = context.app.config.max_recording_bytes.get();
+    let limit = context.app.config.limits.max_recording_bytes.get();
     let incoming = Incoming::new(body, &parts.headers, context.deadline())?;
     let bytes = incoming.read(limit, &mut context.memory).await?;
     let file = File { name: None, bytes, declared: Some(kind) };

@@ -39,12 +39,12 @@ pub(super) async fn read(
     mut options: Options,
 ) -> Result<(Vec<File>, Options), ApiError> {
     let boundary = boundary(content_type)?;
-    let limit = config.max_recording_bytes.get();
+    let limit = config.limits.max_recording_bytes.get();
     if incoming.declared().is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
     // Beside the files there is room for every option, once.
-    let most_parts = config.max_windows.get().saturating_add(32);
+    let most_parts = config.limits.max_windows.get().saturating_add(32);
     let deadline = incoming.deadline();
     let parser = incoming.declared().map_or(PARSER_BYTES, |length| PARSER_BYTES.min(4 * length));
     memory.grow(parser)?;

@@ -86,7 +86,7 @@ async fn receive(
     let caller = *caller;
     let json_length = json_length(&parts.headers)?;
     let encoding = Encoding::take(&mut parts.headers)?;
-    let limit = app.config.max_body_bytes.get();
+    let limit = app.config.limits.max_body_bytes.get();
     let incoming = Incoming::new(body, &parts.headers, caller.deadline)?;
     let mut body = incoming.read(limit, memory).await?;
     let decoding = Instant::now();
