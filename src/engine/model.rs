@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     num::NonZero,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use drsn_bundle::{
     Bundle, Golden, Manifest,
     runtime::{Provider, Runtime, RuntimeError},
 };
+use hyper::body::Bytes;
 
 use crate::{
     config::Config,
@@ -55,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) change: Option<ChangeWatch>,
     /// Where inputs are kept, if they are.
     pub(crate) capture: Option<ModelCapture>,
+    /// What is usual for it, as JSON; empty until it is requested.
+    pub(crate) usual_json: OnceLock<Bytes>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -150,6 +153,7 @@ impl Model {
             usual,
             change,
             capture,
+            usual_json: OnceLock::new(),
             bundle,
             queue,
             cap,

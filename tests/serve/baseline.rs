@@ -76,12 +76,13 @@ pub(crate) fn with_baseline(name: &str, input: InputSpec) -> Manifest {
         alarm_level: ALARM_LEVEL,
         shift: Some(distances.baseline(&scores, ALARM_LEVEL).unwrap()),
         level,
+        thresholds: None,
     });
     manifest
 }
 
 /// A server of `bare`, which has no baseline, and of `models`, which have one.
-async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
+pub(super) async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
     let folder = harness::repository(&[("bare", tiny::signal_input(1))]);
     for manifest in models {
         harness::write_manifest(folder.path(), manifest.clone());

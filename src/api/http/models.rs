@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Bytes,
     extract::{Path, State, rejection::PathRejection},
     http::header,
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::{Architecture, Baseline, InputSpec, Origin, ThresholdKind, Training};
+use drsn_bundle::{
+    Architecture, Baseline, Calibration, InputSpec, Origin, ThresholdKind, Training,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -72,6 +75,9 @@ struct Description<'a> {
     training: Option<&'a Training>,
     #[schema(required)]
     baseline: Option<BaselineSummary<'a>>,
+    /// The temperature that the logits are divided by; null if none was chosen.
+    #[schema(required, schema_with = schema::calibration)]
+    calibration: Option<&'a Calibration>,
     /// Positions of the class activation map of `diagnostics=full`; null if the network does not end
     /// in a global mean and one linear layer.
     #[schema(required)]
@@ -231,6 +237,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
         origin: manifest.origin.as_ref(),
         training: manifest.training.as_ref(),
         baseline: manifest.baseline.as_ref().map(BaselineSummary::of),
+        calibration: manifest.calibration.as_ref(),
         map: model.map.map(Map::from),
         execution_provider: model.provider.name(),
         max_batch: model.max_batch(),
@@ -238,11 +245,20 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<Response, ApiError> {
-    let json = serde_json::to_vec(value).map_err(|error| {
+    Ok(json_of(to_json(value)?.into()))
+}
+
+/// A description as JSON.
+pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()
-    })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+    })
+}
+
+/// A response of JSON.
+pub(super) fn json_of(json: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 /// Adds the schemas of the responses.

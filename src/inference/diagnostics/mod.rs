@@ -27,8 +27,11 @@ use crate::{
 };
 
 use baseline::BaselineCheck;
-pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
-pub(crate) use causes::{Caused, Shift, ShiftAnswer, ShiftCause, shift_causes};
+pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread};
+pub(crate) use causes::{
+    AlarmVectors, Caused, ChannelCause, NearestClass, Shift, ShiftAnswer, ShiftCauses,
+    StatisticCause,
+};
 pub(crate) use changes::{Change, changes};
 pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
 use reader::Reading;
@@ -215,14 +218,13 @@ impl<'a> Diagnostics<'a> {
             if detail != Detail::Full {
                 magnitudes.left = None;
             }
-            let scales = scales(block.threshold, magnitudes);
+            let scales = block.threshold.scales(magnitudes.threshold, magnitudes.mean_abs);
             blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
         let BaselineCheck { shift, level } = reading.baseline;
         let input_shift = shift.map(|shift| {
-            let named = || reading.shift_causes(manifest);
-            let caused = Caused::new(Shift::Input(shift), shift.alarm, named);
-            ShiftAnswer { caused, changes: Vec::new() }
+            let causes = reading.shift_causes(shift, manifest);
+            ShiftAnswer { judged: Shift::Input(shift), causes, changes: Vec::new() }
         });
         let input_level =
             level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));
