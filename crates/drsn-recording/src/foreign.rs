@@ -57,6 +57,19 @@ const KINDS: &[(&str, &str, &[Mark])] = &[
     ("a NetCDF file", ARRAY, &[(0, b"CDF\x02")]),
     ("a NetCDF file", ARRAY, &[(0, b"CDF\x05")]),
     ("a TDMS file", ARRAY, &[(0, b"TDSm"), (5, b"\0\0\0")]),
+    ("the index of a TDMS file", ARRAY, &[(0, b"TDSh"), (5, b"\0\0\0")]),
+    ("a Feather file", ARRAY, &[(0, b"FEA1")]),
+    ("an EDF file", ARRAY, &[(0, b"0       "), (170, b"."), (173, b"."), (178, b"."), (181, b".")]),
+    ("a BDF file", ARRAY, &[(0, b"\xffBIOSEMI")]),
+    ("a BrainVision header", ARRAY, &[(0, b"Brain Vision Data Exchange")]),
+    ("a waveform of a Tektronix scope (WFM)", ARRAY, &[(2, b":WFM#")]),
+    ("a waveform of a Tektronix scope (ISF)", ARRAY, &[(0, b":WFMP")]),
+    ("a waveform of a LeCroy scope", ARRAY, &[(0, b"#9"), (11, b"WAVEDESC\0")]),
+    ("a universal file (UFF)", ARRAY, &[(0, b"    -1\n    58")]),
+    ("a universal file (UFF)", ARRAY, &[(0, b"    -1\r\n    58")]),
+    ("a pickle of Python", ARRAY, &[(0, b"\x80\x04\x95"), (7, b"\0\0\0\0")]),
+    ("a pickle of Python", ARRAY, &[(0, b"\x80\x05\x95"), (7, b"\0\0\0\0")]),
+    ("a text in UTF-32", "save it in UTF-8", &[(0, b"\xff\xfe\0\0")]),
     ("an MDF measurement", ARRAY, &[(0, b"MDF     ")]),
     ("an SQLite database", ARRAY, &[(0, b"SQLite format 3\0")]),
     ("an Ogg file", SOUND, &[(0, b"OggS\0")]),
@@ -67,6 +80,7 @@ const KINDS: &[(&str, &str, &[Mark])] = &[
     ("a WMA or WMV file", SOUND, &[(0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")]),
     ("an AMR file", SOUND, &[(0, b"#!AMR")]),
     ("a Core Audio file", SOUND, &[(0, b"caff\0\x01\0\0")]),
+    ("a SPHERE file", SOUND, &[(0, b"NIST_1A\n")]),
     ("a Sun audio file", SOUND, &[(0, b".snd\0\0")]),
     ("a MIDI file", SOUND, &[(0, b"MThd\0\0\0\x06")]),
     ("a HEIC picture", PICTURE, &[(4, b"ftyphei")]),
@@ -90,6 +104,12 @@ const KINDS: &[(&str, &str, &[Mark])] = &[
     ("a PDF document", DOCUMENT, &[(0, b"%PDF-")]),
     ("a PostScript document", DOCUMENT, &[(0, b"%!PS")]),
     ("an RTF document", DOCUMENT, &[(0, b"{\\rtf")]),
+    (
+        "a pointer of Git LFS",
+        "get the file itself by `git lfs pull`",
+        &[(0, b"version https://git-lfs.github.com/")],
+    ),
+    ("what macOS keeps beside a file (AppleDouble)", DOCUMENT, &[(0, b"\0\x05\x16\x07\0\x02\0\0")]),
     ("a program", DOCUMENT, &[(0, b"\x7fELF")]),
     ("a TAR archive", ARCHIVE, &[(257, b"ustar")]),
     ("a 7z archive", ARCHIVE, &[(0, b"7z\xbc\xaf\x27\x1c")]),
@@ -107,6 +127,9 @@ const MARKUP: &[(&str, &str, &str)] = &[
     ("<html", "a web page (HTML)", DOCUMENT),
     ("<svg", "an SVG drawing", PICTURE),
     ("<?xml", "an XML file", DOCUMENT),
+    ("<table", "a web page (HTML)", DOCUMENT),
+    ("{\"", "a JSON file", ARRAY),
+    ("[{\"", "a JSON file", ARRAY),
 ];
 
 /// The kind of a file that is not read, by its first bytes (520 are enough); `None` if it is of a
@@ -126,7 +149,10 @@ fn markup(bytes: &[u8]) -> Option<Foreign> {
     let begins = |start: &str| {
         text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
     };
+    // Raw numbers may begin so, and do not go on as a text.
+    let is_text = |&byte: &u8| byte >= b' ' || byte.is_ascii_whitespace();
     let found = MARKUP.iter().find(|(start, _, _)| begins(start));
+    let found = found.filter(|_| text.iter().take(64).all(is_text));
     found.map(|&(_, name, advice)| Foreign { name, advice })
 }
 

@@ -84,7 +84,7 @@ impl RecordingFormat {
             // Text has no mark.
             Self::Csv => Facts {
                 name: "CSV",
-                extensions: &["csv", "tsv", "txt"],
+                extensions: &["csv", "tsv", "txt", "lvm"],
                 media_types: &["text/csv", "text/tab-separated-values"],
                 begins: |_| false,
             },
@@ -127,8 +127,19 @@ impl RecordingFormat {
         let is_text = |&byte: &u8| byte >= b' ' || matches!(byte, b'\t' | b'\r' | b'\n');
         let is_table = start.iter().all(is_text) && start.iter().any(u8::is_ascii_digit);
         // A document of another kind of text begins with a mark of its own.
-        let is_other = matches!(start.trim_ascii_start().first(), Some(b'{' | b'<' | b'%'));
+        // `% ` begins a comment of MATLAB.
+        let is_other = match start.trim_ascii_start() {
+            [b'{' | b'<', ..] => true,
+            [b'%', next, ..] => !matches!(next, b' ' | b'%'),
+            _ => false,
+        };
         (is_table && !is_other).then_some(Self::Csv)
+    }
+
+    /// The format of a file: by its first bytes (520 are enough), or else by its name. A text with
+    /// numbers in it is a table, whatever it is called: all other formats have marks.
+    pub fn of_file(start: &[u8], named: Option<Self>) -> Option<Self> {
+        Self::sniff(start).or_else(|| Self::of_text(start)).or(named)
     }
 
     /// The format of a file whose name tells nothing, if its first bytes (520 are enough) leave

@@ -252,9 +252,7 @@ impl Recording {
 /// The format of a file by its first bytes, the ending of its name, or else its being a text.
 fn format_of(bytes: &[u8], path: &Path) -> Option<RecordingFormat> {
     let start = bytes.get(..MARK_BYTES as usize).unwrap_or(bytes);
-    RecordingFormat::sniff(start)
-        .or_else(|| RecordingFormat::from_path(path))
-        .or_else(|| RecordingFormat::of_text(start))
+    RecordingFormat::of_file(start, RecordingFormat::from_path(path))
 }
 
 /// Rejects a file of a kind that is not read.

@@ -124,6 +124,9 @@ pub(crate) fn all<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>
     let mut names = Unique::default();
     for member in members {
         limits.check_time()?;
+        if member.is_of_macos() {
+            continue;
+        }
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else { continue };
         names.add(&name)?;
         let member = Member { name, ..member };
@@ -134,8 +137,14 @@ pub(crate) fn all<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>
 }
 
 impl<'a> Member<'a> {
+    /// Whether macOS has put it into the archive: `__MACOSX/._x.npy`.
+    fn is_of_macos(&self) -> bool {
+        self.name.starts_with("__MACOSX/")
+            || self.name.split('/').any(|part| part.starts_with("._"))
+    }
+
     fn is_array(&self) -> bool {
-        self.name.strip_suffix(".npy").is_some()
+        self.name.strip_suffix(".npy").is_some() && !self.is_of_macos()
     }
 
     /// Compares the checksum of its contents.

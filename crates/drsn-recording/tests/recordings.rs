@@ -128,8 +128,14 @@ fn the_first_bytes_of_a_file_precede_its_name() {
     assert_eq!(open("signal.TXT", b"1\n2\n").unwrap().len(), 2);
     // Loggers name their files by the time, which is no ending.
     assert_eq!(open("2003.10.22.12.06.24", b"1\n2\n").unwrap().len(), 2);
-    for other in [&b"\x00\x01\x02 12"[..], b"{\"a\": 1}", b"no numbers"] {
+    for other in [&b"\x00\x01\x02 12"[..], b"{ 1 }", b"no numbers"] {
         assert!(open("signal", other).unwrap_err().starts_with("its format is not recognized"));
+    }
+    assert!(open("signal", b"{\"a\": 1}").unwrap_err().starts_with("it is a JSON file"));
+    // Every other format has a mark, so that a text is a table, whatever it is called.
+    for name in ["signal.wav", "signal.npy", "signal.mat", "signal.flac.gz"] {
+        assert_eq!(open(name, b"x\n0.5\n1.5\n").unwrap().names, [Some("x".to_owned())], "{name}");
+        assert!(open(name, b"no numbers").unwrap_err().contains("not a valid"), "{name}");
     }
 }
 

@@ -147,3 +147,8 @@ fn files_of_scipy_are_read_as_scipy_reads_them() {
 fn sounds_of_libsndfile_are_read_as_libsndfile_reads_them() {
     compare("sounds", 0.5);
 }
+
+#[test]
+fn tables_of_instruments_are_read_as_their_makers_describe_them() {
+    compare("instruments", 0.95);
+}

@@ -106,9 +106,15 @@ impl FileKind {
         if let Some(kind) = foreign_kind(bytes) {
             return Err(ApiError::invalid(format!("the file is {kind}")));
         }
-        let of_text = || RecordingFormat::of_text(bytes).map(Self::Recording);
-        let known = Self::sniff(bytes).or_else(|| name.and_then(Self::of_name)).or(declared);
-        known.or_else(of_text).ok_or_else(|| {
+        let known = Self::sniff(bytes).or_else(|| {
+            match name.and_then(Self::of_name).or(declared) {
+                Some(Self::Recording(named)) => RecordingFormat::of_file(bytes, Some(named)),
+                Some(image @ Self::Image(_)) => return Some(image),
+                None => RecordingFormat::of_file(bytes, None),
+            }
+            .map(Self::Recording)
+        });
+        known.ok_or_else(|| {
             if id3::is_tagged(bytes) {
                 return ApiError::invalid(format!("the file is {TAGGED}"));
             }

@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use super::{INSPECTED_LINES, layout::Line, lines::Lines, open};
+use super::{INSPECTED_LINES, layout::Line, lines::Lines, open, segments::Segments, table::Table};
 use crate::{Limits, RecordingError, Selection};
 
 /// Most bytes that are split into cells to find it, again for each number of lines.
@@ -12,6 +12,10 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_BLOCKS: usize = 64;
 /// Rows that make a table, if they are less than half of the lines.
 const ROWS: usize = 8;
+/// Lines above a table that look like its rows, and may be something else: fewer than this one after
+/// the other, and than this in all if they are a quarter of those lines.
+const RUN_ABOVE: usize = 8;
+const ROWS_ABOVE: usize = 16;
 /// Lines of text that are above a table, and not in it: it may have names, and a row with a mistake.
 const TEXTS: usize = 3;
 
@@ -70,14 +74,28 @@ fn search(lines: &[Line], from: usize, failed: Option<u64>, limits: &Limits) -> 
             continue;
         }
         // The last line may be cut.
-        let Ok(table) = open(rest, &Selection::default(), limits, false) else { continue };
+        let Ok(table) = open(rest, Segments::None, &Selection::default(), limits, false) else {
+            continue;
+        };
         let is_table = table.rows() >= ROWS || 2 * table.rows() >= lines.len();
         let is_below = || table.is_named() || above.iter().filter(is_text).count() >= TEXTS;
-        if is_table && table.is_clear() && (failed.is_none() || is_below()) {
+        let is_table = is_table && table.is_clear() && !is_continued(above, &table);
+        if is_table && (failed.is_none() || is_below()) {
             return Some(number - 1);
         }
     }
     None
+}
+
+/// Whether the lines above a table have rows of it, which would be lost.
+fn is_continued(above: &[Line], table: &Table) -> bool {
+    let (mut run, mut longest, mut rows) = (0, 0, 0);
+    for (_, line) in above {
+        run = if table.is_row(line) { run + 1 } else { 0 };
+        rows += usize::from(run > 0);
+        longest = longest.max(run);
+    }
+    longest >= RUN_ABOVE || rows >= ROWS_ABOVE && 4 * rows >= above.len()
 }
 
 /// The same for a table that begins after the first lines. Blocks overlap by half, so that the rows
@@ -97,7 +115,7 @@ fn later(mut block: Vec<Line>, mut lines: Lines<impl BufRead>, limits: &Limits) 
         let half = block.get(block.len() / 2..).unwrap_or_default();
         // A short table at the end of the file has less than half of the last block.
         let is_last = block.len() < INSPECTED_LINES;
-        if is_last || open(half, &Selection::default(), limits, false).is_ok() {
+        if is_last || open(half, Segments::None, &Selection::default(), limits, false).is_ok() {
             // A block that begins inside a table has no lines above it to skip.
             let first = block.first().map_or(0, |(number, _)| number - 1);
             return search(&block, 0, None, limits).filter(|&skipped| skipped > first);

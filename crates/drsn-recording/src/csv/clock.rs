@@ -3,7 +3,7 @@
 //! The mean step decides: rounded times differ in their steps, and not in their mean. A step back
 //! and one of several times the mean are breaks (a restart, a gap), which are counted and left out.
 
-use super::cells::number;
+use super::{cells::number, names::unit_of_time};
 use crate::{Notice, NoticeCode, RateSource};
 
 /// Steps above this many times the mean of those before are gaps, if they are also above
@@ -72,7 +72,7 @@ impl Clock {
     pub(super) fn tick(&mut self, cell: &str, line: u64) {
         let number = number(cell).map(|number| number.value).filter(|time| time.is_finite());
         let time = number.or_else(|| {
-            let time = time_of_day(cell)?;
+            let time = seconds(cell)?;
             self.unit = Some(1.0);
             Some(time)
         });
@@ -176,13 +176,30 @@ fn epoch_unit(first: f64) -> Option<f64> {
     UNITS.into_iter().find(|unit| (1e9..2.2e9).contains(&(first * unit)))
 }
 
+/// The seconds of a time of day, or of a number with its unit: `0.25 sec`.
+pub(super) fn seconds(cell: &str) -> Option<f64> {
+    let with_unit = || {
+        let (value, unit) = cell.trim().rsplit_once(' ')?;
+        Some(number(value)?.value * unit_of_time(unit)?)
+    };
+    time_of_day(cell).or_else(with_unit)
+}
+
 /// The seconds of `23:59:59.999` at the end of a cell, after a date or not.
-fn time_of_day(cell: &str) -> Option<f64> {
+pub(super) fn time_of_day(cell: &str) -> Option<f64> {
     let cell = cell.trim().trim_end_matches(['Z', 'z']);
     let start = cell.rfind([' ', 'T']).map_or(0, |blank| blank + 1);
     let mut parts = cell.get(start..)?.split(':');
     let (hours, minutes) = (parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u32>().ok()?);
     let seconds: f64 = parts.next().map_or(Some(0.0), |s| s.replace(',', ".").parse().ok())?;
+    // `23:59:59:999`, as some telephones write it.
+    let is_thousandth = |part: &str| part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit());
+    let thousandths = match parts.next() {
+        None => 0.0,
+        Some(part) if is_thousandth(part) && seconds.fract() == 0.0 => part.parse::<f64>().ok()?,
+        Some(_) => return None,
+    };
     let is_time = parts.next().is_none() && minutes < 60 && (0.0..61.0).contains(&seconds);
-    is_time.then(|| f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0 + seconds)
+    let whole = f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0;
+    is_time.then(|| whole + seconds + thousandths / 1e3)
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::{
     cells::{Separator, number},
+    clock::seconds,
     numbers::Numbers,
 };
 
@@ -26,13 +27,26 @@ pub(super) struct Grid<'a> {
 
 /// Whether a line is a comment, or has only blanks.
 pub(super) fn is_blank_or_comment(line: &str) -> bool {
-    let text = line.trim_start();
-    text.is_empty() || text.starts_with('#')
+    line.trim_start().is_empty() || is_comment(line)
 }
 
 /// Whether a line is a comment.
 pub(super) fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
+    let text = line.trim_start();
+    match text.as_bytes() {
+        [b'#', rest @ ..] => !is_error_value(rest),
+        [b'%', next, ..] => matches!(next, b' ' | b'%'),
+        [b'/', b'/', ..] => true,
+        _ => false,
+    }
+}
+
+/// Whether what follows `#` is a value that a spreadsheet could not compute: `#N/A`, `#DIV/0!`.
+fn is_error_value(rest: &[u8]) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'/' | b'0');
+    let length = rest.iter().position(|byte| !is_of_word(byte)).unwrap_or(rest.len());
+    let (word, after) = rest.split_at(length);
+    matches!(word, b"N/A" | b"NV") || length > 1 && matches!(after, [b'!' | b'?', ..])
 }
 
 impl<'a> Grid<'a> {
@@ -142,7 +156,9 @@ impl<'a> Grid<'a> {
     /// too many. One fewer than there are columns leaves the first one without a name, as in R.
     pub(super) fn names(&self, mut names: Vec<&'a str>) -> Option<Vec<&'a str>> {
         let columns = self.columns(self.first_row);
-        while names.len() > columns && names.last().is_some_and(|name| name.is_empty()) {
+        let is_none =
+            |name: &str| name.is_empty() || is_statement(name) || Self::has_measured(&[name]);
+        while names.len() > columns && names.last().is_some_and(|name| is_none(name)) {
             names.pop();
         }
         let lacks_one = names.len() + 1 == columns && columns > 1;
@@ -204,6 +220,12 @@ impl<'a> Grid<'a> {
         cells.iter().any(|cell| number(cell).is_some())
     }
 
+    /// Whether cells where most rows have numbers are numbers that nobody would choose as names.
+    pub(super) fn has_measured_rows(&self, cells: &[&str]) -> bool {
+        let at = |&column: &usize| cells.get(column).copied();
+        Self::has_measured(&self.core.iter().filter_map(at).collect::<Vec<_>>())
+    }
+
     /// Whether a cell is a number that nobody would choose as a name.
     pub(super) fn has_measured(cells: &[&str]) -> bool {
         cells.iter().any(|cell| number(cell).is_some() && !cell.bytes().all(|b| b.is_ascii_digit()))
@@ -250,11 +272,21 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Whether a cell begins like a number and is none, and no date.
+/// Whether a cell of the header, after the names, states something of the samples: scopes and
+/// `LabVIEW` write it beside them.
+fn is_statement(cell: &str) -> bool {
+    cell.contains('=')
+        || ["start", "increment", "comment"].iter().any(|name| cell.eq_ignore_ascii_case(name))
+}
+
+/// Whether a cell begins like a number and is none, and no date or time.
 fn is_torn(cell: &str) -> bool {
     let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
     let is_date = cell.contains(':') || begins.contains(['-', '/']);
-    begins.starts_with(|c: char| c.is_ascii_digit()) && number(cell).is_none() && !is_date
+    begins.starts_with(|c: char| c.is_ascii_digit())
+        && number(cell).is_none()
+        && !is_date
+        && seconds(cell).is_none()
 }
 
 /// Whether a number is written without a fraction and an exponent.

@@ -2,14 +2,20 @@
 //! names and units of its columns, and what each column is.
 
 use super::{
-    cells::Separator,
+    cells::{Separator, number},
+    clock::time_of_day,
     grid::{Grid, is_blank_or_comment, is_comment},
     malformed,
-    names::{Meaning, are_units, meaning},
+    names::{Meaning, are_units, meaning, named_unit},
     numbers::Numbers,
     preamble::{rate, stated_rate},
 };
-use crate::{Notice, NoticeCode, RecordingError, error::Names, limits::check_channels};
+use crate::{Notice, NoticeCode, RecordingError, error::Names};
+
+/// Columns of a table whose lines may be its channels: more than there are channels elsewhere, and as
+/// many as a line can hold.
+const LEAST_WIDE: usize = 65;
+const MOST_WIDE: usize = 8192;
 
 /// A line of the text, with its number.
 pub(super) type Line = (u64, String);
@@ -25,6 +31,8 @@ pub(super) enum Role {
     Counter,
     /// Text, or nothing.
     NoNumbers,
+    /// Notes beside the first rows.
+    Margin,
 }
 
 /// A column.
@@ -35,7 +43,9 @@ pub(super) struct Column {
     pub(super) role: Role,
     is_by_content: bool,
     /// Whether it has neither a name nor a cell that is not empty.
-    is_blank: bool,
+    pub(super) is_blank: bool,
+    /// The mean step between its numbers, if it has any.
+    pub(super) step: Option<f64>,
 }
 
 impl Column {
@@ -53,6 +63,8 @@ pub(super) struct Layout {
     pub(super) columns: Vec<Column>,
     /// The position of the first row among the inspected lines.
     pub(super) first_row: usize,
+    /// Rows among the inspected lines.
+    rows: usize,
     /// The sample rate that the lines before the table state.
     pub(super) stated_rate: Option<f64>,
     pub(super) notices: Vec<Notice>,
@@ -65,7 +77,6 @@ impl Layout {
         let grid = Grid::best(&texts, declared);
         let grid = grid.ok_or_else(|| no_table(&texts))?;
         let header = Header::above(&texts, &grid)?;
-        check_channels(grid.columns(header.first_row) as u64)?;
         let columns = columns(&grid, &header);
         if let Some(column) = grid.column_of_fractions().filter(|_| header.names.is_empty()) {
             return Err(malformed(format!(
@@ -83,13 +94,27 @@ impl Layout {
         }
         notices.extend(skipped(&columns));
         notices.extend(may_be_a_clock(&grid, &header, &columns));
+        let has_margin = columns.iter().any(|column| column.role == Role::Margin);
         Ok(Self {
             separator: grid.separator,
             columns,
             first_row: header.first_row,
-            stated_rate: stated_rate(texts.into_iter().take(header.top)),
+            rows: grid.rows_from(header.first_row).count(),
+            stated_rate: stated_rate(&texts[..header.first_row])
+                .or_else(|| has_margin.then(|| stated_rate(&texts))?),
             notices,
         })
+    }
+
+    /// Whether its lines may be channels and its columns moments: far more columns than rows, all of
+    /// them numbers without names.
+    pub(super) fn is_wide(&self) -> bool {
+        let columns = self.columns.len();
+        let has_few_rows = columns >= LEAST_WIDE || columns > 8 && 8 * self.rows <= columns;
+        has_few_rows
+            && self.rows < columns.min(LEAST_WIDE)
+            && columns <= MOST_WIDE
+            && self.columns.iter().all(|c| c.name.is_empty() && c.role == Role::Signal)
     }
 }
 
@@ -113,8 +138,10 @@ impl<'a> Header<'a> {
         let mut header = Self { top: first_row, first_row, ..Self::default() };
         let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };
         if is_comment(lines[line]) {
-            let names: Vec<_> =
-                grid.separator.split(lines[line].trim_start_matches(['#', ' '])).collect();
+            let names: Vec<_> = grid
+                .separator
+                .split(lines[line].trim_start_matches(['#', '%', '/', ' ']))
+                .collect();
             let fits = names.len() > 1 && names.len() == grid.columns(first_row);
             if fits && !Grid::has_number(&names) {
                 header = Self { names, top: line, ..header };
@@ -134,6 +161,11 @@ impl<'a> Header<'a> {
             }
             return Ok(header.or_numbers(grid));
         };
+        let is_preamble = names.iter().any(|name| time_of_day(name).is_some())
+            || rate(lines[line]).is_some() && (names.len() == 1 || Grid::has_number(&names));
+        if is_preamble {
+            return Ok(header.or_numbers(grid));
+        }
         if are_units(names.iter().copied())
             && let Some(higher) = above(line).filter(|&line| !is_comment(lines[line]))
             && let Some(named) = grid.names(grid.separator.split(lines[higher]).collect())
@@ -141,7 +173,7 @@ impl<'a> Header<'a> {
             header.units = std::mem::replace(&mut names, named);
             line = higher;
         }
-        if Grid::has_measured(&names) {
+        if grid.has_measured_rows(&names) {
             // Decimals are no names: it is a line of the preamble, or a row with a mistake.
             let first_row = if rate(lines[line]).is_some() { first_row } else { line };
             let doubt = (first_row == line)
@@ -149,7 +181,7 @@ impl<'a> Header<'a> {
             return Ok(Self { top: first_row, first_row, doubt, ..header });
         }
         if header.units.is_empty()
-            && Grid::has_number(&names)
+            && names.iter().any(|name| is_of_digits(name))
             && !names
                 .iter()
                 .any(|name| matches!(meaning(name, None), Meaning::Time { .. } | Meaning::Counter))
@@ -212,6 +244,7 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
     let count = grid.columns(header.first_row).max(header.names.len());
     let mut columns: Vec<Column> = Vec::with_capacity(count);
     let mut is_before = true;
+    let mut times: Vec<(&str, Vec<f64>)> = Vec::new();
     for index in 0..count {
         let name = &plain(header.names.get(index).copied().unwrap_or_default());
         let unit = header.units.get(index).copied();
@@ -219,19 +252,47 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         let meaning = if header.names.is_empty() { Meaning::Other } else { meaning(name, unit) };
         // Without a name, only the columns before the first signal may be times or numbers of rows.
         let is_named = meaning == Meaning::Counter && !name.is_empty();
-        let (role, is_by_content) = role(meaning, &numbers, count > 1 && (is_named || is_before));
+        // The same times before each channel.
+        let again = |(known, values): &(&str, Vec<f64>)| {
+            !name.is_empty() && known == name || *values == numbers.values
+        };
+        let is_again = !numbers.is_empty() && times.iter().any(again);
+        let may_be_clock = count > 1 && (is_named || is_before || is_again);
+        let (role, is_by_content) = match role(meaning, &numbers, may_be_clock) {
+            (Role::NoNumbers, _) if count > 1 && grid.has_times(index, header.first_row) => {
+                (Role::Time { unit: None }, true)
+            }
+            (Role::Signal | Role::NoNumbers, _) if grid.is_margin(index, header.first_row) => {
+                (Role::Margin, true)
+            }
+            (Role::Time { unit: None }, true) => {
+                (Role::Time { unit: named_unit(name, unit) }, true)
+            }
+            decided => decided,
+        };
         is_before &= role != Role::Signal;
         let is_blank = name.is_empty() && numbers.is_blank;
-        columns.push(Column { name: name.to_owned(), role, is_by_content, is_blank });
+        let step = numbers.mean_step();
+        if matches!(role, Role::Time { .. }) {
+            times.push((header.names.get(index).copied().unwrap_or_default(), numbers.values));
+        }
+        columns.push(Column { name: name.to_owned(), role, is_by_content, is_blank, step });
     }
     // The last one is the signal, whatever it looks like.
     if let Some(last) = columns.last_mut()
         && last.is_by_content
-        && last.role != Role::NoNumbers
+        && last.step.is_some()
+        && last.role != Role::Margin
     {
         *last = Column { role: Role::Signal, is_by_content: false, ..last.clone() };
     }
     columns
+}
+
+/// Whether a name is made of digits and what may stand between them.
+fn is_of_digits(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_digit()) && !name.contains(char::is_alphabetic)
+        || number(name).is_some()
 }
 
 /// A name without the apostrophes around it, and with one quote for two.
@@ -278,6 +339,7 @@ fn skipped(columns: &[Column]) -> Option<Notice> {
             let what = match role {
                 Role::Counter => "numbers the rows",
                 Role::Time { .. } => "advances evenly, like time",
+                Role::Margin => "has cells beside the first rows only",
                 Role::Signal | Role::NoNumbers => "has no numbers",
             };
             if name.is_empty() {

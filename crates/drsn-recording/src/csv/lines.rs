@@ -71,7 +71,10 @@ impl<R: BufRead> Lines<R> {
             text: String::new(),
             number: 0,
             unchecked: BYTES_PER_LOOK,
-            longest: (MAX_LINE_BYTES, "a row holds one sample of each channel"),
+            longest: (
+                MAX_LINE_BYTES,
+                "a row holds one sample of each channel: write one moment a line",
+            ),
             is_ended: true,
         }
     }

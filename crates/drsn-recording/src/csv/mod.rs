@@ -8,17 +8,21 @@
 mod beginning;
 mod cells;
 mod clock;
+mod clocks;
 mod commas;
 mod decimals;
 mod grid;
 mod layout;
 mod lines;
+mod margin;
 mod names;
 mod numbers;
 mod preamble;
 pub(super) mod rows;
+mod segments;
 mod table;
 mod utf_16;
+mod wide;
 
 use std::io::BufRead;
 
@@ -26,9 +30,12 @@ use self::{
     cells::Separator,
     layout::{Layout, Line},
     lines::Lines,
+    segments::Segments,
     table::Table,
 };
-use crate::{Limits, Recording, RecordingError, RecordingFormat, Selection};
+use crate::{
+    Limits, Recording, RecordingError, RecordingFormat, Selection, limits::check_channels,
+};
 
 /// Lines in which the layout is found, and the limit of their bytes.
 const INSPECTED_LINES: usize = 256;
@@ -48,8 +55,9 @@ pub(super) fn read(
             )));
         }
     }
-    let first = inspected(&mut lines)?;
-    let mut table = match open(&first, selection, limits, lines.is_ended()) {
+    let mut first = inspected(&mut lines)?;
+    let segments = Segments::of(&mut first);
+    let mut table = match open(&first, segments, selection, limits, lines.is_ended()) {
         Ok(table) => table,
         Err(error) => return Err(beginning::advised(error, first, lines, limits)),
     };
@@ -64,7 +72,9 @@ pub(super) fn read(
             table.cut(error)?;
         }
     }
-    table.finish()
+    let is_wide = table.is_wide();
+    let recording = table.finish()?;
+    if is_wide { wide::recording(recording, selection) } else { Ok(recording) }
 }
 
 /// The first lines.
@@ -85,6 +95,7 @@ fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Vec<Line>, RecordingErro
 /// `is_whole` is false if the file may have been cut in the last one.
 fn open(
     first: &[Line],
+    segments: Segments,
     selection: &Selection,
     limits: &Limits,
     is_whole: bool,
@@ -98,7 +109,13 @@ fn open(
         Layout::of(first, None)?
     };
     let first_row = layout.first_row;
-    let mut table = Table::new(layout, selection, limits)?;
+    let all = Selection::default();
+    let mut table = if layout.is_wide() {
+        Table::new(layout, segments, &all, limits)?
+    } else {
+        check_channels(layout.columns.len() as u64)?;
+        Table::new(layout, segments, selection, limits)?
+    };
     for (index, (number, line)) in first.iter().enumerate().skip(first_row) {
         table.line(*number, line, is_whole || index + 1 < first.len())?;
     }

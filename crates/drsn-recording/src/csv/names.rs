@@ -1,7 +1,7 @@
 //! What the names of columns mean: time and its unit, numbers of rows, units of other quantities.
 
 /// Words for time.
-const TIME: [&str; 19] = [
+const TIME: [&str; 25] = [
     "time",
     "times",
     "timestamp",
@@ -21,9 +21,15 @@ const TIME: [&str; 19] = [
     "czas",
     "tid",
     "tijd",
+    "время",
+    "时间",
+    "時間",
+    "时刻",
+    "時刻",
+    "시간",
 ];
 /// Words that may stand beside them.
-const BESIDE_TIME: [&str; 30] = [
+const BESIDE_TIME: [&str; 34] = [
     "relative",
     "rel",
     "absolute",
@@ -54,6 +60,10 @@ const BESIDE_TIME: [&str; 30] = [
     "x",
     "value",
     "in",
+    "rate",
+    "default",
+    "fast",
+    "slow",
 ];
 /// Names of columns that number the rows.
 const COUNTERS: [&str; 16] = [
@@ -70,10 +80,10 @@ const UNITS: [(f64, &[&str]); 6] = [
     (3600.0, &["h", "hr", "hrs", "hour", "hours", "stunde", "stunden"]),
 ];
 /// Units of what is measured, for rows of units beneath the names.
-const OTHER_UNITS: [&str; 34] = [
+const OTHER_UNITS: [&str; 35] = [
     "v", "mv", "uv", "µv", "μv", "kv", "volt", "volts", "a", "ma", "ua", "µa", "amp", "ampere",
     "g", "mg", "m/s²", "m/s^2", "m/s2", "m/s", "mm/s", "mm", "um", "µm", "pa", "kpa", "bar", "n",
-    "nm", "hz", "rpm", "db", "°c", "%",
+    "nm", "hz", "rpm", "db", "°c", "%", "sequence",
 ];
 
 /// What a column is, as far as its name tells.
@@ -98,7 +108,11 @@ pub(super) fn meaning(name: &str, unit: Option<&str>) -> Meaning {
     let is_beside = |word: &String| BESIDE_TIME.contains(&&word[..]);
     // `T` is a temperature, unless its unit is one of time.
     let is_temperature = name.trim().starts_with('T') && words == ["t"] && unit.is_none();
-    if words.iter().any(is_time) && words.iter().all(|w| is_time(w) || is_beside(w)) {
+    // `Time 1` and `Time 2` are the clocks of two channels; `T_1` is a temperature.
+    let has_long_word = words.iter().any(|word| is_time(word) && word.chars().count() > 1);
+    let is_number = |word: &String| has_long_word && word.bytes().all(|byte| byte.is_ascii_digit());
+    if words.iter().any(is_time) && words.iter().all(|w| is_time(w) || is_beside(w) || is_number(w))
+    {
         return if is_temperature { Meaning::Other } else { Meaning::Time { unit } };
     }
     match &words[..] {
@@ -118,6 +132,11 @@ pub(super) fn meaning(name: &str, unit: Option<&str>) -> Meaning {
         _ if unit.is_some() && words.iter().all(is_beside) => Meaning::Time { unit },
         _ => Meaning::Other,
     }
+}
+
+/// The unit of time that a column's name ends with, or else the row of units says, in seconds.
+pub(super) fn named_unit(name: &str, unit: Option<&str>) -> Option<f64> {
+    unit.and_then(unit_of_time).or_else(|| words_and_unit(name).1)
 }
 
 /// Whether every cell of a row that is not empty is a unit, and there is one.
@@ -207,6 +226,11 @@ mod tests {
             ("Seconds", time(1.0)),
             ("Second", time(1.0)),
             ("T [ms]", time(1e-3)),
+            ("Time 2 (s)", time(1.0)),
+            ("Time  1 - default sample rate", Meaning::Time { unit: None }),
+            ("时间(ms)", time(1e-3)),
+            ("T_1", Meaning::Other),
+            ("t 2", Meaning::Other),
             ("X_Value [s]", time(1.0)),
             ("time since start (sec.)", time(1.0)),
             ("Time", Meaning::Time { unit: None }),

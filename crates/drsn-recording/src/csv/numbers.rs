@@ -18,6 +18,12 @@ impl Numbers {
         self.values.is_empty()
     }
 
+    /// Their mean step, if there are any.
+    pub(super) fn mean_step(&self) -> Option<f64> {
+        let (first, last) = (self.values.first()?, self.values.last()?);
+        Some((last - first) / (self.values.len() - 1).max(1) as f64)
+    }
+
     /// Whether they are enough to tell a counter or a clock from a signal.
     pub(super) fn are_enough(&self) -> bool {
         self.values.len() >= Self::ROWS_OF_A_CLOCK

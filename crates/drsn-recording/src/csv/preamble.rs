@@ -7,8 +7,25 @@ use super::{
 };
 
 /// Units of frequency in Hz.
-const HERTZ: [(&str, f64); 5] =
-    [("hz", 1.0), ("khz", 1e3), ("mhz", 1e6), ("s/s", 1.0), ("ks/s", 1e3)];
+const HERTZ: [(&str, f64); 14] = [
+    ("hz", 1.0),
+    ("khz", 1e3),
+    ("mhz", 1e6),
+    ("ghz", 1e9),
+    ("s/s", 1.0),
+    ("ks/s", 1e3),
+    ("ms/s", 1e6),
+    ("gs/s", 1e9),
+    ("sa/s", 1.0),
+    ("ksa/s", 1e3),
+    ("msa/s", 1e6),
+    ("gsa/s", 1e9),
+    ("sps", 1.0),
+    ("ksps", 1e3),
+];
+
+/// Marks before a statement.
+const MARKS: [char; 6] = ['#', '%', '/', ';', ' ', '"'];
 
 /// What a key states.
 enum Quantity {
@@ -17,16 +34,39 @@ enum Quantity {
 }
 
 /// The rate in Hz, if the lines state one and do not contradict each other.
-pub(super) fn stated_rate<'a>(lines: impl Iterator<Item = &'a str>) -> Option<f64> {
-    let mut rates = lines.filter_map(rate);
+pub(super) fn stated_rate(lines: &[&str]) -> Option<f64> {
+    let separators = [',', ';', '\t'];
+    // `CH1V,t0 = -1e-3,tInc = 2e-8`.
+    let inner = |line: &&str| {
+        line.split(separators).skip(1).filter(|cell| cell.contains('=')).find_map(rate)
+    };
+    // `X,CH1,Start,Increment` above `Sequence,Volt,-1e-3,2e-8`.
+    let below = |pair: &[&str]| {
+        let [keys, values] = pair else { return None };
+        let mut cells = keys.split(separators).zip(values.split(separators));
+        cells.find_map(|(key, value)| {
+            let is_key = !key.contains(|c: char| c.is_ascii_digit()) && quantity(key).is_some();
+            (is_key && number(value.trim()).is_some()).then(|| rate(&format!("{key}={value}")))?
+        })
+    };
+    let alone = lines.iter().filter_map(|line| rate(line));
+    let mut rates =
+        alone.chain(lines.iter().filter_map(inner)).chain(lines.windows(2).filter_map(below));
     let first = rates.next()?;
     rates.all(|rate| (rate - first).abs() <= 1e-3 * first).then_some(first)
 }
 
 /// The rate that a line states.
 pub(super) fn rate(line: &str) -> Option<f64> {
-    let line = line.trim_start_matches(['#', '%', ' ', '"']);
-    let (key, value) = line.split_once([',', ';', '\t', ':', '='])?;
+    let line = line.trim_start_matches(MARKS);
+    let split = line.split_once([',', ';', '\t', ':', '=']);
+    let (key, value) = split.or_else(|| {
+        // `Sample Rate 48000`.
+        let digit = line.find(|c: char| c.is_ascii_digit())?;
+        line.split_at_checked(digit).filter(|(key, _)| key.ends_with(' '))
+    })?;
+    // `SampleRate,5000,5000` is that of two channels, and has no decimals.
+    let has_cells = line.as_bytes().get(key.len()) == Some(&b',');
     let (key, key_unit) = match key.split_once(['(', '[']) {
         Some((key, unit)) => (key, unit.trim_end_matches([')', ']', ' ', '"'])),
         None => (key, ""),
@@ -40,7 +80,8 @@ pub(super) fn rate(line: &str) -> Option<f64> {
         return None;
     }
     let first = || number(value.split([',', ';', '\t']).next()?.trim());
-    let value = number(value.trim()).or_else(first)?.value;
+    let alone = || number(value.trim()).filter(|_| !has_cells);
+    let value = alone().or_else(first)?.value;
     let unit = unit.split([',', ';', '\t', '"']).next()?.trim();
     let unit = if unit.is_empty() { key_unit } else { unit };
     let rate = match quantity {
@@ -65,9 +106,9 @@ fn quantity(key: &str) -> Option<Quantity> {
     let is_interval = ["interval", "period", "increment"].iter().any(|word| key.contains(word));
     match &key[..] {
         "fs" | "fshz" | "srate" | "samplespersecond" => Some(Quantity::Rate),
-        "dt" | "deltat" | "deltax" | "xincrement" | "xinc" | "xincr" | "horizontalinterval" => {
-            Some(Quantity::Interval)
-        }
+        "dt" | "deltat" | "deltax" | "increment" | "xincrement" | "timeincrement" | "tinc"
+        | "xinc" | "xincr" | "horizontalinterval" | "timeinterval" | "xresolution"
+        | "hresolution" => Some(Quantity::Interval),
         _ if is_sampling && is_rate => Some(Quantity::Rate),
         _ if is_sampling && is_interval => Some(Quantity::Interval),
         _ => None,
@@ -75,7 +116,7 @@ fn quantity(key: &str) -> Option<Quantity> {
 }
 
 fn hertz(unit: &str) -> Option<f64> {
-    let unit = unit.trim().to_lowercase();
+    let unit = unit.trim().trim_end_matches('.').to_lowercase();
     HERTZ.iter().find(|(name, _)| *name == unit).map(|&(_, hertz)| hertz)
 }
 
@@ -101,10 +142,22 @@ mod tests {
             ("Sample rate,fast", None),
             ("Sample rate,48 furlongs", None),
             ("Samples,2048", None),
+            ("SampleRate,5000,5000", Some(5000.0)),
+            ("; Sample Rate 48000", Some(48_000.0)),
+            ("% Fs: 48000", Some(48_000.0)),
+            ("// fs = 48 kHz", Some(48_000.0)),
+            ("Sample Rate: 48000 Hz.", Some(48_000.0)),
+            ("Sample Rate:,48.000KSa/s", Some(48_000.0)),
+            ("Time interval :,20.83333us", Some(48_000.0)),
+            ("Sampled 48000 times", None),
         ] {
             assert_eq!(rate(line), expected, "{line:?}");
         }
-        assert_eq!(stated_rate(["fs=1000", "dt=0.001", "x"].into_iter()), Some(1000.0));
-        assert_eq!(stated_rate(["fs=1000", "dt=0.002"].into_iter()), None);
+        assert_eq!(stated_rate(&["fs=1000", "dt=0.001", "x"]), Some(1000.0));
+        assert_eq!(stated_rate(&["fs=1000", "dt=0.002"]), None);
+        let scope = ["X,CH1,Start,Increment,", "Sequence,Volt,-1.0e-03,2.083333e-05"];
+        assert_eq!(stated_rate(&scope), Some(48_000.0));
+        assert_eq!(stated_rate(&["CH1V,t0 =-1.0e-03, tInc = 2.083333e-05,"]), Some(48_000.0));
+        assert_eq!(stated_rate(&["Sample Rate,Points", "fast,2048"]), None);
     }
 }

@@ -5,15 +5,20 @@ use ndarray::ArrayView1;
 use super::{
     cells::number,
     clock::Clock,
+    clocks,
     decimals::Decimals,
     grid::is_blank_or_comment,
-    layout::{Layout, Role},
+    layout::{Column, Layout, Role},
+    segments::{Segments, is_footer},
     shown,
 };
 use crate::{
     ChannelId, Limits, Notice, NoticeCode, RateSource, Recording, RecordingError, Selection,
     select::{check_finite, stack},
 };
+
+/// What Octave writes above each variable in its text format.
+const OCTAVE_VARIABLE: &str = "# name: ";
 
 /// What is read of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +45,9 @@ pub(super) struct Table {
     blank: (u64, u64),
     /// The same of blank lines and comments between rows.
     skipped: (u64, u64),
+    segments: Segments,
+    /// What is wrong with the first line below the rows, unless they end there.
+    footer: Option<RecordingError>,
     notices: Vec<Notice>,
     limits: Limits,
 }
@@ -47,6 +55,7 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(
         mut layout: Layout,
+        segments: Segments,
         selection: &Selection,
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
@@ -72,7 +81,8 @@ impl Table {
                 unused @ (Use::Nothing | Use::Clock) => *unused = Use::Channels(vec![position]),
             }
         }
-        let clock = clock(&layout);
+        let columns: Vec<usize> = sources.iter().map(|&source| signals[source]).collect();
+        let clock = clocks::clock(&layout, &columns)?;
         if let Some(clock) = &clock {
             uses[clock.column] = Use::Clock;
         }
@@ -93,6 +103,8 @@ impl Table {
             rows: 0,
             blank: (0, 0),
             skipped: (0, 0),
+            segments,
+            footer: None,
             limits: *limits,
         })
     }
@@ -100,6 +112,22 @@ impl Table {
     /// Rows so far.
     pub(super) fn rows(&self) -> usize {
         self.rows as usize
+    }
+
+    /// Whether a line is a row of numbers, wherever it stands.
+    pub(super) fn is_row(&self, text: &str) -> bool {
+        let cells: Vec<&str> = self.layout.separator.split(text).collect();
+        let columns = self.layout.columns.iter().zip(&self.uses);
+        let is_read = |((column, used), cell): ((&Column, &Use), &&str)| match used {
+            Use::Channels(_) => number(cell).is_some(),
+            Use::Nothing | Use::Clock => !column.is_blank || cell.is_empty(),
+        };
+        cells.len() >= self.uses.len() && columns.zip(&cells).all(is_read)
+    }
+
+    /// Whether its lines may be channels.
+    pub(super) fn is_wide(&self) -> bool {
+        self.layout.is_wide()
     }
 
     /// Whether its columns have names.
@@ -122,25 +150,54 @@ impl Table {
         text: &str,
         is_whole: bool,
     ) -> Result<(), RecordingError> {
-        if is_blank_or_comment(text) {
+        if self.rows > 0 && text.starts_with(OCTAVE_VARIABLE) {
+            return Err(RecordingError::Unsupported(format!(
+                "it has several variables of Octave, the second one in line {line}: save the signal alone, or with `save -v7`"
+            )));
+        }
+        if is_blank_or_comment(text) || self.segments.is_header(text) {
             self.skip(line);
             return Ok(());
         }
         match self.row(line, text) {
+            Ok(()) => {
+                self.skip_blank();
+                self.footer.take().map_or(Ok(()), Err)
+            }
             // Spreadsheets write rows of separators alone.
             Err(_) if self.layout.separator.is_blank(text) => {
                 self.drop_row();
                 self.skip(line);
                 Ok(())
             }
+            Err(error) if self.rows > 2 && self.is_footer(text) => {
+                self.drop_row();
+                self.skip(line);
+                self.footer.get_or_insert(error);
+                Ok(())
+            }
             Err(error) if !is_whole => self.cut(error),
-            read => read,
+            Err(error) => Err(error),
         }
+    }
+
+    fn is_footer(&self, text: &str) -> bool {
+        is_footer(text, self.layout.separator.split(text).count(), self.layout.columns.len())
     }
 
     /// Counts a line that is no row.
     fn skip(&mut self, line: u64) {
         self.blank = (self.blank.0 + 1, if self.blank.0 == 0 { line } else { self.blank.1 });
+    }
+
+    /// Takes the blank lines above a row to be between rows. Those above the first one belong to the
+    /// header.
+    fn skip_blank(&mut self) {
+        let (count, line) = std::mem::take(&mut self.blank);
+        if count > 0 && self.rows > 1 {
+            let first = if self.skipped.0 == 0 { line } else { self.skipped.1 };
+            self.skipped = (self.skipped.0 + count, first);
+        }
     }
 
     /// Drops the cells of a row that could not be read to its end.
@@ -168,14 +225,6 @@ impl Table {
     fn row(&mut self, line: u64, text: &str) -> Result<(), RecordingError> {
         self.rows += 1;
         self.limits.check_shape([self.rows, self.layout.columns.len() as u64])?;
-        if self.blank.0 > 0 {
-            let first = if self.skipped.0 == 0 { self.blank.1 } else { self.skipped.1 };
-            // Blank lines above the first row belong to the header.
-            if self.rows > 1 {
-                self.skipped = (self.skipped.0 + self.blank.0, first);
-            }
-            self.blank = (0, 0);
-        }
         let (mut found, mut time) = (0, None);
         for cell in self.layout.separator.split(text) {
             let column = found;
@@ -222,6 +271,14 @@ impl Table {
         self.decimals.check(self.layout.separator)?;
         for (channel, &source) in self.channels.iter().zip(&self.sources) {
             check_finite(source, 0, &ArrayView1::from(channel))?;
+        }
+        if self.footer.is_some() {
+            let first = self.blank.1;
+            self.notices.push(
+                NoticeCode::LinesSkipped.because(format!(
+                    "the text below the table, from line {first} on, was left out"
+                )),
+            );
         }
         if let (count @ 1.., first) = self.skipped {
             let lines = if count == 1 { "line" } else { "lines" };
@@ -278,16 +335,4 @@ fn adopt_named(layout: &mut Layout, selection: &Selection) {
             column.role = Role::Signal;
         }
     }
-}
-
-/// The column of times: the first one whose unit is known, or else the first.
-fn clock(layout: &Layout) -> Option<Clock> {
-    let times = || {
-        layout.columns.iter().enumerate().filter_map(|(index, column)| match column.role {
-            Role::Time { unit } => Some((index, unit)),
-            Role::Signal | Role::Counter | Role::NoNumbers => None,
-        })
-    };
-    let (column, unit) = times().find(|(_, unit)| unit.is_some()).or_else(|| times().next())?;
-    Some(Clock::new(column, unit))
 }

@@ -1,4 +1,5 @@
-//! UTF-16 text as UTF-8: Excel and other programs on Windows write it, with a mark at its beginning.
+//! UTF-16 text as UTF-8: Excel and other programs on Windows write it, mostly with a mark at its
+//! beginning.
 
 use std::io::{self, BufRead, Read};
 
@@ -17,7 +18,7 @@ enum Encoding {
     Units(Unit),
 }
 
-/// Reads UTF-16 with a mark as UTF-8 with a mark, and other text as it is.
+/// Reads UTF-16 as UTF-8, with a mark if it has one, and other text as it is.
 pub(super) struct Utf8<R> {
     reader: R,
     encoding: Encoding,
@@ -28,6 +29,20 @@ pub(super) struct Utf8<R> {
     /// Decoded text, and where its rest begins.
     text: Vec<u8>,
     at: usize,
+}
+
+/// The encoding of a text without a mark: UTF-16 has a zero in each unit of its first characters.
+fn unmarked(start: &[u8]) -> Encoding {
+    const UNITS: usize = 8;
+    let units = start.as_chunks::<2>().0;
+    let Some(units) = units.get(..UNITS) else { return Encoding::Bytes };
+    if units.iter().all(|[low, high]| *low != 0 && *high == 0) {
+        Encoding::Units(u16::from_le_bytes)
+    } else if units.iter().all(|[high, low]| *low != 0 && *high == 0) {
+        Encoding::Units(u16::from_be_bytes)
+    } else {
+        Encoding::Bytes
+    }
 }
 
 impl<R: BufRead> Utf8<R> {
@@ -47,7 +62,7 @@ impl<R: BufRead> Utf8<R> {
             self.encoding = match self.reader.fill_buf()? {
                 [0xff, 0xfe, ..] => Encoding::Units(u16::from_le_bytes),
                 [0xfe, 0xff, ..] => Encoding::Units(u16::from_be_bytes),
-                _ => Encoding::Bytes,
+                start => unmarked(start),
             };
         }
         Ok(self.encoding)
@@ -125,6 +140,15 @@ mod tests {
                 prop_assert_eq!(read(&bytes, capacity), text.as_bytes());
             }
             prop_assert_eq!(read(text.as_bytes(), capacity), text.as_bytes());
+        }
+
+        #[test]
+        fn a_text_without_a_mark_is_known_by_its_zeros(text in "[!-~]{8}[ -~]{0,40}") {
+            for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+                let bytes: Vec<u8> = text.encode_utf16().flat_map(unit).collect();
+                prop_assert_eq!(read(&bytes, 64), text.as_bytes());
+            }
+            prop_assert_eq!(read(text.as_bytes(), 64), text.as_bytes());
         }
 
         #[test]
