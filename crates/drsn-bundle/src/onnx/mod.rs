@@ -9,6 +9,7 @@ mod class_map;
 pub(crate) mod fused;
 mod last_layer;
 pub(crate) mod names;
+mod normalizations;
 mod shrinkage;
 
 pub use builder::{Attribute, GraphBuilder, attribute, value_info};
@@ -20,6 +21,7 @@ pub use names::{
     CLASS_MAP, FEATURES, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
     PROBABILITIES, mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
 };
+pub use normalizations::{BATCH_MEAN, BATCH_VARIANCE, Normalization, Normalizations};
 pub use shrinkage::with_shrinkage_outputs;
 
 /// The messages of the ONNX format.

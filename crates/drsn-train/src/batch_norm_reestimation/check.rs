@@ -103,7 +103,7 @@ impl StatisticsCheck {
 impl Sample {
     /// A loss of accuracy, down to `accuracy`, that is not by chance: five percentage points, or
     /// three standard errors of the difference between two accuracies, whichever is more.
-    fn meaningful_loss(&self, accuracy: f64) -> f64 {
+    pub(crate) fn meaningful_loss(&self, accuracy: f64) -> f64 {
         let mean = f64::midpoint(accuracy, self.accuracy.batch);
         let standard_error = (2.0 * mean * (1.0 - mean) / self.inputs.max(1) as f64).sqrt();
         FIVE_POINTS.max(3.0 * standard_error)
