@@ -4,11 +4,11 @@
     pip install keras tensorflow-cpu tf2onnx pillow
     examples/seed_keras.py target/data/mnist --epochs 1
     drsn-serve import drsn.onnx --labels 0,1,2,3,4,5,6,7,8,9 --out models/seed/1 \
-        --sample digit-*.png --expect out.npy
+        --scale 0-255 --std 170 --sample digits/7/*.png --expect out.npy --check-statistics digits
 
-It prints the accuracy with the running statistics of batch normalisation, which the export has, with
-those of each test batch, which the first program printed, and with the mean of the statistics over
-batches of training data.
+It prints the accuracy with the running statistics of batch normalisation, with those of each test
+batch, which the first program printed, and with the mean of the statistics over batches of training
+data, which are exported. With --running the running statistics are exported, as Keras does it.
 """
 
 import argparse
@@ -67,10 +67,30 @@ def network():
     return keras.Model(inputs, outputs)
 
 
+def keep_normalizations(model):
+    """Makes the exporter write each batch normalisation as one node, with mean and variance."""
+    import tensorflow
+
+    def keep(norm):
+        def call(x, training=None, mask=None):
+            four = x if len(x.shape) == 4 else tensorflow.reshape(x, (-1, 1, 1, x.shape[-1]))
+            y = tensorflow.compat.v1.nn.fused_batch_norm(
+                four, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
+                epsilon=norm.epsilon, is_training=False)[0]
+            return tensorflow.reshape(y, tensorflow.shape(x))
+        norm.call = call
+
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            keep(layer)
+    model.make_predict_function(force=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mnist", type=pathlib.Path)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--running", action="store_true", help="export the running statistics")
     options = parser.parse_args()
     keras.utils.set_random_seed(1)
     random = numpy.random.default_rng(1)
@@ -85,7 +105,8 @@ def main():
         return (model.predict(tests, batch_size=500, verbose=0).argmax(1) == answers).mean()
 
     print(f"accuracy with running statistics: {accuracy():.4f}")
-    # This changes the running statistics; they are computed anew below.
+    running = model.get_weights()
+    # This changes the running statistics.
     batches = [model(tests[at:at + 100], training=True) for at in range(0, len(tests), 100)]
     found = numpy.concatenate([ops.convert_to_numpy(batch) for batch in batches]).argmax(1)
     print(f"accuracy with those of each test batch: {(found == answers).mean():.4f}")
@@ -95,11 +116,17 @@ def main():
             norm.momentum = number / (number + 1)
         model(images[number * 200:(number + 1) * 200], training=True)
     print(f"accuracy with the mean over training batches: {accuracy():.4f}")
+    if options.running:
+        model.set_weights(running)
 
-    pictures = (255 * tests[:20, ..., 0]).clip(0, 255).round().astype("uint8")
-    for number, picture in enumerate(pictures):
-        Image.fromarray(picture).save(f"digit-{number:02}.png")
-    numpy.save("out.npy", model.predict(pictures[..., None].astype("float32") / 255, verbose=0))
+    pixels = (255 / 1.5 * tests[:3000, ..., 0]).round().astype("uint8")
+    for number, picture in enumerate(pixels):
+        folder = pathlib.Path("digits", str(answers[number]))
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number:04}.png")
+    sevens = pixels[answers[:3000] == 7, ..., None].astype("float32") * 1.5 / 255
+    keep_normalizations(model)
+    numpy.save("out.npy", model.predict(sevens, verbose=0))
     model.export("drsn.onnx", format="onnx")
 
 

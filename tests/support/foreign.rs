@@ -1,4 +1,5 @@
-//! The DRSNs of other tools in `foreign/` of the test data, with what their frameworks answered.
+//! The DRSNs of other tools, of the test data (`foreign/`) and of the source, with what their
+//! frameworks answered.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +21,20 @@ pub(crate) struct Foreign {
     pub(crate) blocks: usize,
 }
 
-/// All models, sorted by name; `None` without test data.
+/// All models of the test data, sorted by name; `None` without test data.
 pub(crate) fn all() -> Option<Vec<Foreign>> {
     let folder = PathBuf::from(env::var_os("DRSN_TEST_DATA")?).join("foreign");
+    in_folder(&folder)
+}
+
+/// Those that belong to the source, `crates/drsn-import/tests/exported`.
+pub(crate) fn committed() -> Vec<Foreign> {
+    let of_package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = ["tests/exported", "crates/drsn-import/tests/exported"];
+    places.iter().find_map(|place| in_folder(&of_package.join(place))).unwrap()
+}
+
+fn in_folder(folder: &Path) -> Option<Vec<Foreign>> {
     let entries = fs::read_dir(folder).ok()?;
     let mut folders: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     folders.retain(|path| path.join("notes.json").is_file());

@@ -164,14 +164,15 @@ fn search(
 }
 
 fn nothing_found(search: &Search) -> String {
-    let constant = match search.constant {
-        0 => String::new(),
-        n => format!(" ({n} with a threshold that does not depend on the input were found)"),
+    let others = match (search.constant, search.positional) {
+        (0, 0) => String::new(),
+        (0, n) => format!(" ({n} with a threshold for each position were found)"),
+        (n, _) => format!(" ({n} with a threshold that does not depend on the input were found)"),
     };
     format!(
         "no soft threshold and no garrote was found: tensors y = sign(x) · max(|x| − τ, 0) or \
          x − τ²/x, computed by element-wise operators, with one τ for each channel, group or input, \
-         were looked for{constant}; --allow-plain imports the network without blocks"
+         were looked for{others}; --allow-plain imports the network without blocks"
     )
 }
 

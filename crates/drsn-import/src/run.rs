@@ -19,6 +19,9 @@ pub(crate) type Tensors = HashMap<String, ArrayD<f32>>;
 /// Oldest version of the format in which weights need not be inputs, and newer than what the oldest
 /// operator sets need.
 const IR_VERSION: i64 = 8;
+/// Newest version that is written: later ones add what an imported graph does not have, and older
+/// runtimes refuse them.
+const NEWEST_IR_VERSION: i64 = 10;
 
 /// What is needed beside a graph to run it.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ impl Runner<'_> {
     /// A model with this graph.
     pub(crate) fn message(&self, graph: GraphProto) -> ModelProto {
         ModelProto {
-            ir_version: Some(self.ir_version.max(IR_VERSION)),
+            ir_version: Some(self.ir_version.clamp(IR_VERSION, NEWEST_IR_VERSION)),
             opset_import: vec![OperatorSetIdProto {
                 domain: Some(String::new()),
                 version: Some(self.operator_set),

@@ -309,3 +309,26 @@ fn thresholds_of_groups_of_channels_become_one_for_each_channel() {
         assert_eq!(checked, Ok(()), "{numbers} on axis {axis}");
     }
 }
+
+/// A threshold for each sample of a signal, shared by the channels, was once taken for thresholds of
+/// as many channels.
+#[test]
+fn thresholds_of_positions_are_not_taken_for_thresholds_of_channels() {
+    let runtime = match Runtime::start(None) {
+        Ok(runtime) => runtime,
+        Err(error) => return skip::skip(&error.to_string()),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut n = Network::new(5);
+    let x = n.conv("signal", 1);
+    let (magnitude, share) = (n.op("Abs", &[&x]), n.number(0.7));
+    let over_channels = [("axes", Attribute::Ints(vec![1])), ("keepdims", Attribute::Int(1))];
+    let mean = n.with("ReduceMean", &[&magnitude], &over_channels);
+    let tau = n.op("Mul", &[&mean, &share]);
+    let less = n.op("Sub", &[&magnitude, &tau]);
+    let kept = n.op("Relu", &[&less]);
+    let sign = n.op("Sign", &[&x]);
+    let shrunk = n.op("Mul", &[&sign, &kept]);
+    let refused = n.import(&runtime, &shrunk, folder.path(), false).unwrap_err().to_string();
+    assert!(refused.contains("1 with a threshold for each position"), "{refused}");
+}

@@ -15,6 +15,7 @@ use drsn_bundle::{
             AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
             StringStringEntryProto, TensorProto,
         },
+        value_info,
     },
     runtime::Runtime,
 };
@@ -98,7 +99,7 @@ fn recursion(model: &mut ModelProto, graph: &mut GraphProto) {
     graph.node.push(node("mine", "Again"));
 }
 
-const CHANGES: [(&str, Change); 17] = [
+const CHANGES: [(&str, Change); 20] = [
     ("made twice", |_, graph| graph.node.push(graph.node[0].clone())),
     ("in a circle", |_, graph| graph.node[1].input = vec!["scores".to_owned()]),
     ("nothing makes", |_, graph| graph.node[1].input = vec!["missing".to_owned()]),
@@ -118,6 +119,11 @@ const CHANGES: [(&str, Change); 17] = [
     ("outside of the model's folder", |_, graph| entry_of_weight(graph, "/etc/passwd")),
     ("outside of the model's folder", |_, graph| entry_of_weight(graph, "link")),
     ("does not exist", |_, graph| entry_of_weight(graph, "missing")),
+    ("has no output", |_, graph| graph.output.clear()),
+    ("numbers that an input can have", |_, graph| {
+        graph.input = vec![value_info("signal", &[-1, 1, 1 << 40])];
+    }),
+    ("newer operators than this", |model, _| model.opset_import[0].version = Some(99)),
     ("training graphs", |model, _| model.training_info.push(Vec::new())),
 ];
 
@@ -139,6 +145,18 @@ fn damaged_and_hostile_models_are_refused_with_a_sentence() {
     assert!(
         refusal(&runtime, folder.path(), &[&nothing[..], &[8, 8]].concat()).contains("no graph")
     );
+}
+
+/// Exporters write the newest version of the format that they know, which a runtime may not.
+#[test]
+fn a_model_in_a_newer_version_of_the_format_is_imported() {
+    let runtime = match Runtime::start(None) {
+        Ok(runtime) => runtime,
+        Err(error) => return skip::skip(&error.to_string()),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let newer = changed(|model, _| model.ir_version = Some(99));
+    assert_eq!(refusal(&runtime, folder.path(), &newer), "it is imported");
 }
 
 /// The calls of a function for another operator set become nodes, unless their meaning has changed.

@@ -48,6 +48,7 @@ pub mod training;
 
 pub use export::Destination;
 pub use pipeline::{
-    DataOptions, StudyPlan, TrainError, TrainingJob, Variation, compare, evaluate,
-    export_checkpoint, finished_bundle, retake_baseline, summarize, train,
+    DataOptions, StatisticsCheckPlan, StudyPlan, TrainError, TrainingJob, Variation,
+    check_statistics, compare, evaluate, export_checkpoint, finished_bundle, retake_baseline,
+    summarize, train,
 };

@@ -13,7 +13,8 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use drsn_train::{
-    StudyPlan, TrainError, compare, evaluate, export_checkpoint, fetch,
+    StatisticsCheckPlan, StudyPlan, TrainError, check_statistics, compare, evaluate,
+    export_checkpoint, fetch,
     fetch::Fetched,
     finished_bundle,
     recipe::{PRESETS, preset},
@@ -24,8 +25,8 @@ use drsn_train::{
 
 use cli::{
     arguments::{
-        Arguments, BaselineArguments, Command, Compare, DataSet, Evaluate, Export, Fetch, Presets,
-        Train, noises_by_snr,
+        Arguments, BaselineArguments, CheckStatistics, Command, Compare, DataSet, Evaluate, Export,
+        Fetch, Presets, Train, noises_by_snr,
     },
     terminal::Terminal,
 };
@@ -70,7 +71,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Evaluate(arguments) => run_evaluate(&arguments),
         Command::Export(arguments) => run_export(&arguments),
         Command::Baseline(arguments) => run_baseline(&arguments),
-        Command::Compare(arguments) => run_compare(&arguments),
+        Command::CheckStatistics(arguments) => run_check_statistics(&arguments),
+        Command::Compare(arguments) => run_compare(*arguments),
     }
 }
 
@@ -174,6 +176,26 @@ fn run_baseline(arguments: &BaselineArguments) -> anyhow::Result<()> {
     print(&format!("wrote the baseline to {}", bundle.join("manifest.json").display()))
 }
 
+fn run_check_statistics(arguments: &CheckStatistics) -> anyhow::Result<()> {
+    let CheckStatistics { bundle, limit, as_version, json, runtime, .. } = arguments;
+    let plan = StatisticsCheckPlan {
+        bundle: bundle.clone(),
+        data: arguments.data.options(),
+        limit: limit.get(),
+        as_version: as_version.clone(),
+        onnxruntime: runtime.onnxruntime.clone(),
+    };
+    // Nothing sets the flag: Ctrl-C ends the check at once.
+    let Some((report, written)) = check_statistics(&plan, &STOP)? else { return Ok(()) };
+    let text = if *json { serde_json::to_string(&report)? } else { report.text() };
+    print(text.trim_end())?;
+    if let Some(folder) = written {
+        // On standard error, because standard output may be read by a program.
+        let _ = writeln!(std::io::stderr(), "wrote {}", folder.display());
+    }
+    Ok(())
+}
+
 fn run_export(arguments: &Export) -> anyhow::Result<()> {
     let checkpoint = &arguments.checkpoint;
     // A wrong path is reported before a missing name.
@@ -185,7 +207,11 @@ fn run_export(arguments: &Export) -> anyhow::Result<()> {
     print(&format!("wrote {}", bundle.display()))
 }
 
-fn run_compare(arguments: &Compare) -> anyhow::Result<()> {
+fn run_compare(arguments: Compare) -> anyhow::Result<()> {
+    if !arguments.bundles.is_empty() {
+        // Nothing is trained: bundles are compared as `evaluate` does it.
+        return run_evaluate(&arguments.of_bundles()?);
+    }
     let mut recipe = arguments.recipe.recipe()?;
     if let Some(range) = &arguments.snr {
         recipe.evaluate = noises_by_snr(range)?;

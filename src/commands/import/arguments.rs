@@ -53,6 +53,10 @@ pub struct Import {
     /// 16-bit floats
     #[arg(long, value_name = "X", requires = "expect", value_parser = tolerance)]
     pub(super) tolerance: Option<f32>,
+    /// Labelled data, a folder for each class: checks the statistics of batch normalisation, as
+    /// `drsn-train check-statistics` does, which must be installed
+    #[arg(long, value_name = "DATA")]
+    pub(super) check_statistics: Option<PathBuf>,
     /// ONNX Runtime's shared library; by default searched for in the usual places
     #[arg(long, env = "DRSN_ONNXRUNTIME", value_name = "PATH")]
     pub(super) onnxruntime: Option<PathBuf>,

@@ -6,6 +6,7 @@
 mod arguments;
 mod child;
 mod expected;
+mod statistics;
 
 use std::{
     env, fs,
@@ -48,6 +49,8 @@ pub(super) fn run(import: &Import) -> anyhow::Result<String> {
         bail!("{} already exists: choose another version", import.out.display());
     }
     import.options()?;
+    let check = import.check_statistics.as_deref();
+    let trainer = check.map(|data| statistics::trainer(&import.out, data)).transpose()?;
     let runtime = Runtime::start(import.onnxruntime.as_deref())?;
     let result = tempfile::tempdir().context("cannot create a folder for the result")?;
     confined(import, runtime.library(), result.path())?;
@@ -60,9 +63,16 @@ pub(super) fn run(import: &Import) -> anyhow::Result<String> {
     }
     let text =
         fs::read_to_string(result.path().join(TEXT_REPORT)).context("cannot read the report")?;
+    let checked = match (check, trainer) {
+        (Some(data), Some(trainer)) => {
+            let library = Some(runtime.library());
+            format!("\n\n{}\n", statistics::check(&trainer, &written, data, library)?)
+        }
+        _ => String::new(),
+    };
     let folder = written.display();
     Ok(format!(
-        "{}/{} is in {folder}\n{text}\nTry it: drsn-serve classify FILE --model {folder}",
+        "{}/{} is in {folder}\n{text}{checked}\nTry it: drsn-serve classify FILE --model {folder}",
         target.name, target.version
     ))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Noise, WINDOW, bytes, faults, models, windows};
+use super::{Noise, WINDOW, WINDOWS, bytes, faults, models, windows};
 use crate::harness::{Server, has_runtime};
 
 /// The reason of a shift's alarm, and its first cause: of statistics with the sign of its z.
@@ -45,7 +45,7 @@ fn moved(fault: &str) -> &'static [&'static str] {
 /// The table in docs/diagnostics.md is the output of this test.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_statistic_of_a_shift_is_one_that_the_fault_moves() {
-    let (true, Some(windows)) = (has_runtime(), windows()) else { return };
+    let (true, Some(windows)) = (has_runtime(), windows(WINDOWS)) else { return };
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let path = format!("/classify?batch={}&top_k=1", windows.len());
     let mut wrong = Vec::new();

@@ -9,6 +9,7 @@ mod class_map;
 pub(crate) mod fused;
 mod last_layer;
 pub(crate) mod names;
+mod normalizations;
 mod shrinkage;
 mod temperature;
 
@@ -21,6 +22,7 @@ pub use names::{
     CLASS_MAP, FEATURES, INPUT, LOGITS, METADATA_BLOCKS, METADATA_CLASSES, METADATA_FORMAT,
     PROBABILITIES, mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
 };
+pub use normalizations::{BATCH_MEAN, BATCH_VARIANCE, Normalization, Normalizations};
 pub use shrinkage::with_shrinkage_outputs;
 pub use temperature::with_temperature;
 

@@ -42,7 +42,8 @@ pub(crate) fn adapt(
     free_names(&mut graph);
     let is_rough = computes_roughly(&graph);
     let shape = shape::read(&graph, options)?;
-    let (input, mut notes) = input::put_in_front(&mut graph, &shape, options)?;
+    let (input, of_input) = input::put_in_front(&mut graph, &shape, options)?;
+    let mut notes = [source.notes.clone(), of_input].concat();
     for output in &mut graph.output {
         output.r#type = None;
     }

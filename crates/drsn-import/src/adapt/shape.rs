@@ -10,6 +10,9 @@ use crate::{
     graph::{element_type, is_float, type_name},
 };
 
+/// Most numbers of one input.
+const MOST_NUMBERS: usize = 1 << 25;
+
 /// A model's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -58,6 +61,13 @@ pub(super) fn read(graph: &GraphProto, options: &Options) -> Result<Shape, Impor
         InputKind::Signal => signal(&sizes, options)?,
         InputKind::Image => image(&sizes, options)?,
     };
+    let numbers = bundle.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+        return refuse(format!(
+            "the model's input has the sizes {bundle:?}, more than the {MOST_NUMBERS} numbers that an input \
+             can have: export it with an example of the usual size"
+        ));
+    }
     let name = input.name().to_owned();
     Ok(Shape { name, element_type, batch, model, layout, bundle })
 }

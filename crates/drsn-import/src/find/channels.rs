@@ -10,10 +10,10 @@ use crate::{
 const MOST_BACK: usize = 64;
 
 /// The axis with the channels: where the nearest convolution or normalization has them, moved as
-/// the tensor was since. 1 if nothing tells.
-pub(super) fn axis(graph: &Graph<'_>, probe: &Tensors, tensor: &str) -> usize {
+/// the tensor was since. `None` if nothing tells.
+pub(super) fn axis(graph: &Graph<'_>, probe: &Tensors, tensor: &str) -> Option<usize> {
     let rank = probe.get(tensor).map_or(2, ndarray::ArrayD::ndim);
-    trace(graph, probe, tensor, MOST_BACK).filter(|axis| (1..rank).contains(axis)).unwrap_or(1)
+    trace(graph, probe, tensor, MOST_BACK).filter(|axis| (1..rank).contains(axis))
 }
 
 fn trace(graph: &Graph<'_>, probe: &Tensors, tensor: &str, left: usize) -> Option<usize> {
@@ -32,6 +32,8 @@ fn trace(graph: &Graph<'_>, probe: &Tensors, tensor: &str, left: usize) -> Optio
         | "QLinearConv"
         | "ConvInteger" => Some(1),
         "MatMul" | "Gemm" | "LayerNormalization" => Some(probe.get(tensor)?.ndim().checked_sub(1)?),
+        // Their output has the axes in another order, and other channels.
+        "LSTM" | "GRU" | "RNN" | "Einsum" | "Gather" => None,
         "Transpose" => {
             let axis = back()?;
             let perm = &attribute(node, "perm")?.ints;

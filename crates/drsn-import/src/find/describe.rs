@@ -16,7 +16,7 @@ use crate::{ImportError, error::refuse, graph::Graph, read::inputs, run::Tensors
 const SAME: [&str; 7] =
     ["Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
 
-/// Describes a proved candidate.
+/// Describes a proved candidate; `None` if each position has a threshold, and not each channel.
 ///
 /// # Errors
 /// [`ImportError::Refused`] if the threshold is none for each channel.
@@ -26,13 +26,16 @@ pub(super) fn describe(
     candidate: &Candidate,
     proved: &Proved,
     tolerance: f32,
-) -> Result<Found, ImportError> {
+) -> Result<Option<Found>, ImportError> {
     let candidate = origin(graph, probe, candidate, tolerance);
     let shape = probe.get(&candidate.x).map_or(&[][..], |x| x.shape()).to_vec();
     let largest = probe.get(&candidate.x).map_or(0.0, largest);
     let near = channels::axis(graph, probe, &candidate.x);
     let measured = candidate.measured.iter();
-    let preferred = measured.clone().find(|(axis, _)| *axis == near);
+    let preferred = measured.clone().find(|(axis, _)| *axis == near.unwrap_or(1));
+    if preferred.is_none() && near.is_some() {
+        return Ok(None);
+    }
     let Some((axis, measured)) = preferred.or_else(|| measured.clone().next()) else {
         return refuse(format!("the threshold of \"{}\" has no channels", candidate.y));
     };
@@ -44,7 +47,7 @@ pub(super) fn describe(
         ));
     };
     let operators = candidate.region.iter().map(|&at| graph.node(at).op_type().to_owned());
-    Ok(Found {
+    Ok(Some(Found {
         features: candidate.x.clone(),
         axis: *axis,
         shrunk: shrunk(probe, &candidate, &shape, *axis),
@@ -57,7 +60,7 @@ pub(super) fn describe(
         share: None,
         operators: operators.collect(),
         order: candidate.order,
-    })
+    }))
 }
 
 fn largest(values: &ArrayD<f32>) -> f32 {

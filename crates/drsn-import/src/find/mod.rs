@@ -88,6 +88,8 @@ pub(crate) struct Search {
     pub(crate) found: Vec<Found>,
     /// Soft thresholds whose τ does not depend on the input.
     pub(crate) constant: usize,
+    /// Soft thresholds with a τ for each position instead of each channel.
+    pub(crate) positional: usize,
 }
 
 /// Tensors that [`search`] needs of a run.
@@ -120,7 +122,11 @@ pub(crate) fn search(
             Proof::Constant => constant.push(candidate.region),
             Proof::Proved(proved) => {
                 taken.extend(&candidate.region);
-                let mut found = describe::describe(graph, probe, &candidate, &proved, tolerance)?;
+                let described = describe::describe(graph, probe, &candidate, &proved, tolerance)?;
+                let Some(mut found) = described else {
+                    search.positional += 1;
+                    continue;
+                };
                 found.share = share::share(graph, runner, probe, &found);
                 search.found.push(found);
             }

@@ -4,6 +4,7 @@
 mod external;
 mod functions;
 mod order;
+mod precision;
 mod refusals;
 mod tensors;
 
@@ -37,6 +38,8 @@ pub(crate) struct Source {
     pub(crate) ir_version: i64,
     /// The program that wrote it, as far as it says so.
     pub(crate) exporter: String,
+    /// What was changed, in sentences.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads the model of a file and the weights in the files beside it.
@@ -66,14 +69,18 @@ fn plain(mut model: ModelProto, folder: &Path) -> Result<Source, ImportError> {
     };
     external::take_in(&mut graph, &mut model.functions, folder)?;
     let operator_set = operator_set(&model)?;
+    if graph.output.is_empty() {
+        return refuse("the model has no output: export it again");
+    }
     functions::inline(&mut graph, &model.functions, operator_set)?;
     refusals::check_operators(&graph)?;
     tensors::check(&graph)?;
     tensors::constants_to_weights(&mut graph);
+    let notes = precision::to_single(&mut graph).into_iter().collect();
     order::sort(&mut graph)?;
     strip(&mut graph);
     let exporter = [model.producer_name(), model.producer_version()].join(" ").trim().to_owned();
-    Ok(Source { graph, operator_set, ir_version: model.ir_version(), exporter })
+    Ok(Source { graph, operator_set, ir_version: model.ir_version(), exporter, notes })
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto, ImportError> {

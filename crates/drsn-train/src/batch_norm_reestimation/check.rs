@@ -11,7 +11,7 @@ use drsn_bundle::AccuracyByStatistics;
 use super::error::ReestimationError;
 use crate::{
     model::{BatchStatistics, Drsn, LayerStatistics},
-    training::{Measured, TrainingContext},
+    training::{HeldOutResult, Measured, TrainingContext},
 };
 
 /// The least loss on held-out inputs that is worth a warning.
@@ -26,11 +26,6 @@ pub struct Sample {
     pub inputs: usize,
     /// Accuracy on them.
     pub accuracy: AccuracyByStatistics,
-    /// Mean over classes of the share of their inputs that are correctly classified, with the
-    /// statistics of the layers.
-    pub macro_recall: f64,
-    /// Mean cross-entropy, with the same.
-    pub loss: f64,
 }
 
 /// How well a network works with fixed statistics.
@@ -40,6 +35,11 @@ pub struct StatisticsCheck {
     pub training: Sample,
     /// On the held-out inputs.
     pub held_out: Sample,
+    /// The mean over classes of the share of their held-out inputs that are correctly classified, with
+    /// exact statistics.
+    pub held_out_macro_recall: f64,
+    /// Mean cross-entropy on the held-out inputs, with exact statistics.
+    pub held_out_loss: f64,
 }
 
 /// Measures a network with the statistics of its layers and with those of each batch, and the same
@@ -52,7 +52,7 @@ pub fn check(
     running: &Drsn,
     context: TrainingContext<'_>,
 ) -> Result<StatisticsCheck, ReestimationError> {
-    let measure = |inputs: &Measured<'_>| -> Result<Sample, ReestimationError> {
+    let measure = |inputs: &Measured<'_>| -> Result<(Sample, HeldOutResult), ReestimationError> {
         let fixed = |network: &Drsn| inputs.evaluate(network, context, || LayerStatistics);
         let exact = fixed(network)?;
         let accuracy = AccuracyByStatistics {
@@ -60,13 +60,13 @@ pub fn check(
             exact: exact.accuracy,
             batch: inputs.evaluate(network, context, BatchStatistics::default)?.accuracy,
         };
-        let (macro_recall, loss) = (exact.macro_recall, exact.loss);
-        Ok(Sample { inputs: inputs.inputs(), accuracy, macro_recall, loss })
+        Ok((Sample { inputs: inputs.inputs(), accuracy }, exact))
     };
-    Ok(StatisticsCheck {
-        training: measure(&Measured::training(&context))?,
-        held_out: measure(&Measured::held_out(&context))?,
-    })
+    let (training, _) = measure(&Measured::training(&context))?;
+    let (held_out, exact) = measure(&Measured::held_out(&context))?;
+    let HeldOutResult { macro_recall, loss, .. } = exact;
+    let (held_out_macro_recall, held_out_loss) = (macro_recall, loss);
+    Ok(StatisticsCheck { training, held_out, held_out_macro_recall, held_out_loss })
 }
 
 impl StatisticsCheck {
@@ -110,7 +110,7 @@ impl StatisticsCheck {
 impl Sample {
     /// A loss of accuracy, down to `accuracy`, that is not by chance: five percentage points, or
     /// three standard errors of the difference between two accuracies, whichever is more.
-    fn meaningful_loss(&self, accuracy: f64) -> f64 {
+    pub(crate) fn meaningful_loss(&self, accuracy: f64) -> f64 {
         let mean = f64::midpoint(accuracy, self.accuracy.batch);
         let standard_error = (2.0 * mean * (1.0 - mean) / self.inputs.max(1) as f64).sqrt();
         FIVE_POINTS.max(3.0 * standard_error)
@@ -128,8 +128,12 @@ mod tests {
     use super::*;
 
     fn sample(running: f64, exact: f64, batch: f64) -> Sample {
-        let accuracy = AccuracyByStatistics { running, exact, batch };
-        Sample { inputs: 5_000, accuracy, macro_recall: exact, loss: 1.0 }
+        Sample { inputs: 5_000, accuracy: AccuracyByStatistics { running, exact, batch } }
+    }
+
+    fn check_of(training: Sample, held_out: Sample) -> StatisticsCheck {
+        let (held_out_macro_recall, held_out_loss) = (held_out.accuracy.exact, 1.0);
+        StatisticsCheck { training, held_out, held_out_macro_recall, held_out_loss }
     }
 
     #[test]
@@ -140,10 +144,7 @@ mod tests {
 
     #[test]
     fn a_network_that_loses_on_its_training_inputs_is_refused() {
-        let check = |exact| StatisticsCheck {
-            training: sample(0.9, exact, 0.95),
-            held_out: sample(0.9, 0.9, 0.9),
-        };
+        let check = |exact| check_of(sample(0.9, exact, 0.95), sample(0.9, 0.9, 0.9));
         assert!(check(0.91).refusal().is_none());
         let refusal = check(0.45).refusal().map(|e| e.to_string());
         assert!(refusal.is_some_and(|reason| reason.contains("45.00 % with the fixed")));
@@ -154,7 +155,7 @@ mod tests {
     fn a_few_inputs_more_or_less_of_a_small_sample_are_chance() {
         let small = |exact| {
             let training = Sample { inputs: 32, ..sample(0.9, exact, 1.0) };
-            StatisticsCheck { training, held_out: training }
+            check_of(training, training)
         };
         assert!(small(29.0 / 32.0).refusal().is_none());
         assert!(small(16.0 / 32.0).refusal().is_some());
@@ -164,10 +165,7 @@ mod tests {
     /// with fixed statistics and 0.55 with those of each batch.
     #[test]
     fn a_loss_on_held_out_inputs_alone_is_a_warning() {
-        let check = StatisticsCheck {
-            training: sample(0.93, 0.95, 0.94),
-            held_out: sample(0.3, 0.33, 0.55),
-        };
+        let check = check_of(sample(0.93, 0.95, 0.94), sample(0.3, 0.33, 0.55));
         assert!(check.refusal().is_none());
         let warning = check.warning().unwrap();
         assert!(warning.contains("33.00 %") && warning.contains("55.00 %"), "{warning}");
@@ -179,7 +177,7 @@ mod tests {
     #[test]
     fn the_trap_of_running_statistics_is_named() {
         let keras = sample(0.3894, 0.8458, 0.8286);
-        let check = StatisticsCheck { training: keras, held_out: keras };
+        let check = check_of(keras, keras);
         assert!(check.refusal().is_none());
         assert!(check.trap().is_some_and(|trap| trap.contains("38.94 %")));
         let sound = StatisticsCheck { training: sample(0.93, 0.95, 0.94), ..check };

@@ -31,6 +31,7 @@ pub(crate) use files::assert_index;
 pub(crate) use idx::CLASSES_FILE;
 pub use idx::IDX_FILES;
 pub use note::Note;
+pub(crate) use open::Declared;
 pub(crate) use partition::describe as describe_split;
 pub(crate) use source::class_weights;
 pub use source::{Data, DatasetSource, Origin, Part};

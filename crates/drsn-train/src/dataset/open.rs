@@ -8,10 +8,22 @@ use super::{
     Data, DatasetError, cut,
     files::{self, FileKind},
     images, public_sets, signals,
+    subset::Subset,
 };
 use crate::recipe::{
     DataConfig, FrontEndConfig, ImageConfig, Recipe, RecipeError, SignalConfig, Split, WindowConfig,
 };
+
+/// The subsets for which files are declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Declared {
+    /// None.
+    Nothing,
+    /// Held-out inputs, and perhaps others.
+    HeldOut,
+    /// Others only.
+    Others,
+}
 
 impl Data {
     /// Opens the data set in `folder` and splits it. The same seed gives the same split.
@@ -50,6 +62,34 @@ impl Data {
         data.check(recipe)?;
         data.check_front_end(recipe)?;
         Ok(data)
+    }
+
+    /// What the folders or the index of files declare; nothing for data of other kinds.
+    ///
+    /// # Errors
+    /// [`DatasetError`] if files cannot be listed.
+    pub(crate) fn declared(
+        recipe: &Recipe,
+        folder: &Path,
+        index: Option<&Path>,
+    ) -> Result<Declared, DatasetError> {
+        let kind = match &recipe.data {
+            DataConfig::Images(_) => FileKind::Images,
+            DataConfig::Signals(_) => FileKind::Recordings,
+            DataConfig::Idx(_) | DataConfig::Cifar10(_) | DataConfig::Windows(_) => {
+                return Ok(Declared::Nothing);
+            }
+        };
+        let listing = files::list(folder, index, kind)?;
+        let mut declared = Declared::Nothing;
+        for entry in &listing.entries {
+            declared = match (entry.subset, declared) {
+                (Some(Subset::HeldOut), _) | (_, Declared::HeldOut) => Declared::HeldOut,
+                (Some(Subset::Training | Subset::Test), _) => Declared::Others,
+                (None, before) => before,
+            };
+        }
+        Ok(declared)
     }
 
     /// Names of the groups of the files, sorted.

@@ -3,6 +3,7 @@
 //! ```text
 //! model ─► Answers: Predictions [n, classes], shifts, levels ─► Scores, AlarmRates
 //!       ─► BlockActivity: thresholds and zeroed features by class
+//!       ─► NormalizationCheck: exported statistics against the data's
 //! data  ─► Units: files, groups, recordings                  ─► intervals, RecordingScores
 //! ```
 
@@ -13,6 +14,7 @@ mod baseline;
 mod blocks;
 mod error;
 mod interval;
+mod normalization;
 mod outputs;
 mod predict;
 mod predictions;
@@ -33,6 +35,8 @@ pub use error::EvaluationError;
 pub use interval::IndependentUnit;
 #[cfg(test)]
 pub(crate) use interval::wilson;
+pub use normalization::LayerDrift;
+pub(crate) use normalization::{NormalizationCheck, Trial};
 pub(crate) use outputs::Names;
 pub use predict::predict;
 pub use predictions::Predictions;

@@ -5,7 +5,7 @@ use drsn_bundle::{ImageSpec, InputSpec, Manifest, Normalization, Padding, Signal
 
 use super::{compatibility::recipe_of, data_options::DataOptions, error::TrainError};
 use crate::{
-    dataset::{Data, IDX_FILES},
+    dataset::{Data, DatasetError, Declared, IDX_FILES},
     recipe::{
         Augmentation, DataConfig, IdxConfig, ImageConfig, NormalizationConfig, PaddingConfig,
         Recipe, SignalConfig, Split, WindowConfig, preset,
@@ -40,24 +40,31 @@ pub(super) fn open_data(
         let data = options.open(&recipe)?;
         return Ok((recipe, data));
     }
+    let windows = options.folder.is_file();
     // Recordings are split in time; pictures and windows that were cut beforehand cannot be.
     let split = match &manifest.input {
-        InputSpec::Signal(_) if !options.folder.is_file() => {
-            Split::Time { training: TRAINING, held_out: HELD_OUT }
-        }
+        InputSpec::Signal(_) if !windows => Split::Time { training: TRAINING, held_out: HELD_OUT },
         InputSpec::Signal(_) | InputSpec::Image(_) => {
             Split::Random { held_out: HELD_OUT, test: 1.0 - TRAINING - HELD_OUT }
         }
     };
-    // Data that declares its subsets is split so, whether it declares held-out inputs or not.
-    for held_out_share in [HELD_OUT, 0.0] {
-        let declared = recipe(manifest, options, Split::List { held_out_share })?;
-        if let Ok(data) = options.open(&declared) {
-            return Ok((declared, data));
+    let declared = |held_out_share| recipe(manifest, options, Split::List { held_out_share });
+    if windows {
+        // Only reading the arrays tells whether they declare subsets, and which.
+        for held_out_share in [HELD_OUT, 0.0] {
+            let declared = declared(held_out_share)?;
+            if let Ok(data) = options.open(&declared) {
+                return Ok((declared, data));
+            }
         }
     }
-    let recipe = recipe(manifest, options, split)?;
-    let data = options.open(&recipe)?;
+    let by_itself = recipe(manifest, options, split)?;
+    let recipe = match Data::declared(&by_itself, &options.folder, options.index.as_deref())? {
+        Declared::Nothing => by_itself,
+        Declared::HeldOut => declared(0.0)?,
+        Declared::Others => declared(HELD_OUT)?,
+    };
+    let data = options.open(&recipe).map_err(without_recipe)?;
     Ok((recipe, data))
 }
 
@@ -77,6 +84,20 @@ fn is_listed(
             Ok(Data::declares_parts(&manifest.input, &options.folder, index)?)
         }
         Some(_) | None => Ok(false),
+    }
+}
+
+/// An error whose advice is for those who have a recipe.
+fn without_recipe(error: DatasetError) -> TrainError {
+    match error {
+        DatasetError::Unusable { .. } | DatasetError::Recipe(_) => TrainError::Incompatible {
+            reason: format!(
+                "{error}; an imported model has no recipe to change: its data is split as folders train, \
+                 val and test or the column split of an index say for every file, and otherwise by \
+                 time, or at random if it cannot be"
+            ),
+        },
+        error => error.into(),
     }
 }
 

@@ -1,5 +1,7 @@
-//! Whole operations in one call: train, export a checkpoint, evaluate bundles, compare units.
+//! Whole operations in one call: train, export a checkpoint, evaluate bundles, compare units, check
+//! statistics.
 
+mod check_statistics;
 mod compare;
 mod compatibility;
 mod data_options;
@@ -12,6 +14,7 @@ mod retake;
 mod start;
 mod train;
 
+pub use check_statistics::{StatisticsCheckPlan, check_statistics};
 pub use compare::{StudyPlan, Variation, compare};
 pub use data_options::DataOptions;
 pub use error::TrainError;

@@ -28,7 +28,7 @@ pub use context::TrainingContext;
 pub(crate) use context::describe_data;
 pub use disturbance::Disturbance;
 pub use error::{InputError, TrainingError};
-pub(crate) use held_out::Measured;
+pub(crate) use held_out::{HeldOutResult, Measured};
 pub(crate) use history::best_epoch;
 pub use history::{EpochRecord, EpochSums};
 pub(crate) use order::weighted;

@@ -235,3 +235,48 @@ fn an_imported_bundle_is_evaluated_on_the_test_folder_of_data_that_is_split_alre
     // One recording of 8,000 samples a class, in windows of 256 one after another.
     assert_eq!(report["results"][0]["scores"]["inputs"], 2 * (8_000 / 256), "{report}");
 }
+
+/// The advice was once to change a recipe, which an imported bundle does not have.
+#[test]
+fn data_that_is_declared_in_part_is_refused_with_advice_for_an_imported_bundle() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let workspace = Workspace::new();
+    let output = workspace.command(&["--set", "epochs=1"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    imported(&workspace);
+    let index = workspace.path("index.csv");
+    let lines = "file,label,split\nnoise/recording.npy,noise,test\ntone/recording.npy,tone,\n";
+    fs::write(&index, lines).unwrap();
+    let flags = ["--index", index.to_str().unwrap()];
+    let output = workspace.ask("evaluate", &["foreign/1"], &flags);
+    let said = said(&output);
+    assert!(
+        !output.status.success() && said.contains("tone/recording.npy is not declared"),
+        "{said}"
+    );
+    assert!(said.contains("an imported model has no recipe to change"), "{said}");
+}
+
+#[test]
+fn compare_takes_bundles_in_place_of_a_recipe() {
+    if let Err(reason) = runtime() {
+        return skip::skip(&reason);
+    }
+    let workspace = Workspace::new();
+    let output = workspace.command(&["--set", "epochs=1"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    imported(&workspace);
+    let out = workspace.path("study");
+    let flags = ["--out", out.to_str().unwrap()];
+    let bundles = ["foreign/1", "tones/1"];
+    let output = workspace.ask("compare", &bundles, &flags);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("foreign") && text.contains("tones"), "{text}");
+    assert!(out.join("report/report.html").is_file());
+    let both = [&flags[..], &["--preset", "paper-1d"]].concat();
+    let output = workspace.ask("compare", &bundles, &both);
+    assert!(said(&output).contains("cannot be used with"), "{}", said(&output));
+}

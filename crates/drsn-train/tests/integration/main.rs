@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod batch_norm_reestimation;
 #[cfg(test)]
+mod check_statistics;
+#[cfg(test)]
 mod class_map;
 #[cfg(test)]
 mod command_line;

@@ -6,6 +6,7 @@ mod snr;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use drsn_bundle::Name;
 use drsn_train::{
     Destination, TrainingJob, Variation,
     recipe::{Noise, Recipe},
@@ -44,11 +45,18 @@ pub(crate) enum Command {
     ///
     /// The server compares inputs with the baseline to detect input shift and unusual input levels.
     Baseline(BaselineArguments),
+    /// Check the statistics of an imported bundle's batch normalisations against data.
+    ///
+    /// Says what the accuracy is with the statistics that were exported, with those of the data and with
+    /// those of each batch, and which layers differ most.
+    CheckStatistics(CheckStatistics),
     /// Train variants of a recipe with several seeds, and report means and deviations.
     ///
     /// Without --vary and --folds, the variants are the four kinds of unit. --folds tests each group
-    /// of the data once, and --vary tries values of the recipe's fields. An interrupted comparison continues when the command is repeated.
-    Compare(Compare),
+    /// of the data once, and --vary tries values of the recipe's fields. An interrupted comparison
+    /// continues when the command is repeated. With --bundle, bundles are compared instead, imported
+    /// ones too, as `evaluate` does it.
+    Compare(Box<Compare>),
 }
 
 /// The data sets that can be fetched.
@@ -193,11 +201,39 @@ pub(crate) struct BaselineArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckStatistics {
+    /// Folder of the bundle, such as models/mine/1.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Most training inputs to measure statistics on, and most test inputs, drawn at random.
+    #[arg(long, value_name = "N", default_value = "5000", help_heading = "Check")]
+    pub(crate) limit: NonZeroUsize,
+    /// Write the model with the statistics of the data as this version, beside the bundle.
+    #[arg(long, value_name = "VERSION", help_heading = "Output")]
+    pub(crate) as_version: Option<Name>,
+    /// Print the results as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) recipe: RecipeArguments,
     #[command(flatten)]
     pub(crate) data: DataArguments,
+    /// Folder of a bundle to compare instead of training, such as models/mine/1; may be repeated.
+    #[arg(
+        long = "bundle",
+        value_name = "DIR",
+        conflicts_with_all = ["preset", "config", "units", "vary", "folds", "seeds"],
+        help_heading = "Comparison"
+    )]
+    pub(crate) bundles: Vec<PathBuf>,
     /// Kinds of unit to compare [default: cw,cs,se,resnet; with --vary or --folds the recipe's].
     #[arg(long, value_delimiter = ',', help_heading = "Comparison")]
     pub(crate) units: Vec<String>,
@@ -227,6 +263,23 @@ pub(crate) struct Compare {
     pub(crate) export_anyway: bool,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArguments,
+}
+
+impl Compare {
+    /// The evaluation of bundles.
+    pub(crate) fn of_bundles(self) -> anyhow::Result<Evaluate> {
+        let Self { bundles, data, snr, out, runtime, .. } = self;
+        Ok(Evaluate {
+            bundles,
+            data,
+            noise: snr.as_deref().map(noises_by_snr).transpose()?.unwrap_or_default(),
+            limit: None,
+            json: false,
+            report: Some(out.join("report")),
+            predictions: None,
+            runtime,
+        })
+    }
 }
 
 impl Train {
