@@ -188,11 +188,9 @@ fn channels(value: &str) -> Result<Vec<ChannelId>, ApiError> {
 }
 
 fn rate(value: &str) -> Result<f64, ApiError> {
-    value
-        .parse()
-        .ok()
-        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
-        .ok_or_else(|| wrong("sample_rate_hz", "a number above 0", value))
+    value.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).ok_or_else(|| {
+        wrong("sample_rate_hz", "a number above 0, in Hz and without a unit, such as 48000", value)
+    })
 }
 
 fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
@@ -261,6 +259,8 @@ mod tests {
             ("channel", "99999999999999999999999", "separated by commas"),
             ("sample_rate_hz", "inf", "above 0"),
             ("sample_rate_hz", "0", "above 0"),
+            ("sample_rate_hz", "48k", "without a unit, such as 48000"),
+            ("sample_rate_hz", "48,000", "such as 48000"),
             ("resample", "maybe", "true or false"),
         ] {
             let error = Options::default().set(name, value).err().map(|e| e.detail);

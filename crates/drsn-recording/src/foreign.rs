@@ -121,6 +121,12 @@ const KINDS: &[(&str, &str, &[Mark])] = &[
     ("LZ4 data", ARCHIVE, &[(0, b"\x04\x22\x4d\x18")]),
 ];
 
+/// A record of PhysioNet: this text, and the file that it names.
+const WFDB: Foreign = Foreign {
+    name: "the header of a WFDB record",
+    advice: "save the record as NPY or CSV, with the wfdb package of Python or rdsamp",
+};
+
 /// Texts that are no tables, by how they begin, in lower case.
 const MARKUP: &[(&str, &str, &str)] = &[
     ("<!doctype html", "a web page (HTML)", DOCUMENT),
@@ -141,7 +147,24 @@ pub fn foreign_kind(bytes: &[u8]) -> Option<Foreign> {
     let has = |&(at, mark): &Mark| bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
     let marked = KINDS.iter().find(|(_, _, marks)| marks.iter().all(has));
     let marked = marked.map(|&(name, advice, _)| Foreign { name, advice });
-    marked.or_else(|| markup(bytes)).or_else(|| is_mpeg_audio(bytes).then_some(Foreign::MP3))
+    marked
+        .or_else(|| markup(bytes))
+        .or_else(|| is_wfdb_header(bytes).then_some(WFDB))
+        .or_else(|| is_mpeg_audio(bytes).then_some(Foreign::MP3))
+}
+
+/// Whether a text is the header of a record of PhysioNet, as header(5) of WFDB describes it: the line
+/// of the record (`100 2 360 650000`), and then one that names a file and its format (`100.dat 212 …`).
+fn is_wfdb_header(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes.get(..520).unwrap_or(bytes)) else { return false };
+    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let (Some(record), Some(signal)) = (lines.next(), lines.next()) else { return false };
+    let signals = record.split(' ').nth(1).is_some_and(|count| count.parse::<u16>().is_ok());
+    let mut signal = signal.split(' ');
+    let file = signal.next().is_some_and(|file| file.ends_with(".dat") || file.ends_with(".mat"));
+    let format =
+        signal.next().is_some_and(|format| format.starts_with(|c: char| c.is_ascii_digit()));
+    signals && file && format
 }
 
 fn markup(bytes: &[u8]) -> Option<Foreign> {
@@ -245,6 +268,15 @@ mod tests {
         for table in tables {
             assert_eq!(foreign_kind(table.as_bytes()), None, "{table}");
             assert_eq!(RecordingFormat::sniff(table.as_bytes()), None, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_physionet_is_known_by_its_header() {
+        let header = b"# a record\n100 2 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n";
+        assert_eq!(foreign_kind(header), Some(WFDB));
+        for table in ["100 2 360\n100 212 200\n", "x y\n100.dat 212\n", "100 2\n"] {
+            assert_eq!(foreign_kind(table.as_bytes()), None, "{table}");
         }
     }
 

@@ -211,7 +211,7 @@ impl Recording {
     ///
     /// # Errors
     /// [`RecordingError`] if there are no samples, one is not finite, there are more channels than
-    /// [`MAX_CHANNELS`], or a selected channel does not exist.
+    /// [`MAX_CHANNELS`], or a selected channel does not exist or is one of several that tells the time.
     pub fn from_array(
         samples: Array2<f32>,
         name: Option<String>,
@@ -226,7 +226,14 @@ impl Recording {
         let name = name.filter(|_| count == 1);
         let wanted = selection.channels(count, name.as_slice())?;
         for &channel in &wanted {
-            select::check_finite(channel, 0, &samples.row(channel))?;
+            let row = samples.row(channel);
+            select::check_finite(channel, 0, &row)?;
+            if count > 1
+                && select::is_clock(&row)
+                && let Some(signal) = (0..count).find(|&c| !select::is_clock(&samples.row(c)))
+            {
+                return Err(select::no_signal(channel, signal));
+            }
         }
         let names = vec![name; wanted.len()];
         let samples = select::rows(samples, &wanted);

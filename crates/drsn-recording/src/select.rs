@@ -128,6 +128,31 @@ pub(crate) fn stack(mut channels: Vec<Vec<f32>>) -> Array2<f32> {
     Array2::from_shape_vec(shape, samples).unwrap_or_default()
 }
 
+/// Whether a channel advances evenly to the last digit, as times and numbers of samples do and no
+/// signal does.
+pub(crate) fn is_clock(samples: &ArrayRef1<f32>) -> bool {
+    /// Samples that are too few to know.
+    const FEWEST: usize = 64;
+    /// Rounding to 32 bits, of the samples and of the step.
+    const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
+    let (Some(&first), Some(&last)) = (samples.first(), samples.last()) else { return false };
+    let (first, last) = (f64::from(first), f64::from(last));
+    let step = (last - first) / (samples.len() - 1) as f64;
+    let allowed = ROUNDING * first.abs().max(last.abs());
+    let is_near = |(at, &value): (usize, &f32)| {
+        (f64::from(value) - (first + step * at as f64)).abs() <= allowed
+    };
+    samples.len() >= FEWEST && step > 2.0 * allowed && samples.iter().enumerate().all(is_near)
+}
+
+/// The refusal of a channel that tells the time of others; `signal` is one of these.
+pub(crate) fn no_signal(channel: usize, signal: usize) -> RecordingError {
+    RecordingError::Unsupported(format!(
+        "its channel {channel} advances evenly, as times and numbers of samples do, and is no signal: \
+         choose others with the option channel, such as channel={signal}"
+    ))
+}
+
 /// Rejects a channel with a sample that is not finite; `first` samples of it came before these.
 pub(crate) fn check_finite(
     channel: usize,

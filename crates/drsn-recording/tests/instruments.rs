@@ -2,6 +2,7 @@
 //! describes it, or refused although everybody else reads it, or refused with advice that lost rows.
 
 use drsn_recording::{ChannelId, Limits, NoticeCode, Recording, RecordingFormat, Selection};
+use ndarray::Array2;
 
 const LIMITS: Limits = Limits::new(1 << 24, 1 << 20);
 
@@ -244,4 +245,38 @@ fn several_variables_of_octave_are_refused() {
     assert_signal(&format!("{head}{}", variable("x")), None, 1);
     let error = read(&format!("{head}{}{}", variable("x"), variable("y"))).unwrap_err();
     assert!(error.contains("several variables") && error.contains("save -v7"), "{error}");
+}
+
+/// Of an array of times and samples, the first channel was offered (`such as channel=0`), and answered
+/// with a class.
+#[test]
+fn times_in_an_array_are_no_channel() {
+    let array = |first: fn(usize) -> f32| {
+        let rows = [(0..300).map(first).collect::<Vec<_>>(), (0..300).map(sample).collect()];
+        Array2::from_shape_vec((2, 300), rows.concat()).unwrap_or_default()
+    };
+    let choose = |array: Array2<f32>, channel: &[usize]| {
+        let channel = channel.iter().copied().map(ChannelId::Index).collect();
+        let selection = Selection { channel, ..Selection::default() };
+        Recording::from_array(array, None, &selection).map_err(|error| error.to_string())
+    };
+    let clocks: [fn(usize) -> f32; 4] = [
+        |row| row as f32,
+        |row| (row as f64 / 48_000.0) as f32,
+        |row| (row as f64 / 51_200.0 - 0.004) as f32,
+        |row| 100.0 + row as f32 * 0.02,
+    ];
+    for clock in clocks {
+        for channels in [&[][..], &[0], &[1, 0]] {
+            let error = choose(array(clock), channels).map(drop).unwrap_err();
+            assert!(error.contains("its channel 0 advances evenly"), "{error}");
+            assert!(error.ends_with("such as channel=1"), "{error}");
+        }
+        assert_eq!(choose(array(clock), &[1]).map(|read| read.len()), Ok(300));
+    }
+    let signals: [fn(usize) -> f32; 3] =
+        [sample, |_| 1.0, |row| row as f32 + if row == 200 { 0.01 } else { 0.0 }];
+    for signal in signals {
+        assert_eq!(choose(array(signal), &[]).map(|read| read.channels()), Ok(2));
+    }
 }

@@ -43,6 +43,7 @@ fn image_error(error: &ImageError) -> ApiError {
         ImageError::Unknown
         | ImageError::Damaged { .. }
         | ImageError::NoContent
+        | ImageError::Canvas
         | ImageError::Size { .. } => ErrorKind::InvalidArgument,
     };
     kind.because(error.to_string())

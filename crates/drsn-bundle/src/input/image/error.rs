@@ -16,6 +16,12 @@ pub enum ImageError {
         /// `PNG`, `JPEG` and so on.
         format: &'static str,
     },
+    /// A GIF file whose first picture is smaller or larger than its canvas.
+    #[error(
+        "the first picture of the GIF file does not cover its canvas exactly, and programs differ in \
+         what they show there: save it as PNG"
+    )]
+    Canvas,
     /// The file declares more pixels than allowed.
     #[error("the picture is {width} x {height} pixels, above the limit of {most} pixels")]
     TooLarge {

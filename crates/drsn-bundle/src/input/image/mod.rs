@@ -11,6 +11,7 @@
 mod bmp;
 mod cost;
 mod error;
+mod gif;
 mod guard;
 mod jpeg;
 mod png;
@@ -86,6 +87,9 @@ impl<'a> ImageFile<'a> {
         } else {
             Cow::Borrowed(bytes)
         };
+        if format == ImageFormat::Gif && gif::covers_canvas(&bytes) == Some(false) {
+            return Err(ImageError::Canvas);
+        }
         let damaged = ImageError::Damaged { format: format.name() };
         let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;
         within(survey.header_time(), max_work)?;
