@@ -115,23 +115,6 @@ impl Data {
         Ok(groups.into_iter().collect())
     }
 
-    /// Whether an index says of every file which part of the split it belongs to.
-    ///
-    /// # Errors
-    /// [`DatasetError`] if the index cannot be read.
-    pub(crate) fn declares_parts(
-        input: &InputSpec,
-        folder: &Path,
-        index: &Path,
-    ) -> Result<bool, DatasetError> {
-        let kind = match input {
-            InputSpec::Image(_) => FileKind::Images,
-            InputSpec::Signal(_) => FileKind::Recordings,
-        };
-        let listing = files::list(folder, Some(index), kind)?;
-        Ok(listing.entries.iter().all(|entry| entry.subset.is_some()))
-    }
-
     /// Rejects a front end that does not suit the sample rate.
     fn check_front_end(&self, recipe: &Recipe) -> Result<(), RecipeError> {
         match (&recipe.network.front_end, &self.input) {

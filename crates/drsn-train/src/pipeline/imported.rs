@@ -21,8 +21,8 @@ const HELD_OUT_OF_SET: usize = 5000;
 const HOPS_IN_WINDOW: usize = 4;
 
 /// The recipe of a bundle and its data. For an imported bundle the recipe says only how the data
-/// is read: as its input says, split as the data says or by time. So it is if an index says of every
-/// file which part it belongs to, as that of inputs which a server captured.
+/// is read: as its input says, split as the data says or by time. So it is if an index says which
+/// files are held out, as that of inputs which a server captured.
 ///
 /// # Errors
 /// [`TrainError`] if the data cannot be read, or the bundle's recipe cannot.
@@ -32,11 +32,7 @@ pub(super) fn open_data(
 ) -> Result<(Recipe, Data), TrainError> {
     if manifest.training.is_some() || manifest.origin.is_none() {
         let own = recipe_of(manifest)?;
-        let recipe = if is_listed(manifest, options, &own)? {
-            recipe(manifest, options, Split::List { held_out_share: 0.0 })?
-        } else {
-            own
-        };
+        let recipe = listed(manifest, options, &own)?.unwrap_or(own);
         let data = options.open(&recipe)?;
         return Ok((recipe, data));
     }
@@ -68,23 +64,24 @@ pub(super) fn open_data(
     Ok((recipe, data))
 }
 
-/// Whether the index splits the data and the recipe would split it otherwise.
-fn is_listed(
+/// The recipe of data whose index says which files are held out, if the bundle's own recipe would
+/// split it otherwise.
+fn listed(
     manifest: &Manifest,
     options: &DataOptions,
-    recipe: &Recipe,
-) -> Result<bool, TrainError> {
+    own: &Recipe,
+) -> Result<Option<Recipe>, TrainError> {
     let is_by_list = matches!(
-        &recipe.data,
+        &own.data,
         DataConfig::Images(ImageConfig { split: Split::List { .. }, .. })
             | DataConfig::Signals(SignalConfig { split: Split::List { .. }, .. })
     );
-    match &options.index {
-        Some(index) if !is_by_list => {
-            Ok(Data::declares_parts(&manifest.input, &options.folder, index)?)
-        }
-        Some(_) | None => Ok(false),
-    }
+    let Some(index) = options.index.as_deref().filter(|_| !is_by_list) else { return Ok(None) };
+    let recipe = recipe(manifest, options, Split::List { held_out_share: 0.0 })?;
+    Ok(match Data::declared(&recipe, &options.folder, Some(index))? {
+        Declared::HeldOut => Some(recipe),
+        Declared::Nothing | Declared::Others => None,
+    })
 }
 
 /// An error whose advice is for those who have a recipe.
