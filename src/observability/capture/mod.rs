@@ -6,7 +6,7 @@
 //! costs inputs that are not kept, and never an answer.
 //!
 //! ```text
-//! request ─► rules ─► queue ─► thread ─► ring ─► segment ─► DIR/MODEL/VERSION/SEGMENT/000001-shift.wav
+//! request ─► rules ─► queue ─► thread ─► ring ─► segment: DIR/MODEL/VERSION/TIME/000001-shift.wav
 //! ```
 
 mod folder;
