@@ -2,6 +2,7 @@
 //! types from other crates by hand. The schemas of a manifest's parts come from
 //! `docs/manifest.schema.json`, which a test of `drsn-bundle` compares with the code.
 
+use drsn_bundle::baseline::ShiftReason;
 use serde_json::{Map, Value, json};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -132,6 +133,16 @@ fn object(description: &str, fields: &[(&str, &str, &str)]) -> Value {
     json!({ "description": description, "type": "object", "properties": properties, "required": required })
 }
 
+/// A schema of a shift, with the reason of its alarm.
+fn with_reason(mut shift: Value) -> Value {
+    shift["properties"]["reason"] = json!({
+        "type": "string",
+        "enum": ShiftReason::ALL.map(ShiftReason::name),
+        "description": "With an alarm, which of the three distances is the largest; of several windows, for most of those that alarm.",
+    });
+    shift
+}
+
 fn baseline_schemas() -> Map<String, Value> {
     let alarm = ("alarm", "boolean", "Whether it is more unusual than the model's level allows.");
     let score = (
@@ -160,16 +171,6 @@ fn baseline_schemas() -> Map<String, Value> {
         level_p_value,
         alarm,
     ];
-    let shift_cause = [
-        ("block", "string", "Name of the block."),
-        ("channel", "integer", "Position of the channel in the block, from 0."),
-        (
-            "z",
-            "number",
-            "Its mean magnitude minus that of training, in standard deviations of training.",
-        ),
-        ("share", "number", "Its share of the squared distance of all mean magnitudes."),
-    ];
     let level_cause = [
         (
             "what",
@@ -179,7 +180,7 @@ fn baseline_schemas() -> Map<String, Value> {
         ("channel", "integer", "Position of the input's channel, from 0."),
         ("z", "number", "Signed distance from the training data's median, in standard deviations."),
     ];
-    let shift_causes = "With an alarm, the channels of blocks that add most to the distance of mean magnitudes, the largest first; they are not the reason if features or input statistics are.";
+    let shift_causes = "With the reason `magnitudes`, the channels of blocks that add most to the distance, the largest first.";
     let level_causes = "With an alarm, what is unusual, the likeliest cause first.";
     let change = [
         ("start", "integer", "First sample of the windows that speak for it, at the model's rate."),
@@ -197,13 +198,30 @@ fn baseline_schemas() -> Map<String, Value> {
         "items": reference("ShiftChange"),
         "description": "Of a recording of several windows, where it is unlike the training data; missing if nowhere.",
     });
+    for (field, of, description) in [
+        (
+            "statistics",
+            "StatisticCause",
+            "With the reason `input`, the statistics of the input that add most to the distance, the largest first.",
+        ),
+        (
+            "nearest",
+            "NearestClass",
+            "With the reason `features`, the classes of the training data that are nearest, the nearest first; the first is the one that the distance is from.",
+        ),
+    ] {
+        shift["properties"][field] =
+            json!({ "type": "array", "items": reference(of), "description": description });
+    }
     let windows = "The input shift of a recording of several windows.";
     named([
-        ("InputShift", object(SHIFT, &[score, p_value, alarm])),
-        ("WindowsShift", object(windows, &[score, windows_p_value, alarm_share, alarm])),
+        ("InputShift", with_reason(object(SHIFT, &[score, p_value, alarm]))),
+        (
+            "WindowsShift",
+            with_reason(object(windows, &[score, windows_p_value, alarm_share, alarm])),
+        ),
         ("InputLevel", object("The level of the raw signal.", &level)),
         ("ShiftChange", change),
-        ("ShiftCause", object("A channel that makes the shift unusual.", &shift_cause)),
         ("LevelCause", object("What makes the level unusual.", &level_cause)),
         ("Shift", shift),
         ("WindowShift", or_null(SHIFT, &["InputShift"])),
@@ -271,9 +289,11 @@ mod tests {
 
     #[test]
     fn what_the_baseline_answers_has_the_fields_that_are_described() {
-        let shift = InputShift { score: 1.0, p_value: 0.5, alarm: false };
+        let reason = Some(ShiftReason::Input);
+        let shift = InputShift { score: 1.0, p_value: 0.001, alarm: true, reason };
         assert_same_fields("InputShift", &shift);
-        let windows = WindowsShift { score: 1.0, p_value: 0.5, alarm_share: 0.5, alarm: false };
+        let (p_value, alarm_share) = (0.001, 1.0);
+        let windows = WindowsShift { score: 1.0, p_value, alarm_share, alarm: true, reason };
         assert_same_fields("WindowsShift", &windows);
         let level = InputLevel {
             rms: 1.0,

@@ -1,6 +1,6 @@
 //! Converts answers to protobuf messages, which have the same fields as the JSON answer.
 
-use drsn_bundle::baseline::{InputLevel, InputShift, LevelCause};
+use drsn_bundle::baseline::{Axis, InputLevel, InputShift, LevelCause, ShiftReason};
 
 use super::proto::drsn as message;
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, Caused, Change, ClassMap, ClassProbability, Detail, Diagnostics,
-            ImageMap, NoticeText, Prediction, Shift, ShiftAnswer, SignalMap, Spread,
-            WindowPrediction,
+            BlockDiagnostics, Caused, Change, ChannelCause, ClassMap, ClassProbability, Detail,
+            Diagnostics, ImageMap, NearestClass, NoticeText, Prediction, Shift, ShiftAnswer,
+            ShiftCauses, SignalMap, Spread, StatisticCause, WindowPrediction,
         },
     },
 };
@@ -134,13 +134,8 @@ impl From<WindowPrediction<'_>> for message::Window {
 }
 
 impl From<ShiftAnswer<'_>> for message::InputShift {
-    fn from(ShiftAnswer { caused: Caused { judged, causes }, changes }: ShiftAnswer<'_>) -> Self {
-        let causes = causes.into_iter().map(|cause| message::ShiftCause {
-            block: cause.block.to_owned(),
-            channel: cause.channel as u32,
-            z: cause.z,
-            share: cause.share,
-        });
+    fn from(ShiftAnswer { judged, causes, changes }: ShiftAnswer<'_>) -> Self {
+        let ShiftCauses { causes, statistics, nearest } = causes;
         let shift = match judged {
             Shift::Input(shift) => shift.into(),
             Shift::Windows(shift) => Self {
@@ -148,13 +143,41 @@ impl From<ShiftAnswer<'_>> for message::InputShift {
                 p_value: Some(shift.p_value),
                 alarm: shift.alarm,
                 alarm_share: Some(shift.alarm_share),
-                causes: Vec::new(),
-                changes: Vec::new(),
+                reason: shift.reason.map(reason),
+                ..Self::default()
             },
         };
         let change = |Change { start, found, end }| message::Change { start, found, end };
-        let changes = changes.into_iter().map(change).collect();
-        Self { causes: causes.collect(), changes, ..shift }
+        Self {
+            causes: causes.into_iter().map(Into::into).collect(),
+            statistics: statistics.into_iter().map(Into::into).collect(),
+            nearest: nearest.into_iter().map(Into::into).collect(),
+            changes: changes.into_iter().map(change).collect(),
+            ..shift
+        }
+    }
+}
+
+fn reason(reason: ShiftReason) -> String {
+    reason.name().to_owned()
+}
+
+impl From<ChannelCause<'_>> for message::ShiftCause {
+    fn from(ChannelCause { block, channel, z, share }: ChannelCause<'_>) -> Self {
+        Self { block: block.to_owned(), channel: channel as u32, z, share }
+    }
+}
+
+impl From<StatisticCause> for message::StatisticCause {
+    fn from(StatisticCause { what, axis, channel, z, share }: StatisticCause) -> Self {
+        let axis = axis.map(Axis::name).map(str::to_owned);
+        Self { what: what.name().to_owned(), axis, channel: channel as u32, z, share }
+    }
+}
+
+impl From<NearestClass<'_>> for message::NearestClass {
+    fn from(NearestClass { label, class_index, distance }: NearestClass<'_>) -> Self {
+        Self { label: label.to_owned(), class_index: class_index as u32, distance }
     }
 }
 
@@ -164,9 +187,8 @@ impl From<InputShift> for message::InputShift {
             score: shift.score,
             p_value: Some(shift.p_value),
             alarm: shift.alarm,
-            alarm_share: None,
-            causes: Vec::new(),
-            changes: Vec::new(),
+            reason: shift.reason.map(reason),
+            ..Self::default()
         }
     }
 }

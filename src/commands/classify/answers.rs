@@ -41,7 +41,7 @@ impl Row {
             label: prediction.label.to_owned(),
             probability: prediction.probability,
             windows: prediction.windows.len().max(1),
-            shift: shift.map(|shift| shift.caused.judged.alarm()),
+            shift: shift.map(|shift| shift.judged.alarm()),
             level: level.map(|level| level.judged.alarm),
             notices: codes(prediction.notices.iter().map(|notice| notice.code)),
         }

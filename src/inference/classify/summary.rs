@@ -15,10 +15,10 @@ use crate::{
     error::ApiError,
     inference::{
         diagnostics::{
-            BlockDiagnostics, Caused, Change, Detail, Diagnostics, Left, Magnitudes, MapSums,
-            NoticeText, Prediction, Shift, ShiftAnswer, ShiftCause, Wanted, WindowPrediction,
+            AlarmVectors, BlockDiagnostics, Caused, Change, Detail, Diagnostics, Left, Magnitudes,
+            MapSums, NoticeText, Prediction, Shift, ShiftAnswer, Wanted, WindowPrediction,
             baseline::BaselineCheck, changes, check_finite, described, ranked, reader::Reading,
-            scales, shift_causes,
+            scales,
         },
         origin::Origin,
     },
@@ -40,6 +40,7 @@ pub(super) struct Summary {
     /// The class activation maps, if they were requested and the model has them.
     map: Option<MapSums>,
     level_causes: LevelCauses,
+    alarms: AlarmVectors,
     /// The test for changes, at the start; none without a baseline of the shift.
     detector: Option<ChangeDetector>,
 }
@@ -93,6 +94,7 @@ impl Summary {
             blocks: blocks.collect(),
             map: MapSums::new(map, manifest.classes.len(), window(manifest)),
             level_causes: LevelCauses::default(),
+            alarms: AlarmVectors::default(),
             detector: baseline.and_then(|baseline| baseline.change_detector(false_alarm_every)),
         }
     }
@@ -101,7 +103,7 @@ impl Summary {
     pub(super) fn bytes(manifest: &Manifest, detailed: bool) -> u64 {
         let channels: usize = manifest.blocks.iter().map(|block| block.channels).sum();
         let sums = manifest.blocks.len() * size_of::<Sums>() + channels * 48;
-        let causes = LevelCauses::bytes(manifest.input.channels());
+        let causes = LevelCauses::bytes(manifest.input.channels()) + AlarmVectors::bytes(manifest);
         let map = if detailed { MapSums::bytes(manifest.classes.len()) } else { 0 };
         (size_of::<Self>() + manifest.classes.len() * 8 + sums + causes) as u64 + map
     }
@@ -129,8 +131,11 @@ impl Summary {
         check_finite(probabilities)?;
         let class = most_likely(probabilities);
         self.windows.push(Window { start, class, probability: probabilities[class], baseline });
-        if detail != Detail::None && baseline.level.is_some_and(|level| level.alarm) {
-            self.level_causes.add(&reading.level_causes(manifest));
+        if detail != Detail::None {
+            if baseline.level.is_some_and(|level| level.alarm) {
+                self.level_causes.add(&reading.level_causes(manifest));
+            }
+            self.alarms.add(reading);
         }
         add(&mut self.probabilities, probabilities);
         if let Some(map) = &mut self.map {
@@ -220,9 +225,10 @@ impl Summary {
         });
         let blocks = blocks.collect::<Result<_, _>>()?;
         let (shift, level) = self.shift_and_level(manifest);
-        let input_shift = shift.map(|shift| {
-            let caused = Caused::new(shift, shift.alarm(), || self.shift_causes(manifest));
-            ShiftAnswer { caused, changes: self.changes(manifest) }
+        let input_shift = shift.map(|shift| ShiftAnswer {
+            judged: shift,
+            causes: self.alarms.causes(shift.reason(), manifest),
+            changes: self.changes(manifest),
         });
         let level_causes = || self.level_causes.most_named();
         let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
@@ -236,12 +242,6 @@ impl Summary {
         let p_value = |window: &Window| Some((window.start, window.baseline.shift?.p_value));
         let windows = self.windows.iter().filter_map(p_value);
         self.detector.map(|detector| changes(detector, windows, length)).unwrap_or_default()
-    }
-
-    /// The causes of the shift of the windows' mean.
-    fn shift_causes<'a>(&self, manifest: &'a Manifest) -> Vec<ShiftCause<'a>> {
-        let means = self.blocks.iter().flat_map(|sums| self.mean(&sums.mean_abs));
-        shift_causes(manifest, &means.collect::<Vec<f32>>())
     }
 
     fn shift_and_level(&self, manifest: &Manifest) -> (Option<Shift>, Option<InputLevel>) {

@@ -27,8 +27,8 @@ pub(crate) struct BaselineCheck {
 ///
 /// # Errors
 /// [`ApiError::internal`] if the model returned a non-finite number.
-pub(super) fn check<'o>(
-    outputs: &'o Outputs,
+pub(super) fn check(
+    outputs: &Outputs,
     row: usize,
     manifest: &Manifest,
     levels: &ArrayView1<'_, Level>,
@@ -39,12 +39,11 @@ pub(super) fn check<'o>(
     for outputs in &outputs.blocks {
         mean_abs.extend(outputs.mean_abs.row(row));
     }
-    let of_row = |numbers: &'o Option<Array2<f32>>| -> &'o [f32] {
-        let numbers = numbers.as_ref().filter(|numbers| row < numbers.nrows());
-        numbers.and_then(|numbers| numbers.row(row).to_slice()).unwrap_or_default()
+    let vectors = ShiftVectors {
+        mean_abs: &mean_abs,
+        features: row_of(outputs.features.as_ref(), row),
+        input: row_of(outputs.statistics.as_ref(), row),
     };
-    let (features, input) = (of_row(&outputs.features), of_row(&outputs.statistics));
-    let vectors = ShiftVectors { mean_abs: &mean_abs, features, input };
     let shift = baseline.judge_shift(&vectors).map_err(|error| {
         tracing::error!(%error, "cannot compute the input shift");
         ApiError::internal()
@@ -54,6 +53,12 @@ pub(super) fn check<'o>(
         shift,
         level: baseline.judge_level(levels.to_slice().ok_or_else(ApiError::internal)?, class),
     })
+}
+
+/// A row of numbers that a model may not have; then it is empty.
+pub(super) fn row_of(numbers: Option<&Array2<f32>>, row: usize) -> &[f32] {
+    let numbers = numbers.filter(|numbers| row < numbers.nrows());
+    numbers.and_then(|numbers| numbers.row(row).to_slice()).unwrap_or_default()
 }
 
 impl BaselineCheck {

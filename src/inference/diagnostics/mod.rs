@@ -27,7 +27,10 @@ use crate::{
 
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
-pub(crate) use causes::{Caused, Shift, ShiftAnswer, ShiftCause, shift_causes};
+pub(crate) use causes::{
+    AlarmVectors, Caused, ChannelCause, NearestClass, Shift, ShiftAnswer, ShiftCauses,
+    StatisticCause,
+};
 pub(crate) use changes::{Change, changes};
 pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
 use reader::Reading;
@@ -219,9 +222,8 @@ impl<'a> Diagnostics<'a> {
         }
         let BaselineCheck { shift, level } = reading.baseline;
         let input_shift = shift.map(|shift| {
-            let named = || reading.shift_causes(manifest);
-            let caused = Caused::new(Shift::Input(shift), shift.alarm, named);
-            ShiftAnswer { caused, changes: Vec::new() }
+            let causes = reading.shift_causes(shift, manifest);
+            ShiftAnswer { judged: Shift::Input(shift), causes, changes: Vec::new() }
         });
         let input_level =
             level.map(|level| Caused::new(level, level.alarm, || reading.level_causes(manifest)));

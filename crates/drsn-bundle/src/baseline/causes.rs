@@ -1,29 +1,42 @@
-//! Names the channels of blocks that make an input's shift unusual.
+//! Names the numbers that make an input's shift unusual, and the classes that its features are near
+//! to.
 //!
-//! Channels are correlated, so that a change of one that goes against the others is unusual although
-//! it is small. What channel i adds to the squared distance dᵀ Σ⁻¹ d is `dᵢ (Σ⁻¹ d)ᵢ`. The sum of all is
-//! the distance, and if only one channel has moved, it is all of it.
+//! The numbers of a vector are correlated, so that a change of one that goes against the others is
+//! unusual although it is small. What number i adds to the squared distance dᵀ Σ⁻¹ d is
+//! `dᵢ (Σ⁻¹ d)ᵢ`. The sum of all is the distance, and if only one number has moved, it is all of it.
 
-use ndarray::ArrayView1;
-
-use super::{Distance, distance::columns};
+use super::{
+    Distance, Numbers,
+    distance::{columns, squared_difference, squared_solution},
+};
 
 /// Causes that an answer names at most.
 const MOST_CAUSES: usize = 5;
+/// Classes that an answer names at most.
+const MOST_CLASSES: usize = 3;
 
-/// What one channel of a block adds to the distance.
+/// What one number of a vector adds to its distance from the training data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contribution {
-    /// Position among the channels of all blocks, in the blocks' order.
+    /// Position in the vector: of mean magnitudes, among the channels of all blocks.
     pub dimension: usize,
-    /// The mean magnitude minus that of training, in standard deviations of training.
+    /// The number minus that of training, or of the nearest class, in standard deviations of training.
     pub z: f64,
-    /// Share of the squared distance; other channels can take away from it, so it may exceed 1.
+    /// Share of the squared distance; other numbers can take away from it, so it may exceed 1.
     pub share: f64,
 }
 
+/// How near the features of an input are to a class of the training data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NearClass {
+    /// Index of the class.
+    pub class: usize,
+    /// The distance from the class, of which 99 % of the training inputs have at most 1 from theirs.
+    pub distance: f64,
+}
+
 impl Distance {
-    /// The standard deviation of each channel's mean magnitude in training.
+    /// The standard deviation of each number in training.
     pub fn deviations(&self) -> Vec<f64> {
         let mut variances = vec![0.0; self.mean.len()];
         for (j, column) in columns(&self.factor, self.mean.len()).enumerate() {
@@ -34,18 +47,26 @@ impl Distance {
         variances.into_iter().map(f64::sqrt).collect()
     }
 
-    /// The channels that add most to the distance of these mean magnitudes, at most five, the largest
-    /// first; none for a vector of another length.
-    pub(super) fn causes(&self, mean_abs: &ArrayView1<'_, f32>) -> Vec<Contribution> {
+    /// The numbers that add most to the distance of a vector, at most five, the largest first; none
+    /// for a vector of another length.
+    pub(super) fn causes(&self, vector: &[f32]) -> Vec<Contribution> {
         let dimensions = self.mean.len();
-        if mean_abs.len() != dimensions {
-            return Vec::new();
+        let Some(mut whitened) = self.whitened(vector) else { return Vec::new() };
+        let mut differences = self.differences(vector);
+        let nearest = self.centres.iter().min_by(|a, b| {
+            squared_difference(&whitened, a).total_cmp(&squared_difference(&whitened, b))
+        });
+        if let Some(centre) = nearest {
+            let from_mean = self.unwhitened(centre);
+            for (difference, from_mean) in differences.iter_mut().zip(from_mean) {
+                *difference -= from_mean;
+            }
+            for (y, &centre) in whitened.iter_mut().zip(&centre[..]) {
+                *y -= f64::from(centre);
+            }
         }
-        let pairs = mean_abs.iter().zip(&self.mean[..]);
-        let differences: Vec<f64> =
-            pairs.map(|(&x, &mean)| f64::from(x) - f64::from(mean)).collect();
-        let solved = self.solve(differences.clone());
-        let score: f64 = differences.iter().zip(&solved).map(|(a, b)| a * b).sum();
+        let score: f64 = whitened.iter().map(|y| y * y).sum();
+        let solved = self.solve_transposed(whitened);
         let deviations = self.deviations();
         let mut causes: Vec<Contribution> = (0..dimensions)
             .map(|i| Contribution {
@@ -60,16 +81,51 @@ impl Distance {
         causes
     }
 
-    /// x with L Lᵀ x = `rest`.
-    fn solve(&self, mut rest: Vec<f64>) -> Vec<f64> {
-        let columns: Vec<&[f32]> = columns(&self.factor, rest.len()).collect();
-        for (j, column) in columns.iter().enumerate() {
-            rest[j] /= f64::from(column[0]);
-            let solved = rest[j];
-            for (rest, &below) in rest[j + 1..].iter_mut().zip(&column[1..]) {
-                *rest -= solved * f64::from(below);
+    /// The classes that a vector is nearest to, at most three, the nearest first; none for a vector of
+    /// another length.
+    pub(super) fn nearest(&self, vector: &[f32]) -> Vec<NearClass> {
+        let Some(whitened) = self.whitened(vector) else { return Vec::new() };
+        let near = |(class, centre): (usize, &Numbers)| NearClass {
+            class,
+            distance: (squared_difference(&whitened, centre) / f64::from(self.limit)).sqrt(),
+        };
+        let mut classes: Vec<NearClass> = self.centres.iter().enumerate().map(near).collect();
+        classes.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        classes.truncate(MOST_CLASSES);
+        classes
+    }
+
+    /// y with L y = x − μ; `None` for a vector of another length.
+    fn whitened(&self, vector: &[f32]) -> Option<Vec<f64>> {
+        if vector.len() != self.mean.len() {
+            return None;
+        }
+        let mut rest = self.differences(vector);
+        squared_solution(&self.factor, &mut rest);
+        Some(rest)
+    }
+
+    /// x − μ.
+    fn differences(&self, vector: &[f32]) -> Vec<f64> {
+        let pairs = vector.iter().zip(&self.mean[..]);
+        pairs.map(|(&x, &mean)| f64::from(x) - f64::from(mean)).collect()
+    }
+
+    /// L y.
+    fn unwhitened(&self, whitened: &[f32]) -> Vec<f64> {
+        let mut product = vec![0.0; whitened.len()];
+        let columns = columns(&self.factor, whitened.len());
+        for (j, (column, &y)) in columns.zip(whitened).enumerate() {
+            for (sum, &element) in product[j..].iter_mut().zip(column) {
+                *sum += f64::from(y) * f64::from(element);
             }
         }
+        product
+    }
+
+    /// x with Lᵀ x = `rest`.
+    fn solve_transposed(&self, mut rest: Vec<f64>) -> Vec<f64> {
+        let columns: Vec<&[f32]> = columns(&self.factor, rest.len()).collect();
         for (j, column) in columns.iter().enumerate().rev() {
             let below = column[1..].iter().zip(&rest[j + 1..]);
             let known: f64 = below.map(|(&element, &x)| f64::from(element) * x).sum();

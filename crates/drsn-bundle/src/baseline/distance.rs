@@ -131,7 +131,7 @@ impl Distance {
 
 vectorized! {
     /// |y|² with L y = `rest`, which becomes y.
-    fn squared_solution<'a>(factor: &'a [f32], rest: &'a mut [f64]) -> f64 {
+    pub(super) fn squared_solution<'a>(factor: &'a [f32], rest: &'a mut [f64]) -> f64 {
         let mut score = 0.0;
         for (j, column) in columns(factor, rest.len()).enumerate() {
             // The reciprocal does not depend on other columns; dividing the rest would wait for
@@ -149,7 +149,7 @@ vectorized! {
 
 vectorized! {
     /// |y − c|².
-    fn squared_difference<'a>(y: &'a [f64], centre: &'a [f32]) -> f64 {
+    pub(super) fn squared_difference<'a>(y: &'a [f64], centre: &'a [f32]) -> f64 {
         const LANES: usize = 8;
         let (chunks, rest) = y.as_chunks::<LANES>();
         let (others, other_rest) = centre.as_chunks::<LANES>();

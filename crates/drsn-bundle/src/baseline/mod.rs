@@ -21,7 +21,7 @@ mod windows;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
-pub use causes::Contribution;
+pub use causes::{Contribution, NearClass};
 pub use change::ChangeDetector;
 pub use covariance::ShiftAccumulator;
 pub use distance::Distance;
@@ -32,8 +32,9 @@ pub use level::{
 };
 pub use numbers::Numbers;
 pub use sample::{ShiftDistances, ShiftSample};
-pub use shift::{InputShift, ShiftBaseline, ShiftVectors};
-pub use statistics::{input_statistics, statistics_of};
+use shift::unit_length;
+pub use shift::{InputShift, ShiftBaseline, ShiftReason, ShiftVectors};
+pub use statistics::{Axis, NamedStatistic, Statistic, input_statistics, statistics_of};
 use windows::Merging;
 pub use windows::WindowsShift;
 
@@ -131,9 +132,10 @@ impl Baseline {
         vectors: &ShiftVectors<'_>,
     ) -> Result<Option<InputShift>, BaselineError> {
         let Some(shift) = &self.shift else { return Ok(None) };
-        let score = shift.score(vectors)?;
+        let (score, reason) = shift.largest(vectors)?;
         let p_value = shift.p_value(score);
-        Ok(Some(InputShift { score, p_value, alarm: p_value < self.alarm_level }))
+        let alarm = p_value < self.alarm_level;
+        Ok(Some(InputShift { score, p_value, alarm, reason: alarm.then_some(reason) }))
     }
 
     /// Whether the shift is judged by the statistics of inputs, too: see [`input_statistics`].
@@ -148,11 +150,19 @@ impl Baseline {
         Some(InputLevel::over_channels(levels, p_value, p_value < self.alarm_level))
     }
 
-    /// The channels of blocks that add most to the distance of these mean magnitudes, the largest
-    /// first; none without such a baseline.
-    pub fn shift_causes<'a>(&self, mean_abs: impl Into<ArrayView1<'a, f32>>) -> Vec<Contribution> {
-        let distance = self.shift.as_ref().and_then(|shift| shift.distance.as_ref());
-        distance.map(|distance| distance.causes(&mean_abs.into())).unwrap_or_default()
+    /// The numbers of the vector of a distance that add most to it, at most five, the largest first;
+    /// none without such a distance.
+    pub fn shift_causes(&self, reason: ShiftReason, vector: &[f32]) -> Vec<Contribution> {
+        let distance = self.shift.as_ref().and_then(|shift| shift.of(reason));
+        distance.map(|distance| distance.causes(vector)).unwrap_or_default()
+    }
+
+    /// The classes of the training data that these features before the last layer are nearest to, at
+    /// most three, the nearest first; none if the baseline does not have them all.
+    pub fn nearest_classes(&self, features: &[f32], classes: usize) -> Vec<NearClass> {
+        let distance = self.shift.as_ref().and_then(|shift| shift.features.as_ref());
+        let distance = distance.filter(|distance| distance.centres.len() == classes);
+        distance.map(|distance| distance.nearest(&unit_length(features))).unwrap_or_default()
     }
 
     /// The causes of an alarm of [`Self::judge_level`], the likeliest first; none without such a

@@ -113,7 +113,7 @@ impl ShiftDistances {
     /// # Errors
     /// [`BaselineError`] if a vector has another length, or a distance is not finite.
     pub fn score(&self, vectors: &ShiftVectors<'_>) -> Result<f64, BaselineError> {
-        largest_distance(self.0.each_ref().map(Option::as_ref), vectors)
+        Ok(largest_distance(self.0.each_ref().map(Option::as_ref), vectors)?.0)
     }
 
     /// The baseline with the scores of held-out inputs, which took no part in the distances.

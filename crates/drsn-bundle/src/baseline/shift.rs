@@ -48,6 +48,35 @@ pub struct InputShift {
     pub p_value: f64,
     /// Whether the p-value is below the model's alarm level.
     pub alarm: bool,
+    /// With an alarm, which of the distances was the largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ShiftReason>,
+}
+
+/// Which of the three distances of a shift is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShiftReason {
+    /// That of the mean magnitudes.
+    Magnitudes,
+    /// That of the features before the last layer.
+    Features,
+    /// That of the statistics of the input.
+    Input,
+}
+
+impl ShiftReason {
+    /// All of them, in the order of a baseline's distances.
+    pub const ALL: [Self; 3] = [Self::Magnitudes, Self::Features, Self::Input];
+
+    /// The word for it in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Magnitudes => "magnitudes",
+            Self::Features => "features",
+            Self::Input => "input",
+        }
+    }
 }
 
 impl ShiftBaseline {
@@ -56,8 +85,24 @@ impl ShiftBaseline {
     /// # Errors
     /// [`BaselineError`] if a vector has another length, or a distance is not finite.
     pub fn score(&self, vectors: &ShiftVectors<'_>) -> Result<f64, BaselineError> {
-        let Self { distance, features, input, .. } = self;
-        largest_distance([distance.as_ref(), features.as_ref(), input.as_ref()], vectors)
+        Ok(self.largest(vectors)?.0)
+    }
+
+    /// The largest of the distances, and which it is.
+    pub(super) fn largest(
+        &self,
+        vectors: &ShiftVectors<'_>,
+    ) -> Result<(f64, ShiftReason), BaselineError> {
+        largest_distance(ShiftReason::ALL.map(|reason| self.of(reason)), vectors)
+    }
+
+    /// One of the distances.
+    pub(super) fn of(&self, reason: ShiftReason) -> Option<&Distance> {
+        match reason {
+            ShiftReason::Magnitudes => self.distance.as_ref(),
+            ShiftReason::Features => self.features.as_ref(),
+            ShiftReason::Input => self.input.as_ref(),
+        }
     }
 
     /// (1 + held-out inputs at least as far) / (1 + held-out inputs).
@@ -98,22 +143,24 @@ impl ShiftBaseline {
     }
 }
 
-/// The largest of the distances of mean magnitudes, features and input, in this order.
+/// The largest of the distances, in the order of [`ShiftReason::ALL`], and which it is.
 pub(super) fn largest_distance(
-    [distance, features, input]: [Option<&Distance>; 3],
+    distances: [Option<&Distance>; 3],
     vectors: &ShiftVectors<'_>,
-) -> Result<f64, BaselineError> {
-    let mut largest = 0.0_f64;
-    if let Some(distance) = distance {
-        largest = largest.max(distance.relative(vectors.mean_abs)?);
+) -> Result<(f64, ShiftReason), BaselineError> {
+    let mut largest = (0.0, ShiftReason::Magnitudes);
+    for (distance, reason) in distances.into_iter().zip(ShiftReason::ALL) {
+        let Some(distance) = distance else { continue };
+        let found = match reason {
+            ShiftReason::Magnitudes => distance.relative(vectors.mean_abs)?,
+            ShiftReason::Features => distance.relative(&unit_length(vectors.features))?,
+            ShiftReason::Input => distance.relative(vectors.input)?,
+        };
+        if found > largest.0 {
+            largest = (found, reason);
+        }
     }
-    if let Some(distance) = features {
-        largest = largest.max(distance.relative(&unit_length(vectors.features))?);
-    }
-    if let Some(distance) = input {
-        largest = largest.max(distance.relative(vectors.input)?);
-    }
-    if largest.is_finite() { Ok(largest) } else { Err(BaselineError::NotFinite) }
+    if largest.0.is_finite() { Ok(largest) } else { Err(BaselineError::NotFinite) }
 }
 
 /// The vector divided by its length, or zeros for a vector of zeros.

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use super::InputShift;
+use super::{InputShift, ShiftReason};
 
 /// The distance of a recording from the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -21,6 +21,9 @@ pub struct WindowsShift {
     pub alarm_share: f64,
     /// Whether the p-value is below the level.
     pub alarm: bool,
+    /// With an alarm, the reason that most of the windows that alarm have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ShiftReason>,
 }
 
 /// How p-values of windows are merged.
@@ -56,8 +59,19 @@ impl Merging {
         let alarms = windows.iter().filter(|window| window.alarm).count();
         let p_value = self.p_value(windows.iter().map(|window| window.p_value).collect())?;
         let alarm_share = alarms as f64 / count as f64;
-        Some(WindowsShift { score, p_value, alarm_share, alarm: p_value < self.alarm_level })
+        let alarm = p_value < self.alarm_level;
+        let reason = if alarm { most_frequent(windows) } else { None };
+        Some(WindowsShift { score, p_value, alarm_share, alarm, reason })
     }
+}
+
+/// The most frequent reason of the windows that alarm: the first of equally frequent ones.
+fn most_frequent(windows: &[InputShift]) -> Option<ShiftReason> {
+    let count =
+        |reason: ShiftReason| windows.iter().filter(|window| window.reason == Some(reason)).count();
+    let counted = ShiftReason::ALL.map(|reason| (count(reason), reason));
+    let (most, reason) = counted.into_iter().rev().max_by_key(|&(count, _)| count)?;
+    (most > 0).then_some(reason)
 }
 
 #[cfg(test)]
@@ -71,7 +85,11 @@ mod tests {
     }
 
     fn windows(p_values: &[f64]) -> Vec<InputShift> {
-        let window = |(n, &p_value)| InputShift { score: n as f64, p_value, alarm: p_value < 0.01 };
+        let window = |(n, &p_value): (usize, &f64)| {
+            let alarm = p_value < 0.01;
+            let reason = alarm.then_some(ShiftReason::Features);
+            InputShift { score: n as f64, p_value, alarm, reason }
+        };
         p_values.iter().enumerate().map(window).collect()
     }
 

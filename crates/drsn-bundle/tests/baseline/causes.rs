@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 use drsn_bundle::{
     Baseline, Manifest,
-    baseline::{ALARM_LEVEL, Level, LevelBaseline, Quantity},
+    baseline::{
+        ALARM_LEVEL, Level, LevelBaseline, Quantity, ShiftReason, ShiftSample, ShiftVectors,
+    },
 };
 
 use crate::source::{Source, levels, two_channels};
@@ -38,7 +40,7 @@ fn the_channel_that_adds_most_to_the_distance_is_the_one_that_moved() {
             input[moved] += (move_by * deviations[moved]) as f32;
             let z = |i: usize| (f64::from(input[i] - distance.mean[i]) / deviations[i]).abs();
             let largest = (0..dimensions).max_by(|&a, &b| z(a).total_cmp(&z(b)));
-            let causes = baseline.shift_causes(&input);
+            let causes = baseline.shift_causes(ShiftReason::Magnitudes, &input);
             trials += 1;
             by_z += usize::from(largest == Some(moved));
             by_share += usize::from(causes.first().is_some_and(|cause| cause.dimension == moved));
@@ -61,9 +63,71 @@ fn contributions_add_up_to_the_distance_and_name_no_channel_of_another_length() 
     let distance = baseline.shift.as_ref().unwrap().distance.as_ref().unwrap();
     let mut input = distance.mean.to_vec();
     input[7] *= 3.0;
-    let [cause] = baseline.shift_causes(&input)[..] else { panic!("one channel has moved") };
+    let [cause] = baseline.shift_causes(ShiftReason::Magnitudes, &input)[..] else {
+        panic!("one channel has moved")
+    };
     assert!(cause.dimension == 7 && (cause.share - 1.0).abs() < 1e-6 && cause.z > 0.0, "{cause:?}");
-    assert_eq!(baseline.shift_causes(&input[1..]), []);
+    assert_eq!(baseline.shift_causes(ShiftReason::Magnitudes, &input[1..]), []);
+}
+
+/// Three classes that lie at (0, 0), (60, 0) and (0, 60), with the same spread.
+fn three_classes(source: &mut Source) -> Baseline {
+    let mut at = |class: usize| -> [f32; 3] {
+        let mut place = [0.0, 0.0, 5.0].map(|mean: f32| mean + source.gaussian() as f32);
+        if class > 0 {
+            place[class - 1] += 60.0;
+        }
+        place
+    };
+    let mut sample = ShiftSample::new(0, 3, 3, 3);
+    let inputs: Vec<_> = (0..3000).map(|n| (at(n % 3), n % 3)).collect();
+    let vectors = |input| ShiftVectors { mean_abs: &[], features: input, input };
+    for (input, class) in &inputs[..2000] {
+        sample.add(&vectors(input), *class).unwrap();
+    }
+    let distances = sample.distances().unwrap();
+    let held_out = inputs[2000..].iter();
+    let scores: Vec<f64> =
+        held_out.map(|(input, _)| distances.score(&vectors(input)).unwrap()).collect();
+    let shift = distances.baseline(&scores, ALARM_LEVEL).unwrap();
+    let data = "three classes".to_owned();
+    Baseline { data, alarm_level: ALARM_LEVEL, shift: Some(shift), level: None }
+}
+
+/// Regression: an input alarmed by its own statistics, and channels of blocks were named.
+#[test]
+fn a_statistic_that_left_its_class_is_named_and_not_what_tells_classes_apart() {
+    let mut source = Source::new(31);
+    let baseline = three_classes(&mut source);
+    let (usual, moved) = ([60.0, 0.0, 5.0], [60.0, 0.0, 1e3]);
+    let judge = |features, input| {
+        baseline.judge_shift(&ShiftVectors { mean_abs: &[], features, input }).unwrap().unwrap()
+    };
+    let found = judge(&usual, &moved);
+    assert!(found.alarm && found.reason == Some(ShiftReason::Input), "{found:?}");
+    let causes = baseline.shift_causes(ShiftReason::Input, &moved);
+    assert_eq!(causes[0].dimension, 2);
+    assert!((causes[0].share - 1.0).abs() < 0.05, "{causes:?}");
+    assert!((causes[0].z / 995.0 - 1.0).abs() < 0.1, "{causes:?}");
+    assert_eq!(judge(&usual, &usual).reason, None, "no alarm, no reason");
+    assert_eq!(baseline.shift_causes(ShiftReason::Magnitudes, &moved), [], "no such distance");
+}
+
+#[test]
+fn features_of_another_direction_name_the_nearest_class_and_how_far_it_is() {
+    let mut source = Source::new(32);
+    let baseline = three_classes(&mut source);
+    let unusual = [70.0, 10.0, -40.0];
+    let vectors = ShiftVectors { mean_abs: &[], features: &unusual, input: &[60.0, 0.0, 5.0] };
+    let found = baseline.judge_shift(&vectors).unwrap().unwrap();
+    assert!(found.alarm && found.reason == Some(ShiftReason::Features), "{found:?}");
+    let near = baseline.nearest_classes(&unusual, 3);
+    assert!((near[0].distance.powi(2) / found.score - 1.0).abs() < 1e-6, "{near:?}, {found:?}");
+    assert!(near.len() == 3 && near.is_sorted_by(|a, b| a.distance <= b.distance), "{near:?}");
+    let usual = baseline.nearest_classes(&[0.0, 60.0, 5.0], 3);
+    assert!(usual[0].class == 2 && usual[0].distance < 1.0, "{usual:?}");
+    assert_eq!(baseline.nearest_classes(&unusual, 4), [], "a class that training did not have");
+    assert_eq!(baseline.nearest_classes(&unusual[1..], 3), []);
 }
 
 /// A change of a raw signal.

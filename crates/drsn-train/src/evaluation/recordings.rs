@@ -129,7 +129,7 @@ mod tests {
 
     use ndarray::{ArrayViewMutD, array};
 
-    use drsn_bundle::Manifest;
+    use drsn_bundle::{Manifest, baseline::ShiftReason};
 
     use super::*;
     use crate::dataset::{DatasetError, DatasetSource, Origin};
@@ -171,7 +171,7 @@ mod tests {
         let predictions = Predictions::new(vec![0, 0, 0, 1], probabilities).unwrap();
         let shift = |alarm| {
             let p_value = if alarm { 0.003 } else { 0.5 };
-            InputShift { score: 1.0, p_value, alarm }
+            InputShift { score: 1.0, p_value, alarm, reason: alarm.then_some(ShiftReason::Input) }
         };
         let manifest = include_bytes!("../../../../models/bearing/1/manifest.json");
         let baseline = Manifest::from_json(manifest).unwrap().baseline;

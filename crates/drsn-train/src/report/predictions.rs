@@ -163,7 +163,7 @@ mod tests {
         let answers = Answers {
             predictions: Predictions::new(vec![0, 1], probabilities).unwrap(),
             shifts: [false, true]
-                .map(|alarm| InputShift { score: 12.5, p_value: 0.25, alarm })
+                .map(|alarm| InputShift { score: 12.5, p_value: 0.25, alarm, reason: None })
                 .to_vec(),
             level_alarms: Vec::new(),
         };

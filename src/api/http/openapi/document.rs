@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{operations, parts};
 use crate::{
     api::http::{models, oip, problem, repository, shift},
-    inference::classify::Answer,
+    inference::{
+        classify::Answer,
+        diagnostics::{ChannelCause, NearestClass, StatisticCause},
+    },
     schema::Schemas,
 };
 
@@ -62,6 +65,9 @@ pub(super) fn document() -> Result<Value, serde_json::Error> {
 fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let mut schemas = Schemas::default();
     schemas.add::<Answer<'_>>();
+    schemas.add::<ChannelCause<'_>>();
+    schemas.add::<StatisticCause>();
+    schemas.add::<NearestClass<'_>>();
     problem::schemas(&mut schemas);
     models::schemas(&mut schemas);
     shift::schemas(&mut schemas);

@@ -10,12 +10,15 @@
     reason = "vectorized functions inline what they call, or it is compiled for the baseline CPU"
 )]
 
+mod names;
 mod neighbours;
 
 use ndarray::ArrayView2;
 
 use super::MAX_DIMENSIONS;
 use crate::{InputSpec, lanes, vectorized};
+pub use names::{Axis, NamedStatistic, Statistic};
+use names::{OF_IMAGE, OF_SIGNAL};
 use neighbours::{Changes, Extremes};
 
 /// Least deviation: values that differ less are rounding.
@@ -26,15 +29,11 @@ const MIN_RATIO: f64 = 1e-9;
 /// of a few samples.
 const EXTREMES_FLOOR: f64 = 1e-3;
 
-/// Statistics of each channel of a signal, and of an image.
-const OF_SIGNAL: usize = 3 + 4;
-const OF_IMAGE: usize = 5 + 2 * 4;
-
 /// Number of statistics of an input; 0 if they are more than a baseline supports.
 pub fn statistics_of(input: &InputSpec) -> usize {
     let statistics = match input {
-        InputSpec::Signal(signal) => signal.channels.saturating_mul(OF_SIGNAL),
-        InputSpec::Image(image) => image.channels.saturating_mul(OF_IMAGE),
+        InputSpec::Signal(signal) => signal.channels.saturating_mul(OF_SIGNAL.len()),
+        InputSpec::Image(image) => image.channels.saturating_mul(OF_IMAGE.len()),
     };
     if statistics > MAX_DIMENSIONS { 0 } else { statistics }
 }

@@ -107,6 +107,38 @@ fn a_gain_and_an_offset_change_nothing_of_a_signal() {
 }
 
 #[test]
+fn a_statistic_has_the_name_of_what_changed_in_its_channel() {
+    let input = signal(2, 500);
+    let mut samples: Vec<f32> = (0..1000).map(|i| (i * 37 % 101) as f32).collect();
+    let usual = of(&samples, &input);
+    for i in (501..1000).step_by(2) {
+        samples[i] = samples[i - 1];
+    }
+    let repeats = NamedStatistic { what: Statistic::Repeats, axis: None, channel: 1 };
+    let changed = of(&samples, &input);
+    let at = (0..usual.len()).filter(|&at| NamedStatistic::at(at, &input) == repeats);
+    assert!(at.clone().count() == 1 && at.clone().all(|at| usual[at] < 0.01 && changed[at] > 0.49));
+
+    let mut pixels: Vec<f32> = (0..64).map(|i| (i * 37 % 101) as f32).collect();
+    for x in 0..8 {
+        pixels[8 + x] = pixels[x];
+    }
+    let found = of(&pixels, &image(8, 8));
+    let named = |at: &usize| NamedStatistic::at(*at, &image(8, 8));
+    let repeated: Vec<_> = (5..13).filter(|at| named(at).what == Statistic::Repeats).collect();
+    let axes = repeated.iter().map(|at| (named(at).axis, found[*at] > 0.0));
+    assert!(axes.eq([(Some(Axis::Horizontal), false), (Some(Axis::Vertical), true)]));
+}
+
+#[test]
+fn the_names_of_statistics_are_those_that_are_serialized() {
+    for (what, axis) in OF_IMAGE {
+        assert_eq!(serde_json::json!(what), what.name());
+        assert!(axis.is_none_or(|axis| serde_json::json!(axis) == axis.name()));
+    }
+}
+
+#[test]
 fn one_dark_pixel_in_a_bright_field_is_a_dip() {
     let mut pixels = vec![1.0; 64];
     pixels[3 * 8 + 4] = 0.0;
@@ -123,7 +155,7 @@ fn constant_and_tiny_inputs_have_finite_statistics_channel_by_channel() {
     for window in [1, 2, 3, 4, 9] {
         let two = of(&vec![2.5; 2 * window], &signal(2, window));
         assert!(two.iter().all(|x| x.is_finite()), "{two:?}");
-        assert_eq!(two[..OF_SIGNAL], two[OF_SIGNAL..]);
+        assert_eq!(two[..OF_SIGNAL.len()], two[OF_SIGNAL.len()..]);
     }
     for (height, width) in [(1, 1), (1, 9), (9, 1), (2, 2)] {
         let found = of(&vec![1e30; height * width], &image(height, width));
