@@ -78,9 +78,8 @@ fn manifest_schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let Value::Object(mut schemas) = manifest["$defs"].take() else { return Ok(Map::new()) };
     // No answer contains a baseline's numbers.
     let inner = ["Baseline", "Block", "ChannelLimits", "Distance", "HeldOut", "LevelBaseline"];
-    for name in
-        inner.into_iter().chain(["Features", "Limits", "Name", "ShapeLimits", "ShiftBaseline"])
-    {
+    let further = ["ClassThresholds", "Features", "Limits", "Name", "ShapeLimits", "ShiftBaseline"];
+    for name in inner.into_iter().chain(further).chain(["Spreads", "UsualThresholds"]) {
         schemas.remove(name);
     }
     Ok(schemas)

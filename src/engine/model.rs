@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     num::NonZero,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use drsn_bundle::{
     Bundle, Golden, Manifest,
     runtime::{Provider, Runtime, RuntimeError},
 };
+use hyper::body::Bytes;
 
 use crate::{
     config::Config,
@@ -52,6 +53,8 @@ pub(crate) struct Model {
     pub(crate) usual: Option<UsualMagnitudes>,
     /// The test for changes over all inputs, for a model with such a baseline.
     pub(crate) change: Option<ChangeWatch>,
+    /// What is usual for it, as JSON; empty until it is requested.
+    pub(crate) usual_json: OnceLock<Bytes>,
     bundle: Arc<Bundle>,
     queue: Arc<Queue<Outputs>>,
     cap: Arc<Cap>,
@@ -142,6 +145,7 @@ impl Model {
             map,
             usual,
             change,
+            usual_json: OnceLock::new(),
             bundle,
             queue,
             cap,

@@ -54,7 +54,7 @@ fn judged(manifest: &Manifest, raw: &[f32]) -> InputShift {
 }
 
 /// The tiny model's baseline over uniform noise, with the level for signals.
-fn with_baseline(name: &str, input: InputSpec) -> Manifest {
+pub(super) fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let all = inputs(2 * HELD_OUT, input.elements());
     let (training, held_out) = all.split_at(HELD_OUT);
     let mut sample = ShiftSample::new(2, 0, statistics_of(&input), 2);
@@ -76,12 +76,13 @@ fn with_baseline(name: &str, input: InputSpec) -> Manifest {
         alarm_level: ALARM_LEVEL,
         shift: Some(distances.baseline(&scores, ALARM_LEVEL).unwrap()),
         level,
+        thresholds: None,
     });
     manifest
 }
 
 /// A server of `bare`, which has no baseline, and of `models`, which have one.
-async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
+pub(super) async fn serve(models: &[Manifest]) -> (Server, tempfile::TempDir) {
     let folder = harness::repository(&[("bare", tiny::signal_input(1))]);
     for manifest in models {
         harness::write_manifest(folder.path(), manifest.clone());

@@ -62,3 +62,4 @@ mod strangers;
 mod tls;
 mod traces;
 mod trained_on;
+mod usual;

@@ -1,5 +1,6 @@
 //! The HTTP API: routes, handlers, and what all responses have in common.
 
+mod baseline;
 mod body;
 mod classify;
 mod console;
@@ -45,6 +46,8 @@ fn routes() -> Routes {
         .route("/models/{model}/versions/{version}/classify", post(classify::named_version))
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::one))
+        .route("/models/{model}/baseline", get(baseline::of_model))
+        .route("/models/{model}/versions/{version}/baseline", get(baseline::of_version))
         .route("/models/{model}/shift", get(shift::of_model))
         .route("/models/{model}/versions/{version}/shift", get(shift::of_version))
         .merge(oip::routes())

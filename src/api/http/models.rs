@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Bytes,
     extract::{Path, State, rejection::PathRejection},
     http::header,
     response::{IntoResponse as _, Response},
@@ -238,11 +239,20 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<Response, ApiError> {
-    let json = serde_json::to_vec(value).map_err(|error| {
+    Ok(json_of(to_json(value)?.into()))
+}
+
+/// A description as JSON.
+pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "cannot serialize a description");
         ApiError::internal()
-    })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+    })
+}
+
+/// A response of JSON.
+pub(super) fn json_of(json: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 /// Adds the schemas of the responses.

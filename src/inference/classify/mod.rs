@@ -53,7 +53,7 @@ use crate::{
 };
 
 use answer::RawOutputs;
-pub(crate) use answer::{Answer, INLINE_INPUTS, Outcome, Timing};
+pub(crate) use answer::{Answer, INLINE_INPUTS, ModelName, Outcome, Timing};
 pub(crate) use files::File;
 pub(crate) use stream::{StreamKind, Streaming};
 

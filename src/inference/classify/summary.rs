@@ -18,7 +18,6 @@ use crate::{
             AlarmVectors, BlockDiagnostics, Caused, Change, Detail, Diagnostics, Left, Magnitudes,
             MapSums, NoticeText, Prediction, Shift, ShiftAnswer, Wanted, WindowPrediction,
             baseline::BaselineCheck, changes, check_finite, described, ranked, reader::Reading,
-            scales,
         },
         origin::Origin,
     },
@@ -150,7 +149,7 @@ impl Summary {
                 add(&mut sums.zeroed, zeroed);
                 add(&mut sums.mean_abs_after, mean_abs);
             }
-            let scales = scales(block.threshold, magnitudes);
+            let scales = block.threshold.scales(magnitudes.threshold, magnitudes.mean_abs);
             for ((sum, count), scale) in sums.scale.iter_mut().zip(scales) {
                 *sum += f64::from(scale.unwrap_or_default());
                 *count += u32::from(scale.is_some());

@@ -1,6 +1,6 @@
 //! The effect of a network's blocks on an input: thresholds, scales, and what shrinkage left.
 
-use drsn_bundle::{Block, ThresholdKind};
+use drsn_bundle::Block;
 use ndarray::ArrayView1;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -134,23 +134,6 @@ impl<'a> BlockDiagnostics<'a> {
     }
 }
 
-/// α of each channel. CW: each channel's τ / A. CS: one τ over the mean of all A, for every
-/// channel. (Zhao et al. 2019, sections III-B and III-C.)
-pub(crate) fn scales(
-    kind: ThresholdKind,
-    Magnitudes { threshold, mean_abs, .. }: Magnitudes<'_>,
-) -> impl Iterator<Item = Option<f32>> + Clone {
-    let shared = match kind {
-        ThresholdKind::ChannelWise => None,
-        ThresholdKind::ChannelShared => Some(mean_abs.iter().sum::<f32>() / mean_abs.len() as f32),
-    };
-    threshold.into_iter().zip(mean_abs).map(move |(&threshold, &magnitude)| {
-        let scale = threshold / shared.unwrap_or(magnitude);
-        // If the magnitude is zero, or nearly so, the scale is unknown.
-        scale.is_finite().then_some(scale.min(1.0))
-    })
-}
-
 impl Spread {
     fn of(numbers: impl Iterator<Item = f32>) -> Option<Self> {
         let (mut count, mut sum) = (0_u32, 0.0_f64);
@@ -162,38 +145,5 @@ impl Spread {
             max = max.max(number);
         }
         (count > 0).then(|| Self { mean: (sum / f64::from(count)) as f32, min, max })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::aview1;
-
-    use super::*;
-
-    #[test]
-    fn a_channel_wise_scale_belongs_to_its_channel_and_a_shared_one_to_all() {
-        let magnitudes = Magnitudes {
-            threshold: aview1(&[0.1, 0.1]),
-            mean_abs: aview1(&[0.2, 0.4]),
-            left: None,
-        };
-        let of = |kind| scales(kind, magnitudes).collect::<Vec<_>>();
-        assert_eq!(of(ThresholdKind::ChannelWise), [Some(0.5), Some(0.25)]);
-        let shared = of(ThresholdKind::ChannelShared);
-        assert_eq!(shared[0], shared[1]);
-        assert!(shared[0].is_some_and(|scale| (scale - 1.0 / 3.0).abs() < 1e-6));
-    }
-
-    #[test]
-    fn a_channel_without_magnitude_has_no_scale() {
-        let magnitudes = Magnitudes {
-            threshold: aview1(&[0.0, 0.1]),
-            mean_abs: aview1(&[0.0, 0.2]),
-            left: None,
-        };
-        let wise = scales(ThresholdKind::ChannelWise, magnitudes);
-        assert!(wise.clone().eq([None, Some(0.5)]));
-        assert_eq!(Spread::of(wise.flatten()).map(|s| s.mean), Some(0.5));
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 use baseline::BaselineCheck;
-pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread, scales};
+pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread};
 pub(crate) use causes::{
     AlarmVectors, Caused, ChannelCause, NearestClass, Shift, ShiftAnswer, ShiftCauses,
     StatisticCause,
@@ -217,7 +217,7 @@ impl<'a> Diagnostics<'a> {
             if detail != Detail::Full {
                 magnitudes.left = None;
             }
-            let scales = scales(block.threshold, magnitudes);
+            let scales = block.threshold.scales(magnitudes.threshold, magnitudes.mean_abs);
             blocks.push(BlockDiagnostics::new(block, magnitudes, scales, detail)?);
         }
         let BaselineCheck { shift, level } = reading.baseline;

@@ -54,6 +54,13 @@ impl HeldOut {
         (1 + self.count - surely_below) as f64 / (1 + self.count) as f64
     }
 
+    /// The value above which an input alarms at this level.
+    pub fn alarm_above(&self, alarm_level: f64) -> f32 {
+        let usual = |&value: &f32| self.p_value(f64::from(value)) >= alarm_level;
+        let count = self.values.partition_point(usual);
+        count.checked_sub(1).map_or(0.0, |last| self.values[last])
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         if self.count > MAX_INPUTS || self.values.len() as u64 != self.count.min(MAX_STORED) {
             return Err(format!(
@@ -99,6 +106,19 @@ mod tests {
             assert!(found >= exact - 1e-12 && found <= exact + 1.0 / 4000.0, "{value}: {found}");
         }
         assert!((held_out.p_value(1e9) - 1.0 / 12_346.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_input_alarms_above_the_value_that_is_named_and_not_at_it() {
+        for count in [100, 199, 367, 5_000, 12_345] {
+            let values: Vec<f64> = (0..count).map(f64::from).collect();
+            let held_out = HeldOut::new(&values, 0.01).unwrap();
+            let above = f64::from(held_out.alarm_above(0.01));
+            assert!(
+                held_out.p_value(above) >= 0.01 && held_out.p_value(above + 0.5) < 0.01,
+                "{count}"
+            );
+        }
     }
 
     #[test]

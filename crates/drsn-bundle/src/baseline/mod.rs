@@ -16,6 +16,7 @@ mod numbers;
 mod sample;
 mod shift;
 mod statistics;
+mod thresholds;
 mod windows;
 
 use ndarray::ArrayView1;
@@ -35,6 +36,9 @@ pub use sample::{ShiftDistances, ShiftSample};
 use shift::unit_length;
 pub use shift::{InputShift, ShiftBaseline, ShiftReason, ShiftVectors};
 pub use statistics::{Axis, NamedStatistic, Statistic, input_statistics, statistics_of};
+pub use thresholds::{
+    ClassThresholds, MAX_USUAL_THRESHOLDS, Spreads, ThresholdSample, UsualThresholds,
+};
 use windows::Merging;
 pub use windows::WindowsShift;
 
@@ -60,6 +64,10 @@ pub struct Baseline {
     pub shift: Option<ShiftBaseline>,
     /// The level of the raw signal; null for images.
     pub level: Option<LevelBaseline>,
+    /// Usual thresholds and scales; missing in older baselines, for a network without thresholds, and
+    /// for one of very many classes and channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<UsualThresholds>,
 }
 
 /// Data that a baseline cannot be computed from.
@@ -206,6 +214,11 @@ impl Baseline {
                 .check(block_channels, features, statistics_of(input))
                 .map_err(|e| format!("shift: {e}"))?;
             enough(shift.held_out.count, needed, self.alarm_level)?;
+        }
+        if let Some(thresholds) = &self.thresholds {
+            thresholds
+                .check(classes, block_channels)
+                .map_err(|e| format!("usual thresholds: {e}"))?;
         }
         match (&self.level, input) {
             (Some(level), InputSpec::Signal(signal)) => {

@@ -91,7 +91,7 @@ fn three_classes(source: &mut Source) -> Baseline {
         held_out.map(|(input, _)| distances.score(&vectors(input)).unwrap()).collect();
     let shift = distances.baseline(&scores, ALARM_LEVEL).unwrap();
     let data = "three classes".to_owned();
-    Baseline { data, alarm_level: ALARM_LEVEL, shift: Some(shift), level: None }
+    Baseline { data, alarm_level: ALARM_LEVEL, shift: Some(shift), level: None, thresholds: None }
 }
 
 /// Regression: an input alarmed by its own statistics, and channels of blocks were named.
@@ -139,7 +139,13 @@ fn the_cause_of_an_unusual_level_is_named_in_the_channel_that_has_it() {
     let (training, held) = (levels(&mut source, 1000, 1.0), levels(&mut source, 500, 1.0));
     let level = LevelBaseline::new(&training, &held, 1, ALARM_LEVEL).unwrap();
     let data = "Gaussian".to_owned();
-    let baseline = Baseline { data, alarm_level: ALARM_LEVEL, shift: None, level: Some(level) };
+    let baseline = Baseline {
+        data,
+        alarm_level: ALARM_LEVEL,
+        shift: None,
+        level: Some(level),
+        thresholds: None,
+    };
     let faults: [(Quantity, f64, Fault); 7] = [
         (Quantity::Rms, 1.0, |x| x.iter_mut().for_each(|x| *x *= 4.0)),
         (Quantity::Rms, -1.0, |x| x.iter_mut().for_each(|x| *x *= 1e-3)),

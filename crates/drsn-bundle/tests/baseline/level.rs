@@ -34,6 +34,7 @@ fn a_doubled_gain_a_dead_a_clipped_and_an_offset_sensor_alarm() {
         alarm_level: ALARM_LEVEL,
         shift: None,
         level: Some(level),
+        thresholds: None,
     };
     let (usual, other) = (source.window(1.0), source.window(3.0));
     let judged = |change: &dyn Fn(f32) -> f32| {

@@ -2,7 +2,9 @@
 
 use drsn_bundle::{
     Baseline, Manifest,
-    baseline::{ALARM_LEVEL, Distance, LevelBaseline, ShiftBaseline},
+    baseline::{
+        ALARM_LEVEL, Distance, LevelBaseline, ShiftBaseline, ThresholdSample, UsualThresholds,
+    },
 };
 
 use crate::{
@@ -23,8 +25,17 @@ fn manifest() -> Manifest {
         alarm_level: ALARM_LEVEL,
         shift: Some(shift),
         level: Some(LevelBaseline::new(&training, &held, 2, ALARM_LEVEL).unwrap()),
+        thresholds: Some(thresholds(&manifest)),
     });
     manifest
+}
+
+fn thresholds(manifest: &Manifest) -> UsualThresholds {
+    let mut sample = ThresholdSample::new(&manifest.blocks, 2).unwrap();
+    for (class, tau) in [(0, 0.1), (1, 0.2), (1, 0.4)] {
+        sample.add(&[tau; 2], &[1.0; 2], class).unwrap();
+    }
+    sample.usual()
 }
 
 #[test]
@@ -85,6 +96,22 @@ fn a_hostile_baseline_is_rejected() {
         },
         "low < middle < high",
     );
+    let usual = |change: &dyn Fn(&mut UsualThresholds), reason: &str| {
+        refuse(&|b| change(b.thresholds.as_mut().unwrap()), reason);
+    };
+    usual(&|t| t.classes.truncate(1), "it has 1 classes, and the model has 2");
+    usual(&|t| t.classes[1].scale.mean = vec![0.5; 3].into(), "it has 3 channels");
+    usual(&|t| t.classes[0].threshold.mean = vec![f32::NAN; 2].into(), "finite");
+    usual(&|t| t.classes[0].threshold.deviation = vec![-1.0; 2].into(), "not negative");
+}
+
+#[test]
+fn a_baseline_without_usual_thresholds_is_one_of_an_older_version() {
+    let manifest = manifest();
+    let mut old: serde_json::Value = serde_json::from_slice(&manifest.to_json().unwrap()).unwrap();
+    old["baseline"].as_object_mut().unwrap().remove("thresholds");
+    let old = Manifest::from_json(old.to_string().as_bytes()).unwrap();
+    assert_eq!(old.baseline.unwrap().thresholds, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use drsn_bundle::{
     Baseline, InputSpec,
     baseline::{
         ALARM_LEVEL, BaselineError, ClassLevels, LevelBaseline, ShiftDistances, ShiftSample,
-        held_out_needed, statistics_of,
+        ThresholdSample, UsualThresholds, held_out_needed, statistics_of,
     },
     runtime::Session,
 };
@@ -101,7 +101,7 @@ pub(crate) fn measure_baseline(
     if let Some(reason) = sample.obstacle()? {
         return Ok(BaselineOutcome::Unavailable(reason));
     }
-    let Some(TrainingDistribution { distances, levels: training_levels }) =
+    let Some(TrainingDistribution { distances, levels: training_levels, thresholds }) =
         distribution(session, names, classes, training, stop)?
     else {
         return Ok(BaselineOutcome::Stopped);
@@ -123,6 +123,7 @@ pub(crate) fn measure_baseline(
         alarm_level: ALARM_LEVEL,
         shift: Some(distances.baseline(&scores, ALARM_LEVEL)?),
         level: level.transpose()?,
+        thresholds,
     })))
 }
 
@@ -132,6 +133,8 @@ struct TrainingDistribution {
     distances: ShiftDistances,
     /// The levels of each input.
     levels: Vec<ClassLevels>,
+    /// The thresholds of each class.
+    thresholds: Option<UsualThresholds>,
 }
 
 /// Measures the distribution of the training inputs; `None` if `stop` was set.
@@ -147,16 +150,21 @@ fn distribution(
     let features = names.features.map_or(0, |features| features.width);
     let mut shift = ShiftSample::new(channels, features, statistics_of(training.input), classes);
     let mut levels = Vec::new();
+    let mut thresholds = ThresholdSample::new(names.blocks, classes);
     let done = for_each_output(session, names, training, stop, |output| {
         let class = source.label(output.index);
         shift.add(&output.vectors(), class)?;
+        if let Some(thresholds) = &mut thresholds {
+            thresholds.add(&output.thresholds, &output.mean_abs, class)?;
+        }
         levels.push(ClassLevels { class, channels: output.levels });
         Ok(())
     })?;
     if !done {
         return Ok(None);
     }
-    Ok(Some(TrainingDistribution { distances: shift.distances()?, levels }))
+    let thresholds = thresholds.map(|thresholds| thresholds.usual());
+    Ok(Some(TrainingDistribution { distances: shift.distances()?, levels, thresholds }))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use drsn_bundle::{
     runtime::Session,
 };
 
-use ndarray::{ArrayD, Ix2};
+use ndarray::{Array2, ArrayD, Ix2};
 
 use super::error::EvaluationError;
 use crate::training::{Batches, InputError};
@@ -43,6 +43,8 @@ pub(crate) struct ModelOutput {
     pub(crate) probabilities: Vec<f32>,
     /// Mean magnitudes of all blocks.
     pub(crate) mean_abs: Vec<f32>,
+    /// Thresholds of all blocks.
+    pub(crate) thresholds: Vec<f32>,
     /// Features before the last layer; empty if the model does not give them.
     pub(crate) features: Vec<f32>,
     /// Statistics of the prepared input.
@@ -75,11 +77,14 @@ pub(crate) fn for_each_output(
         let mut outputs = session.run(inputs.view())?;
         let probabilities = outputs.take(PROBABILITIES)?;
         let features = names.features.map(|features| outputs.take(&features.output)).transpose()?;
-        let magnitudes: Vec<_> = names
-            .blocks
-            .iter()
-            .map(|block| outputs.take(&block.mean_abs_output))
-            .collect::<Result<_, _>>()?;
+        let mut of_blocks = |name: fn(&Block) -> &str| -> Result<Vec<_>, _> {
+            names.blocks.iter().map(|block| outputs.take(name(block))).collect()
+        };
+        let magnitudes = of_blocks(|block| &block.mean_abs_output)?;
+        let thresholds = of_blocks(|block| &block.threshold_output)?;
+        let row_of = |blocks: &[Array2<f32>], row: usize| -> Vec<f32> {
+            blocks.iter().flat_map(|block| block.row(row)).copied().collect()
+        };
         let inputs = inputs.outer_iter().zip(levels);
         for (row, (&index, (input, levels))) in indices.iter().zip(inputs).enumerate() {
             let mut statistics = Vec::with_capacity(statistics_of(batches.input));
@@ -91,7 +96,8 @@ pub(crate) fn for_each_output(
                 class: most_likely(probabilities.row(row)),
                 features: features.unwrap_or_default(),
                 statistics,
-                mean_abs: magnitudes.iter().flat_map(|block| block.row(row)).copied().collect(),
+                mean_abs: row_of(&magnitudes, row),
+                thresholds: row_of(&thresholds, row),
                 levels,
             })?;
         }

@@ -51,9 +51,9 @@ impl HeldOutShift {
     /// That of a baseline.
     fn of(baseline: &Baseline) -> Option<Self> {
         let held_out = &baseline.shift.as_ref()?.held_out;
-        let values = || held_out.values.iter().map(|&value| f64::from(value));
-        let alarms = |value: &f64| held_out.p_value(value.next_up()) < baseline.alarm_level;
-        Some(Self { scores: Spread::of(values())?, alarm_above: values().find(alarms)? })
+        let values = held_out.values.iter().map(|&value| f64::from(value));
+        let alarm_above = f64::from(held_out.alarm_above(baseline.alarm_level));
+        Some(Self { scores: Spread::of(values)?, alarm_above })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{operations, parts};
 use crate::{
-    api::http::{models, oip, problem, repository, shift},
+    api::http::{baseline, models, oip, problem, repository, shift},
     inference::{
         classify::Answer,
         diagnostics::{ChannelCause, NearestClass, StatisticCause},
@@ -71,6 +71,7 @@ fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
     problem::schemas(&mut schemas);
     models::schemas(&mut schemas);
     shift::schemas(&mut schemas);
+    baseline::schemas(&mut schemas);
     repository::schemas(&mut schemas);
     oip::schemas(&mut schemas);
     let mut schemas = schemas.into_json()?;

@@ -206,7 +206,13 @@ fn models() -> Vec<Operation> {
         let summary = "The last hour and day: classes, alarms, p-values and z-scores.";
         Operation::new("get", path, "models", summary).json("RollingView").errors(&[404, 503])
     };
+    let baseline = |path| {
+        let summary = "What is usual: scores of the shift, levels and thresholds of each class.";
+        Operation::new("get", path, "models", summary).json("Usual").errors(&[404, 503])
+    };
     vec![
+        baseline("/models/{model}/baseline"),
+        baseline("/models/{model}/versions/{version}/baseline"),
         shift("/models/{model}/shift"),
         shift("/models/{model}/versions/{version}/shift"),
         Operation::new("get", "/models", "models", "All models, with their versions and states.")
