@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { lookFor, whyLevel, whyShift } from "../../../src/api/http/console/page/causes.js";
 import { confusion } from "../../../src/api/http/console/page/confusion.js";
-import { number, percent, seconds, ticks } from "../../../src/api/http/console/page/format.js";
-import { mutedInWords } from "../../../src/api/http/console/page/heatmap.js";
+import { number, percent, seconds, signed, ticks } from "../../../src/api/http/console/page/format.js";
+import { deviation, inWords, mutedInWords, unusualInWords } from "../../../src/api/http/console/page/heatmap.js";
 import { csvLine } from "../../../src/api/http/console/page/many.js";
 import { buckets, parse, quantile, total } from "../../../src/api/http/console/page/metrics.js";
 import { asked } from "../../../src/api/http/console/page/options.js";
-import { changesInWords, segments } from "../../../src/api/http/console/page/segments.js";
+import { changesInWords, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
+import { marks, shareUpTo } from "../../../src/api/http/console/page/shift-plot.js";
 import { snippets } from "../../../src/api/http/console/page/snippets.js";
 import { sorted } from "../../../src/api/http/console/page/table.js";
 import { Timeline } from "../../../src/api/http/console/page/timeline.js";
@@ -25,6 +27,7 @@ test("a probability is never rounded to certainty", () => {
 test("numbers have three digits and a unit that fits", () => {
   assert.deepEqual([0.123456, 97.55, 12_345, 0, 1.5e-7, -2].map(number), ["0.123", "97.5", "12,345", "0", "1.50e−7", "−2"]);
   assert.deepEqual([0.0000021, 0.0042, 1.5, 125].map(seconds), ["2.1 µs", "4.2 ms", "1.5 s", "2:05.0 min"]);
+  assert.deepEqual([0.04, -4.26, 412.3].map(signed), ["+0.0 σ", "−4.3 σ", "+412 σ"]);
   assert.deepEqual(ticks(0, 1, 5).map((mark) => Number(mark.toFixed(3))), [0, 0.2, 0.4, 0.6, 0.8, 1]);
   assert.deepEqual(ticks(1, 1, 5), []);
 });
@@ -69,6 +72,66 @@ test("a muted channel is named", () => {
   assert.equal(mutedInWords([]), "This network has no thresholds.");
 });
 
+const spread = (mean, deviation) => ({ mean, deviation });
+
+test("a threshold is compared with those of the predicted class's training inputs", () => {
+  const blocks = [{ name: "a", channel: [{ threshold: 0.5, scale: 0.4, mean_abs: 1.25, mean_abs_after: 0.9, zeroed: 0.3 }, { threshold: 0.5, scale: null, mean_abs: 0, mean_abs_after: 0, zeroed: 1 }] }];
+  const usual = { label: "seven", blocks: [{ name: "a", channel: [{ threshold: spread(0.3, 0.05), scale: spread(0.35, 0.02) }, { threshold: spread(0.49, 0.02), scale: null }] }] };
+  const [first, second] = usual.blocks[0].channel;
+  assert.ok(Math.abs(deviation(blocks[0].channel[0], first) - 4) < 1e-9);
+  assert.equal(inWords(blocks[0], 0, first), "a, channel 0: τ 0.5 (usual 0.3 ± 0.05, +4.0 σ), 40.0 % of A 1.25 (usual 35.0 % ± 2.0 %), 30.0 % set to zero, 0.9 left on average");
+  assert.equal(inWords(blocks[0], 1, second), "a, channel 1: τ 0.5 (usual 0.49 ± 0.02, +0.5 σ), 100 % set to zero, 0 left on average");
+  assert.equal(unusualInWords(blocks, usual), "1 of 2 thresholds are more than 3 σ from what is usual for seven; the farthest is a, channel 0 (+4.0 σ).");
+  first.threshold.mean = 0.49;
+  assert.match(unusualInWords(blocks, usual), /^All thresholds are within 3 σ of what is usual for seven; the farthest is a, channel 1/);
+});
+
+test("where it is not known what is usual, nothing is compared", () => {
+  const channel = { threshold: 0.5, scale: 0.4, mean_abs: 1.25, mean_abs_after: 0.9, zeroed: 0.3 };
+  assert.equal(deviation(channel, null), null);
+  assert.equal(deviation(channel, { threshold: null, scale: null }), null, "a class without training inputs");
+  assert.equal(deviation(channel, { threshold: spread(0.4, 0), scale: null }), null, "a threshold that never varied");
+  assert.equal(deviation(channel, { threshold: spread(0.5, 0), scale: null }), 0);
+  assert.equal(unusualInWords([{ name: "a", channel: [channel] }], null), null);
+  assert.equal(inWords({ name: "a", channel: [channel] }, 0), "a, channel 0: τ 0.5, 40.0 % of A 1.25, 30.0 % set to zero, 0.9 left on average");
+});
+
+test("the reason of an alarm is told in words, and what to look for", () => {
+  const words = (found) => found.why + found.list.map((pair) => pair.join(" ")).join(", ");
+  const input = { alarm: true, reason: "input", statistics: [{ what: "dips", channel: 0, z: 12.3, share: 0.5 }, { what: "kurtosis", channel: 0, z: -3, share: 0.1 }] };
+  assert.equal(words(whyShift(input)), "Because of the input itself: more values lie far below their neighbours +12.3 σ, large values stand out less −3.0 σ");
+  assert.equal(lookFor({ input_shift: input }, true), "lost samples or noise");
+  assert.equal(lookFor({ input_shift: input }, false), "noise or dead pixels");
+  const picture = { alarm: true, reason: "input", statistics: [{ what: "repeats", axis: "vertical", channel: 2, z: 4, share: 0.5 }] };
+  assert.match(words(whyShift(picture, { channels: 3 })), /more values repeat the one before \(vertical direction, channel 2\) \+4\.0 σ$/);
+  const magnitudes = { alarm: true, reason: "magnitudes", causes: [{ block: "stage1", channel: 3, z: 6.14, share: 0.5 }] };
+  assert.equal(words(whyShift(magnitudes)), "Because of the mean magnitudes of channels: stage1, channel 3 +6.1 σ");
+  assert.match(lookFor({ input_shift: magnitudes }, true), /^hum, another sample rate/);
+  const features = { alarm: true, reason: "features", nearest: [{ label: "ball", class_index: 1, distance: 3.14 }] };
+  assert.match(words(whyShift(features)), /no class of the training data.*The nearest: ball at 3\.14$/);
+  assert.equal(whyShift({ alarm: true, reason: "something new" }), null);
+  const level = { alarm: true, causes: [{ what: "stuck", channel: 1, z: 9 }, { what: "something_new", channel: 0, z: 3 }] };
+  assert.equal(words(whyLevel(level, { channels: 2 })), "What moved: samples that repeat the one before of channel 1 +9.0 σ, something_new of channel 0 +3.0 σ");
+  assert.match(lookFor({ input_shift: input, input_level: level }, true), /^lost samples: a link/);
+  assert.equal(lookFor({ input_shift: { alarm: false }, input_level: { alarm: false } }, true), null);
+});
+
+test("since when a recording is unlike the training data is told in a sentence", () => {
+  const time = (sample) => `${sample} s`, change = (start, found, end) => ({ start, found, end });
+  assert.equal(unlikeInWords([change(12, 14, null)], time), "Unlike the training data from 12 s (certain at 14 s).");
+  assert.equal(unlikeInWords([change(12, 14, 20), change(30, 33, null)], time), "Unlike the training data from 12 s to 20 s (certain at 14 s), and in 1 more stretch.");
+  assert.equal(unlikeInWords(undefined, time), null);
+  assert.equal(unlikeInWords([], time), null);
+});
+
+test("the place of a score among held-out inputs lies between the quantiles beside it", () => {
+  const quantiles = [0.1, 0.2, 0.4, 0.4, 1.6].map((score, i) => ({ share: i / 4, score }));
+  const found = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 400].map((score) => Number(shareUpTo(quantiles, score).toFixed(3)));
+  assert.deepEqual(found, [0, 0, 0.25, 0.75, 0.875, 1, 1]);
+  assert.deepEqual(marks(0.1, 1.5).map((mark) => Number(mark.toPrecision(3))), [0.1, 0.2, 0.5, 1]);
+  assert.deepEqual(marks(0.09, 500).map((mark) => Number(mark.toPrecision(3))), [0.1, 1, 10, 100]);
+});
+
 test("metrics are read with their labels, and percentiles are those between two looks", () => {
   const text = (fast, slow) => `# TYPE a histogram\na_bucket{le="0.1",model="x \\"y\\", z"} ${fast}\na_bucket{le="1",model="x \\"y\\", z"} ${slow}\na_bucket{le="+Inf",model="x \\"y\\", z"} ${slow}\nb{model="m"} 2\nb{model="n"} 3\nc 4\n`;
   const [before, after] = [parse(text(100, 100)), parse(text(100, 110))];
@@ -78,6 +141,7 @@ test("metrics are read with their labels, and percentiles are those between two 
   assert.equal(total(after, "b"), 5);
   assert.equal(total(after, "b", { model: "n" }), 3);
   assert.equal(total(after, "c"), 4);
+  assert.deepEqual([...parse(text(1, 1), new Set(["b"])).keys()], ["b"], "the others are skipped");
 });
 
 test("rows are sorted as numbers or words, and those without a value come last", () => {

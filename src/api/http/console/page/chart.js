@@ -1,13 +1,15 @@
 /** A line over the last minutes. */
 
-import { h, s } from "./dom.js";
+import { h, s, say } from "./dom.js";
 
-const WIDTH = 300, HEIGHT = 64, LEAST = 30;
+const WIDTH = 300, HEIGHT = 64;
+/** Seconds: the first minute fills the chart, later the line moves. */
+const LEAST = 60, MOST = 300;
 
 export class Chart {
-  /** `text` writes a value with its unit; `most` points are kept. */
-  constructor(title, text, most = 150) {
-    Object.assign(this, { title, text, most, values: [] });
+  /** `text` writes a value with its unit. */
+  constructor(title, text) {
+    Object.assign(this, { title, text, points: [] });
     this.now = h("p", { class: "now" }, "–");
     this.top = h("span", { class: "note" });
     this.line = s("polyline", { class: "line" });
@@ -15,18 +17,18 @@ export class Chart {
     this.element = h("div", { class: "tile" }, h("h3", {}, title), this.now, this.svg, this.top);
   }
 
-  /** Adds a value, or null for a gap. */
-  push(value) {
-    this.values.push(value);
-    if (this.values.length > this.most) this.values.shift();
-    const known = this.values.filter((one) => one !== null), top = Math.max(...known, 0) || 1;
-    // The first minute fills the chart; later the line moves.
-    const room = Math.max(LEAST, this.values.length);
-    const place = (i) => ((room - this.values.length + i) / (room - 1)) * WIDTH;
-    const points = this.values.map((one, i) => (one === null ? null : `${place(i).toFixed(1)},${(HEIGHT - 2 - (one / top) * (HEIGHT - 6)).toFixed(1)}`));
-    this.line.setAttribute("points", points.filter(Boolean).join(" "));
-    this.now.textContent = value === null ? "–" : this.text(value);
-    this.top.textContent = known.length ? `up to ${this.text(Math.max(...known))}` : "nothing yet";
-    this.svg.setAttribute("aria-label", `${this.title}: now ${this.now.textContent}, ${this.top.textContent}`);
+  /** Adds the value of a moment in seconds, or null for a gap. Only what differs from what is seen is changed. */
+  push(value, at) {
+    this.points.push([at, value]);
+    while (this.points[0][0] < at - MOST) this.points.shift();
+    const known = this.points.filter(([, one]) => one !== null).map(([, one]) => one), top = Math.max(...known, 0) || 1;
+    const span = Math.max(LEAST, at - this.points[0][0]);
+    const place = ([then, one]) => `${(WIDTH * (1 - (at - then) / span)).toFixed(1)},${(HEIGHT - 2 - (one / top) * (HEIGHT - 6)).toFixed(1)}`;
+    const line = this.points.filter(([, one]) => one !== null).map(place).join(" ");
+    if (line !== this.drawn) this.line.setAttribute("points", line);
+    this.drawn = line;
+    const isNew = say(this.now, value === null ? "–" : this.text(value));
+    const isOther = say(this.top, known.length ? `up to ${this.text(Math.max(...known))}` : "nothing yet");
+    if (isNew || isOther) this.svg.setAttribute("aria-label", `${this.title}: now ${this.now.textContent}, ${this.top.textContent}`);
   }
 }

@@ -30,6 +30,13 @@ export function show(element, ...children) {
   return element;
 }
 
+/** Sets an element's text if it has another; returns whether it had. */
+export function say(element, text) {
+  if (element.textContent === text) return false;
+  element.textContent = text;
+  return true;
+}
+
 let told;
 
 /** Tells a sentence to screen readers. */

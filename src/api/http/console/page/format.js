@@ -27,6 +27,12 @@ export function seconds(value) {
   return `${number(1e6 * value)} µs`;
 }
 
+/** A distance in standard deviations, to a tenth. */
+export function signed(z) {
+  const text = Math.abs(z) < 100 ? Math.abs(z).toFixed(1) : number(Math.abs(z));
+  return `${z < 0 ? "−" : "+"}${text} σ`;
+}
+
 export function hertz(value) {
   if (!Number.isFinite(value)) return "–";
   return value >= 1000 ? `${number(value / 1000)} kHz` : `${number(value)} Hz`;

@@ -3,11 +3,12 @@
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-/** Samples by name: `Map(name → [{labels, value}])`. */
-export function parse(text) {
+/** Samples by name: `Map(name → [{labels, value}])`; with `wanted`, those of these names only. */
+export function parse(text, wanted = null) {
   const found = new Map();
   for (const line of text.split("\n")) {
-    const match = line.startsWith("#") ? null : line.match(LINE);
+    if (line.startsWith("#") || (wanted && !wanted.has(line.slice(0, line.search(/[{ ]/))))) continue;
+    const match = line.match(LINE);
     if (!match) continue;
     const labels = {};
     for (const [, name, value] of (match[2] ?? "").matchAll(LABEL)) labels[name] = value.replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c));

@@ -2,17 +2,41 @@
 
 import { getJson, request } from "./api.js";
 import { Chart } from "./chart.js";
-import { h, show } from "./dom.js";
+import { h, say, show } from "./dom.js";
 import { bytes, count, number, percent, seconds } from "./format.js";
 import { buckets, parse, quantile, total } from "./metrics.js";
 import { classColour } from "./palette.js";
 import { problemNote } from "./problem.js";
 
-const PAUSE = 2000, SLOW = 5, MINUTES = 60;
+/** Milliseconds between two looks: while requests come, and at most while none do. */
+const PAUSE = 2000, IDLE = 8000;
+/** Seconds after which the rolling view is asked for again: if inputs came, and if not; and the list of models. */
+const ROLLING = 10, QUIET = 60, MODELS = 30;
+const MINUTES = 60;
+
+/** What is read of /metrics. */
+const READ = new Set([
+  "drsn_requests_total", "drsn_rejected_total", "drsn_request_duration_seconds_bucket", "drsn_batch_size_sum", "drsn_batch_size_count", "drsn_queue_depth",
+  "drsn_inflight_requests", "drsn_inflight_bytes", "drsn_build_info", "process_start_time_seconds", "process_resident_memory_bytes", "process_open_fds",
+  "drsn_model_ready", "drsn_model_load_duration_seconds_count",
+]);
+const FACTS = {
+  version: (found) => found.get("drsn_build_info")?.[0]?.labels.version ?? "–",
+  "running since": (found) => { const since = total(found, "process_start_time_seconds"); return since ? new Date(1000 * since).toLocaleString() : "–"; },
+  "requests being answered": (found) => number(total(found, "drsn_inflight_requests")),
+  "memory of requests": (found) => bytes(total(found, "drsn_inflight_bytes")),
+  "memory of the process": (found) => bytes(total(found, "process_resident_memory_bytes")),
+  "connections and files open": (found) => number(total(found, "process_open_fds")),
+};
+
+/** Which models are loaded, and how often each was. */
+function loaded(found) {
+  return JSON.stringify(["drsn_model_ready", "drsn_model_load_duration_seconds_count"].map((name) => found.get(name) ?? []));
+}
 
 export class Operate {
   constructor(shared, refreshed) {
-    Object.assign(this, { shared, refreshed, looks: 0 });
+    Object.assign(this, { shared, refreshed, texts: {}, listedAt: -Infinity });
     const ms = (value) => seconds(value);
     this.charts = {
       rate: new Chart("Requests a second", (value) => number(value)),
@@ -20,16 +44,20 @@ export class Operate {
       batch: new Chart("Inputs in a batch", (value) => number(value)), queue: new Chart("Waiting", (value) => count(value, "request")),
       refused: new Chart("Refused a second", (value) => number(value)),
     };
-    for (const part of ["models", "facts", "classes", "alarms", "problem"]) this[part] = h("div", { class: `part-${part}` });
+    for (const part of ["models", "classes", "alarms", "problem"]) this[part] = h("div", { class: `part-${part}` });
+    this.facts = Object.keys(FACTS).map(() => h("dd", {}, "–"));
+    const facts = Object.keys(FACTS).map((name, i) => h("div", {}, h("dt", {}, name), this.facts[i]));
     this.element = h("div", { class: "view operate" },
-      h("section", { class: "panel" }, h("h2", {}, "Now"), this.problem, h("div", { class: "tiles" }, Object.values(this.charts).map((chart) => chart.element)), this.facts),
+      h("section", { class: "panel" }, h("h2", {}, "Now"), this.problem, h("div", { class: "tiles" }, Object.values(this.charts).map((chart) => chart.element)), h("dl", { class: "facts" }, facts)),
       h("div", { class: "columns" }, h("section", { class: "panel" }, h("h3", {}, "Models"), this.models), h("div", {}, h("section", { class: "panel" }, h("h3", {}, "Classes"), this.classes), h("section", { class: "panel" }, h("h3", {}, "Alarms"), this.alarms))));
+    this.suit();
     document.addEventListener("visibilitychange", () => this.#plan());
   }
 
+  /** Another model, or version, was chosen. */
   suit() {
-    this.before = null;
-    this.looks = 0;
+    Object.assign(this, { before: null, rolledAt: -Infinity });
+    if (this.isShown) this.#plan();
   }
 
   /** Begins or ends to look; nothing is asked while the view is not seen. */
@@ -40,64 +68,74 @@ export class Operate {
 
   #plan() {
     clearTimeout(this.timer);
+    this.pause = PAUSE;
     if (this.isShown && !document.hidden) this.#look();
   }
 
   async #look() {
-    clearTimeout(this.timer);
+    // One look at a time: what comes while one is under way is seen by the next.
+    if (this.isLooking) return;
+    this.isLooking = true;
     try {
       const response = await request("/metrics", { part: "The server's metrics" });
-      this.#tell(parse(await response.text()), performance.now() / 1000);
-      if (this.looks % SLOW === 0) await this.#rarely();
-      this.looks += 1;
-      show(this.problem);
+      const found = parse(await response.text(), READ), at = performance.now() / 1000;
+      this.pause = this.#tell(found, at) ? Math.min(IDLE, 2 * this.pause) : PAUSE;
+      await this.#rarely(found, at);
+      if (this.problem.firstChild) show(this.problem);
     } catch (problem) {
       this.before = null;
-      show(this.problem, problemNote(problem, () => this.#look()));
+      show(this.problem, problemNote(problem, () => this.#plan()));
       // Without a key there is nothing to see; asking again would ask the user again.
       if (problem.status === 401) return;
+    } finally {
+      this.isLooking = false;
     }
-    if (this.isShown && !document.hidden) this.timer = setTimeout(() => this.#look(), PAUSE);
+    clearTimeout(this.timer);
+    if (this.isShown && !document.hidden) this.timer = setTimeout(() => this.#look(), this.pause);
   }
 
+  /** Shows what happened since the look before; returns whether that is nothing. */
   #tell(found, at) {
-    const model = this.shared.model?.name, of = { model }, { before } = this;
+    const of = { model: this.shared.model?.name }, { before } = this;
     const latency = buckets(found, "drsn_request_duration_seconds", of);
     const now = {
       at, latency, requests: total(found, "drsn_requests_total", of), refused: total(found, "drsn_rejected_total", of),
-      inputs: total(found, "drsn_batch_size_sum", of), batches: total(found, "drsn_batch_size_count", of),
+      inputs: total(found, "drsn_batch_size_sum", of), batches: total(found, "drsn_batch_size_count", of), waiting: total(found, "drsn_queue_depth", of),
     };
-    const per = (name) => (before ? Math.max(0, now[name] - before[name]) / (at - before.at) : null);
-    const batches = before ? now.batches - before.batches : 0;
-    this.charts.rate.push(per("requests"));
-    this.charts.refused.push(per("refused"));
-    this.charts.half.push(before && quantile(before.latency, latency, 0.5));
-    this.charts.most.push(before && quantile(before.latency, latency, 0.99));
-    this.charts.batch.push(batches > 0 ? (now.inputs - before.inputs) / batches : null);
-    this.charts.queue.push(total(found, "drsn_queue_depth", of));
+    const grown = (name) => (before ? Math.max(0, now[name] - before[name]) : null);
+    const per = (name) => (before ? grown(name) / (at - before.at) : null);
+    const values = {
+      rate: per("requests"), refused: per("refused"), half: before && quantile(before.latency, latency, 0.5), most: before && quantile(before.latency, latency, 0.99),
+      batch: grown("batches") ? grown("inputs") / grown("batches") : null, queue: now.waiting,
+    };
+    for (const [name, value] of Object.entries(values)) this.charts[name].push(value, at);
+    Object.values(FACTS).forEach((text, i) => say(this.facts[i], text(found)));
     this.before = now;
-    this.#facts(found);
-    this.found = found;
-    if (!this.rolling) this.#sinceStart(found);
+    return before !== null && ["requests", "refused", "inputs", "waiting"].every((name) => now[name] === before[name]);
   }
 
-  #facts(found) {
-    const since = total(found, "process_start_time_seconds"), build = found.get("drsn_build_info")?.[0]?.labels.version;
-    const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
-    show(this.facts, h("dl", { class: "facts" },
-      fact("version", build ?? "–"), fact("running since", since ? new Date(1000 * since).toLocaleString() : "–"),
-      fact("requests being answered", number(total(found, "drsn_inflight_requests"))), fact("memory of requests", bytes(total(found, "drsn_inflight_bytes"))),
-      fact("memory of the process", bytes(total(found, "process_resident_memory_bytes"))), fact("connections and files open", number(total(found, "process_open_fds")))));
+  /** The list of models and the rolling view, which change seldom. */
+  async #rarely(found, at) {
+    const models = loaded(found);
+    if (models !== this.loaded || at - this.listedAt >= MODELS) {
+      const list = await getJson("/models", { part: "The list of models" });
+      Object.assign(this, { loaded: models, listedAt: at });
+      this.refreshed(list);
+      this.#draw("models", list.models, () => show(this.models, list.models.map((entry) => this.#card(entry))));
+    }
+    const { model } = this.shared, inputs = this.before?.inputs;
+    if (!model || at - this.rolledAt < (inputs === this.rolledInputs ? QUIET : ROLLING)) return;
+    const rolling = await getJson(`/models/${encodeURIComponent(model.name)}/shift`, { part: "The rolling view" });
+    if (this.shared.model !== model) return;
+    Object.assign(this, { rolledAt: at, rolledInputs: inputs });
+    this.#draw("rolling", { ...rolling, now: null }, () => this.#roll(rolling));
   }
 
-  async #rarely() {
-    const list = await getJson("/models", { part: "The list of models" });
-    this.refreshed(list);
-    show(this.models, list.models.map((entry) => this.#card(entry)));
-    this.paths ??= (await getJson("/openapi.json")).paths;
-    if (!this.paths["/models/{model}/shift"] || !this.shared.model) return;
-    this.rolling = await getJson(`/models/${encodeURIComponent(this.shared.model.name)}/shift`, { part: "The rolling view" });
-    this.#roll(this.rolling);
+  /** Draws what differs from what is seen. */
+  #draw(name, shown, draw) {
+    const text = JSON.stringify(shown);
+    if (this.texts[name] !== text) draw();
+    this.texts[name] = text;
   }
 
   #card(entry) {
@@ -118,18 +156,6 @@ export class Operate {
     if (!all) return h("p", { class: "empty" }, `No input was classified ${words}.`);
     const row = ({ label, count: n, class_index: index }) => h("li", {}, h("span", { class: "name", title: label }, label), h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { "--share": `${(100 * n) / all}%`, "--swatch": classColour(index) } })), h("span", { class: "value" }, n.toLocaleString("en")));
     return [h("p", { class: "note" }, `${count(all, "input")} ${words}`), h("ol", { class: "bars" }, list.filter(({ count: n }) => n).sort((a, b) => b.count - a.count).map(row))];
-  }
-
-  /** Without the rolling view: what the counters say since the start. */
-  #sinceStart(found) {
-    const { model } = this.shared;
-    if (!model) return;
-    const of = { model: model.name };
-    const list = model.classes.map((label, index) => ({ label, class_index: index, count: total(found, "drsn_predictions_total", { ...of, class: label }) }));
-    show(this.classes, this.#mix(list, "since the start"));
-    const inputs = total(found, "drsn_input_shift_p_value_count", of);
-    const line = (name, metric) => h("p", {}, `${name}: ${number(total(found, metric, of))} of ${count(inputs, "input")} since the start`);
-    show(this.alarms, model.baseline ? [line("Input shift", "drsn_input_shift_alarms_total"), model.baseline.level_held_out_inputs && line("Input level", "drsn_input_level_alarms_total"), h("p", { class: "note" }, `At a level of ${percent(model.baseline.alarm_level)}, that share of unchanged inputs alarms.`)] : h("p", { class: "empty" }, "This model has no baseline, so nothing alarms."));
   }
 
   /** The last hour and day. */

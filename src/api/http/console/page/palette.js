@@ -38,6 +38,12 @@ export function scaleColour(share) {
   return SCALE[below].map((from, i) => Math.round(from + (place - below) * (SCALE[below + 1][i] - from)));
 }
 
+/** The colour of a number from −1 to 1: blue below 0, orange above, and near 0 that of the ground. It follows the theme. */
+export function divergingColour(value) {
+  const share = Math.min(1, Math.abs(value));
+  return `color-mix(in oklab, var(--${value > 0 ? "for" : "against"}) ${Math.round(100 * share)}%, var(--sunken))`;
+}
+
 export function rgb([red, green, blue]) {
   return `rgb(${red} ${green} ${blue})`;
 }

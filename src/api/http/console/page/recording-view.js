@@ -5,7 +5,7 @@ import { h, show } from "./dom.js";
 import { hertz, percent, seconds } from "./format.js";
 import { classColour } from "./palette.js";
 import { Pyramid } from "./pyramid.js";
-import { segments } from "./segments.js";
+import { changeInWords, segments } from "./segments.js";
 import { Spectrogram } from "./spectrogram.js";
 import { Timeline } from "./timeline.js";
 import { Overview, Waveform } from "./waveform.js";
@@ -24,7 +24,8 @@ export class RecordingView {
     this.bands = new Bands(this.timeline, (position) => this.#select(position));
     this.overview = new Overview(this.timeline);
     this.spectrogram = new Spectrogram(this.timeline);
-    this.stretches = h("div", { class: "stretches" });
+    this.stretches = h("div", { class: "stretches", id: "stretches" });
+    this.waveform.canvas.setAttribute("aria-describedby", this.stretches.id);
     this.tools = h("div", { class: "bar-of-tools" });
     this.element = h("div", { class: "recording" }, this.tools, this.overview.canvas, this.waveform.canvas, this.bands.canvas, this.spectrogram.canvas, this.stretches);
   }
@@ -40,6 +41,7 @@ export class RecordingView {
       button("−", "Zoom out", () => timeline.zoom(2)), button("+", "Zoom in", () => timeline.zoom(0.5)), button("All", "Show all", () => timeline.set(0, length)));
     this.bands.canvas.hidden = true;
     this.waveform.mark(null);
+    this.waveform.changes([]);
     this.#channel(0);
     timeline.reset(length, rate);
   }
@@ -69,17 +71,20 @@ export class RecordingView {
     const scaled = (entry) => ({ ...entry, start: entry.start * factor, end: entry.end * factor });
     this.bands.canvas.hidden = windows.length === 0;
     this.bands.show(windows.map(scaled));
-    this.#tellStretches(segments(windows).map(scaled));
+    const changes = (prediction.diagnostics?.input_shift?.changes ?? []).map(({ start, found, end }) => ({ start: start * factor, found: found * factor, end: end === null ? null : end * factor }));
+    this.waveform.changes(changes);
+    this.#tellStretches(segments(windows).map(scaled), changes);
   }
 
-  #tellStretches(list) {
+  #tellStretches(list, changes) {
     if (!list.length) return show(this.stretches);
-    const { timeline } = this;
+    const { timeline } = this, words = (sample) => timeline.words(sample);
+    const unlike = (change) => h("button", { type: "button", class: "chip unlike", onclick: () => timeline.set(change.start, change.end ?? timeline.length) }, changeInWords(change, words));
     const one = (entry, i) => h("button", { type: "button", class: "chip", onclick: () => timeline.set(entry.start, entry.end) },
       h("span", { class: "dot", style: { "--swatch": classColour(entry.class_index) } }),
       `${i === 0 ? "from the start" : `from ${timeline.words(entry.start)}`}: ${entry.label} (${percent(entry.probability)})`);
     const rest = list.length - MOST_STRETCHES;
-    return show(this.stretches, h("span", { class: "note" }, list.length === 1 ? "One class throughout:" : "In order:"), list.slice(0, MOST_STRETCHES).map(one), rest > 0 && h("span", { class: "note" }, `and ${rest} more stretches`));
+    return show(this.stretches, h("span", { class: "note" }, list.length === 1 ? "One class throughout:" : "In order:"), list.slice(0, MOST_STRETCHES).map(one), rest > 0 && h("span", { class: "note" }, `and ${rest} more stretches`), changes.slice(0, MOST_STRETCHES).map(unlike));
   }
 
   #select(position) {

@@ -11,6 +11,19 @@ export function changesInWords(windows, time) {
   return `The class changes within the recording: ${list.map(({ label, end }, i) => (i === list.length - 1 ? `then ${label}` : `${label} until ${time(end)}`)).join(", ")}.`;
 }
 
+/** A stretch that is unlike the training data, in words; one that lasts to the end has none. */
+export function changeInWords({ start, end }, time) {
+  return `unlike the training data from ${time(start)}${end === null ? "" : ` to ${time(end)}`}`;
+}
+
+/** Since when a recording is unlike the training data, in a sentence; null if nowhere. */
+export function unlikeInWords(changes, time) {
+  if (!changes?.length) return null;
+  const [first, ...rest] = changes, more = rest.length ? `, and in ${rest.length} more ${rest.length === 1 ? "stretch" : "stretches"}` : "";
+  const words = changeInWords(first, time);
+  return `${words[0].toUpperCase()}${words.slice(1)} (certain at ${time(first.found)})${more}.`;
+}
+
 /**
  * Stretches of windows of one class: `{start, end, class_index, label, probability, count}`. A run of fewer than
  * `least` windows belongs to the one before it, unless the recording has no longer ones.

@@ -2,6 +2,7 @@
 
 import { bars, notices, verdict } from "./answer.js";
 import { hasKey } from "./api.js";
+import { baselineOf, ofClass } from "./baseline.js";
 import { announce, h, show } from "./dom.js";
 import { percent, seconds } from "./format.js";
 import { HeatMap } from "./heatmap.js";
@@ -10,11 +11,11 @@ import { OptionsForm } from "./options.js";
 import { Picture } from "./picture.js";
 import { problemNote } from "./problem.js";
 import { RecordingView } from "./recording-view.js";
-import { changesInWords } from "./segments.js";
+import { changesInWords, unlikeInWords } from "./segments.js";
 import { showSnippets, snippets } from "./snippets.js";
 import { Sources } from "./sources.js";
 import { Tint } from "./tint.js";
-import { usual } from "./usual.js";
+import { usualParts } from "./usual.js";
 
 function panel(title, ...content) {
   return h("section", { class: "panel" }, h("h3", {}, title), content);
@@ -79,8 +80,9 @@ export class Try {
       // Drawing does not wait for the answer where the file can be read here.
       if (isSignal && input.type === "audio/wav") samplesOf(input, model, options).catch(() => null);
       if (!isSignal) await this.#showPicture(input);
-      const answer = await ask(input, model, options, "full", cancel.signal);
+      const [answer, baseline] = await Promise.all([ask(input, model, options, "full", cancel.signal), baselineOf(model)]);
       this.shared.answer = answer;
+      this.baseline = baseline;
       await this.#tell(0, cancel);
     } catch (problem) {
       if (problem.name !== "AbortError" && this.cancel === cancel) this.#failed(problem);
@@ -136,16 +138,23 @@ export class Try {
     const windows = prediction.windows?.length;
     const words = `${name}, version ${version}${windows ? `; mean of ${windows.toLocaleString("en")} windows` : ""}; ${(answer.timing.inference_us / 1000).toFixed(1)} ms of inference`;
     const rate = model.input.sample_rate_hz;
-    const change = changesInWords(prediction.windows ?? [], (sample) => (rate ? seconds(sample / rate) : `sample ${sample}`));
+    const time = (sample) => (rate ? seconds(sample / rate) : `sample ${sample}`);
+    const change = changesInWords(prediction.windows ?? [], time), unlike = unlikeInWords(prediction.diagnostics?.input_shift?.changes, time);
     const setRate = { rate_assumed: () => h("button", { type: "button", class: "small", onclick: () => this.#askRate() }, "Give the rate") };
-    show(this.answer, verdict(prediction, words), change && h("p", {}, change), bars(prediction), notices(prediction, setRate), several > 1 && this.#chooser(several, prediction.input.index));
+    show(this.answer, verdict(prediction, words), change && h("p", {}, change), unlike && h("p", { class: "unlike" }, unlike), bars(prediction), notices(prediction, setRate), several > 1 && this.#chooser(several, prediction.input.index));
     show(this.windowed);
-    show(this.usual, usual(prediction.diagnostics, model));
     show(this.muted, this.heat.element);
-    this.heat.show(prediction.diagnostics?.blocks ?? []);
+    this.#judged(prediction);
     this.#mapped(prediction.diagnostics?.map);
     showSnippets(this.request, snippets(location.origin, input, model, options, hasKey()), input);
-    announce(`${prediction.label}, ${percent(prediction.probability)}`);
+    announce([`${prediction.label}, ${percent(prediction.probability)}`, unlike].filter(Boolean).join(". "));
+  }
+
+  /** Whether the input is usual, and what the thresholds did, beside what is usual. */
+  #judged(prediction, ...before) {
+    const { model } = this.shared;
+    show(this.usual, before, usualParts(prediction, model, this.baseline));
+    this.heat.show(prediction.diagnostics?.blocks ?? [], ofClass(this.baseline?.thresholds, prediction.class_index));
   }
 
   #askRate() {
@@ -167,8 +176,7 @@ export class Try {
       const { predictions: [own] } = await ask(input, model, {}, "full");
       if (this.recording.bands.selected !== position) return;
       show(this.windowed, title, verdict(own, "this window alone"), bars(own), back);
-      show(this.usual, h("p", { class: "note" }, `Of window ${position + 1}:`), usual(own.diagnostics, model));
-      this.heat.show(own.diagnostics?.blocks ?? []);
+      this.#judged(own, h("p", { class: "note" }, `Of window ${position + 1}:`));
       const map = own.diagnostics?.map;
       this.#mapped(map && { ...map, start: window.start + map.start, end: window.start + map.end });
     } catch (problem) {
@@ -177,10 +185,9 @@ export class Try {
   }
 
   #whole() {
-    const { prediction, model } = this.shared;
+    const { prediction } = this.shared;
     show(this.windowed);
-    show(this.usual, usual(prediction.diagnostics, model));
-    this.heat.show(prediction.diagnostics?.blocks ?? []);
+    this.#judged(prediction);
     this.recording.waveform.mark(null);
     this.recording.answer(prediction);
     this.#mapped(prediction.diagnostics?.map);

@@ -1,12 +1,10 @@
-/** Is the input usual? Input shift among the held-out inputs, input level, and what moved. */
+/** Is the input usual? Its shift among the held-out inputs, its level, and why either alarms. */
 
+import { ofClass } from "./baseline.js";
+import { lookFor, whyLevel, whyShift } from "./causes.js";
 import { h } from "./dom.js";
 import { number, percent } from "./format.js";
-
-const WORDS = {
-  rms: "RMS", deviation: "deviation from the mean", offset: "offset", peak: "peak", clipped: "clipped share",
-  stuck: "samples that repeat the one before", frequency: "mean frequency", bandwidth: "bandwidth",
-};
+import { shiftPlot } from "./shift-plot.js";
 
 /** Where this input lies among the held-out ones, from the most usual to the most unusual. */
 function rank(p, level, name) {
@@ -21,55 +19,57 @@ function status(alarm) {
   return h("span", { class: alarm ? "status alarm" : "status fine" }, alarm ? "alarm" : "as usual");
 }
 
-function signed(z) {
-  return `${z > 0 ? "+" : ""}${number(z)} σ`;
+function told(found) {
+  if (!found?.list.length) return null;
+  return h("p", { class: "causes" }, found.why, found.list.map(([words, far], i) => [i ? ", " : "", h("strong", {}, words), ` ${far}`]));
 }
 
-function causes(list, words) {
-  if (!list?.length) return null;
-  return h("p", { class: "causes" }, "What moved: ", list.map((cause, i) => [i ? ", " : "", h("strong", {}, words(cause)), ` ${signed(cause.z)}`]));
+/** How likely so large a distance is, in a sentence. */
+function shiftInWords({ p_value: p, score, alarm_share: share }) {
+  if (p === undefined) return `Distance ${number(score)} from the training data.`;
+  if (share === undefined) return `p = ${number(p)}: ${percent(p)} of the held-out inputs lie at least as far from the training data.`;
+  return `p = ${number(p)} for the recording as a whole; ${percent(share)} of its windows alarm by themselves.`;
 }
 
-function shiftPart(shift, level) {
+function shiftPart(shift, model, usual, windows) {
   if (!shift) return [h("h4", {}, "Shape"), h("p", { class: "note" }, "This model has no baseline of the input shift, so nothing is said about how usual the input is. drsn-train baseline takes one.")];
-  const share = shift.alarm_share === undefined ? null : h("p", { class: "note" }, `${percent(shift.alarm_share)} of the windows alarm by themselves.`);
-  const p = shift.p_value;
-  return [
-    h("h4", {}, "Shape ", status(shift.alarm)),
-    h("p", { class: "note" }, p === undefined ? `Distance ${number(shift.score)} from the training data.` : `p = ${number(p)}: ${percent(p)} of the held-out inputs lie at least as far from the training data (score ${number(shift.score)}).`),
-    p !== undefined && rank(p, level, "Input shift"), share,
-    causes(shift.causes, ({ block, channel }) => `${block}, channel ${channel}`),
-  ];
+  const scores = windows.map((window) => window.input_shift?.score).filter(Number.isFinite);
+  const plot = usual?.input_shift ? shiftPlot(usual.input_shift, shift.score, scores) : shift.p_value !== undefined && rank(shift.p_value, model.baseline?.alarm_level ?? 0.01, "Input shift");
+  return [h("h4", {}, "Shape ", status(shift.alarm)), h("p", { class: "note" }, shiftInWords(shift)), plot, told(whyShift(shift, model.input))];
 }
 
-function levelPart(level, alarmLevel, isSignal) {
-  if (!isSignal) return null;
+/** The level's numbers, each with what training windows of the predicted class have. */
+function facts(level, channels) {
+  const [usual] = channels?.length === 1 ? channels : [null];
+  const fact = ([name, of, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(level[of])), usual?.[of] && h("dd", { class: "note" }, `usual ${text(usual[of].low)} to ${text(usual[of].high)}`));
+  return h("dl", { class: "facts" }, [["RMS", "rms", number], ["offset", "offset", number], ["peak", "peak", number], ["clipped", "clipped", percent]].map(fact));
+}
+
+function levelPart(level, model, usual, index) {
   if (!level) return [h("h4", {}, "Level"), h("p", { class: "note" }, "This model has no baseline of the input level: a wrong gain or a dead sensor would not be noticed.")];
-  const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return [
-    h("h4", {}, "Level of the sensor ", status(level.alarm)),
-    h("dl", { class: "facts" }, fact("RMS", number(level.rms)), fact("offset", number(level.offset)), fact("peak", number(level.peak)), fact("clipped", percent(level.clipped))),
-    level.p_value !== undefined && rank(level.p_value, alarmLevel, "Input level"),
-    causes(level.causes, ({ what, channel }) => `${WORDS[what] ?? what} of channel ${channel}`),
+    h("h4", {}, "Level of the sensor ", status(level.alarm)), facts(level, ofClass(usual?.input_level?.classes, index)?.channel),
+    level.p_value !== undefined && rank(level.p_value, model.baseline?.alarm_level ?? 0.01, "Input level"), told(whyLevel(level, model.input)),
   ];
 }
 
 /** One sentence for both. */
 export function inWords(diagnostics, isSignal) {
   const { input_shift: shift, input_level: level } = diagnostics ?? {};
-  if (level?.alarm && shift?.alarm) return "The signal has another level and another shape than in training: check the sensor, its gain and its mounting.";
-  if (level?.alarm) return "The signal has another level than in training: check gain, offset and mounting of the sensor.";
-  if (shift?.alarm) return "The input is unlike the training data: noise, lost samples, another sensor or something new.";
+  const found = diagnostics && lookFor(diagnostics, isSignal), look = found && `Look for ${found}.`;
+  if (level?.alarm && shift?.alarm) return `The signal has another level and another shape than in training. ${look ?? "Check the sensor, its gain and its mounting."}`;
+  if (level?.alarm) return `The signal has another level than in training. ${look ?? "Check gain, offset and mounting of the sensor."}`;
+  if (shift?.alarm) return `The input is unlike the training data. ${look ?? "Look for noise, lost samples, another sensor or something new."}`;
   if (!shift && !level) return "Nothing is known about what is usual.";
   return isSignal && level ? "No alarm: shape and level are as they were in training." : "No alarm: the input looks like the training data.";
 }
 
-/** Both parts, for a prediction's diagnostics. */
-export function usual(diagnostics, model) {
-  const isSignal = model.input.kind === "signal", alarmLevel = model.baseline?.alarm_level ?? 0.01;
+/** Both parts, for a prediction; `usual` is the model's baseline, if it is known. */
+export function usualParts({ diagnostics, class_index: index, windows = [] }, model, usual) {
+  const isSignal = model.input.kind === "signal";
   if (!diagnostics) return [];
   return [
     h("p", {}, inWords(diagnostics, isSignal)),
-    h("div", { class: "usual" }, h("div", {}, shiftPart(diagnostics.input_shift, alarmLevel)), isSignal && h("div", {}, levelPart(diagnostics.input_level, alarmLevel, isSignal))),
+    h("div", { class: "usual" }, h("div", {}, shiftPart(diagnostics.input_shift, model, usual, windows)), isSignal && h("div", {}, levelPart(diagnostics.input_level, model, usual, index))),
   ];
 }

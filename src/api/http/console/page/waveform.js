@@ -6,6 +6,8 @@ import { onTheme, token } from "./palette.js";
 import { movable } from "./timeline.js";
 
 const AXIS = 18;
+/** Height of the bar above what is unlike the training data. */
+const BAR = 4;
 
 /** Draws marks in time, and returns the height that is left for the picture. */
 export function drawTimeAxis(context, timeline, width, height) {
@@ -34,7 +36,7 @@ function scaleOf(pyramid) {
 
 export class Waveform {
   constructor(timeline, { clicked, label }) {
-    this.timeline = timeline;
+    Object.assign(this, { timeline, unlike: [] });
     this.canvas = h("canvas", { class: "waveform", tabIndex: 0, role: "slider", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" });
     this.draw = onceAFrame(() => this.#draw());
     movable(this.canvas, timeline, clicked);
@@ -62,6 +64,12 @@ export class Waveform {
     this.draw();
   }
 
+  /** Tells where the recording is unlike the training data: `[{start, found, end}]` in samples; without an end to the last one. */
+  changes(list) {
+    this.unlike = list;
+    this.draw();
+  }
+
   #draw() {
     const { context, width, height } = canvas2d(this.canvas);
     if (!width || !this.pyramid) return;
@@ -72,6 +80,7 @@ export class Waveform {
     const [least, most] = this.scale;
     const y = (value) => below - ((value - least) / (most - least)) * below;
     this.#drawLines(context, width, y);
+    for (const change of this.unlike) this.#drawChange(context, width, below, change);
     context.fillStyle = token("muted");
     context.textBaseline = "middle";
     for (const value of ticks(least, most, below / 45)) context.fillText(number(Number(value.toPrecision(7))), 4, y(value));
@@ -117,6 +126,40 @@ export class Waveform {
       context.fillRect(x, 0, 1, height);
     }
     context.globalAlpha = 1;
+  }
+
+  /** A bar above what is unlike the training data, with lines where it begins, where that was certain, and where it ends. */
+  #drawChange(context, width, height, { start, found, end }) {
+    const { timeline } = this, x = (sample) => timeline.x(sample, width);
+    const left = Math.max(0, x(start)), right = Math.min(width, x(end ?? timeline.length));
+    if (right <= 0 || left >= width) return;
+    context.fillStyle = context.strokeStyle = token("alarm");
+    context.fillRect(left, 0, right - left, BAR);
+    context.lineWidth = 1.5;
+    for (const [sample, dashes] of [[start, []], [found, [2, 4]], [end, []]]) {
+      if (sample === null) continue;
+      context.setLineDash(dashes);
+      context.beginPath();
+      context.moveTo(x(sample), 0);
+      context.lineTo(x(sample), height);
+      context.stroke();
+    }
+    context.setLineDash([]);
+    context.lineWidth = 1;
+    const after = this.#drawLabel(context, "unlike the training data", left, right);
+    this.#drawLabel(context, "certain", Math.max(after, x(found)), right);
+  }
+
+  /** Words above the signal, if they have room; returns where they end. */
+  #drawLabel(context, words, left, right) {
+    const room = context.measureText(words).width + 14;
+    if (right - left < room) return left;
+    context.fillStyle = token("panel");
+    context.fillRect(left + 4, BAR + 3, room - 8, 15);
+    context.fillStyle = token("alarm");
+    context.textBaseline = "top";
+    context.fillText(words, left + 7, BAR + 5);
+    return left + room;
   }
 
   #drawStretch(context, width, height) {
