@@ -121,7 +121,7 @@ const KINDS: &[(&str, &str, &[Mark])] = &[
     ("LZ4 data", ARCHIVE, &[(0, b"\x04\x22\x4d\x18")]),
 ];
 
-/// A record of PhysioNet: this text, and the file that it names.
+/// A record of `PhysioNet`: this text, and the file that it names.
 const WFDB: Foreign = Foreign {
     name: "the header of a WFDB record",
     advice: "save the record as NPY or CSV, with the wfdb package of Python or rdsamp",
@@ -153,7 +153,7 @@ pub fn foreign_kind(bytes: &[u8]) -> Option<Foreign> {
         .or_else(|| is_mpeg_audio(bytes).then_some(Foreign::MP3))
 }
 
-/// Whether a text is the header of a record of PhysioNet, as header(5) of WFDB describes it: the line
+/// Whether a text is the header of a record of `PhysioNet`, as header(5) of WFDB describes it: the line
 /// of the record (`100 2 360 650000`), and then one that names a file and its format (`100.dat 212 …`).
 fn is_wfdb_header(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes.get(..520).unwrap_or(bytes)) else { return false };
@@ -161,7 +161,8 @@ fn is_wfdb_header(bytes: &[u8]) -> bool {
     let (Some(record), Some(signal)) = (lines.next(), lines.next()) else { return false };
     let signals = record.split(' ').nth(1).is_some_and(|count| count.parse::<u16>().is_ok());
     let mut signal = signal.split(' ');
-    let file = signal.next().is_some_and(|file| file.ends_with(".dat") || file.ends_with(".mat"));
+    let ending = signal.next().and_then(|file| file.rsplit_once('.')).map(|(_, ending)| ending);
+    let file = matches!(ending, Some("dat" | "mat"));
     let format =
         signal.next().is_some_and(|format| format.starts_with(|c: char| c.is_ascii_digit()));
     signals && file && format
