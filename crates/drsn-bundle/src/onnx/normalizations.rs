@@ -1,6 +1,6 @@
 //! The batch normalisations of a graph, and graphs with other statistics in their place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
 
@@ -68,9 +68,26 @@ impl Normalizations {
         &self.layers
     }
 
-    /// The position of the node that makes a tensor.
-    pub fn maker(&self, tensor: &str) -> Option<usize> {
-        self.graph.node.iter().position(|node| node.output.iter().any(|name| name == tensor))
+    /// Whether a tensor is computed from a normalisation's output.
+    pub fn leads_to(&self, index: usize, tensor: &str) -> bool {
+        let Some(layer) = self.layers.get(index) else { return false };
+        let nodes = &self.graph.node;
+        let made_by: HashMap<&str, usize> = nodes
+            .iter()
+            .enumerate()
+            .flat_map(|(at, node)| node.output.iter().map(move |name| (name.as_str(), at)))
+            .collect();
+        let mut seen = HashSet::new();
+        let mut open: Vec<usize> = made_by.get(tensor).copied().into_iter().collect();
+        while let Some(at) = open.pop() {
+            if at == layer.position {
+                return true;
+            }
+            if seen.insert(at) {
+                open.extend(nodes[at].input.iter().filter_map(|name| made_by.get(name.as_str())));
+            }
+        }
+        false
     }
 
     /// Replaces the statistics of one normalisation, and of no other that shares its weights.
@@ -281,6 +298,7 @@ mod tests {
         let [first, second] = found.layers() else { panic!("two") };
         assert_eq!((first.name.as_str(), first.position, first.epsilon), ("first", 0, 1e-3));
         assert_eq!((second.mean.as_slice(), second.epsilon), (&[1.0, 2.0][..], EPSILON));
+        assert!(found.leads_to(0, "second") && !found.leads_to(1, "kept"));
         found.set(0, vec![5.0, 6.0], vec![7.0, 8.0]);
         found.set(0, vec![0.5, 0.6], vec![0.7, 0.8]);
         let again = Normalizations::of(&found.model()).unwrap();

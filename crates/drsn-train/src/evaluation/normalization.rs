@@ -10,7 +10,7 @@ use std::{
 
 use drsn_bundle::{
     AccuracyByStatistics, Block, InputSpec,
-    onnx::{BATCH_MEAN, BATCH_VARIANCE, Normalization, Normalizations},
+    onnx::{BATCH_MEAN, BATCH_VARIANCE, Normalizations},
     runtime::{Provider, Runtime, Session},
 };
 use serde::Serialize;
@@ -80,11 +80,11 @@ impl Trial<'_> {
         let test = whole_batches(test, self.threads);
         let mut corrected = exported.clone();
         let mut layers = Vec::with_capacity(exported.layers().len());
-        for (index, layer) in exported.layers().iter().enumerate() {
+        for index in 0..exported.layers().len() {
             let Some(moments) = self.moments(&corrected.measuring(index), reference)? else {
                 return Ok(None);
             };
-            layers.push(self.drift(exported, layer, &moments));
+            layers.push(self.drift(exported, index, &moments));
             corrected.set(index, moments.means(), moments.variances());
         }
         let accuracy = |model: &[u8]| self.accuracy(model, &test);
@@ -167,12 +167,8 @@ impl Trial<'_> {
     }
 
     /// What the exported statistics make of inputs with these moments.
-    fn drift(
-        self,
-        exported: &Normalizations,
-        layer: &Normalization,
-        moments: &Moments,
-    ) -> LayerDrift {
+    fn drift(self, exported: &Normalizations, index: usize, moments: &Moments) -> LayerDrift {
+        let layer = &exported.layers()[index];
         let epsilon = f64::from(layer.epsilon);
         let channels = layer.mean.len();
         let normalized = (0..channels.min(moments.sum.len())).map(|channel| {
@@ -187,10 +183,9 @@ impl Trial<'_> {
                 *range = [range[0].min(value), range[1].max(value)];
             }
         }
-        let is_after = |block: &&Block| {
-            exported.maker(&block.shrunk_tensor).is_some_and(|at| at > layer.position)
-        };
-        let before = self.blocks.iter().find(is_after).map(|block| block.name.to_string());
+        let mut blocks = self.blocks.iter();
+        let before = blocks.find(|block| exported.leads_to(index, &block.shrunk_tensor));
+        let before = before.map(|block| block.name.to_string());
         LayerDrift { name: layer.name.clone(), before, channels, mean, deviation }
     }
 }

@@ -102,7 +102,11 @@ impl StatisticsReport {
         layers.sort_by(|a, b| b.size().total_cmp(&a.size()));
         let mut table = Table::new("normalisation, the most different first");
         table.columns(["before", "mean (0 is right)", "deviation (1 is right)"].map(str::to_owned));
-        let range = |[least, largest]: [f64; 2]| format!("{least:.2} to {largest:.2}");
+        // Without the sign of a zero.
+        let rounded = |value: f64| (100.0 * value).round() / 100.0 + 0.0;
+        let range = |[least, largest]: [f64; 2]| {
+            format!("{:.2} to {:.2}", rounded(least), rounded(largest))
+        };
         for layer in layers.iter().take(SHOWN) {
             let before = layer.before.clone().unwrap_or_else(|| "the end".to_owned());
             table.row(&layer.name, [before, range(layer.mean), range(layer.deviation)]);
