@@ -150,6 +150,7 @@ mod tests {
         let result = |noise: &str, accuracy: f64, shift: f64, level: f64| NoiseScores {
             noise: noise.parse().ok(),
             scores: fixtures::scores(&["a", "b"], accuracy),
+            uncalibrated: None,
             watched: Some(AlarmRates {
                 shift_alarms: Some(shift),
                 level_alarms: Some(level),
