@@ -9,7 +9,8 @@ use drsn_bundle::{
 use super::ExportError;
 
 /// A model with the temperature of a calibration, and a session of it. The golden probabilities become
-/// those of the new model, if it is another one. Without a softmax to divide the logits of, the calibration becomes 1.
+/// those of the new model, if it is another one. Without a softmax to divide the logits of, the
+/// calibration becomes 1.
 ///
 /// # Errors
 /// [`ExportError`] if the model is not valid, or ONNX Runtime fails.
