@@ -13,6 +13,8 @@ use utoipa::{
 const MANIFEST: &str = include_str!("../docs/manifest.schema.json");
 
 const TRAINING: &str = "How the model was trained, if its manifest says so.";
+const CALIBRATION: &str =
+    "The temperature that the logits are divided by before the softmax; null if none was chosen.";
 const SHIFT: &str =
     "How far the input lies from the training data; null for a model without that baseline.";
 
@@ -39,6 +41,7 @@ impl Schemas {
         schemas.extend(baseline_schemas());
         schemas.extend(protocol_schemas());
         schemas.insert("TrainingStory".to_owned(), or_null(TRAINING, &["Training"]));
+        schemas.insert("Temperature".to_owned(), or_null(CALIBRATION, &["Calibration"]));
         for (name, schema) in self.0 {
             schemas.insert(name, serde_json::to_value(schema)?);
         }
@@ -61,6 +64,7 @@ references! {
     architecture "Architecture";
     origin "Origin";
     training "TrainingStory";
+    calibration "Temperature";
     threshold_kind "ThresholdKind";
     shift "Shift";
     input_shift "WindowShift";

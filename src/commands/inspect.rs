@@ -44,6 +44,7 @@ fn describe(bundle: &Bundle) -> Value {
             "shift_held_out_inputs": baseline.shift.as_ref().map(|shift| shift.held_out.count),
             "level_held_out_inputs": baseline.level.as_ref().map(|level| level.held_out.count),
         })),
+        "calibration": manifest.calibration,
         "training": manifest.training,
     })
 }
@@ -72,6 +73,9 @@ fn write_text(text: &mut String, bundle: &Bundle) -> anyhow::Result<()> {
             "  baseline    from {}; alarms at p < {}",
             baseline.data, baseline.alarm_level
         )?,
+    }
+    if let Some(calibration) = &manifest.calibration {
+        writeln!(text, "  temperature {}; {}", calibration.temperature, calibration.reason)?;
     }
     match &manifest.training {
         None => writeln!(text, "  training    unknown")?,

@@ -75,6 +75,7 @@ pub(crate) fn manifest(name: &str, version: &str, input: InputSpec) -> Manifest 
         files: BTreeMap::new(),
         training: None,
         baseline: None,
+        calibration: None,
     }
 }
 

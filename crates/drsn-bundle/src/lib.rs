@@ -25,6 +25,7 @@
 pub mod architecture;
 pub mod baseline;
 pub mod bundle;
+mod calibration;
 mod error;
 pub mod files;
 pub mod golden;
@@ -45,6 +46,7 @@ pub use pulp;
 pub use architecture::{Architecture, ShrinkageFunction, Stage, Stem, Unit, same_padding};
 pub use baseline::{Baseline, BaselineError};
 pub use bundle::{Bundle, rewrite, update_manifest, write};
+pub use calibration::Calibration;
 pub use error::BundleError;
 pub use golden::{Golden, Mismatch, Tensor, Tolerance};
 pub use input::{

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Baseline, BundleError, InputSpec, Name, files::without_mark, onnx::names,
+    Architecture, Baseline, BundleError, Calibration, InputSpec, Name, files::without_mark,
+    onnx::names,
 };
 
 /// The manifest format this crate writes.
@@ -49,6 +50,9 @@ pub struct Manifest {
     pub training: Option<Training>,
     /// The distribution of unchanged inputs.
     pub baseline: Option<Baseline>,
+    /// The temperature of the probabilities; missing if none was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// Where an imported network comes from.
@@ -288,6 +292,9 @@ impl Manifest {
         }
         if let Some(block) = self.blocks.iter().find(|b| b.channels == 0) {
             return Err(format!("block \"{}\" has no channels", block.name));
+        }
+        if let Some(calibration) = &self.calibration {
+            calibration.check().map_err(|reason| format!("its calibration: {reason}"))?;
         }
         let Some(baseline) = &self.baseline else { return Ok(()) };
         let channels = self.blocks.iter().fold(0, |sum: usize, b| sum.saturating_add(b.channels));

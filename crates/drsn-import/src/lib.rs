@@ -140,6 +140,7 @@ fn manifest_of(
         files: BTreeMap::new(),
         training: None,
         baseline: None,
+        calibration: None,
     }
 }
 

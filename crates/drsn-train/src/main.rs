@@ -168,9 +168,9 @@ fn show(text: &str, folder: Option<&Path>, report: Report<'_>) -> anyhow::Result
 }
 
 fn run_baseline(arguments: &BaselineArguments) -> anyhow::Result<()> {
-    let BaselineArguments { bundle, runtime, .. } = arguments;
+    let BaselineArguments { bundle, runtime, temperature, .. } = arguments;
     let data = arguments.data.options();
-    retake_baseline(bundle, &data, runtime.onnxruntime.as_deref(), &STOP)?;
+    retake_baseline(bundle, &data, *temperature, runtime.onnxruntime.as_deref(), &STOP)?;
     print(&format!("wrote the baseline to {}", bundle.join("manifest.json").display()))
 }
 

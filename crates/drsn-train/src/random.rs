@@ -33,6 +33,8 @@ pub enum Purpose {
     EvaluationLimit = 10,
     /// Which groups are in which fold of a cross-validation.
     Folds = 11,
+    /// Which units the interval of a calibration error is taken over.
+    Calibration = 12,
 }
 
 /// A stream of random numbers for one purpose, identified by two more numbers, usually an epoch and

@@ -8,7 +8,9 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use drsn_bundle::{Architecture, Baseline, InputSpec, Origin, ThresholdKind, Training};
+use drsn_bundle::{
+    Architecture, Baseline, Calibration, InputSpec, Origin, ThresholdKind, Training,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +75,9 @@ struct Description<'a> {
     training: Option<&'a Training>,
     #[schema(required)]
     baseline: Option<BaselineSummary<'a>>,
+    /// The temperature that the logits are divided by; null if none was chosen.
+    #[schema(required, schema_with = schema::calibration)]
+    calibration: Option<&'a Calibration>,
     /// Positions of the class activation map of `diagnostics=full`; null if the network does not end
     /// in a global mean and one linear layer.
     #[schema(required)]
@@ -232,6 +237,7 @@ fn describe<'a>(model: &'a Model, index: &'a [IndexEntry]) -> Description<'a> {
         origin: manifest.origin.as_ref(),
         training: manifest.training.as_ref(),
         baseline: manifest.baseline.as_ref().map(BaselineSummary::of),
+        calibration: manifest.calibration.as_ref(),
         map: model.map.map(Map::from),
         execution_provider: model.provider.name(),
         max_batch: model.max_batch(),

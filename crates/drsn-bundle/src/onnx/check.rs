@@ -11,6 +11,7 @@ use super::{
         tensor_shape_proto::dimension,
         type_proto,
     },
+    temperature::temperature,
 };
 use crate::{BundleError, Manifest, wire};
 
@@ -31,6 +32,7 @@ fn check(bytes: &[u8], manifest: &Manifest) -> Result<(), String> {
     check_input(graph, manifest)?;
     check_outputs(graph, manifest)?;
     check_shrunk_tensors(graph, manifest)?;
+    check_temperature(graph, manifest)?;
     check_metadata(&model, manifest)
 }
 
@@ -205,6 +207,15 @@ fn shape_in_words(sizes: &[Option<i64>]) -> String {
         .map(|size| size.map_or_else(|| "batch".to_owned(), |size| size.to_string()))
         .collect();
     format!("[{}]", sizes.join(", "))
+}
+
+fn check_temperature(graph: &GraphProto, manifest: &Manifest) -> Result<(), String> {
+    let expected = manifest.calibration.as_ref().map_or(1.0, |calibration| calibration.temperature);
+    let found = temperature(graph);
+    if found.total_cmp(&expected).is_eq() {
+        return Ok(());
+    }
+    Err(format!("its temperature is {found}, and {expected} according to the manifest"))
 }
 
 fn check_metadata(model: &ModelProto, manifest: &Manifest) -> Result<(), String> {

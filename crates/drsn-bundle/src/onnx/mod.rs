@@ -10,6 +10,7 @@ pub(crate) mod fused;
 mod last_layer;
 pub(crate) mod names;
 mod shrinkage;
+mod temperature;
 
 pub use builder::{Attribute, GraphBuilder, attribute, value_info};
 pub use check::{check_model, decode};
@@ -21,6 +22,7 @@ pub use names::{
     PROBABILITIES, mean_abs_after_output, mean_abs_output, threshold_output, zeroed_output,
 };
 pub use shrinkage::with_shrinkage_outputs;
+pub use temperature::with_temperature;
 
 /// The messages of the ONNX format.
 #[expect(missing_docs, clippy::pedantic, reason = "generated from proto/onnx.proto")]

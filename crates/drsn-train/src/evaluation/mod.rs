@@ -18,6 +18,7 @@ mod predict;
 mod predictions;
 mod recordings;
 mod scores;
+mod temperature;
 mod units;
 
 pub(crate) use accuracy::{EVALUATION_SEED, accuracy};
@@ -37,4 +38,5 @@ pub use predict::predict;
 pub use predictions::Predictions;
 pub use recordings::{RecordingScores, RecordingVote};
 pub use scores::{ClassScores, Independent, Majority, ReliabilityBin, Scores};
+pub(crate) use temperature::calibrate;
 pub use units::Units;

@@ -39,6 +39,19 @@ impl Predictions {
         Ok(Self { labels, probabilities })
     }
 
+    /// The predictions of the same model whose logits are not divided by this temperature: softmax(z) is
+    /// softmax(z / T) to the power of T, divided by its sum.
+    pub fn without_temperature(&self, temperature: f32) -> Self {
+        let mut probabilities = self.probabilities.clone();
+        for mut row in probabilities.rows_mut() {
+            let most = row.iter().fold(f32::MIN_POSITIVE, |a, &b| a.max(b));
+            row.mapv_inplace(|p| (p / most).powf(temperature));
+            let sum = row.sum();
+            row.mapv_inplace(|p| p / sum);
+        }
+        Self { labels: self.labels.clone(), probabilities }
+    }
+
     /// The correct class of each input.
     pub fn labels(&self) -> &[usize] {
         &self.labels

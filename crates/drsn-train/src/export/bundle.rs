@@ -11,11 +11,11 @@ use drsn_bundle::{
 
 use super::{
     blocks::blocks, destination::Destination, environment::environment, error::ExportError,
-    golden::golden, graph::to_onnx, parity::compare,
+    golden::golden, graph::to_onnx, parity::compare, temperature::calibrated,
 };
 use crate::{
     batch_norm_reestimation::StatisticsCheck,
-    evaluation::{BaselineOutcome, BaselineSample, Names, accuracy, measure_baseline},
+    evaluation::{BaselineOutcome, BaselineSample, Names, accuracy, calibrate, measure_baseline},
     model::Drsn,
     recipe::Noise,
     training::{Disturbance, EpochRecord, Progress, StepMeter, TrainingContext, describe_data},
@@ -54,12 +54,12 @@ pub(crate) fn write_bundle(
 ) -> Result<Option<PathBuf>, ExportError> {
     let network = trained.network;
     let input = &context.data.input;
-    let model = to_onnx(network, input, &context.data.classes, FORMAT)?;
+    let mut model = to_onnx(network, input, &context.data.classes, FORMAT)?;
     let runtime = Runtime::start(destination.library())?;
     let mut session = Session::open(&runtime, &model, &input.shape(), Provider::Cpu)?;
     progress.step("comparing the exported model with the network");
     compare_held_out(network, context, &mut session)?;
-    let golden = golden(network, context, &mut session)?;
+    let mut golden = golden(network, context, &mut session)?;
     let blocks = blocks(network, context.recipe.network.unit)?;
     let features = Features { output: FEATURES.to_owned(), width: network.features() };
     progress.step("measuring the baseline");
@@ -67,6 +67,14 @@ pub(crate) fn write_bundle(
     let Some(baseline) = baseline(context, &mut session, names, progress, stop)? else {
         return Ok(None);
     };
+    progress.step("calibrating the probabilities");
+    let held_out = context.batches(&context.data.held_out, Disturbance::data(context.recipe));
+    let classes = context.data.classes.len();
+    let mut calibration = calibrate(&mut session, &held_out, classes, stop)?;
+    if let Some(calibration) = &mut calibration {
+        (model, session) = calibrated(&model, &mut golden, calibration, &runtime, &input.shape())?;
+        progress.note(&format!("temperature {:.3}", calibration.temperature));
+    }
     progress.step("evaluating the exported model");
     let Some(evaluations) = evaluations(context, &mut session, progress, stop)? else {
         return Ok(None);
@@ -87,6 +95,7 @@ pub(crate) fn write_bundle(
         files: BTreeMap::new(),
         training: Some(story(trained, context, evaluations)),
         baseline,
+        calibration,
     };
     let repository = &destination.repository;
     Ok(Some(drsn_bundle::write(repository, manifest, &model, &golden, destination.replace)?))

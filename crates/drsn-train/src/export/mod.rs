@@ -9,6 +9,7 @@ mod fold;
 mod golden;
 mod graph;
 mod parity;
+mod temperature;
 
 pub use blocks::blocks;
 pub(crate) use bundle::{Trained, write_bundle};
@@ -16,3 +17,4 @@ pub use destination::Destination;
 pub use error::ExportError;
 pub use graph::to_onnx;
 pub use parity::{compare, network_outputs};
+pub(crate) use temperature::calibrated;

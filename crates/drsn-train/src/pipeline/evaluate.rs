@@ -26,7 +26,7 @@ use crate::{
     },
     random::{Purpose, stream},
     recipe::Noise,
-    report::{Evaluated, EvaluationReport, NoiseScores},
+    report::{Evaluated, EvaluationReport, NoiseScores, Uncalibrated},
 };
 
 /// Evaluates bundles on the test data of the recipe of the first that was trained here, clean and
@@ -152,9 +152,19 @@ fn scores(
 ) -> Result<NoiseScores, TrainError> {
     let classes = &manifest.classes;
     let baseline = manifest.baseline.as_ref();
+    let temperature = manifest.calibration.as_ref().map_or(1.0, |found| found.temperature);
+    let uncalibrated = if temperature > 1.0 {
+        let before = answers.predictions.without_temperature(temperature);
+        let Scores { calibration_error, calibration_interval, .. } =
+            Scores::over(&before, classes, units)?;
+        Some(Uncalibrated { calibration_error, calibration_interval })
+    } else {
+        None
+    };
     Ok(NoiseScores {
         noise,
         scores: Scores::over(&answers.predictions, classes, units)?,
+        uncalibrated,
         watched: baseline.map(|baseline| AlarmRates::new(baseline, answers, clean)),
         recordings: RecordingScores::new(test, units, answers, classes, baseline)?,
     })

@@ -13,12 +13,14 @@ use super::{
     compatibility::check_data, data_options::DataOptions, error::TrainError, imported::open_data,
 };
 use crate::{
-    evaluation::{BaselineOutcome, BaselineSample, Names, measure_baseline},
+    evaluation::{BaselineOutcome, BaselineSample, Names, calibrate, measure_baseline},
+    export::calibrated,
     training::{Batches, Disturbance, describe_data},
 };
 
 /// Measures the baseline of a bundle again, on the data of its recipe or, if it was imported, on data
-/// read as its input says, and writes it to the bundle.
+/// read as its input says, and writes it to the bundle; with `temperature` also the temperature of its
+/// probabilities, which may change them.
 /// A bundle of an older format comes to have what this one has: its graph gives the features before
 /// the last layer, and nothing else of it changes.
 ///
@@ -28,6 +30,7 @@ use crate::{
 pub fn retake_baseline(
     folder: &Path,
     data: &DataOptions,
+    temperature: bool,
     onnxruntime: Option<&Path>,
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
@@ -55,6 +58,14 @@ pub fn retake_baseline(
     };
     bundle.manifest.baseline = Some(baseline);
     complete_golden(&mut bundle, &mut session)?;
+    if temperature {
+        let Some(mut found) = calibrate(&mut session, &sample.held_out, classes, stop)? else {
+            return Ok(());
+        };
+        let Bundle { model, golden, .. } = &mut bundle;
+        (*model, _) = calibrated(model, golden, &mut found, &runtime, &input.shape())?;
+        bundle.manifest.calibration = Some(found);
+    }
     let Bundle { manifest, model, golden } = bundle;
     Ok(drsn_bundle::rewrite(folder, manifest, &model, &golden)?)
 }

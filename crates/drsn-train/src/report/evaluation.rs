@@ -1,13 +1,13 @@
 //! The evaluation of one bundle: its scores under each noise, and facts about the model.
 
-use drsn_bundle::{Architecture, Baseline, InputSpec, Manifest, Origin, Training};
+use drsn_bundle::{Architecture, Baseline, Calibration, InputSpec, Manifest, Origin, Training};
 use serde::{Deserialize, Serialize};
 
 use super::{
     curve::{CurvePoint, NoiseCurve, noise_name},
     findings::findings,
     noise_scores::NoiseScores,
-    text::{Table, bounds, decimal, interval, percent, plain, share},
+    text::{Table, bounds, decimal, error_bounds, interval, percent, plain, share},
 };
 use crate::evaluation::{AlarmRates, BlockActivity, Scores, Spread};
 
@@ -76,6 +76,9 @@ pub struct ModelFacts {
     pub classes: Vec<String>,
     /// The training.
     pub training: Option<Training>,
+    /// The temperature of the probabilities; `None` if none was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 impl ModelFacts {
@@ -96,6 +99,7 @@ impl From<&Manifest> for ModelFacts {
             input: manifest.input.clone(),
             classes: manifest.classes.clone(),
             training: manifest.training.clone(),
+            calibration: manifest.calibration.clone(),
         }
     }
 }
@@ -145,14 +149,22 @@ impl EvaluationReport {
         let mut table = Table::new("noise");
         let heads = ["accuracy", "95 % interval", "macro recall", "macro F1", "calibration error"];
         table.columns(heads.map(str::to_owned));
-        for NoiseScores { noise, scores, .. } in &self.results {
+        table.columns(["95 % interval".to_owned()]);
+        let is_calibrated = self.results.iter().any(|result| result.uncalibrated.is_some());
+        let before = ["without temperature", "95 % interval"].map(str::to_owned);
+        table.columns(is_calibrated.then_some(before).into_iter().flatten());
+        for NoiseScores { noise, scores, uncalibrated, .. } in &self.results {
+            let before = uncalibrated
+                .map(|of| [percent(of.calibration_error), error_bounds(of.calibration_interval)]);
             let cells = [
                 percent(scores.accuracy),
                 interval(scores),
                 share(scores.macro_recall),
                 percent(scores.macro_f1),
                 percent(scores.calibration_error),
+                error_bounds(scores.calibration_interval),
             ];
+            let cells = cells.into_iter().chain(before.into_iter().flatten());
             table.row(&noise_name(noise.as_ref()), cells);
         }
         table

@@ -126,6 +126,7 @@ pub(super) fn report(name: &str, accuracy: f64) -> EvaluationReport {
     let result = |(noise, loss): (Option<&str>, f64)| NoiseScores {
         noise: noise.map(|text| text.parse().unwrap()),
         scores: scores(&classes, accuracy - loss),
+        uncalibrated: None,
         watched: Some(AlarmRates {
             shift_alarms: Some(0.01 + 7.0 * loss),
             level_alarms: None,

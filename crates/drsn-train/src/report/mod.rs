@@ -25,7 +25,7 @@ pub use comparison::Comparison;
 pub use curve::{CurvePoint, NoiseCurve};
 pub use error::ReportError;
 pub use evaluation::{EvaluationReport, HeldOutShift, ModelFacts};
-pub use noise_scores::NoiseScores;
+pub use noise_scores::{NoiseScores, Uncalibrated};
 pub use predictions::{Evaluated, write_predictions};
 pub use study::{HeldOutRow, Study, StudyRow};
 pub use write::{Report, write};

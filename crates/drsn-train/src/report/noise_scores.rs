@@ -7,6 +7,15 @@ use crate::{
     recipe::Noise,
 };
 
+/// The calibration of the probabilities that a network gives by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Uncalibrated {
+    /// Expected calibration error.
+    pub calibration_error: f64,
+    /// Its interval of 95 %; `None` if there are fewer than two independent units.
+    pub calibration_interval: Option<[f64; 2]>,
+}
+
 /// Scores under one noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NoiseScores {
@@ -14,6 +23,9 @@ pub struct NoiseScores {
     pub noise: Option<Noise>,
     /// The scores.
     pub scores: Scores,
+    /// The calibration without the model's temperature; `None` if it has none, or 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncalibrated: Option<Uncalibrated>,
     /// Alarms of the model's baseline; `None` if it has none.
     #[serde(default)]
     pub watched: Option<AlarmRates>,

@@ -88,6 +88,11 @@ pub(super) fn bounds([low, high]: [f64; 2]) -> String {
     format!("{:.2} to {}", 100.0 * low, percent(high))
 }
 
+/// Formats the interval of a calibration error.
+pub(super) fn error_bounds(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(|| "–".to_owned(), bounds)
+}
+
 /// Formats the interval of an accuracy, or says why there is none.
 pub(super) fn interval(scores: &Scores) -> String {
     let unit = scores.independent.map(|of| of.unit).unwrap_or_default();

@@ -183,6 +183,9 @@ pub(crate) struct BaselineArguments {
     /// Folder of the bundle, such as models/mnist/1; its manifest is rewritten.
     #[arg(long, value_name = "DIR")]
     pub(crate) bundle: PathBuf,
+    /// Also choose the temperature of the probabilities by the held-out inputs, which may change them.
+    #[arg(long)]
+    pub(crate) temperature: bool,
     #[command(flatten)]
     pub(crate) data: DataArguments,
     #[command(flatten)]

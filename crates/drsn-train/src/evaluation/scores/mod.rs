@@ -1,5 +1,6 @@
 //! Accuracy, F1 and calibration of a model under one noise.
 
+mod calibration;
 mod rows;
 
 use ndarray::Array2;
@@ -11,9 +12,6 @@ use super::{
     predictions::Predictions,
     units::Units,
 };
-
-/// Bins of the calibration error, as in Guo et al.
-const BINS: usize = 15;
 
 /// Scores of a model on labelled inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +42,10 @@ pub struct Scores {
     /// bins of equal width. Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML
     /// 2017, equation 3, with 15 bins.
     pub calibration_error: f64,
+    /// Interval of 95 % for it on other inputs, files or groups of this kind; `None` if there are fewer
+    /// than two of them, and in files of older versions.
+    #[serde(default)]
+    pub calibration_interval: Option<[f64; 2]>,
     /// Scores of each class, in the order of the model's outputs.
     pub classes: Vec<ClassScores>,
     /// Confusion matrix: inputs by correct class (row) and predicted class (column).
@@ -134,7 +136,8 @@ impl Scores {
         let right: usize = confusion.diag().sum();
         let classes: Vec<ClassScores> =
             classes.iter().enumerate().map(|(i, name)| class_scores(name, i, &confusion)).collect();
-        let reliability = reliability(predictions);
+        let reliability = calibration::reliability(predictions);
+        let calibration_error = calibration::error(&reliability);
         let hits = predictions.decisions().map(|(label, class, _)| label == class);
         let counts = Units::counts(units.of_input.iter().copied(), hits);
         Ok(Self {
@@ -146,11 +149,8 @@ impl Scores {
             macro_recall: Some(mean(classes.iter().filter_map(|class| class.recall))),
             majority: majority(&classes, inputs),
             macro_f1: mean(classes.iter().filter_map(|class| class.f1)),
-            calibration_error: reliability
-                .iter()
-                .map(|bin| bin.inputs as f64 * (bin.confidence - bin.accuracy).abs())
-                .sum::<f64>()
-                / inputs as f64,
+            calibration_error,
+            calibration_interval: calibration::interval(predictions, units, calibration_error),
             classes,
             confusion,
             reliability,
@@ -177,27 +177,6 @@ fn class_scores(name: &str, class: usize, confusion: &Array2<usize>) -> ClassSco
         recall: share(right, support),
         f1: share(2 * right, support + predicted),
     }
-}
-
-fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
-    let mut sums = [(0_usize, 0.0_f64, 0_usize); BINS];
-    for (label, class, probability) in predictions.decisions() {
-        // A non-finite probability, from a broken model, counts as no confidence.
-        let confidence =
-            if probability.is_finite() { f64::from(probability).clamp(0.0, 1.0) } else { 0.0 };
-        let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        sums[bin].0 += 1;
-        sums[bin].1 += confidence;
-        sums[bin].2 += usize::from(label == class);
-    }
-    let bin = |(i, (inputs, confidence, right)): (usize, (usize, f64, usize))| ReliabilityBin {
-        from: i as f64 / BINS as f64,
-        to: (i + 1) as f64 / BINS as f64,
-        inputs,
-        confidence: confidence / inputs.max(1) as f64,
-        accuracy: right as f64 / inputs.max(1) as f64,
-    };
-    sums.into_iter().enumerate().map(bin).collect()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -69,6 +69,12 @@ pub(super) fn fact_list(page: &mut Page, model: &ModelFacts) {
         ("input", format!("{}, {}", model.input.kind(), model.input.shape_in_words())),
         ("classes", classes(&model.classes)),
     ];
+    facts.extend(
+        model
+            .calibration
+            .as_ref()
+            .map(|found| ("temperature", format!("{:.3}; {}", found.temperature, found.reason))),
+    );
     if let Some(training) = &model.training {
         facts.extend(story(training));
     }
