@@ -25,7 +25,7 @@ test("a probability is never rounded to certainty", () => {
 });
 
 test("numbers have three digits and a unit that fits", () => {
-  assert.deepEqual([0.123456, 97.55, 12_345, 0, 1.5e-7, -2].map(number), ["0.123", "97.5", "12,345", "0", "1.50e−7", "−2"]);
+  assert.deepEqual([0.123456, 97.55, 12_345, 0, -1.5e-7, -2].map(number), ["0.123", "97.5", "12,345", "0", "−1.50e−7", "−2"]);
   assert.deepEqual([0.0000021, 0.0042, 1.5, 125].map(seconds), ["2.1 µs", "4.2 ms", "1.5 s", "2:05.0 min"]);
   assert.deepEqual([0.04, -4.26, 412.3].map(signed), ["+0.0 σ", "−4.3 σ", "+412 σ"]);
   assert.deepEqual(ticks(0, 1, 5).map((mark) => Number(mark.toFixed(3))), [0, 0.2, 0.4, 0.6, 0.8, 1]);

@@ -166,16 +166,17 @@ export class Operate {
     if (!hour.input_shift && !hour.input_level) return show(this.alarms, h("p", { class: "empty" }, "This model has no baseline, so nothing alarms."), begun);
     const bars = hour.timeline?.length ? this.#minutes(hour.timeline) : null;
     return show(this.alarms,
-      h("table", {}, h("thead", {}, h("tr", {}, ["", "last hour", "last day"].map((text) => h("th", { scope: "col" }, text || h("span", { class: "hidden" }, "what"))))), h("tbody", {}, hour.input_shift && line("Input shift", "input_shift"), hour.input_level && line("Input level", "input_level"))),
+      h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "hidden" }, "what")), ["last hour", "last day"].map((text) => h("th", { scope: "col", class: "numeric" }, text)))), h("tbody", {}, hour.input_shift && line("Input shift", "input_shift"), hour.input_level && line("Input level", "input_level"))),
       change?.alarm && h("p", { class: "problem" }, `The inputs have changed${change.since ? ` since ${new Date(change.since).toLocaleString()}` : ""}.`),
       bars, this.#pValues(hour.input_shift?.p_values), h("p", { class: "note" }, `At a level of ${percent(level ?? 0.01)}, that share of unchanged inputs alarms.`), begun);
   }
 
   /** Alarms of each minute. */
   #minutes(timeline) {
-    const most = Math.max(1, ...timeline.map((minute) => minute.shift_alarms + minute.level_alarms));
-    const words = `${count(timeline.reduce((sum, minute) => sum + minute.shift_alarms + minute.level_alarms, 0), "alarm")} in the last hour, minute by minute`;
-    return h("div", { class: "minutes", role: "img", "aria-label": words, title: words }, [...Array(Math.max(0, MINUTES - timeline.length)).fill(0), ...timeline.map((minute) => minute.shift_alarms + minute.level_alarms)].map((alarms) => h("span", { style: { "--share": `${(100 * alarms) / most}%` } })));
+    const alarms = timeline.map((minute) => minute.shift_alarms + minute.level_alarms), most = Math.max(0, ...alarms);
+    const words = `${count(alarms.reduce((sum, n) => sum + n, 0), "alarm")} in the last hour, minute by minute`;
+    const bars = [...Array(Math.max(0, MINUTES - alarms.length)).fill(0), ...alarms].map((n) => h("span", { style: { "--share": `${(100 * n) / (most || 1)}%` } }));
+    return [h("div", { class: "minutes", role: "img", "aria-label": words }, bars), h("p", { class: "note" }, `${words}${most ? `; at most ${most.toLocaleString("en")} in one` : ""}.`)];
   }
 
   /** Unchanged inputs have p-values that are spread evenly. */

@@ -41,7 +41,9 @@ function shiftPart(shift, model, usual, windows) {
 /** The level's numbers, each with what training windows of the predicted class have. */
 function facts(level, channels) {
   const [usual] = channels?.length === 1 ? channels : [null];
-  const fact = ([name, of, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(level[of])), usual?.[of] && h("dd", { class: "note" }, `usual ${text(usual[of].low)} to ${text(usual[of].high)}`));
+  // A mean that is nothing beside the signal is rounding.
+  const seen = { ...level, offset: Math.abs(level.offset) < 1e-4 * level.rms ? 0 : level.offset };
+  const fact = ([name, of, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(seen[of])), usual?.[of] && h("dd", { class: "note" }, `usual ${text(usual[of].low)} to ${text(usual[of].high)}`));
   return h("dl", { class: "facts" }, [["RMS", "rms", number], ["offset", "offset", number], ["peak", "peak", number], ["clipped", "clipped", percent]].map(fact));
 }
 

@@ -173,7 +173,8 @@ export class WhatIf {
     const pair = (of, text) => (block, i) => h("td", { class: "numeric" }, `${text(of(block))} → ${text(of(others[i]))}`);
     const columns = [["τ, mean", pair((block) => block.threshold.mean, number)], ["τ as a share of A", pair((block) => block.scale?.mean ?? null, percent)], ["set to zero", pair((block) => mean(block, ({ zeroed }) => zeroed), percent)]];
     const rows = blocks.map((block, i) => h("tr", {}, h("th", { scope: "row" }, block.name), columns.map(([, cell]) => cell(block, i)), h("td", { class: "strips" }, strip(block, "original"), strip(others[i], "changed"))));
-    return show(this.effect, h("h3", {}, "Shrinkage: original → changed"), h("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": "Thresholds of both" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "block"), columns.map(([name]) => h("th", { scope: "col", class: "numeric" }, name)), h("th", { scope: "col" }, "each channel, above original and below changed"))), h("tbody", {}, rows))));
+    return show(this.effect, h("h3", {}, "Shrinkage: original → changed"), h("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": "Thresholds of both" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "block"), columns.map(([name]) => h("th", { scope: "col", class: "numeric" }, name)), h("th", { scope: "col" }, "by channel"))), h("tbody", {}, rows))),
+      h("p", { class: "note" }, "By channel: the share set to zero, above in the original and below in the changed input."));
   }
 }
 
