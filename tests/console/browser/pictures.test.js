@@ -95,7 +95,7 @@ test("since when a sensor is not all right, and why, is told by the page alone",
   await page.getByText(/ Look for .*noise/).waitFor();
   await page.getByRole("img", { name: /^Scores of 367 held-out inputs: .* farther out than 100 %/ }).waitFor();
   await page.getByText(/what is usual for normal; the farthest is stage/).waitFor();
-  await page.getByLabel("Show").selectOption("threshold against the usual");
+  await page.getByLabel("Show", { exact: true }).selectOption("threshold against the usual");
   await keep(page, "change");
 }));
 
