@@ -1,4 +1,4 @@
-// Figures of docs/console.md: first paint, a ten-minute recording, frames a second while panning.
+// Figures of docs/console.md: first paint, what Operate costs, a ten-minute recording, frames a second while panning.
 //
 //     DRSN_SERVE=target/release/drsn-serve node tests/console/trace.js
 import { closeSync, openSync, writeSync } from "node:fs";
@@ -8,7 +8,7 @@ import { uniform } from "../../src/api/http/console/page/perturb.js";
 import { choose, closeBrowser, inConsole, openBrowser } from "./browser/page.js";
 import { Server } from "./browser/server.js";
 
-const RATE = 48_000, MINUTES = 10, LOADS = 15;
+const RATE = 48_000, MINUTES = 10, LOADS = 15, SECONDS = 30;
 
 /** Writes ten minutes of 16-bit PCM, 58 MB, with a knock every half second. */
 function longRecording(place) {
@@ -39,6 +39,29 @@ for (let i = 0; i < LOADS; i += 1) {
   });
 }
 figure(`first contentful paint with an empty cache, ${LOADS} loads`, `median ${median(paints).toFixed(0)} ms, largest ${Math.max(...paints).toFixed(0)} ms`);
+
+/** What the page did so far: seconds of its main thread, and how often it was laid out. */
+async function work(session) {
+  const { metrics } = await session.send("Performance.getMetrics");
+  return ["TaskDuration", "ScriptDuration", "LayoutCount", "RecalcStyleCount"].map((wanted) => metrics.find(({ name }) => name === wanted).value);
+}
+
+await inConsole(server, {}, async (page, context) => {
+  await choose(page, "bearing");
+  await page.getByRole("link", { name: "Operate" }).click();
+  await page.waitForTimeout(20_000);
+  const session = await context.newCDPSession(page);
+  await session.send("Performance.enable");
+  for (const [name, isBusy] of [["no request", false], ["ten requests a second", true]]) {
+    const before = await work(session), until = performance.now() + 1000 * SECONDS;
+    while (performance.now() < until) {
+      if (isBusy) await fetch(`${server.url}/models/bearing/classify`, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: new Float32Array(2048) });
+      await page.waitForTimeout(100);
+    }
+    const [task, script, layouts, styles] = (await work(session)).map((value, i) => (value - before[i]) / SECONDS);
+    figure(`Operate with ${name}`, `${(1000 * task).toFixed(1)} ms of the main thread a second, ${(1000 * script).toFixed(1)} ms of it scripts; ${layouts.toFixed(1)} layouts, ${styles.toFixed(1)} styles`);
+  }
+});
 
 const place = path.join(server.folder, "long.wav");
 longRecording(place);

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
+import { perturb } from "../../../src/api/http/console/page/perturb.js";
 import { writeWav } from "../../../src/api/http/console/page/wav.js";
 import { answer, choose, closeBrowser, inConsole, openBrowser, recordings, skipped } from "./page.js";
 import { Server, root } from "./server.js";
@@ -43,6 +44,14 @@ async function fault() {
   return server.file("pump.wav", Buffer.from(writeWav([joined], RATE)));
 }
 
+/** A healthy machine whose sensor comes loose after a third: from there on noise as strong as the signal. */
+async function loose() {
+  const healthy = await samples("normal_0_97.mat"), third = Math.floor(healthy.length / 3);
+  const joined = healthy.slice();
+  joined.set(perturb([healthy.subarray(third)], { snr: 0 })[0], third);
+  return server.file("loose.wav", Buffer.from(writeWav([joined], RATE)));
+}
+
 async function openFault(page) {
   await choose(page, "bearing");
   await page.setInputFiles("#files", await fault());
@@ -74,6 +83,20 @@ test("a newcomer's questions are answered by the page alone", { skip: skipped },
   await page.getByText("0 dB of signal to noise").waitFor();
   await page.locator(".side", { hasText: "Changed" }).getByText(/unlike the training data|another shape than in training/).waitFor();
   await keep(page, "whatif");
+}));
+
+test("since when a sensor is not all right, and why, is told by the page alone", { skip: skipped }, () => inConsole(server, { width: 1360 }, async (page) => {
+  await choose(page, "bearing");
+  await page.setInputFiles("#files", await loose());
+  await answer(page, /^normal$/);
+  await page.locator(".part-answer .unlike", { hasText: /^Unlike the training data from 1\.[67]\d s \(certain at \d\.\d+ s\)\.$/ }).waitFor();
+  await page.getByRole("button", { name: /^unlike the training data from 1\.[67]/ }).waitFor();
+  await page.getByText(/^Because of the input itself: more values lie far (below|above) their neighbours/).waitFor();
+  await page.getByText(/ Look for .*noise/).waitFor();
+  await page.getByRole("img", { name: /^Scores of 367 held-out inputs: .* farther out than 100 %/ }).waitFor();
+  await page.getByText(/what is usual for normal; the farthest is stage/).waitFor();
+  await page.getByLabel("Show", { exact: true }).selectOption("threshold against the usual");
+  await keep(page, "change");
 }));
 
 test("pictures in the dark, narrow, of digits, of many files and at work", { skip: skipped || (FOLDER ? false : "DRSN_CONSOLE_PICTURES names no folder") }, async () => {

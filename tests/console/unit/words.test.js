@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { isOfOneClass } from "../../../src/api/http/console/page/baseline.js";
 import { lookFor, whyLevel, whyShift } from "../../../src/api/http/console/page/causes.js";
 import { confusion } from "../../../src/api/http/console/page/confusion.js";
 import { number, percent, seconds, signed, ticks } from "../../../src/api/http/console/page/format.js";
@@ -96,9 +97,15 @@ test("where it is not known what is usual, nothing is compared", () => {
   assert.equal(inWords({ name: "a", channel: [channel] }, 0), "a, channel 0: τ 0.5, 40.0 % of A 1.25, 30.0 % set to zero, 0.9 left on average");
 });
 
+test("a recording of several classes is compared with what is usual for none of them", () => {
+  const prediction = (normal, others) => ({ class_index: 0, windows: [...Array(normal).fill({ class_index: 0 }), ...Array(others).fill({ class_index: 1 })] });
+  assert.ok(isOfOneClass({ class_index: 0 }) && isOfOneClass(prediction(1, 0)) && isOfOneClass(prediction(18, 2)));
+  assert.ok(!isOfOneClass(prediction(17, 3)));
+});
+
 test("the reason of an alarm is told in words, and what to look for", () => {
   const words = (found) => found.why + found.list.map((pair) => pair.join(" ")).join(", ");
-  const input = { alarm: true, reason: "input", statistics: [{ what: "dips", channel: 0, z: 12.3, share: 0.5 }, { what: "kurtosis", channel: 0, z: -3, share: 0.1 }] };
+  const input = { alarm: true, reason: "input", statistics: [{ what: "dips", channel: 0, z: 12.3, share: 0.5 }, { what: "kurtosis", channel: 0, z: -3, share: 0.1 }, { what: "jumps", channel: 0, z: 0.6, share: 0.001 }] };
   assert.equal(words(whyShift(input)), "Because of the input itself: more values lie far below their neighbours +12.3 σ, large values stand out less −3.0 σ");
   assert.equal(lookFor({ input_shift: input }, true), "lost samples or noise");
   assert.equal(lookFor({ input_shift: input }, false), "noise or dead pixels");

@@ -13,6 +13,14 @@ export function baselineOf({ name, version }) {
   return kept.get(path);
 }
 
+/** Share of a recording's windows that have its class, from which on the recording is compared with what is usual for that class. */
+const MOSTLY = 0.9;
+
+/** Whether an answer is one of its class, and not the mean of windows of several. */
+export function isOfOneClass({ class_index: index, windows = [] }) {
+  return windows.filter((window) => window.class_index === index).length >= MOSTLY * windows.length;
+}
+
 /** What is usual for a class, of a list with an entry for each; null if it is not known. */
 export function ofClass(list, index) {
   return list?.find((entry) => entry.class_index === index) ?? null;

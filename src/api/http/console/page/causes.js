@@ -25,6 +25,9 @@ const LEVELS = {
   bandwidth: ["bandwidth", "noise, hum, another sample rate than declared, another machine or speed"],
 };
 
+/** Causes with a smaller share of the distance are left out. */
+const LEAST_SHARE = 0.02;
+
 function statistic({ what, axis, channel }, z, isOne) {
   const words = STATISTICS[what]?.[z > 0 ? 0 : 1][0] ?? what;
   const place = [axis && `${axis} direction`, !isOne && `channel ${channel}`].filter(Boolean).join(", ");
@@ -49,8 +52,9 @@ export function lookFor({ input_shift: shift, input_level: level }, isSignal) {
 
 /** Why the shift alarms: `{why, list}`, a sentence and entries of words and how far; null if it does not say. */
 export function whyShift({ reason, causes, statistics, nearest }, { channels = 1 } = {}) {
-  if (reason === "input") return { why: "Because of the input itself: ", list: (statistics ?? []).map((one) => [statistic(one, one.z, channels === 1), signed(one.z)]) };
-  if (reason === "magnitudes") return { why: "Because of the mean magnitudes of channels: ", list: (causes ?? []).map(({ block, channel, z }) => [`${block}, channel ${channel}`, signed(z)]) };
+  const weighty = (list) => (list ?? []).filter(({ share }) => share >= LEAST_SHARE);
+  if (reason === "input") return { why: "Because of the input itself: ", list: weighty(statistics).map((one) => [statistic(one, one.z, channels === 1), signed(one.z)]) };
+  if (reason === "magnitudes") return { why: "Because of the mean magnitudes of channels: ", list: weighty(causes).map(({ block, channel, z }) => [`${block}, channel ${channel}`, signed(z)]) };
   if (reason === "features") return { why: "Because it is like no class of the training data, of which 99 % lie within 1 of theirs. The nearest: ", list: (nearest ?? []).map(({ label, distance }) => [label, `at ${number(distance)}`]) };
   return null;
 }

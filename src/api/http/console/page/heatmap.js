@@ -82,14 +82,14 @@ export class HeatMap {
       h("div", { class: "bar-of-tools" }, h("label", { for: "measure" }, "Show"), this.choose, this.legend), this.rows, this.readout);
   }
 
-  /** Shows the blocks of an answer with `diagnostics=full`; `usual` has the thresholds of the predicted class, or is null. */
-  show(blocks, usual = null) {
+  /** Shows the blocks of an answer with `diagnostics=full`; `usual` has the thresholds of the predicted class, or is null, and `instead` says why. */
+  show(blocks, usual = null, instead = "What is usual is not known: drsn-train baseline adds it to the model.") {
     this.blocks = blocks.filter((block) => block.channel?.length);
     this.usual = usual;
     this.at = [0, 0];
     this.summary.textContent = mutedInWords(blocks);
     const compared = unusualInWords(this.blocks, usual);
-    this.compared.textContent = compared ?? (this.blocks.length ? "What is usual is not known: drsn-train baseline adds it to the model." : "");
+    this.compared.textContent = compared ?? (this.blocks.length ? instead : "");
     this.choose.querySelector("[value=unusual]").disabled = compared === null;
     if (compared === null && this.measure === "unusual") this.measure = "zeroed";
     this.choose.value = this.measure;

@@ -19,7 +19,7 @@ export function shareUpTo(quantiles, score) {
 
 /** Round scores for the axis: powers of ten, and with a narrow range their double and half as well. */
 export function marks(least, most) {
-  const steps = most / least > 30 ? [1] : [1, 2, 5], found = [];
+  const steps = most / least > 300 ? [1] : [1, 2, 5], found = [];
   for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most); power += 1) {
     for (const step of steps) found.push(step * 10 ** power);
   }

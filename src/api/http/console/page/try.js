@@ -2,7 +2,7 @@
 
 import { bars, notices, verdict } from "./answer.js";
 import { hasKey } from "./api.js";
-import { baselineOf, ofClass } from "./baseline.js";
+import { baselineOf, isOfOneClass, ofClass } from "./baseline.js";
 import { announce, h, show } from "./dom.js";
 import { percent, seconds } from "./format.js";
 import { HeatMap } from "./heatmap.js";
@@ -154,7 +154,9 @@ export class Try {
   #judged(prediction, ...before) {
     const { model } = this.shared;
     show(this.usual, before, usualParts(prediction, model, this.baseline));
-    this.heat.show(prediction.diagnostics?.blocks ?? [], ofClass(this.baseline?.thresholds, prediction.class_index));
+    const isComparable = isOfOneClass(prediction), thresholds = ofClass(this.baseline?.thresholds, prediction.class_index);
+    const instead = isComparable ? undefined : "The windows have several classes: choose one to compare its thresholds with what is usual for its class.";
+    this.heat.show(prediction.diagnostics?.blocks ?? [], isComparable ? thresholds : null, instead);
   }
 
   #askRate() {

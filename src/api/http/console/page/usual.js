@@ -1,6 +1,6 @@
 /** Is the input usual? Its shift among the held-out inputs, its level, and why either alarms. */
 
-import { ofClass } from "./baseline.js";
+import { isOfOneClass, ofClass } from "./baseline.js";
 import { lookFor, whyLevel, whyShift } from "./causes.js";
 import { h } from "./dom.js";
 import { number, percent } from "./format.js";
@@ -38,19 +38,24 @@ function shiftPart(shift, model, usual, windows) {
   return [h("h4", {}, "Shape ", status(shift.alarm)), h("p", { class: "note" }, shiftInWords(shift)), plot, told(whyShift(shift, model.input))];
 }
 
+/** The limits of a number; only an offset can be below 0. */
+function range({ low, high }, of, text) {
+  return low <= 0 && of !== "offset" ? `usual up to ${text(high)}` : `usual ${text(low)} to ${text(high)}`;
+}
+
 /** The level's numbers, each with what training windows of the predicted class have. */
 function facts(level, channels) {
   const [usual] = channels?.length === 1 ? channels : [null];
   // A mean that is nothing beside the signal is rounding.
   const seen = { ...level, offset: Math.abs(level.offset) < 1e-4 * level.rms ? 0 : level.offset };
-  const fact = ([name, of, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(seen[of])), usual?.[of] && h("dd", { class: "note" }, `usual ${text(usual[of].low)} to ${text(usual[of].high)}`));
+  const fact = ([name, of, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(seen[of])), usual?.[of] && h("dd", { class: "note" }, range(usual[of], of, text)));
   return h("dl", { class: "facts" }, [["RMS", "rms", number], ["offset", "offset", number], ["peak", "peak", number], ["clipped", "clipped", percent]].map(fact));
 }
 
-function levelPart(level, model, usual, index) {
+function levelPart(level, model, channels) {
   if (!level) return [h("h4", {}, "Level"), h("p", { class: "note" }, "This model has no baseline of the input level: a wrong gain or a dead sensor would not be noticed.")];
   return [
-    h("h4", {}, "Level of the sensor ", status(level.alarm)), facts(level, ofClass(usual?.input_level?.classes, index)?.channel),
+    h("h4", {}, "Level of the sensor ", status(level.alarm)), facts(level, channels),
     level.p_value !== undefined && rank(level.p_value, model.baseline?.alarm_level ?? 0.01, "Input level"), told(whyLevel(level, model.input)),
   ];
 }
@@ -67,11 +72,12 @@ export function inWords(diagnostics, isSignal) {
 }
 
 /** Both parts, for a prediction; `usual` is the model's baseline, if it is known. */
-export function usualParts({ diagnostics, class_index: index, windows = [] }, model, usual) {
-  const isSignal = model.input.kind === "signal";
+export function usualParts(prediction, model, usual) {
+  const { diagnostics, class_index: index, windows = [] } = prediction, isSignal = model.input.kind === "signal";
   if (!diagnostics) return [];
+  const channels = isOfOneClass(prediction) ? ofClass(usual?.input_level?.classes, index)?.channel : null;
   return [
     h("p", {}, inWords(diagnostics, isSignal)),
-    h("div", { class: "usual" }, h("div", {}, shiftPart(diagnostics.input_shift, model, usual, windows)), isSignal && h("div", {}, levelPart(diagnostics.input_level, model, usual, index))),
+    h("div", { class: "usual" }, h("div", {}, shiftPart(diagnostics.input_shift, model, usual, windows)), isSignal && h("div", {}, levelPart(diagnostics.input_level, model, channels))),
   ];
 }

@@ -83,7 +83,8 @@ export class Waveform {
     for (const change of this.unlike) this.#drawChange(context, width, below, change);
     context.fillStyle = token("muted");
     context.textBaseline = "middle";
-    for (const value of ticks(least, most, below / 45)) context.fillText(number(Number(value.toPrecision(7))), 4, y(value));
+    const isWhole = (value) => y(value) >= 8 && y(value) <= below - 8;
+    for (const value of ticks(least, most, below / 45).filter(isWhole)) context.fillText(number(Number(value.toPrecision(7))), 4, y(value));
     const [from, to] = [timeline.words(timeline.from), timeline.words(timeline.to)];
     this.canvas.setAttribute("aria-valuenow", String(Math.round((100 * timeline.from) / timeline.length)));
     this.canvas.setAttribute("aria-valuetext", `from ${from} to ${to}`);
