@@ -12,6 +12,7 @@ mod clocks;
 mod commas;
 mod decimals;
 mod grid;
+mod header;
 mod layout;
 mod lines;
 mod margin;
