@@ -120,8 +120,8 @@ fn a_picture_is_a_png_file_that_is_read_as_the_same_numbers() {
         for (values, tolerance) in [(coarse, 0.0), (fine, 1e-5)] {
             let Encoded { ending, bytes } = Encoded::of(&InputSpec::Image(spec.clone()), &values);
             assert_eq!(ending, "png");
-            let file = ImageFile::open(&bytes, 1 << 20).unwrap();
-            let read = file.pixels(&spec, None).unwrap();
+            let picture = ImageFile::open(&bytes, 1 << 20).unwrap();
+            let read = picture.pixels(&spec, None).unwrap();
             assert!(read.iter().zip(&values).all(|(a, b)| (a - b).abs() <= tolerance), "{read}");
         }
     }

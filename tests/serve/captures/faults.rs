@@ -123,11 +123,11 @@ async fn a_full_disk_costs_captures_and_no_answer() {
         return;
     }
     let (models, folder) = (models(), tempdir().unwrap());
-    let served = harness::command(models.path(), &flags(folder.path()));
+    let command = harness::command(models.path(), &flags(folder.path()));
     // The system refuses to write more than 2 KiB to a file, without a disk that is full.
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""]);
-    limited.arg(served.get_program()).args(served.get_args()).stderr(Stdio::piped());
+    limited.arg(command.get_program()).args(command.get_args()).stderr(Stdio::piped());
     let server = Process::spawn(limited);
     for number in 0..30 {
         post(&server.url("/classify"), &far(number)).await;

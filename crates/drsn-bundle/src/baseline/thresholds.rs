@@ -137,7 +137,9 @@ impl ThresholdSample {
                 channels[of_block].iter_mut().zip(thresholds).zip(scales)
             {
                 tau.add(threshold);
-                scale.into_iter().for_each(|scale| alpha.add(scale));
+                if let Some(scale) = scale {
+                    alpha.add(scale);
+                }
             }
             start += width;
         }
@@ -179,6 +181,7 @@ impl ThresholdKind {
     /// α of each channel of a block, from its τ and A. CW: each channel's τ / A. CS: one τ over the
     /// mean of all A, for every channel. (Zhao et al. 2019, sections III-B and III-C.) `None` if the
     /// magnitude is zero, or nearly so: then it is unknown.
+    #[expect(clippy::needless_pass_by_value, reason = "views are references")]
     pub fn scales<'a>(
         self,
         threshold: ArrayView1<'a, f32>,

@@ -6,7 +6,10 @@ use prost::Message as _;
 
 use super::{
     builder::{Attribute, attribute, value_info},
-    proto::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType},
+    proto::{
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        tensor_proto::DataType,
+    },
 };
 use crate::BundleError;
 
@@ -152,7 +155,7 @@ impl Normalizations {
         let (shape, flat) = (part("shape"), part("line"));
         graph.initializer.push(integers(&shape, &[0, 0, -1]));
         graph.initializer.push(integers(&flat, &[-1]));
-        let version = self.model.opset_import.iter().map(|set| set.version()).max();
+        let version = self.model.opset_import.iter().map(OperatorSetIdProto::version).max();
         let as_input = version.is_some_and(|version| version >= AXES_AS_INPUT);
         let axes = part("axes");
         if as_input {
@@ -197,7 +200,7 @@ fn layer(graph: &GraphProto, position: usize, node: &NodeProto) -> Option<Normal
         position,
         mean,
         variance,
-        epsilon: epsilon.map_or(EPSILON, |attribute| attribute.f()),
+        epsilon: epsilon.map_or(EPSILON, AttributeProto::f),
     })
 }
 

@@ -233,7 +233,7 @@ fn is_plain(lines: &[u8], end: u8) -> bool {
     lines.iter().fold(true, |all, &byte| all & is_plain(byte))
         || end == b'\n'
             && before_ends().fold(true, |all, (&byte, &next)| {
-                all & (is_plain(byte) | (byte == b'\r') & (next == b'\n'))
+                all & (is_plain(byte) || byte == b'\r' && next == b'\n')
             })
 }
 

@@ -41,6 +41,7 @@ impl Predictions {
 
     /// The predictions of the same model whose logits are not divided by this temperature: softmax(z) is
     /// softmax(z / T) to the power of T, divided by its sum.
+    #[must_use]
     pub fn without_temperature(&self, temperature: f32) -> Self {
         let mut probabilities = self.probabilities.clone();
         for mut row in probabilities.rows_mut() {

@@ -132,7 +132,7 @@ impl Logits<'_> {
         let slope = |inverse: f64| -> f64 {
             inputs
                 .iter()
-                .map(|&input| slope(self.values.row(input), self.labels[input], inverse))
+                .map(|&input| slope(&self.values.row(input), self.labels[input], inverse))
                 .sum()
         };
         if slope(1.0) <= 0.0 {
@@ -157,7 +157,7 @@ impl Logits<'_> {
                 (0..unit_of.len()).partition(|&input| unit_of[input] % folds == fold);
             let inverse = 1.0 / self.fit(&fitted);
             for input in tested {
-                let loss = |inverse| loss(self.values.row(input), self.labels[input], inverse);
+                let loss = |inverse| loss(&self.values.row(input), self.labels[input], inverse);
                 sums[unit_of[input]] += loss(1.0) - loss(inverse);
                 counts[unit_of[input]] += 1.0;
             }
@@ -175,14 +175,14 @@ impl Logits<'_> {
 }
 
 /// −ln p of a class, with the logits times `inverse`.
-fn loss(logits: ArrayView1<'_, f32>, label: usize, inverse: f64) -> f64 {
+fn loss(logits: &ArrayView1<'_, f32>, label: usize, inverse: f64) -> f64 {
     let most = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
     let sum: f64 = logits.iter().map(|&z| (f64::from(z - most) * inverse).exp()).sum();
     sum.ln() - f64::from(logits[label] - most) * inverse
 }
 
 /// The derivative of [`loss`] by `inverse`: the expected logit minus that of the class.
-fn slope(logits: ArrayView1<'_, f32>, label: usize, inverse: f64) -> f64 {
+fn slope(logits: &ArrayView1<'_, f32>, label: usize, inverse: f64) -> f64 {
     let most = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
     let (mut sum, mut weighted) = (0.0, 0.0);
     for &z in logits {

@@ -86,15 +86,15 @@ fn listed(
 
 /// An error whose advice is for those who have a recipe.
 fn without_recipe(error: DatasetError) -> TrainError {
-    match error {
-        DatasetError::Unusable { .. } | DatasetError::Recipe(_) => TrainError::Incompatible {
-            reason: format!(
-                "{error}; an imported model has no recipe to change: its data is split as folders train, \
-                 val and test or the column split of an index say for every file, and otherwise by \
-                 time, or at random if it cannot be"
-            ),
-        },
-        error => error.into(),
+    if !matches!(error, DatasetError::Unusable { .. } | DatasetError::Recipe(_)) {
+        return error.into();
+    }
+    TrainError::Incompatible {
+        reason: format!(
+            "{error}; an imported model has no recipe to change: its data is split as folders train, \
+             val and test or the column split of an index say for every file, and otherwise by \
+             time, or at random if it cannot be"
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 /// Whether the first picture shows every pixel of the canvas, or leaves the others transparent; `None`
 /// if the file is cut short.
 ///
-/// What lies beside an opaque picture is of the background colour by the specification (GIF89a, 18),
+/// What lies beside an opaque picture is of the background colour by the specification (`GIF89a`, 18),
 /// of the first colour in Pillow and transparent in browsers; what lies beyond the canvas is cut off
 /// or enlarges it.
 pub(super) fn covers_canvas(bytes: &[u8]) -> Option<bool> {
