@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use super::{INSPECTED_LINES, layout::Line, lines::Lines, open, segments::Segments, table::Table};
+use super::{INSPECTED_LINES, lines::Line, lines::Lines, open, segments::Segments, table::Table};
 use crate::{Limits, RecordingError, Selection};
 
 /// Most bytes that are split into cells to find it, again for each number of lines.

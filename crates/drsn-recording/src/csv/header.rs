@@ -4,7 +4,7 @@ use super::{
     cells::number,
     clock::time_of_day,
     grid::{Grid, is_blank_or_comment, is_comment},
-    layout::Line,
+    lines::Line,
     names::{Meaning, are_units, meaning},
     preamble::rate,
 };

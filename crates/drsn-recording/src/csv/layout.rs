@@ -5,6 +5,7 @@ use super::{
     cells::Separator,
     grid::{Grid, is_blank_or_comment},
     header::Header,
+    lines::Line,
     malformed,
     names::{Meaning, meaning, named_unit},
     numbers::Numbers,
@@ -16,9 +17,6 @@ use crate::{Notice, NoticeCode, RecordingError, error::Names};
 /// many as a line can hold.
 const LEAST_WIDE: usize = 65;
 const MOST_WIDE: usize = 8192;
-
-/// A line of the text, with its number.
-pub(super) type Line = (u64, String);
 
 /// What a column is.
 #[derive(Debug, Clone, Copy, PartialEq)]

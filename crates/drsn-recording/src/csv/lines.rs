@@ -28,6 +28,9 @@ const WINDOWS_1252: [char; 32] = [
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
+/// A line of the text, with its number.
+pub(super) type Line = (u64, String);
+
 /// A text's lines.
 pub(super) struct Lines<R> {
     reader: Take<Utf8<R>>,

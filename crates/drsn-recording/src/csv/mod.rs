@@ -29,8 +29,8 @@ use std::io::BufRead;
 
 use self::{
     cells::Separator,
-    layout::{Layout, Line},
-    lines::Lines,
+    layout::Layout,
+    lines::{Line, Lines},
     segments::Segments,
     table::Table,
 };

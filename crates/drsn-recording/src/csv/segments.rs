@@ -1,7 +1,7 @@
 //! Lines below the first row that are no rows: the headers of further segments, and what stands below
 //! a table.
 
-use super::layout::Line;
+use super::lines::Line;
 
 /// What a `LabVIEW` Measurement file (`.lvm`) begins with.
 const LABVIEW: &str = "LabVIEW Measurement";
