@@ -15,7 +15,7 @@ const TRAINER: &str = "drsn-train";
 /// The trainer's program: beside this one, or in `PATH`.
 ///
 /// # Errors
-/// If there is none, with the command to call where there is one.
+/// If it is in neither place: the message has the command that does the check on another machine.
 pub(super) fn trainer(bundle: &Path, data: &Path) -> anyhow::Result<PathBuf> {
     let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
     let folders = env::var_os("PATH").unwrap_or_default();

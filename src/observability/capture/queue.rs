@@ -81,7 +81,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes. It never returns.
+    /// Writes inputs in the order in which they were added, for as long as the process runs.
     fn write_to(&self, mut ring: Ring) {
         let mut failed: Option<Instant> = None;
         loop {
