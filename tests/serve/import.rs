@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     foreign::{self, Foreign, excess},
     harness::{self, Server, has_runtime},
+    mnist,
     recordings::npy,
     skip,
 };
@@ -250,4 +251,37 @@ fn samples_are_classified_and_compared_with_the_framework_before_anything_is_wri
     assert!(said.contains("1e-4 is allowed"), "{said}");
     let said = run("3", &["--sample", &sample, "--expect", &wrong, "--tolerance", "0.02"]);
     assert!(said.contains("2e-2 is allowed"), "{said}");
+}
+
+/// A network that a user takes for a bad one may only have been exported with the wrong statistics.
+#[test]
+fn statistics_are_checked_by_the_trainer_beside_the_server_and_without_it_nothing_is_written() {
+    if !has_runtime() || mnist::test_set().is_none() {
+        return;
+    }
+    let server = Path::new(env!("CARGO_BIN_EXE_drsn-serve"));
+    if !server.with_file_name("drsn-train").is_file() {
+        return skip::skip("drsn-train is not built: cargo build -p drsn-train");
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let alone = folder.path().join("drsn-serve");
+    std::fs::hard_link(server, &alone).unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("crates/drsn-import/tests/exported/keras_seed_kept/model.onnx");
+    let out = folder.path().join("models/seed/1");
+    let check = |program: &Path, path: &str| {
+        let mut command = Command::new(program);
+        command.arg("import").arg(&model).args(["--labels", "0,1,2,3,4,5,6,7,8,9", "--out"]);
+        command.arg(&out).arg("--check-statistics").arg(mnist::data());
+        command.env("PATH", path).output().unwrap()
+    };
+    let refused = check(&alone, "");
+    let said = text(&refused.stderr);
+    assert!(said.contains("drsn-train check-statistics --bundle"), "{said}");
+    assert!(!refused.status.success() && !out.exists(), "{said}");
+    let checked = check(server, "");
+    let said = text(&checked.stdout);
+    assert!(checked.status.success() && out.exists(), "{}", text(&checked.stderr));
+    assert!(said.contains("4 batch normalisations, compared with"), "{said}");
+    assert!(said.contains("are not those of this data, and spoil the answers"), "{said}");
 }

@@ -23,10 +23,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where MNIST's four files are, if they are.
+pub(crate) fn data() -> PathBuf {
+    std::env::var_os("DRSN_MNIST").map_or_else(|| root().join("target/data/mnist"), PathBuf::from)
+}
+
 /// MNIST's test images as bytes, and their labels.
-fn test_set() -> Option<(Vec<u8>, Vec<u8>)> {
-    let folder = std::env::var_os("DRSN_MNIST")
-        .map_or_else(|| root().join("target/data/mnist"), PathBuf::from);
+pub(crate) fn test_set() -> Option<(Vec<u8>, Vec<u8>)> {
+    let folder = data();
     let read = |name: &str, header: usize| {
         fs::read(folder.join(name)).ok().map(|bytes| bytes[header..].to_vec())
     };
