@@ -2,29 +2,18 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time by RFC 3339 in UTC, in whole seconds.
+use humantime::{format_rfc3339_millis, format_rfc3339_seconds};
+
+/// The time by RFC 3339 in UTC, in whole seconds. A clock that was never set may be before 1970, which
+/// is written as its beginning.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
+    format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string()
+}
+
+/// The same in milliseconds, by the basic format of ISO 8601, which is a file name:
+/// `20261130T012600.123Z`.
+pub(crate) fn file_name(time: SystemTime) -> String {
+    format_rfc3339_millis(time.max(UNIX_EPOCH)).to_string().replace(['-', ':'], "")
 }
 
 #[cfg(test)]
@@ -44,5 +33,8 @@ mod tests {
         ] {
             assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
         }
+        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(5)), "1970-01-01T00:00:00Z");
+        let time = UNIX_EPOCH + Duration::from_millis(951_827_696_045);
+        assert_eq!(file_name(time), "20000229T123456.045Z");
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     recent::Recent,
     segment::{EMPTY, Segment, mend, on_disk},
 };
-use crate::observability::{clock::rfc3339, metrics::ModelLabels};
+use crate::observability::{clock::file_name, metrics::ModelLabels};
 
 /// A segment takes at most this part of the budget.
 const PARTS: u64 = 16;
@@ -150,7 +150,7 @@ impl Ring {
         }
         let folder = folder.join(version);
         for later in 0..NAMES {
-            let name = name(now + Duration::from_millis(later));
+            let name = file_name(now + Duration::from_millis(later));
             match Segment::create(&folder, &name, now) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 segment => {
@@ -184,14 +184,7 @@ impl Ring {
     }
 }
 
-/// The name of a segment that begins at a time: `20261130T012600.123Z`.
-fn name(time: SystemTime) -> String {
-    let seconds = rfc3339(time).replace(['-', ':', 'Z'], "");
-    let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_millis();
-    format!("{seconds}.{millis:03}Z")
-}
-
-/// Whether a folder has the name of a segment; others are left alone.
+/// Whether a folder has the name of a segment, `20261130T012600.123Z`; others are left alone.
 fn is_name(name: &str) -> bool {
     let pattern = "00000000T000000.000Z";
     let fits = |(found, expected): (u8, u8)| match expected {

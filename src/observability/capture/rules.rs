@@ -1,11 +1,7 @@
 //! Which inputs are kept.
 
 use std::{
-    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -45,8 +41,6 @@ impl Reasons {
 pub(super) struct Rules {
     below: f64,
     share: f64,
-    /// Numbers the inputs, from a random number on.
-    inputs: AtomicU64,
     alarms: Mutex<Allowance>,
     uncertain: Mutex<Allowance>,
     samples: Mutex<Allowance>,
@@ -68,7 +62,6 @@ impl Rules {
         Self {
             below: flags.capture_below,
             share: flags.capture_share,
-            inputs: AtomicU64::new(RandomState::new().hash_one(())),
             alarms: allowance(),
             uncertain: allowance(),
             samples: allowance(),
@@ -78,7 +71,7 @@ impl Rules {
     /// Why an input is to be kept, if it is.
     pub(super) fn reasons(&self, shift: bool, level: bool, probability: f32) -> Option<Reasons> {
         let uncertain = f64::from(probability) < self.below;
-        let sample = self.share > 0.0 && self.draw() < self.share;
+        let sample = fastrand::f64() < self.share;
         (shift || level || uncertain || sample).then_some(Reasons {
             shift,
             level,
@@ -98,13 +91,6 @@ impl Rules {
         take(shift || level, &self.alarms)
             | take(uncertain, &self.uncertain)
             | take(sample, &self.samples)
-    }
-
-    /// A random number in [0, 1).
-    fn draw(&self) -> f64 {
-        let mut hasher = DefaultHasher::new();
-        self.inputs.fetch_add(1, Ordering::Relaxed).hash(&mut hasher);
-        (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
