@@ -133,7 +133,7 @@ impl NumberKind {
         reader: impl Read,
         broken: impl FnOnce(io::Error) -> RecordingError,
     ) -> Result<Vec<f32>, RecordingError> {
-        let mut numbers = Vec::with_capacity(count.min(BLOCK));
+        let mut numbers = Vec::with_capacity(count.min(MOST_AT_FIRST));
         blocks(self.size(), count, deadline, reader, broken, |part| {
             self.decode(order, part, &mut numbers);
             Ok::<_, RecordingError>(())
@@ -142,9 +142,11 @@ impl NumberKind {
     }
 }
 
-/// Bytes that are read at once: a multiple of every number's size, decoded and unpacked in less than
-/// a millisecond.
-const BLOCK: usize = 1 << 16;
+/// Numbers that there is room for from the start.
+const MOST_AT_FIRST: usize = 1 << 16;
+/// Bytes that are read at once: a multiple of every number's size, which stay in the cache, and are
+/// decoded and unpacked in less than a millisecond.
+const BLOCK: usize = 1 << 14;
 
 /// Reads `count` items of `size` bytes until the deadline, and hands them on in blocks of whole
 /// items; `broken` names what it means if the reader fails. A false count costs nothing.

@@ -42,6 +42,7 @@ fn image_error(error: &ImageError) -> ApiError {
         ImageError::TimeUp => ErrorKind::DeadlineExceeded,
         ImageError::Unknown
         | ImageError::Damaged { .. }
+        | ImageError::Coding { .. }
         | ImageError::NoContent
         | ImageError::Canvas
         | ImageError::Size { .. } => ErrorKind::InvalidArgument,

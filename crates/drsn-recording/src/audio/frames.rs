@@ -9,8 +9,8 @@ use crate::{
     select::{check_finite, stack},
 };
 
-/// Bytes that are decoded at a time for a whole recording.
-const BLOCK: usize = 1 << 16;
+/// Bytes that are decoded at a time for a whole recording: they and their samples stay in the cache.
+const BLOCK: usize = 1 << 14;
 
 /// How the samples of a file are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,7 +149,11 @@ impl<R: Read> Frames<R> {
                 break;
             }
             for (samples, &channel) in channels.iter_mut().zip(&wanted) {
-                samples.extend(numbers.iter().skip(channel).step_by(count));
+                if count == 1 {
+                    samples.extend_from_slice(numbers);
+                } else {
+                    samples.extend(numbers.iter().skip(channel).step_by(count));
+                }
             }
         }
         if self.read == 0 {

@@ -92,6 +92,11 @@ impl Separator {
         })
     }
 
+    /// Whether a text has it anywhere.
+    pub(super) fn is_in(self, text: &str) -> bool {
+        self.end(text).is_some()
+    }
+
     fn is(self, c: char) -> bool {
         match self {
             Self::Tab => c == '\t',
@@ -101,6 +106,29 @@ impl Separator {
             Self::Blanks => c == ' ' || c == '\t',
             Self::Nothing => false,
         }
+    }
+}
+
+/// A cell with the number in it, which is looked for once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell<'a> {
+    pub(super) text: &'a str,
+    pub(super) number: Option<Number>,
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { text, number: number(text) }
+    }
+}
+
+impl Cell<'_> {
+    pub(super) fn is_number(&self) -> bool {
+        self.number.is_some()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 }
 

@@ -1,33 +1,37 @@
 //! Commas in the first lines of a table: between columns, or before decimals?
 
 use super::{
-    cells::{Separator, number},
+    cells::Separator,
     grid::{Grid, SIGNS, is_blank_or_comment, is_whole},
 };
 
 impl<'a> Grid<'a> {
-    /// Whether commas that seem to separate two columns mark the decimals of one (`single`).
-    pub(super) fn has_decimal_commas(&self, single: &Self, lines: &[&str]) -> bool {
-        if self.separator != Separator::Comma || self.cells != 2 || single.rows() < self.rows() {
-            return false;
+    /// The same lines in one column, if the commas that seem to separate two mark its decimals.
+    pub(super) fn with_decimal_commas(&self, lines: &[&'a str]) -> Option<Self> {
+        if self.separator != Separator::Comma || self.cells != 2 {
+            return None;
         }
-        let (whole, fraction) = (self.numbers(0, self.first_row), self.numbers(1, self.first_row));
         let mut above = lines.iter().take(self.first_row);
         let header = above.rfind(|line| !is_blank_or_comment(line));
-        match header {
+        let may_be_decimal = match header {
             // One name above numbers that do not count the rows.
-            Some(header) if !header.contains(',') => !(whole.values.len() > 2 && whole.count()),
+            Some(header) if !header.contains(',') => {
+                let whole = self.numbers(0, self.first_row);
+                !(whole.values.len() > 2 && whole.count())
+            }
             Some(_) => false,
-            None => !fraction.values.is_empty() && self.column_of_fractions().is_some(),
-        }
+            None => self.column_of_fractions().is_some(),
+        };
+        let single = may_be_decimal.then(|| Self::of(lines, Separator::Nothing, false))?;
+        single.filter(|single| single.rows() >= self.rows())
     }
 
     /// Whether commas separate nothing but whole numbers, as they would the digits before and after a
     /// decimal comma.
     pub(super) fn has_only_whole_numbers_between_commas(&self) -> bool {
         let cells = self.rows_from(self.first_row).flatten();
-        let mut numbers = cells.filter(|cell| number(cell).is_some());
-        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell))
+        let mut numbers = cells.filter(|cell| cell.is_number());
+        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell.text))
     }
 
     /// The first column, from 1, whose cells are the digits after a decimal comma: some of them
@@ -50,9 +54,10 @@ impl<'a> Grid<'a> {
         };
         let rows = || self.rows_from(self.first_row);
         let is_fraction = |&column: &usize| {
-            rows().all(|row| is_digits_of_fraction(row[column]) && is_whole(row[column - 1]))
-                && rows().any(|row| is_padded(row[column]))
-                && !rows().any(|row| is_padded(row[column - 1]))
+            rows().all(|row| {
+                is_digits_of_fraction(row[column].text) && is_whole(row[column - 1].text)
+            }) && rows().any(|row| is_padded(row[column].text))
+                && !rows().any(|row| is_padded(row[column - 1].text))
         };
         (1..self.cells).find(is_fraction).map(|column| column + 1)
     }

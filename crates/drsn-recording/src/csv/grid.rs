@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 
+use memchr::memchr2;
+
 use super::{
-    cells::{Separator, number},
+    cells::{Cell, Separator, number},
     clock::seconds,
     numbers::Numbers,
 };
@@ -20,7 +22,7 @@ pub(super) struct Grid<'a> {
     /// The position of the first row.
     pub(super) first_row: usize,
     /// The cells of each line; none of comments and blank lines.
-    lines: Vec<Vec<&'a str>>,
+    lines: Vec<Vec<Cell<'a>>>,
     /// Columns that have numbers in most rows.
     core: Vec<usize>,
 }
@@ -55,41 +57,41 @@ impl<'a> Grid<'a> {
         if let Some(declared) = declared {
             return Self::of(lines, declared, true);
         }
-        let candidates: Vec<Self> = Separator::USUAL
-            .into_iter()
-            .filter_map(|separator| Self::of(lines, separator, false))
-            .collect();
-        let (single, several): (Vec<&Self>, Vec<&Self>) =
-            candidates.iter().partition(|grid| grid.separator == Separator::Nothing);
-        let score = |grid: &&&Self| {
+        let several = Separator::USUAL.into_iter().filter(|s| *s != Separator::Nothing);
+        let several: Vec<Self> =
+            several.filter_map(|separator| Self::of(lines, separator, false)).collect();
+        let score = |grid: &Self| {
             (grid.rows(), Reverse(grid.torn_columns()), Reverse(grid.columns_of_text()))
         };
         // Of equals the first wins, and `max_by_key` would take the last.
-        let best = several.iter().rev().max_by_key(score);
-        let separator = match (best, single.first()) {
-            (None, _) => Separator::Nothing,
-            (Some(best), Some(single)) if best.has_decimal_commas(single, lines) => {
-                single.separator
-            }
-            (Some(best), _) => best.separator,
-        };
-        candidates.into_iter().find(|grid| grid.separator == separator)
+        match several.into_iter().rev().max_by_key(score) {
+            None => Self::of(lines, Separator::Nothing, false),
+            Some(best) => Some(best.with_decimal_commas(lines).unwrap_or(best)),
+        }
     }
 
     /// The lines as this separator splits them; `None` if there are no rows.
-    fn of(lines: &[&'a str], separator: Separator, is_declared: bool) -> Option<Self> {
+    pub(super) fn of(lines: &[&'a str], separator: Separator, is_declared: bool) -> Option<Self> {
+        // One column of what other separators split is none.
+        let is_single = separator == Separator::Nothing || is_declared;
+        if !is_single && !lines.iter().any(|line| separator.is_in(line)) {
+            return None;
+        }
         let split = |line: &&'a str| {
-            if is_blank_or_comment(line) { Vec::new() } else { separator.split(line).collect() }
+            if is_blank_or_comment(line) {
+                return Vec::new();
+            }
+            separator.split(line).map(Cell::from).collect()
         };
-        let lines: Vec<Vec<&str>> = lines.iter().map(split).collect();
-        let mut rows: Vec<&Vec<&str>> =
-            lines.iter().filter(|cells| Self::has_number(cells)).collect();
+        let lines: Vec<Vec<Cell<'_>>> = lines.iter().map(split).collect();
+        let has_number = |cells: &&Vec<Cell<'_>>| cells.iter().any(Cell::is_number);
+        let mut rows: Vec<&Vec<Cell<'_>>> = lines.iter().filter(has_number).collect();
         // What precedes the table may have numbers, too, but fewer of them.
         if rows.len() > 8 {
             rows.drain(..rows.len() / 2);
         } else if let Some(last) = rows.last().map(|row| count_numbers(row)) {
-            let is_table = |row: &&Vec<&str>| {
-                let has_text = |cell: &&str| !cell.is_empty() && number(cell).is_none();
+            let is_table = |row: &&Vec<Cell<'_>>| {
+                let has_text = |cell: &Cell<'_>| !cell.is_empty() && !cell.is_number();
                 // A first cell without a name is above row numbers.
                 let is_of_numbers = !row[0].is_empty() && !row.iter().any(has_text);
                 is_of_numbers || count_numbers(row) >= last
@@ -100,40 +102,43 @@ impl<'a> Grid<'a> {
         let cells = most_frequent(rows.iter().map(|row| row.len()))?;
         rows.retain(|row| row.len() == cells);
         let is_core = |&column: &usize| {
-            let numbers = rows.iter().filter(|row| number(row[column]).is_some()).count();
+            let numbers = rows.iter().filter(|row| row[column].is_number()).count();
             4 * numbers >= 3 * rows.len()
         };
         let core: Vec<usize> = (0..cells).filter(is_core).collect();
-        // One column of what other separators split is none.
-        let is_whole = separator == Separator::Nothing || cells > 1 || is_declared;
         let mut grid = Self { separator, cells, first_row: 0, lines, core };
         grid.first_row = (0..grid.lines.len()).find(|&line| grid.is_row(line))?;
-        (is_whole && !grid.core.is_empty()).then_some(grid)
+        ((is_single || cells > 1) && !grid.core.is_empty()).then_some(grid)
     }
 
     /// Whether a line has numbers where most rows have them.
     fn is_row(&self, line: usize) -> bool {
         let cells = self.row(line);
-        cells.len() == self.cells && self.core.iter().all(|&column| number(cells[column]).is_some())
+        cells.len() == self.cells && self.core.iter().all(|&column| cells[column].is_number())
     }
 
     /// The cells of a line.
-    pub(super) fn row(&self, line: usize) -> &[&'a str] {
+    pub(super) fn row(&self, line: usize) -> &[Cell<'a>] {
         self.lines.get(line).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Their texts.
+    pub(super) fn texts(&self, line: usize) -> Vec<&'a str> {
+        self.row(line).iter().map(|cell| cell.text).collect()
     }
 
     pub(super) fn rows(&self) -> usize {
         (self.first_row..self.lines.len()).filter(|&line| self.is_row(line)).count()
     }
 
-    pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<&'a str>> {
+    pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<Cell<'a>>> {
         self.lines.iter().skip(first).filter(|row| row.len() == self.cells)
     }
 
     fn columns_of_text(&self) -> usize {
         let is_text = |&column: &usize| {
             self.rows_from(self.first_row).any(|row| !row[column].is_empty())
-                && self.numbers(column, self.first_row).values.is_empty()
+                && !self.rows_from(self.first_row).any(|row| row[column].is_number())
         };
         (0..self.cells).filter(is_text).count()
     }
@@ -141,7 +146,7 @@ impl<'a> Grid<'a> {
     /// Columns with cells that begin like a number, and are none: a wrong separator tears numbers.
     fn torn_columns(&self) -> usize {
         let has_torn =
-            |&column: &usize| self.rows_from(self.first_row).any(|row| is_torn(row[column]));
+            |&column: &usize| self.rows_from(self.first_row).any(|row| is_torn(&row[column]));
         (0..self.cells).filter(has_torn).count()
     }
 
@@ -180,10 +185,9 @@ impl<'a> Grid<'a> {
         let first = self.numbers(0, self.first_row);
         let begins_as_number =
             |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || SIGNS.contains(&c));
-        if self
-            .rows_from(self.first_row)
-            .any(|row| is_torn(row[0]) || row[0].ends_with(':') && begins_as_number(row[0]))
-        {
+        if self.rows_from(self.first_row).any(|row| {
+            is_torn(&row[0]) || row[0].text.ends_with(':') && begins_as_number(row[0].text)
+        }) {
             return false;
         }
         let commas = self.separator == Separator::Comma;
@@ -202,17 +206,18 @@ impl<'a> Grid<'a> {
     pub(super) fn numbers(&self, column: usize, first_row: usize) -> Numbers {
         let cells = || self.rows_from(first_row).map(move |row| row[column]);
         let digits = |cell: &str| {
-            let mantissa = cell.split(['e', 'E']).next().unwrap_or_default();
-            let decimals =
-                mantissa.split_once(['.', ',']).map_or(0, |(_, fraction)| fraction.len());
-            let exponent = cell.split_once(['e', 'E']).and_then(|(_, e)| e.parse::<i32>().ok());
+            let end = memchr2(b'e', b'E', cell.as_bytes());
+            let (mantissa, exponent) = cell.split_at(end.unwrap_or(cell.len()));
+            let mark = memchr2(b'.', b',', mantissa.as_bytes());
+            let decimals = mark.map_or(0, |mark| mantissa.len() - mark - 1);
+            let exponent = exponent.get(1..).and_then(|e| e.parse::<i32>().ok());
             (decimals as i32).saturating_sub(exponent.unwrap_or_default()).clamp(-400, 400)
         };
-        let decimals = cells().filter(|cell| number(cell).is_some()).map(digits).max();
+        let decimals = cells().filter(Cell::is_number).map(|cell| digits(cell.text)).max();
         Numbers {
-            values: cells().filter_map(number).map(|number| number.value).collect(),
+            values: cells().filter_map(|cell| Some(cell.number?.value)).collect(),
             rounding: 0.5 * 10_f64.powi(-decimals.unwrap_or_default()),
-            is_blank: cells().all(str::is_empty),
+            is_blank: cells().all(|cell| cell.is_empty()),
         }
     }
 
@@ -234,24 +239,25 @@ impl<'a> Grid<'a> {
     /// Whether the cells of a row are 0, 1, 2 and so on.
     pub(super) fn is_numbered_from_zero(&self, line: usize) -> bool {
         let row = self.row(line);
-        !row.is_empty() && row.iter().enumerate().all(|(index, cell)| *cell == index.to_string())
+        !row.is_empty()
+            && row.iter().enumerate().all(|(index, cell)| cell.text == index.to_string())
     }
 
     /// Whether the rows below a line have numbers that are written with a fraction or an exponent.
     fn has_fractions_below(&self, line: usize) -> bool {
-        self.rows_from(line + 1).flatten().any(|cell| number(cell).is_some() && !is_whole(cell))
+        self.rows_from(line + 1).flatten().any(|cell| cell.is_number() && !is_whole(cell.text))
     }
 
     /// Whether the numbers of a line are written in another way than those below them: all of them
     /// whole above fractions or the reverse, or one with other digits after the point than all below
     /// it have. Names of columns may be numbers.
     pub(super) fn differs_from_rows_below(&self, line: usize) -> bool {
-        let cells = || self.row(line).iter().enumerate();
-        let below = |column: usize| self.rows_from(line + 1).map(move |row| row[column]);
-        let differs = |(column, cell): (usize, &&str)| {
+        let cells = || self.row(line).iter().map(|cell| cell.text).enumerate();
+        let below = |column: usize| self.rows_from(line + 1).map(move |row| row[column].text);
+        let differs = |(column, cell): (usize, &str)| {
             below(column).all(|other| is_whole(other) != is_whole(cell))
         };
-        let is_of_fixed_digits = |(column, cell): (usize, &&str)| {
+        let is_of_fixed_digits = |(column, cell): (usize, &str)| {
             let mut forms = below(column).map(form);
             forms.next().is_some_and(|first| {
                 first != (0, false) && first != form(cell) && forms.all(|other| other == first)
@@ -263,11 +269,11 @@ impl<'a> Grid<'a> {
 
     /// Whether there are rows below a line and all their numbers are written like that.
     pub(super) fn has_only_fractions_below(&self, line: usize) -> bool {
-        let mut numbers = self.rows_from(line + 1).flatten().filter(|cell| number(cell).is_some());
+        let mut numbers = self.rows_from(line + 1).flatten().filter(|cell| cell.is_number());
         let mut any = false;
         numbers.all(|cell| {
             any = true;
-            !is_whole(cell)
+            !is_whole(cell.text)
         }) && any
     }
 }
@@ -280,13 +286,14 @@ fn is_statement(cell: &str) -> bool {
 }
 
 /// Whether a cell begins like a number and is none, and no date or time.
-fn is_torn(cell: &str) -> bool {
+fn is_torn(cell: &Cell<'_>) -> bool {
+    if cell.is_number() {
+        return false;
+    }
+    let cell = cell.text;
     let begins = cell.trim_start_matches(SIGNS).trim_start_matches('.');
     let is_date = cell.contains(':') || begins.contains(['-', '/']);
-    begins.starts_with(|c: char| c.is_ascii_digit())
-        && number(cell).is_none()
-        && !is_date
-        && seconds(cell).is_none()
+    begins.starts_with(|c: char| c.is_ascii_digit()) && !is_date && seconds(cell).is_none()
 }
 
 /// Whether a number is written without a fraction and an exponent.
@@ -303,8 +310,8 @@ fn form(cell: &str) -> (usize, bool) {
     (mantissa.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len()), exponent)
 }
 
-fn count_numbers(cells: &[&str]) -> usize {
-    cells.iter().filter(|cell| number(cell).is_some()).count()
+fn count_numbers(cells: &[Cell<'_>]) -> usize {
+    cells.iter().filter(|cell| cell.is_number()).count()
 }
 
 /// The most frequent of some counts; of equally frequent ones the first.

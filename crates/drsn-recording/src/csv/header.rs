@@ -94,15 +94,15 @@ impl<'a> Header<'a> {
             self.doubt = grid.differs_from_rows_below(self.first_row).then(|| {
                 format!(
                     "the first row, `{}`, is written otherwise than the numbers below it, and was read as samples; if it names the columns, leave it out with skip_lines",
-                    grid.row(self.first_row).join(", ")
+                    grid.texts(self.first_row).join(", ")
                 )
             });
             return self;
         }
-        let names = grid.row(self.first_row);
+        let names = grid.texts(self.first_row);
         let row = names.join(", ");
         self.doubt = Some(if grid.has_only_fractions_below(self.first_row) {
-            self.names = names.to_vec();
+            self.names = names;
             self.first_row += 1;
             format!(
                 "the first row, `{row}`, was taken as names of columns, as pandas writes them; a sample of zero is `0.0`"

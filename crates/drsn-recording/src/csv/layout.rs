@@ -174,11 +174,10 @@ fn plain(name: &str) -> String {
 
 /// Tells that the first column may count the rows or be their time, if there are too few to know.
 fn may_be_a_clock(grid: &Grid<'_>, header: &Header<'_>, columns: &[Column]) -> Option<Notice> {
-    let numbers = grid.numbers(0, header.first_row);
     let is_doubtful = columns.len() > 1
         && header.names.is_empty()
         && columns.first().is_some_and(|first| first.role == Role::Signal)
-        && numbers.may_count_or_advance();
+        && grid.numbers(0, header.first_row).may_count_or_advance();
     is_doubtful.then(|| {
         NoticeCode::HeaderAssumed.because(
             "the first column may number the rows or tell their time, and was read as a channel; a line of names would leave no doubt",

@@ -39,7 +39,7 @@ pub(super) struct Lines<R> {
     end: u8,
     /// Plain lines with their ends, and where the next one begins. Nearly all lines are plain: see
     /// [`is_plain`].
-    block: Vec<u8>,
+    block: String,
     next: usize,
     /// How many lines have to be read one by one now.
     one_by_one: u32,
@@ -65,7 +65,7 @@ impl<R: BufRead> Lines<R> {
             reader: Utf8::new(reader).take(limits.max_bytes.saturating_add(1)),
             limits: *limits,
             end: b'\n',
-            block: Vec::new(),
+            block: String::new(),
             next: 0,
             one_by_one: 0,
             bytes: Vec::new(),
@@ -124,13 +124,12 @@ impl<R: BufRead> Lines<R> {
     /// The next line of the block.
     fn next_plain(&mut self) -> (u64, &str) {
         let rest = self.block.get(self.next..).unwrap_or_default();
-        let line = rest.get(..memchr(self.end, rest).unwrap_or(rest.len())).unwrap_or_default();
+        let end = memchr(self.end, rest.as_bytes());
+        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         self.next += line.len() + 1;
         self.number += 1;
         self.is_ended = true;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // It is ASCII.
-        (self.number, str::from_utf8(line).unwrap_or_default())
+        (self.number, line.strip_suffix('\r').unwrap_or(line))
     }
 
     /// Takes the whole lines that the reader holds, if they are plain and within all limits; false if
@@ -154,7 +153,8 @@ impl<R: BufRead> Lines<R> {
             self.one_by_one = LINES_ONE_BY_ONE;
             return Ok(false);
         }
-        self.block.extend_from_slice(lines);
+        // They are ASCII.
+        self.block.push_str(str::from_utf8(lines).unwrap_or_default());
         self.reader.consume(end + 1);
         self.unchecked += end + 1;
         Ok(true)
@@ -211,12 +211,13 @@ impl<R: BufRead> Lines<R> {
     fn begin(&mut self) -> Result<(), RecordingError> {
         let start = self.reader.fill_buf()?;
         let is_marked = start.starts_with(b"\xef\xbb\xbf");
-        let ends = start.get(..LOOKED_AT).unwrap_or(start).windows(2).map(|two| match two {
+        let looked_at = start.get(..LOOKED_AT).unwrap_or(start);
+        let ends = looked_at.windows(2).map(|two| match two {
             [b'\r', next] if *next != b'\n' => 1,
             [b'\n', _] => -1,
             _ => 0,
         });
-        let ended_by_cr = ends.sum::<i32>() > 0;
+        let ended_by_cr = memchr(b'\r', looked_at).is_some() && ends.sum::<i32>() > 0;
         if ended_by_cr {
             self.end = b'\r';
         }

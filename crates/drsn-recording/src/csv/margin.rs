@@ -33,7 +33,7 @@ impl Grid<'_> {
 
     /// Whether all cells of a column are times of day, or numbers with a unit of time.
     pub(super) fn has_times(&self, column: usize, first_row: usize) -> bool {
-        let mut cells = self.rows_from(first_row).map(|row| row[column]).peekable();
+        let mut cells = self.rows_from(first_row).map(|row| row[column].text).peekable();
         cells.peek().is_some() && cells.all(|cell| seconds(cell).is_some())
     }
 }

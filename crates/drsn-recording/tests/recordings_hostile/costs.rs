@@ -7,7 +7,7 @@ use drsn_recording::{
 };
 use proptest::prelude::*;
 
-use super::{FILES, LIMITS, counting};
+use super::{FILES, LIMITS, Stopwatch, counting};
 
 /// Each cell was looked for among all time columns.
 #[test]
@@ -19,7 +19,7 @@ fn a_table_takes_time_by_its_cells_whatever_their_columns_are() {
         let row = format!("\n{}", vec!["1"; columns].join(","));
         let table = header + &row.repeat(1_000_000 / columns);
         let read = || {
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let read = Recording::read(
                 RecordingFormat::Csv,
                 table.as_bytes(),
@@ -101,7 +101,7 @@ proptest! {
         prop_assert!(work < Duration::from_millis(150 * channels as u64), "{:?}", work);
         let samples = ndarray::Array2::ones((channels, length));
         let convert = || {
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let ((), memory) = counting::peak(|| {
                 let mut resampler = Resampler::new(from, to, channels).unwrap();
                 drop(resampler.push(samples.rows()).unwrap());

@@ -10,11 +10,41 @@ mod damage;
 mod endless;
 mod variables;
 
-use std::{fs, path::PathBuf, sync::LazyLock};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use drsn_recording::{Limits, RecordingFormat};
 
 const LIMITS: Limits = Limits::new(1 << 20, 4096);
+
+/// The time that this thread computes: on a busy machine it waits for others as well. Elsewhere than
+/// on Linux, the time that passes.
+struct Stopwatch {
+    begun: Instant,
+    computed: Option<Duration>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { begun: Instant::now(), computed: Self::computed() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match (self.computed, Self::computed()) {
+            (Some(begun), Some(now)) => now.saturating_sub(begun),
+            _ => self.begun.elapsed(),
+        }
+    }
+
+    fn computed() -> Option<Duration> {
+        let status = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        status.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+}
 
 /// The small files that other tools wrote; see `recordings.rs` and `matlab.rs`.
 static FILES: LazyLock<Vec<(RecordingFormat, Vec<u8>)>> = LazyLock::new(|| {

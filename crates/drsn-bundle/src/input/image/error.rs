@@ -16,6 +16,15 @@ pub enum ImageError {
         /// `PNG`, `JPEG` and so on.
         format: &'static str,
     },
+    /// A whole JPEG file of a rare kind.
+    #[error(
+        "the JPEG file has {what}, which is not supported: save it as a usual JPEG of 8 bits per \
+         channel, or as PNG"
+    )]
+    Coding {
+        /// What is rare about it.
+        what: &'static str,
+    },
     /// A GIF file whose first picture is smaller or larger than its canvas.
     #[error(
         "the first picture of the GIF file does not cover its canvas exactly, and programs differ in \

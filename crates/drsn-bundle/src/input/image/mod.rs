@@ -91,7 +91,10 @@ impl<'a> ImageFile<'a> {
             return Err(ImageError::Canvas);
         }
         let damaged = ImageError::Damaged { format: format.name() };
-        let survey = Survey::of(format, &bytes, max_pixels).ok_or(damaged.clone())?;
+        let survey = Survey::of(format, &bytes, max_pixels).ok_or_else(|| {
+            let rare = (format == ImageFormat::Jpeg).then(|| jpeg::unsupported(&bytes)).flatten();
+            rare.map_or_else(|| damaged.clone(), |what| ImageError::Coding { what })
+        })?;
         within(survey.header_time(), max_work)?;
         let file_bytes = bytes.len() as u64;
         let deadline = Deadline::default();

@@ -4,8 +4,10 @@
 //! A decoder fills missing parts with grey and visits every block of a scan, however short the scan
 //! is. So a file must be whole: each scan has at least the bits that its blocks cannot do without.
 
+mod coding;
 mod unended;
 
+pub(super) use coding::unsupported;
 pub(super) use unended::with_end;
 
 /// Most components of a frame.
