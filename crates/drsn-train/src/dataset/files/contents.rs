@@ -18,6 +18,15 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Datase
 /// Names and paths of the entries of a folder, without those of systems, in natural order.
 pub(in crate::dataset) fn contents(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let unreadable = |source| DatasetError::Unreadable { path: folder.to_owned(), source };
+    if folder.is_file() {
+        return Err(DatasetError::Unusable {
+            path: folder.to_owned(),
+            reason: "it is a file, and a folder with a folder of files for each class was expected: \
+                     pass that folder, or list files in a table by --index; for windows that were cut \
+                     beforehand add --set data.kind=windows"
+                .to_owned(),
+        });
+    }
     let mut contents = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();

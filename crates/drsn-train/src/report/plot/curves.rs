@@ -1,7 +1,7 @@
 //! Accuracy against noise, one curve for each model.
 
 use super::{
-    WIDTH,
+    LEFT, WIDTH,
     figure::Figure,
     font::widest,
     panel::Panel,
@@ -16,7 +16,6 @@ use crate::{
 const NOISE: f64 = 130.0;
 /// Least width of a noise in pixels.
 const LEAST: f64 = 34.0;
-const LEFT: f64 = 66.0;
 const HEIGHT: f64 = 260.0;
 
 /// Draws points with error bars; the noises are at equal distances, in order of first appearance.

@@ -2,10 +2,8 @@
 
 use drsn_bundle::Epoch;
 
-use super::{WIDTH, figure::Figure, panel::Panel, style::Ink};
+use super::{LEFT, WIDTH, figure::Figure, panel::Panel, style::Ink};
 
-/// Place of the panels.
-const LEFT: f64 = 66.0;
 /// The series of the learning rate.
 const RATE: usize = 6;
 

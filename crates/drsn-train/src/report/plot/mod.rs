@@ -26,6 +26,8 @@ pub(crate) use style::variables;
 
 /// Width of a plot in pixels, if its data does not need more: readable on a telephone.
 const WIDTH: f64 = 440.0;
+/// Room for the numbers and the title of the axis at the left.
+const LEFT: f64 = 84.0;
 
 #[cfg(test)]
 mod tests;

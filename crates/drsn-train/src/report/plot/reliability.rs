@@ -1,15 +1,14 @@
 //! Reliability diagram: does the accuracy of a model match its confidence?
 
 use super::{
-    WIDTH,
+    LEFT, WIDTH,
     figure::Figure,
     panel::Panel,
     style::{BLUE, GREEN, Ink, VERMILLION},
 };
 use crate::evaluation::{ReliabilityBin, Scores};
 
-/// Place and width of both panels.
-const LEFT: f64 = 66.0;
+/// Width of both panels.
 const BREADTH: f64 = WIDTH - LEFT - 24.0;
 
 /// Draws accuracy against confidence, and below it the distribution of the confidence.

@@ -61,6 +61,34 @@ fn empty_and_non_finite_data_can_be_drawn() {
     assert!(curves(&[curve], "Noise", "").svg().starts_with("<svg"));
 }
 
+/// The title of an axis from 40 to 100 % stood half outside the picture.
+#[test]
+fn titles_of_axes_are_within_the_picture() {
+    let scores = fixtures::scores(&["a", "b"], 0.99);
+    let mut curves_above = fixtures::curves();
+    for point in curves_above.iter_mut().flat_map(|curve| &mut curve.points) {
+        point.accuracy = 0.99;
+        point.bar = None;
+    }
+    for figure in [
+        history(&fixtures::history(), "Training"),
+        curves(&fixtures::curves(), "Noise", ""),
+        curves(&curves_above, "Noise", ""),
+        reliability(&scores, "Calibration"),
+    ] {
+        let titles = figure.marks.iter().filter_map(|mark| match mark {
+            marks::Mark::Text(text) if text.is_rotated && text.at.1 < figure.size.1 => Some(text),
+            _ => None,
+        });
+        let lefts: Vec<f64> = titles.map(|text| text.at.0 - text.size / 2.0).collect();
+        assert!(
+            !lefts.is_empty() && lefts.iter().all(|left| *left >= 2.0),
+            "{}: {lefts:?}",
+            figure.name
+        );
+    }
+}
+
 #[test]
 fn a_png_is_twice_as_large_as_the_svg() {
     let bytes = reliability(&fixtures::scores(&["a", "b"], 0.8), "Reliability").png().unwrap();
