@@ -91,7 +91,7 @@ function themeButton() {
 function begin() {
   refreshTheme();
   setHooks({ askKey, reached });
-  views.many = new Many(shared, (input) => { location.hash = "#try"; views.try.take(input); });
+  views.many = new Many(shared, (input, options) => { location.hash = "#try"; views.try.take(input, options); });
   views.try = new Try(shared, (pairs) => { location.hash = "#many"; views.many.add(pairs); });
   views.whatif = new WhatIf(shared);
   views.operate = new Operate(shared, take);
