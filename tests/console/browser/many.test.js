@@ -122,6 +122,20 @@ test("a server that goes away while files are sent costs none of them, however l
   assert.equal(await page.locator("#away").textContent(), "");
 })));
 
+test("a new version that comes while files are sent answers all of them", () => withServer([], (server) => inConsole(server, { hash: "#many" }, async (page) => {
+  await choose(page, "mnist");
+  await page.route("**/classify**", async (route) => { await page.waitForTimeout(100); await route.continue().catch(() => {}); });
+  await page.locator(".many input[type=file]").first().setInputFiles(Array.from({ length: 16 }, (_, i) => ({ name: `${i}.png`, mimeType: "image/png", buffer: readFileSync(SEVEN) })));
+  await page.waitForFunction(() => /^[1-9]/.test(document.querySelector(".many [role=status]").textContent));
+  server.upgrade("mnist");
+  await page.getByRole("link", { name: "Operate" }).click();
+  await page.getByRole("heading", { name: /^mnist version 2 ready/ }).waitFor();
+  await page.getByRole("link", { name: "Many files" }).click();
+  await page.getByText("16 of 16 files answered: 16 classified, 0 refused").waitFor();
+  const json = JSON.parse(readFileSync(await (await saved(page, "Save JSON")).path(), "utf8"));
+  assert.ok(json.every(({ answer: { model } }) => model.version === "2"), "the answers are those of one version");
+})));
+
 test("a key that is not given is asked for once, and the files wait for it", async () => {
   const keys = path.join(mkdtempSync(path.join(tmpdir(), "drsn-keys-")), "keys");
   writeFileSync(keys, "alpha\n");
