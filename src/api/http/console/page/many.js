@@ -85,8 +85,9 @@ export class Many {
     this.filters = Object.keys(FILTERS).map((name) => h("input", { type: "checkbox", id: `only-${name}`, onchange: () => this.draw() }));
     const filters = Object.entries(FILTERS).map(([name, { words }], i) => h("span", { class: "check" }, this.filters[i], h("label", { for: `only-${name}` }, words)));
     const button = (text, act) => h("button", { type: "button", onclick: act }, text);
-    return h("div", { class: "bar-of-tools" }, filters, h("span", { class: "gap" }), button("Save CSV", () => download("answers.csv", exportCsv(this.rows.map(summarized)), "text/csv")),
-      button("Save JSON", () => download("answers.json", exportJson(this.rows), "application/json")), button("Clear", () => this.clear()));
+    return h("div", { class: "bar-of-tools" }, filters, h("span", { class: "gap" }),
+      h("div", { class: "bar-of-tools" }, button("Save CSV", () => download("answers.csv", exportCsv(this.rows.map(summarized)), "text/csv")),
+        button("Save JSON", () => download("answers.json", exportJson(this.rows), "application/json")), button("Clear", () => this.clear())));
   }
 
   #drop() {
