@@ -1,6 +1,6 @@
 // Accessible to everyone: axe-core finds nothing, in both themes and at three widths, and nothing is wider than the page.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -29,6 +29,15 @@ async function check(page, what) {
   assert.ok(wide <= room, `${what} is ${wide} pixels wide in ${room}`);
 }
 
+/** Folders of two classes: a recording, one of two channels, one that is too short, and a picture. */
+function mixed() {
+  const folder = path.join(server.folder, "mixed"), column = (i) => `${Math.sin(i / 3)}`, lines = (line) => Array.from({ length: 2500 }, (_, i) => line(i)).join("\n");
+  for (const name of ["normal", "ball 0.007 in"]) mkdirSync(path.join(folder, name), { recursive: true });
+  const files = { "normal/one.csv": lines(column), "normal/two.csv": `left,right\n${lines((i) => `${column(i)},${i % 7}`)}`, "ball 0.007 in/short.csv": "1\n2\n", "ball 0.007 in/seven.png": readFileSync(path.join(root, "tests/data/seven.png")) };
+  for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, name), content);
+  return folder;
+}
+
 const views = {
   async empty(page) { await choose(page, "mnist"); },
   async signal(page) {
@@ -52,13 +61,21 @@ const views = {
     await page.setInputFiles("#files", path.join(root, "tests/data/seven.png"));
     await page.locator(".part-problem .problem").waitFor();
   },
-  async many(page) {
-    await choose(page, "mnist");
+  async "many files"(page) {
+    await choose(page, "bearing");
     await page.getByRole("link", { name: "Many files" }).click();
-    await page.locator(".many input[type=file]").first().setInputFiles([1, 2].map((i) => server.file(`${i}.png`, readFileSync(path.join(root, "tests/data/seven.png")))));
-    await page.getByText("2 of 2 files answered").waitFor();
+    await page.locator(".many input[webkitdirectory]").setInputFiles(mixed());
+    await page.getByText("4 of 4 files answered: 1 classified, 3 refused").waitFor();
+    await page.getByText("Options of the recordings").click();
+    await page.getByText("The same requests").click();
+    await page.getByRole("button", { name: "Class" }).click();
   },
-  async whatif(page) {
+  async "what if, without an input"(page) {
+    await choose(page, "mnist");
+    await page.getByRole("link", { name: "What if" }).click();
+    await page.getByRole("link", { name: "Try" }).nth(1).waitFor();
+  },
+  async "what if"(page) {
     await choose(page, "mnist");
     await page.getByRole("link", { name: "What if" }).click();
     await page.getByRole("button", { name: "Use a test input" }).click();
@@ -69,14 +86,29 @@ const views = {
     await page.getByRole("link", { name: "Operate" }).click();
     await page.locator(".model").nth(2).waitFor();
   },
+  async "a server that is away"(page) {
+    await choose(page, "mnist");
+    await page.route(/\/(readyz|metrics|models)/, (route) => route.abort("connectionrefused"));
+    await page.getByRole("link", { name: "Operate" }).click();
+    await page.locator("#away", { hasText: "does not answer" }).waitFor();
+    await page.locator(".operate .problem").waitFor();
+  },
+  async "a key is asked for"(page) {
+    await page.route("**/models", (route) => route.fulfill({ status: 401, json: { code: "unauthenticated", detail: "this server asks for a key" } }));
+    await page.reload();
+    await page.getByLabel("Key", { exact: true }).waitFor();
+  },
 };
 
-for (const theme of ["light", "dark"]) {
-  for (const width of [360, 768, 1440]) {
-    test(`axe-core finds nothing in the ${theme} theme at ${width} pixels`, async () => {
-      for (const [name, open] of Object.entries(views)) {
-        await inConsole(server, { theme, width, expected: [400] }, async (page) => { await open(page); await check(page, `${name}, ${theme}, ${width}`); });
+for (const [name, open] of Object.entries(views)) {
+  test(`axe-core finds nothing in the view "${name}", in both themes at three widths`, () => inConsole(server, { expected: [400, 401, "away"] }, async (page) => {
+    await open(page);
+    for (const theme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: theme });
+      for (const width of [360, 768, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        await check(page, `${name}, ${theme}, ${width}`);
       }
-    });
-  }
+    }
+  }));
 }

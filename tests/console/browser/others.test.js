@@ -1,67 +1,17 @@
-// Many files, what if, operate; keys; a reload in between; a server that goes away and comes back.
+// What if; keys; a server that goes away and comes back, and one without a model.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { answer, choose, closeBrowser, inConsole, openBrowser, recordings, skipped } from "./page.js";
-import { Server, root } from "./server.js";
+import { answer, choose, closeBrowser, inConsole, openBrowser } from "./page.js";
+import { root, withServer } from "./server.js";
 
 const SEVEN = path.join(root, "tests/data/seven.png");
 
 before(openBrowser);
 after(closeBrowser);
-
-async function withServer(flags, work) {
-  const server = await Server.start(...flags);
-  try {
-    await work(server);
-  } finally {
-    await server.stop();
-  }
-}
-
-test("many files in folders: a table, filters, a confusion matrix, exports", () => withServer([], (server) => inConsole(server, { hash: "#many", expected: [400] }, async (page) => {
-  await choose(page, "mnist");
-  const folder = path.join(server.folder, "digits");
-  for (const name of ["7", "3"]) mkdirSync(path.join(folder, name), { recursive: true });
-  for (const file of ["7/a.png", "7/b.png", "3/c.png"]) writeFileSync(path.join(folder, file), readFileSync(SEVEN));
-  writeFileSync(path.join(folder, "3/broken.png"), "no picture");
-  await page.locator(".many input[webkitdirectory]").setInputFiles(folder);
-  await page.getByText("4 of 4 files answered").waitFor();
-  await page.getByText("66.7 % of the 3 files").waitFor();
-  assert.equal(await page.locator(".confusion tbody tr").count(), 2);
-  await page.getByRole("button", { name: "File", exact: true }).click();
-  const names = () => page.locator(".many tbody tr td:first-child").allTextContents();
-  assert.deepEqual((await names()).slice(0, 4), ["a.png", "b.png", "broken.png", "c.png"]);
-  await page.getByRole("button", { name: "File", exact: true }).click();
-  assert.deepEqual((await names()).slice(0, 4), ["c.png", "broken.png", "b.png", "a.png"]);
-  const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save CSV" }).click()]);
-  const lines = readFileSync(await saved.path(), "utf8").split("\n");
-  assert.equal(lines.length, 5);
-  assert.match(lines.find((line) => line.startsWith("a.png")), /^a\.png,7,7,0\.99/);
-  const [json] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save JSON" }).click()]);
-  assert.equal(JSON.parse(readFileSync(await json.path(), "utf8")).length, 4);
-  await page.getByLabel("only below 80 %").check();
-  await page.getByText("0 shown").waitFor();
-  await page.getByLabel("only below 80 %").uncheck();
-  await page.getByRole("button", { name: "a.png" }).click();
-  await answer(page, /^7$/);
-})));
-
-test("several recordings: the variable is given once, for all", { skip: skipped }, () => withServer([], (server) => inConsole(server, { expected: [400] }, async (page) => {
-  await choose(page, "bearing");
-  const files = ["48k_Drive_End_B007_0_122.mat", "48k_Drive_End_IR014_0_174.mat", "normal_0_97.mat"];
-  await page.setInputFiles("#files", files.map((file) => path.join(recordings, file)));
-  await page.getByText("3 of 3 files answered").waitFor();
-  await page.getByText("Options of the recordings").click();
-  await page.getByLabel("Variable").fill("DE_time");
-  await page.keyboard.press("Enter");
-  for (const name of ["ball 0.007 in", "inner race 0.014 in", "normal"]) await page.getByRole("cell", { name, exact: true }).waitFor();
-  await page.getByText("0 alarm").waitFor();
-  assert.equal(await page.locator(".part-question").textContent(), "");
-})));
 
 test("what if: noise changes answer and thresholds, and two models stand side by side", () => withServer([], (server) => inConsole(server, { hash: "#whatif", expected: [400] }, async (page) => {
   await choose(page, "mnist");
@@ -80,21 +30,6 @@ test("what if: noise changes answer and thresholds, and two models stand side by
   await page.getByText("Two models have different channels").waitFor();
   await page.locator(".side input, input[aria-label='Another file']").first().setInputFiles(SEVEN);
   await page.getByRole("heading", { name: "seven.png" }).waitFor();
-})));
-
-test("operate: states, requests and classes, and a new version that comes in between", () => withServer([], (server) => inConsole(server, {}, async (page) => {
-  await choose(page, "mnist");
-  await page.setInputFiles("#files", SEVEN);
-  await answer(page, /^7$/);
-  await page.getByRole("link", { name: "Operate" }).click();
-  await page.getByRole("heading", { name: /^mnist version 1 ready/ }).waitFor();
-  await page.getByText(/^1 input in the last hour/).waitFor();
-  for (const title of ["Requests a second", "Latency, median", "Inputs in a batch"]) await page.getByRole("heading", { name: title }).waitFor();
-  server.upgrade("mnist");
-  await page.getByRole("heading", { name: /^mnist version 2 ready/ }).waitFor();
-  await page.getByRole("link", { name: "Try" }).click();
-  await page.locator(".part-answer", { hasText: "mnist, version 2" }).waitFor();
-  await answer(page, /^7$/);
 })));
 
 test("a server that goes away is told, what was done stays, and it goes on when it is back", () => withServer([], (server) => inConsole(server, { expected: ["away", 503] }, async (page) => {
@@ -136,3 +71,17 @@ test("a key is asked for once, said what for, kept in memory only, and asked for
   }));
 });
 
+test("a server without a model says so, and what is chosen meanwhile is answered when one comes", () => withServer([], (server) => inConsole(server, { hash: "#many", expected: [404, 503] }, async (page) => {
+  let isEmpty = true;
+  await page.route("**/models", (route) => (isEmpty ? route.fulfill({ json: { default: null, models: [] } }) : route.continue()));
+  await page.reload();
+  await page.locator("#start", { hasText: "No model is served" }).waitFor();
+  await page.locator(".many input[type=file]").first().setInputFiles(SEVEN);
+  await page.getByText("0 of 1 file answered").waitFor();
+  isEmpty = false;
+  await page.getByRole("link", { name: "Operate" }).click();
+  await page.getByRole("heading", { name: /^mnist version 1 ready/ }).waitFor();
+  await page.locator("#start", { hasText: "No model is served" }).waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "Many files" }).click();
+  await page.getByText("1 of 1 file answered: 1 classified").waitFor();
+})));

@@ -31,7 +31,7 @@ export async function inConsole(server, { theme = "light", width = 1280, height 
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   const wrong = [];
-  const isExpected = (text) => expected.some((status) => (status === "away" ? /ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE/.test(text) : text.includes(`status of ${status}`)));
+  const isExpected = (text) => expected.some((status) => (status === "away" ? /ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE/.test(text) : text.includes(`status of ${status}`) || text.includes(`net::${status}`)));
   // Only the tests read pixels back.
   const isOurs = (text) => !text.includes("willReadFrequently") && !isExpected(text);
   page.on("console", (message) => { if (["error", "warning"].includes(message.type()) && isOurs(message.text())) wrong.push(message.text()); });
@@ -65,4 +65,10 @@ export async function colours(page, selector) {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size;
   });
+}
+
+/** What is saved at a click on a button. */
+export async function saved(page, name) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name }).click()]);
+  return download;
 }

@@ -75,3 +75,13 @@ export class Server {
     rmSync(this.folder, { recursive: true });
   }
 }
+
+/** Calls `work` with a server of its own, started with these flags. */
+export async function withServer(flags, work) {
+  const server = await Server.start(...flags);
+  try {
+    await work(server);
+  } finally {
+    await server.stop();
+  }
+}

@@ -5,14 +5,16 @@ import { test } from "node:test";
 import { isOfOneClass } from "../../../src/api/http/console/page/baseline.js";
 import { lookFor, whyLevel, whyShift } from "../../../src/api/http/console/page/causes.js";
 import { confusion } from "../../../src/api/http/console/page/confusion.js";
-import { number, percent, seconds, signed, ticks } from "../../../src/api/http/console/page/format.js";
+import { number, percent, seconds, sentence, signed, ticks } from "../../../src/api/http/console/page/format.js";
 import { deviation, inWords, mutedInWords, unusualInWords } from "../../../src/api/http/console/page/heatmap.js";
-import { csvLine } from "../../../src/api/http/console/page/many.js";
+import { csvLine } from "../../../src/api/http/console/page/export.js";
+import { inOrder } from "../../../src/api/http/console/page/many.js";
 import { buckets, parse, quantile, total } from "../../../src/api/http/console/page/metrics.js";
-import { asked } from "../../../src/api/http/console/page/options.js";
+import { asked, questions } from "../../../src/api/http/console/page/options.js";
 import { changesInWords, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
+import { suiting } from "../../../src/api/http/console/page/inputs.js";
 import { marks, shareUpTo } from "../../../src/api/http/console/page/shift-plot.js";
-import { snippets } from "../../../src/api/http/console/page/snippets.js";
+import { loops, snippets } from "../../../src/api/http/console/page/snippets.js";
 import { sorted } from "../../../src/api/http/console/page/table.js";
 import { Timeline } from "../../../src/api/http/console/page/timeline.js";
 
@@ -44,6 +46,8 @@ test("a refusal's sentence becomes the field that it asks for", () => {
   assert.equal(asked(refusal("the recording does not declare its sample rate; set the option sample_rate_hz")).name, "sample_rate_hz");
   assert.equal(asked(refusal("the body is empty; expected a file")), null);
   assert.equal(asked({ code: "too_large", detail: "sample_rate_hz" }), null);
+  assert.equal(asked(refusal("the option variable applies to MAT and NPZ files; leave it out for other bodies")), null);
+  assert.deepEqual(asked(refusal('the recording cannot be read: it has no channel "left"; it has channels 0 to 2')).choices, ["0", "1", "2"]);
 });
 
 const window = (start, class_index) => ({ start, end: start + 10, class_index, label: `class ${class_index}`, probability: 0.9 });
@@ -160,13 +164,48 @@ test("rows are sorted as numbers or words, and those without a value come last",
 
 test("a file with commas and quotes stays one cell", () => {
   assert.equal(csvLine(['a,"b".wav', null, 0.5, true]), '"a,""b"".wav",,0.5,true');
+  assert.equal(csvLine(["two\nlines", "a\rb"]), '"two\nlines","a\rb"');
 });
 
-test("folders are counted against answers", () => {
-  const rows = [["a", "a"], ["a", "b"], ["b", "b"], ["c", "b"], [null, "a"], ["a", null]].map(([folder, label]) => ({ folder, label }));
-  const { folders, counts, right, all } = confusion(rows, ["a", "b"]);
-  assert.deepEqual(folders, ["a", "b", "c"]);
-  assert.deepEqual(counts, [[1, 1], [0, 1], [0, 1]]);
+test("a spreadsheet runs nothing of a name, and a negative number stays one", () => {
+  assert.equal(csvLine(["=cmd|' /C calc'!A0", "+1.wav", "@a", "-b", -0.5]), "'=cmd|' /C calc'!A0,'+1.wav,'@a,'-b,-0.5");
+});
+
+const refused = (detail) => ({ problem: refusal(detail) });
+const ambiguous = (...names) => refused(`the recording cannot be read: the variable to read is ambiguous: name one of ${names.join(", ")}`);
+
+test("files that leave the same open are asked for together", () => {
+  const rows = [ambiguous("X097_DE_time", "X097_FE_time"), { problem: null }, ambiguous("X109_DE_time", "X109_FE_time", "X109_BA_time"), ambiguous("signal", "time")];
+  assert.deepEqual(questions(rows).map(({ name, choices, rows: { length } }) => [name, choices, length]), [["variable", ["DE_time", "FE_time"], 2], ["variable", ["signal", "time"], 1]]);
+  const channels = (count, names) => refused(`the recording has ${count} channels${names}, but this model expects 1 channel; select with the option channel, such as channel=0`);
+  assert.deepEqual(questions([channels(2, " (left, right)"), channels(2, ""), channels(3, "")]).map(({ choices, rows: { length } }) => [choices, length]), [[["left", "right"], 1], [["0", "1"], 2]]);
+  const unknown = refused("the recording does not declare its sample rate; set the option sample_rate_hz");
+  assert.deepEqual(questions([unknown, unknown]).map(({ name, rows: { length } }) => [name, length]), [["sample_rate_hz", 2]]);
+});
+
+test("an option is sent with the files that can have it", () => {
+  const options = { variable: "DE_time", skip_lines: "2", channel: "0" };
+  assert.deepEqual(suiting(options, "application/x-matlab-data"), { variable: "DE_time", channel: "0" });
+  assert.deepEqual(suiting(options, "text/csv"), { skip_lines: "2", channel: "0" });
+  assert.deepEqual(suiting(options, null), { channel: "0" });
+});
+
+test("the server's messages are sentences, unless they begin with a name", () => {
+  assert.equal(sentence("the body is empty"), "The body is empty");
+  assert.equal(sentence("sample_rate_hz must be above 0"), "sample_rate_hz must be above 0");
+});
+
+test("files are in the order of folders and names, as people count", () => {
+  const pairs = [["b10", "x"], ["b9", "x"], ["c", null], ["a", "y"]].map(([name, folder]) => [{ name }, folder]);
+  assert.deepEqual(inOrder(pairs).map(([{ name }]) => name), ["c", "b9", "b10", "a"]);
+});
+
+test("folders are counted against answers, in the order of the classes", () => {
+  const rows = [["a", "a"], ["a", "b"], ["b", "b"], ["B", "b"], [null, "a"], ["a", null, "too short"], ["a", null]].map(([folder, label, error]) => ({ folder, label, error }));
+  const { folders, counts, refused: without, right, all } = confusion(rows, ["b", "a"]);
+  assert.deepEqual(folders, ["b", "a", "B"]);
+  assert.deepEqual(counts, [[1, 0], [1, 1], [1, 0]]);
+  assert.deepEqual(without, [0, 1, 0]);
   assert.deepEqual([right, all], [2, 3]);
 });
 
@@ -175,7 +214,17 @@ test("the request to copy quotes what a shell would read otherwise", () => {
   const { curl, python } = snippets("http://h", input, { name: "m" }, { channel: "left" }, true);
   assert.ok(curl.includes(`'@it'\\''s.wav'`) && curl.includes("$DRSN_KEY"), curl);
   assert.ok(curl.includes("channel=left&diagnostics=full"));
-  assert.ok(python.includes(`open("it's.wav", "rb")`) && !python.includes("secret"));
+  assert.ok(python.includes(`open("it's.wav", "rb")`) && python.includes('os.environ["DRSN_KEY"]') && python.startsWith("import os, requests"));
+  // In a form curl takes commas and semicolons for its own, unless the name is quoted.
+  assert.ok(snippets("http://h", { ...input, name: 'a;b,"c".flac', type: null }, { name: "m" }, {}, false).curl.includes(`-F 'file=@"a;b,\\"c\\".flac"'`));
+});
+
+test("the requests for many files have a loop for those with the same options", () => {
+  const row = (name, options) => ({ name, folder: "x", options });
+  const { curl, python } = loops("http://h", [row("a.mat", { variable: "v" }), row("b.mat", { variable: "v" }), row("it's.csv", {}), row("[2].csv", { channel: "right" })], { name: "m" }, true);
+  assert.ok(curl.includes("for file in */*.mat; do") && curl.includes("classify?variable=v'"), curl);
+  assert.ok(curl.includes(`for file in 'x/it'\\''s.csv'; do`) && curl.includes("for file in 'x/[2].csv'; do") && curl.includes("channel=right"), curl);
+  assert.ok(python.includes(`(["x/[[]2].csv"], {"channel":"right"})`), python);
 });
 
 test("the view stays within the recording", () => {

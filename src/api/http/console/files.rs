@@ -31,6 +31,7 @@ static TEXTS: &[(&str, &str)] = &texts![
     "confusion.js",
     "console.css",
     "dom.js",
+    "export.js",
     "fft.js",
     "format.js",
     "heatmap.js",

@@ -1,7 +1,7 @@
 /** The answer in words and bars: class, probabilities, what was assumed. */
 
 import { h } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, sentence } from "./format.js";
 import { classColour } from "./palette.js";
 
 const MOST_BARS = 12;
@@ -32,5 +32,5 @@ export function bars(prediction, other = null) {
 /** What was assumed or repaired; `extra` gives for a code what can be done about it. */
 export function notices(prediction, extra = {}) {
   if (!prediction.notices?.length) return null;
-  return h("ul", { class: "notices", "aria-label": "What was assumed" }, prediction.notices.map(({ code, message }) => h("li", {}, h("span", {}, message), extra[code]?.())));
+  return h("ul", { class: "notices", "aria-label": "What was assumed" }, prediction.notices.map(({ code, message }) => h("li", {}, h("span", {}, sentence(message)), extra[code]?.())));
 }

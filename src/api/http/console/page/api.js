@@ -1,5 +1,8 @@
 /** Requests to the server, with the key that it asks for, and its errors in its own words. */
 
+/** Seconds between two looks whether a server that was away is back; attempts of work that may be tried again. */
+const AGAIN = 2, TRIES = 6;
+
 /** An answer that is an error, or none at all (`code` is `unreachable`). */
 export class Problem extends Error {
   constructor({ status = 0, code, detail, retryAfter = null }) {
@@ -37,6 +40,13 @@ async function problemOf(response) {
   }
 }
 
+/** Whether a body can still be read: a file that was changed, moved or removed since it was chosen cannot. */
+async function isReadable(body) {
+  const blobs = body instanceof FormData ? [...body.values()] : [body];
+  const reads = blobs.filter((blob) => blob instanceof Blob).map((blob) => blob.slice(0, 1).arrayBuffer());
+  return Promise.all(reads).then(() => true, () => false);
+}
+
 async function send(path, { method = "GET", body, type, signal }) {
   const headers = {};
   if (type) headers["content-type"] = type;
@@ -47,6 +57,7 @@ async function send(path, { method = "GET", body, type, signal }) {
     return response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (!await isReadable(body)) throw new Problem({ code: "unreadable", detail: "the file cannot be read: it was changed, moved or removed since it was chosen; choose it again" });
     hooks.reached(false);
     throw new Problem({ code: "unreachable", detail: "the server does not answer; the page asks it again every two seconds" });
   }
@@ -90,15 +101,33 @@ export async function classify(model, body, type, options, signal) {
   return response.json();
 }
 
-/** Waits as long as the server asks to, then tries again, a few times. */
-export async function patiently(work, tries = 6) {
+const pause = (seconds) => new Promise((done) => { setTimeout(done, 1000 * seconds); });
+
+/** Resolves when the server answers anything, or the work is not wanted any more. */
+async function untilReached(isWanted) {
+  do {
+    await pause(AGAIN);
+    try {
+      await request("/readyz", { quiet: true });
+      return;
+    } catch (problem) {
+      if (problem.code !== "unreachable") return;
+    }
+  } while (isWanted());
+}
+
+/**
+ * Does work that may fail because the server is busy or away, a few times: it waits as long as the server asks to, or
+ * for as long as the server is away. `isWanted` tells whether the result still matters.
+ */
+export async function patiently(work, isWanted) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (problem) {
-      const again = problem instanceof Problem && (problem.retryAfter || problem.code === "unreachable");
-      if (!again || attempt >= tries) throw problem;
-      await new Promise((done) => setTimeout(done, 1000 * (problem.retryAfter ?? 2)));
+      const isAway = problem.code === "unreachable";
+      if (attempt >= TRIES || !isWanted() || !(isAway || problem.retryAfter)) throw problem;
+      await (isAway ? untilReached(isWanted) : pause(problem.retryAfter));
     }
   }
 }

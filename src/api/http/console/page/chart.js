@@ -13,7 +13,7 @@ export class Chart {
     this.now = h("p", { class: "now" }, "–");
     this.top = h("span", { class: "note" });
     this.line = s("polyline", { class: "line" });
-    this.svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, s("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 1, y2: HEIGHT - 1 }), this.line);
+    this.svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: nothing yet` }, s("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 1, y2: HEIGHT - 1 }), this.line);
     this.element = h("div", { class: "tile" }, h("h3", {}, title), this.now, this.svg, this.top);
   }
 

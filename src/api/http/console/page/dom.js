@@ -2,6 +2,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Characters that reverse the text after them, up to the end of the line. */
+const OVERRIDES = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** Children to append: those that are there, and texts in which no character reverses what follows. */
+function shown(children) {
+  const there = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  return there.map((child) => (typeof child === "string" ? child.replace(OVERRIDES, "\ufffd") : child));
+}
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
@@ -10,7 +19,7 @@ function fill(element, attributes, children) {
     else if (name in element && !(element instanceof SVGElement) && !/^(list|role|aria|for)/.test(name)) element[name] = value;
     else element.setAttribute(name === "class" ? "class" : name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...shown(children));
   return element;
 }
 
@@ -26,7 +35,7 @@ export function s(tag, attributes, ...children) {
 
 /** Replaces what is in an element. */
 export function show(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(...shown(children));
   return element;
 }
 

@@ -9,6 +9,11 @@ export function number(value) {
   return text.replace("-", "−");
 }
 
+/** A message of the server as a sentence: it begins with a capital, unless with a name such as `sample_rate_hz`. */
+export function sentence(text) {
+  return /^[a-z]+[ ,']/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+}
+
 /** A share as a percentage that is never rounded to certainty. */
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";

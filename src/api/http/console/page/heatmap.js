@@ -89,7 +89,7 @@ export class HeatMap {
     this.at = [0, 0];
     this.summary.textContent = mutedInWords(blocks);
     const compared = unusualInWords(this.blocks, usual);
-    this.compared.textContent = compared ?? (this.blocks.length ? instead : "");
+    show(this.compared, compared ?? (this.blocks.length ? instead : ""));
     this.choose.querySelector("[value=unusual]").disabled = compared === null;
     if (compared === null && this.measure === "unusual") this.measure = "zeroed";
     this.choose.value = this.measure;

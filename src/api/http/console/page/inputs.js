@@ -22,7 +22,8 @@ function typeOf(name, first) {
 
 /** An input from a file. `folder` is the name of the folder that it was in, if any. */
 export async function fromFile(file, folder = null) {
-  const first = new Uint8Array(await file.slice(0, 16).arrayBuffer());
+  // One that cannot be read is refused when it is sent, with the reason.
+  const first = new Uint8Array(await file.slice(0, 16).arrayBuffer().catch(() => new ArrayBuffer(0)));
   const type = typeOf(file.name, first);
   return { name: file.name, folder, body: file, type, isImage: Boolean(type?.startsWith("image/")), samples: null, options: {} };
 }
@@ -69,6 +70,14 @@ export function pixelsToCanvas(values, { channels, height, width }) {
 /** The options of an input that the model may be given: pictures have none of a recording's. */
 function optionsOf(input, options) {
   return input.isImage ? {} : { ...options, ...input.options };
+}
+
+/** Options that files of some types only have. */
+const OF_TYPES = { variable: [TYPES.mat, TYPES.npz], skip_lines: [TYPES.csv] };
+
+/** Those of the options that a file of this type can have. */
+export function suiting(options, type) {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => OF_TYPES[name]?.includes(type) ?? true));
 }
 
 /** Classifies an input and returns the whole answer. */

@@ -32,6 +32,7 @@ function take({ default: usual, models }) {
   }
   const found = latest.get(name) ?? shared.models[0] ?? null;
   list.disabled = !found;
+  show(place("start"), !found && h("p", { class: "problem" }, "No model is served. Operate says why, if any was found."));
   if (!found) return;
   list.value = found.name;
   const isOther = shared.model?.name !== found.name || shared.model?.version !== found.version;
@@ -46,8 +47,6 @@ function suit() {
 async function load() {
   try {
     take(await getJson("/models", { part: "The list of models" }));
-    show(place("start"));
-    if (!shared.model) show(place("start"), h("p", { class: "problem" }, "No model is served. Operate says why, if any was found."));
   } catch (problem) {
     show(place("start"), problemNote(problem, load));
   }
@@ -91,7 +90,7 @@ function themeButton() {
 function begin() {
   refreshTheme();
   setHooks({ askKey, reached });
-  views.many = new Many(shared, (input) => { location.hash = "#try"; views.try.take(input); });
+  views.many = new Many(shared, (input, options) => { location.hash = "#try"; views.try.take(input, options); });
   views.try = new Try(shared, (pairs) => { location.hash = "#many"; views.many.add(pairs); });
   views.whatif = new WhatIf(shared);
   views.operate = new Operate(shared, take);

@@ -3,7 +3,7 @@
 import { getJson, request } from "./api.js";
 import { Chart } from "./chart.js";
 import { h, say, show } from "./dom.js";
-import { bytes, count, number, percent, seconds } from "./format.js";
+import { bytes, count, hertz, number, percent, seconds } from "./format.js";
 import { buckets, parse, quantile, total } from "./metrics.js";
 import { classColour } from "./palette.js";
 import { problemNote } from "./problem.js";
@@ -142,7 +142,7 @@ export class Operate {
     const { name, version, state, reason, input, training, baseline, execution_provider: provider, max_batch: most } = entry;
     const held = training?.held_out_accuracy?.exact ?? training?.held_out_accuracy?.running;
     const facts = input && [
-      `${input.kind} ${input.shape.join(" × ")}${input.sample_rate_hz ? ` at ${number(input.sample_rate_hz)} Hz` : ""}; ${entry.classes.length} classes; batches of up to ${most} on ${provider.replace("ExecutionProvider", "")}`,
+      `${input.kind} ${input.shape.join(" × ")}${input.sample_rate_hz ? ` at ${hertz(input.sample_rate_hz)}` : ""}; ${entry.classes.length} classes; batches of up to ${most} on ${provider.replace("ExecutionProvider", "")}`,
       training && `Trained on ${count(training.training_inputs ?? 0, "input")} of ${training.data}${held ? `; ${percent(held)} of held-out inputs right` : ""}`,
       entry.origin && `Imported${entry.origin.producer ? ` from ${entry.origin.producer}` : ""}`,
       baseline ? `Baseline of ${count(baseline.shift_held_out_inputs ?? baseline.level_held_out_inputs ?? 0, "held-out input")}` : "No baseline: input shift and level are not told",

@@ -1,7 +1,7 @@
 /** Where inputs come from: files, a paste, the model's sample, the pad, the microphone. */
 
 import { h, show } from "./dom.js";
-import { number } from "./format.js";
+import { hertz } from "./format.js";
 import { chosenFiles, dropped, fromFile, fromSamples, sampleOf } from "./inputs.js";
 import { Microphone } from "./microphone.js";
 import { Pad } from "./pad.js";
@@ -48,7 +48,7 @@ export class Sources {
     this.drawButton.hidden = kind !== "image";
     this.micButton.hidden = kind !== "signal" || channels !== 1 || !rate || !navigator.mediaDevices;
     if (kind !== "image") this.#toggle(false);
-    const wants = kind === "image" ? `pictures; this model sees ${shape[2]} × ${shape[1]} pixels` : `recordings (WAV, MAT, CSV, NPY, FLAC …); this model sees ${shape[1].toLocaleString("en")} samples at a time${rate ? ` at ${number(rate)} Hz` : ""}`;
+    const wants = kind === "image" ? `pictures; this model sees ${shape[2]} × ${shape[1]} pixels` : `recordings (WAV, MAT, CSV, NPY, FLAC …); this model sees ${shape[1].toLocaleString("en")} samples at a time${rate ? ` at ${hertz(rate)}` : ""}`;
     show(this.hint, `Drop or paste ${wants}. Several files become a table.`);
   }
 

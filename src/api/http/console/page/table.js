@@ -6,8 +6,6 @@ import { h, show } from "./dom.js";
 const PAGE = 200;
 
 function compare(a, b) {
-  const [none, other] = [a === null || a === undefined, b === null || b === undefined];
-  if (none || other) return Number(none) - Number(other);
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
 }
 
@@ -18,12 +16,23 @@ export function sorted(rows, of, ascending) {
   return [...list, ...rows.filter((row) => !has(row))];
 }
 
+/** Makes these the children of an element. What stays is not touched, so that it keeps the focus. */
+function arrange(element, wanted) {
+  const stays = new Set(wanted);
+  for (const child of [...element.children]) if (!stays.has(child)) child.remove();
+  wanted.forEach((child, i) => { if (element.children[i] !== child) element.insertBefore(child, element.children[i] ?? null); });
+}
+
 export class Table {
-  /** Columns are `{name, of, cell, numeric}`: the value to sort by, and what the cell shows. */
+  /**
+   * Columns are `{name, of, cell, numeric, spans}`: the value to sort by, what the cell shows, and of which rows it takes
+   * the place of all further cells. A row that is the same object as before is not drawn again.
+   */
   constructor(caption, columns) {
     this.columns = columns;
     this.by = null;
     this.limit = PAGE;
+    this.drawn = new WeakMap();
     this.heads = columns.map((column, i) => h("th", { scope: "col", class: column.numeric ? "numeric" : "" }, h("button", { type: "button", class: "sort", onclick: () => this.#sort(i) }, column.name, h("span", { class: "arrow", "aria-hidden": "true" }))));
     this.body = h("tbody");
     this.rest = h("div", { class: "rest" });
@@ -40,10 +49,19 @@ export class Table {
     this.show(this.rows);
   }
 
+  #row(row) {
+    if (!this.drawn.has(row)) {
+      const last = this.columns.findIndex(({ spans }) => spans?.(row)), all = this.columns.length;
+      const cells = this.columns.slice(0, last < 0 ? all : last + 1).map(({ cell, numeric }, i) => h("td", { class: numeric ? "numeric" : "", colSpan: i === last ? all - i : 1 }, cell(row)));
+      this.drawn.set(row, h("tr", {}, cells));
+    }
+    return this.drawn.get(row);
+  }
+
   show(rows) {
     this.rows = rows;
     const list = this.by === null ? rows : sorted(rows, this.columns[this.by].of, this.ascending);
-    show(this.body, list.slice(0, this.limit).map((row) => h("tr", {}, this.columns.map(({ cell, numeric }) => h("td", { class: numeric ? "numeric" : "" }, cell(row))))));
+    arrange(this.body, list.slice(0, this.limit).map((row) => this.#row(row)));
     const more = list.length - this.limit;
     show(this.rest, more > 0 && h("button", { type: "button", onclick: () => { this.limit += PAGE; this.show(this.rows); } }, `Show more (${more})`));
   }

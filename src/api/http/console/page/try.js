@@ -47,6 +47,7 @@ export class Try {
     show(this.input, h("p", { class: "empty" }, "The input is drawn here: choose a file, or use the test input."));
     show(this.answer, h("p", { class: "empty" }, "The class and its probability come here."));
     show(this.usual, h("p", { class: "empty" }, "Whether the input is like the training data, and the sensor is all right."));
+    delete this.request.dataset.shown;
     show(this.request, h("p", { class: "empty" }, "The request for curl and Python, to copy."));
     show(this.windowed);
     show(this.muted, h("p", { class: "empty" }, "What each threshold did to each channel."));
@@ -59,9 +60,10 @@ export class Try {
     if (this.shared.input) this.run();
   }
 
-  /** Takes a new input and classifies it. */
-  take(input) {
-    if (this.shared.input?.name !== input.name) this.options.clear();
+  /** Takes a new input and classifies it, with the options of the one before if it is the same file again. */
+  take(input, options = null) {
+    const { input: before } = this.shared;
+    if (options || before?.name !== input.name || before.folder !== input.folder) this.options.replace(options ?? {});
     this.shared.input = input;
     this.run();
   }

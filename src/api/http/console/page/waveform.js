@@ -34,6 +34,15 @@ function scaleOf(pyramid) {
   return [least - room, most + room];
 }
 
+/** Writes a number on a ground of its own, so that it is read before a dense signal, too. */
+function drawOnGround(context, text, x, y) {
+  context.fillStyle = token("panel");
+  context.fillRect(x - 2, y - 7, context.measureText(text).width + 4, 14);
+  context.fillStyle = token("muted");
+  context.textBaseline = "middle";
+  context.fillText(text, x, y);
+}
+
 export class Waveform {
   constructor(timeline, { clicked, label }) {
     Object.assign(this, { timeline, unlike: [] });
@@ -81,10 +90,8 @@ export class Waveform {
     const y = (value) => below - ((value - least) / (most - least)) * below;
     this.#drawLines(context, width, y);
     for (const change of this.unlike) this.#drawChange(context, width, below, change);
-    context.fillStyle = token("muted");
-    context.textBaseline = "middle";
     const isWhole = (value) => y(value) >= 8 && y(value) <= below - 8;
-    for (const value of ticks(least, most, below / 45).filter(isWhole)) context.fillText(number(Number(value.toPrecision(7))), 4, y(value));
+    for (const value of ticks(least, most, below / 45).filter(isWhole)) drawOnGround(context, number(Number(value.toPrecision(7))), 4, y(value));
     const [from, to] = [timeline.words(timeline.from), timeline.words(timeline.to)];
     this.canvas.setAttribute("aria-valuenow", String(Math.round((100 * timeline.from) / timeline.length)));
     this.canvas.setAttribute("aria-valuetext", `from ${from} to ${to}`);

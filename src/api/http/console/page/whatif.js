@@ -47,7 +47,8 @@ export class WhatIf {
     this.left = h("section", { class: "panel side" });
     this.right = h("section", { class: "panel side" });
     this.effect = h("section", { class: "panel" });
-    this.empty = h("section", { class: "panel" }, h("p", { class: "empty" }, "There is no input yet. "), h("button", { type: "button", onclick: () => this.#sample() }, "Use a test input"));
+    this.unsampled = h("div", { role: "alert" });
+    this.empty = h("section", { class: "panel" }, h("h2", {}, "What if"), h("p", { class: "empty" }, "What would noise, another gain, an offset or lost samples do? Choose an input in ", h("a", { href: "#try" }, "Try"), ", or use the model's test input."), h("button", { type: "button", onclick: () => this.#sample() }, "Use a test input"), this.unsampled);
     this.body = h("div", {},
       h("section", { class: "panel" }, h("h2", {}, "What if"), this.sliders,
         h("div", { class: "bar-of-tools" }, h("button", { type: "button", onclick: () => this.#reset() }, "Reset"), h("label", { for: "other-model" }, "Compared with model"), this.model, h("button", { type: "button", onclick: () => this.file.click() }, "Compare with another file"), this.file, this.same), this.problem),
@@ -82,8 +83,13 @@ export class WhatIf {
   }
 
   async #sample() {
-    this.shared.input = await sampleOf(this.shared.model);
-    this.shown(true);
+    try {
+      this.shared.input = await sampleOf(this.shared.model);
+      show(this.unsampled);
+      this.shown(true);
+    } catch (problem) {
+      show(this.unsampled, problemNote(problem, () => this.#sample()));
+    }
   }
 
   async #other(file) {
@@ -154,11 +160,10 @@ export class WhatIf {
 
   async #side(place, title, input, model, prediction, before) {
     place.thumbnail ??= new Thumbnail();
-    const words = `${model.name}${prediction.windows?.length ? `; mean of ${prediction.windows.length} windows` : ""}`;
+    const words = `${model.name}${prediction.windows?.length ? `; mean of the ${this.part?.cut && input !== this.second ? "first " : ""}${prediction.windows.length} windows` : ""}`;
     if (input.samples) place.thumbnail.signal(new Pyramid(input.samples.channels[0]));
     else if (input.isImage) await place.thumbnail.picture(input.body);
-    const cut = title === "Original" && this.part?.cut;
-    show(place, h("h3", {}, title), place.thumbnail.canvas, cut && h("p", { class: "note" }, `The first ${MOST_WINDOWS} windows of the recording.`), verdict(prediction, words), bars({ ...prediction, probabilities: prediction.probabilities.slice(0, 5) }, before), before && h("p", { class: "note" }, "The mark in each bar is where the original was."),
+    show(place, h("h3", {}, title), place.thumbnail.canvas, verdict(prediction, words), bars({ ...prediction, probabilities: prediction.probabilities.slice(0, 5) }, before), before && h("p", { class: "note" }, "The mark in each bar is where the original was."),
       h("p", { class: "note" }, inWords(prediction.diagnostics, model.input.kind === "signal")));
   }
 
