@@ -62,9 +62,9 @@ impl Foreign {
         self.folder.join("model.onnx")
     }
 
-    /// Whether it computes with 16-bit floats.
+    /// Whether it computes with 16-bit floats or quantised convolutions.
     pub(crate) fn is_rough(&self) -> bool {
-        self.name().contains("fp16")
+        ["fp16", "qdq"].iter().any(|kind| self.name().contains(kind))
     }
 
     /// As many labels as the model has outputs.

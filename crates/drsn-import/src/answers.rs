@@ -80,11 +80,11 @@ pub(crate) fn find(
              divides by numbers that can be zero",
         );
     }
-    let tolerance = tolerance(adapted.is_rough);
+    let tolerance = tolerance(adapted.is_rough());
     check(&mut model, &tensor, &probes, &expected, tolerance)?;
-    let numbers = match numbers(&expected, if adapted.is_rough { 1e-2 } else { 1e-3 }) {
+    let numbers = match numbers(&expected, if adapted.is_rough() { 1e-2 } else { 1e-3 }) {
         Some(numbers) => numbers,
-        None => logits_or_labels(&mut model, &tensor, &probes[0])?,
+        None => logits_or_labels(&mut model, &tensor, &probes[0], adapted.is_quantised)?,
     };
     adapted.graph.output =
         vec![ValueInfoProto { name: Some(tensor.clone()), ..ValueInfoProto::default() }];
@@ -191,6 +191,7 @@ fn logits_or_labels(
     model: &mut Probe,
     tensor: &str,
     probe: &ArrayD<f32>,
+    is_quantised: bool,
 ) -> Result<Numbers, ImportError> {
     let strong = model.run(probe.mapv(|value| STRONG * value).view())?;
     if strong
@@ -199,6 +200,12 @@ fn logits_or_labels(
         .is_some_and(|strong| !strong.iter().copied().all(is_share))
     {
         return Ok(Numbers::Logits);
+    }
+    if is_quantised {
+        return refuse(
+            "the model's probabilities are quantised, and do not sum to 1: quantise its convolutions only \
+             (op_types_to_quantize=[\"Conv\"]), or import it as it was before",
+        );
     }
     refuse(
         "the model's answers are between 0 and 1 and do not sum to 1, as if an input could have several \

@@ -67,7 +67,7 @@ pub struct Imported {
     /// What was found.
     pub report: Report,
     /// The largest difference between this model's probabilities and its framework's that is
-    /// rounding: more for 16-bit floats.
+    /// rounding: more for 16-bit floats and quantised models.
     pub tolerance: f32,
 }
 
@@ -81,9 +81,10 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
         Runner { runtime, operator_set: source.operator_set, ir_version: source.ir_version };
     let mut adapted = adapt::adapt(&source, runner, options)?;
     let answers = answers::find(&mut adapted, runner, options)?;
-    let search = search(&adapted.graph, runner, &answers, adapted.is_rough)?;
+    let (is_rough, is_quantised) = (adapted.is_rough(), adapted.is_quantised);
+    let search = search(&adapted.graph, runner, &answers, adapted.is_half)?;
     if search.found.is_empty() && !options.allow_plain {
-        return refuse(nothing_found(&search));
+        return refuse(nothing_found(&search, is_quantised));
     }
     let mut report = report(&source, &adapted, &answers);
     let classes = options.labels.len();
@@ -95,7 +96,6 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
         let mut message = runner.message(graph);
         add_metadata(&mut message, &options.labels, &names);
         let model = message.encode_to_vec();
-        let is_rough = adapted.is_rough;
         verify::verify(runtime, &model, &adapted.input, &answers, &blocks, is_rough)
             .map(|(golden, values)| (model, golden, values))
     };
@@ -106,7 +106,7 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
     };
     describe::describe(&mut report, &search, &blocks, &values);
     let manifest = manifest_of(options, &report, adapted.input, blocks);
-    let tolerance = adapt::tolerance(adapted.is_rough);
+    let tolerance = adapt::tolerance(is_rough);
     Ok(Imported { manifest, model, golden, report, tolerance })
 }
 
@@ -149,7 +149,7 @@ fn search(
     graph: &onnx::proto::GraphProto,
     runner: Runner<'_>,
     answers: &Answers,
-    is_rough: bool,
+    is_half: bool,
 ) -> Result<Search, ImportError> {
     let index = Graph::new(graph);
     let needed = find::needed(&index);
@@ -160,19 +160,25 @@ fn search(
     let input: ArrayD<f32> =
         answers.probes[0].slice_axis(ndarray::Axis(0), (0..2).into()).to_owned();
     let probe = runner.run(graph, &names, input.view())?;
-    find::search(&index, runner, &probe, if is_rough { find::ROUGH } else { find::FINE })
+    find::search(&index, runner, &probe, if is_half { find::ROUGH } else { find::FINE })
 }
 
-fn nothing_found(search: &Search) -> String {
+fn nothing_found(search: &Search, is_quantised: bool) -> String {
     let others = match (search.constant, search.positional) {
         (0, 0) => String::new(),
         (0, n) => format!(" ({n} with a threshold for each position were found)"),
         (n, _) => format!(" ({n} with a threshold that does not depend on the input were found)"),
     };
+    let advice = if is_quantised {
+        "the model is quantised: quantise its convolutions only (op_types_to_quantize=[\"Conv\"]) or import \
+         it as it was before; "
+    } else {
+        ""
+    };
     format!(
         "no soft threshold and no garrote was found: tensors y = sign(x) · max(|x| − τ, 0) or \
          x − τ²/x, computed by element-wise operators, with one τ for each channel, group or input, \
-         were looked for{others}; --allow-plain imports the network without blocks"
+         were looked for{others}; {advice}--allow-plain imports the network without blocks"
     )
 }
 

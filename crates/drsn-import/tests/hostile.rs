@@ -5,7 +5,12 @@
 #[path = "../../../tests/support/skip.rs"]
 mod skip;
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use drsn_bundle::{
     Name,
@@ -221,6 +226,32 @@ fn functions_that_grow_without_measure_are_refused() {
     });
     let sentence = refusal(&runtime, folder.path(), &model);
     assert!(sentence.contains("expand to more than"), "{sentence}");
+}
+
+/// Each two of 3,000 tensors are a pair that changes nothing; they took all of the import's time, one
+/// session of the runtime for each.
+#[test]
+fn a_long_chain_of_operators_without_effect_is_searched_in_seconds() {
+    let runtime = match Runtime::start(None) {
+        Ok(runtime) => runtime,
+        Err(error) => return skip::skip(&error.to_string()),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let model = changed(|_, graph| {
+        graph.node[1].output = vec!["link0".to_owned()];
+        for at in 0..3000 {
+            let next = if at == 2999 { "positive".to_owned() } else { format!("link{}", at + 1) };
+            graph.node.push(NodeProto {
+                input: vec![format!("link{at}")],
+                output: vec![next],
+                ..node("", "Abs")
+            });
+        }
+    });
+    let start = Instant::now();
+    assert_eq!(refusal(&runtime, folder.path(), &model), "it is imported");
+    // Without load 2 s; before it was minutes.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 /// Every byte of a model may be another: nothing crashes, and no byte is read outside.

@@ -7,7 +7,7 @@ mod shape;
 
 use std::collections::HashMap;
 
-use drsn_bundle::onnx::proto::{GraphProto, TensorProto};
+use drsn_bundle::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use drsn_bundle::{InputSpec, onnx};
 
 use crate::{
@@ -25,7 +25,16 @@ pub(crate) struct Adapted {
     /// What was changed, in sentences.
     pub(crate) notes: Vec<String>,
     /// Whether the model computes with 16-bit floats.
-    pub(crate) is_rough: bool,
+    pub(crate) is_half: bool,
+    /// Whether it rounds features to integers of a few bits.
+    pub(crate) is_quantised: bool,
+}
+
+impl Adapted {
+    /// Whether its results differ from one processor, or one optimisation, to the next.
+    pub(crate) fn is_rough(&self) -> bool {
+        self.is_half || self.is_quantised
+    }
 }
 
 /// Adapts a model.
@@ -40,18 +49,18 @@ pub(crate) fn adapt(
 ) -> Result<Adapted, ImportError> {
     let mut graph = source.graph.clone();
     free_names(&mut graph);
-    let is_rough = computes_roughly(&graph);
+    let (is_half, is_quantised) = (has_halves(&graph), quantises(&graph));
     let shape = shape::read(&graph, options)?;
     let (input, of_input) = input::put_in_front(&mut graph, &shape, options)?;
     let mut notes = [source.notes.clone(), of_input].concat();
     for output in &mut graph.output {
         output.r#type = None;
     }
-    let tolerance = tolerance(is_rough);
+    let tolerance = tolerance(is_half || is_quantised);
     if let Some(note) = batch::make_variable(&mut graph, runner, &input, shape.batch, tolerance)? {
         notes.push(note);
     }
-    Ok(Adapted { graph, input, notes, is_rough })
+    Ok(Adapted { graph, input, notes, is_half, is_quantised })
 }
 
 /// The largest difference between two runs that is rounding, relative to the largest number.
@@ -86,7 +95,14 @@ fn free_names(graph: &mut GraphProto) {
     }
 }
 
-/// Whether weights are 16-bit floats, whose results differ from one processor to the next.
-fn computes_roughly(graph: &GraphProto) -> bool {
+/// Whether nodes round to integers: where two ways to compute a feature are on both sides of a step, the
+/// results differ by one.
+fn quantises(graph: &GraphProto) -> bool {
+    let mut operators = graph.node.iter().map(NodeProto::op_type);
+    operators.any(|name| name == "QuantizeLinear" || name.starts_with("QLinear"))
+}
+
+/// Whether weights are 16-bit floats.
+fn has_halves(graph: &GraphProto) -> bool {
     graph.initializer.iter().map(TensorProto::data_type).any(|kind| matches!(kind, 10 | 16))
 }

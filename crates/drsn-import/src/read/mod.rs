@@ -89,8 +89,8 @@ fn decode(bytes: &[u8]) -> Result<ModelProto, ImportError> {
     }
     let model = onnx::decode(bytes).map_err(|reason| {
         ImportError::Refused(format!(
-            "the file cannot be read as an ONNX model ({reason}): was it cut off, or is it a model \
-             of another format?"
+            "the file cannot be read as an ONNX model ({reason}): it was cut off, or is of another \
+             format (.ort, .tflite, .pb, a ZIP archive); give the .onnx file that an exporter wrote"
         ))
     })?;
     if !model.training_info.is_empty() {

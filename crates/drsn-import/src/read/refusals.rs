@@ -36,7 +36,7 @@ fn check_operator(node: &NodeProto) -> Result<(), ImportError> {
     if !is_standard(domain) {
         return refuse(format!(
             "the model uses the operator {domain}.{operator}: {}",
-            advice(domain)
+            advice(domain, operator)
         ));
     }
     if CONTROL_FLOW.contains(&operator) || node.attribute.iter().any(has_graph) {
@@ -89,9 +89,19 @@ fn has_graph(attribute: &AttributeProto) -> bool {
     attribute.g.is_some() || !attribute.graphs.is_empty()
 }
 
-/// What to do about operators of a domain.
-fn advice(domain: &str) -> &'static str {
-    if domain.starts_with("com.microsoft") || domain.starts_with("ai.onnx.") {
+/// Parts of the names of operators that ONNX Runtime's quantiser writes.
+const QUANTISED: [&str; 5] = ["uantize", "QLinear", "QGemm", "Integer", "NBits"];
+
+/// What to do about an operator of a domain.
+fn advice(domain: &str, operator: &str) -> &'static str {
+    if domain == "com.microsoft" && QUANTISED.iter().any(|part| operator.contains(part)) {
+        "only ONNX's standard operators can be served, and ONNX Runtime's quantiser writes its own: quantise \
+         with quant_format=QuantFormat.QDQ and 8 bits, or import the model as it was before"
+    } else if domain.starts_with("ai.onnx.ml") {
+        "only ONNX's standard operators can be served, and not those of classical machine learning: export \
+         the network alone, which takes and returns arrays of numbers (with skl2onnx \
+         options={'zipmap': False})"
+    } else if domain.starts_with("com.microsoft") || domain.starts_with("ai.onnx.") {
         "only ONNX's standard operators can be served; ONNX Runtime writes its own when it optimises \
          a model: import the model as it was before it was optimised"
     } else if domain.starts_with("com.mathworks") {
