@@ -135,6 +135,11 @@ fn choose(run: &Tensors, names: &[&str], options: &Options) -> Result<String, Im
              and it has {} for a batch of {ROWS}",
             listed()
         )),
+        ([], _) => refuse(format!(
+            "none of the model's outputs has {labels} numbers for each input, one for each label ({}): give \
+             as many labels as one of them has numbers, or export the model without what follows its classes",
+            listed()
+        )),
         _ => refuse(format!(
             "several of the model's outputs may have the classes ({}): say which with --output NAME",
             listed()

@@ -1,6 +1,7 @@
 //! Models that a quantiser wrote: served if their thresholds are in floats, or refused with what to do.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[expect(dead_code, reason = "other tests need more operators")]
 mod network;
 #[path = "../../../tests/support/skip.rs"]
 mod skip;

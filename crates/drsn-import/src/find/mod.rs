@@ -29,6 +29,10 @@ use crate::{
     run::{Runner, Tensors},
 };
 
+/// Most pairs that are tried without a tensor that may be their threshold's. They are only counted, and long
+/// chains of operators have hundreds of thousands.
+const MOST_ALONE: usize = 500;
+
 /// A threshold that was proved.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -110,12 +114,19 @@ pub(crate) fn search(
     let mut search = Search::default();
     let mut taken: HashSet<usize> = HashSet::new();
     let mut constant: Vec<Vec<usize>> = Vec::new();
+    let mut alone = 0;
     let mut plausible = candidates(graph, probe, tolerance);
     // The shortest way first: a longer one is the same threshold with something around it.
     plausible.sort_by_key(|candidate| (candidate.region.len(), candidate.order));
     for candidate in plausible {
         if candidate.region.iter().any(|node| taken.contains(node)) {
             continue;
+        }
+        if region::entering(graph, &candidate.region, &candidate.x).is_empty() {
+            alone += 1;
+            if alone > MOST_ALONE {
+                continue;
+            }
         }
         match prove(graph, runner, probe, &candidate, tolerance) {
             Proof::Refuted => (),

@@ -77,7 +77,8 @@ impl Short {
         }
         if *padding == PaddingConfig::Refuse {
             return Err(format!(
-                "{first} of its {length} samples are to train on, too few for a window of {window}"
+                "{first} of its {length} samples are to train on, too few for a window of {window}: let \
+                 folders train and test, or the column split of an index, divide whole recordings"
             ));
         }
         self.undivided.push((recording, entry));
