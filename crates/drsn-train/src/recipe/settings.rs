@@ -59,7 +59,7 @@ fn keep_common_fields(table: &mut toml::Table, kind: &str) {
     let before = data.get("kind").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
     let are_signals = [&before[..], kind].iter().all(|k| matches!(*k, "signals" | "windows"));
     if before != kind {
-        data.retain(|field, _| are_signals && OF_ALL_SIGNALS.contains(&&field[..]));
+        data.retain(|field, _| are_signals && OF_ALL_SIGNALS.contains(&field));
     }
 }
 

@@ -76,9 +76,9 @@ fn titles_of_axes_are_within_the_picture() {
         curves(&curves_above, "Noise", ""),
         reliability(&scores, "Calibration"),
     ] {
-        let titles = figure.marks.iter().filter_map(|mark| match mark {
-            marks::Mark::Text(text) if text.is_rotated && text.at.1 < figure.size.1 => Some(text),
-            _ => None,
+        let titles = figure.marks.iter().filter_map(|mark| {
+            let marks::Mark::Text(text) = mark else { return None };
+            text.is_rotated.then_some(text)
         });
         let lefts: Vec<f64> = titles.map(|text| text.at.0 - text.size / 2.0).collect();
         assert!(
