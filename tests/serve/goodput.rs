@@ -22,7 +22,9 @@ use tokio::{
 
 use crate::harness::{self, Process, has_runtime};
 
-const QUEUE: usize = 512;
+/// In a short run, whose server is not optimised: there, reading requests takes as long as answering
+/// them, so that a long queue is hardly filled; and in a long one.
+const QUEUE: [usize; 2] = [64, 512];
 const BATCH: usize = 16;
 /// Clients that keep the server busy, without filling its queue.
 const SATURATING: usize = 64;
@@ -178,9 +180,9 @@ async fn phase(server: &Process, clients: usize, rate: Option<f64>, time: Durati
 }
 
 /// A server on the first processor, and this thread on the second.
-fn start_apart() -> (Process, bool) {
+fn start_apart(queue: usize) -> (Process, bool) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/bearing/1");
-    let (queue, batch) = (QUEUE.to_string(), BATCH.to_string());
+    let (queue, batch) = (queue.to_string(), BATCH.to_string());
     let flags = ["--queue", &queue, "--max-batch", &batch, "--workers", "1"];
     let plain = harness::command(&models, &flags);
     let thread = fs::read_link("/proc/thread-self").unwrap();
@@ -209,7 +211,8 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     let seconds = std::env::var("DRSN_OVERLOAD_SECONDS").ok().and_then(|s| s.parse().ok());
     let is_long = seconds.is_some();
     let time = Duration::from_secs(seconds.unwrap_or(4));
-    let (server, is_apart) = start_apart();
+    let queue = QUEUE[usize::from(is_long)];
+    let (server, is_apart) = start_apart(queue);
     phase(&server, SATURATING, None, time / 10).await;
     let capacity = phase(&server, SATURATING, None, time / 4).await;
     assert_eq!(capacity.refused, 0);
@@ -219,7 +222,7 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     let counted = refusals(&server).await - before;
 
     // A request is answered after those before it in the queue and in two batches.
-    let bound = (QUEUE + 2 * BATCH) as f64 / overload.answered_a_second();
+    let bound = (queue + 2 * BATCH) as f64 / overload.answered_a_second();
     let by_wall = overload.answered_a_second() / capacity.answered_a_second();
     let by_processor =
         overload.answered_a_processor_second() / capacity.answered_a_processor_second();
@@ -256,6 +259,6 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     let goodput = if is_long { by_wall.min(by_processor) } else { by_processor };
     assert!(goodput >= least, "goodput {by_wall:.3}, by processor time {by_processor:.3}");
     // Their turns also come between a request and its answer.
-    let allowed = if is_long { 1.1 * bound } else { 10.0 * bound + 2.0 };
+    let allowed = if is_long { 1.1 * bound } else { 10.0 * bound + 4.0 };
     assert!(overload.percentile(0.99) <= allowed, "{} s", overload.percentile(0.99));
 }

@@ -197,8 +197,8 @@ fn classification(path: &str) -> Operation {
 
 /// How the body of a request is compressed.
 fn content_encoding() -> Value {
-    let encodings = json!({ "type": "string", "enum": ["identity", "gzip", "deflate"] });
-    header("Content-Encoding", &encodings, "How the body is compressed.")
+    let encodings = json!({ "type": "string", "enum": ["identity", "gzip", "deflate", ""] });
+    header("Content-Encoding", &encodings, "How the body is compressed; empty is `identity`.")
 }
 
 fn models() -> Vec<Operation> {

@@ -1,17 +1,13 @@
 //! JPEG files of kinds that no decoder here reads, so that they are not called damaged.
 
-use super::segment;
+use super::{marker, segment};
 
 /// What makes a whole JPEG file one that is not supported; `None` for the usual kinds, and where a
 /// file is damaged before its frame.
 pub(in crate::input::image) fn unsupported(bytes: &[u8]) -> Option<&'static str> {
     let mut rest = bytes.get(2..)?;
     loop {
-        let [0xff, marker, tail @ ..] = rest else { return None };
-        if *marker == 0xff {
-            rest = rest.get(1..)?;
-            continue;
-        }
+        let (marker, tail) = marker(rest)?;
         let (content, after) = segment(tail)?;
         match marker {
             0xc0..=0xc2 => return of_usual_frame(content),

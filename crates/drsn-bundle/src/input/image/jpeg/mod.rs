@@ -62,12 +62,8 @@ pub(super) fn survey(bytes: &[u8]) -> Option<Survey> {
     let mut survey = Survey::default();
     let mut scans = 0_u64;
     loop {
-        let [0xff, marker, tail @ ..] = rest else { return None };
-        if *marker == 0xff {
-            rest = rest.get(1..)?;
-            continue;
-        }
-        if *marker == 0xd9 {
+        let (marker, tail) = marker(rest)?;
+        if marker == 0xd9 {
             return (scans > 0).then_some(survey);
         }
         let (content, after) = segment(tail)?;
@@ -75,7 +71,7 @@ pub(super) fn survey(bytes: &[u8]) -> Option<Survey> {
         rest = after;
         match marker {
             0xc0..=0xc2 if frame.is_none() => {
-                let read = Frame::read(content, *marker == 0xc2)?;
+                let read = Frame::read(content, marker == 0xc2)?;
                 survey.describe(&read);
                 frame = Some(read);
             }
@@ -96,6 +92,17 @@ pub(super) fn survey(bytes: &[u8]) -> Option<Survey> {
                 rest = after;
             }
             _ => {}
+        }
+    }
+}
+
+/// The next marker, behind any number of fill bytes, and what follows it.
+fn marker(mut rest: &[u8]) -> Option<(u8, &[u8])> {
+    loop {
+        match rest {
+            [0xff, 0xff, ..] => rest = rest.get(1..)?,
+            [0xff, marker, tail @ ..] => return Some((*marker, tail)),
+            _ => return None,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Frame, segment};
+use super::{Frame, marker, segment};
 
 const END: [u8; 2] = [0xff, 0xd9];
 /// Coefficients of a block.
@@ -52,11 +52,7 @@ fn end_of_scan(bytes: &[u8], max_pixels: u64) -> Option<usize> {
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     loop {
-        let [0xff, marker, tail @ ..] = rest else { return None };
-        if *marker == 0xff {
-            rest = rest.get(1..)?;
-            continue;
-        }
+        let (marker, tail) = marker(rest)?;
         let (content, after) = segment(tail)?;
         match marker {
             0xc0 | 0xc1 => frame = Some(Frame::read(content, false)?),
