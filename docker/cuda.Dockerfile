@@ -32,10 +32,11 @@ COPY crates/unified-features crates/unified-features
 COPY crates/drsn-train/Cargo.toml crates/drsn-train/
 COPY xtask/Cargo.toml xtask/
 RUN mkdir -p src benches/serving xtask/src crates/drsn-bundle/src crates/drsn-import/src crates/drsn-recording/src \
-      crates/drsn-train/src crates/drsn-train/benches \
+      crates/drsn-recording/benches crates/drsn-train/src crates/drsn-train/benches \
  && for library in src/lib.rs crates/drsn-bundle/src/lib.rs crates/drsn-import/src/lib.rs crates/drsn-recording/src/lib.rs; do echo '//! Empty.' > "$library"; done \
  && for program in build.rs src/main.rs benches/serving/main.rs xtask/src/main.rs crates/drsn-bundle/build.rs \
-      crates/drsn-train/build.rs crates/drsn-train/src/main.rs crates/drsn-train/benches/training.rs; \
+      crates/drsn-train/build.rs crates/drsn-train/src/main.rs crates/drsn-train/benches/training.rs \
+      crates/drsn-recording/benches/reading.rs; \
     do printf '//! Empty.\nfn main() {}\n' > "$program"; done \
  && cargo build --locked --profile dist --package drsn-serve
 COPY build.rs ./

@@ -124,6 +124,36 @@ fn both_images_build_the_server_alike() {
     assert_eq!(stage(DOCKERFILES[0]), stage(DOCKERFILES[1]));
 }
 
+/// The first layer compiles the dependencies with empty programs in place of the project's own. A
+/// manifest that names a program which the layer lacks (once, a new benchmark) stops the build.
+#[test]
+fn the_empty_programs_of_the_image_are_those_of_the_manifests() {
+    let file = read(DOCKERFILES[0]);
+    let (_, layer) = file.split_once("\nRUN mkdir -p src ").unwrap();
+    let (layer, _) = layer.split_once(" \\\n && cargo build ").unwrap();
+    let script = format!("mkdir -p src {layer}").replace("\\\n", " ");
+    let folder = tempfile::tempdir().unwrap();
+    let (before, _) = file.split_once("\nRUN mkdir -p src ").unwrap();
+    let (_, copied) = before.split_once("AS build\n").unwrap();
+    for line in copied.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let (from, to) = line.rsplit_once(' ').unwrap();
+        let inside = to.rsplit_once('/').map_or("", |(inside, _)| inside);
+        fs::create_dir_all(folder.path().join(inside)).unwrap();
+        let to = folder.path().join(to);
+        for from in from.split(' ') {
+            run(Command::new("cp").current_dir(root()).args(["-r", from]).arg(&to));
+        }
+    }
+    run(Command::new("sh").current_dir(&folder).args(["-ec", &script]));
+    let cargo = env!("CARGO");
+    run(Command::new(cargo).current_dir(&folder).args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version=1",
+    ]));
+}
+
 #[test]
 fn the_images_have_the_onnx_runtime_that_is_tested() {
     let (obtained, library) =

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::TrainError;
 use crate::{
     recipe::{Recipe, RecipeError},
-    training::{Checkpoint, digest},
+    training::digest,
 };
 
 /// The recipe with the digest of the weights that the training starts from.
@@ -36,7 +36,7 @@ pub(super) fn with_start(recipe: &Recipe, from: Option<&Path>) -> Result<Recipe,
         });
     }
     let start = recipe.start.get_or_insert_default();
-    let found = digest(&Checkpoint::load(path)?);
+    let found = digest(path)?;
     if !start.weights.is_empty() && start.weights != found {
         return Err(TrainError::Incompatible {
             reason: format!(

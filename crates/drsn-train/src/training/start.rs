@@ -20,9 +20,24 @@ use crate::{
     random::{Purpose, stream},
 };
 
-/// SHA-256 of a checkpoint's weights, in lower-case hexadecimal digits.
-pub(crate) fn digest(checkpoint: &Checkpoint) -> String {
-    hexadecimal(&Sha256::digest(&checkpoint.weights))
+/// SHA-256 of the weights of the checkpoint at `path`, in lower-case hexadecimal digits: of their
+/// names, shapes and values. Their bytes in the checkpoint also have numbers that Burn draws anew for
+/// each network, so the same training would have another one each time.
+pub(crate) fn digest(path: &Path) -> Result<String, CheckpointError> {
+    let malformed = |error: burn_pack::Error| CheckpointError::Malformed {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let weights = Bytes::from_bytes_vec(Checkpoint::load(path)?.weights);
+    let tensors = burn_pack::Reader::from_bytes(weights).and_then(burn_pack::Reader::into_tensors);
+    let mut tensors = tensors.map_err(malformed)?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut hash = Sha256::new();
+    for tensor in tensors {
+        hash.update(format!("{} {:?} {:?}\n", tensor.name, tensor.dtype, tensor.shape.to_vec()));
+        hash.update(&tensor.into_bytes().map_err(malformed)?[..]);
+    }
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// A network with the weights of the checkpoint at `path`, and what it is in words. Its last layer
