@@ -1,6 +1,6 @@
 //! A model in ONNX Runtime: choosing the device, golden self-check, warm-up.
 //!
-//! On the CPU the graphs are those of [`onnx::with_fused_shrinkage`].
+//! On the CPU the graphs are those of [`onnx::for_cpu`].
 
 use std::sync::{Arc, Once};
 
@@ -270,8 +270,8 @@ enum Certainty {
     Guess,
 }
 
-/// Opens a session that reproduces the golden outputs. On the CPU it uses the graph with drsn's
-/// fused operators if that reproduces them too.
+/// Opens a session that reproduces the golden outputs. On the CPU it uses the graph made for it if that
+/// reproduces them too.
 fn open_graph(
     runtime: &Runtime,
     bundle: &Bundle,
@@ -286,15 +286,14 @@ fn open_graph(
         Ok(session)
     };
     if provider == Provider::Cpu {
-        let fused =
-            onnx::with_fused_shrinkage(model, &bundle.manifest.blocks).map_err(load_error)?;
-        if fused != model {
-            match open(&fused) {
+        let faster = onnx::for_cpu(model, &bundle.manifest.blocks).map_err(load_error)?;
+        if faster != model {
+            match open(&faster) {
                 Ok(session) => return Ok(session),
                 Err(_) if certainty == Certainty::Guess => {}
                 Err(error) => {
                     let model = &bundle.manifest.name;
-                    tracing::warn!(%model, %error, "the fused shrinkage operators fail; trying the original graph");
+                    tracing::warn!(%model, %error, "the graph made for the processor fails; trying the original one");
                 }
             }
         }

@@ -35,6 +35,13 @@ turned[0x0112] = 6
 colour.save(f'{folder}/lossless.webp', lossless=True)
 alpha.save(f'{folder}/alpha.webp', lossless=True, exact=True)
 colour.save(f'{folder}/turned.webp', lossless=True, exif=turned)
+colour.save(f'{folder}/turned.png', exif=turned)
+# The same chunk behind the pixels, where decoders that stop at them do not see it.
+png = open(f'{folder}/turned.png', 'rb').read()
+begin = png.index(b'eXIf') - 4
+end = begin + 12 + int.from_bytes(png[begin:begin + 4], 'big')
+late = png[:begin] + png[end:-12] + png[begin:end] + png[-12:]
+open(f'{folder}/turned_late.png', 'wb').write(late)
 colour.save(f'{folder}/lossy.webp', quality=90)
 colour.save(f'{folder}/animated.webp', lossless=True, save_all=True, append_images=[grey.convert('RGB')], duration=50)
 colour.save(f'{folder}/colour.bmp')
@@ -101,7 +108,7 @@ fn files_of_pillow(folder: &Path) -> Option<Vec<File>> {
             files.push((name, fs::read(&path).unwrap(), expected));
         }
     }
-    assert_eq!(files.len(), 14);
+    assert_eq!(files.len(), 16);
     Some(files)
 }
 

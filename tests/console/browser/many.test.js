@@ -41,6 +41,19 @@ test("many files in folders: a table, filters, a confusion matrix, exports", () 
   await answer(page, /^7$/);
 })));
 
+// Regression: the row was drawn anew with its answer, and the keyboard's user was thrown back to the top of the page.
+test("a row keeps the focus when its answer comes", () => withServer([], (server) => inConsole(server, { hash: "#many" }, async (page) => {
+  await choose(page, "mnist");
+  let send;
+  const sent = new Promise((resolve) => { send = resolve; });
+  await page.route("**/classify*", async (route) => { await sent; await route.continue(); });
+  await page.locator(".many input[type=file]").first().setInputFiles(["a", "b"].map((name) => ({ name: `${name}.png`, mimeType: "image/png", buffer: readFileSync(SEVEN) })));
+  await page.getByRole("button", { name: "b.png" }).focus();
+  send();
+  await page.getByText("2 of 2 files answered").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "b.png");
+})));
+
 test("several recordings: the variable is given once, for all", { skip: skipped }, () => withServer([], (server) => inConsole(server, { expected: [400] }, async (page) => {
   await choose(page, "bearing");
   const files = ["48k_Drive_End_B007_0_122.mat", "48k_Drive_End_IR014_0_174.mat", "normal_0_97.mat"];

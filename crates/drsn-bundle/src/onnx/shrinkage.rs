@@ -102,7 +102,7 @@ fn wrong(reason: &str) -> BundleError {
 }
 
 /// The version of the standard operators that a model is written for.
-fn operator_set(model: &ModelProto) -> i64 {
+pub(super) fn operator_set(model: &ModelProto) -> i64 {
     let standard = |set: &&OperatorSetIdProto| matches!(set.domain(), "" | "ai.onnx");
     model.opset_import.iter().find(standard).map_or(1, OperatorSetIdProto::version)
 }

@@ -57,6 +57,7 @@ pub(super) fn read(
         }
     }
     let mut first = inspected(&mut lines)?;
+    check_text(&first)?;
     let segments = Segments::of(&mut first);
     let mut table = match open(&first, segments, selection, limits, lines.is_ended()) {
         Ok(table) => table,
@@ -90,6 +91,32 @@ fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Vec<Line>, RecordingErro
         first.push((number, line.to_owned()));
     }
     Ok(first)
+}
+
+/// Refuses what is no text but is named like a table: hardly any character of a text is a control
+/// character. Zeros do not count, since loggers fill what they do not use with them, and a few kinds
+/// do not, since devices put them around each line.
+fn check_text(first: &[Line]) -> Result<(), RecordingError> {
+    const MOST: f64 = 0.05;
+    const KINDS: u32 = 4;
+    let is_control = |c: &char| c.is_ascii_control() && !matches!(c, '\0' | '\t' | '\r' | '\x0c');
+    let characters = || first.iter().flat_map(|(_, line)| line.chars());
+    let (mut count, mut kinds) = (0_usize, 0_u32);
+    for control in characters().filter(is_control) {
+        count += 1;
+        kinds |= 1_u32.checked_shl(control.into()).unwrap_or(0);
+    }
+    if kinds.count_ones() <= KINDS {
+        return Ok(());
+    }
+    let all = characters().count();
+    if count as f64 <= MOST * all as f64 {
+        return Ok(());
+    }
+    Err(malformed(format!(
+        "it is not text, because {count} of its first {all} characters are control characters: name or \
+         declare it as what it is"
+    )))
 }
 
 /// The table that begins in the first lines, after reading those of its rows that are among them.

@@ -294,4 +294,20 @@ proptest! {
     fn no_text_makes_the_reader_panic(text in "[-0-9.,;\t \"#\u{e9}\r\nate]{0,200}") {
         let _ = table(&text);
     }
+
+    /// Regression: of noise it was said that its third line had a column too few.
+    #[test]
+    fn noise_is_called_no_text(bytes in prop::collection::vec(any::<u8>(), 1000..3000)) {
+        let said = read(&bytes[..], &Selection::default(), &LIMITS).unwrap_err().to_string();
+        prop_assert!(said.contains("it is not text, because "), "{}", said);
+    }
+}
+
+/// Devices frame lines, and loggers fill what they do not use with zeros.
+#[test]
+fn a_few_control_characters_are_text() {
+    for text in ["\u{2}1.5\u{3}\r\n\u{2}2\u{3}\r\n", "1.5\n2\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
+        let said = table(text).err().unwrap_or_default();
+        assert!(!said.contains("not text"), "{said}");
+    }
 }

@@ -6,11 +6,11 @@ use crate::support::{
     CW, Kind, classes, image, kinds, random_inputs, random_network, runtime, session, signal,
 };
 use drsn_bundle::{
-    Block, ShrinkageFunction, ThresholdKind, Tolerance, Unit,
+    Block, InputSpec, ShrinkageFunction, ThresholdKind, Tolerance, Unit,
     manifest::FORMAT,
     onnx::{
-        Attribute, CLASS_MAP, GraphBuilder, INPUT, LOGITS, with_class_map, with_fused_shrinkage,
-        with_shrinkage_outputs,
+        Attribute, CLASS_MAP, GraphBuilder, INPUT, LOGITS, for_cpu, with_class_map,
+        with_fused_shrinkage, with_shrinkage_outputs,
     },
 };
 use drsn_train::export::{blocks, compare, to_onnx};
@@ -33,9 +33,13 @@ fn the_processors_graph_gives_what_the_network_gives() {
             let blocks = blocks(&network, kind.unit).unwrap();
             let fused = with_fused_shrinkage(&model, &blocks).unwrap();
             assert_eq!(fused != model, is_fused(kind), "{kind:?}");
-            let mut session = session(&runtime, &fused, &input);
+            let rows = for_cpu(&model, &blocks).unwrap();
+            assert_eq!(rows != fused, matches!(input, InputSpec::Signal(_)), "{kind:?}");
             let inputs = random_inputs(32, &input);
-            compare(&network, &mut session, inputs.view()).unwrap();
+            for model in [fused, rows] {
+                let mut session = session(&runtime, &model, &input);
+                compare(&network, &mut session, inputs.view()).unwrap();
+            }
         }
     }
 }
@@ -51,7 +55,7 @@ fn the_processors_graph_says_the_same_of_what_shrinkage_left() {
         let blocks = blocks(&network, CW.unit).unwrap();
         let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
         let model = with_shrinkage_outputs(&model, &blocks).unwrap();
-        let fused = with_fused_shrinkage(&model, &blocks).unwrap();
+        let fused = for_cpu(&model, &blocks).unwrap();
         assert_ne!(fused, model);
         let inputs = random_inputs(32, &input);
         let run = |model| session(&runtime, model, &input).run(inputs.view()).unwrap();
@@ -91,7 +95,7 @@ fn the_map_of_every_network_adds_up_to_its_logits() {
             let blocks = blocks(&network, kind.unit).unwrap();
             let model = to_onnx(&network, &input, &classes(), FORMAT).unwrap();
             let model = with_class_map(&model, positions.len()).unwrap().unwrap();
-            let fused = with_fused_shrinkage(&model, &blocks).unwrap();
+            let fused = for_cpu(&model, &blocks).unwrap();
             let inputs = random_inputs(5, &input);
             let run = |model| session(&runtime, model, &input).run(inputs.view()).unwrap();
             let [expected, found] = [&model, &fused].map(|model| run(model));

@@ -45,6 +45,7 @@ mod python;
 mod reported;
 #[cfg(test)]
 mod reproducibility;
+mod row_graph;
 #[cfg(test)]
 mod situations;
 #[path = "../../../../tests/support/skip.rs"]

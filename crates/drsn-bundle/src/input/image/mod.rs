@@ -97,10 +97,17 @@ impl<'a> ImageFile<'a> {
         })?;
         within(survey.header_time(), max_work)?;
         let file_bytes = bytes.len() as u64;
+        let behind =
+            (format == ImageFormat::Png).then(|| png::orientation_behind_pixels(&bytes)).flatten();
         let deadline = Deadline::default();
         let bytes_until_deadline = TimedReader::new(bytes, deadline.clone());
         let (decoder, orientation) =
             contained(|| header(format, bytes_until_deadline)).flatten().ok_or(damaged)?;
+        let orientation = if orientation == Orientation::NoTransforms {
+            behind.unwrap_or(orientation)
+        } else {
+            orientation
+        };
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > max_pixels {
             return Err(ImageError::TooLarge { width, height, most: max_pixels });

@@ -156,7 +156,7 @@ export class Many {
 
   /** A row for the table, the same object until there is something new to tell. */
   #told(row) {
-    row.told ??= { ...summarized(row), input: row.input, options: this.#optionsOf(row) };
+    row.told ??= { ...summarized(row), key: row.input, input: row.input, options: this.#optionsOf(row) };
     return row.told;
   }
 

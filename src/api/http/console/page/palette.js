@@ -1,8 +1,8 @@
 /** The colours: one for each class, one scale for magnitudes. People who see red and green alike tell them apart. */
 
 /** Ten colours after Paul Tol's "muted" scheme, for a light and for a dark ground. */
-const LIGHT = ["#4577b0", "#cc6677", "#117733", "#b38f00", "#332288", "#44aa99", "#882255", "#7a7a00", "#aa4499", "#6b6b6b"];
-const DARK = ["#88bbee", "#ee8899", "#4fc27f", "#ddcc55", "#a99bff", "#55ccbb", "#e06aa6", "#b5b540", "#dd88cc", "#a8a8a8"];
+const LIGHT = ["#4577b0", "#cc6677", "#117733", "#b38f00", "#332288", "#44aa99", "#882255", "#7a7a00", "#aa4499", "#8c564b"];
+const DARK = ["#88bbee", "#ee8899", "#4fc27f", "#ddcc55", "#a99bff", "#55ccbb", "#e06aa6", "#b5b540", "#dd88cc", "#c9a08a"];
 /** Dark violet to yellow, even in lightness: viridis in eight steps. */
 const SCALE = [[68, 1, 84], [70, 50, 127], [54, 92, 141], [39, 127, 142], [31, 161, 135], [74, 194, 109], [159, 218, 58], [253, 231, 37]];
 

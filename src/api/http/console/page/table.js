@@ -4,6 +4,8 @@ import { h, show } from "./dom.js";
 
 /** Rows shown at once; more at a button. */
 const PAGE = 200;
+/** What can have the focus in a row. */
+const CONTROLS = "button, a[href], input";
 
 function compare(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
@@ -26,7 +28,8 @@ function arrange(element, wanted) {
 export class Table {
   /**
    * Columns are `{name, of, cell, numeric, spans}`: the value to sort by, what the cell shows, and of which rows it takes
-   * the place of all further cells. A row that is the same object as before is not drawn again.
+   * the place of all further cells. A row that is the same object as before is not drawn again; rows with the same `key`
+   * are about the same thing, and one that takes the place of another takes its focus, too.
    */
   constructor(caption, columns) {
     this.columns = columns;
@@ -58,10 +61,22 @@ export class Table {
     return this.drawn.get(row);
   }
 
+  /** Where the focus is: the row, and which of its controls. */
+  #focused() {
+    const element = document.activeElement, line = this.body.contains(element) ? element.closest("tr") : null;
+    const row = line && this.rows.find((one) => this.drawn.get(one) === line);
+    return row && { row, element, control: [...line.querySelectorAll(CONTROLS)].indexOf(element) };
+  }
+
   show(rows) {
+    const focused = this.rows && this.#focused();
     this.rows = rows;
     const list = this.by === null ? rows : sorted(rows, this.columns[this.by].of, this.ascending);
     arrange(this.body, list.slice(0, this.limit).map((row) => this.#row(row)));
+    if (focused && !focused.element.isConnected) {
+      const row = rows.find(({ key }) => key && key === focused.row.key), line = row && this.drawn.get(row);
+      if (line?.isConnected) line.querySelectorAll(CONTROLS)[focused.control]?.focus({ preventScroll: true });
+    }
     const more = list.length - this.limit;
     show(this.rest, more > 0 && h("button", { type: "button", onclick: () => { this.limit += PAGE; this.show(this.rows); } }, `Show more (${more})`));
   }
