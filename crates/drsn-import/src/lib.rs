@@ -9,6 +9,8 @@
 //!   and functions, sorts nodes.
 //! * `adapt`: the input and the batch of a bundle.
 //! * `answers`: the output with the classes, and whether it can be relied upon.
+//! * `constants`: sizes that are computed from weights alone become weights, and padding a part of
+//!   the convolution behind it.
 //! * `find`: thresholds, by measuring and proving.
 //! * `instrument`: the outputs of a bundle.
 //! * `standard`: thresholds in the form for which the server has operators of its own.
@@ -19,6 +21,7 @@
 
 mod adapt;
 mod answers;
+mod constants;
 mod describe;
 mod error;
 mod find;
@@ -81,6 +84,8 @@ pub fn import(runtime: &Runtime, path: &Path, options: &Options) -> Result<Impor
         Runner { runtime, operator_set: source.operator_set, ir_version: source.ir_version };
     let mut adapted = adapt::adapt(&source, runner, options)?;
     let answers = answers::find(&mut adapted, runner, options)?;
+    constants::store(&mut adapted.graph, runner, answers.probes[0].view());
+    constants::merge_padding(&mut adapted.graph);
     let (is_rough, is_quantised) = (adapted.is_rough(), adapted.is_quantised);
     let search = search(&adapted.graph, runner, &answers, adapted.is_half)?;
     if search.found.is_empty() && !options.allow_plain {

@@ -57,11 +57,13 @@ pub(crate) fn standard(
             let output = index.node(mean).output[0].as_str();
             let shape = format!("{ADDED}{output}.shape");
             let sizes = sizes(index.node(mean), found);
-            new.insert(
-                output,
-                vec![node("Reshape", &[&block.mean_abs_output, &shape], output, vec![])],
-            );
-            weights.push(integer_weight(&shape, &sizes));
+            let mean = block.mean_abs_output.as_str();
+            if sizes.len() == 2 {
+                new.insert(output, vec![node("Identity", &[mean], output, vec![])]);
+            } else {
+                new.insert(output, vec![node("Reshape", &[mean, &shape], output, vec![])]);
+                weights.push(integer_weight(&shape, &sizes));
+            }
         }
     }
     let mut rewritten = graph.clone();

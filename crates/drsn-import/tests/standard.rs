@@ -6,7 +6,7 @@ mod network;
 mod skip;
 
 use drsn_bundle::{
-    onnx::{with_fused_shrinkage, with_shrinkage_outputs},
+    onnx::{Attribute, decode, with_fused_shrinkage, with_shrinkage_outputs},
     runtime::{Provider, Runtime, Session, self_check},
 };
 use drsn_import::Imported;
@@ -73,7 +73,6 @@ fn shared(network: &mut Network, x: &str) -> String {
 }
 
 fn operators(model: &[u8]) -> Vec<String> {
-    use drsn_bundle::onnx::decode;
     let graph = decode(model).unwrap().graph.unwrap();
     graph.node.iter().map(|node| node.op_type().to_owned()).collect()
 }
@@ -123,4 +122,42 @@ fn a_threshold_that_may_be_negative_keeps_its_own_form() {
         assert_eq!(with_fused_shrinkage(&imported.model, blocks).unwrap(), imported.model);
         check(&runtime, &imported, &imported.model);
     }
+}
+
+/// Pads with a zero before the signal as PyTorch's older exporter writes it: the sizes are computed.
+fn padded(network: &mut Network, x: &str) -> String {
+    let [float, integer] = [1, 7].map(|to| [("to", Attribute::Int(to))]);
+    let [four, of_time, pairs, flat] =
+        [&[4][..], &[1, 0], &[-1, 2], &[-1]].map(|n| network.integers(n));
+    let zeros = network.op("ConstantOfShape", &[&four]);
+    let of_time = network.with("Cast", &[&of_time], &float);
+    let all = network.with("Concat", &[&zeros, &of_time], &[("axis", Attribute::Int(0))]);
+    let pairs = network.op("Reshape", &[&all, &pairs]);
+    let ordered = network.with("Transpose", &[&pairs], &[("perm", Attribute::Ints(vec![1, 0]))]);
+    let sizes = network.op("Reshape", &[&ordered, &flat]);
+    let sizes = network.with("Cast", &[&sizes], &integer);
+    network.op("Pad", &[x, &sizes])
+}
+
+/// Regression: an imported network computed its padding anew for each batch, and its convolutions could
+/// not take it over: it cost more than the same network of drsn-train.
+#[test]
+fn padding_with_computed_sizes_becomes_a_part_of_its_convolution() {
+    let runtime = match Runtime::start(None) {
+        Ok(runtime) => runtime,
+        Err(error) => return skip::skip(&error.to_string()),
+    };
+    let mut network = Network::new(7);
+    let x = padded(&mut network, "signal");
+    let x = network.conv(&x, 1);
+    let tau = network.threshold(&x);
+    let features = shrink(&mut network, &x, &tau);
+    let folder = tempfile::tempdir().unwrap();
+    let imported = network.import(&runtime, &features, folder.path(), false).unwrap();
+    let graph = decode(&imported.model).unwrap().graph.unwrap();
+    let made = operators(&imported.model);
+    assert!(made.iter().all(|name| name != "ConstantOfShape" && name != "Pad"), "{made:?}");
+    let first = graph.node.iter().find(|node| node.op_type() == "Conv").unwrap();
+    let pads = first.attribute.iter().find(|attribute| attribute.name() == "pads").unwrap();
+    assert_eq!(pads.ints, [2, 1]);
 }

@@ -102,15 +102,17 @@ impl<'g> Search<'g> {
     /// A node that pads a tensor with channels of zeros, and their numbers before and after.
     fn padding(&self, tensor: &str, space: i64) -> Option<(usize, [i64; 2])> {
         let pad = self.sole(tensor, "Pad", 1)?;
-        let [_, pads] = self.inputs(pad) else { return None };
+        let (_, [pads, rest @ ..]) = self.inputs(pad).split_first()? else { return None };
         let pads = self.integers(pads)?;
+        let is_usual = |mode: &AttributeProto| mode.name() == "mode" && mode.s() == b"constant";
         // Sizes before each axis, then after each axis; channels are the second axis.
         let axes = 2 + usize::try_from(space).ok()?;
         let (before, after) = (1, axes + 1);
         let is_of_channels = pads.len() == 2 * axes
             && pads.iter().enumerate().all(|(at, &size)| size == 0 || at == before || at == after)
             && pads.iter().all(|&size| size >= 0)
-            && self.graph.node[pad].attribute.is_empty();
+            && rest.iter().all(String::is_empty)
+            && self.graph.node[pad].attribute.iter().all(is_usual);
         is_of_channels.then(|| (pad, [pads[before], pads[after]]))
     }
 

@@ -1,7 +1,11 @@
 use super::{search::attribute, *};
 use crate::{
     ThresholdKind,
-    onnx::{GraphBuilder, INPUT, with_shrinkage_outputs},
+    onnx::{
+        GraphBuilder, INPUT,
+        proto::{AttributeProto, attribute_proto::AttributeType},
+        with_shrinkage_outputs,
+    },
 };
 
 /// A change to a graph before it is written.
@@ -227,6 +231,24 @@ fn stride_and_padding_of_a_shortcut_are_part_of_the_operator() {
         let node = model.graph.as_ref().unwrap().node.last().unwrap();
         assert_eq!(node.op_type(), SHRINK_AND_ADD, "{what}");
         assert_eq!(node.input[2], source, "{what}");
+    }
+}
+
+/// `PyTorch` names the mode, and leaves an input empty.
+#[test]
+fn the_padding_of_a_shortcut_may_say_that_it_is_of_zeros() {
+    for (mode, source) in [("constant", INPUT), ("edge", "padded")] {
+        let graph = Graph { pads: Some(vec![0, 1, 0, 0, 2, 0]), ..Graph::default() };
+        let mut model = ModelProto::decode(&graph.model()[..]).unwrap();
+        let nodes = &mut model.graph.as_mut().unwrap().node;
+        let pad = nodes.iter_mut().find(|node| node.op_type() == "Pad").unwrap();
+        pad.input.push(String::new());
+        let mut named = AttributeProto { name: Some("mode".to_owned()), ..Default::default() };
+        named.set_type(AttributeType::String);
+        named.s = Some(mode.as_bytes().to_vec());
+        pad.attribute.push(named);
+        let model = fused(&model.encode_to_vec());
+        assert_eq!(model.graph.unwrap().node.last().unwrap().input[2], source, "{mode}");
     }
 }
 
