@@ -1,8 +1,9 @@
 //! The other end of a connection: its address, and how soon it may be refused again.
 //!
 //! Clients that ask again at once whenever they are refused would take the cores from the requests
-//! that are answered. So a refusal is held back until the pause that the last one asked for is over;
-//! over HTTP/2 that applies to some requests of a connection at a time, and the others are refused at
+//! that are answered. So a refusal is held back until the pause that the last one asked for is over,
+//! and by up to a pause more, since connections that were refused together would all come again
+//! together; over HTTP/2 that applies to some requests of a connection at a time, and the others are refused at
 //! once, so that requests to another model find a stream.
 
 use std::{
@@ -57,7 +58,8 @@ impl Peer {
         let now = Instant::now();
         let mut until = self.0.asked_to_wait.lock().unwrap_or_else(PoisonError::into_inner);
         let held = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let held = held.min(pause);
+        let spread = if held.is_zero() { Duration::ZERO } else { pause.mul_f64(fastrand::f64()) };
+        let held = held.min(pause) + spread;
         *until = Some(now + held + pause);
         let place = Arc::clone(&self.0.held_back).try_acquire_owned().ok()?;
         (!held.is_zero()).then_some(Held { time: held, _place: place })
@@ -66,6 +68,8 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -76,11 +80,14 @@ mod tests {
         let mut held: Vec<Held> =
             (0..2 * MOST_HELD).filter_map(|_| peer.hold_refusal(pause)).collect();
         // However many requests share the connection, none is held back for longer.
-        assert!(held.len() == MOST_HELD && held.iter().all(|held| held.time <= pause));
-        assert!(held.iter().skip(1).all(|held| held.time == pause));
+        assert!(held.len() == MOST_HELD && held.iter().all(|held| held.time <= 2 * pause));
+        assert!(held.iter().skip(1).all(|held| held.time >= pause));
+        // Not all at the same moment.
+        let times: HashSet<Duration> = held.iter().map(|held| held.time).collect();
+        assert!(times.len() > MOST_HELD / 2);
         held.pop();
         assert!(peer.hold_refusal(pause).is_some());
-        std::thread::sleep(3 * pause);
+        std::thread::sleep(4 * pause);
         assert!(peer.hold_refusal(pause).is_none());
     }
 }

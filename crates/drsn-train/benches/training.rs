@@ -2,8 +2,8 @@
 //! interleaved rounds. Two independent trainings on one thread each, at the same time, give the
 //! upper limit for two threads.
 //!
-//! Run with `cargo bench -p drsn-train --bench training`. For the same networks in `PyTorch` on the
-//! CPU, run `python3 crates/drsn-train/benches/training.py`.
+//! Run with `cargo bench -p drsn-train --bench training -- [NETWORK [ROUNDS]]`. For the same networks
+//! in `PyTorch` on the CPU, run `python3 crates/drsn-train/benches/training.py`.
 
 #![expect(clippy::expect_used, reason = "without its setup a benchmark cannot run")]
 
@@ -141,7 +141,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn main() {
     let mut out = std::io::stdout();
-    let only = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
+    let mut given = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let (only, rounds) = (given.next(), given.next().and_then(|rounds| rounds.parse().ok()));
     // The preset `seed-keras` has one part a batch, as its program, which two threads cannot share.
     let rows =
         [("seed-keras", None), ("seed-keras", Some(2)), ("seed-tflearn", None), ("paper-1d", None)];
@@ -155,7 +156,7 @@ fn main() {
         let data = data(&recipe);
         let (mut one, mut two, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         let started = Instant::now();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds.unwrap_or(ROUNDS) {
             one.push(rate(&recipe, &data, 1));
             two.push(rate(&recipe, &data, 2));
             apart.push(two_trainings(&recipe, &data));
