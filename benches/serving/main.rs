@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drsn_bundle::{Bundle, onnx::with_fused_shrinkage, runtime::Runtime};
+use drsn_bundle::{Bundle, onnx::for_cpu, runtime::Runtime};
 
 use crate::{bare::Bare, client::Request, server::Server};
 
@@ -44,9 +44,9 @@ fn measure(model: &Path) {
     let version = newest(model);
     let bundle = Bundle::open(&version).expect("a bundle");
     let runtime = Runtime::start(None).expect("ONNX Runtime");
-    let fused = with_fused_shrinkage(&bundle.model, &bundle.manifest.blocks).expect("a graph");
+    let faster = for_cpu(&bundle.model, &bundle.manifest.blocks).expect("a graph");
     let mut bare =
-        [&bundle.model, &fused].map(|model| Bare::new(&runtime, model, &bundle.manifest.input));
+        [&bundle.model, &faster].map(|model| Bare::new(&runtime, model, &bundle.manifest.input));
     let server = Server::start(&version, bundle.manifest.name.as_str());
     let requests = [
         ("JSON", Request::json(&bundle.manifest.input)),
@@ -72,11 +72,11 @@ fn measure(model: &Path) {
             times.push(taken * 1e6 / REQUESTS as f64);
         }
     }
-    let [(batch, alone), (fused_batch, fused)] = loops.map(|rounds| bare::best(&rounds));
+    let [(batch, alone), (fused_batch, faster)] = loops.map(|rounds| bare::best(&rounds));
     say(&format!(
         "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}; with the server's graph {:.1} at {fused_batch}",
         median(&alone),
-        median(&fused)
+        median(&faster)
     ));
     for ((kind, clients), times) in combinations.into_iter().zip(answered) {
         let shares: Vec<f64> = alone.iter().zip(&times).map(|(one, whole)| one / whole).collect();

@@ -14,5 +14,5 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let _ = onnx::check_model(bytes, &MANIFEST);
     let _ = onnx::with_shrinkage_outputs(bytes, &MANIFEST.blocks);
-    let _ = onnx::with_fused_shrinkage(bytes, &MANIFEST.blocks);
+    let _ = onnx::for_cpu(bytes, &MANIFEST.blocks);
 });
