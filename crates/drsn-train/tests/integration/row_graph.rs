@@ -116,16 +116,25 @@ impl Random {
             })
             .map(|other| other.name.clone())
             .collect();
-        let other = match self.rng.random_range(0..4) {
+        let other = match self.rng.random_range(0..6) {
             0 => self.floats(&[]),
             1 => self.floats(&[1, channels, 1]),
             2 => self.floats(&[1, 1, 1]),
+            3 => self.floats(&[channels, 1]),
+            4 => self.floats(&[length]),
             _ => alike[self.rng.random_range(0..alike.len())].clone(),
         };
         let operator = self.one_of(&["Add", "Sub", "Mul", "Min", "Max"]);
         let inputs =
             if self.rng.random_bool(0.5) { [&one.name, &other] } else { [&other, &one.name] };
         self.add(operator, &inputs.map(String::as_str), &[], [channels, length]);
+    }
+
+    fn slopes(&mut self) {
+        let Features { name, channels, length } = self.any();
+        let shape = self.one_of(&[&[channels, 1][..], &[1, channels, 1], &[1]]);
+        let slopes = self.floats(shape);
+        self.add("PRelu", &[&name, &slopes], &[], [channels, length]);
     }
 
     fn normalization(&mut self) {
@@ -235,7 +244,7 @@ fn random_model(seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed);
     random.convolution();
     for _ in 0..random.rng.random_range(2..14) {
-        match random.rng.random_range(0..9) {
+        match random.rng.random_range(0..10) {
             0..2 => random.convolution(),
             2 => random.element(),
             3 => random.pair(),
@@ -243,6 +252,7 @@ fn random_model(seed: u64) -> Vec<u8> {
             5 => random.part(),
             6 => random.padding(),
             7 => random.mean(),
+            8 => random.slopes(),
             _ => random.by_position(),
         }
     }

@@ -34,7 +34,7 @@ const OF_ELEMENTS: [&str; 21] = [
     "Tanh",
 ];
 /// Operators of several tensors, element by element; a number is repeated for all elements.
-const OF_PAIRS: [&str; 12] = [
+const OF_PAIRS: [&str; 13] = [
     "Add",
     "Div",
     "Equal",
@@ -45,6 +45,7 @@ const OF_PAIRS: [&str; 12] = [
     "Max",
     "Min",
     "Mul",
+    "PRelu",
     "Sub",
     "Where",
 ];
@@ -113,16 +114,39 @@ impl Rewriting<'_> {
         Some(OnRows { node, inputs: vec![true], outputs: vec![true] })
     }
 
-    /// Element by element, if all inputs have the second axis or are numbers.
-    fn pair(&self, node: &NodeProto) -> Option<OnRows> {
+    /// Element by element, if all inputs have the second axis or are stored.
+    fn pair(&mut self, node: &NodeProto) -> Option<OnRows> {
         let has_axis = |name: &String| self.with_axis.contains(name);
-        let is_number = |name: &String| {
-            self.stored.get(name.as_str()).is_some_and(|t| t.dims.iter().all(|&d| d == 1))
+        let is_stored = |name: &String| {
+            self.stored.get(name.as_str()).is_some_and(|tensor| tensor.dims.len() <= 3)
         };
         let fits = node.input.iter().any(has_axis)
-            && node.input.iter().all(|name| has_axis(name) || is_number(name));
+            && node.input.iter().all(|name| has_axis(name) || is_stored(name));
+        if !fits {
+            return None;
+        }
         let inputs = node.input.iter().map(has_axis).collect();
-        fits.then(|| OnRows { node: node.clone(), inputs, outputs: vec![true] })
+        let mut node = node.clone();
+        for input in &mut node.input {
+            if let Some(&stored) = self.stored.get(input.as_str()) {
+                *input = self.spread(stored);
+            }
+        }
+        Some(OnRows { node, inputs, outputs: vec![true] })
+    }
+
+    /// The name of a stored tensor that is repeated along features with the second axis as this one is
+    /// along those without it: `[C, 1]` becomes `[C, 1, 1]`.
+    fn spread(&mut self, tensor: &TensorProto) -> String {
+        let Some(last) = tensor.dims.len().checked_sub(1) else { return tensor.name().to_owned() };
+        let name = format!("{}.spread{SUFFIX}", tensor.name());
+        if self.new.iter().all(|other| other.name() != name) {
+            let mut spread = tensor.clone();
+            spread.name = Some(name.clone());
+            spread.dims.insert(last, 1);
+            self.new.push(spread);
+        }
+        name
     }
 
     /// A part along one axis.
