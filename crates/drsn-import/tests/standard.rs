@@ -124,17 +124,17 @@ fn a_threshold_that_may_be_negative_keeps_its_own_form() {
     }
 }
 
-/// Pads with a zero before the signal as PyTorch's older exporter writes it: the sizes are computed.
+/// Pads with a zero before the signal as `PyTorch`'s older exporter writes it: the sizes are computed.
 fn padded(network: &mut Network, x: &str) -> String {
     let [float, integer] = [1, 7].map(|to| [("to", Attribute::Int(to))]);
-    let [four, of_time, pairs, flat] =
+    let [four, of_time, pairs, one_list] =
         [&[4][..], &[1, 0], &[-1, 2], &[-1]].map(|n| network.integers(n));
     let zeros = network.op("ConstantOfShape", &[&four]);
     let of_time = network.with("Cast", &[&of_time], &float);
     let all = network.with("Concat", &[&zeros, &of_time], &[("axis", Attribute::Int(0))]);
     let pairs = network.op("Reshape", &[&all, &pairs]);
     let ordered = network.with("Transpose", &[&pairs], &[("perm", Attribute::Ints(vec![1, 0]))]);
-    let sizes = network.op("Reshape", &[&ordered, &flat]);
+    let sizes = network.op("Reshape", &[&ordered, &one_list]);
     let sizes = network.with("Cast", &[&sizes], &integer);
     network.op("Pad", &[x, &sizes])
 }

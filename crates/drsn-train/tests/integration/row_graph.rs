@@ -132,8 +132,11 @@ impl Random {
 
     fn slopes(&mut self) {
         let Features { name, channels, length } = self.any();
-        let shape = self.one_of(&[&[channels, 1][..], &[1, channels, 1], &[1]]);
-        let slopes = self.floats(shape);
+        let slopes = match self.rng.random_range(0..3) {
+            0 => self.floats(&[channels, 1]),
+            1 => self.floats(&[1, channels, 1]),
+            _ => self.floats(&[1]),
+        };
         self.add("PRelu", &[&name, &slopes], &[], [channels, length]);
     }
 
@@ -198,16 +201,10 @@ impl Random {
                 );
             }
             _ => {
-                let axis = ("axis", Attribute::Int(self.one_of(&[1, 2])));
-                self.add(
-                    "Concat",
-                    &[&name, &name],
-                    &[axis.clone()],
-                    match axis.1 {
-                        Attribute::Int(1) => [2 * channels, length],
-                        _ => [channels, 2 * length],
-                    },
-                );
+                let axis = self.one_of(&[1, 2]);
+                let shape = if axis == 1 { [2 * channels, length] } else { [channels, 2 * length] };
+                let axis = [("axis", Attribute::Int(axis))];
+                self.add("Concat", &[&name, &name], &axis, shape);
             }
         }
     }
