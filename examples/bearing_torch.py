@@ -7,6 +7,7 @@ Needs torch and onnx. Shows a DRSN-CW of one dimension as PyTorch programs write
 imported network costs beside the bundle of drsn-train (docs/import.md).
 """
 
+import inspect
 import sys
 
 import onnx
@@ -99,6 +100,9 @@ def main(bundle, target):
             weights[name] = values.T if values.ndim == 2 else values
     network.load_state_dict(weights)
     network.eval()
+    # PyTorch before 2.5 has no other.
+    has_choice = "dynamo" in inspect.signature(torch.onnx.export).parameters
+    older_exporter = {"dynamo": False} if has_choice else {}
     torch.onnx.export(
         network,
         torch.zeros(1, 1, 2048),
@@ -106,7 +110,7 @@ def main(bundle, target):
         input_names=["signal"],
         output_names=["logits"],
         dynamic_axes={"signal": {0: "batch"}, "logits": {0: "batch"}},
-        dynamo=False,
+        **older_exporter,
     )
 
 

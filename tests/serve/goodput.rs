@@ -305,8 +305,11 @@ async fn at_ten_times_the_capacity_the_server_answers_nearly_as_much_as_it_can()
     // Where other tests take the processors, only processor time can be compared.
     let goodput = if is_long { by_wall.min(by_processor) } else { by_processor };
     assert!(goodput >= least, "goodput {by_wall:.3}, by processor time {by_processor:.3}");
-    // Not in seconds, in which the machine may have been slow.
-    // A fifth more: some wait to be read.
-    let most = places as u64 * 6 / 5 + if is_long { 0 } else { places as u64 };
-    assert!(overload.place() <= most, "{} others before", overload.place());
+    if is_long {
+        // Not in seconds, in which the machine may have been slow. A quarter more: some wait to be read.
+        assert!(overload.place() <= places as u64 * 5 / 4, "{} others before", overload.place());
+    } else {
+        // The turns of other tests also come between a request and its answer.
+        assert!(overload.percentile(0.99) <= 10.0 * bound + 4.0, "{}", overload.percentile(0.99));
+    }
 }
