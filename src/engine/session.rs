@@ -293,7 +293,7 @@ fn open_graph(
                 Err(_) if certainty == Certainty::Guess => {}
                 Err(error) => {
                     let model = &bundle.manifest.name;
-                    tracing::warn!(%model, %error, "the graph made for the processor fails; trying the original one");
+                    tracing::warn!(%model, %error, "the graph made for the processor fails; trying the original graph");
                 }
             }
         }
