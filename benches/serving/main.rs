@@ -72,9 +72,9 @@ fn measure(model: &Path) {
             times.push(taken * 1e6 / REQUESTS as f64);
         }
     }
-    let [(batch, alone), (fused_batch, faster)] = loops.map(|rounds| bare::best(&rounds));
+    let [(batch, alone), (faster_batch, faster)] = loops.map(|rounds| bare::best(&rounds));
     say(&format!(
-        "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}; with the server's graph {:.1} at {fused_batch}",
+        "bare loop: {:.1} µs of CPU time an inference at its best batch, {batch}; with the server's graph {:.1} at {faster_batch}",
         median(&alone),
         median(&faster)
     ));

@@ -3,8 +3,8 @@
 //! Clients that ask again at once whenever they are refused would take the cores from the requests
 //! that are answered. So a refusal is held back until the pause that the last one asked for is over,
 //! and by up to a pause more, since connections that were refused together would all come again
-//! together; over HTTP/2 that applies to some requests of a connection at a time, and the others are refused at
-//! once, so that requests to another model find a stream.
+//! together; over HTTP/2 that applies to some requests of a connection at a time, and the others are
+//! refused at once, so that requests to another model find a stream.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -37,7 +37,7 @@ const TIMES: f64 = 10.0;
 /// Clock ticks a second in /proc.
 const TICKS: f64 = 100.0;
 /// In a short run among other tests, and in a long one on a quiet machine: there a request costs a tenth
-/// more with as many connections, whether any is refused or not, because their data leaves the caches.
+/// more with as many connections, whether any is refused or not (docs/decisions/0023).
 const LEAST_GOODPUT: [f64; 2] = [0.1, 0.85];
 
 /// One connection that is kept, and opened again if the server closes it.

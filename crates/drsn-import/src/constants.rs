@@ -25,10 +25,10 @@ const EXACT: f32 = 16_777_216.0;
 pub(crate) fn store(graph: &mut GraphProto, runner: Runner<'_>, input: ArrayViewD<'_, f32>) {
     let lists = computed_lists(graph);
     let names: Vec<&str> = lists.iter().map(String::as_str).collect();
-    let Ok(values) = (if names.is_empty() { return } else { runner.run(graph, &names, input) })
-    else {
+    if names.is_empty() {
         return;
-    };
+    }
+    let Ok(values) = runner.run(graph, &names, input) else { return };
     let mut weights: Vec<TensorProto> = Vec::new();
     for name in names {
         let Some(list) = values.get(name).filter(|list| list.ndim() == 1) else { continue };

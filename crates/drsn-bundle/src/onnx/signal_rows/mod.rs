@@ -1,8 +1,8 @@
 //! The graph for the CPU, with the features of signals as images of one row.
 //!
 //! ONNX Runtime computes convolutions along two axes directly, on blocks of channels, but unfolds
-//! features into a matrix for those along one. The same convolution takes a quarter less time with a
-//! second axis (docs/decisions/0026-signals-as-rows.md).
+//! features into a matrix for those along one. The network of `bearing` takes a quarter less time with
+//! a second axis (docs/decisions/0026-signals-as-rows.md).
 //!
 //! This graph exists only in this process: a bundle's model is not changed.
 
@@ -23,6 +23,8 @@ use crate::BundleError;
 
 /// Ends the names of features with a second axis, and of what belongs to them.
 const SUFFIX: &str = ".row";
+/// The stored list with the number of that axis.
+const AXES: &str = "axes.row";
 /// The version of the standard operators from which axes are an input, and not an attribute.
 const AXES_AS_INPUT: i64 = 13;
 
@@ -111,7 +113,7 @@ impl<'g> Rewriting<'g> {
             }
         }
         of_convolutions.retain(|name| !of_others.contains(name));
-        let axes = integers(SUFFIX, &[2]);
+        let axes = integers(AXES, &[2]);
         Self {
             stored: stored.map(|tensor| (tensor.name(), tensor)).collect(),
             of_convolutions,
@@ -169,7 +171,7 @@ impl<'g> Rewriting<'g> {
 /// A node that adds or takes the second axis.
 fn moved(operator: &str, from: &str, to: &str) -> NodeProto {
     NodeProto {
-        input: vec![from.to_owned(), SUFFIX.to_owned()],
+        input: vec![from.to_owned(), AXES.to_owned()],
         output: vec![to.to_owned()],
         name: Some(format!("{to}.{operator}")),
         op_type: Some(operator.to_owned()),
