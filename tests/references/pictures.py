@@ -68,6 +68,9 @@ def levels(opened):
 def write(random, folder, number):
     kind = random.choice(["PNG", "PNG", "JPEG", "JPEG", "BMP", "GIF", "WEBP"])
     image, chosen = picture(random), options(random, kind)
+    if kind == "JPEG" and image.width < 5:
+        # libjpeg spreads the colours of wider pictures smoothly, and of these not.
+        chosen["subsampling"] = 0
     mode = image.mode
     more = [picture(random).resize(image.size).convert(mode)] if random.random() < 0.1 and mode in ("L", "RGB", "RGBA") else []
     if more and kind in ("GIF", "WEBP", "PNG"):
@@ -76,6 +79,9 @@ def write(random, folder, number):
         chosen["transparency"] = random.choice([0, bytes([0, 128, 255])])
     if kind == "PNG" and mode in ("L", "RGB") and random.random() < 0.2:
         chosen["transparency"] = image.getpixel((0, 0))
+        if mode == "L":
+            # Of fewer bits, Pillow compares the transparent sample with those that it has spread to eight.
+            chosen.pop("bits", None)
     file = number + "." + kind.lower()
     try:
         image.save(folder / file, kind, **chosen)

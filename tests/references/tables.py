@@ -85,6 +85,9 @@ def write(random, folder, number):
     if chosen["header"] and numbers and (whole or chosen["float_format"] in (None, "%g")):
         # Nobody can tell such names from samples of the same form.
         return []
+    if chosen["decimal"] == "," and "," in names[0] and table.shape[1] == 1 and not chosen["index"]:
+        # `a,b` above `0,5900` are two columns for everybody who does not know better.
+        return []
     if len(table) < 12:
         # Rounded times say little of a rate.
         rate = None
@@ -100,12 +103,15 @@ def write(random, folder, number):
     except pd.errors.ParserError:
         # pandas cannot read some of its own files with \r as line end.
         return []
-    if again.shape[1] != table.shape[1]:
+    if again.shape != table.shape:
         return []
     again.columns = table.columns
     try:
         signals = [again[name].astype(float).to_numpy() for name in names]
     except ValueError:
+        if not table[names].isna().any(axis=None):
+            # Nor numbers with blanks before them, behind \r.
+            return []
         signals = None
     cases = [case(file, signals, about, names if chosen["header"] else None, rate if chosen["header"] else None)]
     if chosen["header"]:

@@ -1,7 +1,7 @@
 //! The formats of recordings: what each is called, how files of it are named and sent, and how they
 //! begin. Everything else that lists formats is derived from [`RecordingFormat::ALL`].
 
-use std::{fmt, path::Path};
+use std::{borrow::Cow, fmt, path::Path};
 
 use crate::{aiff, flac, gzip, id3, mat, wav};
 
@@ -123,7 +123,7 @@ impl RecordingFormat {
     /// A text table, if the first bytes of a file whose name tells nothing are text with numbers in
     /// it: loggers name their files by the time of measurement.
     pub fn of_text(bytes: &[u8]) -> Option<Self> {
-        let start = bytes.get(..520).unwrap_or(bytes);
+        let start = &*narrowed(bytes.get(..520).unwrap_or(bytes));
         let is_text = |&byte: &u8| byte >= b' ' || matches!(byte, b'\t' | b'\r' | b'\n');
         let is_table = start.iter().all(is_text) && start.iter().any(u8::is_ascii_digit);
         // A document of another kind of text begins with a mark of its own.
@@ -150,7 +150,7 @@ impl RecordingFormat {
         match Self::sniff(start) {
             Some(Self::Npz) => starts_with_an_array(start).then_some(Self::Npz),
             Some(format) => Some(format),
-            None => Self::of_text(start).filter(|_| start.iter().all(is_of_numbers)),
+            None => Self::of_text(start).filter(|_| narrowed(start).iter().all(is_of_numbers)),
         }
     }
 
@@ -190,6 +190,19 @@ impl fmt::Display for RecordingFormat {
     }
 }
 
+/// A text without its mark of UTF-16 or UTF-8, a byte for each unit; those above are not told apart.
+fn narrowed(text: &[u8]) -> Cow<'_, [u8]> {
+    let narrow = |unit: u16| u8::try_from(unit).unwrap_or(u8::MAX);
+    let units = |units: &[u8], read: fn([u8; 2]) -> u16| {
+        units.as_chunks().0.iter().map(|&two| narrow(read(two))).collect()
+    };
+    match text {
+        [0xff, 0xfe, text @ ..] => units(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => units(text, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, text @ ..] | text => Cow::Borrowed(text),
+    }
+}
+
 /// Whether the first member of a ZIP archive is called like an array of `NumPy`.
 fn starts_with_an_array(start: &[u8]) -> bool {
     let name = || {
@@ -217,6 +230,21 @@ mod tests {
         }
         assert_eq!(RecordingFormat::from_extension("pdf"), None);
         assert_eq!(RecordingFormat::list(), ".npy, .npz, .wav, .aiff, .flac, .mat or .csv");
+    }
+
+    /// A logger's export in UTF-16 without a known ending was refused as no format at all.
+    #[test]
+    fn a_text_is_found_in_every_encoding_with_a_mark() {
+        let table = "t;µ\n0,5;1\n";
+        let wide = |to: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            format!("\u{feff}{table}").encode_utf16().flat_map(to).collect()
+        };
+        for text in [wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
+            assert_eq!(RecordingFormat::of_text(&text), Some(RecordingFormat::Csv));
+            assert_eq!(RecordingFormat::of_unnamed(&text), None, "it has letters");
+        }
+        assert_eq!(RecordingFormat::of_text(b"\xef\xbb\xbf{\"a\": 1}"), None, "it is JSON");
+        assert_eq!(RecordingFormat::of_text(b"\xff\xfe\x01\x00\x31\x00"), None, "it is no text");
     }
 
     #[test]

@@ -28,6 +28,8 @@ struct Style {
     footer: &'static str,
     bom: bool,
     minus: &'static str,
+    /// The mark of an exponent of two digits, or nothing.
+    exponent: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,10 +73,12 @@ fn style() -> impl Strategy<Value = Style> {
         select(vec!["", "", "\n", "\n\n", "\u{1a}", "\0\0\0"]),
         any::<bool>(),
         select(vec!["-", "-", "\u{2212}"]),
+        select(vec!["", "", "", "e", "E", "D"]),
     );
     (table, more).prop_map(|(table, more)| {
         let (separator, line_end, comma, quoted, digits, preamble, header) = table;
-        let (time, counter, label, trailing, blank_after_header, footer, bom, minus) = more;
+        let (time, counter, label, trailing, blank_after_header, footer, bom, minus, exponent) =
+            more;
         Style {
             separator,
             line_end,
@@ -92,13 +96,25 @@ fn style() -> impl Strategy<Value = Style> {
             footer,
             bom,
             minus,
+            exponent,
         }
     })
 }
 
 impl Style {
+    /// A number as Rust writes it, with an exponent as C and Fortran write it.
+    fn plain(&self, value: f64, digits: usize) -> String {
+        if self.exponent.is_empty() {
+            return format!("{value:.digits$}");
+        }
+        let text = format!("{value:.digits$e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |d| ('-', d));
+        format!("{mantissa}e{sign}{digits:0>2}")
+    }
+
     fn number(&self, value: f64, digits: usize) -> String {
-        let text = format!("{value:.digits$}");
+        let text = self.plain(value, digits).replace('e', self.exponent);
         let text = if self.comma { text.replace('.', ",") } else { text };
         text.replace('-', self.minus)
     }
@@ -173,7 +189,7 @@ proptest! {
         let Ok(recording) = read else { return Ok(()) };
         let expected: Vec<f32> = signal
             .iter()
-            .map(|value| format!("{value:.*}", style.digits).parse::<f64>().unwrap() as f32)
+            .map(|&value| style.plain(value, style.digits).parse::<f64>().unwrap() as f32)
             .collect();
         let is_doubtful = recording.notices.iter().any(|notice| notice.code == NoticeCode::HeaderAssumed);
         if recording.samples.nrows() == 1 && !is_doubtful {

@@ -1,7 +1,7 @@
 //! Where a table begins that was refused for the lines above it, so that the refusal says how to read
 //! it: for `skip_lines`, every number is tried that can be right.
 
-use std::io::BufRead;
+use std::{borrow::Cow, io::BufRead};
 
 use super::{INSPECTED_LINES, lines::Line, lines::Lines, open, segments::Segments, table::Table};
 use crate::{Limits, RecordingError, Selection};
@@ -22,7 +22,7 @@ const TEXTS: usize = 3;
 /// The refusal of the first lines, with the number of lines to skip if there is one.
 pub(super) fn advised(
     error: RecordingError,
-    first: Vec<Line>,
+    first: Vec<Line<'_>>,
     lines: Lines<impl BufRead>,
     limits: &Limits,
 ) -> RecordingError {
@@ -57,14 +57,14 @@ pub(super) fn advised(
 
 /// Whether a line has letters that are no exponents.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "filters of iterators pass it so")]
-fn is_text((_, line): &&Line) -> bool {
-    line.contains(|c: char| c.is_alphabetic() && !matches!(c, 'e' | 'E'))
+fn is_text((_, line): &&Line<'_>) -> bool {
+    line.contains(|c: char| c.is_alphabetic() && !matches!(c, 'e' | 'E' | 'd' | 'D'))
 }
 
 /// The smallest number of lines, at least `from` of these, after which the others are a table, of
 /// which it is clear where it begins. After a line that `failed` as a row, it must have names, or
 /// several lines of text above it: then that line is no row with a mistake.
-fn search(lines: &[Line], from: usize, failed: Option<u64>, limits: &Limits) -> Option<u64> {
+fn search(lines: &[Line<'_>], from: usize, failed: Option<u64>, limits: &Limits) -> Option<u64> {
     let mut left = MOST_BYTES;
     for (index, (number, line)) in lines.iter().enumerate().skip(from) {
         let (above, rest) = lines.split_at_checked(index)?;
@@ -88,7 +88,7 @@ fn search(lines: &[Line], from: usize, failed: Option<u64>, limits: &Limits) -> 
 }
 
 /// Whether the lines above a table have rows of it, which would be lost.
-fn is_continued(above: &[Line], table: &Table) -> bool {
+fn is_continued(above: &[Line<'_>], table: &Table) -> bool {
     let (mut run, mut longest, mut rows) = (0, 0, 0);
     for (_, line) in above {
         run = if table.is_row(line) { run + 1 } else { 0 };
@@ -100,14 +100,14 @@ fn is_continued(above: &[Line], table: &Table) -> bool {
 
 /// The same for a table that begins after the first lines. Blocks overlap by half, so that the rows
 /// of one are all that the second half of a block has.
-fn later(mut block: Vec<Line>, mut lines: Lines<impl BufRead>, limits: &Limits) -> Option<u64> {
+fn later(mut block: Vec<Line<'_>>, mut lines: Lines<impl BufRead>, limits: &Limits) -> Option<u64> {
     for _ in 0..MOST_BLOCKS {
         block.drain(..block.len() / 2);
         let before = block.len();
         while block.len() < INSPECTED_LINES
             && let Some((number, line)) = lines.next().ok()?
         {
-            block.push((number, line.to_owned()));
+            block.push((number, Cow::Owned(line.to_owned())));
         }
         if block.len() == before {
             return None;

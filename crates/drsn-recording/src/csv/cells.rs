@@ -1,113 +1,4 @@
-//! The cells of a line, and the numbers in them.
-
-use memchr::{memchr, memchr2};
-
-/// The separator of cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Separator {
-    Tab,
-    Semicolon,
-    Comma,
-    /// Another character, which the file itself names (`sep=|`).
-    Other(char),
-    /// One or more blanks.
-    Blanks,
-    /// There is only one column.
-    Nothing,
-}
-
-impl Separator {
-    /// Those that are looked for. Of equally good ones the first is taken: a comma may be part of a
-    /// number, and a blank may be anywhere.
-    pub(super) const USUAL: [Self; 6] =
-        [Self::Tab, Self::Semicolon, Self::Comma, Self::Other('|'), Self::Blanks, Self::Nothing];
-
-    /// The separator that a first line such as `sep=;` names, as Excel reads and writes it.
-    pub(super) fn declared(line: &str) -> Option<Self> {
-        let line = line.trim().trim_matches('"');
-        let (name, separator) = line.split_at_checked(4)?;
-        let mut characters = separator.chars();
-        if !name.eq_ignore_ascii_case("sep=") {
-            return None;
-        }
-        match (characters.next(), characters.next()) {
-            // The line was trimmed: a tab is gone.
-            (None, _) | (Some('\t'), None) => Some(Self::Tab),
-            (Some(';'), None) => Some(Self::Semicolon),
-            (Some(','), None) => Some(Self::Comma),
-            (Some(other), None) => Some(Self::Other(other)),
-            _ => None,
-        }
-    }
-
-    /// Whether a line has no cell that is not empty. One in quotes is a value that is missing.
-    pub(super) fn is_blank(self, line: &str) -> bool {
-        !line.contains('"') && self.split(line).all(str::is_empty)
-    }
-
-    /// The cells of a line, without surrounding blanks and quotes.
-    pub(super) fn split(self, line: &str) -> impl Iterator<Item = &str> {
-        let is_quoted = memchr(b'"', line.as_bytes()).is_some();
-        let mut rest = Some(if self == Self::Blanks { line.trim() } else { line });
-        std::iter::from_fn(move || {
-            let text = rest?;
-            let end = if is_quoted { self.end_of_quoted(text) } else { self.end(text) };
-            let (cell, after) = match end {
-                None => (text, None),
-                Some(end) => {
-                    let (cell, after) = text.split_at_checked(end)?;
-                    let mut after = after.chars();
-                    after.next();
-                    (cell, Some(after.as_str()))
-                }
-            };
-            rest = if self == Self::Blanks { after.map(str::trim_start) } else { after };
-            let cell = trimmed(cell);
-            Some(cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')).map_or(cell, str::trim))
-        })
-    }
-
-    /// Where the first cell of a text without quotes ends.
-    fn end(self, text: &str) -> Option<usize> {
-        match self {
-            Self::Tab => memchr(b'\t', text.as_bytes()),
-            Self::Semicolon => memchr(b';', text.as_bytes()),
-            Self::Comma => memchr(b',', text.as_bytes()),
-            Self::Other(other) => text.find(other),
-            Self::Blanks => memchr2(b' ', b'\t', text.as_bytes()),
-            Self::Nothing => None,
-        }
-    }
-
-    /// Where the first cell ends, which may have separators within quotes, if it begins with one: in
-    /// `5"`, it is an inch.
-    fn end_of_quoted(self, text: &str) -> Option<usize> {
-        if !text.trim_start_matches(' ').starts_with('"') {
-            return self.end(text);
-        }
-        let mut quoted = false;
-        text.find(|c: char| {
-            quoted ^= c == '"';
-            !quoted && self.is(c)
-        })
-    }
-
-    /// Whether a text has it anywhere.
-    pub(super) fn is_in(self, text: &str) -> bool {
-        self.end(text).is_some()
-    }
-
-    fn is(self, c: char) -> bool {
-        match self {
-            Self::Tab => c == '\t',
-            Self::Semicolon => c == ';',
-            Self::Comma => c == ',',
-            Self::Other(other) => c == other,
-            Self::Blanks => c == ' ' || c == '\t',
-            Self::Nothing => false,
-        }
-    }
-}
+//! A cell of a table, and the number in it.
 
 /// A cell with the number in it, which is looked for once.
 #[derive(Debug, Clone, Copy)]
@@ -129,14 +20,6 @@ impl Cell<'_> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
-    }
-}
-
-/// A cell without surrounding blanks, which most have not.
-fn trimmed(cell: &str) -> &str {
-    match cell.as_bytes() {
-        [b'!'..=b'~', .., b'!'..=b'~'] | [b'!'..=b'~'] => cell,
-        _ => cell.trim(),
     }
 }
 
@@ -164,7 +47,8 @@ pub(super) fn number(cell: &str) -> Option<Number> {
     if let Ok(value) = cell.parse() {
         return Some(Number { value, comma: false });
     }
-    let comma = match cell.split_once(',') {
+    let (mantissa, exponent) = split_exponent(cell);
+    let comma = match mantissa.split_once(',') {
         // `1,` is a cell with a separator after it, and `1,2,3` and `1,2.3` have groups of digits.
         Some((_, fraction)) => {
             let is_fraction = fraction.as_bytes().first().is_some_and(u8::is_ascii_digit);
@@ -173,16 +57,30 @@ pub(super) fn number(cell: &str) -> Option<Number> {
             }
             true
         }
-        None if cell.contains(MINUS) => false,
+        None if cell.contains(MINUS) || exponent.is_some() => false,
         None => return None,
     };
     let mut plain = String::with_capacity(cell.len());
-    plain.extend(cell.chars().map(|c| match c {
-        ',' => '.',
-        MINUS => '-',
-        c => c,
-    }));
+    plain.push_str(mantissa);
+    if let Some(exponent) = exponent {
+        plain.push('e');
+        plain.push_str(exponent);
+    }
+    let plain = plain.replace(',', ".").replace(MINUS, "-");
     Some(Number { value: plain.parse().ok()?, comma })
+}
+
+/// What stands before the exponent of a number, and the exponent: behind an `e`, or behind the `D` that
+/// Fortran writes before the exponents of numbers of 64 bits, which always have a sign.
+pub(super) fn split_exponent(cell: &str) -> (&str, Option<&str>) {
+    let is_sign = |text: &str| text.starts_with(['-', '+', MINUS]);
+    let mark = cell.bytes().position(|byte| matches!(byte, b'e' | b'E' | b'd' | b'D'));
+    let parts = mark.and_then(|mark| {
+        let exponent = cell.get(mark + 1..)?;
+        let is_exponent = matches!(cell.as_bytes().get(mark)?, b'e' | b'E') || is_sign(exponent);
+        is_exponent.then_some((cell.get(..mark)?, Some(exponent)))
+    });
+    parts.unwrap_or((cell, None))
 }
 
 /// A number of few digits, without an exponent, as nearly all are: what [`number`] says of it, sooner.
@@ -197,23 +95,29 @@ fn short(cell: &[u8]) -> Option<Number> {
     if !digits.first()?.is_ascii_digit() || digits.len() > POWERS_OF_TEN.len() {
         return None;
     }
-    let (mut whole, mut decimals, mut mark) = (0_u64, 0, None);
-    for &byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                whole = whole * 10 + u64::from(byte - b'0');
-                decimals += usize::from(mark.is_some());
-            }
-            b'.' | b',' if mark.is_none() => mark = Some(byte),
+    let (whole, rest) = digits_of(0, digits);
+    let (whole, decimals, comma) = match rest {
+        [] => (whole, 0, false),
+        [mark @ (b'.' | b','), decimals @ ..] => match digits_of(whole, decimals) {
+            (whole, []) => (whole, decimals.len(), *mark == b','),
             _ => return None,
-        }
-    }
-    let comma = mark == Some(b',');
+        },
+        _ => return None,
+    };
     if whole > 1 << f64::MANTISSA_DIGITS || comma && decimals == 0 {
         return None;
     }
     let magnitude = whole as f64 / POWERS_OF_TEN.get(decimals)?;
     Some(Number { value: if is_negative { -magnitude } else { magnitude }, comma })
+}
+
+/// The number that digits at the beginning of a text continue, and what follows them.
+fn digits_of(mut whole: u64, mut text: &[u8]) -> (u64, &[u8]) {
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        whole = whole * 10 + u64::from(digit - b'0');
+        text = rest;
+    }
+    (whole, text)
 }
 
 /// Whether the comma of a number can be one between groups of three digits: no group begins with
@@ -257,7 +161,22 @@ mod tests {
             assert_eq!(number(text).unwrap().value.to_bits(), expected.to_bits(), "{text}");
         }
         assert_eq!(number("\u{2212}0,5e\u{2212}3"), Some(Number { value: -0.5e-3, comma: true }));
-        for text in ["1,", "1,2,3", "1,2.3", ",", "-", "", "\u{2212}", "1\u{2212}2"] {
+        assert_eq!(number("-0.1234567890123456D+02"), number("-12.34567890123456"));
+        assert_eq!(number("1,5d-3"), Some(Number { value: 1.5e-3, comma: true }));
+        for text in [
+            "1D",
+            "1D5",
+            "D+5",
+            "+D",
+            "1,",
+            "1,2,3",
+            "1,2.3",
+            ",",
+            "-",
+            "",
+            "\u{2212}",
+            "1\u{2212}2",
+        ] {
             assert_eq!(number(text), None, "{text}");
         }
     }

@@ -1,8 +1,9 @@
 //! Commas in the first lines of a table: between columns, or before decimals?
 
 use super::{
-    cells::Separator,
+    cells::split_exponent,
     grid::{Grid, SIGNS, is_blank_or_comment, is_whole},
+    separator::Separator,
 };
 
 impl<'a> Grid<'a> {
@@ -26,12 +27,13 @@ impl<'a> Grid<'a> {
         single.filter(|single| single.rows() >= self.rows())
     }
 
-    /// Whether commas separate nothing but whole numbers, as they would the digits before and after a
-    /// decimal comma.
+    /// Whether commas separate nothing but whole numbers, with exponents or without, as they would the
+    /// digits before and after a decimal comma.
     pub(super) fn has_only_whole_numbers_between_commas(&self) -> bool {
         let cells = self.rows_from(self.first_row).flatten();
         let mut numbers = cells.filter(|cell| cell.is_number());
-        self.separator == Separator::Comma && numbers.all(|cell| is_whole(cell.text))
+        self.separator == Separator::Comma
+            && numbers.all(|cell| is_whole(split_exponent(cell.text).0))
     }
 
     /// The first column, from 1, whose cells are the digits after a decimal comma: some of them
@@ -42,7 +44,10 @@ impl<'a> Grid<'a> {
         }
         let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
         let is_whole = |cell: &str| is_digits(cell.trim_start_matches(SIGNS));
-        let split = |cell: &'a str| cell.split_once(['e', 'E']).map_or((cell, ""), |parts| parts);
+        let split = |cell: &'a str| {
+            let (digits, exponent) = split_exponent(cell);
+            (digits, exponent.unwrap_or_default())
+        };
         let is_digits_of_fraction = |cell: &'a str| {
             let (digits, exponent) = split(cell);
             is_digits(digits) && (exponent.is_empty() || is_whole(exponent))

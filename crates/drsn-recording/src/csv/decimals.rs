@@ -2,8 +2,10 @@
 //! be understood in two.
 
 use super::{
-    cells::{Number, Separator, may_group_digits},
-    malformed, shown,
+    cells::{Number, may_group_digits},
+    malformed,
+    separator::Separator,
+    shown,
 };
 use crate::RecordingError;
 

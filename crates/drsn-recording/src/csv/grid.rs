@@ -2,12 +2,11 @@
 
 use std::cmp::Reverse;
 
-use memchr::memchr2;
-
 use super::{
-    cells::{Cell, Separator, number},
+    cells::{Cell, number, split_exponent},
     clock::seconds,
     numbers::Numbers,
+    separator::{Ascii, Separator},
 };
 
 /// Signs before a number.
@@ -21,8 +20,10 @@ pub(super) struct Grid<'a> {
     pub(super) cells: usize,
     /// The position of the first row.
     pub(super) first_row: usize,
-    /// The cells of each line; none of comments and blank lines.
-    lines: Vec<Vec<Cell<'a>>>,
+    /// The cells of all lines, one after the other, and where those of each line end; comments and
+    /// blank lines have none.
+    all: Vec<Cell<'a>>,
+    ends: Vec<usize>,
     /// Columns that have numbers in most rows.
     core: Vec<usize>,
 }
@@ -57,7 +58,8 @@ impl<'a> Grid<'a> {
         if let Some(declared) = declared {
             return Self::of(lines, declared, true);
         }
-        let several = Separator::USUAL.into_iter().filter(|s| *s != Separator::Nothing);
+        let characters = Ascii::of(lines.iter().copied());
+        let several = Separator::USUAL.into_iter().filter(|s| s.is_in(lines, characters));
         let several: Vec<Self> =
             several.filter_map(|separator| Self::of(lines, separator, false)).collect();
         let score = |grid: &Self| {
@@ -74,23 +76,21 @@ impl<'a> Grid<'a> {
     pub(super) fn of(lines: &[&'a str], separator: Separator, is_declared: bool) -> Option<Self> {
         // One column of what other separators split is none.
         let is_single = separator == Separator::Nothing || is_declared;
-        if !is_single && !lines.iter().any(|line| separator.is_in(line)) {
-            return None;
-        }
-        let split = |line: &&'a str| {
-            if is_blank_or_comment(line) {
-                return Vec::new();
+        let (mut all, mut ends) = (Vec::new(), Vec::with_capacity(lines.len()));
+        for line in lines {
+            if !is_blank_or_comment(line) {
+                all.extend(separator.split(line).map(Cell::from));
             }
-            separator.split(line).map(Cell::from).collect()
-        };
-        let lines: Vec<Vec<Cell<'_>>> = lines.iter().map(split).collect();
-        let has_number = |cells: &&Vec<Cell<'_>>| cells.iter().any(Cell::is_number);
-        let mut rows: Vec<&Vec<Cell<'_>>> = lines.iter().filter(has_number).collect();
+            ends.push(all.len());
+        }
+        let mut grid = Self { separator, cells: 0, first_row: 0, all, ends, core: Vec::new() };
+        let has_number = |cells: &&[Cell<'_>]| cells.iter().any(Cell::is_number);
+        let mut rows: Vec<&[Cell<'_>]> = grid.lines_from(0).filter(has_number).collect();
         // What precedes the table may have numbers, too, but fewer of them.
         if rows.len() > 8 {
             rows.drain(..rows.len() / 2);
         } else if let Some(last) = rows.last().map(|row| count_numbers(row)) {
-            let is_table = |row: &&Vec<Cell<'_>>| {
+            let is_table = |row: &&[Cell<'_>]| {
                 let has_text = |cell: &Cell<'_>| !cell.is_empty() && !cell.is_number();
                 // A first cell without a name is above row numbers.
                 let is_of_numbers = !row[0].is_empty() && !row.iter().any(has_text);
@@ -105,9 +105,9 @@ impl<'a> Grid<'a> {
             let numbers = rows.iter().filter(|row| row[column].is_number()).count();
             4 * numbers >= 3 * rows.len()
         };
-        let core: Vec<usize> = (0..cells).filter(is_core).collect();
-        let mut grid = Self { separator, cells, first_row: 0, lines, core };
-        grid.first_row = (0..grid.lines.len()).find(|&line| grid.is_row(line))?;
+        grid.core = (0..cells).filter(is_core).collect();
+        grid.cells = cells;
+        grid.first_row = (0..grid.ends.len()).find(|&line| grid.is_row(line))?;
         ((is_single || cells > 1) && !grid.core.is_empty()).then_some(grid)
     }
 
@@ -119,7 +119,18 @@ impl<'a> Grid<'a> {
 
     /// The cells of a line.
     pub(super) fn row(&self, line: usize) -> &[Cell<'a>] {
-        self.lines.get(line).map(Vec::as_slice).unwrap_or_default()
+        self.lines_from(line).next().unwrap_or_default()
+    }
+
+    /// The cells of each line from one on.
+    fn lines_from(&self, first: usize) -> impl Iterator<Item = &[Cell<'a>]> {
+        let mut begin =
+            first.checked_sub(1).and_then(|above| self.ends.get(above)).map_or(0, |&end| end);
+        self.ends.iter().skip(first).map(move |&end| {
+            let cells = self.all.get(begin..end).unwrap_or_default();
+            begin = end;
+            cells
+        })
     }
 
     /// Their texts.
@@ -128,11 +139,11 @@ impl<'a> Grid<'a> {
     }
 
     pub(super) fn rows(&self) -> usize {
-        (self.first_row..self.lines.len()).filter(|&line| self.is_row(line)).count()
+        (self.first_row..self.ends.len()).filter(|&line| self.is_row(line)).count()
     }
 
-    pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &Vec<Cell<'a>>> {
-        self.lines.iter().skip(first).filter(|row| row.len() == self.cells)
+    pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &[Cell<'a>]> {
+        self.lines_from(first).filter(|row| row.len() == self.cells)
     }
 
     fn columns_of_text(&self) -> usize {
@@ -157,60 +168,14 @@ impl<'a> Grid<'a> {
         (0..self.cells).rev().find(is_used).map_or(1, |last| last + 1)
     }
 
-    /// The cells of a line above the table as names of the columns; `None` if they are too few or
-    /// too many. One fewer than there are columns leaves the first one without a name, as in R.
-    pub(super) fn names(&self, mut names: Vec<&'a str>) -> Option<Vec<&'a str>> {
-        let columns = self.columns(self.first_row);
-        let is_none =
-            |name: &str| name.is_empty() || is_statement(name) || Self::has_measured(&[name]);
-        while names.len() > columns && names.last().is_some_and(|name| is_none(name)) {
-            names.pop();
-        }
-        let lacks_one = names.len() + 1 == columns && columns > 1;
-        if lacks_one && self.may_have_row_names() {
-            names.insert(0, "");
-        }
-        // A named column may be empty so far.
-        ((columns..=self.cells).contains(&names.len())
-            && names
-                .iter()
-                .any(|name| !name.trim_matches('\'').is_empty() && number(name).is_none())
-            || !lacks_one && self.is_numbered(&names))
-        .then_some(names)
-    }
-
-    /// Whether the first column can be one without a name: it counts the rows or is text, and is not
-    /// what a decimal comma or a wrong separator has torn off.
-    fn may_have_row_names(&self) -> bool {
-        let first = self.numbers(0, self.first_row);
-        let begins_as_number =
-            |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || SIGNS.contains(&c));
-        if self.rows_from(self.first_row).any(|row| {
-            is_torn(&row[0]) || row[0].text.ends_with(':') && begins_as_number(row[0].text)
-        }) {
-            return false;
-        }
-        let commas = self.separator == Separator::Comma;
-        (first.is_empty() || first.count()) && (!commas || self.has_fractions_below(self.first_row))
-    }
-
-    /// Whether all names but the first, which is empty, are numbers: an index without a name.
-    fn is_numbered(&self, names: &[&str]) -> bool {
-        names.len() > 1
-            && names.len() == self.columns(self.first_row)
-            && names[0].is_empty()
-            && names[1..].iter().all(|name| !name.is_empty() && is_whole(name))
-    }
-
     /// The numbers of a column from a row on.
     pub(super) fn numbers(&self, column: usize, first_row: usize) -> Numbers {
         let cells = || self.rows_from(first_row).map(move |row| row[column]);
         let digits = |cell: &str| {
-            let end = memchr2(b'e', b'E', cell.as_bytes());
-            let (mantissa, exponent) = cell.split_at(end.unwrap_or(cell.len()));
-            let mark = memchr2(b'.', b',', mantissa.as_bytes());
+            let (mantissa, exponent) = split_exponent(cell);
+            let mark = mantissa.bytes().position(|byte| matches!(byte, b'.' | b','));
             let decimals = mark.map_or(0, |mark| mantissa.len() - mark - 1);
-            let exponent = exponent.get(1..).and_then(|e| e.parse::<i32>().ok());
+            let exponent = exponent.and_then(|exponent| exponent.parse::<i32>().ok());
             (decimals as i32).saturating_sub(exponent.unwrap_or_default()).clamp(-400, 400)
         };
         let decimals = cells().filter(Cell::is_number).map(|cell| digits(cell.text)).max();
@@ -244,7 +209,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Whether the rows below a line have numbers that are written with a fraction or an exponent.
-    fn has_fractions_below(&self, line: usize) -> bool {
+    pub(super) fn has_fractions_below(&self, line: usize) -> bool {
         self.rows_from(line + 1).flatten().any(|cell| cell.is_number() && !is_whole(cell.text))
     }
 
@@ -278,15 +243,8 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Whether a cell of the header, after the names, states something of the samples: scopes and
-/// `LabVIEW` write it beside them.
-fn is_statement(cell: &str) -> bool {
-    cell.contains('=')
-        || ["start", "increment", "comment"].iter().any(|name| cell.eq_ignore_ascii_case(name))
-}
-
 /// Whether a cell begins like a number and is none, and no date or time.
-fn is_torn(cell: &Cell<'_>) -> bool {
+pub(super) fn is_torn(cell: &Cell<'_>) -> bool {
     if cell.is_number() {
         return false;
     }
@@ -303,11 +261,9 @@ pub(super) fn is_whole(cell: &str) -> bool {
 
 /// How a number is written: the digits after the point, and whether it has an exponent.
 fn form(cell: &str) -> (usize, bool) {
-    let (mantissa, exponent) = match cell.split_once(['e', 'E']) {
-        Some((mantissa, _)) => (mantissa, true),
-        None => (cell, false),
-    };
-    (mantissa.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len()), exponent)
+    let (mantissa, exponent) = split_exponent(cell);
+    let decimals = mantissa.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len());
+    (decimals, exponent.is_some())
 }
 
 fn count_numbers(cells: &[Cell<'_>]) -> usize {

@@ -2,11 +2,12 @@
 
 use super::{
     cells::number,
-    clock::time_of_day,
-    grid::{Grid, is_blank_or_comment, is_comment},
+    clock::{seconds, time_of_day},
+    grid::{Grid, SIGNS, is_blank_or_comment, is_comment, is_torn, is_whole},
     lines::Line,
     names::{Meaning, are_units, meaning},
     preamble::rate,
+    separator::Separator,
 };
 use crate::{Notice, NoticeCode, RecordingError};
 
@@ -30,17 +31,15 @@ impl<'a> Header<'a> {
         let mut header = Self { top: first_row, first_row, ..Self::default() };
         let Some(mut line) = above(first_row) else { return Ok(header.or_numbers(grid)) };
         if is_comment(lines[line]) {
-            let names: Vec<_> = grid
-                .separator
-                .split(lines[line].trim_start_matches(['#', '%', '/', ' ']))
-                .collect();
+            let names =
+                grid.separator.split_names(lines[line].trim_start_matches(['#', '%', '/', ' ']));
             let fits = names.len() > 1 && names.len() == grid.columns(first_row);
             if fits && !Grid::has_number(&names) {
                 header = Self { names, top: line, ..header };
             }
             return Ok(header.or_numbers(grid));
         }
-        let cells: Vec<_> = grid.separator.split(lines[line]).collect();
+        let cells = grid.separator.split_names(lines[line]);
         let Some(mut names) = grid.names(cells.clone()) else {
             let texts = cells.iter().filter(|cell| !cell.is_empty()).count();
             if texts > 1 && !Grid::has_number(&cells) {
@@ -60,7 +59,7 @@ impl<'a> Header<'a> {
         }
         if are_units(names.iter().copied())
             && let Some(higher) = above(line).filter(|&line| !is_comment(lines[line]))
-            && let Some(named) = grid.names(grid.separator.split(lines[higher]).collect())
+            && let Some(named) = grid.names(grid.separator.split_names(lines[higher]))
         {
             header.units = std::mem::replace(&mut names, named);
             line = higher;
@@ -116,7 +115,7 @@ impl<'a> Header<'a> {
     }
 
     /// What was skipped above it, and what is doubtful.
-    pub(super) fn notices(&self, lines: &[Line]) -> Vec<Notice> {
+    pub(super) fn notices(&self, lines: &[Line<'_>]) -> Vec<Notice> {
         let above = lines.iter().take(self.top);
         let mut skipped = above.filter(|(_, text)| !is_blank_or_comment(text));
         let skipped = skipped.next().map(|(first, _)| {
@@ -129,6 +128,70 @@ impl<'a> Header<'a> {
         let doubt = self.doubt.clone().map(|doubt| NoticeCode::HeaderAssumed.because(doubt));
         skipped.into_iter().chain(doubt).collect()
     }
+}
+
+impl<'a> Grid<'a> {
+    /// The cells of a line above the table as names of the columns; `None` if they are too few or
+    /// too many. One fewer than there are columns leaves the first one without a name, as in R.
+    fn names(&self, mut names: Vec<&'a str>) -> Option<Vec<&'a str>> {
+        let columns = self.columns(self.first_row);
+        let is_none =
+            |name: &str| name.is_empty() || is_statement(name) || Self::has_measured(&[name]);
+        while names.len() > columns && names.last().is_some_and(|name| is_none(name)) {
+            names.pop();
+        }
+        // R writes no name above the names of rows, not even an empty one.
+        let lacks_one = names.len() + 1 == columns && names.iter().all(|name| !name.is_empty());
+        if lacks_one && self.may_have_row_names() {
+            names.insert(0, "");
+        }
+        // A named column may be empty so far.
+        ((columns..=self.cells).contains(&names.len())
+            && names.iter().any(|name| {
+                !name.trim_matches('\'').is_empty() && number(name).is_none() && !is_missing(name)
+            })
+            || !lacks_one && self.is_numbered(&names))
+        .then_some(names)
+    }
+
+    /// Whether the first column can be one without a name: it counts the rows or is text, and is not
+    /// what a decimal comma or a wrong separator has torn off.
+    fn may_have_row_names(&self) -> bool {
+        let first = self.numbers(0, self.first_row);
+        let begins_as_number =
+            |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || SIGNS.contains(&c));
+        // Colons separate numbers, too, if it is no time.
+        let has_colons =
+            |cell: &str| begins_as_number(cell) && cell.contains(':') && seconds(cell).is_none();
+        if self.rows_from(self.first_row).any(|row| is_torn(&row[0]) || has_colons(row[0].text)) {
+            return false;
+        }
+        let commas = self.separator == Separator::Comma;
+        (first.is_empty() || first.count()) && (!commas || self.has_fractions_below(self.first_row))
+    }
+
+    /// Whether all names but the first, which is empty, are numbers: an index without a name.
+    fn is_numbered(&self, names: &[&str]) -> bool {
+        names.len() > 1
+            && names.len() == self.columns(self.first_row)
+            && names[0].is_empty()
+            && names[1..].iter().all(|name| !name.is_empty() && is_whole(name))
+    }
+}
+
+/// Whether a cell of the header, after the names, states something of the samples: scopes and
+/// `LabVIEW` write it beside them.
+fn is_statement(cell: &str) -> bool {
+    cell.contains('=')
+        || ["start", "increment", "comment"].iter().any(|name| cell.eq_ignore_ascii_case(name))
+}
+
+/// Whether a cell is a word that programs write for a value that is missing. Alone above the rows it is
+/// the first of them, and no name.
+fn is_missing(cell: &str) -> bool {
+    ["null", "na", "n/a", "#n/a", "none", "nil", "missing", "-", "--"]
+        .iter()
+        .any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// Whether a name is made of digits and what may stand between them.

@@ -2,7 +2,6 @@
 //! names and units of its columns, and what each column is.
 
 use super::{
-    cells::Separator,
     grid::{Grid, is_blank_or_comment},
     header::Header,
     lines::Line,
@@ -10,6 +9,7 @@ use super::{
     names::{Meaning, meaning, named_unit},
     numbers::Numbers,
     preamble::stated_rate,
+    separator::Separator,
 };
 use crate::{Notice, NoticeCode, RecordingError, error::Names};
 
@@ -70,7 +70,10 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Finds the layout in the first lines, blank ones and comments among them.
-    pub(super) fn of(lines: &[Line], declared: Option<Separator>) -> Result<Self, RecordingError> {
+    pub(super) fn of(
+        lines: &[Line<'_>],
+        declared: Option<Separator>,
+    ) -> Result<Self, RecordingError> {
         let texts: Vec<&str> = lines.iter().map(|(_, text)| &text[..]).collect();
         let grid = Grid::best(&texts, declared);
         let grid = grid.ok_or_else(|| no_table(&texts))?;
@@ -135,6 +138,8 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         };
         let is_again = !numbers.is_empty() && times.iter().any(again);
         let may_be_clock = count > 1 && (is_named || is_before || is_again);
+        // Texts without a name may be names of rows, and what a wrong separator has torn off.
+        let meaning = if name.is_empty() && numbers.is_empty() { Meaning::Other } else { meaning };
         let (role, is_by_content) = match role(meaning, &numbers, may_be_clock) {
             (Role::NoNumbers, _) if count > 1 && grid.has_times(index, header.first_row) => {
                 (Role::Time { unit: None }, true)

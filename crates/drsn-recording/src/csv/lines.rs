@@ -1,6 +1,9 @@
 //! The lines of a text, one at a time, whatever ends them, and in whatever of the usual encodings.
 
-use std::io::{BufRead, ErrorKind, Read as _, Take};
+use std::{
+    borrow::Cow,
+    io::{BufRead, ErrorKind, Read as _, Take},
+};
 
 use memchr::{memchr, memrchr};
 
@@ -29,7 +32,7 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// A line of the text, with its number.
-pub(super) type Line = (u64, String);
+pub(super) type Line<'a> = (u64, Cow<'a, str>);
 
 /// A text's lines.
 pub(super) struct Lines<R> {

@@ -21,17 +21,18 @@ mod numbers;
 mod preamble;
 pub(super) mod rows;
 mod segments;
+mod separator;
 mod table;
 mod utf_16;
 mod wide;
 
-use std::io::BufRead;
+use std::{borrow::Cow, io::BufRead};
 
 use self::{
-    cells::Separator,
     layout::Layout,
     lines::{Line, Lines},
     segments::Segments,
+    separator::Separator,
     table::Table,
 };
 use crate::{
@@ -56,14 +57,15 @@ pub(super) fn read(
             )));
         }
     }
-    let mut first = inspected(&mut lines)?;
+    let text = inspected(&mut lines)?;
+    let mut first = text.lines();
     check_text(&first)?;
     let segments = Segments::of(&mut first);
     let mut table = match open(&first, segments, selection, limits, lines.is_ended()) {
         Ok(table) => table,
         Err(error) => return Err(beginning::advised(error, first, lines, limits)),
     };
-    drop(first);
+    drop(text);
     while let Some((number, line)) = lines.next()? {
         // The borrow of the line ends before the reader is asked about it.
         let read = table.line(number, line, true);
@@ -79,16 +81,34 @@ pub(super) fn read(
     if is_wide { wide::recording(recording, selection) } else { Ok(recording) }
 }
 
-/// The first lines.
-fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Vec<Line>, RecordingError> {
-    let mut first: Vec<Line> = Vec::new();
-    let mut bytes = 0;
-    while first.len() < INSPECTED_LINES
-        && bytes < INSPECTED_BYTES
+/// The first lines, one after the other.
+#[derive(Default)]
+struct Inspected {
+    text: String,
+    /// The number of each line, and where it ends.
+    ends: Vec<(u64, usize)>,
+}
+
+impl Inspected {
+    fn lines(&self) -> Vec<Line<'_>> {
+        let mut begin = 0;
+        let line = |&(number, end): &(u64, usize)| {
+            let line = self.text.get(begin..end).unwrap_or_default();
+            begin = end;
+            (number, Cow::Borrowed(line))
+        };
+        self.ends.iter().map(line).collect()
+    }
+}
+
+fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Inspected, RecordingError> {
+    let mut first = Inspected::default();
+    while first.ends.len() < INSPECTED_LINES
+        && first.text.len() < INSPECTED_BYTES
         && let Some((number, line)) = lines.next()?
     {
-        bytes += line.len();
-        first.push((number, line.to_owned()));
+        first.text.push_str(line);
+        first.ends.push((number, first.text.len()));
     }
     Ok(first)
 }
@@ -96,10 +116,16 @@ fn inspected(lines: &mut Lines<impl BufRead>) -> Result<Vec<Line>, RecordingErro
 /// Refuses what is no text but is named like a table: hardly any character of a text is a control
 /// character. Zeros do not count, since loggers fill what they do not use with them, and a few kinds
 /// do not, since devices put them around each line.
-fn check_text(first: &[Line]) -> Result<(), RecordingError> {
+fn check_text(first: &[Line<'_>]) -> Result<(), RecordingError> {
     const MOST: f64 = 0.05;
     const KINDS: u32 = 4;
     let is_control = |c: &char| c.is_ascii_control() && !matches!(c, '\0' | '\t' | '\r' | '\x0c');
+    let may_be_control = |byte: u8| byte < b' ' && byte != b'\t' || byte == b'\x7f';
+    // Without an early end many bytes are looked at at once.
+    let any = |line: &str| line.bytes().fold(false, |any, byte| any | may_be_control(byte));
+    if !first.iter().any(|(_, line)| any(line)) {
+        return Ok(());
+    }
     let characters = || first.iter().flat_map(|(_, line)| line.chars());
     let (mut count, mut kinds) = (0_usize, 0_u32);
     for control in characters().filter(is_control) {
@@ -122,7 +148,7 @@ fn check_text(first: &[Line]) -> Result<(), RecordingError> {
 /// The table that begins in the first lines, after reading those of its rows that are among them.
 /// `is_whole` is false if the file may have been cut in the last one.
 fn open(
-    first: &[Line],
+    first: &[Line<'_>],
     segments: Segments,
     selection: &Selection,
     limits: &Limits,
@@ -131,7 +157,7 @@ fn open(
     let declared = first.first().and_then(|(_, line)| Separator::declared(line));
     let layout = if declared.is_some() {
         let mut first = first.to_vec();
-        first.iter_mut().take(1).for_each(|(_, line)| line.clear());
+        first.iter_mut().take(1).for_each(|(_, line)| line.to_mut().clear());
         Layout::of(&first, declared)?
     } else {
         Layout::of(first, None)?

@@ -9,11 +9,13 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    cells::{Separator, number},
+    cells::number,
     decimals::Decimals,
     grid::{Grid, is_comment},
     lines::Lines,
-    malformed, shown,
+    malformed,
+    separator::Separator,
+    shown,
 };
 use crate::{Limits, MARK_BYTES, RecordingError, RecordingFormat, check_foreign, gzip};
 

@@ -28,13 +28,13 @@ pub(super) enum Segments {
 
 impl Segments {
     /// Of a file that begins with these lines, of which those of its headers are made comments.
-    pub(super) fn of(first: &mut [Line]) -> Self {
+    pub(super) fn of(first: &mut [Line<'_>]) -> Self {
         let is_labview =
             first.first().is_some_and(|(_, line)| line.trim_start().starts_with(LABVIEW));
         let mut segments = if is_labview { Self::Beginning { ends: 0 } } else { Self::None };
         for (_, line) in first {
             if segments.is_header(line) {
-                line.insert_str(0, "# ");
+                line.to_mut().insert_str(0, "# ");
             }
         }
         segments

@@ -145,6 +145,38 @@ fn mistakes_are_rejected_with_their_position() {
 }
 
 /// Excel saves "Unicode text" so.
+/// Names in apostrophes were torn at the separators in them, and the last name was dropped.
+#[test]
+fn names_in_apostrophes_may_have_separators_in_them() {
+    let names = |text| table(text).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names("'a,b',c,d\n1.5,2.5,3.5\n2.5,1.5,0.5\n0.5,0.5,1.5\n"), ["a,b", "c", "d"]);
+    assert_eq!(names("'time [s]' y\n0.0 2.5\n0.5 1.5\n1.0 0.5\n"), ["y"]);
+    assert_eq!(names("y 'Channel A' z\n0.5 2.5 1.0\n1.5 1.5 0.0\n"), ["y", "Channel A", "z"]);
+    assert_eq!(names("x',y\n1.5,2.5\n2.5,1.5\n"), ["x'", "y"]);
+}
+
+/// Numbers between colons with decimal commas: what stood before the commas was taken for names of rows.
+#[test]
+fn what_colons_separate_is_not_left_out_in_silence() {
+    let mut text = ":x:y\n".to_owned();
+    for row in 0..12 {
+        text += &format!("{row}:-100:{row},49134e+08\n");
+    }
+    let read = read(text.as_bytes(), &Selection::default(), &LIMITS);
+    assert!(read.is_err() || !read.unwrap().notices.is_empty());
+}
+
+/// pandas wrote a first sample that was missing as `null`, which was taken as the name of the column.
+#[test]
+fn a_missing_first_value_is_no_name() {
+    for word in ["null", "NULL", "\"null\"", "NA", "-", "#N/A"] {
+        let text = format!("{word}\n200.0\n200.5\n201.0\n200.0\n");
+        let read =
+            Recording::read(RecordingFormat::Csv, text.as_bytes(), &Selection::default(), &LIMITS);
+        assert!(read.is_err() || !read.unwrap().notices.is_empty(), "{text}");
+    }
+}
+
 #[test]
 fn a_table_in_utf_16_is_read() {
     let text = "\u{feff}Zeit (ms)\tµ\r\n0\t1,5\r\n1\t2,5\r\n2\t3,5\r\n";

@@ -243,8 +243,14 @@ fn header(
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().ok()?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let exif = decoder.exif_metadata().ok().flatten();
+    let orientation = exif.and_then(|exif| oriented(&exif)).unwrap_or(Orientation::NoTransforms);
     Some((Box::new(decoder), orientation))
+}
+
+/// The orientation in a chunk of EXIF. Pillow and others put the mark before it that only JPEG has.
+fn oriented(exif: &[u8]) -> Option<Orientation> {
+    Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
 }
 
 /// Rejects work above the limit.

@@ -32,7 +32,7 @@ pub(super) fn survey(bytes: &[u8]) -> Option<Survey> {
 pub(super) fn orientation_behind_pixels(bytes: &[u8]) -> Option<Orientation> {
     let mut behind = chunks(bytes).skip_while(|(kind, _)| kind != b"IDAT");
     let (_, exif) = behind.find(|(kind, _)| kind == b"eXIf")?;
-    Orientation::from_exif_chunk(exif?)
+    super::oriented(exif?)
 }
 
 /// The chunks up to the end of the file: each with its content, or `None` if the file ends in it.
