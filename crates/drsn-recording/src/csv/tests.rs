@@ -158,10 +158,8 @@ fn names_in_apostrophes_may_have_separators_in_them() {
 /// Numbers between colons with decimal commas: what stood before the commas was taken for names of rows.
 #[test]
 fn what_colons_separate_is_not_left_out_in_silence() {
-    let mut text = ":x:y\n".to_owned();
-    for row in 0..12 {
-        text += &format!("{row}:-100:{row},49134e+08\n");
-    }
+    let rows: Vec<String> = (0..12).map(|row| format!("{row}:-100:{row},49134e+08\n")).collect();
+    let text = format!(":x:y\n{}", rows.concat());
     let read = read(text.as_bytes(), &Selection::default(), &LIMITS);
     assert!(read.is_err() || !read.unwrap().notices.is_empty());
 }
