@@ -13,6 +13,7 @@
 //! * [`classify`]: from inputs to predictions.
 //! * [`tensors`]: the Open Inference Protocol, independent of its message formats.
 //! * [`diagnostics`]: from a model's outputs to probabilities and the effect of the thresholds.
+//! * [`rolling`]: what came for a model in the last hour and day.
 
 pub(crate) mod classify;
 pub(crate) mod context;
@@ -20,6 +21,7 @@ pub(crate) mod decode;
 pub(crate) mod diagnostics;
 pub(crate) mod options;
 pub(crate) mod origin;
+pub(crate) mod rolling;
 pub(crate) mod tensors;
 
 /// Bodies with more bytes than this, and all images, are decoded off the threads that serve

@@ -22,7 +22,7 @@ with triton.InferenceServerClient(GRPC) as client:
     assert client.get_server_metadata().name == "drsn-serve"
     metadata = client.get_model_metadata("tiny")
     assert metadata.versions == ["1"] and list(metadata.inputs[0].shape) == [-1, 1, 8]
-    assert [output.name for output in metadata.outputs] == OUTPUTS
+    assert [output.name for output in metadata.outputs] == [*OUTPUTS, "class_map"]
     config = client.get_model_config("tiny").config
     assert config.max_batch_size == 16 and list(config.input[0].dims) == [1, 8]
     index = client.get_model_repository_index().models

@@ -22,7 +22,7 @@ with triton.InferenceServerClient(HTTP) as client:
     assert server["name"] == "drsn-serve" and "binary_tensor_data" in server["extensions"]
     metadata = client.get_model_metadata("tiny")
     assert metadata["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 1, 8]}]
-    assert [output["name"] for output in metadata["outputs"]] == OUTPUTS
+    assert [output["name"] for output in metadata["outputs"]] == [*OUTPUTS, "class_map"]
     config = client.get_model_config("tiny", "1")
     assert config["name"] == "tiny" and config["max_batch_size"] == 16
 

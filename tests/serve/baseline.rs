@@ -7,9 +7,11 @@ use drsn_bundle::{
         input_statistics, statistics_of,
     },
 };
+use drsn_serve::proto::drsn::ShiftRequest;
 use serde_json::{Value, json};
 
 use crate::{
+    grpc,
     harness::{self, Server, has_runtime},
     tiny,
 };
@@ -296,7 +298,9 @@ async fn the_rolling_view_has_what_came_and_survives_a_reload_of_the_version() {
     let change = view("/models/plain/shift").await["change"].clone();
     assert_eq!([&change["alarm"], &change["evidence"]], [&json!(true), &json!(1.0)], "{change}");
     assert!(change["since"].is_string(), "{change}");
+    same_over_grpc(&server, "plain", &view("/models/plain/shift").await).await;
     let bare = view("/models/bare/versions/1/shift").await;
+    same_over_grpc(&server, "bare", &bare).await;
     let of_bare = |field: &str| bare["hour"][field].clone();
     assert_eq!(bare["change"], Value::Null);
     assert_eq!(
@@ -326,4 +330,53 @@ async fn the_rolling_view_has_what_came_and_survives_a_reload_of_the_version() {
     let after = harness::json(server.get("/models/plain/shift").await).await;
     assert_eq!(after["hour"]["predictions"], 2, "{after}");
     server.stop().await;
+}
+
+/// The view over gRPC has what that over HTTP has.
+async fn same_over_grpc(server: &Server, model: &str, view: &Value) {
+    let mut client = grpc::Classifier::new(grpc::channel(server.grpc).await);
+    let request = ShiftRequest { model: model.to_owned(), version: String::new() };
+    let found = client.shift(request).await.unwrap().into_inner();
+    assert_eq!(
+        found.model.map(|model| json!({"name": model.name, "version": model.version})),
+        Some(view["model"].clone())
+    );
+    assert_eq!([&found.since, &found.now].map(String::is_empty), [false, false]);
+    assert_eq!(found.alarm_level, view["alarm_level"].as_f64());
+    let change = found.change.map(
+        |change| json!({"alarm": change.alarm, "evidence": change.evidence, "since": change.since}),
+    );
+    assert_eq!(json!(change), view["change"]);
+    for (name, span) in [("hour", found.hour), ("day", found.day)] {
+        let (span, view) = (span.unwrap(), &view[name]);
+        assert_eq!(json!(span.predictions), view["predictions"]);
+        let classes = span.classes.iter().map(|class| {
+            json!({"label": class.label, "class_index": class.class_index, "count": class.count})
+        });
+        assert_eq!(Value::Array(classes.collect()), view["classes"]);
+        let shift = span.input_shift.map(|shift| {
+            let bins = shift.p_values.iter().map(|bin| json!({"le": bin.le, "count": bin.count}));
+            let blocks = shift.blocks.iter().map(|b| json!({"name": b.name, "z": b.z}));
+            json!({
+                "inputs": shift.inputs,
+                "alarms": shift.alarms,
+                "p_values": bins.collect::<Vec<_>>(),
+                "blocks": blocks.collect::<Vec<_>>(),
+            })
+        });
+        assert_eq!(json!(shift), view["input_shift"]);
+        let level = span.input_level.map(|l| json!({"inputs": l.inputs, "alarms": l.alarms}));
+        assert_eq!(json!(level), view["input_level"]);
+        let moments = span.timeline.iter().map(|moment| {
+            [moment.predictions, moment.shift_inputs, moment.shift_alarms, moment.level_alarms]
+        });
+        let of_view = |moment: &Value| {
+            ["predictions", "shift_inputs", "shift_alarms", "level_alarms"]
+                .map(|name| moment[name].as_u64().unwrap())
+        };
+        let expected: Vec<_> = view["timeline"].as_array().unwrap().iter().map(of_view).collect();
+        assert_eq!(moments.collect::<Vec<_>>(), expected);
+    }
+    let missing = ShiftRequest { model: "none".to_owned(), version: String::new() };
+    assert_eq!(client.shift(missing).await.unwrap_err().code(), tonic::Code::NotFound);
 }

@@ -96,6 +96,53 @@ async fn the_map_of_a_window_or_a_picture_is_that_of_the_definition() {
     server.stop().await;
 }
 
+/// As a tensor, the map has all classes; it is only computed if it is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_map_of_every_class_is_a_tensor_of_the_open_inference_protocol() {
+    if !has_runtime() {
+        return;
+    }
+    let models =
+        harness::repository(&[("signal", tiny::signal_input(1)), ("image", tiny::image_input())]);
+    let server = Server::start(models.path(), &[]).await;
+    for (model, input, sizes) in
+        [("signal", noise(16), json!([1, 8])), ("image", noise(32), json!([1, 4, 4]))]
+    {
+        let described = harness::json(server.get(&format!("/v2/models/{model}")).await).await;
+        let outputs = described["outputs"].as_array().unwrap();
+        let map = outputs.iter().find(|output| output["name"] == "class_map").unwrap();
+        let shape: Vec<Value> =
+            std::iter::once(json!(2)).chain(sizes.as_array().unwrap()[1..].to_vec()).collect();
+        assert_eq!(map["shape"].as_array().unwrap()[1..], shape);
+
+        let mut tensor = sizes.as_array().unwrap().clone();
+        tensor.insert(0, json!(2));
+        let mut body = json!({
+            "inputs": [{"name": "input", "datatype": "FP32", "shape": tensor, "data": input}],
+            "outputs": [{"name": "logits"}, {"name": "class_map"}],
+        });
+        let path = format!("/v2/models/{model}/infer");
+        let post = async |body: &Value| {
+            harness::json(server.post(&path, "application/json", body.to_string()).await).await
+        };
+        let answer = post(&body).await;
+        let map = &answer["outputs"][1];
+        assert_eq!(map["shape"].as_array().unwrap()[0], 2, "{map}");
+        let each = input.len() / 2;
+        for (row, one) in input.chunks(each).enumerate() {
+            for class in 0..2 {
+                let begin = (row * 2 + class) * each;
+                assert_near(&numbers(&map["data"])[begin..begin + each], &expected_map(one, class));
+            }
+        }
+        body.as_object_mut().unwrap().remove("outputs");
+        let all = post(&body).await;
+        let names: Vec<_> = all["outputs"].as_array().unwrap().iter().map(|o| &o["name"]).collect();
+        assert!(names.len() > 2 && !names.contains(&&json!("class_map")), "{names:?}");
+    }
+    server.stop().await;
+}
+
 /// Twenty samples: windows from 0, 8 and 12 on, which overlap.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_of_many_windows_has_one_map() {

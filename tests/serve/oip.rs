@@ -84,6 +84,7 @@ async fn the_server_and_its_models_describe_themselves() {
         json!("logits"),
         json!(format!("threshold.{block}")),
         json!(format!("mean_abs.{block}")),
+        json!("class_map"),
     ];
     assert_eq!(names, expected.iter().collect::<Vec<_>>());
     assert_eq!(metadata["parameters"]["classes"], json!(["plus", "minus"]));

@@ -14,8 +14,9 @@ use super::{
     call::Call,
     options,
     proto::drsn::{
-        ClassifyRequest, ClassifyResponse, ClassifyStreamRequest, ClassifyStreamResponse, Signal,
-        Tensor, classifier_server::Classifier, classify_request::Input,
+        ClassifyRequest, ClassifyResponse, ClassifyStreamRequest, ClassifyStreamResponse,
+        ShiftRequest, ShiftResponse, Signal, Tensor, classifier_server::Classifier,
+        classify_request::Input,
     },
     stream,
 };
@@ -27,6 +28,7 @@ use crate::{
         context::RequestContext,
         decode::FileKind,
         options::Options,
+        rolling::view,
     },
     observability::telemetry::for_same_request,
 };
@@ -93,6 +95,22 @@ impl Classifier for Service {
         let request = request.into_inner();
         let answer = self.answer(&call, request).await;
         let mut response = Response::new(answer.map_err(|error| call.refuse(&error))?);
+        if !call.is_compressed {
+            response.disable_compression();
+        }
+        Ok(response)
+    }
+
+    async fn shift(
+        &self,
+        request: Request<ShiftRequest>,
+    ) -> Result<Response<ShiftResponse>, Status> {
+        let call = Call::of(&request)?;
+        let ShiftRequest { model, version } = request.into_inner();
+        let model = options::find(&self.app, &model, &version);
+        let model = model.map_err(|error| call.refuse(&error))?;
+        call.set_model(&model);
+        let mut response = Response::new(view(&model).into());
         if !call.is_compressed {
             response.disable_compression();
         }

@@ -13,6 +13,7 @@ mod middleware;
 mod options;
 mod portioned;
 pub mod proto;
+mod shift_messages;
 mod status;
 mod stream;
 

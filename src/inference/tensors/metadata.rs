@@ -34,12 +34,12 @@ pub(crate) fn inputs(model: &Model) -> Vec<TensorDescription> {
 
 /// A model's output tensors.
 pub(crate) fn outputs(model: &Model) -> Vec<TensorDescription> {
-    let describe = |output: WantedOutput| TensorDescription {
-        name: output.name,
-        datatype: FP32,
-        shape: vec![-1, output.width as i64],
+    let describe = |output: WantedOutput| {
+        let sizes = output.sizes.into_iter().map(|size| size as i64);
+        let shape = std::iter::once(-1).chain(sizes).collect();
+        TensorDescription { name: output.name, datatype: FP32, shape }
     };
-    WantedOutput::all(model.manifest()).into_iter().map(describe).collect()
+    WantedOutput::all(model).into_iter().map(describe).collect()
 }
 
 /// Other facts that a client needs: how the server prepares inputs, the labels of the classes, and

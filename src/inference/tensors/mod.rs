@@ -1,8 +1,8 @@
 //! The Open Inference Protocol, independent of its message formats: tensors in, named tensors out.
 //!
 //! The input is `input`, FP32, of shape batch × the model's input shape, with values before
-//! normalisation. The outputs are FP32: `probabilities`, `logits`, and for each block that shrinks
-//! `threshold.<block>` and `mean_abs.<block>`.
+//! normalisation. The outputs are FP32: `probabilities`, `logits`, for each block that shrinks
+//! `threshold.<block>` and `mean_abs.<block>`, and if the model has them `features` and `class_map`.
 
 mod metadata;
 mod outputs;
@@ -122,7 +122,7 @@ pub(crate) async fn infer(
     model: &Model,
     request: Infer,
 ) -> Result<Answer, ApiError> {
-    let wanted = wanted::resolve(model.manifest(), &request.outputs)?;
+    let wanted = wanted::resolve(model, &request.outputs)?;
     let own = request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let deadline = own.map_or(context.deadline(), |own| own.min(context.deadline()));
     let started = Instant::now();
@@ -135,7 +135,11 @@ pub(crate) async fn infer(
     let preparation = request.parsing + started.elapsed();
     model.metrics.decode.observe(preparation.as_secs_f64());
     model.metrics.statistics.compute_input.add(preparation);
-    let slices = model.infer(inputs, false, deadline).await?;
+    let wants_map = wanted.iter().any(WantedOutput::is_detail);
+    if wants_map {
+        context.memory.grow(inputs.count() as u64 * model.map_bytes())?;
+    }
+    let slices = model.infer(inputs, wants_map, deadline).await?;
     let started = Instant::now();
     let answer = Answer::of(model, slices, &before, wanted)?;
     model.metrics.statistics.compute_output.add(started.elapsed());

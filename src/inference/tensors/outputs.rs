@@ -30,15 +30,15 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
     pub(crate) name: &'a str,
-    /// Number of inputs, and of numbers or classes for each.
-    pub(crate) shape: [usize; 2],
+    /// Number of inputs, and sizes of the numbers or number of classes for each.
+    pub(crate) shape: Vec<usize>,
     pub(crate) data: Data<'a>,
 }
 
 /// The content of a tensor.
 #[derive(Debug)]
 pub(crate) enum Data<'a> {
-    /// Numbers, `[N, width]`, in consecutive pieces.
+    /// Numbers, `[N, values]`, in consecutive pieces.
     Floats(Vec<ArrayView2<'a, f32>>),
     /// Classes, as `value:index:label`.
     Classes(Vec<String>),
@@ -84,15 +84,16 @@ impl Answer {
         self.wanted.iter().map(move |wanted| {
             let pieces: Vec<_> =
                 self.slices.iter().filter_map(|slice| wanted.rows(slice)).collect();
-            let (width, data) = match wanted.classes {
-                None => (wanted.width, Data::Floats(pieces)),
+            let (sizes, data) = match wanted.classes {
+                None => (wanted.sizes.clone(), Data::Floats(pieces)),
                 Some(count) => {
                     let rows = pieces.iter().flat_map(|piece| piece.outer_iter());
                     let classes = rows.flat_map(|row| classify(&row, count, &manifest.classes));
-                    (count, Data::Classes(classes.collect()))
+                    (vec![count], Data::Classes(classes.collect()))
                 }
             };
-            Output { name: &wanted.name, shape: [self.batch, width], data }
+            let shape = std::iter::once(self.batch).chain(sizes).collect();
+            Output { name: &wanted.name, shape, data }
         })
     }
 }

@@ -33,7 +33,7 @@ struct ShiftParameters {
 struct OutputTensor<'a> {
     name: &'a str,
     datatype: &'static str,
-    shape: [usize; 2],
+    shape: &'a [usize],
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<BinarySize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +96,7 @@ fn describe<'a>(output: &'a Output<'a>, is_binary: bool) -> OutputTensor<'a> {
     OutputTensor {
         name: output.name,
         datatype: output.data.datatype(),
-        shape: output.shape,
+        shape: &output.shape,
         parameters: is_binary.then(|| BinarySize { binary_data_size: output.data.byte_length() }),
         data: (!is_binary).then_some(Flat(&output.data)),
     }
