@@ -12,7 +12,7 @@ use drsn_bundle::onnx::{
 use ndarray::ArrayViewD;
 
 use crate::{
-    graph::{Graph, attribute, floats, integer_weight, integers, keep_needed},
+    graph::{Graph, attribute, floats, integers, keep_needed, stored_integers},
     read::inputs,
     run::Runner,
 };
@@ -34,7 +34,7 @@ pub(crate) fn store(graph: &mut GraphProto, runner: Runner<'_>, input: ArrayView
         let Some(list) = values.get(name).filter(|list| list.ndim() == 1) else { continue };
         if list.iter().all(|number| number.abs() <= EXACT && number.fract() == 0.0) {
             let numbers: Vec<i64> = list.iter().map(|&number| number as i64).collect();
-            weights.push(integer_weight(name, &numbers));
+            weights.push(stored_integers(name, &numbers));
         }
     }
     let stored: HashSet<&str> = weights.iter().map(TensorProto::name).collect();

@@ -7,6 +7,7 @@ use drsn_bundle::onnx::proto::{
     AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType,
     type_proto,
 };
+pub(crate) use drsn_bundle::onnx::{stored_floats, stored_integers};
 
 use crate::read::{inputs, outputs};
 
@@ -111,28 +112,6 @@ pub(crate) fn type_name(data_type: i32) -> String {
 pub(crate) fn is_float(data_type: i32) -> bool {
     let known = [DataType::Float, DataType::Float16, DataType::Double, DataType::Bfloat16];
     known.iter().any(|&known| known as i32 == data_type)
-}
-
-/// A weight of 64-bit integers in one list.
-pub(crate) fn integer_weight(name: &str, values: &[i64]) -> TensorProto {
-    TensorProto {
-        dims: vec![values.len() as i64],
-        data_type: Some(DataType::Int64 as i32),
-        name: Some(name.to_owned()),
-        raw_data: Some(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-        ..TensorProto::default()
-    }
-}
-
-/// A weight of 32-bit floats.
-pub(crate) fn float_weight(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: shape.iter().map(|&size| size as i64).collect(),
-        data_type: Some(DataType::Float as i32),
-        name: Some(name.to_owned()),
-        raw_data: Some(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-        ..TensorProto::default()
-    }
 }
 
 /// The numbers of a weight of 64-bit integers.

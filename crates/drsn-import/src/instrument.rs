@@ -14,7 +14,7 @@ use crate::{
     ImportError,
     answers::{Answers, Numbers, before_softmax},
     find::{Found, Shrunk, Tau},
-    graph::{Graph, cast, float_weight, integer_weight, node},
+    graph::{Graph, cast, node, stored_floats, stored_integers},
 };
 
 /// Smallest probability whose logarithm is taken.
@@ -52,7 +52,7 @@ impl Addition<'_> {
 
     fn reshape(&mut self, input: &str, output: &str, sizes: &[i64]) {
         let weight = format!("{output}.shape");
-        self.weights.push(integer_weight(&weight, sizes));
+        self.weights.push(stored_integers(&weight, sizes));
         self.add("Reshape", &[input, &weight], output, &[]);
     }
 
@@ -65,7 +65,7 @@ impl Addition<'_> {
             self.add(operator, &[input], output, &[("axes", Attribute::Ints(axes.to_vec())), keep]);
         } else {
             let weight = format!("{output}.axes");
-            self.weights.push(integer_weight(&weight, axes));
+            self.weights.push(stored_integers(&weight, axes));
             self.add(operator, &[input, &weight], output, &[keep]);
         }
     }
@@ -120,7 +120,7 @@ fn add_answers(addition: &mut Addition<'_>, answers: &Answers, classes: usize) {
                 let logits = addition.floats(&logits, "logits");
                 addition.reshape(&logits, LOGITS, &[-1, width]);
             } else {
-                addition.weights.push(float_weight("import/least", &[1], &[LEAST]));
+                addition.weights.push(stored_floats("import/least", &[1], &[LEAST]));
                 addition.add("Max", &[PROBABILITIES, "import/least"], "import/positive", &[]);
                 addition.add("Log", &["import/positive"], LOGITS, &[]);
             }
@@ -185,7 +185,7 @@ fn add_threshold(addition: &mut Addition<'_>, name: &str, tau: &Tau, channels: u
         addition.reduce("ReduceMax", &values, &reduced, &others);
     }
     let (factor, scaled) = (part("factor"), part("scaled"));
-    addition.weights.push(float_weight(&factor, &[1], &[tau.factor]));
+    addition.weights.push(stored_floats(&factor, &[1], &[tau.factor]));
     addition.add("Mul", &[&reduced, &factor], &scaled, &[]);
     let repeat = channels / numbers;
     let (count, times) = (numbers as i64, repeat as i64);
@@ -201,7 +201,7 @@ fn add_threshold(addition: &mut Addition<'_>, name: &str, tau: &Tau, channels: u
     }
     let (apart, none, full) = (part("apart"), part("zeros"), part("repeated"));
     addition.reshape(&scaled, &apart, &sizes);
-    addition.weights.push(float_weight(&none, &zeros, &vec![0.0; channels]));
+    addition.weights.push(stored_floats(&none, &zeros, &vec![0.0; channels]));
     addition.add("Add", &[&apart, &none], &full, &[]);
     addition.reshape(&full, &output, &[-1, channels as i64]);
 }

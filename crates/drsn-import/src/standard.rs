@@ -17,7 +17,7 @@ use self::sign::is_never_negative;
 use crate::{
     ImportError,
     find::{Found, Shrunk},
-    graph::{Graph, attribute, integer_weight, integers, keep_needed, node},
+    graph::{Graph, attribute, integers, keep_needed, node, stored_integers},
     read::{inputs, sort},
     report::Form,
 };
@@ -62,7 +62,7 @@ pub(crate) fn standard(
                 new.insert(output, vec![node("Identity", &[mean], output, vec![])]);
             } else {
                 new.insert(output, vec![node("Reshape", &[mean, &shape], output, vec![])]);
-                weights.push(integer_weight(&shape, &sizes));
+                weights.push(stored_integers(&shape, &sizes));
             }
         }
     }
@@ -106,7 +106,7 @@ fn shrinkage(found: &Found, block: &Block, weights: &mut Vec<TensorProto>) -> Ve
     let part = |what: &str| format!("{ADDED}{}.{what}", block.name);
     let [axes, tau, minus, low, middle] =
         ["axes", "tau", "minus_tau", "at_most_tau", "middle"].map(part);
-    weights.push(integer_weight(&axes, &spatial_axes(found)));
+    weights.push(stored_integers(&axes, &spatial_axes(found)));
     let x = found.features.as_str();
     vec![
         node("Unsqueeze", &[&block.threshold_output, &axes], &tau, vec![]),

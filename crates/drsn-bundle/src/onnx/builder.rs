@@ -63,14 +63,14 @@ impl GraphBuilder {
 
     /// Stores 32-bit floats in the model and returns the tensor's name.
     pub fn tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.initializer(name, shape, DataType::Float, bytes)
+        self.graph.initializer.push(stored_floats(name, shape, values));
+        name.to_owned()
     }
 
     /// Stores 64-bit integers in the model and returns the tensor's name.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.initializer(name, &[values.len()], DataType::Int64, bytes)
+        self.graph.initializer.push(stored_integers(name, values));
+        name.to_owned()
     }
 
     /// Adds a node of a standard operator with one output, and returns the output's name.
@@ -117,22 +117,27 @@ impl GraphBuilder {
         }
         .encode_to_vec()
     }
+}
 
-    fn initializer(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        data_type: DataType,
-        raw_data: Vec<u8>,
-    ) -> String {
-        self.graph.initializer.push(TensorProto {
-            dims: shape.iter().map(|&size| size as i64).collect(),
-            data_type: Some(data_type as i32),
-            name: Some(name.to_owned()),
-            raw_data: Some(raw_data),
-            ..TensorProto::default()
-        });
-        name.to_owned()
+/// 32-bit floats that a graph stores, as a message.
+pub fn stored_floats(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
+    TensorProto {
+        dims: shape.iter().map(|&size| size as i64).collect(),
+        data_type: Some(DataType::Float as i32),
+        name: Some(name.to_owned()),
+        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        ..TensorProto::default()
+    }
+}
+
+/// A list of 64-bit integers that a graph stores, as a message.
+pub fn stored_integers(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        dims: vec![values.len() as i64],
+        data_type: Some(DataType::Int64 as i32),
+        name: Some(name.to_owned()),
+        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        ..TensorProto::default()
     }
 }
 

@@ -8,6 +8,7 @@ use prost::Message as _;
 
 use super::{
     Attribute, CLASS_MAP, LOGITS,
+    builder::stored_integers,
     proto::{
         AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
         tensor_proto::DataType,
@@ -106,13 +107,7 @@ impl Ending {
             // A convolution of one tap keeps the axes and is one operator.
             let (sizes, kernel) = (part("kernel.shape"), part("kernel"));
             let shape: Vec<i64> = [0, 0].into_iter().chain(vec![1; self.space]).collect();
-            graph.initializer.push(TensorProto {
-                dims: vec![shape.len() as i64],
-                data_type: Some(DataType::Int64 as i32),
-                name: Some(sizes.clone()),
-                raw_data: Some(shape.iter().flat_map(|size| size.to_le_bytes()).collect()),
-                ..TensorProto::default()
-            });
+            graph.initializer.push(stored_integers(&sizes, &shape));
             add(graph, "Reshape", &[&weights, &sizes], &kernel, &[]);
             add(graph, "Conv", &[&self.features, &kernel], &map, &[]);
         }

@@ -14,7 +14,7 @@ mod shrinkage;
 mod signal_rows;
 mod temperature;
 
-pub use builder::{Attribute, GraphBuilder, attribute, value_info};
+pub use builder::{Attribute, GraphBuilder, attribute, stored_floats, stored_integers, value_info};
 pub use check::{check_model, decode};
 pub use class_map::with_class_map;
 pub use fused::with_fused_shrinkage;

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use prost::Message as _;
 
 use super::{
-    builder::{Attribute, attribute, value_info},
+    builder::{Attribute, attribute, stored_floats, stored_integers, value_info},
     proto::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
         tensor_proto::DataType,
     },
 };
@@ -100,7 +100,7 @@ impl Normalizations {
         for (place, part, values) in [(MEAN, "mean", &mean), (VARIANCE, "variance", &variance)] {
             let name = format!("{ADDED}{index}.{part}");
             self.graph.initializer.retain(|tensor| tensor.name() != name);
-            self.graph.initializer.push(weight(&name, values));
+            self.graph.initializer.push(stored_floats(&name, &[values.len()], values));
             node.input[place] = name;
         }
         (layer.mean, layer.variance) = (mean, variance);
@@ -153,13 +153,13 @@ impl Normalizations {
         let part = |what: &str| moment(index, what);
         let input = &self.graph.node[self.layers[index].position].input[0];
         let (shape, flat) = (part("shape"), part("line"));
-        graph.initializer.push(integers(&shape, &[0, 0, -1]));
-        graph.initializer.push(integers(&flat, &[-1]));
+        graph.initializer.push(stored_integers(&shape, &[0, 0, -1]));
+        graph.initializer.push(stored_integers(&flat, &[-1]));
         let version = self.model.opset_import.iter().map(OperatorSetIdProto::version).max();
         let as_input = version.is_some_and(|version| version >= AXES_AS_INPUT);
         let axes = part("axes");
         if as_input {
-            graph.initializer.push(integers(&axes, &[0, 2]));
+            graph.initializer.push(stored_integers(&axes, &[0, 2]));
         }
         let mean = |from: &str, to: &str| {
             if as_input {
@@ -231,24 +231,6 @@ fn node(
         op_type: Some(operator.to_owned()),
         attribute: attributes.iter().map(attribute).collect(),
         ..NodeProto::default()
-    }
-}
-
-fn weight(name: &str, values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: vec![values.len() as i64],
-        data_type: Some(DataType::Float as i32),
-        name: Some(name.to_owned()),
-        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        ..TensorProto::default()
-    }
-}
-
-fn integers(name: &str, values: &[i64]) -> TensorProto {
-    TensorProto {
-        data_type: Some(DataType::Int64 as i32),
-        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        ..weight(name, &vec![0.0; values.len()])
     }
 }
 

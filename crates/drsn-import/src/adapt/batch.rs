@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Axis};
 use crate::{
     ImportError,
     error::refuse,
-    graph::{Graph, integer_weight},
+    graph::{Graph, stored_integers},
     noise::Noise,
     run::{Runner, Tensors, row},
 };
@@ -105,7 +105,7 @@ fn open_reshapes(
             let rest = shape[1..].iter().map(|&size| size as i64);
             let sizes: Vec<i64> = std::iter::once(-1).chain(rest).collect();
             let weight = format!("import/shape.{at}");
-            variable.initializer.push(integer_weight(&weight, &sizes));
+            variable.initializer.push(stored_integers(&weight, &sizes));
             let node = &mut variable.node[*at];
             node.input.truncate(1);
             node.input.push(weight);

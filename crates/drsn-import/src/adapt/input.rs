@@ -14,7 +14,7 @@ use super::shape::Shape;
 use crate::{
     ImportError, Layout, Options,
     error::refuse,
-    graph::{cast, float_weight, integer_weight, node, rename},
+    graph::{cast, node, rename, stored_floats, stored_integers},
     options::Normalize,
 };
 
@@ -40,7 +40,7 @@ impl Front {
     }
 
     fn number(&mut self, name: &str, value: f32) {
-        self.weights.push(float_weight(name, &[1], &[value]));
+        self.weights.push(stored_floats(name, &[1], &[value]));
     }
 }
 
@@ -134,7 +134,7 @@ fn image(
         // The numbers are given in the model's order, and applied before the channels change theirs.
         mean.reverse();
         std.reverse();
-        front.weights.push(integer_weight("import/bgr", &[2, 1, 0]));
+        front.weights.push(stored_integers("import/bgr", &[2, 1, 0]));
         front.add("Gather", &["import/bgr"], &[("axis", Attribute::Int(1))]);
     }
     // The server's pixels are in [0, 1].
@@ -181,7 +181,7 @@ fn reshape(front: &mut Front, shape: &Shape) {
     if sizes != shape.model {
         let model = shape.model.iter().map(|&size| size as i64);
         let target: Vec<i64> = std::iter::once(-1).chain(model).collect();
-        front.weights.push(integer_weight("import/shape", &target));
+        front.weights.push(stored_integers("import/shape", &target));
         front.add("Reshape", &["import/shape"], &[]);
     }
 }

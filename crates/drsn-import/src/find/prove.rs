@@ -18,7 +18,7 @@ use super::{
     region,
 };
 use crate::{
-    graph::{Graph, add_weights, cast, float_weight, integer_weight, keep_needed},
+    graph::{Graph, add_weights, cast, keep_needed, stored_floats, stored_integers},
     noise::Noise,
     read::inputs,
     run::{Probe, Runner, Tensors},
@@ -180,7 +180,7 @@ impl Trial<'_> {
             made.insert(cut.tensor);
             nodes.extend(cut.nodes);
             let values: Vec<f32> = cut.values.iter().copied().collect();
-            alone.initializer.push(float_weight(OURS, cut.values.shape(), &values));
+            alone.initializer.push(stored_floats(OURS, cut.values.shape(), &values));
             alone.node.push(cast(OURS, cut.tensor, graph.element_type(cut.tensor)));
         }
         self.add_constants(&mut nodes, &made);
@@ -223,7 +223,7 @@ impl Trial<'_> {
         }
         let name = node.output.first()?;
         let sizes: Vec<i64> = self.probe.get(name)?.iter().map(|&size| size as i64).collect();
-        let mut weight = integer_weight(name, &sizes);
+        let mut weight = stored_integers(name, &sizes);
         if node.op_type() == "Size" {
             weight.dims.clear();
         }

@@ -13,10 +13,8 @@ use std::collections::{HashMap, HashSet};
 use prost::Message as _;
 
 use super::{
-    proto::{
-        GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
-        tensor_proto::DataType,
-    },
+    builder::stored_integers,
+    proto::{GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType},
     shrinkage::{decoded, no_graph, operator_set},
 };
 use crate::BundleError;
@@ -113,7 +111,7 @@ impl<'g> Rewriting<'g> {
             }
         }
         of_convolutions.retain(|name| !of_others.contains(name));
-        let axes = integers(AXES, &[2]);
+        let axes = stored_integers(AXES, &[2]);
         Self {
             stored: stored.map(|tensor| (tensor.name(), tensor)).collect(),
             of_convolutions,
@@ -176,17 +174,6 @@ fn moved(operator: &str, from: &str, to: &str) -> NodeProto {
         name: Some(format!("{to}.{operator}")),
         op_type: Some(operator.to_owned()),
         ..NodeProto::default()
-    }
-}
-
-/// A stored list of integers.
-fn integers(name: &str, values: &[i64]) -> TensorProto {
-    TensorProto {
-        dims: vec![values.len() as i64],
-        data_type: Some(DataType::Int64 as i32),
-        name: Some(name.to_owned()),
-        raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        ..TensorProto::default()
     }
 }
 

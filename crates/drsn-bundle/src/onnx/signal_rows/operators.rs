@@ -1,7 +1,8 @@
 //! What operators become whose features have a second axis, of size 1 before the axis of time.
 
-use super::{OnRows, Rewriting, SUFFIX, integers};
+use super::{OnRows, Rewriting, SUFFIX};
 use crate::onnx::{
+    builder::stored_integers,
     fused,
     proto::{
         AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType,
@@ -175,7 +176,7 @@ impl Rewriting<'_> {
     fn with_numbers(&mut self, node: &NodeProto, position: usize, numbers: &[i64]) -> OnRows {
         let mut node = node.clone();
         let name = format!("{}.{position}{SUFFIX}", node.output.first().map_or("", String::as_str));
-        self.new.push(integers(&name, numbers));
+        self.new.push(stored_integers(&name, numbers));
         if let Some(input) = node.input.get_mut(position) {
             *input = name;
         }
