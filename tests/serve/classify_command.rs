@@ -11,6 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    habits::gzip,
     harness::{self, Server, has_runtime},
     recordings::{noise, npy, wav},
     tiny,
@@ -213,4 +214,32 @@ fn a_line_of_json_has_the_file_its_class_and_the_predictions_or_the_error() {
     assert_eq!(lines[1]["predictions"][0]["label"], "plus");
     assert!(lines[1]["predictions"][0].get("diagnostics").is_none());
     assert_eq!(text(&output.stderr), "empty.csv: it is empty\n1 of 2 files failed\n");
+}
+
+/// `run.csv.gz` is read by the trainer and the server, and was refused here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_packed_file_is_read_as_what_is_in_it() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let folder = tempfile::tempdir().unwrap();
+    let sound = wav(1000, &[noise(8)]);
+    for (name, content) in [("a.csv.gz", table(1.0).into_bytes()), ("b.wav.gz", sound)] {
+        write(folder.path(), name, gzip(&content));
+    }
+    let server = Server::start(models.path(), &[]).await;
+    let bundle = models.path().join("tiny");
+    for target in [["--model", bundle.to_str().unwrap()], ["--server", &server.url("")]] {
+        let output = command(&["--format", "jsonl", folder.path().to_str().unwrap()])
+            .args(target)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let lines = objects(&output);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines.iter().all(|line| line["predictions"][0]["label"].is_string()), "{lines:?}");
+        assert_eq!(lines[0]["predictions"][0]["label"], "minus");
+    }
+    server.stop().await;
 }

@@ -4,7 +4,7 @@ use std::{io::Read as _, path::Path};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{Limits, Paced, RecordingError, RecordingFormat, is_time_up};
+use crate::{Limits, MARK_BYTES, Paced, RecordingError, RecordingFormat, is_time_up};
 
 /// The extension of packed files.
 const EXTENSION: &str = "gz";
@@ -28,6 +28,14 @@ pub fn unpacked_name(name: &str) -> &str {
 pub(crate) fn format_of(path: &Path) -> Option<RecordingFormat> {
     let name = unpacked_name(path.file_name()?.to_str()?);
     RecordingFormat::from_extension(name.rsplit_once('.')?.1)
+}
+
+/// The first bytes of what is in a packed file, as far as these bytes have them: enough to tell its kind.
+pub fn beginning(packed: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was unpacked before an error or the end is there.
+    let _ = MultiGzDecoder::new(packed).take(MARK_BYTES).read_to_end(&mut bytes);
+    bytes
 }
 
 /// Unpacks a file, which then has at most [`Limits::max_bytes`].

@@ -10,10 +10,11 @@ use std::{
 };
 
 use axum::body::Body;
+use drsn_recording::gzip;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use tokio::task::block_in_place;
 
-use crate::inference::{classify, decode::FileKind};
+use crate::inference::decode::FileKind;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 128 << 10;
@@ -45,8 +46,13 @@ impl Content {
                 return Err("it is empty".to_owned());
             }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let named = classify::File { name, bytes: first, declared: None };
-            let kind = named.kind().map_err(|error| error.detail)?;
+            let kind = if gzip::is_packed(&first) {
+                let name = name.as_deref().map(gzip::unpacked_name);
+                FileKind::of(&gzip::beginning(&first), name, None)
+            } else {
+                FileKind::of(&first, name.as_deref(), None)
+            };
+            let kind = kind.map_err(|error| error.detail)?;
             let too_long = |limit: &u64| length.is_some_and(|length| length > *limit);
             if let Some(limit) = limit.filter(too_long) {
                 return Err(format!(
@@ -55,7 +61,7 @@ impl Content {
                 ));
             }
             let failure = Arc::new(OnceLock::new());
-            let whole = FileBody { first: named.bytes, rest, failure: Arc::clone(&failure) };
+            let whole = FileBody { first, rest, failure: Arc::clone(&failure) };
             Ok(Self { kind, body: Body::new(whole), failure })
         })
     }

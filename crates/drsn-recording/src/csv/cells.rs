@@ -23,6 +23,10 @@ impl Cell<'_> {
     }
 }
 
+/// What SCPI's instruments write for a value that is too large; for one that is none they write
+/// 9.91E37 (SCPI 1999, volume 1, section 7.2.1).
+const INFINITY: f64 = 9.9e37;
+
 /// The minus of typography.
 const MINUS: char = '\u{2212}';
 
@@ -41,9 +45,19 @@ pub(super) struct Number {
 /// The number in a cell: with a decimal point, or with a decimal comma; with `-`, `+` or the minus
 /// of typography. `1,234.5` and `1.234,5` are not read: groups of digits are nobody's decimals.
 pub(super) fn number(cell: &str) -> Option<Number> {
-    if let Some(number) = short(cell.as_bytes()) {
-        return Some(number);
-    }
+    short(cell.as_bytes()).or_else(|| {
+        let number = long(cell)?;
+        Some(if is_mark(number.value) { Number { value: f64::NAN, ..number } } else { number })
+    })
+}
+
+/// Whether a number is one that instruments write in place of a value.
+fn is_mark(value: f64) -> bool {
+    (INFINITY..=9.91e37).contains(&value.abs())
+}
+
+/// A number of any length, with an exponent or without.
+fn long(cell: &str) -> Option<Number> {
     if let Ok(value) = cell.parse() {
         return Some(Number { value, comma: false });
     }

@@ -185,11 +185,43 @@ pub(super) fn seconds(cell: &str) -> Option<f64> {
     time_of_day(cell).or_else(with_unit)
 }
 
-/// The seconds of `23:59:59.999` at the end of a cell, after a date or not.
+/// The seconds of `23:59:59.999` at the end of a cell, after a date or not; also of `11:59:59.999 PM`,
+/// and before an offset from UTC or in brackets.
 pub(super) fn time_of_day(cell: &str) -> Option<f64> {
-    let cell = cell.trim().trim_end_matches(['Z', 'z']);
+    let cell = without_zone(cell.trim().trim_matches(['[', ']']));
+    let (cell, half) = match cell.split_at_checked(cell.len().saturating_sub(2)) {
+        Some((time, half)) if half.eq_ignore_ascii_case("am") => (time.trim_end(), Some(0.0)),
+        Some((time, half)) if half.eq_ignore_ascii_case("pm") => (time.trim_end(), Some(12.0)),
+        _ => (cell, None),
+    };
     let start = cell.rfind([' ', 'T']).map_or(0, |blank| blank + 1);
-    let mut parts = cell.get(start..)?.split(':');
+    let time = of_24_hours(cell.get(start..)?)?;
+    let Some(half) = half else { return Some(time) };
+    // 12 is the hour before 1.
+    let is_half = (3600.0..46_800.0).contains(&time);
+    is_half.then(|| time % 43_200.0 + half * 3600.0)
+}
+
+/// A time without what follows it of its zone: `Z`, ` UTC`, ` GMT`, `+01:00`, `-0500`.
+fn without_zone(cell: &str) -> &str {
+    let cell = cell.trim_end_matches(['Z', 'z']);
+    let named = cell.strip_suffix("UTC").or_else(|| cell.strip_suffix("GMT"));
+    let cell = named.map_or(cell, str::trim_end);
+    let is_offset = |sign: usize| {
+        let digits = cell.get(sign + 1..).map(|offset| offset.replace(':', ""));
+        digits.is_some_and(|d| matches!(d.len(), 2 | 4) && d.bytes().all(|b| b.is_ascii_digit()))
+    };
+    // Dates have signs, too: `01-03-2024`.
+    let sign = cell.rfind(['+', '-']).filter(|&sign| is_offset(sign));
+    match sign.and_then(|sign| cell.get(..sign)).map(str::trim_end) {
+        Some(time) if time.contains(':') => time,
+        _ => cell,
+    }
+}
+
+/// The seconds of `23:59:59.999`.
+fn of_24_hours(time: &str) -> Option<f64> {
+    let mut parts = time.split(':');
     let (hours, minutes) = (parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u32>().ok()?);
     let seconds: f64 = parts.next().map_or(Some(0.0), |s| s.replace(',', ".").parse().ok())?;
     // `23:59:59:999`, as some telephones write it.

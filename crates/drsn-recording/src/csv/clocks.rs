@@ -4,6 +4,7 @@
 use super::{
     clock::Clock,
     layout::{Column, Layout, Role},
+    names::words,
 };
 use crate::{RecordingError, error::Names};
 
@@ -26,8 +27,8 @@ impl Time<'_> {
     }
 }
 
-/// The column of times of the channels in these columns: the last one before them of a known unit,
-/// or else the first one.
+/// The column of times of the channels in these columns: the one that is called like the channel, or
+/// the last one before it of a known unit, or else the last one before it, or the first one.
 ///
 /// # Errors
 /// [`RecordingError::Unsupported`] if two channels have clocks of different rates.
@@ -42,8 +43,12 @@ pub(super) fn clock<'a>(
     let times: Vec<Time<'_>> = layout.columns.iter().enumerate().filter_map(time).collect();
     let known = || times.iter().filter(|time| time.unit.is_some());
     let of = |channel: usize| {
-        let before = known().rfind(|time| time.at < channel);
-        before.or_else(|| known().next()).or(times.first())
+        let name = layout.columns.get(channel).map_or("", |column| &column.name);
+        let called = times.iter().find(|time| is_called_like(&time.column.name, name));
+        let before = || times.iter().rfind(|time| time.at < channel);
+        let known_before = || known().rfind(|time| time.at < channel);
+        let known = || known_before().or_else(|| known().next());
+        called.or_else(known).or_else(before).or(times.first())
     };
     let Some(&first) = channels.first() else { return Ok(None) };
     let Some(own) = of(first) else { return Ok(None) };
@@ -59,4 +64,10 @@ pub(super) fn clock<'a>(
         }
     }
     Ok(Some(Clock::new(own.at, own.unit)))
+}
+
+/// Whether a column of times has all words of a channel's name in its own, as `B_time` of `B`.
+fn is_called_like(time: &str, channel: &str) -> bool {
+    let (time, channel) = (words(time), words(channel));
+    !channel.is_empty() && time.len() > channel.len() && channel.iter().all(|w| time.contains(w))
 }

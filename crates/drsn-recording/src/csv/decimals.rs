@@ -3,11 +3,16 @@
 
 use super::{
     cells::{Number, may_group_digits},
+    grid::SIGNS,
     malformed,
     separator::Separator,
     shown,
 };
 use crate::RecordingError;
+
+/// Numbers such as `1.234`, beside whole ones below a thousand, from which points are taken to group
+/// digits.
+const GROUPS: u32 = 4;
 
 /// How the decimals of the numbers are marked.
 #[derive(Debug, Default)]
@@ -20,6 +25,39 @@ pub(super) struct Decimals {
     commas_are_decimal: bool,
     /// Whether a number had no comma.
     without_comma: bool,
+    groups: PointGroups,
+}
+
+/// Whether points may stand between groups of three digits.
+#[derive(Debug, Default)]
+struct PointGroups {
+    /// A cell with a point, and the number of those.
+    cell: Option<String>,
+    count: u32,
+    /// Whether there was a number without a point.
+    without: bool,
+    /// Whether they cannot.
+    are_decimal: bool,
+}
+
+impl PointGroups {
+    fn add(&mut self, cell: &str) {
+        if cell.contains('.') {
+            self.are_decimal = !may_group_digits(&cell.replacen('.', ",", 1));
+            self.count += 1;
+            self.cell.get_or_insert_with(|| shown(cell));
+        } else {
+            // Groups would have a point from a thousand on.
+            self.are_decimal = cell.trim_start_matches(SIGNS).len() > 3;
+            self.without = true;
+        }
+    }
+
+    /// A cell whose point groups digits, if all look so.
+    fn cell(&self) -> Option<&str> {
+        let are_groups = self.count >= GROUPS && self.without && !self.are_decimal;
+        self.cell.as_deref().filter(|_| are_groups)
+    }
 }
 
 impl Decimals {
@@ -32,11 +70,19 @@ impl Decimals {
         } else {
             self.points = self.points || number.value.fract() != 0.0;
             self.without_comma = true;
+            if !self.groups.are_decimal {
+                self.groups.add(cell);
+            }
         }
     }
 
-    /// Rejects numbers whose commas can be understood in two ways.
+    /// Rejects numbers whose commas or points can be understood in two ways.
     pub(super) fn check(&self, separator: Separator) -> Result<(), RecordingError> {
+        if let Some(cell) = self.groups.cell() {
+            return Err(malformed(format!(
+                "the point in {cell} seems to group digits, as there are whole numbers below a thousand beside: write numbers without groups"
+            )));
+        }
         let Some(cell) = &self.comma else { return Ok(()) };
         if self.points {
             return Err(malformed(format!(

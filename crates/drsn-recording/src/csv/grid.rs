@@ -213,23 +213,26 @@ impl<'a> Grid<'a> {
         self.rows_from(line + 1).flatten().any(|cell| cell.is_number() && !is_whole(cell.text))
     }
 
-    /// Whether the numbers of a line are written in another way than those below them: all of them
-    /// whole above fractions or the reverse, or one with other digits after the point than all below
-    /// it have. Names of columns may be numbers.
-    pub(super) fn differs_from_rows_below(&self, line: usize) -> bool {
-        let cells = || self.row(line).iter().map(|cell| cell.text).enumerate();
-        let below = |column: usize| self.rows_from(line + 1).map(move |row| row[column].text);
-        let differs = |(column, cell): (usize, &str)| {
-            below(column).all(|other| is_whole(other) != is_whole(cell))
+    /// Whether the numbers of some rows from a line on are written in another way than those below: all
+    /// of them whole above fractions or the reverse, or, of one row, one with other digits after the point
+    /// than all below it have. Names of columns may be numbers.
+    pub(super) fn first_rows_differ(&self, line: usize, rows: usize) -> bool {
+        let below =
+            |column: usize| self.rows_from(line).skip(rows).map(move |row| row[column].text);
+        let differs = |(column, cell): (usize, &Cell<'_>)| {
+            below(column).all(|other| is_whole(other) != is_whole(cell.text))
         };
-        let is_of_fixed_digits = |(column, cell): (usize, &str)| {
+        let is_of_fixed_digits = |(column, cell): (usize, &Cell<'_>)| {
             let mut forms = below(column).map(form);
             forms.next().is_some_and(|first| {
-                first != (0, false) && first != form(cell) && forms.all(|other| other == first)
+                first != (0, false) && first != form(cell.text) && forms.all(|other| other == first)
             })
         };
-        self.rows_from(line + 1).nth(1).is_some()
-            && (cells().all(differs) || cells().any(is_of_fixed_digits))
+        let above = || self.rows_from(line).take(rows);
+        self.rows_from(line).nth(rows + 1).is_some()
+            && (above().all(|row| row.iter().enumerate().all(differs))
+                || rows == 1
+                    && above().flat_map(|row| row.iter().enumerate()).any(is_of_fixed_digits))
     }
 
     /// Whether there are rows below a line and all their numbers are written like that.

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{Notice, NoticeCode, RecordingError};
 
+/// Most rows of numbers above a table that are looked at as no rows of it: a count, a rate and so on.
+const MOST_ABOVE: usize = 4;
+
 /// The names and units above a table.
 #[derive(Debug, Default)]
 pub(super) struct Header<'a> {
@@ -90,9 +93,10 @@ impl<'a> Header<'a> {
             return self;
         }
         if !grid.is_numbered_from_zero(self.first_row) {
-            self.doubt = grid.differs_from_rows_below(self.first_row).then(|| {
+            self.doubt = (1..=MOST_ABOVE).find(|&rows| grid.first_rows_differ(self.first_row, rows)).map(|rows| {
+                let rows = if rows == 1 { "row".to_owned() } else { format!("{rows} rows") };
                 format!(
-                    "the first row, `{}`, is written otherwise than the numbers below it, and was read as samples; if it names the columns, leave it out with skip_lines",
+                    "the first {rows}, from `{}` on, differ from the numbers below, and were read as samples; if they are no samples, leave them out with skip_lines",
                     grid.texts(self.first_row).join(", ")
                 )
             });

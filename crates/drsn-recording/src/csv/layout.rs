@@ -6,7 +6,7 @@ use super::{
     header::Header,
     lines::Line,
     malformed,
-    names::{Meaning, meaning, named_unit},
+    names::{Meaning, meaning, mentions_time, named_unit},
     numbers::Numbers,
     preamble::stated_rate,
     separator::Separator,
@@ -84,6 +84,11 @@ impl Layout {
                 "its commas seem to separate columns and to mark decimals: column {column} has numbers that begin with zero; write decimal points, or separate columns by semicolons"
             )));
         }
+        if let Some(column) = grid.column_of_signs(header.first_row) {
+            return Err(malformed(format!(
+                "column {column} has nothing but signs, which belong to the numbers beside them: write each sign and its number as one cell"
+            )));
+        }
         let mut notices = header.notices(lines);
         let is_named = |name: &&str| !name.is_empty();
         let all_named = !header.names.is_empty() && header.names.iter().skip(1).all(is_named);
@@ -137,7 +142,7 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
             !name.is_empty() && known == name || *values == numbers.values
         };
         let is_again = !numbers.is_empty() && times.iter().any(again);
-        let may_be_clock = count > 1 && (is_named || is_before || is_again);
+        let may_be_clock = count > 1 && (is_named || is_before || is_again || mentions_time(name));
         // Texts without a name may be names of rows, and what a wrong separator has torn off.
         let meaning = if name.is_empty() && numbers.is_empty() { Meaning::Other } else { meaning };
         let (role, is_by_content) = match role(meaning, &numbers, may_be_clock) {
@@ -160,11 +165,13 @@ fn columns(grid: &Grid<'_>, header: &Header<'_>) -> Vec<Column> {
         }
         columns.push(Column { name: name.to_owned(), role, is_by_content, is_blank, step });
     }
-    // The last one is the signal, whatever it looks like.
+    // The last one is the signal, whatever it looks like, unless it is called the time of another.
+    let has_signal = columns.iter().any(|column| column.role == Role::Signal);
     if let Some(last) = columns.last_mut()
         && last.is_by_content
         && last.step.is_some()
         && last.role != Role::Margin
+        && !(has_signal && mentions_time(&last.name))
     {
         *last = Column { role: Role::Signal, is_by_content: false, ..last.clone() };
     }

@@ -31,6 +31,20 @@ impl Grid<'_> {
         (1..=MOST_ROWS).contains(&used) && SHARE * used <= rows
     }
 
+    /// The first column, from 1, whose cells are all signs, of which some are minus.
+    pub(super) fn column_of_signs(&self, first_row: usize) -> Option<usize> {
+        let cells = |column: usize| {
+            self.rows_from(first_row)
+                .map(move |row| row[column].text)
+                .filter(|text| !text.is_empty())
+        };
+        let is_minus = |cell: &str| matches!(cell, "-" | "\u{2212}");
+        let is_of_signs = |&column: &usize| {
+            cells(column).any(is_minus) && cells(column).all(|cell| cell == "+" || is_minus(cell))
+        };
+        (0..self.cells).find(is_of_signs).map(|column| column + 1)
+    }
+
     /// Whether all cells of a column are times of day, or numbers with a unit of time.
     pub(super) fn has_times(&self, column: usize, first_row: usize) -> bool {
         let mut cells = self.rows_from(first_row).map(|row| row[column].text).peekable();

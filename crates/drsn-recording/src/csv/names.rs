@@ -134,6 +134,13 @@ pub(super) fn meaning(name: &str, unit: Option<&str>) -> Meaning {
     }
 }
 
+/// Whether a name has a word for time among others, as that of the times of one channel: `Time B`, `Zeit2`, `t_B`.
+pub(super) fn mentions_time(name: &str) -> bool {
+    // `T` is a temperature.
+    let is_time = |word: &str| TIME.contains(&word) && (word.len() > 1 || !name.contains('T'));
+    words(name).iter().any(|word| is_time(word.trim_end_matches(|c: char| c.is_ascii_digit())))
+}
+
 /// The unit of time that a column's name ends with, or else the row of units says, in seconds.
 pub(super) fn named_unit(name: &str, unit: Option<&str>) -> Option<f64> {
     unit.and_then(unit_of_time).or_else(|| words_and_unit(name).1)
@@ -184,7 +191,7 @@ fn words_and_unit(name: &str) -> (Vec<String>, Option<f64>) {
 }
 
 /// The words of a name: `timeStamp`, `time_stamp` and `Time stamp` have two.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut is_inside = false;
     let mut was_lower = false;

@@ -66,7 +66,8 @@ pub(super) fn rate(line: &str) -> Option<f64> {
         line.split_at_checked(digit).filter(|(key, _)| key.ends_with(' '))
     })?;
     // `SampleRate,5000,5000` is that of two channels, and has no decimals.
-    let has_cells = line.as_bytes().get(key.len()) == Some(&b',');
+    let before = key.len();
+    let has_cells = line.as_bytes().get(before) == Some(&b',');
     let (key, key_unit) = match key.split_once(['(', '[']) {
         Some((key, unit)) => (key, unit.trim_end_matches([')', ']', ' ', '"'])),
         None => (key, ""),
@@ -79,9 +80,20 @@ pub(super) fn rate(line: &str) -> Option<f64> {
     if may_group_digits(value.trim()) {
         return None;
     }
-    let first = || number(value.split([',', ';', '\t']).next()?.trim());
+    // Behind a tab or a semicolon, a comma marks decimals.
+    let separators: &[char] = match line.as_bytes().get(before) {
+        Some(b'\t') => &['\t'],
+        Some(b';') => &[';'],
+        _ => &[',', ';', '\t'],
+    };
+    // One value for each channel.
+    let several = || {
+        let mut values = value.split(separators).map_while(|cell| number(cell.trim()));
+        let first = values.next()?;
+        values.all(|other| (other.value - first.value).abs() <= 1e-6 * first.value).then_some(first)
+    };
     let alone = || number(value.trim()).filter(|_| !has_cells);
-    let value = alone().or_else(first)?.value;
+    let value = alone().or_else(several)?.value;
     let unit = unit.split([',', ';', '\t', '"']).next()?.trim();
     let unit = if unit.is_empty() { key_unit } else { unit };
     let rate = match quantity {
@@ -104,6 +116,10 @@ fn quantity(key: &str) -> Option<Quantity> {
     let is_sampling = ["sampl", "scan", "abtast", "acquisition"].iter().any(|w| key.contains(w));
     let is_rate = ["rate", "freq", "persec"].iter().any(|word| key.contains(word));
     let is_interval = ["interval", "period", "increment"].iter().any(|word| key.contains(word));
+    // What a device could do says nothing of what it did.
+    if ["max", "min"].iter().any(|word| key.starts_with(word)) {
+        return None;
+    }
     match &key[..] {
         "fs" | "fshz" | "srate" | "samplespersecond" => Some(Quantity::Rate),
         "dt" | "deltat" | "deltax" | "increment" | "xincrement" | "timeincrement" | "tinc"
@@ -150,6 +166,10 @@ mod tests {
             ("Sample Rate:,48.000KSa/s", Some(48_000.0)),
             ("Time interval :,20.83333us", Some(48_000.0)),
             ("Sampled 48000 times", None),
+            ("Delta_X\t2,0833333E-5\t2,0833333E-5", Some(48_000.0)),
+            ("Delta_X\t2.0833333E-5\t8.3333333E-5", None),
+            ("Sample rate [Hz];48000;12000", None),
+            ("Max. Sample Rate: 48000 Hz", None),
         ] {
             assert_eq!(rate(line), expected, "{line:?}");
         }

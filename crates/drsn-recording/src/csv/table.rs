@@ -159,6 +159,12 @@ impl Table {
             self.skip(line);
             return Ok(());
         }
+        if self.rows > 2 && self.is_labelled(text) {
+            self.skip(line);
+            let cell = shown(self.layout.separator.split(text).next().unwrap_or_default());
+            self.footer.get_or_insert(RecordingError::NotNumeric { line, column: 1, cell });
+            return Ok(());
+        }
         match self.row(line, text) {
             Ok(()) => {
                 self.skip_blank();
@@ -183,6 +189,20 @@ impl Table {
 
     fn is_footer(&self, text: &str) -> bool {
         is_footer(text, self.layout.separator.split(text).count(), self.layout.columns.len())
+    }
+
+    /// Whether a line has a word where all rows have their numbers or times, before the signals: `Mean`
+    /// below a table.
+    fn is_labelled(&self, text: &str) -> bool {
+        let numbers_rows = |column: &Column| {
+            column.step.is_some() && matches!(column.role, Role::Counter | Role::Time { .. })
+        };
+        // Most lines begin with a digit.
+        !text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            && self.layout.columns.first().is_some_and(numbers_rows)
+            && self.layout.separator.split(text).next().is_some_and(|cell| {
+                !cell.is_empty() && !cell.bytes().any(|byte| byte.is_ascii_digit())
+            })
     }
 
     /// Counts a line that is no row.

@@ -60,7 +60,7 @@ pub(super) fn parse(chunk: &[u8], order: ByteOrder) -> Result<Layout, RecordingE
     let is_consistent = byte_rate == u64::from(sample_rate) * expected as u64;
     if frame_bytes != expected && frame_bytes != 0 && !is_consistent {
         return Err(malformed(format!(
-            "{channels} channels of {bits} bits do not fill frames of {frame_bytes} bytes"
+            "{channels} channels of {bits} bits do not fill frames of {frame_bytes} bytes: save it with as many bits as its samples have bytes for"
         )));
     }
     Ok(layout)
