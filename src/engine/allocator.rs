@@ -10,13 +10,12 @@ use libmimalloc_sys::{mi_option_t, mi_option_use_numa_nodes};
 /// mimalloc's option `purge_delay`, in milliseconds. The binding names only its neighbours.
 const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 
-/// Makes the allocator return freed memory to the system after a second (ten times the option), or
-/// after a tenth of it while requests hold much memory. By default it waits ten seconds, and a burst
-/// of bodies would need memory beside what was freed before it. The variable
-/// `MIMALLOC_PURGE_DELAY` takes precedence.
+/// Makes the allocator return freed memory to the system after ten milliseconds, or after one while
+/// requests hold much memory. By default it waits a second, and a burst of bodies would need memory
+/// beside what was freed before it. The variable `MIMALLOC_PURGE_DELAY` takes precedence.
 #[expect(unsafe_code, reason = "calls the allocator directly")]
 pub fn return_freed_soon(holds_much: bool) {
-    let delay = if holds_much { 10 } else { 100 };
+    let delay = if holds_much { 1 } else { 10 };
     // SAFETY: an option is a number that the allocator reads when it needs it.
     unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, delay) };
 }
@@ -57,9 +56,9 @@ mod tests {
         // No other option has this default.
         assert_eq!(delay(), 1000);
         return_freed_soon(true);
-        assert_eq!(delay(), 10);
+        assert_eq!(delay(), 1);
         return_freed_soon(false);
-        assert_eq!(delay(), 100);
+        assert_eq!(delay(), 10);
     }
 
     #[test]

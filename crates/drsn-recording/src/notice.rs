@@ -26,6 +26,8 @@ pub enum NoticeCode {
     HeaderAssumed,
     /// Commas separate whole numbers, and may be meant as decimal commas.
     CommasAssumed,
+    /// Samples are a number that programs write for values that are missing.
+    MissingValues,
     /// The times of the samples are not evenly spaced, or contradict a rate that the file states.
     UnevenClock,
     /// An array was read as samples x channels, because its first axis is the longer one.
@@ -43,12 +45,13 @@ pub enum NoticeCode {
 
 impl NoticeCode {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Truncated,
         Self::LinesSkipped,
         Self::ColumnsSkipped,
         Self::HeaderAssumed,
         Self::CommasAssumed,
+        Self::MissingValues,
         Self::UnevenClock,
         Self::Transposed,
         Self::RateAssumed,
@@ -65,6 +68,7 @@ impl NoticeCode {
             Self::ColumnsSkipped => "columns_skipped",
             Self::HeaderAssumed => "header_assumed",
             Self::CommasAssumed => "commas_assumed",
+            Self::MissingValues => "missing_values",
             Self::UnevenClock => "uneven_clock",
             Self::Transposed => "transposed",
             Self::RateAssumed => "rate_assumed",

@@ -238,6 +238,24 @@ fn marks_of_instruments_are_no_values() {
     }
 }
 
+/// Loggers' marks for values that are missing were samples in silence.
+#[test]
+fn marks_of_loggers_are_told() {
+    for mark in ["-9999", "-999.25", "99999.0", "-9999.00"] {
+        let rows =
+            lines(
+                90,
+                |row| if row % 30 == 7 { mark.to_owned() } else { format!("{:.2}", sample(row)) },
+            );
+        let found = read(&format!("x\n{rows}")).unwrap();
+        assert_eq!(codes(&found), [NoticeCode::MissingValues], "{mark}");
+    }
+    // Of a signal that goes so far, it is a sample.
+    let rows =
+        lines(90, |row| format!("{}", if row == 7 { -9999.0 } else { 9000.0 * sample(row) + 0.5 }));
+    assert_eq!(codes(&read(&format!("x\n{rows}")).unwrap()), []);
+}
+
 /// `7.888` beside `793` is 7,888 in Germany; 7.888 was read.
 #[test]
 fn points_that_seem_to_group_digits_are_refused() {

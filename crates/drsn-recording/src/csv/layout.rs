@@ -11,7 +11,7 @@ use super::{
     preamble::stated_rate,
     separator::Separator,
 };
-use crate::{Notice, NoticeCode, RecordingError, error::Names};
+use crate::{ChannelId, Notice, NoticeCode, RecordingError, Selection, error::Names};
 
 /// Columns of a table whose lines may be its channels: more than there are channels elsewhere, and as
 /// many as a line can hold.
@@ -44,13 +44,6 @@ pub(super) struct Column {
     pub(super) is_blank: bool,
     /// The mean step between its numbers, if it has any.
     pub(super) step: Option<f64>,
-}
-
-impl Column {
-    /// Whether its numbers and not its name tell that it is no signal.
-    pub(super) fn is_by_content(&self) -> bool {
-        self.is_by_content
-    }
 }
 
 /// The layout of a table.
@@ -110,6 +103,25 @@ impl Layout {
                 .or_else(|| has_margin.then(|| stated_rate(&texts))?),
             notices,
         })
+    }
+
+    /// Makes columns signals that were taken for something else by their content, if the selection
+    /// names them, and columns without numbers if there are no others: their first cell is the mistake.
+    pub(super) fn adopt_named(&mut self, selection: &Selection) {
+        let has_signals = self.columns.iter().any(|column| column.role == Role::Signal);
+        for column in &mut self.columns {
+            let is_named =
+                |id: &ChannelId| matches!(id, ChannelId::Name(name) if *name == column.name);
+            if column.is_by_content
+                && !column.name.is_empty()
+                && selection.channel.iter().any(is_named)
+            {
+                column.role = Role::Signal;
+            }
+            if !has_signals && column.role == Role::NoNumbers {
+                column.role = Role::Signal;
+            }
+        }
     }
 
     /// Whether its lines may be channels and its columns moments: far more columns than rows, all of

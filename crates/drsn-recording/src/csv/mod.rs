@@ -16,6 +16,7 @@ mod header;
 mod layout;
 mod lines;
 mod margin;
+mod marks;
 mod names;
 mod numbers;
 mod preamble;

@@ -9,11 +9,12 @@ use super::{
     decimals::Decimals,
     grid::is_blank_or_comment,
     layout::{Column, Layout, Role},
+    marks,
     segments::{Segments, is_footer},
     shown,
 };
 use crate::{
-    ChannelId, Limits, Notice, NoticeCode, RateSource, Recording, RecordingError, Selection,
+    Limits, Notice, NoticeCode, RateSource, Recording, RecordingError, Selection,
     select::{check_finite, stack},
 };
 
@@ -59,7 +60,7 @@ impl Table {
         selection: &Selection,
         limits: &Limits,
     ) -> Result<Self, RecordingError> {
-        adopt_named(&mut layout, selection);
+        layout.adopt_named(selection);
         let with = |role: fn(&Role) -> bool| {
             let columns = layout.columns.iter().enumerate();
             columns.filter(move |(_, column)| role(&column.role)).map(|(index, _)| index)
@@ -292,6 +293,7 @@ impl Table {
         for (channel, &source) in self.channels.iter().zip(&self.sources) {
             check_finite(source, 0, &ArrayView1::from(channel))?;
         }
+        self.notices.extend(marks::notice(&self.channels));
         if self.footer.is_some() {
             let first = self.blank.1;
             self.notices.push(
@@ -335,24 +337,6 @@ impl Table {
             }
             (Some((_, RateSource::Clock)), Some(stated)) => Some(stated),
             (told, _) => told,
-        }
-    }
-}
-
-/// Makes columns signals that were taken for something else by their content, if the selection
-/// names them, and columns without numbers if there are no others: their first cell is the mistake.
-fn adopt_named(layout: &mut Layout, selection: &Selection) {
-    let has_signals = layout.columns.iter().any(|column| column.role == Role::Signal);
-    for column in &mut layout.columns {
-        let is_named = |id: &ChannelId| matches!(id, ChannelId::Name(name) if *name == column.name);
-        if column.is_by_content()
-            && !column.name.is_empty()
-            && selection.channel.iter().any(is_named)
-        {
-            column.role = Role::Signal;
-        }
-        if !has_signals && column.role == Role::NoNumbers {
-            column.role = Role::Signal;
         }
     }
 }
