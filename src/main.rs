@@ -16,6 +16,9 @@ use tokio::{
 
 /// How long the runtime waits at the end for tasks that still run.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
+/// How long a thread for long computations stays that has nothing to do. What it allocated and others
+/// freed returns to the system when it ends (docs/decisions/0016-allocator.md).
+const IDLE_THREAD: Duration = Duration::from_millis(200);
 /// Signals received within this time count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -32,8 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn serve_in_runtime(config: Config) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    match runtime.enable_all().thread_keep_alive(IDLE_THREAD).build() {
         Ok(runtime) => {
             let (code, ended) = runtime.block_on(run(config));
             // Nobody waits for bodies that are still being decoded for expired requests.

@@ -214,6 +214,15 @@ fn whole_numbers_above_fractions_are_told() {
     }
 }
 
+/// The count of whole numbers above them was a sample in silence.
+#[test]
+fn a_count_above_as_many_numbers_is_told() {
+    let text = format!("90\n{}", lines(90, |row| (row * 37 % 101).to_string()));
+    assert_eq!(codes(&read(&text).unwrap()), [NoticeCode::HeaderAssumed]);
+    let text = format!("91\n{}", lines(90, |row| (row * 37 % 101).to_string()));
+    assert_eq!(codes(&read(&text).unwrap()), []);
+}
+
 /// `Max,0.5` below a table with numbers of rows or times was a sample, and stopped the clock.
 #[test]
 fn statistics_below_a_table_are_no_samples() {

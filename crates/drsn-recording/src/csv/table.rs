@@ -1,6 +1,6 @@
 //! The rows of a table, read one at a time.
 
-use ndarray::ArrayView1;
+mod finish;
 
 use super::{
     cells::number,
@@ -9,14 +9,10 @@ use super::{
     decimals::Decimals,
     grid::is_blank_or_comment,
     layout::{Column, Layout, Role},
-    marks,
     segments::{Segments, is_footer},
     shown,
 };
-use crate::{
-    Limits, Notice, NoticeCode, RateSource, Recording, RecordingError, Selection,
-    select::{check_finite, stack},
-};
+use crate::{Limits, Notice, NoticeCode, RecordingError, Selection};
 
 /// What Octave writes above each variable in its text format.
 const OCTAVE_VARIABLE: &str = "# name: ";
@@ -283,60 +279,5 @@ impl Table {
     fn ragged(&self, line: u64, text: &str) -> RecordingError {
         let found = self.layout.separator.split(text).count();
         RecordingError::Ragged { line, found, expected: self.layout.columns.len() }
-    }
-
-    pub(super) fn finish(mut self) -> Result<Recording, RecordingError> {
-        if self.rows == 0 {
-            return Err(RecordingError::Empty);
-        }
-        self.decimals.check(self.layout.separator)?;
-        for (channel, &source) in self.channels.iter().zip(&self.sources) {
-            check_finite(source, 0, &ArrayView1::from(channel))?;
-        }
-        self.notices.extend(marks::notice(&self.channels));
-        if self.footer.is_some() {
-            let first = self.blank.1;
-            self.notices.push(
-                NoticeCode::LinesSkipped.because(format!(
-                    "the text below the table, from line {first} on, was left out"
-                )),
-            );
-        }
-        if let (count @ 1.., first) = self.skipped {
-            let lines = if count == 1 { "line" } else { "lines" };
-            self.notices.push(NoticeCode::LinesSkipped.because(format!(
-                "{count} blank or commented {lines} between the rows, from line {first} on, were left out"
-            )));
-        }
-        let rate = self.rate();
-        Ok(Recording {
-            samples: stack(self.channels),
-            names: self.names,
-            sample_rate_hz: rate.map(|(rate, _)| rate),
-            rate_source: rate.map_or(RateSource::Stated, |(_, source)| source),
-            variable: None,
-            notices: self.notices,
-        })
-    }
-
-    /// The sample rate: of the column of times, or else as stated above the table.
-    fn rate(&mut self) -> Option<(f64, RateSource)> {
-        let stated = self.layout.stated_rate.map(|rate| (rate, RateSource::Stated));
-        let Some(clock) = &self.clock else { return stated };
-        let reading = clock.reading(&self.layout.columns[clock.column].name);
-        self.notices.extend(reading.notice);
-        match (reading.rate, stated) {
-            (None, stated) => stated,
-            // The statement tells the unit of the times, too.
-            (Some((_, RateSource::ClockWithoutUnit)), Some(stated)) => Some(stated),
-            (Some((rate, source)), Some((stated, _))) if (rate - stated).abs() > 0.01 * rate => {
-                self.notices.push(NoticeCode::UnevenClock.because(format!(
-                    "the lines before the table state {stated} Hz, and its times say {rate} Hz, which was taken"
-                )));
-                Some((rate, source))
-            }
-            (Some((_, RateSource::Clock)), Some(stated)) => Some(stated),
-            (told, _) => told,
-        }
     }
 }
