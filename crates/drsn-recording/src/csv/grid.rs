@@ -208,9 +208,12 @@ impl<'a> Grid<'a> {
             && row.iter().enumerate().all(|(index, cell)| cell.text == index.to_string())
     }
 
-    /// Whether the rows below a line have numbers that are written with a fraction or an exponent.
+    /// Whether the rows below a line have numbers that are written with a fraction. `3,5e+01` has none to
+    /// the right of its comma.
     pub(super) fn has_fractions_below(&self, line: usize) -> bool {
-        self.rows_from(line + 1).flatten().any(|cell| cell.is_number() && !is_whole(cell.text))
+        let has_fraction =
+            |cell: &Cell<'_>| cell.is_number() && !is_whole(split_exponent(cell.text).0);
+        self.rows_from(line + 1).flatten().any(has_fraction)
     }
 
     /// Whether the numbers of some rows from a line on are written in another way than those below: all
