@@ -289,3 +289,17 @@ fn has_content(planes: &Array3<f32>) -> bool {
 fn is_deep(colour: ColorType) -> bool {
     colour.bytes_per_pixel() > colour.channel_count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pillow writes the mark of JPEG before the EXIF data of animated WebP files, which stayed unturned.
+    #[test]
+    fn exif_data_tell_the_orientation_behind_the_mark_of_jpeg_or_without_it() {
+        let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        assert_eq!(oriented(exif), Some(Orientation::Rotate90));
+        assert_eq!(oriented(&[b"Exif\0\0", &exif[..]].concat()), Some(Orientation::Rotate90));
+        assert_eq!(oriented(b"Exif\0\0"), None);
+    }
+}
