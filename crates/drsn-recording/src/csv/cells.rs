@@ -23,9 +23,10 @@ impl Cell<'_> {
     }
 }
 
-/// What SCPI's instruments write for a value that is too large; for one that is none they write
-/// 9.91E37 (SCPI 1999, volume 1, section 7.2.1).
-const INFINITY: f64 = 9.9e37;
+/// SCPI instruments write 9.9E37 for an overload, and 9.91E37 for no value (SCPI 1999, volume 1, section
+/// 7.2.1).
+const OVERLOAD: f64 = 9.9e37;
+const NO_VALUE: f64 = 9.91e37;
 
 /// The minus of typography.
 const MINUS: char = '\u{2212}';
@@ -53,7 +54,7 @@ pub(super) fn number(cell: &str) -> Option<Number> {
 
 /// Whether a number is one that instruments write in place of a value.
 fn is_mark(value: f64) -> bool {
-    (INFINITY..=9.91e37).contains(&value.abs())
+    (OVERLOAD..=NO_VALUE).contains(&value.abs())
 }
 
 /// A number of any length, with an exponent or without.
@@ -75,12 +76,13 @@ fn long(cell: &str) -> Option<Number> {
         None => return None,
     };
     let mut plain = String::with_capacity(cell.len());
-    plain.push_str(mantissa);
-    if let Some(exponent) = exponent {
-        plain.push('e');
-        plain.push_str(exponent);
-    }
-    let plain = plain.replace(',', ".").replace(MINUS, "-");
+    let exponent = exponent.into_iter().flat_map(|exponent| ["e", exponent]);
+    let parts = std::iter::once(mantissa).chain(exponent);
+    plain.extend(parts.flat_map(str::chars).map(|c| match c {
+        ',' => '.',
+        MINUS => '-',
+        c => c,
+    }));
     Some(Number { value: plain.parse().ok()?, comma })
 }
 

@@ -134,7 +134,8 @@ pub(super) fn meaning(name: &str, unit: Option<&str>) -> Meaning {
     }
 }
 
-/// Whether a name has a word for time among others, as that of the times of one channel: `Time B`, `Zeit2`, `t_B`.
+/// Whether a name has a word for time, as those of the times of one channel have: `Time B`, `Zeit2`,
+/// `t_B`.
 pub(super) fn mentions_time(name: &str) -> bool {
     // `T` is a temperature.
     let is_time = |word: &str| TIME.contains(&word) && (word.len() > 1 || !name.contains('T'));
