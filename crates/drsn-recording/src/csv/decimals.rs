@@ -25,7 +25,8 @@ pub(super) struct Decimals {
     commas_are_decimal: bool,
     /// Whether a number had no comma.
     without_comma: bool,
-    groups: PointGroups,
+    /// Of each column.
+    groups: Vec<PointGroups>,
 }
 
 /// Whether points may stand between groups of three digits.
@@ -61,7 +62,7 @@ impl PointGroups {
 }
 
 impl Decimals {
-    pub(super) fn add(&mut self, cell: &str, number: Number) {
+    pub(super) fn add(&mut self, column: usize, cell: &str, number: Number) {
         if number.comma {
             self.commas_are_decimal |= !may_group_digits(cell);
             if self.comma.is_none() {
@@ -70,15 +71,18 @@ impl Decimals {
         } else {
             self.points = self.points || number.value.fract() != 0.0;
             self.without_comma = true;
-            if !self.groups.are_decimal {
-                self.groups.add(cell);
+            if self.groups.len() <= column {
+                self.groups.resize_with(column + 1, PointGroups::default);
+            }
+            if let Some(groups) = self.groups.get_mut(column).filter(|g| !g.are_decimal) {
+                groups.add(cell);
             }
         }
     }
 
     /// Rejects numbers whose commas or points can be understood in two ways.
     pub(super) fn check(&self, separator: Separator) -> Result<(), RecordingError> {
-        if let Some(cell) = self.groups.cell() {
+        if let Some(cell) = self.groups.iter().find_map(PointGroups::cell) {
             return Err(malformed(format!(
                 "the point in {cell} seems to group digits, as there are whole numbers below a thousand beside: write numbers without groups"
             )));

@@ -151,7 +151,8 @@ impl RowFile {
                         let cell = shown(cell);
                         RecordingError::NotNumeric { line, column: found, cell }
                     })?;
-                    self.decimals.add(cell, number);
+                    // All columns are samples of one signal.
+                    self.decimals.add(0, cell, number);
                     samples.push(number.value as f32);
                 }
             }

@@ -257,7 +257,7 @@ impl Table {
                         column: found,
                         cell: shown(cell),
                     })?;
-                    self.decimals.add(cell, number);
+                    self.decimals.add(column, cell, number);
                     for &position in positions {
                         if let Some(samples) = self.channels.get_mut(position) {
                             samples.push(number.value as f32);

@@ -124,6 +124,9 @@ fn points_that_seem_to_group_digits_are_refused() {
     };
     let rows = lines(90, |row| grouped((row as i64 * 7919) % 20_000 - 10_000));
     assert!(read(&format!("x\n{rows}")).unwrap_err().contains("seems to group digits"));
+    // Temperatures beside a state.
+    let rows = lines(90, |row| format!("{:.3},{}", 20.001 + sample(row), row % 3));
+    assert_eq!(read(&format!("x,state\n{rows}")).unwrap().channels(), 2);
     // Three decimals of all numbers are decimals.
     assert_signal(&format!("x\n{}", lines(90, |row| format!("{:.3}", sample(row)))), None, 1);
 }
