@@ -116,7 +116,10 @@ pub(super) async fn serve_connection(
         None => Err(Refusal::TooManyConnections),
     };
     let peer = Peer::new(address);
+    let start = TurnStart::default();
+    let turn = start.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        turn.count_request();
         recorded.record(request.version());
         request.extensions_mut().insert(peer.clone());
         let place = begin();
@@ -137,7 +140,6 @@ pub(super) async fn serve_connection(
             })
         }
     });
-    let start = TurnStart::default();
     let stream = TokioIo::new(Turns::new(stream, start.clone()));
     let mut connection = pin!(server.serve_connection(stream, service));
     let membership = allowance.membership.as_ref();

@@ -90,21 +90,21 @@ impl<O> Queue<O> {
 
     /// How much longer the next batch may wait to become full; `None` if it is due.
     fn remaining_wait(&self, state: &State<O>) -> Option<Duration> {
-        if self.limits.wait.is_zero() || state.closed || state.inputs >= self.cap() {
+        if self.limits.wait.is_zero() || state.closed || state.requests.inputs() >= self.cap() {
             return None;
         }
-        let first = state.requests.front()?.jobs.front()?;
-        self.limits.wait.checked_sub(first.queued.elapsed()).filter(|rest| !rest.is_zero())
+        let queued = state.requests.first().map(|job| job.queued).min()?;
+        self.limits.wait.checked_sub(queued.elapsed()).filter(|rest| !rest.is_zero())
     }
 
     /// Yields, so that connections can read requests that have arrived, until no more are added or
     /// the batch is full.
     async fn let_requests_arrive(&self) {
-        let first = self.lock().inputs;
+        let first = self.lock().requests.inputs();
         yield_now().await;
         let mut before = 0;
         loop {
-            let waiting = self.lock().inputs;
+            let waiting = self.lock().requests.inputs();
             if waiting <= before || waiting >= self.cap() {
                 // There are fewer where another worker was faster, as if many ask at once.
                 self.arrivals.note(waiting != first);
@@ -120,7 +120,9 @@ impl<O> Queue<O> {
         let now = Instant::now();
         let cap = self.cap();
         let (mut jobs, mut inputs, share) = (Vec::new(), 0, self.fair_share(&state, cap));
-        while let Some(job) = state.pop_if(|job| inputs == 0 || inputs + job.count() <= share) {
+        while let Some(job) =
+            state.requests.pop_if(|job| inputs == 0 || inputs + job.count() <= share)
+        {
             // A client that has hung up has closed its reply: do no work for it.
             if job.reply.is_closed() {
                 continue;
@@ -150,28 +152,13 @@ impl<O> Queue<O> {
             // With a timer, batches should be full.
             return cap;
         }
-        let all = state.inputs + self.computing.load(Ordering::Relaxed);
+        let all = state.requests.inputs() + self.computing.load(Ordering::Relaxed);
         all.div_ceil(self.limits.workers.max(1)).min(cap)
     }
 
     /// Maximum number of inputs in a batch for now.
     fn cap(&self) -> usize {
         self.cap.load(Ordering::Relaxed)
-    }
-}
-
-impl<O> State<O> {
-    /// Takes the first request's next job if it is `wanted`, and moves the rest of the request to
-    /// the end.
-    fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
-        let request = self.requests.front_mut()?;
-        let job = request.jobs.pop_front_if(|job| wanted(job))?;
-        self.inputs -= job.count();
-        if let Some(request) = self.requests.pop_front().filter(|request| !request.jobs.is_empty())
-        {
-            self.requests.push_back(request);
-        }
-        Some(job)
     }
 }
 

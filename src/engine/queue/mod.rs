@@ -8,6 +8,7 @@
 mod arrivals;
 mod batch;
 mod job;
+mod line;
 
 use std::{
     collections::VecDeque,
@@ -22,6 +23,7 @@ use arrivals::Arrivals;
 pub(super) use batch::Batch;
 pub(crate) use job::BatchSlice;
 pub(super) use job::{Job, JobError};
+use line::{Line, Waiting};
 use tokio::sync::Notify;
 
 /// Why the queue rejects jobs.
@@ -46,8 +48,8 @@ pub(super) struct Limits {
     pub(super) workers: usize,
 }
 
-/// A bounded queue of requests. Each batch takes one job of each request in turn, so that a request
-/// with one input does not wait for all of a request with thousands.
+/// A bounded queue of requests, which take turns: a request with one input does not wait for all of
+/// a request with thousands.
 #[derive(Debug)]
 pub(super) struct Queue<O> {
     limits: Limits,
@@ -63,23 +65,13 @@ pub(super) struct Queue<O> {
 
 #[derive(Debug)]
 struct State<O> {
-    /// The waiting requests; each has at least one job.
-    requests: VecDeque<Waiting<O>>,
-    /// Total number of inputs of all waiting jobs.
-    inputs: usize,
+    /// The waiting requests.
+    requests: Line<O>,
     /// Number of streams admitted so far.
     streams: u64,
     /// Refusals since a request was let in.
     refusals: usize,
     closed: bool,
-}
-
-/// The waiting jobs of one request.
-#[derive(Debug)]
-struct Waiting<O> {
-    /// The stream that they belong to; `None` if all jobs of the request were queued at once.
-    stream: Option<StreamId>,
-    jobs: VecDeque<Job<O>>,
 }
 
 /// An admitted request whose jobs are queued one after another.
@@ -92,8 +84,7 @@ impl<O> Queue<O> {
             cap: limits.batch.into(),
             limits,
             state: Mutex::new(State {
-                requests: VecDeque::new(),
-                inputs: 0,
+                requests: Line::default(),
                 streams: 0,
                 refusals: 0,
                 closed: false,
@@ -126,9 +117,8 @@ impl<O> Queue<O> {
         }
         let mut state = self.lock();
         self.check_room(&mut state)?;
-        state.inputs += jobs.iter().map(Job::count).sum::<usize>();
         let count = jobs.len();
-        state.requests.push_back(Waiting { stream: None, jobs });
+        state.requests.push(Waiting { stream: None, jobs });
         drop(state);
         self.notify_workers(count);
         Ok(())
@@ -157,7 +147,7 @@ impl<O> Queue<O> {
         if state.closed {
             return Err(PushError::Closed);
         }
-        state.add(stream, job);
+        state.requests.push_for(stream, job);
         drop(state);
         self.notify_workers(1);
         Ok(())
@@ -171,13 +161,12 @@ impl<O> Queue<O> {
     pub(super) fn offer(&self, stream: StreamId, job: Job<O>) -> Result<(), (PushError, Job<O>)> {
         debug_assert!(job.count() <= self.limits.batch);
         let mut state = self.lock();
-        let waits = state.requests.iter().any(|waiting| waiting.stream == Some(stream));
-        if (state.closed || !waits)
+        if (state.closed || !state.requests.has(stream))
             && let Err(error) = self.check_room(&mut state)
         {
             return Err((error, job));
         }
-        state.add(stream, job);
+        state.requests.push_for(stream, job);
         drop(state);
         self.notify_workers(1);
         Ok(())
@@ -204,7 +193,7 @@ impl<O> Queue<O> {
         if state.requests.len() >= self.limits.requests {
             // To look at all that wait costs as much as some refusals: not at each one.
             if state.refusals.is_multiple_of((self.limits.requests / 8).max(1)) {
-                state.remove_abandoned();
+                state.requests.remove_abandoned();
             }
             state.refusals += 1;
         }
@@ -220,7 +209,7 @@ impl<O> Queue<O> {
     pub(super) fn is_idle(&self) -> bool {
         let state = self.lock();
         state.requests.is_empty()
-            && state.inputs == 0
+            && state.requests.inputs() == 0
             && self.computing.load(Ordering::Relaxed) == 0
     }
 
@@ -241,32 +230,12 @@ impl<O> Queue<O> {
         let mut state = self.lock();
         state.closed = true;
         state.requests.clear();
-        state.inputs = 0;
         drop(state);
         self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<O>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<O> State<O> {
-    /// Adds a job to the waiting jobs of its stream.
-    fn add(&mut self, stream: StreamId, job: Job<O>) {
-        self.inputs += job.count();
-        match self.requests.iter_mut().find(|waiting| waiting.stream == Some(stream)) {
-            Some(waiting) => waiting.jobs.push_back(job),
-            None => self
-                .requests
-                .push_back(Waiting { stream: Some(stream), jobs: VecDeque::from([job]) }),
-        }
-    }
-
-    /// Removes requests whose client has hung up.
-    fn remove_abandoned(&mut self) {
-        self.requests.retain(|request| request.jobs.iter().any(|job| !job.reply.is_closed()));
-        self.inputs = self.requests.iter().flat_map(|r| &r.jobs).map(Job::count).sum();
     }
 }
 

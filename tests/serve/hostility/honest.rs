@@ -37,6 +37,14 @@ pub(crate) struct Waits {
     pub(crate) failures: Vec<String>,
 }
 
+impl Waits {
+    pub(super) fn extend(&mut self, others: Self) {
+        self.probes.extend(others.probes);
+        self.answers.extend(others.answers);
+        self.failures.extend(others.failures);
+    }
+}
+
 /// The time within which 99 of 100 were answered.
 pub(crate) fn p99(times: &[Duration]) -> Duration {
     let mut times = times.to_vec();

@@ -129,16 +129,16 @@ impl Setup {
         let pid = self.process.child.id();
         // Begins a new peak of the resident memory.
         fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
-        let waits = self.beside(|| {
-            for seed in seeds {
-                let begun = Instant::now();
-                self.attack(kind, seed);
-                if std::env::var_os("DRSN_HOSTILE_SEEDS").is_some() {
-                    let peak = resident(pid, "VmHWM:");
-                    eprintln!("  {} {seed}: {peak} MiB, {:?}", kind.name, begun.elapsed());
-                }
+        let mut waits = Waits::default();
+        for seed in seeds {
+            let begun = Instant::now();
+            let of_seed = self.beside(|| self.attack(kind, seed));
+            if std::env::var_os("DRSN_HOSTILE_SEEDS").is_some() {
+                let (peak, answer) = (resident(pid, "VmHWM:"), p99(&of_seed.answers));
+                eprintln!("  {} {seed}: {peak} MiB, {answer:?}, {:?}", kind.name, begun.elapsed());
             }
-        });
+            waits.extend(of_seed);
+        }
         (resident(pid, "VmHWM:"), waits)
     }
 }

@@ -4,12 +4,15 @@ mod feed;
 #[cfg(test)]
 mod tests;
 
-use std::{future::poll_fn, time::Instant};
+use std::{
+    future::poll_fn,
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt as _;
 use hyper::body::Bytes;
 use multer::{Field, Multipart};
-use tokio::time::timeout_at;
+use tokio::{task::yield_now, time::timeout_at};
 
 use super::body::{Incoming, incomplete, too_large, too_slow};
 use crate::{
@@ -27,6 +30,9 @@ const LONGEST_NAME: usize = 255;
 /// Memory of the parser, in bytes: the headers of a part, and the piece that it received last, in a
 /// buffer that may be moved while it grows.
 const PARSER_BYTES: u64 = 96 << 10;
+/// How long a form is parsed before others get a turn: a body may be thousands of small parts, or of
+/// beginnings of boundaries.
+const TURN: Duration = Duration::from_micros(200);
 
 /// Reads the files of a form, and adds its options to those of the query.
 ///
@@ -50,7 +56,12 @@ pub(super) async fn read(
     memory.grow(parser)?;
     let valve = Valve::default();
     let feed = Feed::new(incoming.into_body(), limit, &valve);
-    let mut form = Form { parts: Multipart::new(feed, boundary), deadline, valve: &valve };
+    let mut form = Form {
+        parts: Multipart::new(feed, boundary),
+        deadline,
+        valve: &valve,
+        turn: Instant::now(),
+    };
     let files = form.read(most_parts, &mut options, memory).await?;
     drop(form);
     memory.shrink_to(memory.bytes().saturating_sub(parser));
@@ -68,6 +79,8 @@ struct Form<'a> {
     parts: Multipart<'a>,
     deadline: Instant,
     valve: &'a Valve,
+    /// When it began to be parsed without a pause.
+    turn: Instant,
 }
 
 impl<'a> Form<'a> {
@@ -101,7 +114,16 @@ impl<'a> Form<'a> {
         Ok(files)
     }
 
+    /// Lets others have a turn if this one is over.
+    async fn take_turns(&mut self) {
+        if self.turn.elapsed() >= TURN {
+            yield_now().await;
+            self.turn = Instant::now();
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<Field<'a>>, ApiError> {
+        self.take_turns().await;
         self.valve.begin_headers();
         let parts = &mut self.parts;
         let next =
@@ -112,7 +134,7 @@ impl<'a> Form<'a> {
     }
 
     async fn file(
-        &self,
+        &mut self,
         field: &mut Field<'_>,
         memory: &mut Reservation,
     ) -> Result<File, ApiError> {
@@ -129,7 +151,7 @@ impl<'a> Form<'a> {
         Ok(File { name, bytes, declared })
     }
 
-    async fn text(&self, field: &mut Field<'_>, name: &str) -> Result<String, ApiError> {
+    async fn text(&mut self, field: &mut Field<'_>, name: &str) -> Result<String, ApiError> {
         let quoted: String = name.chars().take(40).collect();
         let mut text = Vec::new();
         while let Some(chunk) = self.chunk(field).await? {
@@ -145,7 +167,8 @@ impl<'a> Form<'a> {
             .map_err(|_| ApiError::invalid(format!("the part {quoted:?} is not valid UTF-8")))
     }
 
-    async fn chunk(&self, field: &mut Field<'_>) -> Result<Option<Bytes>, ApiError> {
+    async fn chunk(&mut self, field: &mut Field<'_>) -> Result<Option<Bytes>, ApiError> {
+        self.take_turns().await;
         let chunk =
             poll_fn(|context| self.valve.poll(context, |context| field.poll_next_unpin(context)));
         let chunk = timeout_at(self.deadline.into(), chunk).await.map_err(|_| too_slow())?;
