@@ -19,9 +19,6 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 /// How long a thread for long computations stays that has nothing to do. What it allocated and others
 /// freed returns to the system when it ends (docs/decisions/0016-allocator.md).
 const IDLE_THREAD: Duration = Duration::from_millis(200);
-/// After so many tasks a thread looks for what has arrived: tokio's 61 tasks take 12 ms if each of them
-/// is a connection's whole turn, and a task that gave way waits for as long.
-const TASKS_BETWEEN_ARRIVALS: u32 = 16;
 /// Signals received within this time count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -39,8 +36,7 @@ fn main() -> ExitCode {
 
 fn serve_in_runtime(config: Config) -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().thread_keep_alive(IDLE_THREAD).event_interval(TASKS_BETWEEN_ARRIVALS);
-    match runtime.build() {
+    match runtime.enable_all().thread_keep_alive(IDLE_THREAD).build() {
         Ok(runtime) => {
             let (code, ended) = runtime.block_on(run(config));
             // Nobody waits for bodies that are still being decoded for expired requests.
