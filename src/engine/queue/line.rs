@@ -64,7 +64,7 @@ impl<O> Line<O> {
         [&self.short, &self.long].into_iter().filter_map(|line| line.front()?.jobs.front())
     }
 
-    /// The waiting request that this stream's jobs belong to.
+    /// Whether a job of this stream waits.
     pub(super) fn has(&self, stream: StreamId) -> bool {
         self.short.iter().chain(&self.long).any(|waiting| waiting.stream == Some(stream))
     }
@@ -203,7 +203,7 @@ mod tests {
             }
             popped += std::iter::from_fn(|| clients.pop()).sum::<usize>();
             prop_assert_eq!(popped, pushed);
-            prop_assert!(clients.line.is_empty() && clients.line.len() == 0);
+            prop_assert!(clients.line.is_empty());
         }
     }
 }
