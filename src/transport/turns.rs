@@ -27,8 +27,8 @@ const REQUESTS: usize = 8;
 const FEWEST_BYTES: usize = 256;
 const MOST_BYTES: usize = 64 << 10;
 const FIRST_BYTES: usize = 1 << 10;
-/// How a connection of HTTP/2 begins.
-const PREFACE: &[u8] = b"PRI * HTTP/2";
+/// How a connection of HTTP/2 begins, and none of HTTP/1.1 does.
+const PREFACE: &[u8] = b"PRI ";
 
 /// Tells a stream that its connection's task begins to run, and so its turn, and what begins in it.
 #[derive(Debug, Clone, Default)]
@@ -64,13 +64,14 @@ pub(super) struct Turns<S> {
     /// begins, so it depends on the turns before. Over HTTP/1.1 a request begins when the one before
     /// is answered, and nothing else is received meanwhile.
     most: Option<usize>,
-    /// Whether nothing has been received yet.
-    is_new: bool,
+    /// What is still to come of the preface, if what came so far may be its beginning.
+    preface: Option<&'static [u8]>,
 }
 
 impl<S> Turns<S> {
     pub(super) fn new(stream: S, start: TurnStart) -> Self {
-        Self { stream, start, begun: Instant::now(), received: 0, most: None, is_new: true }
+        let begun = Instant::now();
+        Self { stream, start, begun, received: 0, most: None, preface: Some(PREFACE) }
     }
 
     /// Not ready once if the turn is over, because of its time or if `is_full`: then the next one
@@ -108,12 +109,15 @@ impl<S> Turns<S> {
         self.most.is_some_and(|most| self.received >= most)
     }
 
+    /// Counts what has come, and limits turns once that is known to be HTTP/2.
     fn receive(&mut self, bytes: &[u8]) {
-        if self.is_new && !bytes.is_empty() {
-            self.is_new = false;
-            self.most = bytes.starts_with(PREFACE).then_some(FIRST_BYTES);
-        }
         self.received += bytes.len();
+        let Some(expected) = self.preface else { return };
+        let (now, later) = expected.split_at(expected.len().min(bytes.len()));
+        self.preface = (bytes.starts_with(now) && !later.is_empty()).then_some(later);
+        if bytes.starts_with(now) && later.is_empty() {
+            self.most = Some(FIRST_BYTES);
+        }
     }
 }
 
@@ -254,12 +258,12 @@ mod tests {
         assert!(turns.read_exact(&mut byte).now_or_never().is_none(), "the turn is over");
     }
 
-    /// How many bytes of an endless stream after this beginning come in each of some turns, if so many
-    /// of them are a request.
+    /// How many bytes of an endless stream after this beginning, whose first byte comes alone, come in
+    /// each of some turns, if so many of them are a request.
     fn received_in_turns(beginning: &[u8], of_a_request: usize) -> Vec<usize> {
-        let sent = std::io::Cursor::new(beginning.to_vec());
+        let (first, rest) = beginning.split_at(1);
         let start = TurnStart::default();
-        let mut turns = Turns::new(sent.chain(tokio::io::repeat(7)), start.clone());
+        let mut turns = Turns::new(first.chain(rest).chain(tokio::io::repeat(7)), start.clone());
         let in_a_turn = |_| {
             start.begin();
             let mut received = 0;
