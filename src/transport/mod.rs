@@ -16,3 +16,6 @@ pub(crate) use crowd::Refusal;
 pub(crate) use peer::Peer;
 pub(crate) use stalled::ExemptFromStallCheck;
 pub(crate) use tls::{Tls, TlsError};
+pub(crate) use turns::TURN;
+#[cfg(test)]
+pub(crate) use turns::tests::rounds_of_others;

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How long a connection is served before others get a turn. Hundreds of connections may have a
 /// turn before a health check that has just arrived.
-const TURN: Duration = Duration::from_micros(200);
+pub(crate) const TURN: Duration = Duration::from_micros(200);
 /// Requests of HTTP/2 that begin in a turn, about. Each is a task of its own, and all of them run
 /// before the tasks of connections that come later.
 const REQUESTS: usize = 8;
@@ -74,16 +74,15 @@ impl<S> Turns<S> {
         Self { stream, start, begun, received: 0, most: None, preface: Some(PREFACE) }
     }
 
-    /// Not ready once if the turn is over, because of its time or if `is_full`: then the next one
-    /// begins when others had theirs.
-    fn poll_turn(&mut self, context: &Context<'_>, is_full: impl Fn(&Self) -> bool) -> Poll<()> {
+    /// Not ready if the turn is over, because of its time or if it `is_full`: the connection's task runs
+    /// again when others had theirs, and begins the next one.
+    fn poll_turn(&mut self, context: &Context<'_>, is_full: bool) -> Poll<()> {
         // Only this task changes it, so it need not be swapped.
         if self.start.0.is_new.load(Ordering::Relaxed) {
             self.start.0.is_new.store(false, Ordering::Relaxed);
             self.begun = Instant::now();
             self.adapt();
-        } else if self.begun.elapsed() >= TURN || is_full(self) {
-            self.start.begin();
+        } else if is_full || self.begun.elapsed() >= TURN {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -127,7 +126,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Turns<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(context, Self::is_full));
+        let is_full = self.is_full();
+        ready!(self.poll_turn(context, is_full));
         let left = self.most.map_or(usize::MAX, |most| most.saturating_sub(self.received));
         let before = buffer.filled().len();
         if left >= buffer.remaining() {
@@ -149,7 +149,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context, |_: &Self| false));
+        ready!(self.poll_turn(context, false));
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -158,7 +158,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context, |_: &Self| false));
+        ready!(self.poll_turn(context, false));
         Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 
@@ -176,8 +176,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Turns<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
+pub(super) mod tests {
+    use std::{future::poll_fn, pin::pin, thread};
 
     use futures_util::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -219,8 +219,8 @@ mod tests {
         }
     }
 
-    /// How often others run while a connection handles 200 bytes, which are twenty turns.
-    async fn rounds_of_others(connection: impl Future) -> u32 {
+    /// How often others run until a task is done.
+    pub(crate) async fn rounds_of_others(task: impl Future) -> u32 {
         let mut rounds = 0;
         let others = async {
             loop {
@@ -229,18 +229,29 @@ mod tests {
             }
         };
         tokio::select! {
-            _ = connection => {}
+            _ = task => {}
             () = others => {}
         }
         rounds
     }
 
+    /// A connection's task, which has a turn each time it runs.
+    async fn in_turns<T>(start: &TurnStart, task: impl Future<Output = T>) -> T {
+        let mut task = pin!(task);
+        poll_fn(|context| {
+            start.begin();
+            task.as_mut().poll(context)
+        })
+        .await
+    }
+
     /// Regression: one connection that always had something to read held a thread.
     #[tokio::test]
     async fn a_reader_lets_others_run_after_each_turn() {
-        let mut turns = Turns::new(Costly, TurnStart::default());
+        let start = TurnStart::default();
+        let mut turns = Turns::new(Costly, start.clone());
         let mut bytes = [0; 200];
-        let rounds = rounds_of_others(turns.read_exact(&mut bytes)).await;
+        let rounds = rounds_of_others(in_turns(&start, turns.read_exact(&mut bytes))).await;
         assert!(rounds >= 10, "{rounds}");
         assert_eq!(bytes, [7; 200]);
     }
@@ -255,7 +266,12 @@ mod tests {
         let mut byte = [0];
         assert!(turns.read_exact(&mut byte).now_or_never().is_some());
         thread::sleep(2 * TURN);
-        assert!(turns.read_exact(&mut byte).now_or_never().is_none(), "the turn is over");
+        // HTTP/2 asks again after each request that it begins: a turn that began anew then had no end.
+        for _ in 0..3 {
+            assert!(turns.read_exact(&mut byte).now_or_never().is_none(), "the turn is over");
+        }
+        start.begin();
+        assert!(turns.read_exact(&mut byte).now_or_never().is_some());
     }
 
     /// How many bytes of an endless stream after this beginning, whose first byte comes alone, come in
@@ -310,8 +326,9 @@ mod tests {
     /// held a thread.
     #[tokio::test]
     async fn a_writer_lets_others_run_after_each_turn() {
-        let mut turns = Turns::new(Costly, TurnStart::default());
-        let rounds = rounds_of_others(turns.write_all(&[7; 200])).await;
+        let start = TurnStart::default();
+        let mut turns = Turns::new(Costly, start.clone());
+        let rounds = rounds_of_others(in_turns(&start, turns.write_all(&[7; 200]))).await;
         assert!(rounds >= 10, "{rounds}");
     }
 }

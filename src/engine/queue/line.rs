@@ -32,7 +32,7 @@ pub(super) struct Line<O> {
     /// Those whose next job is short, and the others.
     short: VecDeque<Waiting<O>>,
     long: VecDeque<Waiting<O>>,
-    /// How many more inputs of short jobs than of long ones were taken while both waited.
+    /// How many more inputs of short jobs than of long ones were taken since both wait.
     lead: isize,
     /// Total number of inputs.
     inputs: usize,
@@ -89,9 +89,7 @@ impl<O> Line<O> {
 
     /// Takes the next job that is `wanted`, and moves the rest of its request to the end.
     pub(super) fn pop_if(&mut self, wanted: impl Fn(&Job<O>) -> bool) -> Option<Job<O>> {
-        if self.short.is_empty() || self.long.is_empty() {
-            self.lead = 0;
-        }
+        let both_wait = !self.short.is_empty() && !self.long.is_empty();
         let mut lines = [&mut self.short, &mut self.long];
         if self.lead > 0 {
             lines.reverse();
@@ -103,7 +101,8 @@ impl<O> Line<O> {
         let job = request.jobs.pop_front()?;
         self.inputs -= job.count();
         let count = job.count() as isize;
-        self.lead += if job.count() > SHORT { -count } else { count };
+        let lead = self.lead + if job.count() > SHORT { -count } else { count };
+        self.lead = if both_wait { lead } else { 0 };
         if !request.jobs.is_empty() {
             self.place(request);
         }

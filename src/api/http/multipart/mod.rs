@@ -4,10 +4,7 @@ mod feed;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    future::poll_fn,
-    time::{Duration, Instant},
-};
+use std::{future::poll_fn, time::Instant};
 
 use futures_util::StreamExt as _;
 use hyper::body::Bytes;
@@ -20,6 +17,7 @@ use crate::{
     config::Config,
     error::{ApiError, ErrorKind},
     inference::{classify::File, decode::FileKind, options::Options},
+    transport::TURN,
 };
 use feed::{Feed, Valve};
 
@@ -30,9 +28,6 @@ const LONGEST_NAME: usize = 255;
 /// Memory of the parser, in bytes: the headers of a part, and the piece that it received last, in a
 /// buffer that may be moved while it grows.
 const PARSER_BYTES: u64 = 96 << 10;
-/// How long a form is parsed before others get a turn: a body may be thousands of small parts, or of
-/// beginnings of boundaries.
-const TURN: Duration = Duration::from_micros(200);
 
 /// Reads the files of a form, and adds its options to those of the query.
 ///
@@ -114,7 +109,8 @@ impl<'a> Form<'a> {
         Ok(files)
     }
 
-    /// Lets others have a turn if this one is over.
+    /// Lets others have a turn if this one is over: all that a turn received may be thousands of parts,
+    /// or of beginnings of boundaries.
     async fn take_turns(&mut self) {
         if self.turn.elapsed() >= TURN {
             yield_now().await;

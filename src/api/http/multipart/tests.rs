@@ -13,7 +13,7 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::*;
-use crate::admission::ByteBudget;
+use crate::{admission::ByteBudget, transport::rounds_of_others};
 
 const FORM: &[u8] = b"multipart/form-data; boundary=xyz";
 
@@ -80,19 +80,9 @@ async fn a_form_of_many_parts_lets_others_run() {
     let option = b"--xyz\r\ncontent-disposition: form-data; name=\"top_k\"\r\n\r\n1\r\n".as_slice();
     let form = option.repeat(3000);
     let begun = Instant::now();
-    let mut rounds = 0;
-    let others = async {
-        loop {
-            rounds += 1;
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        _ = read_in(vec![form.into()]) => {}
-        () = others => {}
-    }
+    let rounds = rounds_of_others(read_in(vec![form.into()])).await;
     // Not at every turn, in case the machine is busy.
-    let least = begun.elapsed().as_micros().min(10_000) / 1000;
+    let least = begun.elapsed().as_millis().min(10) as u32;
     assert!(rounds > least, "{rounds} rounds of others in {:?}", begun.elapsed());
 }
 
