@@ -39,6 +39,9 @@ pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection that must close may finish a request that has just arrived.
 const LAST_REQUEST: Duration = Duration::from_millis(100);
+/// How long a connection without a request may still send its first one when the server stops:
+/// its client may have sent it already, and closing the connection would reset it.
+const LAST_FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// How many times per write timeout HTTP/2 responses are checked for a stall.
 const CHECKS_PER_TIMEOUT: u32 = 4;
 
@@ -187,10 +190,10 @@ async fn drive<C: GracefulConnection>(
     let mut displaced = pin!(must_close(membership));
     let (mut is_new, mut is_told) = (true, false);
     loop {
-        let told = stage.wait_for(|&stage| {
-            stage == Stage::Closing || stage == Stage::Draining && version.is(HttpVersion::HTTP_2)
-        });
+        let told = must_end(&mut stage, version);
         tokio::select! {
+            // What has arrived is read before the connection is closed.
+            biased;
             ended = in_turns(connection.as_mut(), start) => {
                 // A client may close its connection at any time.
                 if ended.is_err() {
@@ -205,7 +208,7 @@ async fn drive<C: GracefulConnection>(
                 }
                 is_new = false;
             }
-            _ = told, if !is_told => {
+            () = told, if !is_told => {
                 connection.as_mut().graceful_shutdown();
                 is_told = true;
             }
@@ -227,6 +230,19 @@ async fn in_turns<C: GracefulConnection>(
         connection.as_mut().poll(context)
     })
     .await
+}
+
+/// Ready when the server stops and the connection's client has no further request on its way.
+async fn must_end(stage: &mut watch::Receiver<Stage>, version: &HttpVersion) {
+    // It fails only if the sender is gone, and with it the server.
+    let _ = stage
+        .wait_for(|&stage| {
+            stage == Stage::Closing || stage == Stage::Draining && version.is(HttpVersion::HTTP_2)
+        })
+        .await;
+    if version.is(HttpVersion::UNKNOWN) {
+        sleep(LAST_FIRST_REQUEST).await;
+    }
 }
 
 /// Ready when others need the connection's place.

@@ -9,6 +9,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::unconstrained,
     time::{sleep, timeout},
 };
 use tokio_util::either::Either;
@@ -106,8 +107,9 @@ impl<S: HttpService> Connections<S> {
         if let Err(error) = refuse_handshakes(&listener) {
             tracing::debug!(%error, "cannot hold off new connections while the last ones are accepted");
         }
-        // Ends by the timeout: `accept_all` never returns.
-        let _ = timeout(LAST_HANDSHAKES, self.accept_all(&listener)).await;
+        // Ends by the timeout, since `accept_all` never returns, and not between two connections that
+        // are there.
+        let _ = timeout(LAST_HANDSHAKES, unconstrained(self.accept_all(&listener))).await;
     }
 
     /// Tells HTTP/2 clients that the server is shutting down.

@@ -1,6 +1,8 @@
 //! Shutdown: no accepted request is lost.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -68,6 +70,28 @@ async fn end_under_load() {
     server.wait_for("stopped");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(answered.load(Ordering::Relaxed) > 16);
+}
+
+/// Regression: beside other work a client had connected and its request was on its way when the
+/// server stopped, which reset the connection.
+#[test]
+fn a_client_that_has_just_connected_is_answered() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let mut server = Process::start(models.path(), &["--linger-ms", "100"]);
+    server.signal("-TERM");
+    server.wait_for("draining");
+    let mut client = TcpStream::connect(server.address).unwrap();
+    // After the linger, and after the last handshakes.
+    std::thread::sleep(Duration::from_millis(350));
+    client.write_all(b"GET /v2 HTTP/1.1\r\nhost: drsn\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    server.wait_for("stopped");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
