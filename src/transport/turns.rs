@@ -22,10 +22,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) const TURN: Duration = Duration::from_micros(200);
 /// Requests of HTTP/2 that begin in a turn, about. Each is a task of its own, and all of them run
 /// before the tasks of connections that come later.
-const REQUESTS: usize = 8;
+const REQUESTS: usize = 16;
 /// Fewest and most bytes of HTTP/2 that a turn receives, and those of a connection's first turn.
 const FEWEST_BYTES: usize = 256;
-const MOST_BYTES: usize = 64 << 10;
+const MOST_BYTES: usize = 256 << 10;
 const FIRST_BYTES: usize = 1 << 10;
 /// How a connection of HTTP/2 begins, and none of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
