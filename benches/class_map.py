@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Measures where the class activation map of the bearing model lies.
 
-Half of a window of the normal bearing is replaced by the same half of a faulty bearing's, and the
-share of the map's positive values in that half is printed for each fault:
+Half of a window of the normal bearing is replaced by the same half of a faulty bearing's. Printed are the
+share of the map's positive values in that half; how many windows are classified as the fault, as normal and
+as something that is not in them, and how many of the last have an alarm of the input shift; and, of the
+first two, the share of the map in the half that has the class:
 
     target/release/drsn-serve &
     benches/class_map.py ../shared/data/cwru
@@ -11,6 +13,8 @@ The folder has the recordings at 48 kHz of Case Western Reserve University; need
 """
 
 import argparse
+import collections
+import csv
 import json
 import pathlib
 import urllib.request
@@ -19,6 +23,7 @@ import numpy
 import scipy.io
 
 WINDOW = 2048
+INDEX = pathlib.Path(__file__).parents[1] / "crates/drsn-train/presets/cwru-48k.csv"
 
 
 def drive_end(path):
@@ -59,16 +64,28 @@ def main():
     options = parser.parse_args()
     random = numpy.random.default_rng(1)
     normal = drive_end(options.folder / "normal_0_97.mat")
-    print(f"{'recording':40} {'mean share':>10} {'share >= 0.9':>12}")
+    with open(INDEX, encoding="utf-8", newline="") as file:
+        labels = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    titles = ("fault's half", "fault", "normal", "other", "which alarm", "its own half")
+    print(f"{'recording':30}" + "".join(f"{title:>14}" for title in titles))
     for path in sorted(options.folder.glob("48k_*.mat")):
-        shares = []
+        shares, own, alarms, found = [], [], [], collections.Counter()
         for half in (0, 1):
             inputs = windows(normal, options.count, random)
             part = slice(half * WINDOW // 2, (half + 1) * WINDOW // 2)
             inputs[:, part] = windows(drive_end(path), options.count, random)[:, part]
-            shares += [share(prediction, half) for prediction in ask(options.url, inputs)]
-        shares = numpy.array(shares)
-        print(f"{path.stem:40} {shares.mean():10.2f} {(shares >= 0.9).mean():12.2f}")
+            for prediction in ask(options.url, inputs):
+                label, in_half = prediction["label"], share(prediction, half)
+                shares.append(in_half)
+                found[label] += 1
+                if label in ("normal", labels[path.name]):
+                    own.append(1 - in_half if label == "normal" else in_half)
+                else:
+                    alarms.append(prediction["diagnostics"]["input_shift"]["alarm"])
+        counts = [found[label] / found.total() for label in (labels[path.name], "normal")]
+        cells = [shares, counts[:1], counts[1:], [1 - sum(counts)], alarms, own]
+        means = [f"{numpy.mean(cell):14.2f}" if cell else f"{'–':>14}" for cell in cells]
+        print(f"{path.stem:30}" + "".join(means))
 
 
 if __name__ == "__main__":
