@@ -72,10 +72,10 @@ impl Peer {
             Some(last) if now < last.until => {
                 // Other requests of an HTTP/2 connection may have been sent before it was told.
                 let was_told = last.told <= now;
-                let longest = if was_told && last.was_ignored { 2 * pause } else { pause };
-                let left = last.until + longest - pause - now;
-                let spread = longest.mul_f64(fastrand::f64());
-                (left.min(longest) + spread, was_told || last.was_ignored)
+                let pauses = if was_told && last.was_ignored { 2 } else { 1 };
+                let left = last.until.saturating_duration_since(now) + (pauses - 1) * pause;
+                let spread = (pauses * pause).mul_f64(fastrand::f64());
+                (left.min(pauses * pause) + spread, was_told || last.was_ignored)
             }
             _ => (Duration::ZERO, false),
         };
