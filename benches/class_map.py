@@ -2,9 +2,9 @@
 """Measures where the class activation map of the bearing model lies.
 
 Half of a window of the normal bearing is replaced by the same half of a faulty bearing's. Printed are the
-share of the map's positive values in that half; how many windows are classified as the fault, as normal and
-as something that is not in them, and how many of the last have an alarm of the input shift; and, of the
-first two, the share of the map in the half that has the class:
+share of the map's positive values in the faulty half; the shares of windows that are classified as the
+fault, as normal and as another class, and the share of the last that alarms by the input shift; and, of
+windows classified as the fault or as normal, the share of the map in that class's half:
 
     target/release/drsn-serve &
     benches/class_map.py ../shared/data/cwru

@@ -16,7 +16,7 @@ FAN_END = ("normal_0", "B007_0", "IR007_0", "IR014_0", "OR007@6_0")
 
 
 def pink(shape, random, axes):
-    """Noise whose power falls as 1/f, of deviation 1, over the last axes."""
+    """Noise of deviation 1 with equal power in each octave, over the last axes."""
     frequencies = [np.fft.fftfreq(size) for size in shape[-axes:-1]] + [np.fft.rfftfreq(shape[-1])]
     radius = np.sqrt(sum(f**2 for f in np.meshgrid(*frequencies, indexing="ij")))
     radius.flat[0] = np.inf
@@ -54,8 +54,6 @@ class Signals:
             return np.load(path).astype(np.float32)
         variables = scipy.io.loadmat(path)
         names = [name for name in variables if name.endswith(variable or self.variable)]
-        # The recording of the sound bearing holds those of two loads.
-        names = [name for name in names if "097" in name] or names
         return variables[names[0]].T.astype(np.float32)
 
     def at_models_rate(self, row):
@@ -128,8 +126,10 @@ class Signals:
             recordings = [self.recording(row, "FE_time") for row in rows if row["label"] in self.known]
             yield "another sensor (fan end)", np.concatenate([self.cut(s) for s in recordings])
         if self.options.others:
-            recordings = [self.at_models_rate(row) for row in self.table(self.options.others)]
-            yield "another load", np.concatenate([self.cut(samples) for samples in recordings])
+            rows = self.table(self.options.others)
+            recordings = [self.at_models_rate(row) for row in rows]
+            is_resampled = any(float(row.get("sample_rate_hz") or self.rate) != self.rate for row in rows)
+            yield "another load" + ", resampled" * is_resampled, np.concatenate([self.cut(samples) for samples in recordings])
         for label in unseen((row["label"] for row in self.rows), self.known):
             yield f"unseen class {label}", np.concatenate([self.cut(s) for s in self.tests([label])])
 
@@ -184,7 +184,8 @@ class Images:
 
     def changes(self, random):
         test = self.test()
-        white, drawn = random.standard_normal(test.shape), random.random(test.shape)
+        white = random.standard_normal(test.shape)
+        drawn = random.random((len(test), 1, *test.shape[2:]))
         yield "uniform noise of 0.5", test + 0.5 * random.random(test.shape)
         for deviation in (0.3, 0.05):
             yield f"Gaussian noise of {deviation}", test + deviation * white

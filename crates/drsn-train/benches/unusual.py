@@ -32,7 +32,8 @@ class Model:
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession((folder / "model.onnx").read_bytes(), options)
         self.is_signal = self.manifest["input"]["kind"] == "signal"
-        self.url = f"{server}/models/{self.manifest['name']}/classify?top_k=1"
+        name, version = self.manifest["name"], self.manifest["version"]
+        self.url = f"{server}/models/{name}/versions/{version}/classify?top_k=1"
         self.shift = self.manifest["baseline"]["shift"]
 
     def outputs(self, raw):
@@ -129,8 +130,9 @@ def auroc(usual, changed):
     return below.mean() / 2 / len(usual)
 
 
-def with_interval(usual, changed, random, draws=300):
+def with_interval(usual, changed, seed, draws=300):
     """The AUROC, and half of its 95 % interval, by drawing inputs of both kinds with replacement."""
+    random = np.random.default_rng(seed)
     areas = [
         auroc(random.choice(usual, len(usual)), random.choice(changed, len(changed)))
         for _ in range(draws)
@@ -151,7 +153,7 @@ def compared(bundle, options):
     for change, raw in source.changes(random):
         if options.only in change:
             found, p_values = scores.of(raw)
-            areas = {name: with_interval(usual[name], found[name], random) for name in usual}
+            areas = {name: with_interval(usual[name], found[name], options.seed) for name in usual}
             yield change, (p_values < level).mean(), areas
 
 
@@ -172,7 +174,9 @@ def main():
     for bundle in options.bundles:
         for change, alarms, areas in compared(bundle, options):
             found.setdefault(change, []).append((alarms, areas))
-    names = list(next(areas for rows in found.values() for _, areas in rows if areas))
+    names = list(next((areas for rows in found.values() for _, areas in rows if areas), []))
+    if not names:
+        parser.error(f"no change has {options.only!r} in its name")
     print("| change | alarms | " + " | ".join(names) + " |")
     print("|---|---|" + "---|" * len(names))
     for change, rows in found.items():
