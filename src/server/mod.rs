@@ -169,8 +169,9 @@ async fn until_draining(
 
 /// Waits until accepted requests are answered, but no longer than the drain timeout.
 async fn finish<S: HttpService>(app: &App, http: Connections<S>, grpc: Connections<S>) {
-    let finished = async { tokio::join!(http.finish(), grpc.finish()) };
-    if timeout(app.config.drain_timeout(), finished).await.is_err() {
+    let limit = app.config.drain_timeout();
+    let finished = async { tokio::join!(http.finish(limit), grpc.finish(limit)) };
+    if timeout(limit, finished).await.is_err() {
         tracing::warn!("the drain timeout expired before all requests were answered");
     }
 }

@@ -41,7 +41,9 @@ const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 const LAST_REQUEST: Duration = Duration::from_millis(100);
 /// How long a connection without a request may still send its first one when the server stops:
 /// its client may have sent it already, and closing the connection would reset it.
-const LAST_FIRST_REQUEST: Duration = Duration::from_millis(500);
+pub(super) const LAST_FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// How long other connections are still read: the system is asked for arrivals before a timer ends.
+const LAST_ARRIVALS: Duration = Duration::from_millis(5);
 /// How many times per write timeout HTTP/2 responses are checked for a stall.
 const CHECKS_PER_TIMEOUT: u32 = 4;
 
@@ -66,8 +68,8 @@ pub(super) enum Stage {
     Serving,
     /// Tell HTTP/2 clients to connect elsewhere; over HTTP/1.1 each response does.
     Draining,
-    /// Finish the current request, then close.
-    Closing,
+    /// Finish the current request, then close; if there was none yet, wait for so long for one.
+    Closing { first_request: Duration },
 }
 
 /// The version of HTTP that a client speaks, known from its first request on.
@@ -232,17 +234,24 @@ async fn in_turns<C: GracefulConnection>(
     .await
 }
 
-/// Ready when the server stops and the connection's client has no further request on its way.
+/// Ready when the server stops, and what has arrived by then was read.
 async fn must_end(stage: &mut watch::Receiver<Stage>, version: &HttpVersion) {
+    let must_end = |stage: &Stage| match stage {
+        Stage::Serving => false,
+        Stage::Draining => version.is(HttpVersion::HTTP_2),
+        Stage::Closing { .. } => true,
+    };
     // It fails only if the sender is gone, and with it the server.
-    let _ = stage
-        .wait_for(|&stage| {
-            stage == Stage::Closing || stage == Stage::Draining && version.is(HttpVersion::HTTP_2)
-        })
-        .await;
-    if version.is(HttpVersion::UNKNOWN) {
-        sleep(LAST_FIRST_REQUEST).await;
+    let Ok(stage) = stage.wait_for(must_end).await.map(|stage| *stage) else { return };
+    if let Stage::Closing { first_request } = stage {
+        let is_unused = version.is(HttpVersion::UNKNOWN);
+        sleep(if is_unused { first_request } else { LAST_ARRIVALS }).await;
     }
+}
+
+/// Ready when a connection without a request must end.
+pub(super) async fn must_end_unused(stage: &mut watch::Receiver<Stage>) {
+    must_end(stage, &HttpVersion::default()).await;
 }
 
 /// Ready when others need the connection's place.

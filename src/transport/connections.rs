@@ -16,7 +16,10 @@ use tokio_util::either::Either;
 
 use super::{
     Tls,
-    connection::{Allowance, HEADER_TIMEOUT, HttpService, Stage, serve_connection},
+    connection::{
+        Allowance, HEADER_TIMEOUT, HttpService, LAST_FIRST_REQUEST, Stage, must_end_unused,
+        serve_connection,
+    },
     crowd::Crowd,
     write_timeout::WriteTimeout,
 };
@@ -117,9 +120,11 @@ impl<S: HttpService> Connections<S> {
         self.stage.send_replace(Stage::Draining);
     }
 
-    /// Lets every connection finish its current request, and closes it.
-    pub async fn finish(self) {
-        self.stage.send_replace(Stage::Closing);
+    /// Lets every connection finish its current request, and closes it. `limit` is how long all of
+    /// that may take.
+    pub async fn finish(self, limit: Duration) {
+        let first_request = LAST_FIRST_REQUEST.min(limit / 2);
+        self.stage.send_replace(Stage::Closing { first_request });
         self.stage.closed().await;
     }
 
@@ -155,7 +160,7 @@ impl<S: HttpService> Connections<S> {
         }
         let stream = WriteTimeout::new(stream, self.write_timeout);
         let (service, server) = (self.service.clone(), self.server.clone());
-        let (stage, write_timeout) = (self.stage.subscribe(), self.write_timeout);
+        let (mut stage, write_timeout) = (self.stage.subscribe(), self.write_timeout);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         let (crowd, permits) = (Arc::clone(&self.crowd), Arc::clone(&self.permits));
         tokio::spawn(async move {
@@ -164,11 +169,14 @@ impl<S: HttpService> Connections<S> {
             // large, is compiled once.
             let stream = match tls {
                 None => Some(Either::Left(stream)),
-                Some(tls) => match timeout(TLS_HANDSHAKE, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => Some(Either::Right(Box::new(stream))),
+                Some(tls) => {
+                    let accepted = tokio::select! {
+                        accepted = timeout(TLS_HANDSHAKE, tls.accept(stream)) => accepted,
+                        () = must_end_unused(&mut stage) => return,
+                    };
                     // A failed handshake is the client's fault, and not logged.
-                    Ok(Err(_)) | Err(_) => None,
-                },
+                    accepted.ok().and_then(Result::ok).map(|stream| Either::Right(Box::new(stream)))
+                }
             };
             if let Some(stream) = stream {
                 serve_connection(stream, address, service, server, stage, allowance).await;

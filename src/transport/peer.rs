@@ -4,8 +4,7 @@
 //! that are answered. So a refusal is held back until the pause that the last one asked for is over,
 //! and by up to a pause more, since connections that were refused together would all come again
 //! together; over HTTP/2 that applies to some requests of a connection at a time, and the others are
-//! refused at once, so that requests to another model find a stream. A client that did not wait twice
-//! in a row is held back for twice as long.
+//! refused at once, so that requests to another model find a stream.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -23,21 +22,11 @@ const MOST_HELD: usize = 32;
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(Arc<Shared>);
 
-/// The last refusal of a client.
-#[derive(Debug, Clone, Copy)]
-struct Refused {
-    /// When it is told.
-    told: Instant,
-    /// Until when the client is asked not to try again.
-    until: Instant,
-    /// Whether the client had been told to wait, and tried again before.
-    was_ignored: bool,
-}
-
 #[derive(Debug)]
 struct Shared {
     address: IpAddr,
-    last: Mutex<Option<Refused>>,
+    /// Until when it was asked not to try again.
+    asked_to_wait: Mutex<Option<Instant>>,
     held_back: Arc<Semaphore>,
 }
 
@@ -51,7 +40,7 @@ pub(crate) struct Held {
 impl Peer {
     pub(super) fn new(address: IpAddr) -> Self {
         let held_back = Arc::new(Semaphore::new(MOST_HELD));
-        Self(Arc::new(Shared { address, last: Mutex::default(), held_back }))
+        Self(Arc::new(Shared { address, asked_to_wait: Mutex::default(), held_back }))
     }
 
     /// The peer of a request; of one that came by no connection, a peer without an address.
@@ -67,21 +56,11 @@ impl Peer {
     /// back, if the client did not wait after the last one.
     pub(crate) fn hold_refusal(&self, pause: Duration) -> Option<Held> {
         let now = Instant::now();
-        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (held, was_ignored) = match *last {
-            Some(last) if now < last.until => {
-                // Other requests of an HTTP/2 connection may have been sent before it was told.
-                let was_told = last.told <= now;
-                let pauses = if was_told && last.was_ignored { 2 } else { 1 };
-                let left = last.until.saturating_duration_since(now) + (pauses - 1) * pause;
-                let spread = (pauses * pause).mul_f64(fastrand::f64());
-                (left.min(pauses * pause) + spread, was_told || last.was_ignored)
-            }
-            _ => (Duration::ZERO, false),
-        };
-        let told = now + held;
-        *last = Some(Refused { told, until: told + pause, was_ignored });
-        drop(last);
+        let mut until = self.0.asked_to_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let spread = if held.is_zero() { Duration::ZERO } else { pause.mul_f64(fastrand::f64()) };
+        let held = held.min(pause) + spread;
+        *until = Some(now + held + pause);
         let place = Arc::clone(&self.0.held_back).try_acquire_owned().ok()?;
         (!held.is_zero()).then_some(Held { time: held, _place: place })
     }
@@ -110,25 +89,5 @@ mod tests {
         assert!(peer.hold_refusal(pause).is_some());
         std::thread::sleep(4 * pause);
         assert!(peer.hold_refusal(pause).is_none());
-    }
-
-    /// One that did not wait after a refusal that it was told.
-    #[test]
-    fn a_client_that_does_not_wait_again_is_held_back_for_twice_as_long() {
-        let pause = Duration::from_millis(50);
-        let peer = Peer::new(Ipv4Addr::LOCALHOST.into());
-        let ask_after = |time| {
-            std::thread::sleep(time);
-            peer.hold_refusal(pause).map_or(Duration::ZERO, |held| held.time)
-        };
-        let first = ask_after(Duration::ZERO);
-        let second = ask_after(first);
-        let third = ask_after(second);
-        assert!(first.is_zero() && !second.is_zero() && second <= 2 * pause, "{second:?}");
-        assert!(third > pause && third <= 4 * pause, "{third:?}");
-        // It was asked to wait for no longer than before.
-        let after_waiting = ask_after(third + pause);
-        assert!(after_waiting.is_zero(), "{after_waiting:?}");
-        assert!(ask_after(after_waiting) <= 2 * pause);
     }
 }

@@ -84,6 +84,17 @@ fn a_client_that_does_not_begin_the_handshake_is_disconnected() {
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
 }
 
+/// Regression: the shutdown waited for it until the drain timeout, and warned of unanswered requests.
+#[test]
+fn a_handshake_that_does_not_begin_does_not_hold_up_the_end() {
+    let Some(mut setup) = Setup::start() else { return };
+    let _silent = std::net::TcpStream::connect(setup.server.address).unwrap();
+    setup.server.signal("-TERM");
+    let lines = setup.server.lines_until("stopped");
+    assert!(!lines.iter().any(|line| line["level"] == "WARN"), "{lines:?}");
+    assert_eq!(setup.server.child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_certificate_is_reloaded_at_sighup_and_a_bad_one_is_not_used() {
     let Some(setup) = Setup::start() else { return };
