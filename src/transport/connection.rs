@@ -236,13 +236,13 @@ async fn in_turns<C: GracefulConnection>(
 
 /// Ready when the server stops, and what has arrived by then was read.
 async fn must_end(stage: &mut watch::Receiver<Stage>, version: &HttpVersion) {
-    let must_end = |stage: &Stage| match stage {
+    let is_reached = |stage: &Stage| match stage {
         Stage::Serving => false,
         Stage::Draining => version.is(HttpVersion::HTTP_2),
         Stage::Closing { .. } => true,
     };
     // It fails only if the sender is gone, and with it the server.
-    let Ok(stage) = stage.wait_for(must_end).await.map(|stage| *stage) else { return };
+    let Ok(stage) = stage.wait_for(is_reached).await.map(|stage| *stage) else { return };
     if let Stage::Closing { first_request } = stage {
         let is_unused = version.is(HttpVersion::UNKNOWN);
         sleep(if is_unused { first_request } else { LAST_ARRIVALS }).await;

@@ -97,8 +97,8 @@ async fn a_client_that_does_not_wait_after_a_refusal_is_held_back() {
         return;
     }
     let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    // The queue is full for 6 s; the third refusal comes after at most 4.3.
     let flags = ["--queue", "1", "--workers", "1", "--max-batch", "64", "--max-wait-us", "6000000"];
-    // The third refusal comes after at most 4.3 s: until then the queue is full.
     let server = Server::start(models.path(), &flags).await;
     let first = server.post("/classify", FLOATS, floats(&[1.0; 8]));
     let impatient = async {
