@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Measures where the class activation map of the bearing model lies.
 
-Half of a window of the normal bearing is replaced by the same half of a faulty bearing's. Printed are the
-share of the map's positive values in the faulty half; the shares of windows that are classified as the
-fault, as normal and as another class, and the share of the last that alarms by the input shift; and, of
-windows classified as the fault or as normal, the share of the map in that class's half:
+Half of a window of the normal bearing is replaced by the same half of a faulty bearing's, or gets a train of
+impulses. Printed are the share of the map's positive values in the faulty half; the shares of windows that
+are classified as the fault (impulses: as any fault), as normal and as another class, and the share of the
+last that alarms by the input shift; and, of windows classified as the fault or as normal, the share of the
+map in that class's half:
 
     target/release/drsn-serve &
     benches/class_map.py ../shared/data/cwru
@@ -23,6 +24,9 @@ import numpy
 import scipy.io
 
 WINDOW = 2048
+SAMPLE_RATE_HZ = 48_000
+# Strokes a second of an outer and of an inner race at 1,797 turns a minute.
+STROKES_HZ = {"outer race": 107.4, "inner race": 162.2}
 INDEX = pathlib.Path(__file__).parents[1] / "crates/drsn-train/presets/cwru-48k.csv"
 
 
@@ -37,6 +41,13 @@ def drive_end(path):
 def windows(samples, count, random):
     starts = random.integers(0, len(samples) - WINDOW, count)
     return numpy.stack([samples[start:start + WINDOW] for start in starts])
+
+
+def impulses(rate_hz, random, count):
+    """Decaying oscillations of 3.5 kHz with peaks of 1, as strokes of a fault excite a bearing's housing."""
+    time = numpy.arange(WINDOW) / SAMPLE_RATE_HZ
+    since = (time + random.uniform(0, 1 / rate_hz, (count, 1))) % (1 / rate_hz)
+    return numpy.exp(-since / 1e-3) * numpy.sin(2 * numpy.pi * 3500 * since)
 
 
 def ask(url, signals):
@@ -69,23 +80,35 @@ def main():
     titles = ("fault's half", "fault", "normal", "other", "which alarm", "its own half")
     print(f"{'recording':30}" + "".join(f"{title:>14}" for title in titles))
     for path in sorted(options.folder.glob("48k_*.mat")):
-        shares, own, alarms, found = [], [], [], collections.Counter()
-        for half in (0, 1):
-            inputs = windows(normal, options.count, random)
-            part = slice(half * WINDOW // 2, (half + 1) * WINDOW // 2)
-            inputs[:, part] = windows(drive_end(path), options.count, random)[:, part]
-            for prediction in ask(options.url, inputs):
-                label, in_half = prediction["label"], share(prediction, half)
-                shares.append(in_half)
-                found[label] += 1
-                if label in ("normal", labels[path.name]):
-                    own.append(1 - in_half if label == "normal" else in_half)
-                else:
-                    alarms.append(prediction["diagnostics"]["input_shift"]["alarm"])
-        counts = [found[label] / found.total() for label in (labels[path.name], "normal")]
-        cells = [shares, counts[:1], counts[1:], [1 - sum(counts)], alarms, own]
-        means = [f"{numpy.mean(cell):14.2f}" if cell else f"{'–':>14}" for cell in cells]
-        print(f"{path.stem:30}" + "".join(means))
+        samples, label = drive_end(path), labels[path.name]
+        faulty = lambda inputs: windows(samples, options.count, random)
+        measure(path.stem, faulty, {label}, normal, random, options)
+    faults = set(labels.values()) - {"normal"}
+    for race, rate in STROKES_HZ.items():
+        for peak in (5, 10):
+            strokes = lambda inputs: inputs + peak * normal.std() * impulses(rate, random, options.count)
+            measure(f"{race}, peaks of {peak} RMS", strokes, faults, normal, random, options)
+
+
+def measure(title, faulty, right, normal, random, options):
+    """Prints a line of windows of which one half is of what `faulty` makes of them."""
+    shares, own, alarms, found = [], [], [], collections.Counter()
+    for half in (0, 1):
+        inputs = windows(normal, options.count, random)
+        part = slice(half * WINDOW // 2, (half + 1) * WINDOW // 2)
+        inputs[:, part] = faulty(inputs)[:, part]
+        for prediction in ask(options.url, inputs):
+            label, in_half = prediction["label"], share(prediction, half)
+            shares.append(in_half)
+            found["fault" if label in right else label if label == "normal" else "other"] += 1
+            if label in right or label == "normal":
+                own.append(1 - in_half if label == "normal" else in_half)
+            else:
+                alarms.append(prediction["diagnostics"]["input_shift"]["alarm"])
+    counts = [[found[kind] / found.total()] for kind in ("fault", "normal", "other")]
+    cells = [shares, *counts, alarms, own]
+    means = [f"{numpy.mean(cell):14.2f}" if cell else f"{'–':>14}" for cell in cells]
+    print(f"{title:30}" + "".join(means))
 
 
 if __name__ == "__main__":

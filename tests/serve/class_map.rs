@@ -1,8 +1,15 @@
 //! The class activation map of full diagnostics: where in the input the evidence for the class is.
 
+use std::ops::Range;
+
+use drsn_bundle::Manifest;
+use drsn_serve::proto::drsn::{
+    ClassifyRequest, Detail, Prediction, Signal, StreamStart, classify_request::Input,
+};
 use serde_json::{Value, json};
 
 use crate::{
+    grpc::{Classifier, channel, streams::Stream},
     harness::{self, Server, has_runtime},
     tiny,
 };
@@ -198,5 +205,80 @@ async fn a_network_whose_last_features_are_not_along_the_signal_has_no_map_and_s
     let diagnostics = &answer["predictions"][0]["diagnostics"];
     assert!(diagnostics.get("map").is_none(), "{diagnostics}");
     assert!(diagnostics["blocks"][0]["channel"][0]["mean_abs_after"].is_number());
+    server.stop().await;
+}
+
+/// A manifest of a network that was trained to classify each position.
+fn of_positions() -> Manifest {
+    let training = json!({
+        "tool": "test", "data": "none", "training_inputs": 1, "held_out_inputs": 1, "seed": 1,
+        "epochs": 1, "configuration": {}, "environment": {}, "evaluations": [],
+        "position_accuracy": 0.97,
+    });
+    let training = serde_json::from_value(training).unwrap();
+    Manifest { training: Some(training), ..tiny::manifest("tiny", "1", tiny::signal_input(1)) }
+}
+
+/// A normal bearing in which a fault began in the middle of a window was taken for a third class, and
+/// the map did not say where it began.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_say_where_in_a_signal_which_class_is() {
+    if !has_runtime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    harness::write_manifest(folder.path(), of_positions());
+    let server = Server::start(folder.path(), &[]).await;
+    // Positive samples alone are of the class minus.
+    let parts = [(0..7, "minus"), (7..16, "plus"), (16..20, "minus")];
+    let signal: Vec<f32> =
+        (0..20).map(|at| if parts[1].0.contains(&at) { -4.0 } else { 4.0 }).collect();
+    let segment = |range: Range<usize>, label| {
+        let class = usize::from(label == "minus");
+        json!({"start": range.start, "end": range.end, "label": label, "class_index": class})
+    };
+    let path = "/classify?diagnostics=full";
+    let answer = server.classify(path, FLOATS, bytes_of(&signal)).await;
+    let whole = &answer["predictions"][0]["diagnostics"]["map"]["segments"];
+    let all: Vec<Value> = parts.iter().cloned().map(|(at, label)| segment(at, label)).collect();
+    assert_eq!(*whole, json!(all));
+    let answer = server.classify(path, FLOATS, bytes_of(&signal[..8])).await;
+    let window = &answer["predictions"][0]["diagnostics"]["map"]["segments"];
+    assert_eq!(*window, json!([segment(0..7, "minus"), segment(7..8, "plus")]));
+
+    let mut client = Classifier::new(channel(server.grpc).await);
+    let request = ClassifyRequest {
+        input: Some(Input::Signal(Signal { channels: 1, samples: signal[..8].to_vec() })),
+        diagnostics: Detail::Full.into(),
+        ..ClassifyRequest::default()
+    };
+    let answer = client.classify(request).await.unwrap().into_inner();
+    let found = |prediction: &Prediction| {
+        let segments = prediction.diagnostics.clone().unwrap().map.unwrap().segments;
+        segments.into_iter().map(|s| (s.start, s.end, s.label)).collect::<Vec<_>>()
+    };
+    let [minus, plus] = ["minus", "plus"].map(str::to_owned);
+    let expected = [(0, 7, minus.clone()), (7, 8, plus.clone())];
+    assert_eq!(found(&answer.predictions[0]), expected);
+    let start = StreamStart { diagnostics: Detail::Full.into(), ..StreamStart::default() };
+    let stream = Stream::open(&mut client, start).await;
+    stream.send(signal).await;
+    let (predictions, _) = stream.end().await;
+    let second = predictions[1].prediction.as_ref().unwrap();
+    assert_eq!(found(second), [(8, 16, plus)]);
+    server.stop().await;
+}
+
+/// Positions of other networks are parts of an answer, not answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_was_not_trained_on_positions_has_no_segments() {
+    if !has_runtime() {
+        return;
+    }
+    let models = harness::repository(&[("tiny", tiny::signal_input(1))]);
+    let server = Server::start(models.path(), &[]).await;
+    let answer = server.classify("/classify?diagnostics=full", FLOATS, bytes_of(&noise(8))).await;
+    let map = &answer["predictions"][0]["diagnostics"]["map"];
+    assert!(map["values"].is_array() && map.get("segments").is_none(), "{map}");
     server.stop().await;
 }

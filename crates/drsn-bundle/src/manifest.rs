@@ -159,6 +159,10 @@ pub struct Training {
     /// The same on a sample of the training inputs, in batches as in training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_accuracy: Option<AccuracyByStatistics>,
+    /// Of a network that was trained to classify each position of its last features alone: the share
+    /// of positions of held-out windows, each spliced of two, that have the class of their part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_accuracy: Option<f64>,
     /// What a user should know before relying on the model, each in one sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -215,6 +219,11 @@ pub struct Evaluation {
 }
 
 impl Manifest {
+    /// Whether the network was trained to classify each position of its last features alone.
+    pub fn classifies_positions(&self) -> bool {
+        self.training.as_ref().is_some_and(|training| training.position_accuracy.is_some())
+    }
+
     /// Reads a manifest from JSON and checks its consistency.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub enum Purpose {
     Folds = 11,
     /// Which units the interval of a calibration error is taken over.
     Calibration = 12,
+    /// Which inputs are spliced in one epoch of training, and with what.
+    Splicing = 13,
 }
 
 /// A stream of random numbers for one purpose, identified by two more numbers, usually an epoch and

@@ -9,8 +9,8 @@ use crate::{
         classify::{Answer, Timing},
         diagnostics::{
             BlockDiagnostics, Caused, Change, ChannelCause, ClassMap, ClassProbability, Detail,
-            Diagnostics, ImageMap, NearestClass, NoticeText, Prediction, Shift, ShiftAnswer,
-            ShiftCauses, SignalMap, Spread, StatisticCause, WindowPrediction,
+            Diagnostics, ImageMap, NearestClass, NoticeText, Prediction, Segment, Shift,
+            ShiftAnswer, ShiftCauses, SignalMap, Spread, StatisticCause, WindowPrediction,
         },
     },
 };
@@ -93,10 +93,30 @@ impl From<Diagnostics<'_>> for message::Diagnostics {
     }
 }
 
-impl From<ClassMap> for message::ClassMap {
-    fn from(map: ClassMap) -> Self {
+impl From<Segment<'_>> for message::Segment {
+    fn from(segment: Segment<'_>) -> Self {
+        let Segment { start, end, label, class_index } = segment;
+        Self {
+            start: start as u64,
+            end: end as u64,
+            label: label.to_owned(),
+            class_index: class_index as u32,
+        }
+    }
+}
+
+impl From<ClassMap<'_>> for message::ClassMap {
+    fn from(map: ClassMap<'_>) -> Self {
         match map {
-            ClassMap::Signal(SignalMap { class_index, bias, start, end, step, values }) => {
+            ClassMap::Signal(SignalMap {
+                class_index,
+                bias,
+                start,
+                end,
+                step,
+                values,
+                segments,
+            }) => {
                 let gaps = values.iter().enumerate().filter(|(_, value)| value.is_none());
                 Self {
                     class_index: class_index as u32,
@@ -106,6 +126,7 @@ impl From<ClassMap> for message::ClassMap {
                     step,
                     gaps: gaps.map(|(at, _)| at as u32).collect(),
                     values: values.into_iter().map(Option::unwrap_or_default).collect(),
+                    segments: segments.into_iter().flatten().map(Into::into).collect(),
                     ..Self::default()
                 }
             }

@@ -17,7 +17,8 @@ use crate::{
         diagnostics::{
             AlarmVectors, BlockDiagnostics, Caused, Change, Detail, Diagnostics, Left, Magnitudes,
             MapSums, NoticeText, Prediction, Shift, ShiftAnswer, Wanted, WindowPrediction,
-            baseline::BaselineCheck, changes, check_finite, described, ranked, reader::Reading,
+            baseline::BaselineCheck, changes, check_finite, described, labels_of_positions, ranked,
+            reader::Reading,
         },
         origin::Origin,
     },
@@ -231,7 +232,7 @@ impl Summary {
         });
         let level_causes = || self.level_causes.most_named();
         let input_level = level.map(|level| Caused::new(level, level.alarm, level_causes));
-        let map = self.map.as_ref().map(|map| map.map(class));
+        let map = self.map.as_ref().map(|map| map.map(class, labels_of_positions(manifest)));
         Ok(Diagnostics { input_shift, input_level, blocks, map })
     }
 

@@ -33,7 +33,7 @@ pub(crate) use causes::{
     StatisticCause,
 };
 pub(crate) use changes::{Change, changes};
-pub(crate) use class_map::{ClassMap, ImageMap, MapSums, SignalMap};
+pub(crate) use class_map::{ClassMap, ImageMap, MapSums, Segment, SignalMap};
 use reader::Reading;
 
 /// How much of the diagnostics a client wants.
@@ -163,7 +163,7 @@ pub(crate) struct Diagnostics<'a> {
     /// Where in the input the evidence for the predicted class is, with `diagnostics=full`; missing
     /// for a model without such a map.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) map: Option<ClassMap>,
+    pub(crate) map: Option<ClassMap<'a>>,
 }
 
 /// Which parts of a prediction the client wants.
@@ -234,12 +234,18 @@ impl<'a> Diagnostics<'a> {
                 InputSpec::Image(_) => 0,
             };
             let shape = reading.map_shape();
-            ClassMap::of(reading.outputs, reading.row, class, shape, samples)?
+            let labels = labels_of_positions(manifest);
+            ClassMap::of(reading.outputs, reading.row, class, shape, samples, labels)?
         } else {
             None
         };
         Ok(Some(Self { input_shift, input_level, blocks, map }))
     }
+}
+
+/// The labels of the classes that positions of an input can have, if the network was trained so.
+pub(crate) fn labels_of_positions(manifest: &Manifest) -> Option<&[String]> {
+    manifest.classifies_positions().then_some(&manifest.classes[..])
 }
 
 /// The classes, most probable first.

@@ -31,6 +31,8 @@ pub(crate) struct Trained<'a> {
     pub(crate) network: &'a Drsn,
     /// How well it works with its statistics.
     pub(crate) check: StatisticsCheck,
+    /// How well its positions alone are classified, if it was trained to do so.
+    pub(crate) position_accuracy: Option<f64>,
     /// What a user should know before relying on it.
     pub(crate) warnings: Vec<String>,
     /// Results of its epochs.
@@ -127,6 +129,7 @@ fn story(
         held_out_macro_recall: Some(trained.check.held_out_macro_recall),
         held_out_loss: Some(trained.check.held_out_loss),
         training_accuracy: Some(trained.check.training.accuracy),
+        position_accuracy: trained.position_accuracy,
         warnings: trained.warnings.clone(),
         evaluations,
     }

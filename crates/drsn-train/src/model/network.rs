@@ -38,7 +38,10 @@ pub struct Drsn {
 pub struct NetworkOutput {
     /// Values before the softmax, `[classes, batch]`.
     pub logits: Tensor<2>,
-    /// What the classifier takes, `[features, batch]`.
+    /// The last features at each position, `[features, height, width, batch]`.
+    pub last: Tensor<4>,
+    /// Their means over all positions, which the classifier takes,
+    /// `[features, batch]`.
     pub features: Tensor<2>,
     /// Output of each unit's shrinkage, in order; empty without shrinkage.
     pub blocks: Vec<ShrinkageOutput>,
@@ -145,9 +148,10 @@ impl Drsn {
             stream = output;
             blocks.extend(shrunk);
         }
-        let features = mean_over_space(normalize.normalize(&self.norm, stream)?);
+        let last = normalize.normalize(&self.norm, stream)?;
+        let features = mean_over_space(last.clone());
         let logits = self.head.forward(features.clone());
-        ControlFlow::Continue(NetworkOutput { logits, features, blocks })
+        ControlFlow::Continue(NetworkOutput { logits, last, features, blocks })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     recipe::{DataConfig, Recipe},
     training::{
         Batches, Checkpoint, CheckpointError, Disturbance, InputError, Progress, Trainer,
-        TrainingContext, Workers, best_epoch,
+        TrainingContext, Workers, best_epoch, position_accuracy,
     },
 };
 
@@ -184,9 +184,20 @@ fn finish(
     for warning in &warnings {
         progress.note(&format!("warning: {warning}"));
     }
+    let position_accuracy = match context.recipe.position_loss {
+        weight if weight > 0.0 => position_accuracy(&network, context)?,
+        _ => None,
+    };
+    if let Some(accuracy) = position_accuracy {
+        progress.note(&format!(
+            "of held-out windows that are spliced of two, {:.2} % of the positions have the right class",
+            100.0 * accuracy
+        ));
+    }
     let finished = Trained {
         network: &network,
         check,
+        position_accuracy,
         warnings,
         history: trainer.history(),
         origin: trainer.origin(),

@@ -208,9 +208,13 @@ pub struct Augmentation {
     /// Signals: maximum number of samples by which a window starts earlier or later, within its
     /// part of the recording.
     pub shift: usize,
+    /// Signals: share of the windows of which a part, at the beginning or the end, is taken from
+    /// another training window. Each class then counts by its share.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub splice: f64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-fn is_zero(share: &f64) -> bool {
+pub(super) fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }

@@ -56,6 +56,10 @@ pub struct Recipe {
     /// Weight of an input's class in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
+    /// Signals: weight of a second loss: the mean cross-entropy of the positions of the last features, each
+    /// classified alone.
+    #[serde(default, skip_serializing_if = "data::is_zero")]
+    pub position_loss: f64,
     /// How often an epoch takes the inputs of each class.
     #[serde(default, skip_serializing_if = "optimization::is_default")]
     pub sampling: Sampling,

@@ -1,26 +1,21 @@
 //! Batches of prepared inputs.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use drsn_bundle::InputSpec;
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeError};
-use rand::RngExt as _;
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis};
 
-use super::{disturbance::Disturbance, error::InputError};
-use crate::{
-    dataset::{Part, augmentation},
-    noise,
-    random::stream,
-};
+use super::{disturbance::Disturbance, error::InputError, splice::Parts};
+use crate::dataset::Part;
 
 /// Prepared inputs with their classes.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Inputs, `[channels, height, width, batch]`.
     pub inputs: Tensor<4>,
-    /// Classes, `[batch]`.
-    pub targets: Tensor<1, Int>,
-    /// The same classes as numbers.
+    /// The class of each input; of a spliced one that of its larger part.
     pub labels: Vec<usize>,
+    /// The classes of the inputs' parts.
+    pub(super) parts: Vec<Parts>,
 }
 
 /// An input of a source, as in one epoch: its noise and augmentation depend on both.
@@ -94,61 +89,17 @@ impl Batches<'_> {
         prepare(self.input, values, || self.part.source.name(index))
     }
 
-    /// Reads one raw input as in `epoch`, with augmentation and noise.
-    ///
-    /// # Errors
-    /// [`InputError`] if it cannot be read, or does not have its shape.
-    pub(crate) fn raw(
-        &self,
-        index: usize,
-        epoch: usize,
-        mut values: ArrayViewMutD<'_, f32>,
-    ) -> Result<(), InputError> {
-        let Disturbance { purpose, seed, augmentation, .. } = &self.disturbance;
-        let wrong_shape = |error: ShapeError| InputError::Preparation {
-            input: self.part.source.name(index),
-            reason: error.to_string(),
-        };
-        let stream = |epoch: usize| stream(*seed, *purpose, epoch as u64, index as u64);
-        let mut rng = stream(epoch);
-        let reach = augmentation.shift as i64;
-        let shift = if reach > 0 { rng.random_range(-reach..=reach) } else { 0 };
-        self.part.source.read(index, shift as isize, values.view_mut())?;
-        if self.disturbance.drawn_once() {
-            let parts = noise::parts(self.input, values.view_mut()).map_err(wrong_shape)?;
-            self.disturbance.add_noise(parts, &mut stream(0));
-        }
-        match self.input {
-            InputSpec::Image(image) => {
-                // Preparation turns the mean into zero.
-                let outside = &image.mean;
-                let values = values.view_mut().into_dimensionality().map_err(wrong_shape)?;
-                augmentation::image(augmentation, values, outside, &mut rng);
-            }
-            InputSpec::Signal(_) => {
-                augmentation::signal(augmentation, values.view_mut(), &mut rng);
-            }
-        }
-        if !self.disturbance.drawn_once() {
-            let parts = noise::parts(self.input, values).map_err(wrong_shape)?;
-            self.disturbance.add_noise(parts, &mut rng);
-        }
-        Ok(())
-    }
-
     /// Prepares these inputs and puts them on a device, with their classes.
     ///
     /// # Errors
     /// As [`Self::values`].
     pub fn batch(&self, draws: &[Draw], device: &Device) -> Result<Batch, InputError> {
         let values = self.drawn(draws)?;
-        let labels: Vec<usize> =
-            draws.iter().map(|draw| self.part.source.label(draw.index)).collect();
-        let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+        let parts: Vec<Parts> = draws.iter().map(|&draw| self.parts(draw)).collect();
         Ok(Batch {
             inputs: Tensor::from_data(batch_last(values.view()), device),
-            targets: Tensor::from_data(TensorData::new(targets, [draws.len()]), device),
-            labels,
+            labels: parts.iter().map(Parts::largest).collect(),
+            parts,
         })
     }
 }

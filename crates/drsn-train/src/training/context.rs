@@ -59,7 +59,7 @@ impl TrainingContext<'_> {
 
     /// Held-out inputs with the noise of training.
     pub(crate) fn held_out(&self) -> Batches<'_> {
-        self.batches(&self.data.held_out, Disturbance::statistics(self.recipe))
+        self.batches(&self.data.held_out, Disturbance::held_out(self.recipe))
     }
 
     /// Inputs of a part of the data under a disturbance.

@@ -35,8 +35,16 @@ impl Disturbance {
         }
     }
 
-    /// Noise of training without augmentation, for measuring statistics.
+    /// Noise of training without augmentation, for measuring statistics; but windows are spliced as
+    /// in training: their parts are louder and quieter than whole windows, which moves statistics.
     pub fn statistics(recipe: &Recipe) -> Self {
+        let splice = recipe.augmentation.splice;
+        let augmentation = Augmentation { splice, ..Augmentation::default() };
+        Self { augmentation, ..Self::held_out(recipe) }
+    }
+
+    /// Noise of training without augmentation.
+    pub(crate) fn held_out(recipe: &Recipe) -> Self {
         // Noise that is drawn once is part of the data: it is the same as in training.
         let once = recipe.noise.as_ref().is_some_and(|noise| noise.drawn_once);
         Self {
@@ -45,6 +53,12 @@ impl Disturbance {
             purpose: if once { Purpose::Training } else { Purpose::Statistics },
             seed: recipe.seed,
         }
+    }
+
+    /// Clean windows, each spliced of two.
+    pub(crate) fn spliced(recipe: &Recipe) -> Self {
+        let augmentation = Augmentation { splice: 1.0, ..Augmentation::default() };
+        Self { augmentation, ..Self::data(recipe) }
     }
 
     /// The data as stored: only noise that is drawn once, which is part of the data.

@@ -9,7 +9,7 @@ use super::{
     batch::{Batch, Batches, Draw},
     channel_moments::{ChannelMoments, pooled},
     error::TrainingError,
-    loss::{count_correct, loss},
+    loss::{count_correct, loss, position_loss},
     parameters::{gradients, with_parameters},
     workers::Workers,
 };
@@ -40,6 +40,8 @@ pub(super) struct Step<'a> {
     pub(super) ghost_batches: usize,
     /// Weight of each class in the loss; equal if `None`.
     pub(super) class_weights: Option<&'a [f32]>,
+    /// Weight of the loss at each position of the last features.
+    pub(super) position_loss: f64,
 }
 
 impl Step<'_> {
@@ -57,7 +59,7 @@ impl Step<'_> {
             let batch = batches.batch(part, &device)?;
             // Separate tensors, so that threads do not wait for one another's gradients.
             let network = with_parameters(self.network, self.parameters, &device);
-            Ok(self.ghost_batch(&network, &batch, share(part), &device)?)
+            Ok(self.ghost_batch(&network, &batch, share(part))?)
         });
         let mut gradients = vec![0.0; self.parameters.len()];
         let (mut loss, mut correct, mut noted) = (0.0, 0, Vec::new());
@@ -77,13 +79,17 @@ impl Step<'_> {
         network: &Drsn,
         batch: &Batch,
         share: f64,
-        device: &Device,
     ) -> Result<StepResult, TensorError> {
         let mut statistics = BatchStatistics::default();
-        let std::ops::ControlFlow::Continue(NetworkOutput { logits, .. }) =
+        let std::ops::ControlFlow::Continue(NetworkOutput { logits, last, .. }) =
             network.forward_with(batch.inputs.clone(), &mut statistics);
         let correct = count_correct(&read_matrix(logits.clone())?, &batch.labels);
-        let loss = loss(logits, batch, self.class_weights, device) * share;
+        let mut loss = loss(logits, &batch.parts, self.class_weights);
+        if self.position_loss > 0.0 {
+            let more = position_loss(&network.head, last, &batch.parts, self.class_weights);
+            loss = loss + more * self.position_loss;
+        }
+        let loss = loss * share;
         let value = read(loss.clone())?.iter().sum::<f32>();
         let gradients = gradients(network, loss.backward())?;
         let statistics = statistics.noted.into_iter().map(|[mean, variance]| {

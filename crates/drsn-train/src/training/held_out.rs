@@ -84,7 +84,7 @@ impl<'a> Measured<'a> {
                 ControlFlow::Continue(output) => {
                     let scores = read_matrix(output.logits.clone())?;
                     counts.add(&batch.labels, hits(&scores, &batch.labels));
-                    let loss = read(loss(output.logits, &batch, None, &device))?;
+                    let loss = read(loss(output.logits, &batch.parts, None))?;
                     Ok((f64::from(loss.iter().sum::<f32>()), counts))
                 }
             }

@@ -276,6 +276,7 @@ impl<'a> Trainer<'a> {
             parameters: &self.parameters,
             ghost_batches: recipe.ghost_batches,
             class_weights: self.class_weights.as_deref(),
+            position_loss: recipe.position_loss,
         };
         let StepResult { mut gradients, loss, correct, statistics } =
             step.compute(&batches, draws, workers)?;

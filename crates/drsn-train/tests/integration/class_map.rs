@@ -1,6 +1,6 @@
 //! Where the class activation map of a trained network lies.
 
-use std::fs;
+use std::{fs, ops::Range};
 
 use drsn_bundle::{
     Bundle,
@@ -22,40 +22,57 @@ const WINDOW: usize = 256;
 /// Windows of each class and of each test.
 const WINDOWS: usize = 400;
 
-/// Noise, and in one half of the window a train of decaying impulses if that half is given.
-fn window(rng: &mut impl Rng, bursts: Option<usize>) -> Vec<f32> {
+/// Half of a window, the first or the second.
+fn half(number: usize) -> Range<usize> {
+    number * WINDOW / 2..(number + 1) * WINDOW / 2
+}
+
+/// Noise, with a train of decaying impulses in a part of the window.
+fn window(rng: &mut impl Rng, bursts: Range<usize>) -> Vec<f32> {
     // The sum of twelve uniform numbers is nearly normal.
     let mut sum = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>();
     let mut samples: Vec<f32> = (0..WINDOW).map(|_| 0.2 * (sum() - 6.0)).collect();
-    if let Some(half) = bursts {
-        let begin = half * WINDOW / 2 + rng.random_range(0..20);
-        for start in (begin..=(half + 1) * WINDOW / 2 - 12).step_by(24) {
-            for (at, sample) in samples[start..start + 12].iter_mut().enumerate() {
-                let time = at as f32;
-                *sample += 1.5 * (-time / 4.0).exp() * (1.2566 * time + 0.5).sin();
-            }
+    let begin = bursts.start + rng.random_range(0..20);
+    for start in (begin..(bursts.end + 1).saturating_sub(12)).step_by(24) {
+        for (at, sample) in samples[start..start + 12].iter_mut().enumerate() {
+            let time = at as f32;
+            *sample += 1.5 * (-time / 4.0).exp() * (1.2566 * time + 0.5).sin();
         }
     }
     samples
 }
 
-/// Trains a network that tells such windows from noise.
-fn trained(normalization: &str) -> (Workspace, Bundle) {
+/// Where the windows of the class `bursts` have impulses.
+#[derive(Clone, Copy)]
+enum Bursts {
+    /// In the first or in the second half.
+    OneHalf,
+    /// From the beginning to the end.
+    Everywhere,
+}
+
+/// Trains a network that tells such windows from noise, with these settings of its recipe.
+fn trained(bursts: Bursts, settings: &[&str]) -> (Workspace, Bundle) {
     let workspace = Workspace::new();
     fs::remove_dir_all(workspace.path("data")).unwrap();
     let mut rng = stream(3, Purpose::Evaluation, 0, 0);
     for class in ["bursts", "quiet"] {
         let mut samples = Vec::new();
         for _ in 0..WINDOWS {
-            let half = (class == "bursts").then(|| rng.random_range(0..2));
-            samples.extend(window(&mut rng, half));
+            let part = match (class, bursts) {
+                ("quiet", _) => 0..0,
+                (_, Bursts::OneHalf) => half(rng.random_range(0..2)),
+                (_, Bursts::Everywhere) => 0..WINDOW,
+            };
+            samples.extend(window(&mut rng, part));
         }
         let folder = workspace.path("data").join(class);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("recording.npy"), npy(&samples)).unwrap();
     }
-    let normalization = format!("data.normalization.kind={normalization}");
-    let flags = ["--set", "data.hop=256", "--set", &normalization, "--seed", "1"];
+    let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+    let flags: Vec<&str> =
+        ["--set", "data.hop=256", "--seed", "1"].into_iter().chain(settings).collect();
     let output = workspace.command(&flags).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let bundle = Bundle::open(&workspace.bundle()).unwrap();
@@ -63,11 +80,11 @@ fn trained(normalization: &str) -> (Workspace, Bundle) {
 }
 
 /// The share of the map's positive values that lies in the half with the impulses.
-fn share(runtime: &Runtime, bundle: &Bundle, half: usize) -> f32 {
-    let mut rng = stream(4, Purpose::Evaluation, half as u64, 0);
+fn share(runtime: &Runtime, bundle: &Bundle, number: usize) -> f32 {
+    let mut rng = stream(4, Purpose::Evaluation, number as u64, 0);
     let mut inputs = Array3::zeros((WINDOWS, 1, WINDOW));
     for mut row in inputs.outer_iter_mut() {
-        let mut samples = window(&mut rng, Some(half));
+        let mut samples = window(&mut rng, half(number));
         bundle.manifest.input.prepare(&mut samples).unwrap();
         row.assign(&aview1(&samples).insert_axis(Axis(0)));
     }
@@ -80,11 +97,11 @@ fn share(runtime: &Runtime, bundle: &Bundle, half: usize) -> f32 {
     let right = answers.rows().into_iter().filter(|row| most_likely(*row) == 0).count();
     assert!(right > WINDOWS * 8 / 10, "{right}");
     let middle = map.shape()[2] / 2;
-    let positive = |part: std::ops::Range<usize>| -> f32 {
+    let positive = |part: Range<usize>| -> f32 {
         map.slice(s![.., 0, part]).iter().map(|value| value.max(0.0)).sum()
     };
     let halves = [positive(0..middle), positive(middle..2 * middle)];
-    halves[half] / halves.iter().sum::<f32>()
+    halves[number] / halves.iter().sum::<f32>()
 }
 
 /// A network that takes signals as they are finds the impulses where they are.
@@ -94,10 +111,10 @@ fn the_evidence_for_impulses_lies_in_the_half_of_the_window_that_has_them() {
         Ok(runtime) => runtime,
         Err(reason) => return skip::skip(&reason),
     };
-    let (_workspace, bundle) = trained("none");
-    for half in [0, 1] {
-        let share = share(&runtime, &bundle, half);
-        assert!(share >= 0.9, "half {half}: {share}");
+    let (_workspace, bundle) = trained(Bursts::OneHalf, &["data.normalization.kind=none"]);
+    for number in [0, 1] {
+        let share = share(&runtime, &bundle, number);
+        assert!(share >= 0.9, "half {number}: {share}");
     }
 }
 
@@ -109,9 +126,27 @@ fn where_windows_are_normalized_the_quiet_half_is_evidence_too() {
         Ok(runtime) => runtime,
         Err(reason) => return skip::skip(&reason),
     };
-    let (_workspace, bundle) = trained("z-score");
-    for half in [0, 1] {
-        let share = share(&runtime, &bundle, half);
-        assert!((0.2..0.8).contains(&share), "half {half}: {share}");
+    let (_workspace, bundle) = trained(Bursts::OneHalf, &["data.normalization.kind=z-score"]);
+    for number in [0, 1] {
+        let share = share(&runtime, &bundle, number);
+        assert!((0.2..0.8).contains(&share), "half {number}: {share}");
+    }
+}
+
+/// Whole windows of noise and of impulses teach where the impulses are if windows are spliced of both
+/// and each position is to have its own class.
+#[test]
+fn a_loss_at_each_position_puts_the_evidence_into_the_half_that_has_the_impulses() {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(reason) => return skip::skip(&reason),
+    };
+    let spliced = ["augmentation.splice=0.5", "position_loss=1"];
+    let longer = ["data.normalization.kind=z-score", "epochs=20", "schedule.epochs=[14,18]"];
+    let settings = [&longer[..], &spliced].concat();
+    let (_workspace, bundle) = trained(Bursts::Everywhere, &settings);
+    for number in [0, 1] {
+        let share = share(&runtime, &bundle, number);
+        assert!(share >= 0.85, "half {number}: {share}");
     }
 }

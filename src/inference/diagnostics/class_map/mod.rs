@@ -1,17 +1,20 @@
 //! The class activation map in an answer: where in the input the evidence for its class is.
 
+mod segments;
 mod sums;
 
 use ndarray::ArrayView1;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::segments::segments;
 use super::check_finite;
 use crate::{
     engine::{class_map::MapShape, session::Outputs},
     error::ApiError,
 };
 
+pub(crate) use segments::Segment;
 pub(crate) use sums::MapSums;
 
 /// Most values of a signal's map, and of each side of an image's.
@@ -21,16 +24,16 @@ const MOST_OF_A_SIDE: usize = 64;
 /// What each part of an input adds to the logit of the predicted class.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum ClassMap {
+pub(crate) enum ClassMap<'a> {
     /// Along a signal.
-    Signal(SignalMap),
+    Signal(SignalMap<'a>),
     /// Over a picture.
     Image(ImageMap),
 }
 
 /// The map of a signal. Value i is that of `step` samples from `start + i · step` on.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct SignalMap {
+pub(crate) struct SignalMap<'a> {
     /// Position of the class in the model's list of classes.
     pub(crate) class_index: usize,
     /// The class's logit without them: the mean of the values and this are the logit.
@@ -44,6 +47,9 @@ pub(crate) struct SignalMap {
     /// At most 1,024 values; of a longer map each is a mean. Null where no window was classified.
     #[schema(value_type = Vec<Option<f32>>)]
     pub(crate) values: Vec<Option<f32>>,
+    /// Where in the signal which class is; missing for a network that was not trained to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) segments: Option<Vec<Segment<'a>>>,
 }
 
 /// The map of a picture, as the model sees it after its geometry.
@@ -61,9 +67,10 @@ pub(crate) struct ImageMap {
     pub(crate) values: Vec<Vec<f32>>,
 }
 
-impl ClassMap {
+impl<'a> ClassMap<'a> {
     /// The map of one input for a class; `None` for a model without one, or if it was not
-    /// requested. `samples` are those of a signal.
+    /// requested. `samples` are those of a signal, and `labels` those of the classes if positions of
+    /// the signal have classes of their own.
     ///
     /// # Errors
     /// [`ApiError::internal`] if a number is not finite.
@@ -73,38 +80,56 @@ impl ClassMap {
         class: usize,
         shape: Option<MapShape>,
         samples: usize,
+        labels: Option<&'a [String]>,
     ) -> Result<Option<Self>, ApiError> {
-        let (Some(shape), Some(map)) = (shape, &outputs.map) else { return Ok(None) };
-        let map = map.slice(ndarray::s![row, class, ..]);
+        let (Some(shape), Some(maps)) = (shape, &outputs.map) else { return Ok(None) };
+        let maps = maps.slice(ndarray::s![row, .., ..]);
+        let map = maps.row(class);
         check_finite(map)?;
-        let bias = outputs.logits[(row, class)] - map.mean().unwrap_or_default();
+        let logits = outputs.logits.row(row);
+        let bias =
+            |(map, logit): (ArrayView1<'_, f32>, &f32)| logit - map.mean().unwrap_or_default();
+        let bias_of_class = bias((map, &logits[class]));
         Ok(Some(match shape {
             MapShape::Signal { positions } => {
                 let count = positions.min(MOST_VALUES);
-                let values = (0..count).map(|at| Some(mean(&map, part(at, count, positions))));
+                let step = samples as f64 / count as f64;
+                let value = |map: &ArrayView1<'_, f32>, at| mean(map, part(at, count, positions));
+                let segments = |labels| {
+                    let biases: Vec<f32> = maps.rows().into_iter().zip(logits).map(bias).collect();
+                    let logits_at = |at| {
+                        let classes = maps.rows().into_iter().zip(&biases);
+                        Some(classes.map(move |(map, bias)| value(&map, at) + bias))
+                    };
+                    segments((0..count).map(logits_at), step, samples, labels)
+                };
                 Self::Signal(SignalMap {
                     class_index: class,
-                    bias,
+                    bias: bias_of_class,
                     start: 0,
                     end: samples,
-                    step: samples as f64 / count as f64,
-                    values: values.collect(),
+                    step,
+                    values: (0..count).map(|at| Some(value(&map, at))).collect(),
+                    segments: labels.map(segments),
                 })
             }
             MapShape::Image { height, width } => {
-                Self::Image(ImageMap::new(class, bias, &map, [height, width]))
+                Self::Image(ImageMap::new(class, bias_of_class, &map, [height, width]))
             }
         }))
     }
 
     /// The same map of a window that begins at this sample.
-    pub(crate) fn starting_at(self, sample: usize) -> Self {
-        match self {
-            Self::Signal(map) => {
-                Self::Signal(SignalMap { start: map.start + sample, end: map.end + sample, ..map })
+    pub(crate) fn starting_at(mut self, sample: usize) -> Self {
+        if let Self::Signal(SignalMap { start, end, segments, .. }) = &mut self {
+            *start += sample;
+            *end += sample;
+            for Segment { start, end, .. } in segments.iter_mut().flatten() {
+                *start += sample;
+                *end += sample;
             }
-            image @ Self::Image(_) => image,
         }
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::s;
 
-use super::{ClassMap, MOST_VALUES, SignalMap};
+use super::{ClassMap, MOST_VALUES, SignalMap, segments::segments};
 use crate::{
     engine::{class_map::MapShape, session::Outputs},
     error::ApiError,
@@ -122,19 +122,28 @@ impl MapSums {
         self.sums.truncate(parts.div_ceil(2) * classes);
     }
 
-    /// The map for a class.
-    pub(crate) fn map(&self, class: usize) -> ClassMap {
-        let value = |(part, &count): (usize, &u32)| {
+    /// The map for a class; with segments if there are `labels` for the classes of positions.
+    pub(crate) fn map<'a>(&self, class: usize, labels: Option<&'a [String]>) -> ClassMap<'a> {
+        let value_of = |part: usize, class: usize| {
+            let count = self.counts[part];
             let sum = self.sums[part * self.classes + class];
             (count > 0).then(|| (sum / f64::from(count)) as f32)
         };
+        let bias = |class: usize| (self.biases[class] / f64::from(self.windows.max(1))) as f32;
+        let parts = 0..self.counts.len();
+        let logits = parts.clone().map(|part| {
+            let logit = move |class| value_of(part, class).map(|value| value + bias(class));
+            (self.counts[part] > 0).then(|| (0..self.classes).filter_map(logit))
+        });
+        let segments = |labels| segments(logits, self.step, self.end, labels);
         ClassMap::Signal(SignalMap {
             class_index: class,
-            bias: (self.biases[class] / f64::from(self.windows.max(1))) as f32,
+            bias: bias(class),
             start: 0,
             end: self.end,
             step: self.step,
-            values: self.counts.iter().enumerate().map(value).collect(),
+            values: parts.map(|part| value_of(part, class)).collect(),
+            segments: labels.map(segments),
         })
     }
 }
@@ -166,7 +175,7 @@ mod tests {
         }
     }
 
-    fn signal(map: ClassMap) -> SignalMap {
+    fn signal(map: ClassMap<'_>) -> SignalMap<'_> {
         let ClassMap::Signal(map) = map else { panic!("a map of a signal") };
         map
     }
@@ -178,7 +187,7 @@ mod tests {
         for start in [0, 4, 20] {
             sums.add(start, &window(start), 0).unwrap();
         }
-        let map = signal(sums.map(1));
+        let map = signal(sums.map(1, None));
         assert_eq!((map.start, map.end, map.step), (0, 28, 2.0));
         let expected: Vec<Option<f32>> = (0..14)
             .map(|at| (!(6..10).contains(&at)).then_some(2.0 * (2.0 * at as f32 + 1.0)))
@@ -194,7 +203,7 @@ mod tests {
         for start in (0..80_000).step_by(8) {
             sums.add(start, &window(start), 0).unwrap();
         }
-        let map = signal(sums.map(0));
+        let map = signal(sums.map(0, None));
         assert_eq!((map.end, map.step), (80_000, 128.0));
         assert_eq!(map.values.len(), 625);
         for (at, value) in map.values.iter().enumerate() {

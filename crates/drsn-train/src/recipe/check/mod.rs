@@ -47,6 +47,7 @@ impl Recipe {
         if let Some(start) = &self.start {
             ranges(&[("start.freeze", start.freeze, 0, self.network.stages.len())])?;
         }
+        not_negative(&[("position_loss", self.position_loss)])?;
         self.data.check()?;
         self.network.check()?;
         self.optimizer.check()?;
@@ -75,13 +76,21 @@ impl Recipe {
                     .to_owned(),
             );
         }
-        let for_signals = augmentation.gain_db > 0.0 || augmentation.shift > 0;
+        if !(0.0..=1.0).contains(&augmentation.splice) {
+            let got = augmentation.splice;
+            return Err(format!("augmentation.splice must be between 0 and 1, got {got}"));
+        }
+        let for_signals = augmentation.gain_db > 0.0
+            || augmentation.shift > 0
+            || augmentation.splice > 0.0
+            || self.position_loss > 0.0;
         let for_images = augmentation.flip || augmentation.crop > 0;
         if is_image && self.network.front_end.is_some() {
             return Err("network.front_end is for signals, but the data are images".to_owned());
         }
         if is_image && for_signals {
-            let fields = "augmentation.gain_db and augmentation.shift";
+            let fields =
+                "augmentation.gain_db, augmentation.shift, augmentation.splice and position_loss";
             return Err(format!("{fields} are for signals, but the data are images"));
         }
         if !is_image && for_images {

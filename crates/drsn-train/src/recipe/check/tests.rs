@@ -71,6 +71,9 @@ fn windows_that_were_cut_beforehand_are_checked_by_the_field() {
         ("data.hop=5", "unknown field `hop`"),
         ("augmentation.shift=5", "augmentation.shift moves a window within its recording"),
         ("augmentation.flip=true", "for images"),
+        ("augmentation.splice=1.5", "augmentation.splice must be between 0 and 1, got 1.5"),
+        ("augmentation.splice=nan", "augmentation.splice must be between 0 and 1, got NaN"),
+        ("position_loss=-1", "position_loss must be at least 0, got -1"),
     ] {
         let refusal = check(&[&data(""), setting]).unwrap_err().to_string();
         assert!(refusal.contains(field), "{setting}: {refusal}");
