@@ -89,7 +89,7 @@ async fn every_reported_recording_gives_its_right_value() {
         assert_eq!(status, 200, "{file}: {answer}");
         let prediction = &answer["predictions"][0];
         assert_eq!(prediction["label"], "inner race 0.007 in", "{file}: {answer}");
-        assert!(prediction["probability"].as_f64().unwrap() > 0.999, "{file}: {answer}");
+        assert!(prediction["probability"].as_f64().unwrap() > 0.99, "{file}: {answer}");
         assert_eq!(codes(prediction), notices, "{file}: {prediction}");
         assert_eq!(prediction["input"]["sample_rate_hz"], 48_000.0, "{file}: {prediction}");
         assert!(prediction["input"]["channels"].as_array().is_some_and(|c| c.len() == 1), "{file}");

@@ -16,10 +16,18 @@ export class Server {
     server.folder = mkdtempSync(path.join(tmpdir(), "drsn-console-"));
     server.models = path.join(server.folder, "models");
     cpSync(path.join(root, "models"), server.models, { recursive: true });
+    server.forgetVariable();
     server.flags = flags;
     server.address = "127.0.0.1:0";
     await server.come();
     return server;
+  }
+
+  /** Makes bearing a model that does not know the variable of its recordings, so that the page has to ask. */
+  forgetVariable() {
+    const file = path.join(this.models, "bearing", "1", "manifest.json");
+    const { input: { source: _, ...input }, ...manifest } = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...manifest, input }));
   }
 
   get url() {

@@ -11,7 +11,7 @@ import { csvLine } from "../../../src/api/http/console/page/export.js";
 import { inOrder } from "../../../src/api/http/console/page/many.js";
 import { buckets, parse, quantile, total } from "../../../src/api/http/console/page/metrics.js";
 import { asked, questions } from "../../../src/api/http/console/page/options.js";
-import { changesInWords, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
+import { changesInWords, changesWithinWindow, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
 import { suiting } from "../../../src/api/http/console/page/inputs.js";
 import { marks, shareUpTo } from "../../../src/api/http/console/page/shift-plot.js";
 import { loops, snippets } from "../../../src/api/http/console/page/snippets.js";
@@ -68,6 +68,16 @@ test("how the class changes is told in a sentence", () => {
   assert.equal(words([0, 0, 0, 1, 1, 1]), "The class changes within the recording: class 0 until 30 s, then class 1.");
   assert.equal(words([0, 0, 0]), null);
   assert.match(words([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]), /changes 3 times/);
+});
+
+test("where a class begins within a window is told by the segments of its map", () => {
+  const time = (sample) => `${sample} ms`;
+  const segments = [{ start: 0, end: 3, label: "normal" }, { start: 3, end: 9, label: "inner race" }];
+  assert.equal(changesWithinWindow({ segments }, time), "The class changes within the window: normal until 3 ms, then inner race.");
+  assert.equal(changesWithinWindow({ segments: segments.slice(0, 1) }, time), null);
+  // Pictures, other models, and a model without a map.
+  assert.equal(changesWithinWindow({}, time), null);
+  assert.equal(changesWithinWindow(undefined, time), null);
 });
 
 test("a muted channel is named", () => {

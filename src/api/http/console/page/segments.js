@@ -5,10 +5,18 @@ const LEAST = 3;
 
 /** How the class changes within a recording, in a sentence; null if it does not. `time` writes a sample as a time. */
 export function changesInWords(windows, time) {
-  const list = segments(windows);
+  return inWords(segments(windows), "the recording", "; the bands show where", time);
+}
+
+/** How the class changes within a single window, by the segments of its map; null if it does not, or is not told. */
+export function changesWithinWindow(map, time) {
+  return inWords(map?.segments ?? [], "the window", "", time);
+}
+
+function inWords(list, whole, more, time) {
   if (list.length < 2) return null;
-  if (list.length > 3) return `The class changes ${list.length - 1} times within the recording; the bands show where.`;
-  return `The class changes within the recording: ${list.map(({ label, end }, i) => (i === list.length - 1 ? `then ${label}` : `${label} until ${time(end)}`)).join(", ")}.`;
+  if (list.length > 3) return `The class changes ${list.length - 1} times within ${whole}${more}.`;
+  return `The class changes within ${whole}: ${list.map(({ label, end }, i) => (i === list.length - 1 ? `then ${label}` : `${label} until ${time(end)}`)).join(", ")}.`;
 }
 
 /** A stretch that is unlike the training data, in words; one that lasts to the end has none. */

@@ -11,7 +11,7 @@ import { OptionsForm } from "./options.js";
 import { Picture } from "./picture.js";
 import { problemNote } from "./problem.js";
 import { RecordingView } from "./recording-view.js";
-import { changesInWords, unlikeInWords } from "./segments.js";
+import { changesInWords, changesWithinWindow, unlikeInWords } from "./segments.js";
 import { showSnippets, snippets } from "./snippets.js";
 import { Sources } from "./sources.js";
 import { Tint } from "./tint.js";
@@ -141,7 +141,7 @@ export class Try {
     const words = `${name}, version ${version}${windows ? `; mean of ${windows.toLocaleString("en")} windows` : ""}; ${(answer.timing.inference_us / 1000).toFixed(1)} ms of inference`;
     const rate = model.input.sample_rate_hz;
     const time = (sample) => (rate ? seconds(sample / rate) : `sample ${sample}`);
-    const change = changesInWords(prediction.windows ?? [], time), unlike = unlikeInWords(prediction.diagnostics?.input_shift?.changes, time);
+    const change = windows ? changesInWords(prediction.windows, time) : changesWithinWindow(prediction.diagnostics?.map, time), unlike = unlikeInWords(prediction.diagnostics?.input_shift?.changes, time);
     const setRate = { rate_assumed: () => h("button", { type: "button", class: "small", onclick: () => this.#askRate() }, "Give the rate") };
     show(this.answer, verdict(prediction, words), change && h("p", {}, change), unlike && h("p", { class: "unlike" }, unlike), bars(prediction), notices(prediction, setRate), several > 1 && this.#chooser(several, prediction.input.index));
     show(this.windowed);
@@ -179,7 +179,8 @@ export class Try {
     try {
       const { predictions: [own] } = await ask(input, model, {}, "full");
       if (this.recording.bands.selected !== position) return;
-      show(this.windowed, title, verdict(own, "this window alone"), bars(own), back);
+      const change = changesWithinWindow(own.diagnostics?.map, (sample) => this.recording.timeline.words((window.start + sample) * this.recording.factor));
+      show(this.windowed, title, verdict(own, "this window alone"), change && h("p", {}, change), bars(own), back);
       this.#judged(own, h("p", { class: "note" }, `Of window ${position + 1}:`));
       const map = own.diagnostics?.map;
       this.#mapped(map && { ...map, start: window.start + map.start, end: window.start + map.end });
