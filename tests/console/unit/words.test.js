@@ -11,7 +11,7 @@ import { csvLine } from "../../../src/api/http/console/page/export.js";
 import { inOrder } from "../../../src/api/http/console/page/many.js";
 import { buckets, parse, quantile, total } from "../../../src/api/http/console/page/metrics.js";
 import { asked, questions } from "../../../src/api/http/console/page/options.js";
-import { changesInWords, changesWithinWindow, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
+import { changesInWords, changesWithinWindow, placed, segments, unlikeInWords } from "../../../src/api/http/console/page/segments.js";
 import { suiting } from "../../../src/api/http/console/page/inputs.js";
 import { marks, shareUpTo } from "../../../src/api/http/console/page/shift-plot.js";
 import { loops, snippets } from "../../../src/api/http/console/page/snippets.js";
@@ -75,6 +75,9 @@ test("where a class begins within a window is told by the segments of its map", 
   const segments = [{ start: 0, end: 3, label: "normal" }, { start: 3, end: 9, label: "inner race" }];
   assert.equal(changesWithinWindow({ segments }, time), "The class changes within the window: normal until 3 ms, then inner race.");
   assert.equal(changesWithinWindow({ segments: segments.slice(0, 1) }, time), null);
+  const map = { start: 0, end: 9, step: 3, segments };
+  assert.deepEqual(placed(map, 100, 2), { start: 200, end: 218, step: 3, segments: [{ start: 200, end: 206, label: "normal" }, { start: 206, end: 218, label: "inner race" }] });
+  assert.equal(placed({ start: 0, end: 9 }, 1, 1).segments, undefined);
   // Pictures, other models, and a model without a map.
   assert.equal(changesWithinWindow({}, time), null);
   assert.equal(changesWithinWindow(undefined, time), null);

@@ -5,7 +5,7 @@ import { h, show } from "./dom.js";
 import { hertz, percent, seconds } from "./format.js";
 import { classColour } from "./palette.js";
 import { Pyramid } from "./pyramid.js";
-import { changeInWords, segments } from "./segments.js";
+import { changeInWords, placed, segments } from "./segments.js";
 import { Spectrogram } from "./spectrogram.js";
 import { Timeline } from "./timeline.js";
 import { Overview, Waveform } from "./waveform.js";
@@ -61,8 +61,7 @@ export class RecordingView {
 
   /** Lays an activation map over the waveform, or none; its places are samples at the model's rate. */
   overlay(map) {
-    const { factor } = this;
-    this.waveform.overlay(map && { ...map, start: map.start * factor, end: map.end * factor });
+    this.waveform.overlay(map && placed(map, 0, this.factor));
   }
 
   /** Shows windows and stretches of a prediction. */

@@ -13,6 +13,13 @@ export function changesWithinWindow(map, time) {
   return inWords(map?.segments ?? [], "the window", "", time);
 }
 
+/** The same map, of a window that begins `by` samples later, with `factor` samples for each of its own. */
+export function placed(map, by, factor) {
+  const at = (sample) => (sample + by) * factor;
+  const moved = ({ start, end, ...rest }) => ({ ...rest, start: at(start), end: at(end) });
+  return { ...moved(map), segments: map.segments?.map(moved) };
+}
+
 function inWords(list, whole, more, time) {
   if (list.length < 2) return null;
   if (list.length > 3) return `The class changes ${list.length - 1} times within ${whole}${more}.`;

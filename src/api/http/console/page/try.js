@@ -11,7 +11,7 @@ import { OptionsForm } from "./options.js";
 import { Picture } from "./picture.js";
 import { problemNote } from "./problem.js";
 import { RecordingView } from "./recording-view.js";
-import { changesInWords, changesWithinWindow, unlikeInWords } from "./segments.js";
+import { changesInWords, changesWithinWindow, placed, unlikeInWords } from "./segments.js";
 import { showSnippets, snippets } from "./snippets.js";
 import { Sources } from "./sources.js";
 import { Tint } from "./tint.js";
@@ -183,7 +183,7 @@ export class Try {
       show(this.windowed, title, verdict(own, "this window alone"), change && h("p", {}, change), bars(own), back);
       this.#judged(own, h("p", { class: "note" }, `Of window ${position + 1}:`));
       const map = own.diagnostics?.map;
-      this.#mapped(map && { ...map, start: window.start + map.start, end: window.start + map.end });
+      this.#mapped(map && placed(map, window.start, 1));
     } catch (problem) {
       show(this.windowed, title, problemNote(problem), back);
     }

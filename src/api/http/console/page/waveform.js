@@ -2,12 +2,14 @@
 
 import { canvas2d, h, onceAFrame, onResize } from "./dom.js";
 import { number, ticks } from "./format.js";
-import { onTheme, token } from "./palette.js";
+import { classColour, onTheme, token } from "./palette.js";
 import { movable } from "./timeline.js";
 
 const AXIS = 18;
 /** Height of the bar above what is unlike the training data. */
 const BAR = 4;
+/** Height of the strip below, which has the colours of the classes. */
+const STRIP = 6;
 
 /** Draws marks in time, and returns the height that is left for the picture. */
 export function drawTimeAxis(context, timeline, width, height) {
@@ -61,7 +63,7 @@ export class Waveform {
     this.draw();
   }
 
-  /** Lays an activation map over the waveform: `{start, end, values}` in samples of the timeline, or null. */
+  /** Lays an activation map over the waveform: `{start, end, values, segments}` in samples of the timeline, or null. */
   overlay(map) {
     this.map = map;
     this.draw();
@@ -134,6 +136,16 @@ export class Waveform {
       context.fillRect(x, 0, 1, height);
     }
     context.globalAlpha = 1;
+    if (this.map.segments?.length > 1) this.#drawSegments(context, width, height);
+  }
+
+  /** A strip in the colours of the classes, where each of them is. */
+  #drawSegments(context, width, height) {
+    for (const { start, end, class_index } of this.map.segments) {
+      const [from, to] = [start, end].map((sample) => this.timeline.x(sample, width));
+      context.fillStyle = classColour(class_index);
+      context.fillRect(from, height - STRIP, to - from, STRIP);
+    }
   }
 
   /** A bar above what is unlike the training data, with lines where it begins, where that was certain, and where it ends. */
