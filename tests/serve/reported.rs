@@ -34,7 +34,7 @@ const RECORDINGS: [Reported; 20] = [
     ("npy/column.npy", &[], &["rate_assumed"]),
     ("mat/struct.mat", &[("variable", "bearing.gs"), ("rate_variable", "sr")], &[]),
     ("mat/struct.mat", &[("variable", "gs")], &["rate_assumed"]),
-    ("mat/v4.mat", &[], &["rate_assumed"]),
+    ("mat/v4.mat", &[], &["rate_assumed", "other_source"]),
 ];
 
 fn folder() -> Option<PathBuf> {

@@ -19,12 +19,12 @@ pub(crate) struct Segment<'a> {
 
 /// The segments of a signal of `samples` samples, from the logits of each class at each position;
 /// a position without logits is in none.
-pub(super) fn segments<'a, L: Iterator<Item = f32>>(
+pub(super) fn segments<L: Iterator<Item = f32>>(
     positions: impl Iterator<Item = Option<L>>,
     step: f64,
     samples: usize,
-    labels: &'a [String],
-) -> Vec<Segment<'a>> {
+    labels: &[String],
+) -> Vec<Segment<'_>> {
     let boundary = |position: usize| ((position as f64 * step).round() as usize).min(samples);
     let mut segments: Vec<Segment<'_>> = Vec::new();
     let mut last = None;
