@@ -141,7 +141,7 @@ fn with_reason(mut shift: Value) -> Value {
     shift["properties"]["reason"] = json!({
         "type": "string",
         "enum": ShiftReason::ALL.map(ShiftReason::name),
-        "description": "With an alarm, which of the three distances is the largest; of several windows, for most of those that alarm.",
+        "description": "With an alarm, which of the distances makes it: the largest, but `spectrum` in place of `magnitudes` and `input` in place of `spectrum` if that alone would alarm; of several windows, for most of those that alarm.",
     });
     shift
 }
@@ -206,6 +206,11 @@ fn baseline_schemas() -> Map<String, Value> {
             "statistics",
             "StatisticCause",
             "With the reason `input`, the statistics of the input that add most to the distance, the largest first.",
+        ),
+        (
+            "bands",
+            "BandCause",
+            "With the reason `spectrum`, the bands of frequencies whose power changed most, the largest change first.",
         ),
         (
             "nearest",

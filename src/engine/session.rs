@@ -6,7 +6,7 @@ use std::sync::{Arc, Once};
 
 use drsn_bundle::{
     Baseline, Bundle, BundleError, InputSpec,
-    baseline::{input_statistics, statistics_of},
+    baseline::InputMeasure,
     onnx,
     runtime::{Provider, Runtime, RuntimeError, Session, Stopper, self_check},
 };
@@ -31,7 +31,8 @@ pub(crate) struct Outputs {
     pub(crate) blocks: Vec<BlockOutputs>,
     /// Features before the last layer, `[batch, F]`; `None` if the model does not give them.
     pub(crate) features: Option<Array2<f32>>,
-    /// Statistics of the inputs, `[batch, S]`; `None` if the model's baseline does not need them.
+    /// Statistics of the inputs, and if the model's baseline has one their spectrum, `[batch, S]`; `None`
+    /// if it needs neither.
     pub(crate) statistics: Option<Array2<f32>>,
     /// What each position adds to the logits, `[batch, classes, positions]`; `None` unless
     /// requested, and for a model without a map.
@@ -71,7 +72,8 @@ pub(crate) struct ModelSession {
     /// Name of the output with the features.
     features: Option<String>,
     input: InputSpec,
-    needs_statistics: bool,
+    /// What the baseline needs of the inputs themselves.
+    measure: Option<InputMeasure>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,8 @@ impl ModelSession {
             zeroed: onnx::zeroed_output(block.name.as_str()),
             mean_abs_after: onnx::mean_abs_after_output(block.name.as_str()),
         });
+        let measure = |baseline: &Baseline| baseline.input_measure(&manifest.input);
+        let measure = manifest.baseline.as_ref().map(measure);
         let sessions = [&plain].into_iter().chain(&detailed);
         let stopper = Stoppers(sessions.map(Session::stopper).collect());
         Ok(Self {
@@ -112,7 +116,7 @@ impl ModelSession {
             names: names.collect(),
             features: manifest.features.as_ref().map(|features| features.output.clone()),
             input: manifest.input.clone(),
-            needs_statistics: manifest.baseline.as_ref().is_some_and(Baseline::needs_statistics),
+            measure: measure.flatten(),
         })
     }
 
@@ -163,7 +167,7 @@ impl ModelSession {
             Some(session) if detailed => (session, true),
             _ => (&mut self.plain, false),
         };
-        let statistics = self.needs_statistics.then(|| statistics(&inputs, &self.input));
+        let statistics = self.measure.as_mut().map(|measure| statistics(&inputs, measure));
         let mut outputs = session.run(inputs)?;
         let probabilities = outputs.take(onnx::PROBABILITIES)?;
         let logits = outputs.take(onnx::LOGITS)?;
@@ -188,12 +192,12 @@ impl ModelSession {
     }
 }
 
-/// The statistics of prepared inputs, `[batch, S]`.
-fn statistics(inputs: &ArrayViewD<'_, f32>, spec: &InputSpec) -> Array2<f32> {
-    let (count, width) = (inputs.len_of(Axis(0)), statistics_of(spec));
+/// The statistics and spectra of prepared inputs, `[batch, S]`.
+fn statistics(inputs: &ArrayViewD<'_, f32>, measure: &mut InputMeasure) -> Array2<f32> {
+    let (count, width) = (inputs.len_of(Axis(0)), measure.width());
     let mut numbers = Vec::with_capacity(count * width);
     for input in inputs.outer_iter() {
-        input_statistics(input.to_slice().unwrap_or_default(), spec, &mut numbers);
+        measure.append(input.to_slice().unwrap_or_default(), &mut numbers);
     }
     Array2::from_shape_vec((count, width), numbers).unwrap_or_default()
 }

@@ -3,8 +3,8 @@
 use drsn_bundle::{
     Baseline, InputSpec, Manifest, Normalization,
     baseline::{
-        ALARM_LEVEL, ClassLevels, InputShift, Level, LevelBaseline, ShiftSample, ShiftVectors,
-        input_statistics, statistics_of,
+        ALARM_LEVEL, ClassLevels, InputMeasure, InputShift, Level, LevelBaseline, ShiftLengths,
+        ShiftSample, ShiftVectors, bands_of, statistics_of,
     },
 };
 use drsn_serve::proto::drsn::ShiftRequest;
@@ -36,17 +36,18 @@ fn scored_input() -> InputSpec {
     InputSpec::Signal(signal)
 }
 
-/// What the shift of a raw input is judged by: mean magnitudes, and statistics of the input.
-fn measured(raw: &[f32], input: &InputSpec) -> (Vec<f32>, Vec<f32>) {
+/// What the shift of a raw input is judged by: mean magnitudes, statistics of the input, and its spectrum.
+fn measured(raw: &[f32], input: &InputSpec) -> [Vec<f32>; 3] {
     let mut prepared = raw.to_vec();
     input.prepare(&mut prepared).unwrap();
     let mut statistics = Vec::new();
-    input_statistics(&prepared, input, &mut statistics);
-    (tiny::answer(&prepared).mean_abs.to_vec(), statistics)
+    InputMeasure::new(input, true).append(&prepared, &mut statistics);
+    let spectrum = statistics.split_off(statistics_of(input));
+    [tiny::answer(&prepared).mean_abs.to_vec(), statistics, spectrum]
 }
 
-fn vectors((mean_abs, statistics): &(Vec<f32>, Vec<f32>)) -> ShiftVectors<'_> {
-    ShiftVectors { mean_abs, features: &[], input: statistics }
+fn vectors([mean_abs, input, spectrum]: &[Vec<f32>; 3]) -> ShiftVectors<'_> {
+    ShiftVectors { mean_abs, features: &[], input, spectrum }
 }
 
 /// What a baseline says of a raw input.
@@ -59,7 +60,13 @@ fn judged(manifest: &Manifest, raw: &[f32]) -> InputShift {
 pub(crate) fn with_baseline(name: &str, input: InputSpec) -> Manifest {
     let all = inputs(2 * HELD_OUT, input.elements());
     let (training, held_out) = all.split_at(HELD_OUT);
-    let mut sample = ShiftSample::new(2, 0, statistics_of(&input), 2);
+    let lengths = ShiftLengths {
+        channels: 2,
+        features: 0,
+        statistics: statistics_of(&input),
+        bands: bands_of(&input),
+    };
+    let mut sample = ShiftSample::new(lengths, 2);
     for raw in training {
         sample.add(&vectors(&measured(raw, &input)), 0).unwrap();
     }
@@ -166,7 +173,7 @@ async fn a_change_that_mean_magnitudes_do_not_show_is_seen_in_the_input() {
         assert!((number(&shift["score"]) - expected.score).abs() < 1e-3 * (1.0 + expected.score));
         assert_eq!(shift["alarm"], index == 1, "{index}: {shift}");
     }
-    let (mean_abs, _) = measured(&signals[1], &manifest.input);
+    let [mean_abs, ..] = measured(&signals[1], &manifest.input);
     let shift = manifest.baseline.unwrap().shift.unwrap();
     assert!(shift.distance.unwrap().relative(&mean_abs).unwrap() < 1.0, "usual magnitudes");
     server.stop().await;

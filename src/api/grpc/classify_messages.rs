@@ -8,8 +8,8 @@ use crate::{
     inference::{
         classify::{Answer, Timing},
         diagnostics::{
-            BlockDiagnostics, Caused, Change, ChannelCause, ClassMap, ClassProbability, Detail,
-            Diagnostics, ImageMap, NearestClass, NoticeText, Prediction, Segment, Shift,
+            BandCause, BlockDiagnostics, Caused, Change, ChannelCause, ClassMap, ClassProbability,
+            Detail, Diagnostics, ImageMap, NearestClass, NoticeText, Prediction, Segment, Shift,
             ShiftAnswer, ShiftCauses, SignalMap, Spread, StatisticCause, WindowPrediction,
         },
     },
@@ -156,7 +156,7 @@ impl From<WindowPrediction<'_>> for message::Window {
 
 impl From<ShiftAnswer<'_>> for message::InputShift {
     fn from(ShiftAnswer { judged, causes, changes }: ShiftAnswer<'_>) -> Self {
-        let ShiftCauses { causes, statistics, nearest } = causes;
+        let ShiftCauses { causes, statistics, bands, nearest } = causes;
         let shift = match judged {
             Shift::Input(shift) => shift.into(),
             Shift::Windows(shift) => Self {
@@ -172,6 +172,7 @@ impl From<ShiftAnswer<'_>> for message::InputShift {
         Self {
             causes: causes.into_iter().map(Into::into).collect(),
             statistics: statistics.into_iter().map(Into::into).collect(),
+            bands: bands.into_iter().map(Into::into).collect(),
             nearest: nearest.into_iter().map(Into::into).collect(),
             changes: changes.into_iter().map(change).collect(),
             ..shift
@@ -193,6 +194,12 @@ impl From<StatisticCause> for message::StatisticCause {
     fn from(StatisticCause { what, axis, channel, z, share }: StatisticCause) -> Self {
         let axis = axis.map(Axis::name).map(str::to_owned);
         Self { what: what.name().to_owned(), axis, channel: channel as u32, z, share }
+    }
+}
+
+impl From<BandCause> for message::BandCause {
+    fn from(BandCause { low, high, channel, change_db, z }: BandCause) -> Self {
+        Self { low, high, channel: channel as u32, change_db, z }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use drsn_bundle::{
     Manifest,
-    baseline::{InputLevel, InputShift, Level, ShiftVectors, most_likely},
+    baseline::{InputLevel, InputShift, Level, ShiftVectors, most_likely, statistics_of},
 };
 
 use ndarray::{Array2, ArrayView1};
@@ -39,11 +39,9 @@ pub(super) fn check(
     for outputs in &outputs.blocks {
         mean_abs.extend(outputs.mean_abs.row(row));
     }
-    let vectors = ShiftVectors {
-        mean_abs: &mean_abs,
-        features: row_of(outputs.features.as_ref(), row),
-        input: row_of(outputs.statistics.as_ref(), row),
-    };
+    let (input, spectrum) = of_input(outputs, row, manifest);
+    let features = row_of(outputs.features.as_ref(), row);
+    let vectors = ShiftVectors { mean_abs: &mean_abs, features, input, spectrum };
     let shift = baseline.judge_shift(&vectors).map_err(|error| {
         tracing::error!(%error, "cannot compute the input shift");
         ApiError::internal()
@@ -53,6 +51,16 @@ pub(super) fn check(
         shift,
         level: baseline.judge_level(levels.to_slice().ok_or_else(ApiError::internal)?, class),
     })
+}
+
+/// The statistics of an input, and its spectrum; empty if the baseline does not need them.
+pub(super) fn of_input<'a>(
+    outputs: &'a Outputs,
+    row: usize,
+    manifest: &Manifest,
+) -> (&'a [f32], &'a [f32]) {
+    let numbers = row_of(outputs.statistics.as_ref(), row);
+    numbers.split_at(statistics_of(&manifest.input).min(numbers.len()))
 }
 
 /// A row of numbers that a model may not have; then it is empty.

@@ -3,16 +3,20 @@
 use std::iter;
 
 use drsn_bundle::{
-    Block, Manifest,
+    Block, InputSpec, Manifest,
     baseline::{
-        Axis, Contribution, InputShift, LevelCause, NamedStatistic, ShiftReason, Statistic,
-        WindowsShift, most_likely, statistics_of,
+        Axis, Band, BandChange, Contribution, InputShift, LevelCause, NamedStatistic, ShiftReason,
+        Statistic, WindowsShift, bands_of, most_likely, statistics_of,
     },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{baseline::row_of, changes::Change, reader::Reading};
+use super::{
+    baseline::{of_input, row_of},
+    changes::Change,
+    reader::Reading,
+};
 
 /// A judgement, with the causes of its alarm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +37,9 @@ pub(crate) struct ShiftCauses<'a> {
     /// Of the reason `input`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) statistics: Vec<StatisticCause>,
+    /// Of the reason `spectrum`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bands: Vec<BandCause>,
     /// Of the reason `features`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) nearest: Vec<NearestClass<'a>>,
@@ -69,6 +76,22 @@ pub(crate) struct StatisticCause {
     pub(crate) z: f64,
     /// Its share of the squared distance of all statistics.
     pub(crate) share: f64,
+}
+
+/// A band of frequencies that makes a signal's shift unusual.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct BandCause {
+    /// Its lowest frequency, in Hz, or as a share of the sample rate if the model's is not known.
+    pub(crate) low: f64,
+    /// Its highest frequency, likewise.
+    pub(crate) high: f64,
+    /// Position of the input's channel, from 0.
+    pub(crate) channel: usize,
+    /// Its power relative to that of the nearest class, in decibels; the median change of a channel's
+    /// bands counts as none.
+    pub(crate) change_db: f64,
+    /// The same in standard deviations of training.
+    pub(crate) z: f64,
 }
 
 /// A class of the training data that the input is near to.
@@ -157,6 +180,24 @@ impl<'a> ShiftCauses<'a> {
                 });
                 Self { statistics: statistics.collect(), ..Self::default() }
             }
+            ShiftReason::Spectrum => {
+                let rate = match &manifest.input {
+                    InputSpec::Signal(signal) => signal.sample_rate_hz.unwrap_or(1.0),
+                    InputSpec::Image(_) => 1.0,
+                };
+                let changes = baseline.band_changes(vector).into_iter();
+                let bands = changes.map(|BandChange { dimension, decibels, z }| {
+                    let Band { range: [low, high], channel } = Band::at(dimension);
+                    BandCause {
+                        low: rate * low,
+                        high: rate * high,
+                        channel,
+                        change_db: decibels,
+                        z,
+                    }
+                });
+                Self { bands: bands.collect(), ..Self::default() }
+            }
         }
     }
 }
@@ -173,19 +214,20 @@ impl Reading<'_> {
         shift: InputShift,
         manifest: &'a Manifest,
     ) -> ShiftCauses<'a> {
-        let causes = |reason| ShiftCauses::of(reason, &self.vector(reason), manifest);
+        let causes = |reason| ShiftCauses::of(reason, &self.vector(reason, manifest), manifest);
         shift.reason.map(causes).unwrap_or_default()
     }
 
     /// The vector that a reason is the distance of.
-    fn vector(&self, reason: ShiftReason) -> Vec<f32> {
+    fn vector(&self, reason: ShiftReason, manifest: &Manifest) -> Vec<f32> {
         match reason {
             ShiftReason::Magnitudes => {
                 let rows = self.outputs.blocks.iter().map(|block| block.mean_abs.row(self.row));
                 rows.flatten().copied().collect()
             }
             ShiftReason::Features => row_of(self.outputs.features.as_ref(), self.row).to_vec(),
-            ShiftReason::Input => row_of(self.outputs.statistics.as_ref(), self.row).to_vec(),
+            ShiftReason::Input => of_input(self.outputs, self.row, manifest).0.to_vec(),
+            ShiftReason::Spectrum => of_input(self.outputs, self.row, manifest).1.to_vec(),
         }
     }
 
@@ -207,15 +249,14 @@ impl AlarmVectors {
     /// Memory of those of a recording, in bytes.
     pub(crate) fn bytes(manifest: &Manifest) -> usize {
         let features = manifest.features.as_ref().map_or(0, |features| features.width);
-        let numbers =
-            channels(&manifest.blocks).count() + features + statistics_of(&manifest.input);
-        numbers * size_of::<f64>()
+        let of_input = statistics_of(&manifest.input) + bands_of(&manifest.input);
+        (channels(&manifest.blocks).count() + features + of_input) * size_of::<f64>()
     }
 
     /// Adds a window if it alarms.
     pub(crate) fn add(&mut self, reading: &Reading<'_>) {
         let Some(reason) = reading.baseline.shift.and_then(|shift| shift.reason) else { return };
-        let vector = reading.vector(reason);
+        let vector = reading.vector(reason, reading.manifest());
         let (count, sums) = &mut self.0[reason as usize];
         *count += 1;
         sums.resize(vector.len(), 0.0);

@@ -29,7 +29,7 @@ use crate::{
 use baseline::BaselineCheck;
 pub(crate) use blocks::{BlockDiagnostics, Channel, Left, Magnitudes, Spread};
 pub(crate) use causes::{
-    AlarmVectors, Caused, ChannelCause, NearestClass, Shift, ShiftAnswer, ShiftCauses,
+    AlarmVectors, BandCause, Caused, ChannelCause, NearestClass, Shift, ShiftAnswer, ShiftCauses,
     StatisticCause,
 };
 pub(crate) use changes::{Change, changes};

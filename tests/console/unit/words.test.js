@@ -128,6 +128,10 @@ test("the reason of an alarm is told in words, and what to look for", () => {
   assert.equal(lookFor({ input_shift: input }, false), "noise or dead pixels");
   const picture = { alarm: true, reason: "input", statistics: [{ what: "repeats", axis: "vertical", channel: 2, z: 4, share: 0.5 }] };
   assert.match(words(whyShift(picture, { channels: 3 })), /more values repeat the one before \(vertical direction, channel 2\) \+4\.0 σ$/);
+  const spectrum = { alarm: true, reason: "spectrum", bands: [{ low: 0, high: 1500, channel: 1, change_db: 9.26, z: 7 }] };
+  assert.equal(words(whyShift(spectrum, { channels: 2, sample_rate_hz: 48000 })), "Because of the power at these frequencies: 0 Hz to 1.5 kHz (channel 1) +9.26 dB");
+  assert.match(words(whyShift({ ...spectrum, bands: [{ low: 0, high: 0.03125, channel: 0, change_db: -2, z: -4 }] })), /0.* of the rate to 3\.1 % of the rate −2 dB/);
+  assert.match(lookFor({ input_shift: spectrum }, true), /^weak noise, hum/);
   const magnitudes = { alarm: true, reason: "magnitudes", causes: [{ block: "stage1", channel: 3, z: 6.14, share: 0.5 }] };
   assert.equal(words(whyShift(magnitudes)), "Because of the mean magnitudes of channels: stage1, channel 3 +6.1 σ");
   assert.match(lookFor({ input_shift: magnitudes }, true), /^hum, another sample rate/);

@@ -5,20 +5,25 @@ use serde_json::Value;
 use super::{Noise, WINDOW, WINDOWS, bytes, faults, models, windows};
 use crate::harness::{Server, has_runtime};
 
-/// The reason of a shift's alarm, and its first cause: of statistics with the sign of its z.
+/// The reason of a shift's alarm, and its first cause: of statistics and bands with the sign of its z.
 pub(super) fn first(diagnostics: &Value) -> Option<[String; 2]> {
     let shift = &diagnostics["input_shift"];
     assert_eq!(shift["alarm"] == true, shift["reason"].is_string(), "{shift}");
     let reason = shift["reason"].as_str()?;
-    let lists = ["causes", "statistics", "nearest"].map(|list| shift.get(list).is_some());
-    assert_eq!(lists, ["magnitudes", "input", "features"].map(|of| of == reason), "{shift}");
+    let lists = ["causes", "statistics", "nearest", "bands"].map(|list| shift.get(list).is_some());
+    let reasons = ["magnitudes", "input", "features", "spectrum"].map(|of| of == reason);
+    assert_eq!(lists, reasons, "{shift}");
+    let sign = |cause: &Value| if cause["z"].as_f64().unwrap() < 0.0 { "-" } else { "+" };
     let first = match reason {
         "magnitudes" => shift["causes"][0]["block"].as_str().unwrap().to_owned(),
         "features" => shift["nearest"][0]["label"].as_str().unwrap().to_owned(),
+        "spectrum" => {
+            let band = &shift["bands"][0];
+            format!("{} to {} Hz{}", band["low"], band["high"], sign(band))
+        }
         _ => {
             let cause = &shift["statistics"][0];
-            let sign = if cause["z"].as_f64().unwrap() < 0.0 { "-" } else { "+" };
-            format!("{}{sign}", cause["what"].as_str().unwrap())
+            format!("{}{}", cause["what"].as_str().unwrap(), sign(cause))
         }
     };
     Some([reason.to_owned(), first])
@@ -49,8 +54,10 @@ async fn the_first_statistic_of_a_shift_is_one_that_the_fault_moves() {
     let server = Server::start(&models(), &["--default-model", "bearing"]).await;
     let path = format!("/classify?batch={}&top_k=1", windows.len());
     let mut wrong = Vec::new();
-    eprintln!("| fault | alarms | by `input` | named first | of those | by `magnitudes` |");
-    eprintln!("|---|---|---|---|---|---|");
+    eprintln!(
+        "| fault | alarms | by `input` | named first | of those | by `spectrum` | by another |"
+    );
+    eprintln!("|---|---|---|---|---|---|---|");
     for (name, _, fault) in faults() {
         let right = moved(name);
         if right.is_empty() {
@@ -68,13 +75,20 @@ async fn the_first_statistic_of_a_shift_is_one_that_the_fault_moves() {
         let share = |count: usize, of: usize| 100.0 * count as f64 / of as f64;
         let all = windows.len();
         eprintln!(
-            "| {name} | {:.1} % | {:.1} % | {} | {:.1} % | {:.1} % |",
+            "| {name} | {:.1} % | {:.1} % | {} | {:.1} % | {:.1} % | {:.1} % |",
             share(found.len(), all),
             share(by("input"), all),
             right.join(", "),
             share(named, by("input")),
-            share(by("magnitudes"), all),
+            share(by("spectrum"), all),
+            share(by("magnitudes") + by("features"), all),
         );
+        if name.starts_with("hum") {
+            let lowest = |[_, first]: &&[String; 2]| first == "0.0 to 1500.0 Hz+";
+            let right = found.iter().filter(lowest).count();
+            eprintln!("hum is found in the lowest band for {:.1} %", share(right, by("spectrum")));
+            assert!(share(right, by("spectrum")) > 85.0, "{found:?}");
+        }
         if share(found.len(), all) < 95.0 || share(named, by("input")) < 94.0 {
             wrong.push(format!("{name}: {found:?}"));
         }

@@ -12,6 +12,8 @@ use super::{
 
 /// Causes that an answer names at most.
 const MOST_CAUSES: usize = 5;
+/// Decibels of a change of a power by the factor e.
+const DECIBELS: f64 = 10.0 * std::f64::consts::LOG10_E;
 /// Classes that an answer names at most.
 const MOST_CLASSES: usize = 3;
 
@@ -24,6 +26,17 @@ pub struct Contribution {
     pub z: f64,
     /// Share of the squared distance; other numbers can take away from it, so it may exceed 1.
     pub share: f64,
+}
+
+/// A band of frequencies whose power is not that of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BandChange {
+    /// Position in the spectrum.
+    pub dimension: usize,
+    /// Its power relative to that of the nearest class, in decibels.
+    pub decibels: f64,
+    /// The same in standard deviations of training.
+    pub z: f64,
 }
 
 /// How near the features of an input are to a class of the training data.
@@ -50,6 +63,41 @@ impl Distance {
     /// The numbers that add most to the distance of a vector, at most five, the largest first; none
     /// for a vector of another length.
     pub(super) fn causes(&self, vector: &[f32]) -> Vec<Contribution> {
+        let mut causes = self.contributions(vector);
+        causes.retain(|cause| cause.share > 0.0);
+        causes.sort_by(|a, b| b.share.total_cmp(&a.share));
+        causes.truncate(MOST_CAUSES);
+        causes
+    }
+
+    /// The bands of a spectrum whose power changed most from the nearest class, at most five, the
+    /// largest change first. A spectrum has shares of the power, and what one band gains, all others of
+    /// its channel lose: the median change of a channel's bands counts as none.
+    pub(super) fn band_changes(&self, spectrum: &[f32], bands: usize) -> Vec<BandChange> {
+        let deviations = self.deviations();
+        let change = |Contribution { dimension, z, .. }: Contribution| BandChange {
+            dimension,
+            decibels: DECIBELS * z * deviations[dimension],
+            z,
+        };
+        let mut changes: Vec<BandChange> =
+            self.contributions(spectrum).into_iter().map(change).collect();
+        for channel in changes.chunk_by_mut(|a, b| a.dimension / bands == b.dimension / bands) {
+            let mut decibels: Vec<f64> = channel.iter().map(|band| band.decibels).collect();
+            decibels.sort_by(f64::total_cmp);
+            let median = decibels[decibels.len() / 2];
+            for band in channel {
+                band.decibels -= median;
+                band.z = band.decibels / (DECIBELS * deviations[band.dimension]);
+            }
+        }
+        changes.sort_by(|a, b| b.decibels.abs().total_cmp(&a.decibels.abs()));
+        changes.truncate(MOST_CAUSES);
+        changes
+    }
+
+    /// What each number adds to the distance of a vector.
+    fn contributions(&self, vector: &[f32]) -> Vec<Contribution> {
         let dimensions = self.mean.len();
         let Some(mut whitened) = self.whitened(vector) else { return Vec::new() };
         let mut differences = self.differences(vector);
@@ -68,17 +116,14 @@ impl Distance {
         let score: f64 = whitened.iter().map(|y| y * y).sum();
         let solved = self.solve_transposed(whitened);
         let deviations = self.deviations();
-        let mut causes: Vec<Contribution> = (0..dimensions)
+        (0..dimensions)
             .map(|i| Contribution {
                 dimension: i,
                 z: differences[i] / deviations[i],
                 share: differences[i] * solved[i] / score,
             })
-            .filter(|cause| cause.share > 0.0 && cause.z.is_finite())
-            .collect();
-        causes.sort_by(|a, b| b.share.total_cmp(&a.share));
-        causes.truncate(MOST_CAUSES);
-        causes
+            .filter(|cause| cause.share.is_finite() && cause.z.is_finite())
+            .collect()
     }
 
     /// The classes that a vector is nearest to, at most three, the nearest first; none for a vector of

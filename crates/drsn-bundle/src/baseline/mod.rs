@@ -22,7 +22,7 @@ mod windows;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
-pub use causes::{Contribution, NearClass};
+pub use causes::{BandChange, Contribution, NearClass};
 pub use change::ChangeDetector;
 pub use covariance::ShiftAccumulator;
 pub use distance::Distance;
@@ -32,10 +32,13 @@ pub use level::{
     Quantity, ShapeLimits,
 };
 pub use numbers::Numbers;
-pub use sample::{ShiftDistances, ShiftSample};
-use shift::unit_length;
+pub use sample::{ShiftDistances, ShiftLengths, ShiftSample};
 pub use shift::{InputShift, ShiftBaseline, ShiftReason, ShiftVectors};
-pub use statistics::{Axis, NamedStatistic, Statistic, input_statistics, statistics_of};
+use shift::{Relative, unit_length};
+use statistics::BANDS;
+pub use statistics::{
+    Axis, Band, InputMeasure, NamedStatistic, Statistic, bands_of, statistics_of,
+};
 pub use thresholds::{
     ClassThresholds, MAX_USUAL_THRESHOLDS, Spreads, ThresholdSample, UsualThresholds,
 };
@@ -140,15 +143,37 @@ impl Baseline {
         vectors: &ShiftVectors<'_>,
     ) -> Result<Option<InputShift>, BaselineError> {
         let Some(shift) = &self.shift else { return Ok(None) };
-        let (score, reason) = shift.largest(vectors)?;
+        let distances = shift.distances(vectors)?;
+        let (score, largest) = distances.largest()?;
         let p_value = shift.p_value(score);
         let alarm = p_value < self.alarm_level;
+        let reason = if alarm { self.reason(shift, &distances, largest) } else { largest };
         Ok(Some(InputShift { score, p_value, alarm, reason: alarm.then_some(reason) }))
     }
 
-    /// Whether the shift is judged by the statistics of inputs, too: see [`input_statistics`].
-    pub fn needs_statistics(&self) -> bool {
-        self.shift.as_ref().is_some_and(|shift| shift.input.is_some())
+    /// The reason of an alarm whose largest distance is this one: another one in its place if that one
+    /// alone would alarm and says more of what happened. Statistics say more than bands of the same
+    /// input, and bands more than channels of blocks.
+    fn reason(
+        &self,
+        shift: &ShiftBaseline,
+        distances: &Relative,
+        largest: ShiftReason,
+    ) -> ShiftReason {
+        let says_more = match largest {
+            ShiftReason::Magnitudes => ShiftReason::Spectrum,
+            ShiftReason::Spectrum => ShiftReason::Input,
+            ShiftReason::Features | ShiftReason::Input => return largest,
+        };
+        let alarms = shift.p_value(distances.of_reason(says_more)) < self.alarm_level;
+        if alarms { says_more } else { largest }
+    }
+
+    /// What the shift of an input is judged by, besides the model's outputs; `None` if by nothing else.
+    pub fn input_measure(&self, input: &InputSpec) -> Option<InputMeasure> {
+        let shift = self.shift.as_ref()?;
+        let with_spectrum = shift.spectrum.is_some();
+        (shift.input.is_some() || with_spectrum).then(|| InputMeasure::new(input, with_spectrum))
     }
 
     /// The level of a raw signal, from the levels of its channels before they were prepared, for
@@ -163,6 +188,13 @@ impl Baseline {
     pub fn shift_causes(&self, reason: ShiftReason, vector: &[f32]) -> Vec<Contribution> {
         let distance = self.shift.as_ref().and_then(|shift| shift.of(reason));
         distance.map(|distance| distance.causes(vector)).unwrap_or_default()
+    }
+
+    /// The bands of a spectrum whose power changed most, at most five, the largest change first; none
+    /// without such a distance.
+    pub fn band_changes(&self, spectrum: &[f32]) -> Vec<BandChange> {
+        let distance = self.shift.as_ref().and_then(|shift| shift.spectrum.as_ref());
+        distance.map(|distance| distance.band_changes(spectrum, BANDS)).unwrap_or_default()
     }
 
     /// The classes of the training data that these features before the last layer are nearest to, at
@@ -211,7 +243,7 @@ impl Baseline {
         }
         if let Some(shift) = &self.shift {
             shift
-                .check(block_channels, features, statistics_of(input))
+                .check(block_channels, features, statistics_of(input), bands_of(input))
                 .map_err(|e| format!("shift: {e}"))?;
             enough(shift.held_out.count, needed, self.alarm_level)?;
         }

@@ -2,17 +2,30 @@
 
 use super::{
     BaselineError, Distance, HeldOut, ShiftAccumulator, ShiftBaseline, ShiftVectors,
-    shift::{largest_distance, unit_length},
+    shift::{Relative, ShiftReason, unit_length},
 };
 
 /// Training inputs kept to set the scale of the distances.
 const KEPT: usize = 8_192;
 
+/// The lengths of the vectors of an input.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ShiftLengths {
+    /// Channels of all blocks.
+    pub channels: usize,
+    /// Features before the last layer.
+    pub features: usize,
+    /// Statistics of the input.
+    pub statistics: usize,
+    /// Bands of its spectrum.
+    pub bands: usize,
+}
+
 /// The distances of an input shift while they are measured.
 #[derive(Debug)]
 pub struct ShiftSample {
-    /// Of mean magnitudes, features and input statistics.
-    parts: [Option<Measured>; 3],
+    /// In the order of [`ShiftReason::ALL`].
+    parts: [Option<Measured>; ShiftReason::ALL.len()],
     /// Number of training inputs added.
     count: usize,
     /// Every how many of them one is kept.
@@ -28,7 +41,8 @@ struct Measured {
 impl ShiftSample {
     /// A sample of vectors of these lengths in some classes; a length of 0, or one above
     /// [`super::MAX_DIMENSIONS`], is not measured.
-    pub fn new(channels: usize, features: usize, statistics: usize, classes: usize) -> Self {
+    pub fn new(lengths: ShiftLengths, classes: usize) -> Self {
+        let ShiftLengths { channels, features, statistics, bands } = lengths;
         let measured = |dimensions: usize, classes: usize| {
             let sums = ShiftAccumulator::new(dimensions, classes).ok()?;
             Some(Measured { sums, kept: Vec::new() })
@@ -38,6 +52,7 @@ impl ShiftSample {
             measured(channels, 1),
             measured(features, classes),
             measured(statistics, classes),
+            measured(bands, classes),
         ];
         Self { parts, count: 0, stride: 1 }
     }
@@ -48,9 +63,9 @@ impl ShiftSample {
     /// [`BaselineError`] if a length or the class is wrong, or a number is not finite.
     pub fn add(&mut self, vectors: &ShiftVectors<'_>, class: usize) -> Result<(), BaselineError> {
         let unit = unit_length(vectors.features);
-        let classes = [0, class, class];
+        let classes = [0, class, class, class];
         let keeps = self.count.is_multiple_of(self.stride);
-        let vectors = [vectors.mean_abs, &unit, vectors.input];
+        let vectors = [vectors.mean_abs, &unit, vectors.input, vectors.spectrum];
         for ((part, vector), class) in self.parts.iter_mut().zip(vectors).zip(classes) {
             let Some(part) = part else { continue };
             part.sums.add(vector, class)?;
@@ -84,7 +99,7 @@ impl ShiftSample {
     /// # Errors
     /// [`BaselineError`] if there are fewer than two inputs, or all are alike in every vector.
     pub fn distances(self) -> Result<ShiftDistances, BaselineError> {
-        let mut distances = [None, None, None];
+        let mut distances = [const { None }; ShiftReason::ALL.len()];
         for (distance, part) in distances.iter_mut().zip(self.parts) {
             let Some(Measured { sums, kept }) = part else { continue };
             let mut found = match sums.distance() {
@@ -103,9 +118,9 @@ impl ShiftSample {
     }
 }
 
-/// The distances from training inputs, of mean magnitudes, features and input statistics.
+/// The distances from training inputs, in the order of [`ShiftReason::ALL`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct ShiftDistances([Option<Distance>; 3]);
+pub struct ShiftDistances([Option<Distance>; ShiftReason::ALL.len()]);
 
 impl ShiftDistances {
     /// The score of an input.
@@ -113,7 +128,7 @@ impl ShiftDistances {
     /// # Errors
     /// [`BaselineError`] if a vector has another length, or a distance is not finite.
     pub fn score(&self, vectors: &ShiftVectors<'_>) -> Result<f64, BaselineError> {
-        Ok(largest_distance(self.0.each_ref().map(Option::as_ref), vectors)?.0)
+        Ok(Relative::of(self.0.each_ref().map(Option::as_ref), vectors)?.largest()?.0)
     }
 
     /// The baseline with the scores of held-out inputs, which took no part in the distances.
@@ -125,8 +140,8 @@ impl ShiftDistances {
         held_out_scores: &[f64],
         alarm_level: f64,
     ) -> Result<ShiftBaseline, BaselineError> {
-        let [distance, features, input] = self.0;
+        let [distance, features, input, spectrum] = self.0;
         let held_out = HeldOut::new(held_out_scores, alarm_level)?;
-        Ok(ShiftBaseline { distance, features, input, held_out })
+        Ok(ShiftBaseline { distance, features, input, spectrum, held_out })
     }
 }

@@ -1,8 +1,9 @@
 //! Input shift: how far an input lies from the training data, by the blocks' mean magnitudes, by the
-//! features before the last layer, and by statistics of the input itself.
+//! features before the last layer, by statistics of the input itself, and by the spectrum of a signal.
 //!
 //! Each sees what the others cannot: the first a change of the signal's content, the second one of
-//! its meaning, the third one of its grain. The largest of the three, on one scale, is the score.
+//! its meaning, the third one of its grain, the fourth weak changes where the signal is weak. The
+//! largest of the four, on one scale, is the score.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,10 @@ pub struct ShiftVectors<'a> {
     pub mean_abs: &'a [f32],
     /// The features before the last layer; empty if the model does not give them.
     pub features: &'a [f32],
-    /// The statistics of the prepared input ([`super::input_statistics`]).
+    /// The statistics of the prepared input.
     pub input: &'a [f32],
+    /// The spectrum of a prepared signal; empty for an image.
+    pub spectrum: &'a [f32],
 }
 
 /// The distances from the training data, and the scores of held-out inputs.
@@ -34,6 +37,9 @@ pub struct ShiftBaseline {
     /// That of the statistics of the prepared input; missing in format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Distance>,
+    /// That of the spectrum of the prepared signal; missing for images, and in older baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectrum: Option<Distance>,
     /// Scores of held-out inputs.
     pub held_out: HeldOut,
 }
@@ -48,12 +54,13 @@ pub struct InputShift {
     pub p_value: f64,
     /// Whether the p-value is below the model's alarm level.
     pub alarm: bool,
-    /// With an alarm, which of the distances was the largest.
+    /// With an alarm, which of the distances makes it: the largest, or one in its place that alone
+    /// would alarm and says more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ShiftReason>,
 }
 
-/// Which of the three distances of a shift is meant.
+/// Which of the distances of a shift is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShiftReason {
@@ -63,11 +70,13 @@ pub enum ShiftReason {
     Features,
     /// That of the statistics of the input.
     Input,
+    /// That of the spectrum of the input.
+    Spectrum,
 }
 
 impl ShiftReason {
     /// All of them, in the order of a baseline's distances.
-    pub const ALL: [Self; 3] = [Self::Magnitudes, Self::Features, Self::Input];
+    pub const ALL: [Self; 4] = [Self::Magnitudes, Self::Features, Self::Input, Self::Spectrum];
 
     /// The word for it in answers.
     pub const fn name(self) -> &'static str {
@@ -75,6 +84,7 @@ impl ShiftReason {
             Self::Magnitudes => "magnitudes",
             Self::Features => "features",
             Self::Input => "input",
+            Self::Spectrum => "spectrum",
         }
     }
 }
@@ -85,15 +95,12 @@ impl ShiftBaseline {
     /// # Errors
     /// [`BaselineError`] if a vector has another length, or a distance is not finite.
     pub fn score(&self, vectors: &ShiftVectors<'_>) -> Result<f64, BaselineError> {
-        Ok(self.largest(vectors)?.0)
+        Ok(self.distances(vectors)?.largest()?.0)
     }
 
-    /// The largest of the distances, and which it is.
-    pub(super) fn largest(
-        &self,
-        vectors: &ShiftVectors<'_>,
-    ) -> Result<(f64, ShiftReason), BaselineError> {
-        largest_distance(ShiftReason::ALL.map(|reason| self.of(reason)), vectors)
+    /// All of the distances of an input.
+    pub(super) fn distances(&self, vectors: &ShiftVectors<'_>) -> Result<Relative, BaselineError> {
+        Relative::of(ShiftReason::ALL.map(|reason| self.of(reason)), vectors)
     }
 
     /// One of the distances.
@@ -102,6 +109,7 @@ impl ShiftBaseline {
             ShiftReason::Magnitudes => self.distance.as_ref(),
             ShiftReason::Features => self.features.as_ref(),
             ShiftReason::Input => self.input.as_ref(),
+            ShiftReason::Spectrum => self.spectrum.as_ref(),
         }
     }
 
@@ -111,12 +119,13 @@ impl ShiftBaseline {
     }
 
     /// Checks that it is consistent, and fits a model with these numbers of channels in its blocks,
-    /// of features, and of statistics of an input.
+    /// of features, and of statistics and bands of an input.
     pub(super) fn check(
         &self,
         channels: usize,
         features: Option<usize>,
         statistics: usize,
+        bands: usize,
     ) -> Result<(), String> {
         if let Some(distance) = &self.distance {
             distance.check(channels, "the channels of the blocks are")?;
@@ -132,7 +141,10 @@ impl ShiftBaseline {
         if let Some(distance) = &self.input {
             distance.check(statistics, "the statistics of an input are")?;
         }
-        if self.distance.is_none() && self.features.is_none() && self.input.is_none() {
+        if let Some(distance) = &self.spectrum {
+            distance.check(bands, "the bands of an input are")?;
+        }
+        if ShiftReason::ALL.iter().all(|&reason| self.of(reason).is_none()) {
             return Err("it has no distance".to_owned());
         }
         self.held_out.check()?;
@@ -143,24 +155,44 @@ impl ShiftBaseline {
     }
 }
 
-/// The largest of the distances, in the order of [`ShiftReason::ALL`], and which it is.
-pub(super) fn largest_distance(
-    distances: [Option<&Distance>; 3],
-    vectors: &ShiftVectors<'_>,
-) -> Result<(f64, ShiftReason), BaselineError> {
-    let mut largest = (0.0, ShiftReason::Magnitudes);
-    for (distance, reason) in distances.into_iter().zip(ShiftReason::ALL) {
-        let Some(distance) = distance else { continue };
-        let found = match reason {
-            ShiftReason::Magnitudes => distance.relative(vectors.mean_abs)?,
-            ShiftReason::Features => distance.relative(&unit_length(vectors.features))?,
-            ShiftReason::Input => distance.relative(vectors.input)?,
-        };
-        if found > largest.0 {
-            largest = (found, reason);
+/// The distances of an input, each on its scale, in the order of [`ShiftReason::ALL`]; 0 of those
+/// that a baseline does not have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relative([f64; ShiftReason::ALL.len()]);
+
+impl Relative {
+    pub(super) fn of(
+        distances: [Option<&Distance>; ShiftReason::ALL.len()],
+        vectors: &ShiftVectors<'_>,
+    ) -> Result<Self, BaselineError> {
+        let mut found = [0.0; ShiftReason::ALL.len()];
+        for ((found, distance), reason) in found.iter_mut().zip(distances).zip(ShiftReason::ALL) {
+            let Some(distance) = distance else { continue };
+            *found = match reason {
+                ShiftReason::Magnitudes => distance.relative(vectors.mean_abs)?,
+                ShiftReason::Features => distance.relative(&unit_length(vectors.features))?,
+                ShiftReason::Input => distance.relative(vectors.input)?,
+                ShiftReason::Spectrum => distance.relative(vectors.spectrum)?,
+            };
         }
+        Ok(Self(found))
     }
-    if largest.0.is_finite() { Ok(largest) } else { Err(BaselineError::NotFinite) }
+
+    /// One of them.
+    pub(super) fn of_reason(&self, reason: ShiftReason) -> f64 {
+        self.0[reason as usize]
+    }
+
+    /// The largest, and which it is.
+    pub(super) fn largest(&self) -> Result<(f64, ShiftReason), BaselineError> {
+        let mut largest = (0.0, ShiftReason::Magnitudes);
+        for (&found, reason) in self.0.iter().zip(ShiftReason::ALL) {
+            if found > largest.0 {
+                largest = (found, reason);
+            }
+        }
+        if largest.0.is_finite() { Ok(largest) } else { Err(BaselineError::NotFinite) }
+    }
 }
 
 /// The vector divided by its length, or zeros for a vector of zeros.

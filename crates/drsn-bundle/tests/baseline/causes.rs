@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use drsn_bundle::{
     Baseline, Manifest,
     baseline::{
-        ALARM_LEVEL, Level, LevelBaseline, Quantity, ShiftReason, ShiftSample, ShiftVectors,
+        ALARM_LEVEL, Level, LevelBaseline, Quantity, ShiftLengths, ShiftReason, ShiftSample,
+        ShiftVectors,
     },
 };
 
@@ -79,9 +80,10 @@ fn three_classes(source: &mut Source) -> Baseline {
         }
         place
     };
-    let mut sample = ShiftSample::new(0, 3, 3, 3);
+    let lengths = ShiftLengths { features: 3, statistics: 3, bands: 3, channels: 0 };
+    let mut sample = ShiftSample::new(lengths, 3);
     let inputs: Vec<_> = (0..3000).map(|n| (at(n % 3), n % 3)).collect();
-    let vectors = |input| ShiftVectors { mean_abs: &[], features: input, input };
+    let vectors = |input| ShiftVectors { mean_abs: &[], features: input, input, spectrum: input };
     for (input, class) in &inputs[..2000] {
         sample.add(&vectors(input), *class).unwrap();
     }
@@ -101,7 +103,8 @@ fn a_statistic_that_left_its_class_is_named_and_not_what_tells_classes_apart() {
     let baseline = three_classes(&mut source);
     let (usual, moved) = ([60.0, 0.0, 5.0], [60.0, 0.0, 1e3]);
     let judge = |features, input| {
-        baseline.judge_shift(&ShiftVectors { mean_abs: &[], features, input }).unwrap().unwrap()
+        let vectors = ShiftVectors { mean_abs: &[], features, input, spectrum: &usual };
+        baseline.judge_shift(&vectors).unwrap().unwrap()
     };
     let found = judge(&usual, &moved);
     assert!(found.alarm && found.reason == Some(ShiftReason::Input), "{found:?}");
@@ -113,12 +116,33 @@ fn a_statistic_that_left_its_class_is_named_and_not_what_tells_classes_apart() {
     assert_eq!(baseline.shift_causes(ShiftReason::Magnitudes, &moved), [], "no such distance");
 }
 
+/// Weak noise fills the bands that the signal leaves empty, and changes nothing else.
+#[test]
+fn a_spectrum_alone_is_a_reason_and_statistics_that_alarm_too_come_before_it() {
+    let mut source = Source::new(33);
+    let baseline = three_classes(&mut source);
+    let usual = [60.0, 0.0, 5.0];
+    let judge = |input, spectrum| {
+        let vectors = ShiftVectors { mean_abs: &[], features: &usual, input, spectrum };
+        baseline.judge_shift(&vectors).unwrap().unwrap().reason
+    };
+    assert_eq!(judge(&usual, &[60.0, 0.0, 50.0]), Some(ShiftReason::Spectrum));
+    // What one share gains, the others lose: only the last one changed.
+    let changes = baseline.band_changes(&[50.0, -10.0, 40.0]);
+    assert!(changes[0].dimension == 2 && changes[0].decibels > 150.0, "{changes:?}");
+    assert!(changes[1].decibels.abs() < 15.0, "{changes:?}");
+    assert_eq!(judge(&[60.0, 0.0, 20.0], &[60.0, 0.0, 50.0]), Some(ShiftReason::Input));
+    assert_eq!(judge(&usual, &usual), None);
+}
+
 #[test]
 fn features_of_another_direction_name_the_nearest_class_and_how_far_it_is() {
     let mut source = Source::new(32);
     let baseline = three_classes(&mut source);
     let unusual = [70.0, 10.0, -40.0];
-    let vectors = ShiftVectors { mean_abs: &[], features: &unusual, input: &[60.0, 0.0, 5.0] };
+    let usual = [60.0, 0.0, 5.0];
+    let vectors =
+        ShiftVectors { mean_abs: &[], features: &unusual, input: &usual, spectrum: &usual };
     let found = baseline.judge_shift(&vectors).unwrap().unwrap();
     assert!(found.alarm && found.reason == Some(ShiftReason::Features), "{found:?}");
     let near = baseline.nearest_classes(&unusual, 3);

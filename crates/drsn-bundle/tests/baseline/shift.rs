@@ -1,7 +1,7 @@
 //! The input shift on data whose distribution is known.
 
 use drsn_bundle::baseline::{
-    ALARM_LEVEL, ShiftAccumulator, ShiftBaseline, ShiftSample, ShiftVectors,
+    ALARM_LEVEL, ShiftAccumulator, ShiftBaseline, ShiftLengths, ShiftSample, ShiftVectors,
 };
 use proptest::prelude::*;
 
@@ -73,7 +73,8 @@ fn unsuitable_data_is_rejected_in_a_sentence() {
     let distance = sums.distance().unwrap();
     assert!(distance.squared(&[1.0]).is_err());
     assert!(distance.squared(&[f32::NAN, 1.0]).is_err());
-    let mut sample = ShiftSample::new(2, 0, 0, 1);
+    let lengths = ShiftLengths { channels: 2, ..ShiftLengths::default() };
+    let mut sample = ShiftSample::new(lengths, 1);
     for vector in vectors(&mut source, 50, 0.0) {
         sample.add(&magnitudes(&vector[..2]), 0).unwrap();
     }
@@ -82,11 +83,11 @@ fn unsuitable_data_is_rejected_in_a_sentence() {
     assert!(error.contains("at least 100 held-out inputs"), "{error}");
 }
 
-/// Three vectors of two classes each: magnitudes, features and statistics of the input.
-fn in_classes(source: &mut Source, count: usize) -> Vec<([Vec<f32>; 3], usize)> {
+/// Four vectors of two classes each: magnitudes, features, statistics of the input and spectrum.
+fn in_classes(source: &mut Source, count: usize) -> Vec<([Vec<f32>; 4], usize)> {
     let one = |index: usize, source: &mut Source| {
         let class = index % 2;
-        let mut vectors = [source.vector(0.0), source.vector(0.0), source.vector(0.0)];
+        let mut vectors = [(); 4].map(|()| source.vector(0.0));
         for vector in &mut vectors[1..] {
             vector[0] += 3.0 * class as f32;
         }
@@ -95,12 +96,14 @@ fn in_classes(source: &mut Source, count: usize) -> Vec<([Vec<f32>; 3], usize)> 
     (0..count).map(|index| one(index, source)).collect()
 }
 
-fn all_of([mean_abs, features, input]: &[Vec<f32>; 3]) -> ShiftVectors<'_> {
-    ShiftVectors { mean_abs, features, input }
+fn all_of([mean_abs, features, input, spectrum]: &[Vec<f32>; 4]) -> ShiftVectors<'_> {
+    ShiftVectors { mean_abs, features, input, spectrum }
 }
 
 fn fit_classes(source: &mut Source) -> ShiftBaseline {
-    let mut sample = ShiftSample::new(DIMENSIONS, DIMENSIONS, DIMENSIONS, 2);
+    let [channels, features, statistics, bands] = [DIMENSIONS; 4];
+    let lengths = ShiftLengths { channels, features, statistics, bands };
+    let mut sample = ShiftSample::new(lengths, 2);
     for (vectors, class) in in_classes(source, 20_000) {
         sample.add(&all_of(&vectors), class).unwrap();
     }
@@ -112,7 +115,7 @@ fn fit_classes(source: &mut Source) -> ShiftBaseline {
 }
 
 #[test]
-fn the_largest_of_three_distances_alarms_at_the_level() {
+fn the_largest_of_four_distances_alarms_at_the_level() {
     let mut source = Source::new(5);
     let baseline = fit_classes(&mut source);
     let new = in_classes(&mut source, 10_000);
@@ -125,10 +128,10 @@ fn the_largest_of_three_distances_alarms_at_the_level() {
 }
 
 #[test]
-fn a_change_of_any_of_the_three_is_seen_though_the_others_are_usual() {
+fn a_change_of_any_of_the_four_is_seen_though_the_others_are_usual() {
     let mut source = Source::new(6);
     let baseline = fit_classes(&mut source);
-    for changed in 0..3 {
+    for changed in 0..4 {
         let (mut vectors, _) = in_classes(&mut source, 1).remove(0);
         vectors[changed][1] *= 3.0;
         let score = baseline.score(&all_of(&vectors)).unwrap();

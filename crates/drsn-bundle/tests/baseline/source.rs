@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use drsn_bundle::baseline::{
-    ALARM_LEVEL, ClassLevels, Level, ShiftBaseline, ShiftSample, ShiftVectors,
+    ALARM_LEVEL, ClassLevels, Level, ShiftBaseline, ShiftLengths, ShiftSample, ShiftVectors,
 };
 use ndarray::ArrayView2;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -45,7 +45,8 @@ impl Source {
 }
 
 pub(crate) fn fit(training: &[Vec<f32>], held_out: &[Vec<f32>]) -> ShiftBaseline {
-    let mut sample = ShiftSample::new(training[0].len(), 0, 0, 1);
+    let lengths = ShiftLengths { channels: training[0].len(), ..ShiftLengths::default() };
+    let mut sample = ShiftSample::new(lengths, 1);
     for vector in training {
         sample.add(&magnitudes(vector), 0).unwrap();
     }
@@ -57,7 +58,7 @@ pub(crate) fn fit(training: &[Vec<f32>], held_out: &[Vec<f32>]) -> ShiftBaseline
 
 /// An input of which only the mean magnitudes are known.
 pub(crate) fn magnitudes(vector: &[f32]) -> ShiftVectors<'_> {
-    ShiftVectors { mean_abs: vector, features: &[], input: &[] }
+    ShiftVectors { mean_abs: vector, features: &[], input: &[], spectrum: &[] }
 }
 
 pub(crate) fn vectors(source: &mut Source, count: usize, shift: f64) -> Vec<Vec<f32>> {

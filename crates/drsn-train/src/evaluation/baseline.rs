@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use drsn_bundle::{
     Baseline, InputSpec,
     baseline::{
-        ALARM_LEVEL, BaselineError, ClassLevels, LevelBaseline, ShiftDistances, ShiftSample,
-        ThresholdSample, UsualThresholds, held_out_needed, statistics_of,
+        ALARM_LEVEL, BaselineError, ClassLevels, LevelBaseline, ShiftDistances, ShiftLengths,
+        ShiftSample, ThresholdSample, UsualThresholds, bands_of, held_out_needed, statistics_of,
     },
     runtime::Session,
 };
@@ -129,7 +129,7 @@ pub(crate) fn measure_baseline(
 
 /// The distribution of the training inputs.
 struct TrainingDistribution {
-    /// The distances of mean magnitudes, features and input statistics.
+    /// The distances of mean magnitudes, features, input statistics and spectrum.
     distances: ShiftDistances,
     /// The levels of each input.
     levels: Vec<ClassLevels>,
@@ -146,9 +146,13 @@ fn distribution(
     stop: &AtomicBool,
 ) -> Result<Option<TrainingDistribution>, EvaluationError> {
     let source = &training.part.source;
-    let channels = names.blocks.iter().map(|block| block.channels).sum();
-    let features = names.features.map_or(0, |features| features.width);
-    let mut shift = ShiftSample::new(channels, features, statistics_of(training.input), classes);
+    let lengths = ShiftLengths {
+        channels: names.blocks.iter().map(|block| block.channels).sum(),
+        features: names.features.map_or(0, |features| features.width),
+        statistics: statistics_of(training.input),
+        bands: bands_of(training.input),
+    };
+    let mut shift = ShiftSample::new(lengths, classes);
     let mut levels = Vec::new();
     let mut thresholds = ThresholdSample::new(names.blocks, classes);
     let done = for_each_output(session, names, training, stop, |output| {

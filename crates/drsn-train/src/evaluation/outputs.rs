@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use drsn_bundle::{
     Block, Features, InputSpec, Manifest,
-    baseline::{Level, ShiftVectors, input_statistics, most_likely, statistics_of},
+    baseline::{InputMeasure, Level, ShiftVectors, bands_of, most_likely},
     onnx::PROBABILITIES,
     runtime::Session,
 };
@@ -47,8 +47,10 @@ pub(crate) struct ModelOutput {
     pub(crate) thresholds: Vec<f32>,
     /// Features before the last layer; empty if the model does not give them.
     pub(crate) features: Vec<f32>,
-    /// Statistics of the prepared input.
+    /// Statistics of the prepared input, and after them the bands of its spectrum.
     pub(crate) statistics: Vec<f32>,
+    /// Number of the bands.
+    bands: usize,
     /// Levels of a signal's channels before preparation; empty for an image.
     pub(crate) levels: Vec<Level>,
 }
@@ -56,8 +58,9 @@ pub(crate) struct ModelOutput {
 impl ModelOutput {
     /// What the shift of the input is judged by.
     pub(crate) fn vectors(&self) -> ShiftVectors<'_> {
-        let Self { mean_abs, features, statistics, .. } = self;
-        ShiftVectors { mean_abs, features, input: statistics }
+        let Self { mean_abs, features, statistics, bands, .. } = self;
+        let (input, spectrum) = statistics.split_at(statistics.len() - bands);
+        ShiftVectors { mean_abs, features, input, spectrum }
     }
 }
 
@@ -69,6 +72,8 @@ pub(crate) fn for_each_output(
     stop: &AtomicBool,
     mut handle: impl FnMut(ModelOutput) -> Result<(), EvaluationError>,
 ) -> Result<bool, EvaluationError> {
+    let mut measure = InputMeasure::new(batches.input, true);
+    let bands = bands_of(batches.input);
     for indices in batches.part.indices.chunks(BATCH) {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
@@ -87,8 +92,8 @@ pub(crate) fn for_each_output(
         };
         let inputs = inputs.outer_iter().zip(levels);
         for (row, (&index, (input, levels))) in indices.iter().zip(inputs).enumerate() {
-            let mut statistics = Vec::with_capacity(statistics_of(batches.input));
-            input_statistics(input.to_slice().unwrap_or_default(), batches.input, &mut statistics);
+            let mut statistics = Vec::with_capacity(measure.width());
+            measure.append(input.to_slice().unwrap_or_default(), &mut statistics);
             let features = features.as_ref().map(|features| features.row(row).to_vec());
             handle(ModelOutput {
                 index,
@@ -96,6 +101,7 @@ pub(crate) fn for_each_output(
                 class: most_likely(probabilities.row(row)),
                 features: features.unwrap_or_default(),
                 statistics,
+                bands,
                 mean_abs: row_of(&magnitudes, row),
                 thresholds: row_of(&thresholds, row),
                 levels,

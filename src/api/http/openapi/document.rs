@@ -7,7 +7,7 @@ use crate::{
     api::http::{baseline, models, oip, problem, repository, shift},
     inference::{
         classify::Answer,
-        diagnostics::{ChannelCause, NearestClass, StatisticCause},
+        diagnostics::{BandCause, ChannelCause, NearestClass, StatisticCause},
     },
     schema::Schemas,
 };
@@ -67,6 +67,7 @@ fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
     schemas.add::<Answer<'_>>();
     schemas.add::<ChannelCause<'_>>();
     schemas.add::<StatisticCause>();
+    schemas.add::<BandCause>();
     schemas.add::<NearestClass<'_>>();
     problem::schemas(&mut schemas);
     models::schemas(&mut schemas);

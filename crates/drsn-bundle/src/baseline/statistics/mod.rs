@@ -12,6 +12,7 @@
 
 mod names;
 mod neighbours;
+mod spectrum;
 
 use ndarray::ArrayView2;
 
@@ -20,6 +21,9 @@ use crate::{InputSpec, lanes, vectorized};
 pub use names::{Axis, NamedStatistic, Statistic};
 use names::{OF_IMAGE, OF_SIGNAL};
 use neighbours::{Changes, Extremes};
+pub(super) use spectrum::BANDS;
+use spectrum::Spectrum;
+pub use spectrum::{Band, bands_of};
 
 /// Least deviation: values that differ less are rounding.
 const MIN_DEVIATION: f64 = 1e-6;
@@ -38,6 +42,37 @@ pub fn statistics_of(input: &InputSpec) -> usize {
     if statistics > MAX_DIMENSIONS { 0 } else { statistics }
 }
 
+/// Measures prepared inputs: their statistics, and if it is wanted the spectrum of signals.
+#[derive(Debug)]
+pub struct InputMeasure {
+    input: InputSpec,
+    spectrum: Option<Spectrum>,
+}
+
+impl InputMeasure {
+    /// For the inputs of a model.
+    pub fn new(input: &InputSpec, with_spectrum: bool) -> Self {
+        let spectrum = if with_spectrum { Spectrum::new(input) } else { None };
+        Self { input: input.clone(), spectrum }
+    }
+
+    /// Number of numbers of an input.
+    pub fn width(&self) -> usize {
+        let bands = if self.spectrum.is_some() { bands_of(&self.input) } else { 0 };
+        statistics_of(&self.input) + bands
+    }
+
+    /// Appends the numbers of a prepared input: [`statistics_of`] statistics, and [`bands_of`] bands.
+    pub fn append(&mut self, prepared: &[f32], numbers: &mut Vec<f32>) {
+        input_statistics(prepared, &self.input, numbers);
+        if let (InputSpec::Signal(signal), Some(spectrum)) = (&self.input, &mut self.spectrum) {
+            for channel in prepared.chunks_exact(signal.window.max(1)) {
+                spectrum.append(channel, numbers);
+            }
+        }
+    }
+}
+
 /// Appends the statistics of a prepared input, channel by channel, [`statistics_of`] numbers:
 ///
 /// * for images, the mean and the logarithm of the deviation;
@@ -47,7 +82,7 @@ pub fn statistics_of(input: &InputSpec) -> usize {
 ///   differences and of the kurtosis of first ones, and the share of samples that equal the next.
 ///
 /// Values are divided by the channel's deviation first.
-pub fn input_statistics(prepared: &[f32], input: &InputSpec, statistics: &mut Vec<f32>) {
+fn input_statistics(prepared: &[f32], input: &InputSpec, statistics: &mut Vec<f32>) {
     if statistics_of(input) == 0 {
         return;
     }

@@ -77,7 +77,7 @@ pub(super) const OF_IMAGE: [(Statistic, Option<Axis>); 13] = [
 ];
 
 impl NamedStatistic {
-    /// The statistic at a position of [`super::input_statistics`].
+    /// The statistic at a position of an input's.
     pub fn at(position: usize, input: &InputSpec) -> Self {
         let of_channel: &[_] = match input {
             InputSpec::Signal(_) => &OF_SIGNAL,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{spectrum::BANDS, *};
 use crate::{Filter, Geometry, ImageSpec, Normalization, SignalSpec};
 
 fn signal(channels: usize, window: usize) -> InputSpec {
@@ -163,4 +163,67 @@ fn constant_and_tiny_inputs_have_finite_statistics_channel_by_channel() {
     }
     let too_many = signal(MAX_DIMENSIONS, 4);
     assert_eq!(statistics_of(&too_many), 0, "not measured");
+}
+
+/// The bands of a prepared signal.
+fn bands(samples: &[f32], input: &InputSpec) -> Vec<f32> {
+    let mut numbers = Vec::new();
+    let mut measure = InputMeasure::new(input, true);
+    measure.append(samples, &mut numbers);
+    assert_eq!(numbers.len(), measure.width());
+    assert_eq!(numbers[..statistics_of(input)], of(samples, input));
+    numbers.split_off(statistics_of(input))
+}
+
+#[test]
+fn a_tone_is_in_its_band_and_noise_in_all_alike() {
+    for window in [64, 1000, 2048, 1999] {
+        let input = signal(1, window);
+        for band in 1..15 {
+            // In the middle of the band, as a share of the sample rate.
+            let Band { range: [low, high], .. } = Band::at(band);
+            let turn = std::f64::consts::PI * (low + high);
+            let tone: Vec<f32> = (0..window).map(|at| (turn * at as f64).sin() as f32).collect();
+            let found = bands(&tone, &input);
+            assert!(found[band] > -0.5, "{window}, {band}: {found:?}");
+            let quiet = |&(other, _): &(usize, &f32)| other.abs_diff(band) > 2;
+            let largest =
+                found.iter().enumerate().filter(quiet).map(|(_, x)| *x).fold(-99.0, f32::max);
+            assert!(largest < -4.0, "{window}, {band}: {found:?}");
+        }
+    }
+    let mut state = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    });
+    let input = signal(1, 1 << 14);
+    let found = bands(&noise.take(1 << 14).collect::<Vec<_>>(), &input);
+    assert!(found.iter().all(|share| (share.exp() * 16.0 - 1.0).abs() < 0.2), "{found:?}");
+}
+
+#[test]
+fn each_channel_has_bands_of_its_own_and_a_gain_changes_none() {
+    let samples: Vec<f32> = (0..256).map(|at| ((at * at) as f32 / 9.0).sin()).collect();
+    let louder: Vec<f32> = samples.iter().map(|x| 8.0 * x).collect();
+    let one = signal(1, 128);
+    let [first, second] = [0..128, 128..256].map(|range| bands(&samples[range], &one));
+    assert_ne!(first, second);
+    let both = bands(&samples, &signal(2, 128));
+    assert_eq!(both, [first, second].concat());
+    for (a, b) in both.iter().zip(bands(&louder, &signal(2, 128))) {
+        assert!((a - b).abs() < 1e-3, "{a} {b}");
+    }
+    assert_eq!((Band::at(3).channel, Band::at(19).channel), (0, 1));
+    let range =
+        |position: usize| Band::at(position).range.map(|edge| (32.0 * edge).round() as usize);
+    assert_eq!([range(0), range(31)], [[0, 1], [15, 16]]);
+}
+
+#[test]
+fn images_short_windows_and_too_many_channels_have_no_bands_and_silence_has() {
+    assert_eq!(bands_of(&image(8, 8)), 0);
+    assert_eq!([63, 64].map(|window| bands_of(&signal(1, window))), [0, BANDS]);
+    assert_eq!(bands_of(&signal(257, 64)), 0);
+    assert!(bands(&[0.0; 64], &signal(1, 64)).iter().all(|band| band.is_finite()));
 }

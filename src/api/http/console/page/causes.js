@@ -1,6 +1,6 @@
 /** Why an input is unusual, in words: the reason of its shift, and what its level did. */
 
-import { number, signed } from "./format.js";
+import { hertz, number, percent, signed } from "./format.js";
 
 /** Of each statistic: what more of it means and what to look for, then what less of it means. */
 const STATISTICS = {
@@ -34,10 +34,17 @@ function statistic({ what, axis, channel }, z, isOne) {
   return place ? `${words} (${place})` : words;
 }
 
+/** A band in words; without a rate its edges are shares of it. */
+function band({ low, high, channel }, rate, isOne) {
+  const edge = (frequency) => (rate ? hertz(frequency) : `${percent(frequency)} of the rate`);
+  return `${edge(low)} to ${edge(high)}${isOne ? "" : ` (channel ${channel})`}`;
+}
+
 /** What to look for first if the shift alarms; null if its causes do not say. */
-function lookForShift({ reason, statistics }, isSignal) {
+function lookForShift({ reason, statistics, bands }, isSignal) {
   if (reason === "magnitudes") return isSignal ? "hum, another sample rate than declared, or another machine" : "another kind of picture";
   if (reason === "features") return "a class, a machine or a sensor that was not trained";
+  if (reason === "spectrum") return bands?.[0]?.change_db > 0 ? "weak noise, hum, another sample rate than declared, or another machine" : "a filter, another sample rate than declared, or another machine";
   const [first] = statistics ?? [];
   if (!first) return null;
   const found = STATISTICS[first.what]?.[first.z > 0 ? 0 : 1][1] ?? null;
@@ -51,10 +58,11 @@ export function lookFor({ input_shift: shift, input_level: level }, isSignal) {
 }
 
 /** Why the shift alarms: `{why, list}`, a sentence and entries of words and how far; null if it does not say. */
-export function whyShift({ reason, causes, statistics, nearest }, { channels = 1 } = {}) {
+export function whyShift({ reason, causes, statistics, bands, nearest }, { channels = 1, sample_rate_hz: rate } = {}) {
   const weighty = (list) => (list ?? []).filter(({ share }) => share >= LEAST_SHARE);
   if (reason === "input") return { why: "Because of the input itself: ", list: weighty(statistics).map((one) => [statistic(one, one.z, channels === 1), signed(one.z)]) };
   if (reason === "magnitudes") return { why: "Because of the mean magnitudes of channels: ", list: weighty(causes).map(({ block, channel, z }) => [`${block}, channel ${channel}`, signed(z)]) };
+  if (reason === "spectrum") return { why: "Because of the power at these frequencies: ", list: (bands ?? []).slice(0, 3).map((one) => [band(one, rate, channels === 1), `${one.change_db > 0 ? "+" : "−"}${number(Math.abs(one.change_db))} dB`]) };
   if (reason === "features") return { why: "Because it is like no class of the training data, of which 99 % lie within 1 of theirs. The nearest: ", list: (nearest ?? []).map(({ label, distance }) => [label, `at ${number(distance)}`]) };
   return null;
 }
