@@ -328,6 +328,8 @@ proptest! {
     /// Regression: of noise it was said that its third line had a column too few.
     #[test]
     fn noise_is_called_no_text(bytes in prop::collection::vec(any::<u8>(), 1000..3000)) {
+        // With the mark of UTF-16 it is other characters, of which hardly any is a control character.
+        prop_assume!(![[0xff, 0xfe], [0xfe, 0xff]].contains(&[bytes[0], bytes[1]]));
         let said = read(&bytes[..], &Selection::default(), &LIMITS).unwrap_err().to_string();
         prop_assert!(said.contains("it is not text, because "), "{}", said);
     }
