@@ -48,7 +48,7 @@ impl Splice {
 /// The classes of an input's parts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Parts {
-    /// Of what comes before the boundary, and of what comes after it.
+    /// The class before the boundary, and the class after it.
     classes: [usize; 2],
     /// As a share of the input's length.
     boundary: f64,

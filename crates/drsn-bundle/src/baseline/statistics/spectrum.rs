@@ -63,8 +63,11 @@ impl Spectrum {
 
     /// Appends the logarithms of the bands' shares of a channel's power, from low to high frequencies.
     pub(super) fn append(&mut self, channel: &[f32], numbers: &mut Vec<f32>) {
+        // The power of values that are not normalised may be beyond 32-bit floats.
+        let largest = channel.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let scale = if largest > 0.0 { largest } else { 1.0 };
         for ((sample, value), hann) in self.samples.iter_mut().zip(channel).zip(&self.hann) {
-            *sample = value * hann;
+            *sample = value / scale * hann;
         }
         let Self { samples, frequencies, scratch, .. } = self;
         // It fails for buffers of other lengths only, and leaves zeros then.
